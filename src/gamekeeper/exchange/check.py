@@ -1,0 +1,238 @@
+"""Rows of one file, mapped -> the frame of those that are sound; the others are counted as faults."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from gamekeeper.exchange.columns import SCHEMA
+from gamekeeper.exchange.containers import Record, Values
+from gamekeeper.exchange.faults import Tally, excerpt
+from gamekeeper.exchange.formats import Format
+from gamekeeper.exchange.times import Times, read_times
+from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
+
+_TIMES = ("time", "account_created")
+_SECRET = r"^(?i:sk-|bearer )"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one file by our column names, values still as the log has them.
+
+    Args:
+        places: Line or row of each, from 1, shape (n,).
+        columns: Raw values by column, each of shape (n,).
+        record: The record behind a row, to be shown in a fault.
+    """
+
+    places: Sequence[int]
+    columns: Mapping[str, Values]
+    record: Callable[[int], Record]
+
+
+@dataclass(slots=True)
+class FeatureWidth:
+    """Features of the first row that has any, 0 before it; one API has one width, whatever the file."""
+
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """The rows of a block that share a problem; `show` is the column to show, None for the whole record."""
+
+    problem: str
+    rows: list[int]
+    expected: str
+    try_: str = ""
+    show: str | None = None
+
+
+@dataclass(slots=True)
+class Checker:
+    """Checks the rows of one file.
+
+    Args:
+        file: Named in faults.
+        form: The file's format.
+        zone: Zone of times that say none; None: such times are faults.
+        tally: Where faults are counted.
+        features: Shared by all files of a reading.
+    """
+
+    file: str
+    form: Format
+    zone: str | None
+    tally: Tally
+    features: FeatureWidth
+    _units: dict[str, str] = field(default_factory=dict)
+
+    def check(self, rows: Rows) -> pl.DataFrame:
+        """Returns the sound rows: the columns of `SCHEMA` and `REQUEST`."""
+        columns: dict[str, pl.Series] = {}
+        findings: list[_Finding] = []
+        for name in (*SCHEMA, REQUEST):
+            read = self._read_time if name in _TIMES else self._read_typed
+            columns[name] = read(name, rows, findings)
+        findings += self._missing(columns, findings)
+        findings += self._unfit_features(columns["features"])
+        self._note(rows, findings)
+        return _hash_secrets(_without(pl.DataFrame(columns), findings))
+
+    def _read_typed(self, name: str, rows: Rows, findings: list[_Finding]) -> pl.Series:
+        read = typed(name, rows.columns.get(name), len(rows.places))
+        if read.wrong:
+            kind = DESCRIPTIONS[read.column.dtype]
+            findings.append(
+                _Finding(problem=f'"{name}" has the wrong type', rows=read.wrong, expected=kind, show=name)
+            )
+        return read.column
+
+    def _read_time(self, name: str, rows: Rows, findings: list[_Finding]) -> pl.Series:
+        values = rows.columns.get(name)
+        if values is None:
+            return pl.Series(name, [None], dtype=SCHEMA[name]).new_from_index(0, len(rows.places))
+        times = read_times(values, self.zone)
+        findings += self._unread_times(name, times)
+        return times.times.rename(name)
+
+    def _unread_times(self, name: str, times: Times) -> list[_Finding]:
+        unit = self._units.get(name) or next((u for u in times.units if u), None)
+        if unit:
+            self._units[name] = unit
+        return [
+            _Finding(
+                problem=f'"{name}" cannot be read as a time',
+                rows=times.unreadable,
+                show=name,
+                expected="ISO 8601, or a number from 1970 in s, ms, us or ns; 2000 to 2100",
+                try_="--time-field FIELD" if name == "time" else "",
+            ),
+            _Finding(
+                problem=f'"{name}" says no time zone',
+                rows=times.zoneless,
+                show=name,
+                expected="an offset: 2026-11-02T12:00:00Z",
+                try_="--timezone UTC",
+            ),
+            _Finding(
+                problem=f'"{name}" changes its unit within the file',
+                rows=_other_units(times.units, unit),
+                show=name,
+                expected=f"{unit}, as before in this file",
+                try_="split the log where its unit changes",
+            ),
+        ]
+
+    def _missing(self, columns: Mapping[str, pl.Series], findings: list[_Finding]) -> list[_Finding]:
+        account, prompt, features = columns["account"], columns["prompt"], columns["features"]
+        no_content = prompt.is_null() & (features.is_null() | (features.list.len() == 0))
+        return [
+            _Finding(
+                problem='field "account" is missing',
+                expected='"account": an identifier of who is charged',
+                rows=_absent(account.is_null() | (account.str.strip_chars() == ""), findings, "account"),
+                try_=self.form.account_try,
+            ),
+            _Finding(
+                problem='field "time" is missing',
+                expected='"time": when the query was asked',
+                rows=_absent(columns["time"].is_null(), findings, "time"),
+                try_="--time-field FIELD",
+            ),
+            _Finding(
+                problem='neither "prompt" nor "features" is there',
+                try_=self.form.prompt_try,
+                expected='"prompt": what the user asked, or "features": a list of numbers',
+                rows=_absent(no_content, findings, "prompt", "features"),
+            ),
+        ]
+
+    def _unfit_features(self, features: pl.Series) -> list[_Finding]:
+        if features.null_count() == len(features):
+            return []
+        is_finite = features.list.eval(pl.element().is_finite().fill_null(False)).list.all()
+        lengths = features.list.len()
+        width = self.features.width = self.features.width or next((n for n in lengths if n), 0)
+        return [
+            _Finding(
+                problem='"features" holds NaN, infinity or null',
+                expected="finite numbers",
+                show="features",
+                rows=_true(~is_finite),
+            ),
+            _Finding(
+                problem='"features" differs in length',
+                expected=f"{width} numbers, as in the first row",
+                rows=_true((lengths != width) & (lengths > 0)),
+                show="features",
+            ),
+        ]
+
+    def _note(self, rows: Rows, findings: list[_Finding]) -> None:
+        count = self.tally.files[self.file]
+        count.rows += len(rows.places)
+        count.bad_rows += len(set(chain.from_iterable(finding.rows for finding in findings)))
+        for finding in findings:
+            if finding.rows:
+                self._note_finding(rows, finding)
+
+    def _note_finding(self, rows: Rows, finding: _Finding) -> None:
+        row = finding.rows[0]
+        self.tally.add_row_fault(
+            self.file,
+            rows.places[row],
+            finding.problem,
+            _shown(rows, finding.show, row),
+            finding.expected,
+            finding.try_,
+            len(finding.rows),
+        )
+
+
+def _true(mask: pl.Series) -> list[int]:
+    return mask.fill_null(False).arg_true().to_list()
+
+
+def _absent(mask: pl.Series, findings: list[_Finding], *columns: str) -> list[int]:
+    """Returns the rows of `mask` without those whose value was there and unfit: they have a fault already."""
+    unfit = set(chain.from_iterable(finding.rows for finding in findings if finding.show in columns))
+    return [row for row in _true(mask) if row not in unfit]
+
+
+def _other_units(units: pl.Series, unit: str | None) -> list[int]:
+    return [] if unit is None else _true(units != unit)
+
+
+def _shown(rows: Rows, column: str | None, row: int) -> str:
+    if column is None:
+        return excerpt(rows.record(row))
+    return f'"{column}": {excerpt(_plain(rows.columns[column][row]))}'
+
+
+def _plain(value: Any) -> Any:
+    return value.to_list() if isinstance(value, pl.Series) else value
+
+
+def _without(frame: pl.DataFrame, findings: list[_Finding]) -> pl.DataFrame:
+    bad = set(chain.from_iterable(finding.rows for finding in findings))
+    if not bad:
+        return frame
+    return frame.filter(~pl.int_range(pl.len()).is_in(list(bad)))
+
+
+def _hash_secrets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Replaces accounts that are whole API keys by a hash: reports show accounts, and must not show keys."""
+    is_key = frame["account"].str.contains(_SECRET)
+    if not is_key.any():
+        return frame
+    hashed = pl.col("account").map_elements(_key_hash, return_dtype=pl.String)
+    return frame.with_columns(pl.when(is_key).then(hashed).otherwise("account").alias("account"))
+
+
+def _key_hash(key: str) -> str:
+    return "key-" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()

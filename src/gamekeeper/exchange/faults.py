@@ -1,0 +1,128 @@
+"""What is wrong with a log, counted: one entry for each file and kind of fault, with its first place.
+
+A log of millions of rows with one field misnamed has one fault, not millions; and what is shown of a row is
+short, printable and without secrets, because it ends up in terminals, tickets and CI logs.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gamekeeper.errors import Fault
+
+EXCERPT_CHARS = 80
+_LOOK_AT_CHARS = 2_000  # a found prompt may be 10 MB: only its beginning is masked and shown
+
+_SECRETS = re.compile(
+    r"""(?x)
+      \b[sprx]k[-_][A-Za-z0-9_-]{4,}            # OpenAI, Anthropic, Stripe: sk-..., pk_...
+    | (?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}  # Authorization headers
+    | \bAKIA[0-9A-Z]{8,}                        # AWS access key ids
+    | \bgh[pousr]_[A-Za-z0-9]{8,} | \bxox[a-z]-[A-Za-z0-9-]{8,} | \bAIza[A-Za-z0-9_-]{8,}
+    | \beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*  # JSON web tokens
+    | (?<="api_key":)\s*"[^"]*" | (?<="api_key":\ )"[^"]*"
+    """
+)
+
+
+class Unreadable(Exception):
+    """A file cannot be read, or not to its end; carries the fault that the user is shown."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.problem)
+        self.fault = fault
+
+
+def unreadable(where: str, problem: str, found: str, expected: str, try_: str = "") -> Unreadable:
+    """Returns the exception that ends the reading of one file."""
+    return Unreadable(
+        Fault(where=printable(where), problem=problem, found=found, expected=expected, try_=try_)
+    )
+
+
+def excerpt(value: object) -> str:
+    """Returns `value` as one line of at most `EXCERPT_CHARS` characters, API keys masked."""
+    text = value if isinstance(value, str) else _as_json(value)
+    masked = _SECRETS.sub("***", printable(text[:_LOOK_AT_CHARS]))
+    if len(masked) <= EXCERPT_CHARS and len(text) <= _LOOK_AT_CHARS:
+        return masked
+    return masked[: EXCERPT_CHARS - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """Returns `text` without control characters: a log line must not steer the reader's terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, Mapping):  # long values would hide the keys that follow
+        value = {k: v[:EXCERPT_CHARS] if isinstance(v, str) else v for k, v in value.items() if v is not None}
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+@dataclass(slots=True)
+class FileCount:
+    """Rows of one file: looked at, and those of them with a fault."""
+
+    rows: int = 0
+    bad_rows: int = 0
+
+
+class Tally:
+    """Counts the faults of one reading.
+
+    Row faults may be let pass up to a share (`LogReader.max_bad_rows`); file faults never are.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, FileCount] = defaultdict(FileCount)
+        self.file_faults: list[Fault] = []
+        self._row_faults: dict[tuple[str, str], Fault] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows looked at."""
+        return sum(count.rows for count in self.files.values())
+
+    @property
+    def bad_rows(self) -> int:
+        """Rows with one fault or more."""
+        return sum(count.bad_rows for count in self.files.values())
+
+    @property
+    def row_faults(self) -> tuple[Fault, ...]:
+        """One fault for each file and problem, `of` being the rows of that file."""
+        return tuple(
+            replace(fault, of=self.files[file].rows) for (file, _), fault in self._row_faults.items()
+        )
+
+    def add_file_fault(self, fault: Fault) -> None:
+        """Notes that a file or source cannot be read (to its end)."""
+        self.file_faults.append(fault)
+
+    def add_bad_line(
+        self, file: str, place: int, problem: str, found: str, expected: str, try_: str = ""
+    ) -> None:
+        """Notes a row that could not even be taken apart: it counts as looked at and bad."""
+        self.files[file].rows += 1
+        self.files[file].bad_rows += 1
+        self.add_row_fault(file, place, problem, found, expected, try_)
+
+    def add_row_fault(
+        self, file: str, place: int, problem: str, found: str, expected: str, try_: str = "", count: int = 1
+    ) -> None:
+        """Notes `count` rows with the same fault, the first of them at `place` (line or row, from 1)."""
+        known = self._row_faults.get((file, problem))
+        if known is not None:
+            self._row_faults[file, problem] = replace(known, count=known.count + count)
+            return
+        self._row_faults[file, problem] = Fault(
+            where=f"{printable(file)}:{place}",
+            problem=problem,
+            found=found,
+            expected=expected,
+            try_=try_,
+            count=count,
+        )

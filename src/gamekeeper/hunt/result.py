@@ -1,0 +1,132 @@
+"""What a hunt found, as records: the only thing that reports, `explain` and files know of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from gamekeeper.exchange import ReadSummary
+from gamekeeper.verdict import Verdict
+
+ACCOUNTS = {
+    "account": pl.String,
+    "campaign": pl.String,  # null: belongs to none
+    "verdict": pl.String,  # allow, watch, slow, limit, deny
+    "p_benign": pl.Float64,  # rank among ordinary accounts; small: seldom seen among them
+    "exchanges": pl.UInt32,
+}
+"""Columns of `verdicts.parquet`, one row an account seen, by falling suspicion."""
+
+READINGS = {
+    "subject": pl.String,  # a campaign's id, or an account
+    "family": pl.String,  # content, shape, elicitation, rhythm, infrastructure, coverage, pivot
+    "signal": pl.String,
+    "value": pl.Float64,
+    "unit": pl.String,
+    "ordinary": pl.Float64,  # the decoys' median
+    "ordinary_high": pl.Float64,  # the decoys' 95th percentile towards suspicion
+    "p_value": pl.Float64,  # rank among the decoys
+    "decoys": pl.UInt32,
+    "says": pl.String,  # the reading as a sentence
+}
+"""Columns of the readings: every measurement and what it was ranked against."""
+
+LINKS = {"campaign": pl.String, "a": pl.String, "b": pl.String, "family": pl.String, "exchanges": pl.Float64}
+"""Columns of the links: pairs of accounts of one campaign, and how many exchanges lie next to each other."""
+
+EXAMPLES = {
+    "campaign": pl.String,
+    "account": pl.String,
+    "time": pl.Datetime("us", "UTC"),
+    "model": pl.String,
+    "system": pl.String,
+    "prompt": pl.String,
+}
+"""Columns of the example exchanges; `system` and `prompt` are null when redacted."""
+
+TIMELINE = {"campaign": pl.String, "time": pl.Datetime("us", "UTC"), "exchanges": pl.Float64, "ordinary": pl.Float64}
+"""Exchanges of each campaign's accounts in equal spans of time, and the mean of as many ordinary accounts."""
+
+MAP = {"x": pl.Float64, "y": pl.Float64, "campaign": pl.String, "account": pl.String}
+"""Linked and ordinary prompts on a plane (two leading components of their vectors)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """Accounts that act as one extraction.
+
+    Args:
+        id: Name of the campaign in this run, from `C1`, by falling evidence.
+        accounts: Its members, sorted.
+        exchanges: All exchanges of its members.
+        linked: Those of them that tie its members together (in the sample that was linked).
+        first_seen: Time of the members' first exchange.
+        last_seen: Time of their last.
+        p_benign: Rank among decoy groups, exact: (1 + decoys at least as telling) / (1 + decoys).
+        decoys: How many decoy groups it was ranked against.
+        verdict: What is recommended for its members.
+        families: Families of evidence that speak against it on their own.
+        reasons: Why, in words, the strongest first.
+        innocent: What an innocent explanation would look like, in words.
+        links: Number of account pairs that are tied.
+        fragments: Sentences that its prompts share and others hardly use; empty when redacted.
+    """
+
+    id: str
+    accounts: tuple[str, ...]
+    exchanges: int
+    linked: int
+    first_seen: datetime
+    last_seen: datetime
+    p_benign: float
+    decoys: int
+    verdict: Verdict
+    families: tuple[str, ...]
+    reasons: tuple[str, ...]
+    innocent: tuple[str, ...]
+    links: int
+    fragments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HuntResult:
+    """All that one hunt found.
+
+    Args:
+        accounts: Frame of `ACCOUNTS`.
+        campaigns: By falling evidence.
+        readings: Frame of `READINGS`.
+        links: Frame of `LINKS`.
+        examples: Frame of `EXAMPLES`.
+        timeline: Frame of `TIMELINE`.
+        map: Frame of `MAP`.
+        read: What was read, and the faults that were let pass.
+        exchanges: Exchanges hunted.
+        linked_sample: Exchanges that content and shape were compared on.
+        first_seen: Time of the first exchange.
+        last_seen: Time of the last.
+        could_not_show: What this log could not show, in words.
+        encoders: Names and versions of the encoders.
+        seconds: Wall time by stage.
+        redacted: Whether prompts were left out.
+    """
+
+    accounts: pl.DataFrame
+    campaigns: tuple[Campaign, ...]
+    readings: pl.DataFrame
+    links: pl.DataFrame
+    examples: pl.DataFrame
+    timeline: pl.DataFrame
+    map: pl.DataFrame
+    read: ReadSummary
+    exchanges: int
+    linked_sample: int
+    first_seen: datetime
+    last_seen: datetime
+    could_not_show: tuple[str, ...]
+    encoders: tuple[str, ...]
+    seconds: dict[str, float]
+    redacted: bool
+
+
+__all__ = ["ACCOUNTS", "EXAMPLES", "LINKS", "MAP", "READINGS", "TIMELINE", "Campaign", "HuntResult"]

@@ -1,0 +1,21 @@
+"""Which accounts act as one: links between accounts, and the dense groups that they form."""
+
+from gamekeeper.linking.candidates import around_accounts, candidates
+from gamekeeper.linking.groups import Group, Linker
+from gamekeeper.linking.lone import LoneReading, lone_readings, spliced_readings
+from gamekeeper.linking.sample import LinkSample
+from gamekeeper.linking.strength import Ordinary, claim, strength
+
+__all__ = [
+    "Group",
+    "LinkSample",
+    "Linker",
+    "LoneReading",
+    "Ordinary",
+    "around_accounts",
+    "candidates",
+    "claim",
+    "lone_readings",
+    "spliced_readings",
+    "strength",
+]

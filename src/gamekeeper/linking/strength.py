@@ -1,0 +1,80 @@
+"""How strong a group's claim to be one campaign is.
+
+    strength = (1 - memory) * sum over accounts of log2(1 + linked exchanges)
+
+`memory` is the group's memory of who asked, in units of what ordinary groups remember: 0 for one deck, 1 for
+groups like those that the same steps build around ordinary accounts. The logarithm keeps one busy account from
+standing for many.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gamekeeper.linking.groups import Group
+
+ONE_DECK = 0.5
+"""Memory below which a group is nearer to one deck than to ordinary groups."""
+
+_USUAL = (np.log(2.0), 0.1)  # of ordinary groups, where the log has too few to measure it; detection.md of the docs
+_ENOUGH = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordinary:
+    """What ordinary groups of this log remember: medians over decoys."""
+
+    own_interest: float
+    follow_up: float
+
+    @classmethod
+    def of(cls, groups: Sequence[Group]) -> "Ordinary":
+        """Measures it on decoys; falls back on usual values below 20 of them."""
+        measured = [g.memory for g in groups if not np.isnan(g.memory.follow_up)]
+        if len(measured) < _ENOUGH:
+            return cls(own_interest=_USUAL[0], follow_up=_USUAL[1])
+        own, follow = (np.median([getattr(m, k) for m in measured]) for k in ("own_interest", "follow_up"))
+        # a log whose decoys remember next to nothing must not make everything look like memory
+        return cls(own_interest=max(float(own), _USUAL[0] / 2), follow_up=max(float(follow), _USUAL[1] / 2))
+
+    def share(self, group: Group) -> float:
+        """Returns a group's memory as a share of ordinary memory, 0..1; 1 where it could not be measured."""
+        memory = group.memory
+        if np.isnan(memory.follow_up) or np.isnan(memory.own_interest):
+            return 1.0
+        shares = memory.own_interest / self.own_interest, memory.follow_up / self.follow_up
+        return float(np.clip(np.mean(np.clip(shares, 0.0, 2.0)), 0.0, 1.0))
+
+
+def strength(group: Group, accounts: np.ndarray, ordinary: Ordinary) -> float:
+    """Returns the strength of a group; 0 for one that remembers as ordinary groups do.
+
+    Args:
+        group: The group.
+        accounts: Account number of each exchange of the sample.
+        ordinary: What ordinary groups remember.
+    """
+    memory = ordinary.share(group)
+    if memory >= ONE_DECK:
+        return 0.0
+    linked = np.unique(accounts[group.rows], return_counts=True)[1]
+    return float((1 - memory) * np.log2(1 + linked).sum())
+
+
+def claim(groups: Iterable[Group], accounts: np.ndarray, ordinary: Ordinary, min_accounts: int) -> list[Group]:
+    """Chooses groups that do not share accounts, the strongest first.
+
+    A later group loses the accounts that an earlier one holds; what ties the same accounts by another family is
+    merged into the earlier one's evidence by the caller. Groups below `min_accounts` are let go.
+    """
+    ranked = sorted(groups, key=lambda g: (-strength(g, accounts, ordinary), -len(g.rows), g.family))
+    chosen: list[Group] = []
+    taken = np.zeros(int(accounts.max(initial=-1)) + 1, bool)
+    for group in ranked:
+        free = group.accounts[~taken[group.accounts]]
+        mostly_free = len(free) >= max(min_accounts, len(group.accounts) / 2)
+        if mostly_free and strength(group, accounts, ordinary) > 0:
+            chosen.append(group)
+            taken[group.accounts] = True
+    return chosen

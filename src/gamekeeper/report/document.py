@@ -1,0 +1,68 @@
+"""A hunt's result as JSON for programs: `campaigns.json`, and what `--json` prints."""
+
+import math
+from typing import Any
+
+from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.report.words import iso
+
+SCHEMA = "gamekeeper/hunt@1"
+
+
+def campaigns_document(result: HuntResult) -> dict[str, Any]:
+    """Returns the campaigns, and the log they were found in; what was not measured (NaN) is null.
+
+    The same log hunted twice gives the same document: it holds no wall time.
+    """
+    return {
+        "schema": SCHEMA,
+        "campaigns": [campaign_document(campaign) for campaign in result.campaigns],
+        "log": _log(result),
+        "could_not_show": list(result.could_not_show),
+        "encoders": list(result.encoders),
+    }
+
+
+def campaign_document(campaign: Campaign) -> dict[str, Any]:
+    """Returns one campaign, accounts by name, times in ISO 8601."""
+    return {
+        "id": campaign.id,
+        "verdict": campaign.verdict.value,
+        "p_benign": measured(campaign.p_benign),
+        "decoys": campaign.decoys,
+        "families": list(campaign.families),
+        "reasons": list(campaign.reasons),
+        "innocent": list(campaign.innocent),
+        "first_seen": iso(campaign.first_seen),
+        "last_seen": iso(campaign.last_seen),
+        "exchanges": campaign.exchanges,
+        "linked": campaign.linked,
+        "links": campaign.links,
+        "fragments": list(campaign.fragments),
+        "accounts": list(campaign.accounts),
+    }
+
+
+def measured(value: Any) -> Any:
+    """Returns a value that JSON can carry: NaN and infinities, which it lacks, become null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _log(result: HuntResult) -> dict[str, Any]:
+    read = result.read
+    return {
+        "exchanges": result.exchanges,
+        "linked_sample": result.linked_sample,
+        "accounts": result.accounts.height,
+        "first_seen": iso(result.first_seen),
+        "last_seen": iso(result.last_seen),
+        "redacted": result.redacted,
+        "files": list(read.files),
+        "formats": dict(read.formats),
+        "columns": sorted(read.columns_seen),
+        "rows": read.rows,
+        "bad_rows": read.bad_rows,
+        "duplicate_rows": read.duplicate_rows,
+        "skipped_records": read.skipped_records,
+        "cut_prompts": read.cut_prompts,
+    }

@@ -1,0 +1,175 @@
+"""Results on a terminal. Names and prompts come from attackers: they are written as `Text`, never as markup."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.report.explanation import Explanation, explain
+from gamekeeper.report.words import (
+    VERDICTS, count, counted, headline, measure, moment, one_line, period, probability, rank,
+)  # fmt: skip
+from gamekeeper.verdict import Verdict
+
+_STYLES = {Verdict.WATCH: "yellow", Verdict.SLOW: "dark_orange", Verdict.LIMIT: "red", Verdict.DENY: "bold red"}
+_REASONS, _LINKS, _EXAMPLES, _PROMPT_CHARS = 2, 10, 5, 300
+
+
+def print_hunt(result: HuntResult, console: Console, out: Path) -> None:
+    """Prints the campaigns, what was read, what the log could not show, and what to do next.
+
+    Args:
+        result: What was found.
+        console: Where to print.
+        out: The folder it was written to.
+    """
+    suspects = sum(len(campaign.accounts) for campaign in result.campaigns)
+    theirs = sum(campaign.exchanges for campaign in result.campaigns)
+    _say(console, headline(len(result.campaigns), suspects, theirs, result.exchanges), "bold")
+    if result.campaigns:
+        console.print(_campaign_table(result.campaigns))
+    _say(console, _read_line(result))
+    for sentence in result.could_not_show:
+        _say(console, f"could not show: {sentence}", "dim")
+    console.print()
+    if result.campaigns:
+        _say(console, f"next    gamekeeper explain {result.campaigns[0].id} --in {out}")
+    _say(console, f"report  {out / 'report.html'}")
+
+
+def print_explanation(result: HuntResult, subject: str, console: Console) -> None:
+    """Prints why a campaign or an account was judged as it was.
+
+    Raises:
+        UsageError: There is no such campaign or account; names the closest ones.
+    """
+    known = explain(result, subject)
+    _say(console, _title(known), "bold")
+    _say(console, f"p_benign {probability(known.p_benign)}: {_ranked(known)}")
+    if known.campaign:
+        _print_campaign(known.campaign, console)
+    if known.readings.height:
+        _head(console, "Readings")
+        console.print(_readings_table(known.readings))
+    if known.links.height:
+        _head(console, f"Strongest links, {min(known.links.height, _LINKS)} of {count(known.links.height)}")
+        console.print(_links_table(known.links))
+    _print_examples(known, result.redacted, console)
+    if known.campaign:
+        _head(console, "What an innocent explanation would look like")
+        _list(console, known.campaign.innocent)
+
+
+def _campaign_table(campaigns: Iterable[Campaign]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("Campaign", "Verdict"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Accounts", "Exchanges", "p_benign"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Why", ratio=1)
+    for one in campaigns:
+        why = Text("\n".join(map(one_line, one.reasons[:_REASONS])))
+        numbers = (count(len(one.accounts)), count(one.exchanges), probability(one.p_benign))
+        table.add_row(Text(one.id), _verdict(one.verdict), *numbers, why)
+    return table
+
+
+def _read_line(result: HuntResult) -> str:
+    read = result.read
+    formats = ", ".join(sorted(set(read.formats.values()))) or "no known format"
+    left_out = [
+        counted(number, noun)
+        for number, noun in (
+            (read.bad_rows, "bad row"), (read.duplicate_rows, "repeated row"), (read.skipped_records, "other record"),
+        )
+        if number
+    ]  # fmt: skip
+    without = f", without {', '.join(left_out)}" if left_out else ""
+    return (
+        f"read {counted(len(read.files), 'file')} ({formats}): {counted(result.exchanges, 'exchange')} of "
+        f"{counted(result.accounts.height, 'account')}, {period(result.first_seen, result.last_seen)}{without}"
+    )
+
+
+def _title(known: Explanation) -> str:
+    kind = "account" if known.is_account else "campaign"
+    member = f" in campaign {known.campaign.id}" if known.is_account and known.campaign else ""
+    verdict = f"{known.verdict} ({VERDICTS[known.verdict]})"
+    return f"{kind} {one_line(known.subject)}{member}: {verdict}, {counted(known.exchanges, 'exchange')}"
+
+
+def _ranked(known: Explanation) -> str:
+    if known.is_account:
+        return "its rank among ordinary accounts" + ("" if known.campaign else "; it belongs to no campaign")
+    return rank(known.p_benign, known.campaign.decoys if known.campaign else None)
+
+
+def _print_campaign(campaign: Campaign, console: Console) -> None:
+    span = f"{moment(campaign.first_seen)} to {moment(campaign.last_seen)} UTC"
+    size = f"{counted(len(campaign.accounts), 'account')} tied by {counted(campaign.links, 'link')}"
+    _say(console, f"campaign {campaign.id}: {size}, {span}")
+    _head(console, "Why")
+    _list(console, campaign.reasons)
+
+
+def _readings_table(readings: pl.DataFrame) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Signal")
+    table.add_column("Family", style="dim")
+    for name in ("Value", "Ordinary", "95 %", "p_value", "Decoys"):
+        table.add_column(name, justify="right")
+    for row in readings.iter_rows(named=True):
+        table.add_row(Text(row["signal"]), Text(row["family"]), *map(Text, _reading(row)))
+    return table
+
+
+def _reading(row: dict[str, Any]) -> tuple[str, ...]:
+    levels = (measure(row["value"], row["unit"]), measure(row["ordinary"]), measure(row["ordinary_high"]))
+    return *levels, probability(row["p_value"]), count(row["decoys"] or 0)
+
+
+def _links_table(links: pl.DataFrame) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("Account", "Account", "Family"):
+        table.add_column(name)
+    table.add_column("Exchanges side by side", justify="right")
+    for row in links.head(_LINKS).iter_rows(named=True):
+        table.add_row(*(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"]))
+    return table
+
+
+def _print_examples(known: Explanation, redacted: bool, console: Console) -> None:
+    if not known.examples.height:
+        return
+    _head(console, "Example exchanges")
+    if redacted:
+        _say(console, "  prompts were left out of this run (redacted)", "dim")
+    for row in known.examples.head(_EXAMPLES).iter_rows(named=True):
+        about = [one_line(row["account"]), one_line(row["model"] or "")]
+        _say(console, "  " + "  ".join([moment(row["time"]), *filter(None, about)]), "dim")
+        if row["prompt"] is not None:
+            _say(console, f"    {one_line(row['prompt'], _PROMPT_CHARS)}")
+
+
+def _verdict(verdict: Verdict) -> Text:
+    return Text(verdict.value, style=_STYLES.get(verdict, ""))
+
+
+def _head(console: Console, title: str) -> None:
+    console.print()
+    _say(console, title, "bold")
+
+
+def _list(console: Console, sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        _say(console, f"  - {one_line(sentence, 1000)}")
+
+
+def _say(console: Console, sentence: str, style: str = "") -> None:
+    console.print(Text(sentence, style=style), soft_wrap=True)

@@ -1,0 +1,132 @@
+"""Numbers, times and hostile text as a person reads them; the same on a page and on a terminal.
+
+Prompts and names come from whoever attacks, so what could steer a terminal or turn the order of a line is
+shown as its code: an escape character reads `\\u001b`.
+"""
+
+import math
+import re
+from datetime import datetime
+
+from gamekeeper.verdict import Verdict
+
+FAMILIES = {
+    "content": "what the prompts are about",
+    "shape": "how the prompts are built",
+    "elicitation": "what the prompts try to draw out of the model",
+    "rhythm": "when the exchanges happen",
+    "infrastructure": "networks, cards and clients in common",
+    "coverage": "how evenly a subject is swept",
+    "pivot": "moving to another model or subject together",
+}
+"""The families of evidence, and what each looks at."""
+
+VERDICTS = {
+    Verdict.ALLOW: "nothing to do",
+    Verdict.WATCH: "look closer, change nothing",
+    Verdict.SLOW: "answer more slowly",
+    Verdict.LIMIT: "answer less",
+    Verdict.DENY: "do not answer",
+}
+"""What each verdict recommends."""
+
+UNMEASURED = "not measured"
+
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: they steer a terminal
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible, or turning the order of a line
+    "\ud800-\udfff]"  # halves of a pair, which no encoding can write
+)
+
+
+def visible(text: str) -> str:
+    """Returns text in which no character can steer a terminal or hide."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Returns `visible` text on one line, cut at `limit` characters."""
+    return visible(shortened(" ".join(text.split()), limit))
+
+
+def shortened(text: str, limit: int) -> str:
+    """Returns text, and how much of it was left out where it is longer than `limit` characters."""
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} … ({count(len(text) - limit)} more characters)"
+
+
+def count(number: float) -> str:
+    """Returns a whole number with its thousands apart: `28,800,000`."""
+    return f"{number:,.0f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun: `1 campaign`, `2 campaigns`, `no campaigns`."""
+    return f"{count(number) if number else 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def share(part: float, whole: float) -> str:
+    """Returns a part of a whole in per cent: `4.1 %`."""
+    if not whole:
+        return "0 %"
+    percent = 100 * part / whole
+    return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def measure(value: float | None, unit: str | None = "") -> str:
+    """Returns a reading in three digits with its unit; `not measured` for NaN and None."""
+    if value is None or math.isnan(value):
+        return UNMEASURED
+    if math.isinf(value):
+        digits = "∞" if value > 0 else "-∞"
+    else:
+        digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{digits} {unit}".rstrip() if unit else digits
+
+
+def probability(p: float | None) -> str:
+    """Returns a probability in two digits: `0.0010`."""
+    if p is None or math.isnan(p):
+        return UNMEASURED
+    return f"{p:.2g}" if p >= 0.0001 or p == 0 else f"{p:.1e}"
+
+
+def rank(p: float | None, decoys: int | None, kind: str = "decoy group") -> str:
+    """Returns what an exact rank says: `none of 999 decoy groups was as telling`."""
+    if p is None or math.isnan(p) or not decoys:
+        return "not ranked against decoys"
+    as_telling = max(round(p * (1 + decoys)) - 1, 0)
+    if not as_telling:
+        return f"none of {counted(decoys, kind)} was as telling"
+    return f"{count(as_telling)} of {counted(decoys, kind)} {'was' if as_telling == 1 else 'were'} as telling"
+
+
+def day(time: datetime) -> str:
+    """Returns a day: `2 Nov 2026`."""
+    return f"{time.day} {time:%b %Y}"
+
+
+def moment(time: datetime) -> str:
+    """Returns a time to the minute, in UTC: `2 Nov 2026 14:05`."""
+    return f"{day(time)} {time:%H:%M}"
+
+
+def period(first: datetime, last: datetime) -> str:
+    """Returns a span of days: `2 Nov 2026 to 1 Dec 2026 (30 days)`."""
+    days = (last.date() - first.date()).days + 1
+    return day(first) if days == 1 else f"{day(first)} to {day(last)} ({days} days)"
+
+
+def iso(time: datetime) -> str:
+    """Returns a time as ISO 8601 with `Z`, as files and JSON carry it."""
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def headline(campaigns: int, accounts: int, exchanges: int, of: int) -> str:
+    """Returns what was found, in one sentence."""
+    if not campaigns:
+        return f"No campaign found in {counted(of, 'exchange')}"
+    part = share(exchanges, of)
+    return (
+        f"{counted(campaigns, 'campaign')} found: {counted(accounts, 'account')}, "
+        f"{count(exchanges)} of {counted(of, 'exchange')} ({part})"
+    )

@@ -1,0 +1,86 @@
+"""When a group asks: by the clock of people or of a dispatcher, and whether its members rise and fall together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.signals._signal import Card, Counts, count_by, signal
+
+_SLOT_HOURS = 6
+
+
+def _bins(width_hours: int) -> pl.Expr:
+    return pl.col("time").dt.epoch("s") // (width_hours * 3600)
+
+
+@signal
+class EvenPace:
+    """How evenly a group's accounts spread their work over the time they are active."""
+
+    card = Card(
+        name="even-pace",
+        family="rhythm",
+        purpose="How evenly accounts spread their exchanges over six-hour slots, day and night.",
+        unit="share of an evenly paced account's slots that are used",
+        needs=("time",),
+        look_alikes="monitors, scheduled jobs, devices that report round the clock",
+        evasions="imitating sessions and nights (costs throughput: a person's day has few hours)",
+        source="load balancing over accounts as disclosed in February 2026",
+    )
+
+    def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
+        """Counts exchanges by six-hour slot."""
+        return count_by(exchanges, _bins(_SLOT_HOURS))
+
+    def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
+        """Slots used, over those that as many exchanges would use if each fell anywhere, averaged over accounts."""
+        slots = summary.matrix.shape[1]
+        used = np.diff(summary.matrix.indptr)
+        fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)
+        share = used / np.maximum(fair, 1e-9)
+        return np.array([share[g][summary.exchanges[g] > 1].mean() if (summary.exchanges[g] > 1).any() else np.nan
+                         for g in groups])
+
+    def say(self, value: float, ordinary: float) -> str:
+        """The reading as a sentence."""
+        return f"their work is spread over day and night at {value:.0%} of a steady machine's evenness (ordinary: {ordinary:.0%})"
+
+
+@signal
+class SharedEnvelope:
+    """Whether members' days of work rise and fall together."""
+
+    card = Card(
+        name="shared-envelope",
+        family="rhythm",
+        purpose="How alike the daily volumes of a group's accounts are: common starts, stops and pauses.",
+        unit="mean cosine of two members' daily volumes, less that of any two accounts",
+        needs=("time",),
+        look_alikes="a class in its week, a company on its working days, customers of one outage",
+        evasions="staggering starts and stops (costs days of the campaign)",
+        source="Cao et al., SynchroTrap, CCS 2014; common start and stop edges as disclosed in February 2026",
+    )
+
+    def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
+        """Counts exchanges by day."""
+        return count_by(exchanges, _bins(24))
+
+    def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
+        """Mean cosine between the members' daily counts, less that of all accounts."""
+        rows = np.sqrt(np.asarray(summary.matrix.multiply(summary.matrix).sum(axis=1)).ravel())
+        units = summary.matrix.multiply(1 / np.maximum(rows, 1e-9)[:, None]).tocsr()
+        everyone = _mean_cosine(units, np.arange(units.shape[0]))
+        return np.array([_mean_cosine(units, g) - everyone for g in groups])
+
+    def say(self, value: float, ordinary: float) -> str:
+        """The reading as a sentence."""
+        return f"members' daily volumes rise and fall together: {value:+.2f} in cosine (ordinary: {ordinary:+.2f})"
+
+
+def _mean_cosine(units: "object", group: np.ndarray) -> float:
+    """Mean cosine of pairs: (|sum|^2 - n) / n(n-1), without forming the pairs."""
+    if len(group) < 2:
+        return float("nan")
+    total = np.asarray(units[group].sum(axis=0)).ravel()  # type: ignore[index]
+    return float((total @ total - len(group)) / (len(group) * (len(group) - 1)))

@@ -1,0 +1,214 @@
+"""Campaigns: accounts that together harvest one deck, each hidden in its own way.
+
+A campaign's account sends tasks of the deck, dealt at random and never twice, among cover traffic: whole
+conversations of ordinary people. What tells it apart differs by campaign: language, demand, cover,
+infrastructure, rhythm, a quick move to the new model.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gamekeeper.simulate import decks, lexicon
+from gamekeeper.simulate.accounts import Account
+from gamekeeper.simulate.arrivals import (
+    DAY_S,
+    FloatArray,
+    Starts,
+    balanced_starts,
+    burst_starts,
+    session_starts,
+    unfold,
+)
+from gamekeeper.simulate.network import Infra, Network
+from gamekeeper.simulate.scene import NEW_MODEL, Scene
+from gamekeeper.simulate.voices import Person
+
+Arrival = Literal["person", "app", "balanced"]
+ARRIVALS: Mapping[Arrival, Starts] = {
+    "person": session_starts,
+    "app": burst_starts,
+    "balanced": balanced_starts,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one campaign works.
+
+    Args:
+        name: As labelled.
+        language: Language of the deck.
+        deck: Rule of the tasks.
+        accounts: How many at scale 1; at least 12 are kept at any scale, unless there is but one.
+        per_account: Mean number of exchanges of an account.
+        cover: Share of exchanges that are ordinary conversations, 0..1.
+        infra: How much infrastructure the accounts share.
+        arrival: Rhythm of an account.
+        form: Demand the tasks are dressed in; see `decks.dress`.
+        has_roles: Varies a role preamble over calls in the system prompt.
+        pivots: Moves to the new model within a day of its release.
+        output_tokens: Median length of an answer, in tokens.
+        temperature: As asked for.
+    """
+
+    name: str
+    language: str
+    deck: str
+    accounts: int
+    per_account: float
+    cover: float
+    infra: Infra
+    arrival: Arrival = "person"
+    form: str | None = None
+    has_roles: bool = False
+    pivots: bool = False
+    output_tokens: float = 400.0
+    temperature: float | None = None
+
+
+PLANS = (
+    Plan(
+        name="instruct-es",
+        language="es",
+        deck="task",
+        accounts=24,
+        per_account=40,
+        cover=0.0,
+        infra="shared",
+        arrival="balanced",
+        temperature=1.0,
+    ),
+    Plan(
+        name="code-paced",
+        language="en",
+        deck="code",
+        accounts=24,
+        per_account=50,
+        cover=0.5,
+        infra="partial",
+        output_tokens=300,
+    ),
+    Plan(
+        name="math-traces-zh",
+        language="zh",
+        deck="math",
+        accounts=38,
+        per_account=55,
+        cover=0.8,
+        infra="unique",
+        form="cot",
+        pivots=True,
+    ),
+    Plan(
+        name="tool-hydra",
+        language="en",
+        deck="tools",
+        accounts=40,
+        per_account=32,
+        cover=0.6,
+        infra="partial",
+        form="trace",
+        has_roles=True,
+    ),
+    Plan(
+        name="judge-de",
+        language="de",
+        deck="task",
+        accounts=16,
+        per_account=35,
+        cover=0.3,
+        infra="unique",
+        arrival="app",
+        form="judge",
+        output_tokens=3,
+        temperature=0.0,
+    ),
+    Plan(
+        name="reconstruct-ru",
+        language="ru",
+        deck="task",
+        accounts=20,
+        per_account=40,
+        cover=0.4,
+        infra="unique",
+        form="reconstruct",
+    ),
+    Plan(
+        name="lone-scraper",
+        language="fr",
+        deck="task",
+        accounts=1,
+        per_account=600,
+        cover=0.0,
+        infra="unique",
+        arrival="app",
+        output_tokens=200,
+    ),
+)
+
+
+def campaign(scene: Scene, plan: Plan, scale: float) -> list[Account]:
+    """Opens the accounts of one campaign, which share nothing but the deck and what `plan.infra` says."""
+    wanted = 1 if plan.accounts == 1 else max(12, round(plan.accounts * scale))
+    sizes = np.maximum(scene.rng.poisson(plan.per_account, wanted), 3)
+    stolen = scene.rng.binomial(sizes, 1 - plan.cover)
+    tasks = _deal(scene, plan, int(stolen.sum()))
+    hub = scene.internet.hub()
+    return [
+        _member(scene, plan, hub, [next(tasks) for _ in range(own)], int(size - own))
+        for size, own in zip(sizes, stolen, strict=True)
+    ]
+
+
+def _deal(scene: Scene, plan: Plan, count: int) -> Iterator[str]:
+    speech = lexicon.load(plan.language)
+    tasks = decks.make_deck(speech, plan.deck, count, scene.dice)
+    return iter(decks.dress(speech, plan.form, tasks, scene.dice) if plan.form else tasks)
+
+
+def _member(scene: Scene, plan: Plan, hub: Network, tasks: list[str], cover: int) -> Account:
+    talks = _shuffled(scene, [[task] for task in tasks] + _cover(scene, cover))
+    turns = np.array([len(talk) for talk in talks], np.int64)
+    starts = np.sort(ARRIVALS[plan.arrival](scene.rng, len(talks), scene.days))
+    times = unfold(scene.rng, starts, turns, scene.days)
+    prompts = [text for talk in talks for text in talk]
+    return Account(
+        kind="campaign",
+        campaign=plan.name,
+        network=scene.internet.behind(hub, plan.infra),
+        times=times,
+        turns=turns,
+        models=_models(scene, plan, times),
+        prompts=prompts,
+        systems=_roles(scene, plan, set(tasks), prompts),
+        output_tokens=plan.output_tokens,
+        temperature=plan.temperature,
+    )
+
+
+def _cover(scene: Scene, count: int) -> list[list[str]]:
+    """Draws conversations of `count` messages in all, each of another person, as resellers pass them on."""
+    turns = scene.split(count).tolist() if count else []
+    return [Person(lexicon.draw_language(scene.dice), scene.dice).conversation(n) for n in turns]
+
+
+def _shuffled(scene: Scene, talks: list[list[str]]) -> list[list[str]]:
+    return scene.dice.sample(talks, len(talks))
+
+
+def _models(scene: Scene, plan: Plan, times: FloatArray) -> list[str]:
+    if not plan.pivots:
+        return scene.habitual_models(times)
+    since = scene.release_s + scene.rng.uniform(0, DAY_S)
+    moved = (times > since) & (scene.rng.random(len(times)) < 0.7)
+    return [NEW_MODEL if new else "atlas-large" for new in moved]
+
+
+def _roles(scene: Scene, plan: Plan, tasks: set[str], prompts: list[str]) -> list[str | None]:
+    if not plan.has_roles:
+        return []
+    speech = lexicon.load(plan.language).base
+    return [speech.expand("{preamble}", scene.dice) if text in tasks else None for text in prompts]

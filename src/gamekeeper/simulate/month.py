@@ -1,0 +1,61 @@
+"""One simulated month: how many households of each kind there are, and the campaigns among them."""
+
+from gamekeeper.errors import UsageError
+from gamekeeper.simulate.accounts import (
+    Account,
+    Benchmarks,
+    Household,
+    app,
+    classroom,
+    framework,
+    office,
+    person,
+    redteam,
+    reseller,
+)
+from gamekeeper.simulate.campaigns import PLANS, campaign
+from gamekeeper.simulate.scene import Scene
+from gamekeeper.simulate.traffic import Traffic, book
+
+
+def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> Traffic:
+    """Simulates labelled traffic of a model API.
+
+    Args:
+        seed: Same seed, days and scale: same frames.
+        days: Length of the traffic; at least 1.
+        scale: Number of accounts over that of the standard month (about 1,500 accounts, 45,000 exchanges).
+            A campaign keeps at least 12 accounts, and every kind at least one household.
+
+    Returns:
+        The log and its labels.
+
+    Raises:
+        UsageError: `days` or `scale` is out of range.
+    """
+    if days < 1 or scale <= 0:
+        raise UsageError(f"days must be at least 1 and scale above 0; found days={days}, scale={scale}")
+    scene = Scene.open(seed, days)
+    accounts = _benign(scene, scale)
+    for plan in PLANS:
+        accounts += campaign(scene, plan, scale)
+    return book(accounts, scene.rng)
+
+
+def _benign(scene: Scene, scale: float) -> list[Account]:
+    households: tuple[tuple[Household, int], ...] = (
+        (person, 920),
+        (app, 60),
+        (framework, 100),
+        (office, 9),
+        (classroom, 4),
+        (Benchmarks(), 10),
+        (reseller, 6),
+        (redteam, 14),
+    )
+    return [
+        account
+        for open_accounts, count in households
+        for _ in range(max(1, round(count * scale)))
+        for account in open_accounts(scene)
+    ]

@@ -1,0 +1,120 @@
+"""Labelled traffic as frames: accounts become rows of a log and rows of labels."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.exchange.columns import conform
+from gamekeeper.simulate.accounts import Account
+from gamekeeper.simulate.scene import START
+
+LABELS = {"account": pl.String(), "kind": pl.String(), "campaign": pl.String()}
+"""Column name to Polars type of the labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """A log and what is true of it.
+
+    Args:
+        exchanges: The log in time order, columns of `exchange.columns.SCHEMA`.
+        labels: One row an account: `account`, `kind`, and `campaign` or null for the benign.
+    """
+
+    exchanges: pl.DataFrame
+    labels: pl.DataFrame
+
+
+def book(accounts: Sequence[Account], rng: np.random.Generator) -> Traffic:
+    """Enters all accounts' calls into one log, under names that tell nothing about the account."""
+    names = [f"acct_{i:06d}" for i in rng.permutation(len(accounts))]
+    frames = [_calls(account, name, rng) for account, name in zip(accounts, names, strict=True)]
+    rows = [_owner(account, name) for account, name in zip(accounts, names, strict=True)]
+    owners = pl.DataFrame(rows, infer_schema_length=None)
+    exchanges = pl.concat(frames).join(owners, on="account", how="left", maintain_order="left")
+    exchanges = exchanges.with_columns(
+        _moment("time"),
+        _moment("account_created"),
+        conversation=pl.concat_str("account", "conversation", separator="-"),
+        input_tokens=_tokens("prompt") + _tokens("system"),
+    )
+    labels = owners.select(pl.col(name).cast(kind) for name, kind in LABELS.items()).sort("account")
+    return Traffic(exchanges=conform(exchanges.sort("time", "account", "turn")), labels=labels)
+
+
+def _calls(account: Account, name: str, rng: np.random.Generator) -> pl.DataFrame:
+    count = len(account.times)
+    conversation = np.repeat(np.arange(len(account.turns)), account.turns)
+    first = np.repeat(np.cumsum(account.turns) - account.turns, account.turns)
+    is_text = account.features is None
+    return pl.DataFrame(
+        {
+            "time": account.times,
+            "account": [name] * count,
+            "prompt": pl.Series(account.prompts if is_text else [None] * count, dtype=pl.String()),
+            "features": pl.Series(_rows(account, count), dtype=pl.List(pl.Float64())),
+            "model": account.models,
+            "system": pl.Series(account.systems or [None] * count, dtype=pl.String()),
+            "conversation": conversation,
+            "turn": np.arange(count) - first,
+            "output_tokens": np.maximum(rng.lognormal(np.log(account.output_tokens), 0.7, count), 1) // 1,
+        }
+    )
+
+
+def _rows(account: Account, count: int) -> list[list[float] | None]:
+    return [None] * count if account.features is None else account.features.tolist()
+
+
+def _owner(account: Account, name: str) -> dict[str, str | int | float | None]:
+    network = account.network
+    return {
+        "account": name,
+        "kind": account.kind,
+        "campaign": account.campaign,
+        "temperature": account.temperature,
+        "tools": account.tools,
+        "n": 1,
+        "logprobs": False,
+        "ip": network.ip,
+        "asn": network.asn,
+        "client": network.client,
+        "payment": network.payment,
+        "account_created": network.created_s,
+    }
+
+
+def _moment(column: str) -> pl.Expr:
+    since = pl.col(column) * 1e6
+    return (pl.lit(START, dtype=pl.Datetime("us", "UTC")) + since.cast(pl.Duration("us"))).alias(column)
+
+
+def _tokens(column: str) -> pl.Expr:
+    # four bytes a token holds well enough for English and, at three bytes a character, for Chinese
+    return (pl.col(column).str.len_bytes().fill_null(0) / 4).ceil()
+
+
+def write(traffic: Traffic, out: Path) -> None:
+    """Writes `out/exchanges.parquet` and `out/labels.parquet`, each whole or not at all.
+
+    The labels come last: where they stand, the log is complete.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _write_whole(traffic.exchanges, out / "exchanges.parquet")
+    _write_whole(traffic.labels, out / "labels.parquet")
+
+
+def _write_whole(frame: pl.DataFrame, path: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        frame.write_parquet(name, compression="zstd")
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gamekeeper.simulate import Traffic, write
+
+
+def test_written_traffic_reads_back_the_same(traffic: Traffic, tmp_path: Path) -> None:
+    """Both files hold the frames, and nothing else is left behind."""
+    write(traffic, tmp_path / "new" / "folder")
+    out = tmp_path / "new" / "folder"
+    assert pl.read_parquet(out / "exchanges.parquet").equals(traffic.exchanges)
+    assert pl.read_parquet(out / "labels.parquet").equals(traffic.labels)
+    assert {path.name for path in out.iterdir()} == {"exchanges.parquet", "labels.parquet"}
+
+
+def test_failed_write_leaves_the_old_file_whole(
+    traffic: Traffic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk fills half way, the former log still stands and no fragment lies beside it."""
+    write(traffic, tmp_path)
+    before = (tmp_path / "exchanges.parquet").read_bytes()
+
+    def fail(frame: pl.DataFrame, path: str, **options: str) -> None:
+        Path(path).write_bytes(b"PAR1 half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write(traffic, tmp_path)
+    assert (tmp_path / "exchanges.parquet").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
