@@ -39,10 +39,11 @@ class AccountLinks:
         half = sp.coo_matrix((self.lift, (self.a, self.b)), shape=(self.accounts, self.accounts))
         return (half + half.T).tocsr()
 
-    def around(self, account: int) -> np.ndarray:
-        """Returns `account` and those most linked to it."""
+    def around(self, account: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns `account` and a random half of those most linked to it, so that it can be asked again."""
         row = self.by_account[[account]]
-        return np.append(row.indices[np.argsort(-row.data, kind="stable")[:_MOST_LINKED]], account)
+        most = row.indices[np.argsort(-row.data, kind="stable")[:_MOST_LINKED]]
+        return np.append(most[rng.random(len(most)) < 0.5], account)
 
     def seeds(self, resolution: float) -> Iterator[np.ndarray]:
         """Yields communities' accounts that lie in the graph's core."""
@@ -105,7 +106,9 @@ def split(linker: Linker, group: Group) -> Iterator[Group]:
             yield part
 
 
-def around_accounts(linker: Linker, links: AccountLinks, accounts: Iterable[int]) -> Iterator[list[Group]]:
+def around_accounts(
+    linker: Linker, links: AccountLinks, accounts: Iterable[int], rng: np.random.Generator
+) -> Iterator[list[Group]]:
     """Yields, for each account, the groups that the same steps make around it: by content, and by its templates."""
     shaped: dict[int, Group | None] = {}
     holders = _template_holders(linker.sample)
@@ -114,7 +117,7 @@ def around_accounts(linker: Linker, links: AccountLinks, accounts: Iterable[int]
         for t in templates:
             if t not in shaped:
                 shaped[t] = linker.purify(linker.sample.shapes[t], "shape")
-        by_content = linker.grow(links.around(account))
+        by_content = linker.grow(links.around(account, rng))
         found = [by_content, *(shaped[t] for t in templates)]
         yield [g for g in found if g is not None]
 

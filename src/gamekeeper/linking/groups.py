@@ -41,12 +41,14 @@ class Group:
         family: What ties it: `content` or `shape`.
         accounts: Account numbers, ascending.
         rows: The linked exchanges, row numbers of the sample, ascending.
+        payloads: How many of them have a payload, for each of `accounts`.
         memory: Whether it remembers who asked.
     """
 
     family: Family
     accounts: np.ndarray
     rows: np.ndarray
+    payloads: np.ndarray
     memory: Memory
 
 
@@ -81,8 +83,14 @@ class Linker:
     def group(self, rows: np.ndarray, family: Family) -> Group:
         """Returns the group of exactly these rows, measured."""
         payload = self.sample.payloads.rows_with(rows)
-        memory = measure_memory(self.sample.payloads.vectors(payload), self.sample.accounts[payload])
-        return Group(family=family, accounts=np.unique(self.sample.accounts[rows]), rows=rows, memory=memory)
+        senders, accounts = self.sample.accounts[payload], np.unique(self.sample.accounts[rows])
+        return Group(
+            family=family,
+            accounts=accounts,
+            rows=rows,
+            payloads=np.bincount(np.searchsorted(accounts, senders), minlength=len(accounts)),
+            memory=measure_memory(self.sample.payloads.vectors(payload), senders),
+        )
 
     def near(self, rows: np.ndarray) -> np.ndarray:
         """Returns which exchanges, of any account, have enough neighbours among `rows`; bool, shape (n,)."""

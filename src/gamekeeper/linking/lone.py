@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.linking.sample import LinkSample
-from gamekeeper.signals.memory import _distance as distance
+from gamekeeper.signals.memory import distance
 
 MIN_EXCHANGES = 200
 """Fewer tell too little, and copy too little."""

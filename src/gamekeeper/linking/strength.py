@@ -1,10 +1,10 @@
 """How strong a group's claim to be one campaign is.
 
-    strength = (1 - memory) * sum over accounts of log2(1 + linked exchanges)
+    strength = (1 - memory) * sum over accounts of log2(1 + linked exchanges with a payload)
 
 `memory` is the group's memory of who asked, in units of what ordinary groups remember: 0 for one deck, 1 for
 groups like those that the same steps build around ordinary accounts. The logarithm keeps one busy account from
-standing for many.
+standing for many; an exchange without payload is canned text, which says nothing of a deck.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,34 +47,26 @@ class Ordinary:
         return float(np.clip(np.mean(np.clip(shares, 0.0, 2.0)), 0.0, 1.0))
 
 
-def strength(group: Group, accounts: np.ndarray, ordinary: Ordinary) -> float:
-    """Returns the strength of a group; 0 for one that remembers as ordinary groups do.
-
-    Args:
-        group: The group.
-        accounts: Account number of each exchange of the sample.
-        ordinary: What ordinary groups remember.
-    """
+def strength(group: Group, ordinary: Ordinary) -> float:
+    """Returns the strength of a group; 0 for one that remembers as ordinary groups do."""
     memory = ordinary.share(group)
     if memory >= ONE_DECK:
         return 0.0
-    linked = np.unique(accounts[group.rows], return_counts=True)[1]
-    return float((1 - memory) * np.log2(1 + linked).sum())
+    return float((1 - memory) * np.log2(1 + group.payloads).sum())
 
 
-def claim(groups: Iterable[Group], accounts: np.ndarray, ordinary: Ordinary, min_accounts: int) -> list[Group]:
+def claim(groups: Iterable[Group], ordinary: Ordinary, min_accounts: int) -> list[Group]:
     """Chooses groups that do not share accounts, the strongest first.
 
-    A later group loses the accounts that an earlier one holds; what ties the same accounts by another family is
-    merged into the earlier one's evidence by the caller. Groups below `min_accounts` are let go.
+    Those of no strength come too: each is a claim that was tested, and counts when false discoveries are controlled.
+    Groups with fewer than `min_accounts` that are not an earlier group's are let go.
     """
-    ranked = sorted(groups, key=lambda g: (-strength(g, accounts, ordinary), -len(g.rows), g.family))
+    ranked = sorted(groups, key=lambda g: (-strength(g, ordinary), -len(g.rows), g.family))
     chosen: list[Group] = []
-    taken = np.zeros(int(accounts.max(initial=-1)) + 1, bool)
+    taken: set[int] = set()
     for group in ranked:
-        free = group.accounts[~taken[group.accounts]]
-        mostly_free = len(free) >= max(min_accounts, len(group.accounts) / 2)
-        if mostly_free and strength(group, accounts, ordinary) > 0:
+        free = set(group.accounts.tolist()) - taken
+        if len(free) >= max(min_accounts, len(group.accounts) / 2):
             chosen.append(group)
-            taken[group.accounts] = True
+            taken |= free
     return chosen

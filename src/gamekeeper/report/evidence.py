@@ -40,7 +40,7 @@ def run_document(result: HuntResult) -> dict[str, Any]:
         "last_seen": iso(result.last_seen),
         "could_not_show": result.could_not_show,
         "encoders": result.encoders,
-        "seconds": {stage: seconds for stage, seconds in result.seconds.items() if math.isfinite(seconds)},
+        "seconds": result.seconds,
         "redacted": result.redacted,
         "read": {name: getattr(read, name) for name in _PLAIN}
         | {
@@ -133,7 +133,9 @@ def _json(path: Path, schema: str) -> dict[str, Any]:
     document = _opened(path, lambda: json.loads(path.read_bytes()))
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
-        raise _fault(path, "the version is not known", f'"schema": {json.dumps(found)}', f'"schema": "{schema}"')
+        raise _fault(
+            path, "the version is not known", f'"schema": {json.dumps(found)}', f'"schema": "{schema}"'
+        )
     assert isinstance(document, dict)
     return document
 
@@ -150,7 +152,9 @@ def _opened(path: Path, read: Callable[[], object]) -> object:
     try:
         return read()
     except FileNotFoundError as error:
-        raise _fault(path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote") from error
+        raise _fault(
+            path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote"
+        ) from error
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise _damaged(path, str(error).partition("\n")[0]) from error
 

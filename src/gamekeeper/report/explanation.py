@@ -54,7 +54,11 @@ def explain(result: HuntResult, subject: str) -> Explanation:
     campaign = next((c for c in result.campaigns if c.id == subject), None)
     if campaign is not None:
         return _campaign(result, campaign)
-    row = result.accounts.row(by_predicate=pl.col("account") == subject, named=True) if _has(result, subject) else None
+    row = (
+        result.accounts.row(by_predicate=pl.col("account") == subject, named=True)
+        if _has(result, subject)
+        else None
+    )
     if row is None:
         raise UsageError(_unknown(result, subject))
     return _account(result, row)
@@ -129,7 +133,11 @@ def _unknown(result: HuntResult, subject: str) -> str:
     names = [c.id for c in result.campaigns] + result.accounts["account"].head(_COMPARED_NAMES).to_list()
     close = [name for name in names if name.lower() == subject.lower()] or get_close_matches(subject, names)
     listed = ", ".join(one_line(name) for name in close)
-    try_ = f"close ones are {listed}" if close else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
+    try_ = (
+        f"close ones are {listed}"
+        if close
+        else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
+    )
     return f'this hunt knows no campaign or account "{one_line(subject)}"; {try_}'
 
 

@@ -17,7 +17,12 @@ from gamekeeper.report.words import (
 )  # fmt: skip
 from gamekeeper.verdict import Verdict
 
-_STYLES = {Verdict.WATCH: "yellow", Verdict.SLOW: "dark_orange", Verdict.LIMIT: "red", Verdict.DENY: "bold red"}
+_STYLES = {
+    Verdict.WATCH: "yellow",
+    Verdict.SLOW: "dark_orange",
+    Verdict.LIMIT: "red",
+    Verdict.DENY: "bold red",
+}
 _REASONS, _LINKS, _EXAMPLES, _PROMPT_CHARS = 2, 10, 5, 300
 
 
@@ -140,7 +145,9 @@ def _links_table(links: pl.DataFrame) -> Table:
         table.add_column(name)
     table.add_column("Exchanges side by side", justify="right")
     for row in links.head(_LINKS).iter_rows(named=True):
-        table.add_row(*(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"]))
+        table.add_row(
+            *(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"])
+        )
     return table
 
 

@@ -106,15 +106,15 @@ def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]
     rng = np.random.default_rng(len(vectors))
     a, b = rng.integers(0, len(vectors), (2, _PAIRS))
     apart = accounts[a] != accounts[b]
-    across = np.sort(_distance(vectors[a[apart]], vectors[b[apart]]))
+    across = np.sort(distance(vectors[a[apart]], vectors[b[apart]]))
     first = np.flatnonzero(accounts[1:] == accounts[:-1])
     if not len(first) or not len(across):
         return np.nan, np.nan
-    own = _distance(vectors[first], vectors[first + 1])
+    own = distance(vectors[first], vectors[first + 1])
     low, high = np.searchsorted(across, own, "left"), np.searchsorted(across, own, "right")
     farther = 1 - (low + high) / (2 * len(across))
     return float(farther.mean() - 0.5), float((farther.mean() - 0.5) * np.sqrt(12 * len(own)))
 
 
-def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(((a - b) ** 2).sum(axis=1))

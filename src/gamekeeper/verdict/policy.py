@@ -31,7 +31,7 @@ class Policy:
         families_to_limit: Families of evidence wanted for `limit`.
     """
 
-    false_discovery_rate: float = 0.05
+    false_discovery_rate: float = 0.01
     min_accounts: int = 8
     families_to_slow: int = 2
     families_to_limit: int = 3

@@ -1,0 +1,235 @@
+"""From the sample to claims: which groups stand against decoys, and whom they hold.
+
+    candidates -> claims that share no accounts -> rank among decoy groups -> false discovery control
+               -> members, with what ties them -> rank of every account among ordinary ones
+
+Decoys are built around ordinary accounts by the very steps that build candidates. Ordinary is who is in no
+candidate that looks like one deck: were a campaign among the decoys, it would only make every p-value larger.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import poisson
+
+from gamekeeper.evidence import discoveries, rank_p_value, rank_p_values
+from gamekeeper.linking import (
+    AccountLinks,
+    Group,
+    Linker,
+    LinkSample,
+    Ordinary,
+    around_accounts,
+    candidates,
+    claim,
+    link_accounts,
+    lone_readings,
+    spliced_readings,
+    strength,
+)
+from gamekeeper.verdict import Policy
+
+_DECOYS = 1_999
+_DECOYS_OF_ACCOUNT = 4
+_LONE_DECOYS = 999
+_LONE_BROAD = 0.05  # quantile of spliced accounts' breadth; narrower ones look like apps and are not judged
+_MIN_EXCHANGES = 3  # of an account that a decoy is built around
+_SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
+
+Tick = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A claim that stands.
+
+    Args:
+        accounts: Account numbers, ascending.
+        rows: Linked exchanges, ascending.
+        senders: Account number of each of `rows`.
+        p_benign: Rank among the decoys.
+        strength: Its statistic.
+        decoys: The decoys' statistics.
+        groups: What ties it, the strongest first; none for a lone scraper.
+    """
+
+    accounts: np.ndarray
+    rows: np.ndarray
+    senders: np.ndarray
+    p_benign: float
+    strength: float
+    decoys: np.ndarray
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What came of all claims.
+
+    Args:
+        found: Those that stand, the strongest first.
+        ordinary: What ordinary groups of this log remember.
+        tested: How many claims were tested.
+        innocent: Account numbers of who may serve as a decoy.
+        p_account: Rank of each account among ordinary ones, shape (accounts,).
+        links: Links between accounts by content.
+    """
+
+    found: tuple[Found, ...]
+    ordinary: Ordinary
+    tested: int
+    innocent: np.ndarray
+    p_account: np.ndarray
+    links: AccountLinks
+
+
+def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) -> Claims:
+    """Finds the campaigns of a sample; see the module."""
+    linker, links = Linker(sample), link_accounts(sample)
+    groups = list(candidates(linker, links))
+    innocent = _innocent(sample, groups, policy)
+    around = _decoys(linker, links, innocent, np.random.default_rng(seed), tick)
+    ordinary = Ordinary.of([group for groups_of_one in around for group in groups_of_one])
+    decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in around])
+    claims = claim(groups, ordinary, policy.min_accounts)
+    stand = _stand(claims, decoys, ordinary, policy)
+    found = _disjoint(
+        [_found(linker, c, groups, decoys, ordinary) for c, ok in zip(claims, stand, strict=True) if ok],
+        sample.account_count,
+    )
+    found += _lone(sample, found, innocent, policy, seed)
+    return Claims(
+        found=tuple(found),
+        ordinary=ordinary,
+        tested=len(claims),
+        innocent=innocent,
+        p_account=_account_p_values(linker, found),
+        links=links,
+    )
+
+
+def _innocent(sample: LinkSample, groups: Sequence[Group], policy: Policy) -> np.ndarray:
+    usual, suspect = Ordinary.of([]), np.zeros(sample.account_count, bool)
+    for group in groups:
+        if len(group.accounts) >= policy.min_accounts and strength(group, usual) > 0:
+            suspect[group.accounts] = True
+    return np.flatnonzero(~suspect & (sample.exchanges >= _MIN_EXCHANGES))
+
+
+def _decoys(
+    linker: Linker, links: AccountLinks, innocent: np.ndarray, rng: np.random.Generator, tick: Tick
+) -> list[list[Group]]:
+    """Groups around ordinary accounts; those that reach into a suspect group are none."""
+    drawn = np.concatenate([rng.permutation(innocent) for _ in range(_DECOYS_OF_ACCOUNT)])[:_DECOYS]
+    ordinary = np.zeros(linker.sample.account_count, bool)
+    ordinary[innocent] = True
+    around = []
+    for groups in around_accounts(linker, links, drawn, rng):
+        around.append([g for g in groups if ordinary[g.accounts].mean() > _SAME])
+        tick(len(around), len(drawn))
+    return around
+
+
+def _stand(claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy) -> np.ndarray:
+    strengths = np.array([strength(c, ordinary) for c in claims])
+    p_values = np.where(strengths > 0, rank_p_values(strengths, decoys), 1.0)
+    return discoveries(p_values, policy.false_discovery_rate)
+
+
+def _found(
+    linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
+) -> Found:
+    """The claim with what other families tie the same accounts by."""
+    ties = [group]
+    for other in sorted(groups, key=lambda g: -strength(g, ordinary)):
+        told = {tie.family for tie in ties}
+        if other.family not in told and _overlap(group, other) >= _SAME and strength(other, ordinary) > 0:
+            ties.append(other)
+    value = strength(group, ordinary)
+    rows = np.unique(np.concatenate([t.rows for t in ties]))
+    return Found(
+        accounts=np.unique(np.concatenate([t.accounts for t in ties])),
+        rows=rows,
+        senders=linker.sample.accounts[rows],
+        p_benign=rank_p_value(value, decoys),
+        strength=value,
+        decoys=decoys,
+        groups=tuple(ties),
+    )
+
+
+def _overlap(a: Group, b: Group) -> float:
+    both = len(np.intersect1d(a.accounts, b.accounts))
+    return both / (len(a.accounts) + len(b.accounts) - both)
+
+
+def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
+    """Leaves an account that several claims hold to the one that most of its linked exchanges belong to."""
+    if not found:
+        return []
+    held = np.array([np.bincount(f.senders, minlength=account_count) for f in found])
+    best = held.argmax(axis=0)
+    return [
+        replace(f, accounts=f.accounts[best[f.accounts] == place], rows=f.rows[best[f.senders] == place],
+                senders=f.senders[best[f.senders] == place])
+        for place, f in enumerate(found)
+    ]
+
+
+def _lone(
+    sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int
+) -> list[Found]:
+    """Single accounts that deal a broad deck; see `linking.lone`."""
+    held = np.concatenate([f.accounts for f in found]) if found else np.zeros(0, int)
+    readings = lone_readings(sample, held)
+    if not readings:
+        return []
+    sizes = np.random.default_rng(seed).choice([sample.exchanges[r.account] for r in readings], _LONE_DECOYS)
+    spliced = spliced_readings(sample, innocent, sizes.tolist(), seed)
+    if not spliced:
+        return []
+    broad = np.quantile([s.breadth for s in spliced], _LONE_BROAD)
+    judged = [r for r in readings if r.breadth >= broad]
+    decoys = np.array([-s.follow_up for s in spliced if s.breadth >= broad])
+    values = np.array([-r.follow_up for r in judged])
+    p_values = rank_p_values(values, decoys)
+    stand = discoveries(p_values, policy.false_discovery_rate)
+    chosen = [(r, p, v) for r, p, v, ok in zip(judged, p_values, values, stand, strict=True) if ok]
+    return [_lone_found(sample, r.account, float(p), float(v), decoys) for r, p, v in chosen]
+
+
+def _lone_found(sample: LinkSample, account: int, p_value: float, value: float, decoys: np.ndarray) -> Found:
+    rows = np.flatnonzero(sample.accounts == account)
+    return Found(
+        accounts=np.array([account]),
+        rows=rows,
+        senders=sample.accounts[rows],
+        p_benign=p_value,
+        strength=value,
+        decoys=decoys,
+        groups=(),
+    )
+
+
+def _account_p_values(linker: Linker, found: Sequence[Found]) -> np.ndarray:
+    """Ranks every account, by its strongest tie to any campaign, among accounts in none."""
+    sample = linker.sample
+    tie, member = np.zeros(sample.account_count), np.zeros(sample.account_count, bool)
+    for claim_ in found:
+        member[claim_.accounts] = True
+    for claim_ in found:
+        tie = np.maximum(tie, _tie(linker, claim_, member) if claim_.groups else 0.0)
+        if not claim_.groups:
+            tie[claim_.accounts] = np.inf
+    # a member was also purified, which nobody outside passed: its tie counts, and ranks above equal ties outside
+    return rank_p_values(tie, tie[~member])
+
+
+def _tie(linker: Linker, claim_: Found, member: np.ndarray) -> np.ndarray:
+    """How unlikely an account's number of sittings with exchanges near the campaign's is, -log10, per account."""
+    sample = linker.sample
+    near = np.union1d(np.flatnonzero(linker.near(claim_.rows)), claim_.rows)
+    sittings, of = sample.sittings(near), sample.all_sittings
+    rate = max(sittings[~member].sum() / max(of[~member].sum(), 1), 1e-4)
+    return np.asarray(-poisson.logsf(sittings - 1, rate * of) / np.log(10))

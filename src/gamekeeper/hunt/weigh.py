@@ -1,0 +1,140 @@
+"""What speaks against a campaign, family by family, each reading ranked among matched ordinary accounts.
+
+Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A family speaks
+when its best reading stands after correction for the number of readings in it. `content` and `shape` were ranked
+when the campaign was found; `coverage` (memory) is what made content count at all, so it is shown and not counted
+again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.evidence import rank_p_value
+from gamekeeper.hunt.campaigns import Claims, Found
+from gamekeeper.linking import strength
+from gamekeeper.signals import CARDS, MEMORY, SIGNALS, Card, Counts, Signal
+
+_SETS = 999
+_SPEAKS = 0.01  # of a family, after correction for its readings
+_NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
+COUNTED = ("content", "shape", "elicitation", "rhythm", "infrastructure", "pivot")
+"""Families that count as independent evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One measurement of one campaign and what it was ranked against.
+
+    Args:
+        card: The signal's card.
+        value: The reading.
+        ordinary: The decoys' median.
+        ordinary_high: Their 95th percentile.
+        p_value: Rank among them.
+        decoys: How many.
+        says: The reading as a sentence.
+    """
+
+    card: Card
+    value: float
+    ordinary: float
+    ordinary_high: float
+    p_value: float
+    decoys: int
+    says: str
+
+
+def weigh(
+    claims: Claims, summaries: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, seed: int
+) -> list[list[Reading]]:
+    """Returns the readings of each found campaign, the most telling first."""
+    rng = np.random.default_rng(seed)
+    exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
+    counts = {n: Counts(s, accounts.select("account", "number"), exchanges) for n, s in summaries.items()}
+    weighed = []
+    for found in claims.found:
+        sets = matched_sets(found.accounts, claims.innocent, exchanges, rng)
+        readings = [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
+        readings = [r for r in readings if r is not None] + _ties(found, claims)
+        weighed.append(sorted(readings, key=lambda r: (r.p_value, r.card.name)))
+    return weighed
+
+
+def families(readings: Sequence[Reading]) -> tuple[str, ...]:
+    """Returns the independent families that speak against a campaign, in the order of `COUNTED`."""
+    speaks = []
+    for family in COUNTED:
+        p_values = [r.p_value for r in readings if r.card.family == family and r.card.maturity in ("tested", "stable")]
+        if p_values and min(p_values) * len(p_values) <= _SPEAKS:
+            speaks.append(family)
+    return tuple(speaks)
+
+
+def matched_sets(
+    members: np.ndarray, innocent: np.ndarray, exchanges: np.ndarray, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Returns sets of ordinary accounts about as active as `members`, one for one; none where there are too few."""
+    if len(innocent) < 2 * len(members):
+        return []
+    ranked = innocent[np.argsort(exchanges[innocent], kind="stable")]
+    place = np.searchsorted(exchanges[ranked], exchanges[members])
+    offset = rng.integers(-_NEAR_RANKS, _NEAR_RANKS + 1, (_SETS, len(members)))
+    drawn = ranked[np.clip(place + offset, 0, len(ranked) - 1)]
+    return [np.unique(row) for row in drawn]
+
+
+def _read(signal: Signal, counts: Counts, members: np.ndarray, sets: list[np.ndarray]) -> Reading | None:
+    if not counts.matrix.shape[1]:
+        return None  # the log has nothing that this signal needs
+    values = signal.read(counts, [members, *sets])
+    if np.isnan(values[0]):
+        return None
+    return _ranked(signal.card, values[0], values[1:], signal.say(values[0], float(np.nanmedian(values[1:]))))
+
+
+def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> Reading:
+    return Reading(
+        card=card,
+        value=float(value),
+        ordinary=float(np.nanmedian(decoys)),
+        ordinary_high=float(np.nanquantile(decoys, 0.95)),
+        p_value=rank_p_value(float(value), decoys),
+        decoys=len(decoys),
+        says=says,
+    )
+
+
+def _ties(found: Found, claims: Claims) -> list[Reading]:
+    """The readings that found the campaign: what ties it, and that it does not remember who asked."""
+    if not found.groups:
+        says = (
+            "one account deals a broad deck: what it asks next has nothing to do with what it asked before "
+            f"({-found.strength:+.3f}; ordinary sittings spliced together: {-np.median(found.decoys):+.3f})"
+        )
+        return [_ranked(MEMORY, found.strength, found.decoys, says)]
+    cards = {c.family: c for c in CARDS if c.name in ("neighbouring-content", "shared-shape")}
+    readings = [
+        _ranked(cards[g.family], strength(g, claims.ordinary), found.decoys, _say_tie(g.family, g.accounts, g.rows))
+        for g in found.groups
+    ]
+    memory = claims.ordinary.share(found.groups[0])
+    says = (
+        f"their linked prompts come from one deck: {memory:.0%} of the memory that ordinary groups have of who "
+        f"asked what (neighbours of one's own {np.exp(found.groups[0].memory.own_interest):.2f} times chance, "
+        f"ordinary {np.exp(claims.ordinary.own_interest):.2f}; follow-ups {found.groups[0].memory.follow_up:+.3f}, "
+        f"ordinary {claims.ordinary.follow_up:+.3f})"
+    )
+    one_deck = Reading(
+        card=MEMORY, value=memory, ordinary=1.0, ordinary_high=0.5, p_value=readings[0].p_value,
+        decoys=len(found.decoys), says=says,
+    )
+    return [*readings, one_deck]
+
+
+def _say_tie(family: str, accounts: np.ndarray, rows: np.ndarray) -> str:
+    if family == "shape":
+        return f"{len(accounts)} accounts put the same rare sentences around ever different text, {len(rows)} times"
+    return f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than anybody else's"

@@ -1,0 +1,111 @@
+"""A campaign's accounts on a plane: which links are drawn, and where.
+
+Of many links the strongest of each account are drawn first, so that as many accounts as possible are on the
+picture. Several families between the same two accounts run side by side.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.report.words import FAMILIES
+
+MAX_EDGES = 400
+
+_GAP = 0.008
+"""Distance of lines that run side by side, as a share of the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Accounts with their places, and the links drawn.
+
+    Args:
+        names: Accounts.
+        places: Their places, float64, shape (n, 2), within -1..1.
+        degrees: Links drawn at each, int64, shape (n,).
+        edges: The links drawn: rows of `LINKS` with the accounts' numbers `i` and `j`.
+        all_edges: Links there are.
+    """
+
+    names: tuple[str, ...]
+    places: np.ndarray
+    degrees: np.ndarray
+    edges: pl.DataFrame
+    all_edges: int
+
+    @property
+    def families(self) -> list[str]:
+        """Families of the links drawn, in their usual order."""
+        there = self.edges["family"].unique().to_list()
+        return sorted(there, key=lambda family: ([*FAMILIES, family].index(family), family))
+
+    def lines(self) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yields each family with the x and y of its lines: from, to, NaN (lift the pen)."""
+        for number, family in enumerate(self.families):
+            ends = self.edges.filter(pl.col("family") == family)
+            start, stop = self.places[ends["i"].to_numpy()], self.places[ends["j"].to_numpy()]
+            aside = _aside(start, stop) * _GAP * (number - (len(self.families) - 1) / 2)
+            pen_up = np.full_like(start, np.nan)
+            path = np.stack([start + aside, stop + aside, pen_up], axis=1).reshape(-1, 2)
+            yield family, path[:, 0], path[:, 1]
+
+
+def lay_out(links: pl.DataFrame) -> Network | None:
+    """Places the accounts of one campaign's links; None if there is nothing to draw.
+
+    Args:
+        links: Rows of `LINKS` of one campaign.
+    """
+    sound = links.drop_nulls(["a", "b", "family"]).filter(pl.col("a") != pl.col("b"))
+    if not sound.height:
+        return None
+    edges, names = _numbered(_chosen(sound))
+    pairs = edges.select("i", "j").unique(maintain_order=True).to_numpy().astype(np.int64)
+    return Network(
+        names=names,
+        places=_places(pairs, len(names)),
+        degrees=np.bincount(edges.select("i", "j").to_numpy().ravel(), minlength=len(names)),
+        edges=edges,
+        all_edges=sound.height,
+    )
+
+
+def _chosen(links: pl.DataFrame) -> pl.DataFrame:
+    """Returns at most `MAX_EDGES` links, each account's strongest first."""
+    weighed = links.with_columns(pl.col("exchanges").fill_nan(None).fill_null(0.0)).with_row_index("row")
+    ends = pl.concat([weighed.select("row", "exchanges", account=end) for end in ("a", "b")])
+    order = ends.with_columns(place=pl.col("exchanges").rank("ordinal", descending=True).over("account"))
+    first = order.group_by("row").agg(pl.col("place").min())
+    ranked = weighed.join(first, on="row").sort("place", "exchanges", "row", descending=[False, True, False])
+    return ranked.head(MAX_EDGES).drop("row", "place")
+
+
+def _numbered(edges: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Returns the edges with their accounts' numbers, smaller first, and the accounts by number."""
+    names = pl.concat([edges["a"], edges["b"]]).unique().sort().to_list()
+    number = {name: index for index, name in enumerate(names)}
+    left, right = (np.array([number[name] for name in edges[end]]) for end in ("a", "b"))
+    columns = {"i": np.minimum(left, right), "j": np.maximum(left, right)}
+    return edges.with_columns(pl.Series(name, values) for name, values in columns.items()), tuple(names)
+
+
+def _places(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Returns places by springs (Kamada, Kawai 1989) from a circle: the same links give the same picture."""
+    import igraph
+
+    graph = igraph.Graph(n=n, edges=pairs.tolist())
+    angles = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    places = np.array(graph.layout_kamada_kawai(seed=circle.tolist()).coords)
+    centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
+    return np.asarray(centred / max(float(np.abs(centred).max()), 1e-9))
+
+
+def _aside(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Returns unit vectors square to the lines, shape (n, 2)."""
+    along = stop - start
+    length = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.column_stack([-along[:, 1], along[:, 0]]) / length)

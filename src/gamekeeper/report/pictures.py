@@ -1,0 +1,247 @@
+"""The pictures of a campaign, as plotly figures in plain dictionaries.
+
+A colour is the name of a style variable (`var(--accent)`): the page resolves it when it draws, so that the
+pictures follow light, dark and print. Names of accounts are escaped twice over, because plotly reads a
+subset of HTML in its texts.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.report.network import Network, lay_out
+from gamekeeper.report.words import FAMILIES, count, counted, measure, one_line, shortened
+
+_CAMPAIGN, _ORDINARY, _OTHER = "var(--accent)", "var(--ordinary)", "var(--other)"
+_MAP_POINTS = 1_500
+"""Ordinary prompts drawn on a map: more hide each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One picture.
+
+    Args:
+        id: Name of its place on the page.
+        kind: `timeline`, `network` or `map`.
+        title: What it shows.
+        caption: How to read it, with its figures in words, for those who do not see it too.
+        figure: `data` and `layout` for plotly.
+    """
+
+    id: str
+    kind: str
+    title: str
+    caption: str
+    figure: dict[str, Any]
+
+
+def pictures(result: HuntResult, campaign: Campaign) -> list[Picture]:
+    """Draws what there is to draw of a campaign: its timeline, its network, its map."""
+    drawn = [_timeline(result, campaign), _network(result, campaign), _map(result, campaign)]
+    return [picture for picture in drawn if picture is not None]
+
+
+def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
+    spans = result.timeline.filter(pl.col("campaign") == campaign.id).sort("time")
+    if spans.height < 2:
+        return None
+    times = spans["time"].dt.strftime("%Y-%m-%dT%H:%M:%S").to_list()
+    data = [
+        _steps("ordinary accounts", times, spans["ordinary"], _ORDINARY, fill=False),
+        _steps(f"campaign {campaign.id}", times, spans["exchanges"], _CAMPAIGN, fill=True),
+    ]
+    layout = _layout() | {
+        "xaxis": _axis() | {"type": "date"},
+        "yaxis": _axis("exchanges") | {"rangemode": "tozero"},
+        "hovermode": "x unified",
+    }
+    return Picture(
+        id=f"{campaign.id}-timeline",
+        kind="timeline",
+        title="Exchanges over time",
+        caption=_timeline_caption(spans, len(campaign.accounts)),
+        figure={"data": data, "layout": layout},
+    )
+
+
+def _timeline_caption(spans: pl.DataFrame, accounts: int) -> str:
+    hours = (spans["time"][1] - spans["time"][0]).total_seconds() / 3600
+    span = "hour" if hours == 1 else f"{hours:g} hours"
+    ours, ordinary = (float(spans[name].fill_nan(None).max() or 0) for name in ("exchanges", "ordinary"))  # type: ignore[arg-type]
+    return (
+        f"Exchanges in each {span}, UTC: the campaign's {counted(accounts, 'account')}, at most "
+        f"{measure(ours)}; and the mean of as many ordinary accounts, at most {measure(ordinary)}."
+    )
+
+
+def _steps(name: str, times: list[str], values: pl.Series, colour: str, *, fill: bool) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": times,
+        "y": _rounded(values),
+        "line": {
+            "shape": "hv",
+            "width": 2 if fill else 1.5,
+            "color": colour,
+            "dash": "solid" if fill else "dot",
+        },
+        "fill": "tozeroy" if fill else "none",
+        "fillcolor": "var(--accent-wash)",
+        "hovertemplate": "%{y:,.1f}",
+    }
+
+
+def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
+    network = lay_out(result.links.filter(pl.col("campaign") == campaign.id))
+    if network is None:
+        return None
+    layout = _layout() | {"xaxis": _bare_axis(), "yaxis": _bare_axis() | {"scaleanchor": "x"}}
+    return Picture(
+        id=f"{campaign.id}-network",
+        kind="network",
+        title="Accounts and what links them",
+        caption=_network_caption(network, len(campaign.accounts)),
+        figure={"data": [*_edges(network), _nodes(network)], "layout": layout},
+    )
+
+
+def _network_caption(network: Network, accounts: int) -> str:
+    families = ", ".join(f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families)
+    cut = len(network.names) < accounts or network.edges.height < network.all_edges
+    drawn = (
+        f" Drawn are {count(len(network.names))} of {counted(accounts, 'account')} and "
+        f"{count(network.edges.height)} of {counted(network.all_edges, 'link')}: each account's strongest first."
+        if cut
+        else f" {counted(accounts, 'account').capitalize()}, {counted(network.all_edges, 'link')}."
+    )
+    return f"A dot is an account, larger the more it is linked; a line is a link by {families}.{drawn}"
+
+
+def _edges(network: Network) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": one_line(family),
+            "x": _rounded(xs),
+            "y": _rounded(ys),
+            "line": {"width": 1.1, "color": family_colour(family)},
+            "opacity": 0.65,
+            "hoverinfo": "skip",
+        }
+        for family, xs, ys in network.lines()
+    ]
+
+
+def _nodes(network: Network) -> dict[str, Any]:
+    labels = [
+        f"{_plotly_text(name)}<br>{counted(int(degree), 'link')} drawn"
+        for name, degree in zip(network.names, network.degrees, strict=True)
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "account",
+        "x": _rounded(network.places[:, 0]),
+        "y": _rounded(network.places[:, 1]),
+        "text": labels,
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "size": _rounded(6 + 1.6 * np.sqrt(network.degrees)),
+            "color": _CAMPAIGN,
+            "line": {"width": 1.2, "color": "var(--surface)"},
+        },
+        "showlegend": False,
+    }
+
+
+def _map(result: HuntResult, campaign: Campaign) -> Picture | None:
+    ours = result.map.filter(pl.col("campaign") == campaign.id)
+    if not ours.height:
+        return None
+    ordinary = result.map.filter(pl.col("campaign").is_null()).gather_every(_stride(result.map))
+    others = result.map.filter(pl.col("campaign") != campaign.id)
+    data = [
+        _points("ordinary prompts", ordinary, _ORDINARY, size=4, opacity=0.45),
+        _points("other campaigns", others, _OTHER, size=4, opacity=0.6),
+        _points(f"campaign {campaign.id}", ours, _CAMPAIGN, size=6, opacity=0.85),
+    ]
+    layout = _layout() | {"xaxis": _bare_axis(), "yaxis": _bare_axis()}
+    return Picture(
+        id=f"{campaign.id}-map",
+        kind="map",
+        title="Where its prompts lie",
+        caption=(
+            f"A dot is a prompt, near others of like content: {count(ours.height)} of the campaign among "
+            f"{count(ordinary.height)} ordinary ones. The axes are the two leading components of the prompts' "
+            "vectors and have no unit."
+        ),
+        figure={"data": [points for points in data if points["x"]], "layout": layout},
+    )
+
+
+def _stride(points: pl.DataFrame) -> int:
+    return max(1, -(-points["campaign"].null_count() // _MAP_POINTS))
+
+
+def _points(name: str, points: pl.DataFrame, colour: str, *, size: int, opacity: float) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": _rounded(points["x"]),
+        "y": _rounded(points["y"]),
+        "marker": {"size": size, "color": colour, "opacity": opacity},
+        "hoverinfo": "name",
+    }
+
+
+def family_colour(family: str) -> str:
+    """Returns the style variable that a family of evidence is drawn in."""
+    return f"var(--{family})" if family in FAMILIES else "var(--muted)"
+
+
+def _plotly_text(name: str) -> str:
+    return html.escape(one_line(shortened(name, 60)))
+
+
+def _rounded(values: pl.Series | np.ndarray | Sequence[float]) -> list[float | None]:
+    """Returns numbers in four digits, absent where not finite: JSON knows no NaN."""
+    array = np.asarray(values, dtype=float)
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in array.tolist()]
+
+
+def _layout() -> dict[str, Any]:
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12, "color": "var(--muted)"},
+        "margin": {"l": 48, "r": 8, "t": 8, "b": 32},
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        "hoverlabel": {
+            "bgcolor": "var(--surface)", "bordercolor": "var(--rule)", "font": {"color": "var(--ink)"},
+        },
+    }  # fmt: skip
+
+
+def _axis(title: str = "") -> dict[str, Any]:
+    return {
+        "title": {"text": title},
+        "gridcolor": "var(--rule)",
+        "linecolor": "var(--rule)",
+        "zeroline": False,
+        "automargin": True,
+    }
+
+
+def _bare_axis() -> dict[str, Any]:
+    return {"visible": False, "zeroline": False}

@@ -1,0 +1,78 @@
+"""Where a reading lies against ordinary ones, as a strip.
+
+All strips share one scale: 0 is the ordinary median and 1 the ordinary 95th percentile, on whichever side
+suspicion lies. Distances are drawn by log(1 + distance), so that 2 and 40 times both fit:
+
+    t = (value - median) / (percentile - median)
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gamekeeper.report.words import count
+
+_LEAST, _MOST = -3.0, 60.0
+WIDTH, MARGIN = 220.0, 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """Places on a strip that is `WIDTH` wide.
+
+    Args:
+        value: Where the value lies.
+        median: Where the ordinary median lies.
+        high: Where the ordinary 95th percentile lies.
+        is_beyond: Whether the value lies past the strip's end.
+        is_unusual: Whether the value lies past the ordinary 95th percentile.
+        says: The same in words.
+    """
+
+    value: float
+    median: float
+    high: float
+    is_beyond: bool
+    is_unusual: bool
+    says: str
+
+
+def strip(row: dict[str, Any]) -> Strip | None:
+    """Draws one row of `READINGS`; None where there is nothing to compare."""
+    levels = [row[name] for name in ("value", "ordinary", "ordinary_high")]
+    if any(level is None or not math.isfinite(level) for level in levels):
+        return None
+    value, median, high = levels
+    t = _distance(value, median, high)
+    return Strip(
+        value=_place(min(max(t, _LEAST), _MOST)),
+        median=_place(0),
+        high=_place(1),
+        is_beyond=not _LEAST <= t <= _MOST,
+        is_unusual=t > 1,
+        says=_says(t),
+    )
+
+
+def _distance(value: float, median: float, high: float) -> float:
+    if high != median:
+        return (value - median) / (high - median)
+    return 0.0 if value == median else math.inf  # ordinary ones are all alike, and this one is not
+
+
+def _place(t: float) -> float:
+    low, top = -math.log1p(-_LEAST), math.log1p(_MOST)
+    bent = math.copysign(math.log1p(abs(t)), t)
+    return round(MARGIN + (WIDTH - 2 * MARGIN) * (bent - low) / (top - low), 1)
+
+
+def _says(t: float) -> str:
+    if t <= 0:
+        return "on the unsuspicious side of the ordinary median"
+    if t <= 1:
+        return "between the ordinary median and its 95th percentile"
+    if math.isinf(t):
+        return "away from where all ordinary ones lie"
+    return (
+        f"{count(t) if t >= 10 else f'{t:.2g}'} times as far from the ordinary median as the 95th percentile"
+    )
