@@ -122,8 +122,8 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
     ]
     memory = claims.ordinary.share(found.groups[0])
     says = (
-        f"their linked prompts come from one deck: {memory:.0%} of the memory that ordinary groups have of who "
-        f"asked what (neighbours of one's own {np.exp(found.groups[0].memory.own_interest):.2f} times chance, "
+        f"their linked prompts come from one deck: at most {memory:.0%} of the memory that ordinary groups have of "
+        f"who asked what (neighbours of one's own {np.exp(found.groups[0].memory.own_interest):.2f} times chance, "
         f"ordinary {np.exp(claims.ordinary.own_interest):.2f}; follow-ups {found.groups[0].memory.follow_up:+.3f}, "
         f"ordinary {claims.ordinary.follow_up:+.3f})"
     )

@@ -33,13 +33,11 @@ class LoneReading:
     Args:
         account: Account number; -1 for a spliced one.
         follow_up: As `Memory.follow_up`, within sittings; 0 as chance gives.
-        follow_up_z: The same in standard errors.
         breadth: Mean squared distance of two of its prompts.
     """
 
     account: int
     follow_up: float
-    follow_up_z: float
     breadth: float
 
 
@@ -82,10 +80,8 @@ def _read(sample: LinkSample, rows: np.ndarray, account: int, rng: np.random.Gen
         first = np.arange(len(rows) - 1)
     near = distance(vectors[first], vectors[first + 1])
     rank = (np.searchsorted(far, near, "left") + np.searchsorted(far, near, "right")) / (2 * max(len(far), 1))
-    follow_up = float(0.5 - rank.mean())
     return LoneReading(
         account=account,
-        follow_up=follow_up,
-        follow_up_z=follow_up * float(np.sqrt(12 * len(near))),
+        follow_up=float(0.5 - rank.mean()),
         breadth=float(far.mean()) if len(far) else 0.0,
     )

@@ -19,6 +19,7 @@ ONE_DECK = 0.5
 
 _USUAL = (np.log(2.0), 0.1)  # of ordinary groups, where the log has too few to measure it; detection.md of the docs
 _ENOUGH = 20
+_Z = 1.64  # one-sided 95 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,22 @@ class Ordinary:
         return cls(own_interest=max(float(own), _USUAL[0] / 2), follow_up=max(float(follow), _USUAL[1] / 2))
 
     def share(self, group: Group) -> float:
-        """Returns a group's memory as a share of ordinary memory, 0..1; 1 where it could not be measured."""
+        """Returns what a group may at most remember, as a share of ordinary memory, 0..1.
+
+        The two measures are averaged by their precision and the upper end of the 95 % interval counts: a group too
+        small to tell is not taken for one deck. It is 1 where memory could not be measured, and where one measure
+        alone speaks clearly for memory: tenants of an app keep to their subjects without following up.
+        """
         memory = group.memory
         if np.isnan(memory.follow_up) or np.isnan(memory.own_interest):
             return 1.0
-        shares = memory.own_interest / self.own_interest, memory.follow_up / self.follow_up
-        return float(np.clip(np.mean(np.clip(shares, 0.0, 2.0)), 0.0, 1.0))
+        shares = np.array([memory.own_interest / self.own_interest, memory.follow_up / self.follow_up])
+        errors = np.array([memory.own_interest_error / self.own_interest, memory.follow_up_error / self.follow_up])
+        if (shares - _Z * errors > ONE_DECK).any():
+            return 1.0
+        precision = errors**-2
+        upper = (shares @ precision) / precision.sum() + _Z / np.sqrt(precision.sum())
+        return float(np.clip(upper, 0.0, 1.0))
 
 
 def strength(group: Group, ordinary: Ordinary) -> float:

@@ -54,14 +54,10 @@ def explain(result: HuntResult, subject: str) -> Explanation:
     campaign = next((c for c in result.campaigns if c.id == subject), None)
     if campaign is not None:
         return _campaign(result, campaign)
-    row = (
-        result.accounts.row(by_predicate=pl.col("account") == subject, named=True)
-        if _has(result, subject)
-        else None
-    )
-    if row is None:
+    rows = result.accounts.filter(pl.col("account") == subject)
+    if not rows.height:
         raise UsageError(_unknown(result, subject))
-    return _account(result, row)
+    return _account(result, rows.row(0, named=True))
 
 
 def explanation_json(result: HuntResult, subject: str) -> dict[str, Any]:
@@ -123,10 +119,6 @@ def _account(result: HuntResult, row: dict[str, Any]) -> Explanation:
 
 def _strongest(links: pl.DataFrame) -> pl.DataFrame:
     return links.sort("exchanges", descending=True, nulls_last=True, maintain_order=True)
-
-
-def _has(result: HuntResult, account: str) -> bool:
-    return bool((result.accounts["account"] == account).any())
 
 
 def _unknown(result: HuntResult, subject: str) -> str:

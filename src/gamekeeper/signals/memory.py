@@ -42,16 +42,18 @@ class Memory:
 
     Args:
         own_interest: Natural log of the odds ratio; 0 as chance gives.
+        own_interest_error: Its standard error.
         follow_up: From -.5 to .5; 0 as chance gives.
-        follow_up_z: The same in standard errors.
+        follow_up_error: Its standard error.
     """
 
     own_interest: float
+    own_interest_error: float
     follow_up: float
-    follow_up_z: float
+    follow_up_error: float
 
 
-UNKNOWN = Memory(own_interest=np.nan, follow_up=np.nan, follow_up_z=np.nan)
+UNKNOWN = Memory(own_interest=np.nan, own_interest_error=np.nan, follow_up=np.nan, follow_up_error=np.nan)
 
 
 def measure_memory(vectors: np.ndarray, accounts: np.ndarray) -> Memory:
@@ -66,8 +68,14 @@ def measure_memory(vectors: np.ndarray, accounts: np.ndarray) -> Memory:
     """
     if len(vectors) < _MIN_ROWS or len(np.unique(accounts)) < 2:
         return UNKNOWN
-    follow_up, z = _follow_up(vectors, accounts)
-    return Memory(own_interest=_own_interest(vectors, accounts), follow_up=follow_up, follow_up_z=z)
+    interest, interest_error = _own_interest(vectors, accounts)
+    follow_up, follow_up_error = _follow_up(vectors, accounts)
+    return Memory(
+        own_interest=interest,
+        own_interest_error=interest_error,
+        follow_up=follow_up,
+        follow_up_error=follow_up_error,
+    )
 
 
 def own_neighbours(vectors: np.ndarray, accounts: np.ndarray, k: int) -> np.ndarray:
@@ -94,12 +102,15 @@ def chance_of_own(accounts: np.ndarray) -> float:
     return float((sizes * (sizes - 1)).sum() / max(count * (count - 1), 1))
 
 
-def _own_interest(vectors: np.ndarray, accounts: np.ndarray) -> float:
+def _own_interest(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]:
     k = min(_NEIGHBOURS, len(vectors) - 1)
     trials = k * len(vectors)
-    share = (own_neighbours(vectors, accounts, k).sum() + 0.5) / (trials + 1)
-    chance = (chance_of_own(accounts) * trials + 0.5) / (trials + 1)
-    return float(np.log(share / (1 - share)) - np.log(chance / (1 - chance)))
+    own = own_neighbours(vectors, accounts, k).sum() + 0.5
+    expected = chance_of_own(accounts) * trials + 0.5
+    rest = trials + 1 - np.array([own, expected])
+    # neighbours are mostly mutual, so that there are about half as many independent trials
+    error = np.sqrt(2 * (1 / max(own, expected) + 1 / rest.min()))
+    return float(np.log(own / rest[0]) - np.log(expected / rest[1])), float(error)
 
 
 def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]:
@@ -113,7 +124,7 @@ def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]
     own = distance(vectors[first], vectors[first + 1])
     low, high = np.searchsorted(across, own, "left"), np.searchsorted(across, own, "right")
     farther = 1 - (low + high) / (2 * len(across))
-    return float(farther.mean() - 0.5), float((farther.mean() - 0.5) * np.sqrt(12 * len(own)))
+    return float(farther.mean() - 0.5), float(1 / np.sqrt(12 * len(own)))  # of the mean of uniform ranks
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
