@@ -56,7 +56,11 @@ class Fault:
     of: int = 0
 
     def __str__(self) -> str:
-        lines = [f"error: {self.where}: {self.problem}", f"  found     {self.found}", f"  expected  {self.expected}"]
+        lines = [
+            f"error: {self.where}: {self.problem}",
+            f"  found     {self.found}",
+            f"  expected  {self.expected}",
+        ]
         if self.count > 1:
             lines.append(f"  also      {self.count} of {self.of} rows have the same fault")
         if self.try_:

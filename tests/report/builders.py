@@ -11,8 +11,15 @@ import polars as pl
 from gamekeeper.errors import Fault
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.hunt.result import (
-    ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE, Campaign, HuntResult,
-)  # fmt: skip
+    ACCOUNTS,
+    EXAMPLES,
+    LINKS,
+    MAP,
+    READINGS,
+    TIMELINE,
+    Campaign,
+    HuntResult,
+)
 from gamekeeper.verdict import Verdict
 
 START = datetime(2026, 11, 2, 0, 30, tzinfo=UTC)
@@ -46,14 +53,14 @@ def make_campaign(id: str = "C1", *, size: int = 12, **fields: Any) -> Campaign:
         "verdict": Verdict.LIMIT,
         "families": ("content", "shape", "infrastructure"),
         "reasons": (
-            "Its prompts are dealt from one deck: a prompt's neighbours come from any of its accounts (1.02 of "
-            "what chance gives; ordinary groups 6.4).",
+            "Its prompts are dealt from one deck: a prompt's neighbours come from any of its accounts "
+            "(1.02 of what chance gives; ordinary groups 6.4).",
             "74 % of its prompts have a shape that fewer than 1 in 10,000 others have.",
             "Five cards pay for all its accounts.",
         ),
         "innocent": (
-            "A classroom or an evaluation suite also deals from one deck, but repeats its questions: this group "
-            "asked the same question twice in 0.4 % of its exchanges.",
+            "A classroom or an evaluation suite also deals from one deck, but repeats its questions: this "
+            "group asked the same question twice in 0.4 % of its exchanges.",
             "A reseller pools the cards of many customers, whose subjects would differ.",
         ),
         "links": size * 3,

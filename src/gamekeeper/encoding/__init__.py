@@ -1,4 +1,4 @@
-"""From text to what can be compared: prompt shapes, content vectors, cells. Every encoder has a name and a version."""
+"""From text to what can be compared: prompt shapes, vectors, cells. Every encoder has a name and a version."""
 
 from gamekeeper.encoding.content import ContentEncoder, load_encoder
 from gamekeeper.encoding.payload import Payloads
@@ -6,4 +6,12 @@ from gamekeeper.encoding.shape import SHAPE_ENCODER, fragments
 from gamekeeper.encoding.sketch import cells
 from gamekeeper.encoding.tabular import scale_features
 
-__all__ = ["SHAPE_ENCODER", "ContentEncoder", "Payloads", "cells", "fragments", "load_encoder", "scale_features"]
+__all__ = [
+    "SHAPE_ENCODER",
+    "ContentEncoder",
+    "Payloads",
+    "cells",
+    "fragments",
+    "load_encoder",
+    "scale_features",
+]

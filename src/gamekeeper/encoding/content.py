@@ -7,11 +7,13 @@ Three encoders, each with a name and a version that travel into the results:
                 Latin script; slow (a few hundred prompts/s), so only rows beyond Latin script are given to it
     hashing     character n-grams hashed into a fixed number of places; needs nothing, knows no meaning
 
-Vectors are float32 of unit norm and `DIM` places wide, whatever the encoder: wider ones are projected by a fixed
-random rotation. Vectors of two encoders are then nearly orthogonal, so they can lie in one matrix and never
-become neighbours.
+Vectors are float32 of unit norm and `DIM` places wide, whatever the encoder: wider ones are projected by a
+fixed random rotation. Vectors of two encoders are then nearly orthogonal, so they can lie in one matrix and
+never become neighbours.
 """
 
+import importlib
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +38,7 @@ class ContentEncoder(Protocol):
     version: str
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Returns float32 vectors of unit norm, shape (len(texts), DIM); a text without content is all zero."""
+        """Returns float32 unit vectors, shape (len(texts), DIM); a text without content is all zero."""
         ...
 
 
@@ -46,8 +48,7 @@ class WordLlama:
     name = "wordllama"
 
     def __init__(self) -> None:
-        import wordllama
-
+        wordllama = _import_quietly("wordllama")
         self.version = "0.4.0.post1/256"
         # the wheel keeps its tokenizer where load() does not look unless it is named as the cache
         place = Path(wordllama.__file__).parent
@@ -95,7 +96,9 @@ class Use:
         """See `ContentEncoder`."""
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
-        return unit(np.asarray(self._model.encode([t[:_MAX_CHARS] for t in texts]), np.float32) @ self._projection)
+        return unit(
+            np.asarray(self._model.encode([t[:_MAX_CHARS] for t in texts]), np.float32) @ self._projection
+        )
 
 
 class Hashing:
@@ -144,8 +147,19 @@ class ByScript:
         out = np.zeros((len(texts), DIM), dtype=np.float32)
         for mask, encoder in ((~beyond, self._latin), (beyond, self._other)):
             rows = np.flatnonzero(mask)
-            out[rows] = encoder.encode([texts[i] for i in rows])
+            out[rows] = encoder.encode([texts[i] for i in rows.tolist()])
         return out
+
+
+def _import_quietly(name: str) -> Any:
+    """Imports a library that configures the root logger, and puts the root logger back."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        return importlib.import_module(name)
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 def beyond_latin(texts: Sequence[str]) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Payload: what is left of a prompt when every fragment that occurs in another prompt is taken out.
+"""Payload: what is left of a prompt when templates and text sent before are taken out.
 
-Whether a group deals from one deck can only be read off the payload. A template makes all prompts of a group alike,
-and text that an account sends again (a candidate answer, a document) makes its own prompts alike.
+Whether a group deals from one deck can only be read off the payload. A template makes all prompts of a group
+alike, so a fragment that two accounts send to the letter is none; text that an account sends again (a
+candidate answer, a document) makes its own prompts alike, so a fragment counts only where it comes first.
 """
 
 import numpy as np
@@ -15,38 +16,41 @@ class Payloads:
 
     Args:
         fragments: As `shape.fragments` returns them.
-        rows: Number of exchanges.
+        accounts: Account number of each exchange, in order of account and time, shape (n,).
         encoder: Makes the vectors; None where `vectors` are given.
-        vectors: Vectors that stand for the payload as they are (features of a tabular API), shape (rows, d).
+        vectors: Vectors that stand for the payload as they are (features of a tabular API), shape (n, d).
     """
 
     def __init__(
         self,
         fragments: pl.DataFrame,
-        rows: int,
+        accounts: np.ndarray,
         encoder: ContentEncoder | None,
         vectors: np.ndarray | None = None,
     ) -> None:
         self._encoder = encoder
         self._given = vectors
-        self._texts = _texts(fragments)
+        rows = len(accounts)
+        self._texts = _texts(fragments, accounts)
         self._has = np.ones(rows, bool) if vectors is not None else np.zeros(rows, bool)
         self._has[self._texts["row"].to_numpy()] = True
         self._place = np.full(rows, -1, np.int64)
         self._place[self._texts["row"].to_numpy()] = np.arange(len(self._texts))
         self._known = np.zeros(rows, bool)
-        self._vectors = np.zeros((0, 0), np.float32) if vectors is not None else np.zeros((rows, DIM), np.float16)
+        self._vectors = (
+            np.zeros((0, 0), np.float32) if vectors is not None else np.zeros((rows, DIM), np.float16)
+        )
 
     def rows_with(self, rows: np.ndarray) -> np.ndarray:
         """Returns those of `rows` that have a payload."""
-        return rows[self._has[rows]]
+        return np.asarray(rows[self._has[rows]])
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Returns the payload vectors of `rows`, float32, shape (len(rows), d); each must have one."""
         if self._given is not None:
-            return self._given[rows]
+            return np.asarray(self._given[rows])
         self._encode(rows[~self._known[rows]])
-        return self._vectors[rows].astype(np.float32)
+        return np.asarray(self._vectors[rows], dtype=np.float32)
 
     def _encode(self, rows: np.ndarray) -> None:
         if not len(rows):
@@ -58,12 +62,15 @@ class Payloads:
         self._known[rows] = True
 
 
-def _texts(fragments: pl.DataFrame) -> pl.DataFrame:
-    """Columns `row` and `text`: the fragments of the prompt that stand in no other exchange, joined in order."""
-    lonely = pl.col("row").n_unique().over("fragment") == 1
+def _texts(fragments: pl.DataFrame, accounts: np.ndarray) -> pl.DataFrame:
+    """Columns `row` and `text`: the fragments of each prompt that are its payload, joined in order."""
+    sender = pl.Series("sender", accounts[fragments["row"].to_numpy()])
+    one_sender = pl.col("sender").min().over("exact") == pl.col("sender").max().over("exact")
+    comes_first = pl.col("row") == pl.col("row").min().over("exact")
     return (
-        fragments.filter(lonely)
+        fragments.with_columns(sender)
+        .filter(one_sender & comes_first)
         .filter(pl.col("part") == "prompt")
         .group_by("row", maintain_order=True)
-        .agg(pl.col("text").str.join(" "))
+        .agg(pl.col("said").str.join(" ").alias("text"))
     )

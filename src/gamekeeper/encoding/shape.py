@@ -1,10 +1,10 @@
 """Prompt shape: the sentences that stay the same while the payload changes.
 
-A template seldom covers a whole prompt: a demand for reasoning is one line behind ever different questions. So the
-unit of shape is the *fragment*: a sentence or line with its variable parts taken out (numbers, quoted text, names
-inside a sentence). A fragment that many accounts send around ever different payload is a shared shape; a fragment
-that occurs once is payload. An inverted index over fragments finds both exactly, and faster than MinHash of whole
-prompts would find the former (docs/decisions/0002).
+A template seldom covers a whole prompt: a demand for reasoning is one line behind ever different questions.
+So the unit of shape is the *fragment*: a sentence or line with its variable parts taken out (numbers, quoted
+text, names inside a sentence). A fragment that many accounts send around ever different payload is a shared
+shape; a fragment that occurs once is payload. An inverted index over fragments finds both exactly, and faster
+than MinHash of whole prompts would find the former (docs/decisions/0002).
 """
 
 import polars as pl
@@ -26,17 +26,16 @@ def fragments(frame: pl.DataFrame) -> pl.DataFrame:
         frame: Columns `system` and `prompt`, string or null.
 
     Returns:
-        Columns `row` (u32, index into `frame`), `part` (`system` or `prompt`), `text` (the fragment, lower case,
-        variable parts taken out) and `fragment` (u64, its hash within its part), in order of row and place.
+        Columns `row` (u32, index into `frame`), `part` (`system` or `prompt`), `text` (the fragment, lower
+        case, variable parts taken out), `fragment` (u64, its hash within its part), `said` (the fragment as
+        it stands) and `exact` (u64, hash of that), in order of part, row and place.
     """
-    parts = [_cut(frame, part, seed) for seed, part in enumerate(("system", "prompt"), start=1)]
-    return pl.concat(parts)
+    return pl.concat([_cut(frame, part, seed) for seed, part in enumerate(("system", "prompt"), start=1)])
 
 
 def _cut(frame: pl.DataFrame, part: str, seed: int) -> pl.DataFrame:
-    text = (
-        pl.col(part)
-        .str.slice(0, _MAX_CHARS)
+    shape = (
+        pl.col("said")
         .str.replace_all(_QUOTED, ' " ')
         .str.replace_all(_NAME_INSIDE, "${1}N")
         .str.to_lowercase()
@@ -44,12 +43,20 @@ def _cut(frame: pl.DataFrame, part: str, seed: int) -> pl.DataFrame:
     )
     return (
         frame.lazy()
-        .select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), text.alias("text"))
-        .drop_nulls("text")
-        .with_columns(pl.col("text").str.replace_all(_SENTENCE_ENDS, "\n").str.split("\n"))
-        .explode("text")
-        .with_columns(pl.col("text").str.strip_chars(_EDGES))
-        .filter(pl.col("text").str.len_bytes() >= _MIN_BYTES)
-        .select("row", pl.lit(part).alias("part"), "text", pl.col("text").hash(seed).alias("fragment"))
+        .select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), pl.col(part).str.slice(0, _MAX_CHARS).alias("said"))
+        .drop_nulls("said")
+        .with_columns(pl.col("said").str.replace_all(_SENTENCE_ENDS, "\n").str.split("\n"))
+        .explode("said")
+        .with_columns(pl.col("said").str.strip_chars(_EDGES))
+        .filter(pl.col("said").str.len_bytes() >= _MIN_BYTES)
+        .with_columns(shape.alias("text"))
+        .select(
+            "row",
+            pl.lit(part).alias("part"),
+            "text",
+            pl.col("text").hash(seed).alias("fragment"),
+            "said",
+            pl.col("said").hash(seed).alias("exact"),
+        )
         .collect()
     )

@@ -1,4 +1,4 @@
-"""Cells: a fixed random partition of the space of vectors, for counting how much of it somebody has touched."""
+"""Cells: a fixed random partition of the space of vectors, to count how much of it somebody touched."""
 
 import numpy as np
 

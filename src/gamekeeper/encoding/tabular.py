@@ -5,7 +5,7 @@ import polars as pl
 
 
 def scale_features(features: pl.Series) -> np.ndarray:
-    """Returns features as float32, shape (n, d): each centred on its median, in units of its interquartile range.
+    """Returns features, float32, shape (n, d), each centred on its median, in units of its interquartile range.
 
     A feature that never varies is 0 throughout; values beyond 10 ranges are cut there, so that one wild value
     does not become the only thing that counts.
@@ -17,4 +17,4 @@ def scale_features(features: pl.Series) -> np.ndarray:
     low, middle, high = np.quantile(raw, [0.25, 0.5, 0.75], axis=0)
     spread = np.where(high > low, high - low, raw.std(axis=0))
     scaled = (raw - middle) / np.where(spread > 0, spread, 1.0)
-    return np.clip(scaled, -10, 10).astype(np.float32)
+    return np.asarray(np.clip(scaled, -10, 10), dtype=np.float32)

@@ -1,7 +1,7 @@
 """How sure: ranks among decoys, false discovery control, intervals. Knows no other room.
 
-A claim counts only against what chance gives. Whoever makes a claim makes decoys the same way with the meaning
-taken out, and the claim's rank among them is an exact p-value with no assumption on the traffic.
+A claim counts only against what chance gives. Whoever makes a claim makes decoys the same way with the
+meaning taken out, and the claim's rank among them is an exact p-value with no assumption on the traffic.
 """
 
 from gamekeeper.evidence.discovery import discoveries

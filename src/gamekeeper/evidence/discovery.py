@@ -1,8 +1,8 @@
 """False discovery control over all claims of a run.
 
-Source: Benjamini and Hochberg, Controlling the false discovery rate, JRSS B 1995; valid under positive dependence
-(Benjamini and Yekutieli 2001) and for conformal p-values that share their decoys (Bates et al., Annals of
-Statistics 2023).
+Source: Benjamini and Hochberg, Controlling the false discovery rate, JRSS B 1995; valid under positive
+dependence (Benjamini and Yekutieli 2001) and for conformal p-values that share their decoys (Bates et al.,
+Annals of Statistics 2023).
 """
 
 import numpy as np

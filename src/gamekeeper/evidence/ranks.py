@@ -2,8 +2,8 @@
 
     p = (1 + decoys at least as extreme) / (1 + decoys)
 
-Exact where the claim and its decoys are exchangeable under "nothing is going on"; never 0, and never smaller than
-the number of decoys supports.
+Exact where the claim and its decoys are exchangeable under "nothing is going on"; never 0, and never smaller
+than the number of decoys supports.
 
 Source: Besag and Clifford, Sequential Monte Carlo p-values, Biometrika 1991; Vovk, Gammerman and Shafer,
 Algorithmic Learning in a Random World, 2005 (conformal p-values).

@@ -32,7 +32,7 @@ from gamekeeper.verdict import Policy
 
 _DECOYS = 1_999
 _DECOYS_OF_ACCOUNT = 4
-_LONE_DECOYS = 999
+_LONE_DECOYS = 3_999
 _LONE_BROAD = 0.05  # quantile of spliced accounts' breadth; narrower ones look like apps and are not judged
 _MIN_EXCHANGES = 3  # of an account that a decoy is built around
 _SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
@@ -171,8 +171,12 @@ def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
     held = np.array([np.bincount(f.senders, minlength=account_count) for f in found])
     best = held.argmax(axis=0)
     return [
-        replace(f, accounts=f.accounts[best[f.accounts] == place], rows=f.rows[best[f.senders] == place],
-                senders=f.senders[best[f.senders] == place])
+        replace(
+            f,
+            accounts=f.accounts[best[f.accounts] == place],
+            rows=f.rows[best[f.senders] == place],
+            senders=f.senders[best[f.senders] == place],
+        )
         for place, f in enumerate(found)
     ]
 
@@ -196,7 +200,12 @@ def _lone(
     p_values = rank_p_values(values, decoys)
     stand = discoveries(p_values, policy.false_discovery_rate)
     chosen = [(r, p, v) for r, p, v, ok in zip(judged, p_values, values, stand, strict=True) if ok]
-    return [_lone_found(sample, r.account, float(p), float(v), decoys) for r, p, v in chosen]
+    usual = float(np.median(-decoys))
+    return [
+        _lone_found(sample, r.account, float(p), float(v), decoys)
+        for r, p, v in chosen
+        if r.is_one_deck(usual)
+    ]
 
 
 def _lone_found(sample: LinkSample, account: int, p_value: float, value: float, decoys: np.ndarray) -> Found:
@@ -222,12 +231,12 @@ def _account_p_values(linker: Linker, found: Sequence[Found]) -> np.ndarray:
         tie = np.maximum(tie, _tie(linker, claim_, member) if claim_.groups else 0.0)
         if not claim_.groups:
             tie[claim_.accounts] = np.inf
-    # a member was also purified, which nobody outside passed: its tie counts, and ranks above equal ties outside
+    # a member was also purified, which nobody outside passed: its tie ranks above equal ties outside
     return rank_p_values(tie, tie[~member])
 
 
 def _tie(linker: Linker, claim_: Found, member: np.ndarray) -> np.ndarray:
-    """How unlikely an account's number of sittings with exchanges near the campaign's is, -log10, per account."""
+    """How unlikely each account's number of sittings with exchanges near the campaign's is, -log10."""
     sample = linker.sample
     near = np.union1d(np.flatnonzero(linker.near(claim_.rows)), claim_.rows)
     sittings, of = sample.sittings(near), sample.all_sittings

@@ -1,4 +1,4 @@
-"""From the sample to arrays that can be linked: numbering, encoding, hashing, in an order that names do not touch."""
+"""From the sample to arrays that can be linked: numbered, encoded, in an order that names do not touch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,15 +51,22 @@ def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tic
         vectors = _encode(rows["prompt"], content, tick)
     pieces = fragments(rows)
     sample = _link_sample(rows, len(accounts), vectors, pieces, content)
-    names = ("scaled-features/1",) if content is None else (f"{content.name}/{content.version}", SHAPE_ENCODER)
+    names = (
+        ("scaled-features/1",) if content is None else (f"{content.name}/{content.version}", SHAPE_ENCODER)
+    )
     return Comparison(
-        rows=rows.with_columns(pl.Series("cell", cells(vectors))), accounts=accounts, sample=sample, encoders=names
+        rows=rows.with_columns(pl.Series("cell", cells(vectors))),
+        accounts=accounts,
+        sample=sample,
+        encoders=names,
     )
 
 
 def number_accounts(sampled: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:
     """Numbers accounts by what they sent, not by their names, so that renaming them changes nothing."""
-    smallest = sampled.group_by("account").agg(pl.col("row_hash").min(), pl.col("row_hash").sum().alias("sum"))
+    smallest = sampled.group_by("account").agg(
+        pl.col("row_hash").min(), pl.col("row_hash").sum().alias("sum")
+    )
     ordered = totals.join(smallest, on="account").sort("row_hash", "sum", "exchanges")
     return ordered.drop("row_hash", "sum").with_row_index("number")
 
@@ -73,15 +80,20 @@ def _encode(prompts: pl.Series, encoder: ContentEncoder, tick: Tick) -> np.ndarr
 
 
 def _link_sample(
-    rows: pl.DataFrame, accounts: int, vectors: np.ndarray, pieces: pl.DataFrame, encoder: ContentEncoder | None
+    rows: pl.DataFrame,
+    accounts: int,
+    vectors: np.ndarray,
+    pieces: pl.DataFrame,
+    encoder: ContentEncoder | None,
 ) -> LinkSample:
     repeated = rows.select((pl.col("number").n_unique().over("prompt_hash") > 1) | (pl.col("prompt") == ""))
+    numbers = rows["number"].to_numpy().astype(np.int64)
     return LinkSample(
-        accounts=rows["number"].to_numpy().astype(np.int64),
+        accounts=numbers,
         account_count=accounts,
         time_s=rows["time"].dt.epoch("s").to_numpy(),
         vectors=vectors,
         repeated=repeated.to_series().fill_null(False).to_numpy(),
         fragments=pieces,
-        payloads=Payloads(pieces, len(rows), encoder, vectors if encoder is None else None),
+        payloads=Payloads(pieces, numbers, encoder, vectors if encoder is None else None),
     )

@@ -81,7 +81,9 @@ def hunt(
     clock.mark("encode")
     claims = find_campaigns(compared.sample, options.policy, options.seed, lambda d, n: stage("link", d, n))
     clock.mark("link")
-    summaries = intake.summaries | {n: SIGNALS[n].summarise(compared.rows) for n in _signals(from_sample=True)}
+    summaries = intake.summaries | {
+        n: SIGNALS[n].summarise(compared.rows) for n in _signals(from_sample=True)
+    }
     weighed = weigh(claims, summaries, compared.accounts, options.seed)
     clock.mark("weigh")
     result = _result(reader, options, compared, claims, weighed, summaries)
@@ -180,7 +182,12 @@ def _with_links(campaign: Campaign, links: int) -> Campaign:
 
 
 def _campaign(
-    name: str, found: Found, readings: list[Reading], compared: Comparison, claims: Claims, options: HuntOptions
+    name: str,
+    found: Found,
+    readings: list[Reading],
+    compared: Comparison,
+    claims: Claims,
+    options: HuntOptions,
 ) -> Campaign:
     members = compared.accounts.filter(pl.col("number").is_in(found.accounts.tolist()))
     against = families(readings) or ("content",)
@@ -207,15 +214,30 @@ def _accounts(compared: Comparison, claims: Claims, campaigns: Sequence[Campaign
     member = {a: (c.id, str(c.verdict)) for c in campaigns for a in c.accounts}
     frame = compared.accounts.with_columns(
         pl.Series("p_benign", claims.p_account),
-        pl.col("account").replace_strict({a: m[0] for a, m in member.items()}, default=None, return_dtype=pl.String).alias("campaign"),
-        pl.col("account").replace_strict({a: m[1] for a, m in member.items()}, default="allow", return_dtype=pl.String).alias("verdict"),
+        pl.col("account")
+        .replace_strict({a: m[0] for a, m in member.items()}, default=None, return_dtype=pl.String)
+        .alias("campaign"),
+        pl.col("account")
+        .replace_strict({a: m[1] for a, m in member.items()}, default="allow", return_dtype=pl.String)
+        .alias("verdict"),
     )
     return frame.select(ACCOUNTS.keys()).cast(ACCOUNTS).sort("p_benign", "account")  # type: ignore[arg-type]
 
 
 def _readings(names: Sequence[str], weighed: list[list[Reading]]) -> pl.DataFrame:
     rows = [
-        (n, r.card.family, r.card.name, r.value, r.card.unit, r.ordinary, r.ordinary_high, r.p_value, r.decoys, r.says)
+        (
+            n,
+            r.card.family,
+            r.card.name,
+            r.value,
+            r.card.unit,
+            r.ordinary,
+            r.ordinary_high,
+            r.p_value,
+            r.decoys,
+            r.says,
+        )
         for n, readings in zip(names, weighed, strict=True)
         for r in readings
     ]
@@ -233,8 +255,17 @@ def _could_not_show(reader: LogReader, compared: Comparison, claims: Claims) -> 
         told.append("the log has features, no prompts: shape and elicitation stood aside")
     exchanges = int(compared.accounts["exchanges"].sum())
     if len(compared.rows) < exchanges:
-        told.append(f"content and shape were compared on {len(compared.rows):,} of {exchanges:,} exchanges, a sample of each account")
+        told.append(
+            f"content and shape were compared on {len(compared.rows):,} of {exchanges:,} exchanges, "
+            "a sample of each account"
+        )
     if len(claims.innocent) < 100:
-        told.append(f"only {len(claims.innocent)} ordinary accounts: ranks among them cannot be small, and little can be raised")
-    told.append("a group of fewer than 8 accounts, a group that asks in one sitting each, and a lone scraper of one narrow subject are not told from ordinary users")
+        told.append(
+            f"only {len(claims.innocent)} ordinary accounts: ranks among them cannot be small, "
+            "and little can be raised"
+        )
+    told.append(
+        "a group of fewer than 8 accounts, a group that asks in one sitting each, and a lone scraper of one "
+        "narrow subject are not told from ordinary users"
+    )
     return tuple(told)

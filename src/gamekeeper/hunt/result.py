@@ -44,7 +44,12 @@ EXAMPLES = {
 }
 """Columns of the example exchanges; `system` and `prompt` are null when redacted."""
 
-TIMELINE = {"campaign": pl.String, "time": pl.Datetime("us", "UTC"), "exchanges": pl.Float64, "ordinary": pl.Float64}
+TIMELINE = {
+    "campaign": pl.String,
+    "time": pl.Datetime("us", "UTC"),
+    "exchanges": pl.Float64,
+    "ordinary": pl.Float64,
+}
 """Exchanges of each campaign's accounts in equal spans of time, and the mean of as many ordinary accounts."""
 
 MAP = {"x": pl.Float64, "y": pl.Float64, "campaign": pl.String, "account": pl.String}

@@ -1,9 +1,9 @@
 """What speaks against a campaign, family by family, each reading ranked among matched ordinary accounts.
 
-Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A family speaks
-when its best reading stands after correction for the number of readings in it. `content` and `shape` were ranked
-when the campaign was found; `coverage` (memory) is what made content count at all, so it is shown and not counted
-again.
+Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A family
+speaks when its best reading stands after correction for the number of readings in it. `content` and `shape`
+were ranked when the campaign was found; `coverage` (memory) is what made content count at all, so it is shown
+and not counted again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,9 @@ def families(readings: Sequence[Reading]) -> tuple[str, ...]:
     """Returns the independent families that speak against a campaign, in the order of `COUNTED`."""
     speaks = []
     for family in COUNTED:
-        p_values = [r.p_value for r in readings if r.card.family == family and r.card.maturity in ("tested", "stable")]
+        p_values = [
+            r.p_value for r in readings if r.card.family == family and r.card.maturity in ("tested", "stable")
+        ]
         if p_values and min(p_values) * len(p_values) <= _SPEAKS:
             speaks.append(family)
     return tuple(speaks)
@@ -76,7 +78,7 @@ def families(readings: Sequence[Reading]) -> tuple[str, ...]:
 def matched_sets(
     members: np.ndarray, innocent: np.ndarray, exchanges: np.ndarray, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Returns sets of ordinary accounts about as active as `members`, one for one; none where there are too few."""
+    """Returns sets of ordinary accounts about as active as `members`, one for one; none if too few."""
     if len(innocent) < 2 * len(members):
         return []
     ranked = innocent[np.argsort(exchanges[innocent], kind="stable")]
@@ -111,30 +113,40 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
     """The readings that found the campaign: what ties it, and that it does not remember who asked."""
     if not found.groups:
         says = (
-            "one account deals a broad deck: what it asks next has nothing to do with what it asked before "
-            f"({-found.strength:+.3f}; ordinary sittings spliced together: {-np.median(found.decoys):+.3f})"
+            "one account deals a broad deck: what it asks next has little to do with what it asked before "
+            f"({-found.strength:+.2f}; ordinary sittings spliced together: {-np.median(found.decoys):+.2f})"
         )
         return [_ranked(MEMORY, found.strength, found.decoys, says)]
     cards = {c.family: c for c in CARDS if c.name in ("neighbouring-content", "shared-shape")}
     readings = [
-        _ranked(cards[g.family], strength(g, claims.ordinary), found.decoys, _say_tie(g.family, g.accounts, g.rows))
+        _ranked(
+            cards[g.family],
+            strength(g, claims.ordinary),
+            found.decoys,
+            _say_tie(g.family, g.accounts, g.rows),
+        )
         for g in found.groups
     ]
     memory = claims.ordinary.share(found.groups[0])
     says = (
-        f"their linked prompts come from one deck: at most {memory:.0%} of the memory that ordinary groups have of "
-        f"who asked what (neighbours of one's own {np.exp(found.groups[0].memory.own_interest):.2f} times chance, "
-        f"ordinary {np.exp(claims.ordinary.own_interest):.2f}; follow-ups {found.groups[0].memory.follow_up:+.3f}, "
-        f"ordinary {claims.ordinary.follow_up:+.3f})"
+        f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have of who asked what"
     )
     one_deck = Reading(
-        card=MEMORY, value=memory, ordinary=1.0, ordinary_high=0.5, p_value=readings[0].p_value,
-        decoys=len(found.decoys), says=says,
+        card=MEMORY,
+        value=memory,
+        ordinary=1.0,
+        ordinary_high=0.5,
+        p_value=readings[0].p_value,
+        decoys=len(found.decoys),
+        says=says,
     )
     return [*readings, one_deck]
 
 
 def _say_tie(family: str, accounts: np.ndarray, rows: np.ndarray) -> str:
     if family == "shape":
-        return f"{len(accounts)} accounts put the same rare sentences around ever different text, {len(rows)} times"
-    return f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than anybody else's"
+        same = "put the same rare sentences around ever different text"
+        return f"{len(accounts)} accounts {same}, {len(rows)} times"
+    return (
+        f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than anybody else's"
+    )

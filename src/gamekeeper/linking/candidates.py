@@ -1,8 +1,8 @@
-"""Where to look for groups: communities of accounts at several sizes, shared templates, and what splits apart.
+"""Where to look for groups: communities of accounts at several sizes, shared templates, what splits apart.
 
 Content links two accounts where their prompts are neighbours more often than their activity explains. Leiden
-communities of that graph, without its thin parts, are rough seeds; `Linker.grow` makes groups of them or lets them
-go, so a seed may be wrong but not missing. Decoys are made by the same steps around ordinary accounts.
+communities of that graph, without its thin parts, are rough seeds; `Linker.grow` makes groups of them or lets
+them go, so a seed may be wrong but not missing. Decoys are made by the same steps around ordinary accounts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ _MOST_LINKED = 30  # accounts around the one that a decoy is built on
 
 @dataclass(frozen=True, kw_only=True)
 class AccountLinks:
-    """Links between accounts by content: `a[i] < b[i]`, and how far `lift[i]` exceeds what activity explains."""
+    """Links between accounts by content: `a[i] < b[i]`; `lift[i]` is its weight over what activity explains."""
 
     a: np.ndarray
     b: np.ndarray
@@ -75,7 +75,11 @@ def _beyond_activity(directed: sp.csr_matrix, support: sp.csr_matrix) -> Account
     a, b = both.row, both.col
     expected = (out[a] * into[b] + out[b] * into[a]) / max(directed.sum(), 1e-9)
     lift = both.data / np.maximum(expected, 1e-12)
-    linked = (lift > _MIN_LIFT) & (np.asarray(prompts[a, b]).ravel() >= _MIN_PROMPTS) if len(a) else np.zeros(0, bool)
+    linked = (
+        (lift > _MIN_LIFT) & (np.asarray(prompts[a, b]).ravel() >= _MIN_PROMPTS)
+        if len(a)
+        else np.zeros(0, bool)
+    )
     return AccountLinks(a=a[linked], b=b[linked], lift=lift[linked], accounts=directed.shape[0])
 
 
@@ -109,7 +113,7 @@ def split(linker: Linker, group: Group) -> Iterator[Group]:
 def around_accounts(
     linker: Linker, links: AccountLinks, accounts: Iterable[int], rng: np.random.Generator
 ) -> Iterator[list[Group]]:
-    """Yields, for each account, the groups that the same steps make around it: by content, and by its templates."""
+    """Yields, for each account, the groups that the same steps make around it, by content and by templates."""
     shaped: dict[int, Group | None] = {}
     holders = _template_holders(linker.sample)
     for account in accounts:

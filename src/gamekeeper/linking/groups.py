@@ -1,11 +1,11 @@
 """From a rough set of accounts to a group: which exchanges tie it together, and who really belongs.
 
-A group is grown by its exchanges, not by its accounts: an exchange belongs when a good part of its neighbours do.
-That is why cover traffic does not hide a member: its other exchanges simply do not belong. Then each member is
-put to three questions, because innocents get caught wherever a campaign works:
+A group is grown by its exchanges, not by its accounts: an exchange belongs when a good part of its neighbours
+do. That is why cover traffic does not hide a member: its other exchanges simply do not belong. Then each
+member is put to three questions, because innocents get caught wherever a campaign works:
 
-    does it come back?      its linked exchanges fall into several sittings; who asks about a subject once, or runs
-                            a benchmark once, does not
+    does it come back?      its linked exchanges fall into several sittings; who asks about a subject once, or
+                            runs a benchmark once, does not
     has it own interests?   its linked prompts lie next to its own more often than one deck would put them
     does it work like them? its linked share is not far below the others'
 """
@@ -21,10 +21,13 @@ from gamekeeper.signals._signal import Family
 from gamekeeper.signals.memory import own_neighbours
 
 _ROUNDS = 4
-_BELONGS = 0.35  # share of an exchange's neighbours inside; the group itself is a few percent of all exchanges
+_BELONGS = (
+    0.35  # share of an exchange's neighbours inside; the group itself is a few percent of all exchanges
+)
 _MIN_ROWS = 20
 _MIN_ACCOUNTS = 5
 _MIN_SITTINGS = 3
+_MIN_PAYLOADS = 3  # of an account; fewer tell nothing of a deck
 _RARE = 1e-4  # chance that an ordinary account has as many linked sittings
 _OWN_P = 1e-3  # chance that one deck puts as many of an account's prompts side by side
 _OWN_SLACK = 1.5  # real decks come in batches: neighbours of one's own are somewhat commoner than chance
@@ -115,7 +118,7 @@ class Linker:
         return np.flatnonzero(belongs)
 
     def _beyond_chance(self, rows: np.ndarray, member: np.ndarray) -> np.ndarray:
-        """Accounts that sent any of `rows` in more sittings than accounts outside `member` would lead to expect."""
+        """Accounts that sent any of `rows` in more sittings than those outside `member` lead to expect."""
         sittings, of = self.sample.sittings(rows), self.sample.all_sittings
         rate = max(sittings[~member].sum() / max(of[~member].sum(), 1), 1e-4)
         return np.asarray((sittings >= _MIN_SITTINGS) & (poisson.sf(sittings - 1, rate * of) < _RARE))
@@ -129,7 +132,7 @@ class Linker:
         return np.asarray((linked > 0) & comes_back & works_alike & self._shares_the_deck(rows))
 
     def _shares_the_deck(self, rows: np.ndarray) -> np.ndarray:
-        """Accounts with a payload whose neighbours inside are not their own too often; bool, (account_count,)."""
+        """Accounts with payloads whose neighbours inside are not too often their own, bool, (account_count,)."""
         sample = self.sample
         payload = sample.payloads.rows_with(rows)
         if len(payload) < _MIN_ROWS:
@@ -139,5 +142,6 @@ class Linker:
         drawn = np.bincount(accounts, minlength=sample.account_count)
         own_sum = np.bincount(accounts, weights=own, minlength=sample.account_count)
         chance = np.minimum(_OWN_SLACK * np.maximum(drawn - 1, 0) / (len(payload) - 1), 1)
-        return np.asarray((drawn > 0) & (binom.sf(own_sum - 1, drawn * _DECK_NEIGHBOURS, chance) > _OWN_P))
-
+        return np.asarray(
+            (drawn >= _MIN_PAYLOADS) & (binom.sf(own_sum - 1, drawn * _DECK_NEIGHBOURS, chance) > _OWN_P)
+        )

@@ -1,12 +1,11 @@
 """A lone scraper: one account that deals a broad deck by itself.
 
 Nothing links it to anybody, so it is judged against spliced accounts: whole sittings of ordinary accounts put
-together until they hold as many exchanges. Such an account is as broad as a reseller with many customers, but it
-still remembers inside each sitting what was asked before; a deck does not. Three readings, all of which must hold:
+together until they hold as many exchanges. Such an account is as broad as a reseller with many customers, but
+it still remembers inside each sitting what was asked before; a deck does not. Two readings:
 
-    follow-up    how much closer consecutive prompts of one sitting lie than prompts far apart
+    follow-up    how much closer consecutive prompts of one sitting lie than prompts of different sittings
     breadth      mean distance between any two of its prompts
-    asked once   share of its prompts that it sends only once, to the letter
 
 Blind spot: a lone scraper of one narrow subject looks like an app.
 """
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.linking.sample import LinkSample
+from gamekeeper.linking.strength import ONE_DECK, Z95
 from gamekeeper.signals.memory import distance
 
 MIN_EXCHANGES = 200
@@ -33,12 +33,18 @@ class LoneReading:
     Args:
         account: Account number; -1 for a spliced one.
         follow_up: As `Memory.follow_up`, within sittings; 0 as chance gives.
+        follow_up_error: Its standard error.
         breadth: Mean squared distance of two of its prompts.
     """
 
     account: int
     follow_up: float
+    follow_up_error: float
     breadth: float
+
+    def is_one_deck(self, usual: float) -> bool:
+        """Whether follow-up stays below half of what is usual, at the upper end of its 95 % interval."""
+        return self.follow_up + Z95 * self.follow_up_error < ONE_DECK * usual
 
 
 def lone_readings(sample: LinkSample, skip: np.ndarray) -> list[LoneReading]:
@@ -52,7 +58,9 @@ def lone_readings(sample: LinkSample, skip: np.ndarray) -> list[LoneReading]:
     ]
 
 
-def spliced_readings(sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[int], seed: int) -> list[LoneReading]:
+def spliced_readings(
+    sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[int], seed: int
+) -> list[LoneReading]:
     """Reads one spliced account for each of `sizes`, made of sittings of `ordinary` accounts."""
     rng = np.random.default_rng(seed)
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
@@ -83,5 +91,6 @@ def _read(sample: LinkSample, rows: np.ndarray, account: int, rng: np.random.Gen
     return LoneReading(
         account=account,
         follow_up=float(0.5 - rank.mean()),
+        follow_up_error=float(1 / np.sqrt(12 * len(near))),
         breadth=float(far.mean()) if len(far) else 0.0,
     )

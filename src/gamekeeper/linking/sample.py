@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
 from gamekeeper.encoding import Payloads
 from gamekeeper.signals import neighbours, shared_shapes
-
-import polars as pl
 
 SITTING_GAP_S = 1_800
 """A pause after which an account's next exchange begins a new sitting; the usual session gap of web logs."""
@@ -52,7 +51,7 @@ class LinkSample:
         return np.cumsum(new) - 1
 
     def sittings(self, rows: np.ndarray) -> np.ndarray:
-        """Returns in how many sittings each account sent any of `rows` (ascending), shape (account_count,)."""
+        """Returns in how many sittings each account sent any of `rows` (ascending), (account_count,)."""
         first = np.diff(self.sitting[rows], prepend=-1) != 0
         return np.bincount(self.accounts[rows[first]], minlength=self.account_count)
 

@@ -23,7 +23,13 @@ from gamekeeper.verdict import Verdict
 
 SCHEMA = "gamekeeper/evidence@1"
 RUN = "run.json"
-FRAMES: dict[str, dict[str, Any]] = {"readings": READINGS, "links": LINKS, "examples": EXAMPLES, "timeline": TIMELINE, "map": MAP}
+FRAMES: dict[str, dict[str, Any]] = {
+    "readings": READINGS,
+    "links": LINKS,
+    "examples": EXAMPLES,
+    "timeline": TIMELINE,
+    "map": MAP,
+}
 """The frames in `evidence/`, by the name of file and field, and their columns."""
 
 _PLAIN = ("files", "rows", "bad_rows", "duplicate_rows", "skipped_records", "cut_prompts")

@@ -1,8 +1,8 @@
 """The report as one HTML file that opens without a network.
 
-What it shows was written by attackers, so three things stand between a prompt and the reader's browser: every
-text is made `visible` and escaped; data for pictures is JSON in which no tag can end; and the page's own policy
-runs no script but our two, which it names by their digests, and fetches nothing.
+What it shows was written by attackers, so three things stand between a prompt and the reader's browser:
+every text is made `visible` and escaped; data for pictures is JSON in which no tag can end; and the page's
+own policy runs no script but our two, which it names by their digests, and fetches nothing.
 """
 
 import base64
@@ -103,7 +103,7 @@ def _harmless(value: Any) -> Any:
 
 
 def _content_policy(scripts: Sequence[str]) -> str:
-    """Returns the page's Content-Security-Policy: these scripts, styles of its own, and nothing from elsewhere."""
+    """Returns the page's Content-Security-Policy: these scripts, its own styles, nothing fetched."""
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
 

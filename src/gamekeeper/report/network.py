@@ -1,7 +1,7 @@
 """A campaign's accounts on a plane: which links are drawn, and where.
 
-Of many links the strongest of each account are drawn first, so that as many accounts as possible are on the
-picture. Several families between the same two accounts run side by side.
+Of many accounts the most linked are drawn, and of many links the strongest of each account first: a thousand
+dots show nothing. Several families between the same two accounts run side by side.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import polars as pl
 
 from gamekeeper.report.words import FAMILIES
 
+MAX_ACCOUNTS = 150
 MAX_EDGES = 400
 
 _GAP = 0.008
@@ -74,13 +75,22 @@ def lay_out(links: pl.DataFrame) -> Network | None:
 
 
 def _chosen(links: pl.DataFrame) -> pl.DataFrame:
-    """Returns at most `MAX_EDGES` links, each account's strongest first."""
+    """Returns the links between the most linked accounts, each account's strongest first."""
     weighed = links.with_columns(pl.col("exchanges").fill_nan(None).fill_null(0.0)).with_row_index("row")
-    ends = pl.concat([weighed.select("row", "exchanges", account=end) for end in ("a", "b")])
-    order = ends.with_columns(place=pl.col("exchanges").rank("ordinal", descending=True).over("account"))
+    weights = _ends(weighed).group_by("account").agg(pl.col("exchanges").sum())
+    linked = weights.sort("exchanges", "account", descending=[True, False]).head(MAX_ACCOUNTS)["account"]
+    kept = weighed.filter(pl.col("a").is_in(linked.implode()) & pl.col("b").is_in(linked.implode()))
+    order = _ends(kept).with_columns(
+        place=pl.col("exchanges").rank("ordinal", descending=True).over("account")
+    )
     first = order.group_by("row").agg(pl.col("place").min())
-    ranked = weighed.join(first, on="row").sort("place", "exchanges", "row", descending=[False, True, False])
+    ranked = kept.join(first, on="row").sort("place", "exchanges", "row", descending=[False, True, False])
     return ranked.head(MAX_EDGES).drop("row", "place")
+
+
+def _ends(links: pl.DataFrame) -> pl.DataFrame:
+    """Returns each link twice, once for each of its accounts."""
+    return pl.concat([links.select("row", "exchanges", account=end) for end in ("a", "b")])
 
 
 def _numbered(edges: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:

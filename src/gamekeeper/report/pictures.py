@@ -53,10 +53,10 @@ def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
         return None
     times = spans["time"].dt.strftime("%Y-%m-%dT%H:%M:%S").to_list()
     data = [
-        _steps("ordinary accounts", times, spans["ordinary"], _ORDINARY, fill=False),
         _steps(f"campaign {campaign.id}", times, spans["exchanges"], _CAMPAIGN, fill=True),
+        _steps("as many ordinary accounts", times, spans["ordinary"], _ORDINARY, fill=False),
     ]
-    layout = _layout() | {
+    layout = _layout(left=48) | {
         "xaxis": _axis() | {"type": "date"},
         "yaxis": _axis("exchanges") | {"rangemode": "tozero"},
         "hovermode": "x unified",
@@ -87,12 +87,7 @@ def _steps(name: str, times: list[str], values: pl.Series, colour: str, *, fill:
         "name": name,
         "x": times,
         "y": _rounded(values),
-        "line": {
-            "shape": "hv",
-            "width": 2 if fill else 1.5,
-            "color": colour,
-            "dash": "solid" if fill else "dot",
-        },
+        "line": {"shape": "hv", "width": 2 if fill else 1.5, "color": colour},
         "fill": "tozeroy" if fill else "none",
         "fillcolor": "var(--accent-wash)",
         "hovertemplate": "%{y:,.1f}",
@@ -103,13 +98,12 @@ def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
     network = lay_out(result.links.filter(pl.col("campaign") == campaign.id))
     if network is None:
         return None
-    layout = _layout() | {"xaxis": _bare_axis(), "yaxis": _bare_axis() | {"scaleanchor": "x"}}
     return Picture(
         id=f"{campaign.id}-network",
         kind="network",
         title="Accounts and what links them",
         caption=_network_caption(network, len(campaign.accounts)),
-        figure={"data": [*_edges(network), _nodes(network)], "layout": layout},
+        figure={"data": [*_edges(network), _nodes(network)], "layout": _plane()},
     )
 
 
@@ -117,8 +111,8 @@ def _network_caption(network: Network, accounts: int) -> str:
     families = ", ".join(f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families)
     cut = len(network.names) < accounts or network.edges.height < network.all_edges
     drawn = (
-        f" Drawn are {count(len(network.names))} of {counted(accounts, 'account')} and "
-        f"{count(network.edges.height)} of {counted(network.all_edges, 'link')}: each account's strongest first."
+        f" Drawn are the {count(len(network.names))} most linked of {counted(accounts, 'account')}, and of "
+        f"{counted(network.all_edges, 'link')} the {count(network.edges.height)} strongest among them."
         if cut
         else f" {counted(accounts, 'account').capitalize()}, {counted(network.all_edges, 'link')}."
     )
@@ -155,9 +149,9 @@ def _nodes(network: Network) -> dict[str, Any]:
         "text": labels,
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
-            "size": _rounded(6 + 1.6 * np.sqrt(network.degrees)),
+            "size": _rounded(5 + 2 * np.sqrt(network.degrees / network.degrees.mean())),
             "color": _CAMPAIGN,
-            "line": {"width": 1.2, "color": "var(--surface)"},
+            "line": {"width": 1, "color": "var(--surface)"},
         },
         "showlegend": False,
     }
@@ -174,17 +168,16 @@ def _map(result: HuntResult, campaign: Campaign) -> Picture | None:
         _points("other campaigns", others, _OTHER, size=4, opacity=0.6),
         _points(f"campaign {campaign.id}", ours, _CAMPAIGN, size=6, opacity=0.85),
     ]
-    layout = _layout() | {"xaxis": _bare_axis(), "yaxis": _bare_axis()}
     return Picture(
         id=f"{campaign.id}-map",
         kind="map",
         title="Where its prompts lie",
         caption=(
             f"A dot is a prompt, near others of like content: {count(ours.height)} of the campaign among "
-            f"{count(ordinary.height)} ordinary ones. The axes are the two leading components of the prompts' "
-            "vectors and have no unit."
+            f"{count(ordinary.height)} ordinary ones. The axes are the two leading "
+            "components of the prompts' vectors and have no unit."
         ),
-        figure={"data": [points for points in data if points["x"]], "layout": layout},
+        figure={"data": [points for points in data if points["x"]], "layout": _plane()},
     )
 
 
@@ -214,34 +207,28 @@ def _plotly_text(name: str) -> str:
 
 
 def _rounded(values: pl.Series | np.ndarray | Sequence[float]) -> list[float | None]:
-    """Returns numbers in four digits, absent where not finite: JSON knows no NaN."""
+    """Returns numbers in six digits, absent where not finite: JSON knows no NaN."""
     array = np.asarray(values, dtype=float)
-    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in array.tolist()]
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in array.tolist()]
 
 
-def _layout() -> dict[str, Any]:
+def _layout(left: int) -> dict[str, Any]:
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12, "color": "var(--muted)"},
-        "margin": {"l": 48, "r": 8, "t": 8, "b": 32},
+        "font": {"family": "var(--font)", "size": 12, "color": "var(--muted)"},
+        "margin": {"l": left, "r": 8, "t": 8, "b": 32},
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
-        "hoverlabel": {
-            "bgcolor": "var(--surface)", "bordercolor": "var(--rule)", "font": {"color": "var(--ink)"},
-        },
-    }  # fmt: skip
-
-
-def _axis(title: str = "") -> dict[str, Any]:
-    return {
-        "title": {"text": title},
-        "gridcolor": "var(--rule)",
-        "linecolor": "var(--rule)",
-        "zeroline": False,
-        "automargin": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
+        "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--rule)"},
     }
 
 
-def _bare_axis() -> dict[str, Any]:
-    return {"visible": False, "zeroline": False}
+def _plane() -> dict[str, Any]:
+    """Returns the layout of a picture whose axes have no meaning of their own."""
+    bare = {"visible": False, "zeroline": False}
+    return _layout(left=8) | {"xaxis": bare, "yaxis": bare | {"scaleanchor": "x"}}
+
+
+def _axis(title: str = "") -> dict[str, Any]:
+    return {"title": {"text": title}, "gridcolor": "var(--rule)", "zeroline": False, "automargin": True}

@@ -1,4 +1,4 @@
-"""Results on a terminal. Names and prompts come from attackers: they are written as `Text`, never as markup."""
+"""Results on a terminal. Attackers write names and prompts: they are printed as `Text`, never as markup."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,8 +13,17 @@ from rich.text import Text
 from gamekeeper.hunt.result import Campaign, HuntResult
 from gamekeeper.report.explanation import Explanation, explain
 from gamekeeper.report.words import (
-    VERDICTS, count, counted, headline, measure, moment, one_line, period, probability, rank,
-)  # fmt: skip
+    VERDICTS,
+    count,
+    counted,
+    headline,
+    measure,
+    moment,
+    one_line,
+    period,
+    probability,
+    rank,
+)
 from gamekeeper.verdict import Verdict
 
 _STYLES = {
@@ -23,7 +32,8 @@ _STYLES = {
     Verdict.LIMIT: "red",
     Verdict.DENY: "bold red",
 }
-_REASONS, _LINKS, _EXAMPLES, _PROMPT_CHARS = 2, 10, 5, 300
+_REASONS, _LINKS, _EXAMPLES = 2, 10, 5
+_PROMPT_CHARS, _SENTENCE_CHARS = 300, 1_000
 
 
 def print_hunt(result: HuntResult, console: Console, out: Path) -> None:
@@ -79,7 +89,7 @@ def _campaign_table(campaigns: Iterable[Campaign]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Why", ratio=1)
     for one in campaigns:
-        why = Text("\n".join(map(one_line, one.reasons[:_REASONS])))
+        why = Text("\n".join(one_line(reason, _SENTENCE_CHARS) for reason in one.reasons[:_REASONS]))
         numbers = (count(len(one.accounts)), count(one.exchanges), probability(one.p_benign))
         table.add_row(Text(one.id), _verdict(one.verdict), *numbers, why)
     return table
@@ -88,17 +98,16 @@ def _campaign_table(campaigns: Iterable[Campaign]) -> Table:
 def _read_line(result: HuntResult) -> str:
     read = result.read
     formats = ", ".join(sorted(set(read.formats.values()))) or "no known format"
-    left_out = [
-        counted(number, noun)
-        for number, noun in (
-            (read.bad_rows, "bad row"), (read.duplicate_rows, "repeated row"), (read.skipped_records, "other record"),
-        )
-        if number
-    ]  # fmt: skip
-    without = f", without {', '.join(left_out)}" if left_out else ""
+    dropped = {
+        "bad row": read.bad_rows,
+        "repeated row": read.duplicate_rows,
+        "other record": read.skipped_records,
+    }
+    named = ", ".join(counted(number, noun) for noun, number in dropped.items() if number)
     return (
         f"read {counted(len(read.files), 'file')} ({formats}): {counted(result.exchanges, 'exchange')} of "
-        f"{counted(result.accounts.height, 'account')}, {period(result.first_seen, result.last_seen)}{without}"
+        f"{counted(result.accounts.height, 'account')}, {period(result.first_seen, result.last_seen)}"
+        f"{', without ' + named if named else ''}"
     )
 
 
@@ -117,9 +126,9 @@ def _ranked(known: Explanation) -> str:
 
 def _print_campaign(campaign: Campaign, console: Console) -> None:
     span = f"{moment(campaign.first_seen)} to {moment(campaign.last_seen)} UTC"
-    size = f"{counted(len(campaign.accounts), 'account')} tied by {counted(campaign.links, 'link')}"
+    size = f"{counted(len(campaign.accounts), 'account')} held together by {counted(campaign.links, 'link')}"
     _say(console, f"campaign {campaign.id}: {size}, {span}")
-    _head(console, "Why")
+    _head(console, f"Why {campaign.id}")
     _list(console, campaign.reasons)
 
 
@@ -128,15 +137,16 @@ def _readings_table(readings: pl.DataFrame) -> Table:
     table.add_column("Signal")
     table.add_column("Family", style="dim")
     for name in ("Value", "Ordinary", "95 %", "p_value", "Decoys"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Unit", style="dim")
     for row in readings.iter_rows(named=True):
         table.add_row(Text(row["signal"]), Text(row["family"]), *map(Text, _reading(row)))
     return table
 
 
 def _reading(row: dict[str, Any]) -> tuple[str, ...]:
-    levels = (measure(row["value"], row["unit"]), measure(row["ordinary"]), measure(row["ordinary_high"]))
-    return *levels, probability(row["p_value"]), count(row["decoys"] or 0)
+    levels = (measure(row["value"]), measure(row["ordinary"]), measure(row["ordinary_high"]))
+    return *levels, probability(row["p_value"]), count(row["decoys"] or 0), row["unit"] or ""
 
 
 def _links_table(links: pl.DataFrame) -> Table:
@@ -175,7 +185,7 @@ def _head(console: Console, title: str) -> None:
 
 def _list(console: Console, sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        _say(console, f"  - {one_line(sentence, 1000)}")
+        _say(console, f"  - {one_line(sentence, _SENTENCE_CHARS)}")
 
 
 def _say(console: Console, sentence: str, style: str = "") -> None:

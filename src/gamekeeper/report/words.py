@@ -76,15 +76,13 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.2g} %" if percent < 10 else f"{percent:.0f} %"
 
 
-def measure(value: float | None, unit: str | None = "") -> str:
-    """Returns a reading in three digits with its unit; `not measured` for NaN and None."""
+def measure(value: float | None) -> str:
+    """Returns a reading in three digits; `not measured` for NaN and None."""
     if value is None or math.isnan(value):
         return UNMEASURED
     if math.isinf(value):
-        digits = "∞" if value > 0 else "-∞"
-    else:
-        digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{digits} {unit}".rstrip() if unit else digits
+        return "∞" if value > 0 else "-∞"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def probability(p: float | None) -> str:

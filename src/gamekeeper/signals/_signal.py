@@ -1,8 +1,9 @@
 """What a signal is: a card, a summary that can be added, and readings of groups.
 
-A summary is a frame of counts with the columns `account`, `key` and `count`. Summaries of two days are added by
-`add`, so a day and the next give the same as both at once. A reading is a number for each group of accounts;
-larger is always more like a campaign. What a number means is decided elsewhere, by its rank among decoys.
+A summary is a frame of counts with the columns `account`, `key` and `count`. Summaries of two days are added
+by `add`, so a day and the next give the same as both at once. A reading is a number for each group of
+accounts; larger is always more like a campaign. What a number means is decided elsewhere, by its rank among
+decoys.
 """
 
 from collections.abc import Callable, Sequence
@@ -97,7 +98,9 @@ class Counts:
         self.keys = joined["key"].unique(maintain_order=True)
         self.exchanges = exchanges
         shape = (len(exchanges), len(self.keys))
-        self.matrix = sp.csr_matrix((joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape)
+        self.matrix = sp.csr_matrix(
+            (joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape
+        )
 
     def sums(self, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the counts of each group and key, dense, shape (len(groups), keys)."""

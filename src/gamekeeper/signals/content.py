@@ -1,7 +1,8 @@
 """Whose prompts lie next to whose.
 
-For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that another account sent
-verbatim are left out on both sides: a campaign seldom pays for one answer twice, and a class repeats its sheet.
+For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that another account
+sent verbatim are left out on both sides: a campaign seldom pays for one answer twice, and a class repeats its
+sheet.
 """
 
 import numpy as np
@@ -16,10 +17,10 @@ CONTENT = Card(
     unit="linked prompts, log2-weighted and summed over accounts, less what memory of own interests explains",
     needs=("prompt or features",),
     look_alikes="a class on one subject, evaluators of one benchmark, an app with many tenants",
-    evasions="sharding the deck by topic over accounts (then `memory` reads high, and each shard stands alone); cover "
-    "traffic above 90 %",
-    source="Cao et al., SynchroTrap, CCS 2014 (links between accounts through like actions); nearest neighbours as "
-    "the action, hubs discounted after Radovanovic et al., JMLR 2010",
+    evasions="sharding the deck by topic over accounts (then `memory` reads high, and each shard stands alone); "
+    "cover traffic above 90 %",
+    source="Cao et al., SynchroTrap, CCS 2014 (links between accounts through like actions); nearest "
+    "neighbours as the action, hubs discounted after Radovanovic et al., JMLR 2010",
 )
 
 _EXACT_BELOW = 20_000  # exchanges; below, every pair is compared

@@ -19,8 +19,9 @@ class NewGround:
         unit="cells touched, over those that as many exchanges drawn from everybody's would touch",
         needs=("cell",),
         look_alikes="evaluation suites, resellers, search-like products",
-        evasions="copying one narrow skill only; splitting over accounts does not help, cells are counted for the group",
-        source="Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023; counted for groups instead of accounts",
+        evasions="copying one narrow skill only; splitting over accounts does not help, cells are counted for "
+        "the group",
+        source="Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023; counted for groups, not accounts",
         maturity="experimental",
     )
 
@@ -38,7 +39,8 @@ class NewGround:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"they touch {value:.2f} times the ground that as many mixed exchanges would (ordinary: {ordinary:.2f})"
+        ground = f"{value:.2f} times the ground that as many mixed exchanges would"
+        return f"they touch {ground} (ordinary: {ordinary:.2f})"
 
 
 @signal
@@ -53,7 +55,7 @@ class AskedOnce:
         needs=("prompt_hash",),
         look_alikes="most people; apps and classes read low, which speaks for them",
         evasions="paying for some answers twice",
-        source="deduplicated query sets of published distillation data; mission arithmetic: nobody pays twice",
+        source="deduplicated query sets of published distillation data; arithmetic: nobody pays twice",
         maturity="experimental",
     )
 

@@ -11,12 +11,17 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from gamekeeper.signals._signal import Card, Counts, count_by, signal
 
-_LOOK_ALIKES = "offices, schools and carriers behind one address; a company that pays for its staff; users of one SDK"
+_LOOK_ALIKES = (
+    "offices, schools and carriers behind one address; a company that pays for its staff; users of one SDK"
+)
 _EVASIONS = "residential proxies, virtual cards, staggered sign-ups: each costs money per account"
-_SOURCE = "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR, KDD 2016"
+_SOURCE = (
+    "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR, KDD 2016"
+)
 
 
 class _Shared:
@@ -47,12 +52,13 @@ class _Shared:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"two members share {self._words} far more often than chance: {value:.2f} nats a pair (ordinary: {ordinary:.2f})"
+        often = f"far more often than chance: {value:.2f} nats a pair"
+        return f"two members share {self._words} {often} (ordinary: {ordinary:.2f})"
 
 
-def _shared(holds: "object", rarity: np.ndarray) -> float:
-    size = holds.shape[0]  # type: ignore[attr-defined]
-    users = np.asarray(holds.sum(axis=0)).ravel()  # type: ignore[attr-defined]
+def _shared(holds: sp.csr_matrix, rarity: np.ndarray) -> float:
+    size = holds.shape[0]
+    users = np.asarray(holds.sum(axis=0)).ravel()
     return float((users * (users - 1) * rarity).sum() / (size * (size - 1)))
 
 
@@ -93,7 +99,9 @@ class SignUps:
 
     def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
         """Counts exchanges by the day on which the account was opened."""
-        return count_by(exchanges, pl.col("account_created").dt.epoch("s") // int(timedelta(days=1).total_seconds()))
+        return count_by(
+            exchanges, pl.col("account_created").dt.epoch("s") // int(timedelta(days=1).total_seconds())
+        )
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Share of pairs whose opening days lie at most three apart; NaN for a group of one."""
@@ -104,7 +112,8 @@ class SignUps:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"{value:.0%} of pairs of members were opened within three days of each other (ordinary: {ordinary:.0%})"
+        close = "of pairs of members were opened within three days of each other"
+        return f"{value:.0%} {close} (ordinary: {ordinary:.0%})"
 
 
 def _close_pairs(days: np.ndarray) -> float:

@@ -1,13 +1,13 @@
 """One deck or own interests: does a group's traffic remember who asked?
 
-People keep to their interests: what somebody asks next lies near what they asked before. A campaign deals from
-one deck: once its prompts are laid out, it does not matter which account sent which. Two measures over the
-payloads of a group's linked prompts, both 0 for one deck:
+People keep to their interests: what somebody asks next lies near what they asked before. A campaign deals
+from one deck: once its prompts are laid out, it does not matter which account sent which. Two measures over
+the payloads of a group's linked prompts, both 0 for one deck:
 
-    own interest  log odds that a prompt's two nearest neighbours inside the group are the same account's, over
-                  what the accounts' sizes would give by chance
-    follow-up     how much closer an account's consecutive prompts lie than two accounts' prompts: the share of
-                  pairs across accounts that are farther apart, less one half
+    own interest  log odds that a prompt's two nearest neighbours inside the group are the same account's,
+                  over what the accounts' sizes would give by chance
+    follow-up     how much closer an account's consecutive prompts lie than two accounts' prompts: the share
+                  of pairs across accounts that are farther apart, less one half
 
 Exact decoys come for free: under one deck the accounts' labels can be shuffled.
 """
@@ -24,9 +24,10 @@ MEMORY = Card(
     purpose="Whether a group's prompts remember who asked: own interests and follow-ups, or one deck.",
     unit="share of ordinary memory (0 one deck, 1 as ordinary groups)",
     needs=("prompt or features",),
-    look_alikes="a class on one task sheet, evaluators of one benchmark (they repeat each other, and sit once)",
-    evasions="sharding the deck by topic over accounts, or ordering it by subject: costs nothing but shows each "
-    "account as narrow; replaying real conversations: costs their answers",
+    look_alikes="a class on one task sheet, evaluators of one benchmark (they repeat each other, and sit "
+    "once)",
+    evasions="sharding the deck by topic over accounts, or ordering it by subject: costs nothing but shows "
+    "each account as narrow; replaying real conversations: costs their answers",
     source="this project, measured in benchmarks/detection; the test by label shuffling is Fisher's",
 )
 
@@ -128,4 +129,5 @@ def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns the squared distance of `a[i]` and `b[i]`, each shape (n, d); shape (n,)."""
     return np.asarray(((a - b) ** 2).sum(axis=1))

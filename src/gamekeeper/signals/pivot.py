@@ -31,7 +31,7 @@ class Pivot:
         return count_by(exchanges, day + "|" + pl.col("model"))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Exchanges with a new model over exchanges since its first day, less the same for everybody; NaN if none."""
+        """Exchanges with a new model over those since its first day, less the same for everybody; NaN if none."""
         fresh, since = _fresh_and_since(summary.keys)
         if not fresh.any():
             return np.full(len(groups), np.nan)
@@ -41,7 +41,8 @@ class Pivot:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"after a new model came out they moved {value:+.0%} more of their traffic to it than everybody (ordinary: {ordinary:+.0%})"
+        more = f"{value:+.0%} more of their traffic to it than everybody"
+        return f"after a new model came out they moved {more} (ordinary: {ordinary:+.0%})"
 
 
 def _fresh_and_since(keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:

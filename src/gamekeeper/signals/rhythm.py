@@ -1,9 +1,10 @@
-"""When a group asks: by the clock of people or of a dispatcher, and whether its members rise and fall together."""
+"""When a group asks: by the clock of people or of a dispatcher, and whether members rise and fall together."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from gamekeeper.signals._signal import Card, Counts, count_by, signal
 
@@ -34,17 +35,22 @@ class EvenPace:
         return count_by(exchanges, _bins(_SLOT_HOURS))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Slots used, over those that as many exchanges would use if each fell anywhere, averaged over accounts."""
+        """Slots used, over those that as many exchanges would use if each fell anywhere; mean over accounts."""
         slots = summary.matrix.shape[1]
         used = np.diff(summary.matrix.indptr)
         fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)
         share = used / np.maximum(fair, 1e-9)
-        return np.array([share[g][summary.exchanges[g] > 1].mean() if (summary.exchanges[g] > 1).any() else np.nan
-                         for g in groups])
+        return np.array(
+            [
+                share[g][summary.exchanges[g] > 1].mean() if (summary.exchanges[g] > 1).any() else np.nan
+                for g in groups
+            ]
+        )
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"their work is spread over day and night at {value:.0%} of a steady machine's evenness (ordinary: {ordinary:.0%})"
+        even = f"at {value:.0%} of a steady machine's evenness"
+        return f"their work is spread over day and night {even} (ordinary: {ordinary:.0%})"
 
 
 @signal
@@ -75,12 +81,13 @@ class SharedEnvelope:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"members' daily volumes rise and fall together: {value:+.2f} in cosine (ordinary: {ordinary:+.2f})"
+        together = f"members' daily volumes rise and fall together: {value:+.2f} in cosine"
+        return f"{together} (ordinary: {ordinary:+.2f})"
 
 
-def _mean_cosine(units: "object", group: np.ndarray) -> float:
+def _mean_cosine(units: sp.csr_matrix, group: np.ndarray) -> float:
     """Mean cosine of pairs: (|sum|^2 - n) / n(n-1), without forming the pairs."""
     if len(group) < 2:
         return float("nan")
-    total = np.asarray(units[group].sum(axis=0)).ravel()  # type: ignore[index]
+    total = np.asarray(units[group].sum(axis=0)).ravel()
     return float((total @ total - len(group)) / (len(group) * (len(group) - 1)))

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What is recommended for an account, from nothing to refusal. A hunt over stored logs ends at `limit`."""
+    """What is recommended for an account, from nothing to refusal. A hunt of stored logs ends at `limit`."""
 
     ALLOW = "allow"
     WATCH = "watch"

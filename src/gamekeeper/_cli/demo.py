@@ -1,0 +1,72 @@
+"""`gamekeeper demo`: the main job on traffic that the package makes itself, beside the truth."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.table import Table
+
+    from gamekeeper.hunt import HuntResult
+
+NAME = "demo"
+
+
+def run(
+    out: Annotated[Path, typer.Option(help="Folder for the traffic and what was found.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    no_color: Annotated[bool, typer.Option(help="No colours (also by NO_COLOR).")] = False,
+    debug: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Compose a labelled month of traffic, hunt it, and show what was found beside the truth.
+
+    Example:
+
+      gamekeeper demo --out demo
+    """
+    from rich.console import Console
+
+    from gamekeeper._cli.hunt import hunt_with_progress
+    from gamekeeper.hunt import HuntOptions
+    from gamekeeper.report import print_hunt, write_folder
+    from gamekeeper.simulate import simulate, write
+
+    console, found = Console(no_color=no_color or None), out / "found"
+    traffic = simulate(seed=seed)
+    write(traffic, out / "traffic")
+    console.print(
+        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts: {out / 'traffic'}"
+    )
+    result = hunt_with_progress([str(out / "traffic" / "exchanges.parquet")], HuntOptions(), quiet)
+    write_folder(result, found)
+    print_hunt(result, console, found)
+    console.print(_beside_the_truth(result, traffic.labels))
+    console.print(f"open {found / 'report.html'}", soft_wrap=True)
+
+
+def _beside_the_truth(result: "HuntResult", labels: "pl.DataFrame") -> "Table":
+    from rich.table import Table
+
+    table = Table(title="beside the truth", title_justify="left")
+    for heading in ("who", "accounts", "flagged", "found as"):
+        table.add_column(heading, justify="left" if heading in ("who", "found as") else "right")
+    for who, accounts, flagged, found in _outcomes(result, labels):
+        table.add_row(who, str(accounts), str(flagged), found)
+    return table
+
+
+def _outcomes(result: "HuntResult", labels: "pl.DataFrame") -> list[tuple[str, int, int, str]]:
+    """Each true campaign and each ordinary kind: accounts, how many were flagged, and as what."""
+    import polars as pl
+
+    who = pl.when(pl.col("campaign").is_null()).then("ordinary: " + pl.col("kind")).otherwise("campaign: " + pl.col("campaign"))
+    joined = labels.select("account", who.alias("who")).join(result.accounts, on="account")
+    outcome = joined.group_by("who").agg(
+        pl.len(),
+        (pl.col("verdict") != "allow").sum().alias("flagged"),
+        pl.col("campaign").drop_nulls().unique().sort().str.join(", ").alias("found"),
+    )
+    return list(outcome.sort("who").iter_rows())

@@ -1,0 +1,54 @@
+"""`gamekeeper list`: what there is to choose from, with its card."""
+
+import json as json_
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+NAME = "list"
+
+
+def run(
+    what: Annotated[
+        Literal["signals", "encoders", "formats"], typer.Argument(help="signals, encoders or formats.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    debug: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """List signals, encoders or log formats, each with what it says of itself.
+
+    Example:
+
+      gamekeeper list signals
+    """
+    rows = {"signals": _signals, "encoders": _encoders, "formats": _formats}[what]()
+    if json:
+        print(json_.dumps({"schema": f"gamekeeper/{what}@1", what: rows}, indent=2))
+        return
+    for row in rows:
+        print(f"{row['name']}  " + (f"({row['family']}, {row['maturity']})" if "family" in row else ""))
+        for key, value in row.items():
+            if key not in ("name", "family", "maturity") and value:
+                print(
+                    f"    {key.replace('_', ' '):12s} {', '.join(value) if isinstance(value, (tuple, list)) else value}"
+                )
+
+
+def _signals() -> list[dict[str, object]]:
+    from gamekeeper.signals import CARDS
+
+    return [asdict(card) for card in CARDS]
+
+
+def _encoders() -> list[dict[str, object]]:
+    from gamekeeper.encoding import content
+
+    made = (content.WordLlama, content.Use, content.Hashing)
+    return [{"name": e.name, "purpose": (e.__doc__ or "").strip()} for e in made]
+
+
+def _formats() -> list[dict[str, object]]:
+    from gamekeeper.exchange import FORMATS
+
+    return [{"name": name} for name in ["auto", *FORMATS]]
