@@ -12,6 +12,7 @@ from exchange.builders import (
     as_gzip,
     as_parquet,
     as_zstd,
+    azure_exchange,
     faults,
     many,
     own,
@@ -141,21 +142,51 @@ def test_timezone_gives_a_zone_to_times_without_one(tmp_path: Path) -> None:
     assert read(path, timezone="Europe/Berlin")["time"][0].hour == 11
 
 
-def test_row_delivered_twice_is_kept_once_also_across_files(tmp_path: Path) -> None:
-    """Identical in every field is a repeated delivery; another request id is another request."""
+def test_the_same_row_twice_is_a_fault_at_its_first_repeat(tmp_path: Path) -> None:
+    """One fault a file, at the first row that was there before, in this file or an earlier one."""
+    a = write(tmp_path, "a.jsonl", [own(), own(), own(prompt="other"), own()])
+    b = write(tmp_path, "b.jsonl", [own(prompt="new"), own(prompt="other")])
+    first, second = faults(str(tmp_path))
+    assert (first.where, first.count, first.of) == (f"{a}:2", 2, 4)
+    assert (second.where, second.count, second.of) == (f"{b}:2", 1, 2)
+    assert first.problem == "the same row twice" and "What is two" in first.found
+    assert first.expected.startswith("each request once") and "--max-bad-rows 0.01" in first.try_
+
+
+def test_repeated_rows_within_the_share_are_counted_and_left_out(tmp_path: Path) -> None:
+    """They are bad rows like any other; another request id is another request."""
     write(tmp_path, "a.jsonl", [own(), own(), own(request_id="2")])
     write(tmp_path, "b.jsonl", [own(), own(prompt="other")])
-    reader = LogReader([str(tmp_path)])
+    reader = LogReader([str(tmp_path)], max_bad_rows=0.4)
     assert sum(frame.height for frame in reader.batches()) == 3
-    assert (reader.summary.duplicate_rows, reader.summary.kept_rows) == (2, 3)
+    summary = reader.summary
+    assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (5, 2, 2, 3)
+
+
+def test_faulty_row_twice_is_its_own_fault_and_no_repeat(tmp_path: Path) -> None:
+    """A row that cannot be used is not compared with others."""
+    fault = the_fault(write(tmp_path, "a.jsonl", [own(), own(account=None), own(account=None)]))
+    assert fault.problem == 'field "account" is missing' and fault.count == 2
+
+
+def test_part_delivered_twice_is_a_repeated_row(tmp_path: Path) -> None:
+    """Of an exchange that the log splits over records, too."""
+    parts = azure_exchange()
+    path = write(tmp_path, "a.jsonl", [*parts, parts[1]])
+    assert (the_fault(path).where, the_fault(path).problem) == (f"{path}:5", "the same row twice")
+    reader = LogReader([path], max_bad_rows=0.5)
+    assert sum(frame.height for frame in reader.batches()) == 1
+    summary = reader.summary
+    assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (2, 1, 1, 1)
 
 
 def test_repeats_are_found_among_many_rows(tmp_path: Path) -> None:
     """Every row again in another file, far more than one run of hashes holds."""
     write(tmp_path, "a.jsonl", many(100_000))
     write(tmp_path, "b.jsonl", many(100_000)[::-1])
-    reader = LogReader([str(tmp_path)])
+    reader = LogReader([str(tmp_path)], max_bad_rows=0.5)
     assert sum(frame.height for frame in reader.batches()) == 100_000
+    assert reader.summary.duplicate_rows == 100_000
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"[]", b"time,account,prompt\n", as_gzip([])])

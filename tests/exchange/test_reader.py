@@ -95,8 +95,8 @@ def test_summary_tells_formats_and_columns_seen(tmp_path: Path) -> None:
 def test_progress_ends_with_all_bytes(tmp_path: Path) -> None:
     """Bytes done never fall, and at the end they are all."""
     write(tmp_path, "a.jsonl", many(50_000))
-    write(tmp_path, "b.parquet", as_parquet(many(50_000)))
-    write(tmp_path, "c.gz", as_gzip(many(100)))
+    write(tmp_path, "b.parquet", as_parquet([row | {"model": "b"} for row in many(50_000)]))
+    write(tmp_path, "c.gz", as_gzip([row | {"model": "c"} for row in many(100)]))
     seen: list[tuple[int, int]] = []
     list(LogReader([str(tmp_path)], progress=lambda done, total: seen.append((done, total))).batches())
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] > 0

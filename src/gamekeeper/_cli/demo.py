@@ -38,7 +38,8 @@ def run(
     traffic = simulate(seed=seed)
     write(traffic, out / "traffic")
     console.print(
-        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts: {out / 'traffic'}"
+        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts: "
+        f"{out / 'traffic'}"
     )
     result = hunt_with_progress([str(out / "traffic" / "exchanges.parquet")], HuntOptions(), quiet)
     write_folder(result, found)
@@ -62,7 +63,8 @@ def _outcomes(result: "HuntResult", labels: "pl.DataFrame") -> list[tuple[str, i
     """Each true campaign and each ordinary kind: accounts, how many were flagged, and as what."""
     import polars as pl
 
-    who = pl.when(pl.col("campaign").is_null()).then("ordinary: " + pl.col("kind")).otherwise("campaign: " + pl.col("campaign"))
+    campaign, kind = "campaign: " + pl.col("campaign"), "ordinary: " + pl.col("kind")
+    who = pl.when(pl.col("campaign").is_null()).then(kind).otherwise(campaign)
     joined = labels.select("account", who.alias("who")).join(result.accounts, on="account")
     outcome = joined.group_by("who").agg(
         pl.len(),

@@ -31,6 +31,9 @@ def run(
     ] = 0.0,
     encoder: Annotated[str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")] = "auto",
     fdr: Annotated[float, typer.Option(help="Share of raised campaigns that may be ordinary groups.")] = 0.01,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")
+    ] = None,
     redact: Annotated[bool, typer.Option(help="Leave prompts out of everything that is written.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print campaigns.json on standard output.")] = False,
     exit_zero: Annotated[bool, typer.Option(help="Exit 0 also when campaigns were found.")] = False,
@@ -65,7 +68,7 @@ def run(
         timezone=timezone,
         max_bad_rows=max_bad_rows,
         encoder=encoder,
-        policy=Policy(false_discovery_rate=fdr),
+        policy=Policy(false_discovery_rate=fdr, without=_families(without or [])),
         redact=redact,
         seed=seed,
     )
@@ -95,6 +98,18 @@ def hunt_with_progress(logs: Sequence[str], options: "HuntOptions", quiet: bool)
             steps[name](done, total)
 
         return hunt(logs, options, stdin=typer.get_binary_stream("stdin"), stage=stage)
+
+
+def _families(names: Sequence[str]) -> frozenset[str]:
+    from gamekeeper.errors import UsageError
+    from gamekeeper.signals import CARDS
+
+    known = {card.family for card in CARDS}
+    if unknown := set(names) - known:
+        raise UsageError(
+            f"no family of evidence {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        )
+    return frozenset(names)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -30,9 +30,8 @@ def run(
         print(f"{row['name']}  " + (f"({row['family']}, {row['maturity']})" if "family" in row else ""))
         for key, value in row.items():
             if key not in ("name", "family", "maturity") and value:
-                print(
-                    f"    {key.replace('_', ' '):12s} {', '.join(value) if isinstance(value, (tuple, list)) else value}"
-                )
+                shown = ", ".join(value) if isinstance(value, (tuple, list)) else value
+                print(f"    {key.replace('_', ' '):12s} {shown}")
 
 
 def _signals() -> list[dict[str, object]]:

@@ -36,6 +36,7 @@ def run(
     if not quiet:
         campaigns = traffic.labels["campaign"].drop_nulls()
         print(
-            f"{len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts, {len(campaigns)} of them in "
-            f"{campaigns.n_unique()} campaigns -> {out / 'exchanges.parquet'}, {out / 'labels.parquet'}"
+            f"{len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts, "
+            f"{len(campaigns)} of them in {campaigns.n_unique()} campaigns "
+            f"-> {out / 'exchanges.parquet'}, {out / 'labels.parquet'}"
         )

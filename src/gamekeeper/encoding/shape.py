@@ -43,7 +43,10 @@ def _cut(frame: pl.DataFrame, part: str, seed: int) -> pl.DataFrame:
     )
     return (
         frame.lazy()
-        .select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), pl.col(part).str.slice(0, _MAX_CHARS).alias("said"))
+        .select(
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
+            pl.col(part).str.slice(0, _MAX_CHARS).alias("said"),
+        )
         .drop_nulls("said")
         .with_columns(pl.col("said").str.replace_all(_SENTENCE_ENDS, "\n").str.split("\n"))
         .explode("said")

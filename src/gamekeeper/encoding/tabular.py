@@ -5,7 +5,7 @@ import polars as pl
 
 
 def scale_features(features: pl.Series) -> np.ndarray:
-    """Returns features, float32, shape (n, d), each centred on its median, in units of its interquartile range.
+    """Returns features, each centred on its median, in units of its interquartile range, float32, (n, d).
 
     A feature that never varies is 0 throughout; values beyond 10 ranges are cut there, so that one wild value
     does not become the only thing that counts.

@@ -10,11 +10,13 @@ import polars as pl
 
 from gamekeeper.exchange.columns import SCHEMA
 from gamekeeper.exchange.containers import Record, Values
+from gamekeeper.exchange.duplicates import EACH_ONCE, TRY_ONCE, TWICE, SeenRows
 from gamekeeper.exchange.faults import Tally, excerpt
 from gamekeeper.exchange.formats import Format
 from gamekeeper.exchange.times import Times, read_times
 from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
 
+_ROW = "__row"  # of the block, while a frame loses rows
 _TIMES = ("time", "account_created")
 _SECRET = r"^(?i:sk-|bearer )"
 
@@ -62,6 +64,8 @@ class Checker:
         zone: Zone of times that say none; None: such times are faults.
         tally: Where faults are counted.
         features: Shared by all files of a reading.
+        seen: Likewise.
+        repeated: Sound rows so far that were seen before.
     """
 
     file: str
@@ -69,10 +73,12 @@ class Checker:
     zone: str | None
     tally: Tally
     features: FeatureWidth
+    seen: SeenRows
+    repeated: int = 0
     _units: dict[str, str] = field(default_factory=dict)
 
     def check(self, rows: Rows) -> pl.DataFrame:
-        """Returns the sound rows: the columns of `SCHEMA` and `REQUEST`."""
+        """Returns the sound rows, each once: the columns of `SCHEMA` and `REQUEST`."""
         columns: dict[str, pl.Series] = {}
         findings: list[_Finding] = []
         for name in (*SCHEMA, REQUEST):
@@ -80,8 +86,15 @@ class Checker:
             columns[name] = read(name, rows, findings)
         findings += self._missing(columns, findings)
         findings += self._unfit_features(columns["features"])
+        frame = _hash_secrets(_without(pl.DataFrame(columns).with_row_index(_ROW), findings))
+        new = self.seen.are_new(frame.drop(_ROW))
+        findings.append(self._seen_before(frame.filter(~new)[_ROW].to_list()))
         self._note(rows, findings)
-        return _hash_secrets(_without(pl.DataFrame(columns), findings))
+        return frame.filter(new).drop(_ROW)
+
+    def _seen_before(self, repeated: list[int]) -> _Finding:
+        self.repeated += len(repeated)
+        return _Finding(problem=TWICE, rows=repeated, expected=EACH_ONCE, try_=TRY_ONCE)
 
     def _read_typed(self, name: str, rows: Rows, findings: list[_Finding]) -> pl.Series:
         read = typed(name, rows.columns.get(name), len(rows.places))

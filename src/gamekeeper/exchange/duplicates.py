@@ -1,15 +1,22 @@
-"""Rows that were delivered twice, known by a 64-bit hash of all their fields.
+"""Rows that were delivered twice, known by a 64-bit hash of all the fields that are read of them.
 
-Log pipelines deliver at least once: after a hiccup some rows come again, in the same file or the next. The
-hashes are kept as sorted runs whose lengths double, as in a log-structured merge tree: 8 bytes a row, and a
-row is looked for in about log2(rows / 65,536) runs. Among 30 million different rows the chance that any two
-share a hash is 2e-5.
+Log pipelines deliver at least once: after a hiccup some rows come again, in the same file or the next. A row
+that comes again is bad: whoever counts it counts a request that never was. The hashes are kept as sorted runs
+whose lengths double, as in a log-structured merge tree: 8 bytes a row, and a row is looked for in about
+log2(rows / 65,536) runs. Among 30 million different rows the chance that any two share a hash is 2e-5.
 """
 
 import numpy as np
 import polars as pl
 
 _SMALL_RUN = 65_536
+
+TWICE = "the same row twice"
+EACH_ONCE = "each request once; two requests differ in time, in content or in request_id"
+TRY_ONCE = (
+    "--max-bad-rows 0.01 counts them and leaves them out; or, if they are two requests, name the field that "
+    "tells them apart: --field request_id=FIELD"
+)
 
 
 class SeenRows:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.duplicates import EACH_ONCE, TRY_ONCE, TWICE
 from gamekeeper.exchange.faults import Tally, excerpt
 from gamekeeper.exchange.formats import Format
 
@@ -76,6 +77,7 @@ class Joiner:
             group.parts[number] = record
         elif group.parts[number] == record:
             self.repeated_parts += 1
+            self._tally.add_bad_line(file, place, TWICE, excerpt(record), EACH_ONCE, TRY_ONCE)
         else:
             self._tally.add_bad_line(
                 file,

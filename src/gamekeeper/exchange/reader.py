@@ -41,7 +41,7 @@ class ReadSummary:
         formats: Format name by file; a file that could not be told is not in it.
         rows: Rows looked at.
         bad_rows: Of these, rows with a fault; dropped.
-        duplicate_rows: Of these, rows identical to an earlier one in every field; dropped.
+        duplicate_rows: Of the bad ones, rows identical to an earlier one in every field that is read.
         skipped_records: Records that are no exchange: spans of tools, failed calls, calls of other APIs.
         cut_prompts: Prompts cut at `MAX_PROMPT_CHARS`.
         columns_seen: Columns of `SCHEMA` with any value.
@@ -61,7 +61,7 @@ class ReadSummary:
     @property
     def kept_rows(self) -> int:
         """Rows handed on."""
-        return self.rows - self.bad_rows - self.duplicate_rows
+        return self.rows - self.bad_rows
 
 
 class LogReader:
@@ -158,7 +158,7 @@ class _Reading:
         self._checkers: dict[str, Checker] = {}
         self._joiners: dict[str, Joiner] = {}
         self._done_bytes, self._total_bytes = 0, sum(map(size_of, sources.files))
-        self._duplicates = self._skipped = self._cut = 0
+        self._skipped = self._cut = 0
         self._columns: set[str] = set()
         for fault in sources.faults:
             self._tally.add_file_fault(fault)
@@ -188,7 +188,8 @@ class _Reading:
             formats={file: checker.form.name for file, checker in self._checkers.items()},
             rows=self._tally.rows,
             bad_rows=self._tally.bad_rows,
-            duplicate_rows=self._duplicates + sum(joiner.repeated_parts for joiner in self._joiners.values()),
+            duplicate_rows=sum(checker.repeated for checker in self._checkers.values())
+            + sum(joiner.repeated_parts for joiner in self._joiners.values()),
             skipped_records=self._skipped,
             cut_prompts=self._cut,
             columns_seen=frozenset(self._columns),
@@ -251,9 +252,7 @@ class _Reading:
 
     def _emitted(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         for frame in frames:
-            new = self._seen.are_new(frame)
-            self._duplicates += len(new) - int(new.sum())
-            kept = self._cut_prompts(conform(frame.filter(new)))
+            kept = self._cut_prompts(conform(frame))
             self._columns |= {column.name for column in kept if column.null_count() < kept.height}
             if kept.height and not self._is_lost():
                 yield kept
@@ -267,7 +266,7 @@ class _Reading:
         if file not in self._checkers:
             form = self._format_of(file, block)
             zone = self._asked.timezone or form.zone
-            self._checkers[file] = Checker(file, form, zone, self._tally, self._features)
+            self._checkers[file] = Checker(file, form, zone, self._tally, self._features, self._seen)
         return self._checkers[file]
 
     def _format_of(self, file: str, block: Block) -> Format:

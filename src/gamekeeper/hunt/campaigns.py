@@ -87,7 +87,7 @@ class Claims:
 def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) -> Claims:
     """Finds the campaigns of a sample; see the module."""
     linker, links = Linker(sample), link_accounts(sample)
-    groups = list(candidates(linker, links))
+    groups = list(candidates(linker, links, policy.without))
     innocent = _innocent(sample, groups, policy)
     around = _decoys(linker, links, innocent, np.random.default_rng(seed), tick)
     ordinary = Ordinary.of([group for groups_of_one in around for group in groups_of_one])

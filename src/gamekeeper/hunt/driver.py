@@ -1,7 +1,7 @@
 """The path over stored logs: read -> encode -> link -> weigh -> judge -> what was found."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import BinaryIO
 
@@ -154,7 +154,7 @@ def _result(
     )
     links = pictures.draw_links(compared, claims, names)
     counts = dict(links.group_by("campaign").len().iter_rows())
-    campaigns = tuple(_with_links(c, int(counts.get(c.id, 0))) for c in campaigns)
+    campaigns = tuple(replace(c, links=int(counts.get(c.id, 0))) for c in campaigns)
     return HuntResult(
         accounts=_accounts(compared, claims, campaigns),
         campaigns=campaigns,
@@ -173,12 +173,6 @@ def _result(
         seconds={},
         redacted=options.redact,
     )
-
-
-def _with_links(campaign: Campaign, links: int) -> Campaign:
-    from dataclasses import replace
-
-    return replace(campaign, links=links)
 
 
 def _campaign(

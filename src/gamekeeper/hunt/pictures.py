@@ -62,18 +62,12 @@ def draw_timeline(
     counts = counts.with_columns(pl.from_epoch(pl.col("key").cast(pl.Int64) * 6 * 3600).alias("time"))
     if not len(counts):
         return frames[0]
-    hours = max(6, int((counts["time"].max() - counts["time"].min()).total_seconds() / 3600 / _SPANS))  # type: ignore[operator, union-attr]
+    length = counts.select((pl.col("time").max() - pl.col("time").min()).dt.total_hours()).item()
+    hours = max(6, length // _SPANS)
     counts = counts.with_columns(pl.col("time").dt.truncate(f"{hours}h").cast(TIMELINE["time"]))
-    spans = pl.DataFrame(
-        pl.datetime_range(
-            counts["time"].min(),
-            counts["time"].max(),
-            f"{hours}h",
-            eager=True,
-            time_unit="us",
-            time_zone="UTC",
-        ).alias("time")
-    )  # type: ignore[arg-type]
+    spans = counts.select(
+        pl.datetime_range(pl.col("time").min(), pl.col("time").max(), f"{hours}h").alias("time")
+    )
     ordinary = _over_time(counts, claims.innocent, spans, "ordinary")
     for name, found in zip(names, claims.found, strict=True):
         share = len(found.accounts) / max(len(claims.innocent), 1)

@@ -8,7 +8,9 @@ import polars as pl
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.verdict import Verdict
 
-ACCOUNTS = {
+Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+ACCOUNTS: Columns = {
     "account": pl.String,
     "campaign": pl.String,  # null: belongs to none
     "verdict": pl.String,  # allow, watch, slow, limit, deny
@@ -17,7 +19,7 @@ ACCOUNTS = {
 }
 """Columns of `verdicts.parquet`, one row an account seen, by falling suspicion."""
 
-READINGS = {
+READINGS: Columns = {
     "subject": pl.String,  # a campaign's id, or an account
     "family": pl.String,  # content, shape, elicitation, rhythm, infrastructure, coverage, pivot
     "signal": pl.String,
@@ -31,10 +33,16 @@ READINGS = {
 }
 """Columns of the readings: every measurement and what it was ranked against."""
 
-LINKS = {"campaign": pl.String, "a": pl.String, "b": pl.String, "family": pl.String, "exchanges": pl.Float64}
+LINKS: Columns = {
+    "campaign": pl.String,
+    "a": pl.String,
+    "b": pl.String,
+    "family": pl.String,
+    "exchanges": pl.Float64,
+}
 """Columns of the links: pairs of accounts of one campaign, and how many exchanges lie next to each other."""
 
-EXAMPLES = {
+EXAMPLES: Columns = {
     "campaign": pl.String,
     "account": pl.String,
     "time": pl.Datetime("us", "UTC"),
@@ -44,7 +52,7 @@ EXAMPLES = {
 }
 """Columns of the example exchanges; `system` and `prompt` are null when redacted."""
 
-TIMELINE = {
+TIMELINE: Columns = {
     "campaign": pl.String,
     "time": pl.Datetime("us", "UTC"),
     "exchanges": pl.Float64,
@@ -52,7 +60,7 @@ TIMELINE = {
 }
 """Exchanges of each campaign's accounts in equal spans of time, and the mean of as many ordinary accounts."""
 
-MAP = {"x": pl.Float64, "y": pl.Float64, "campaign": pl.String, "account": pl.String}
+MAP: Columns = {"x": pl.Float64, "y": pl.Float64, "campaign": pl.String, "account": pl.String}
 """Linked and ordinary prompts on a plane (two leading components of their vectors)."""
 
 

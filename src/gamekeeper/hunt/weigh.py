@@ -57,8 +57,8 @@ def weigh(
     weighed = []
     for found in claims.found:
         sets = matched_sets(found.accounts, claims.innocent, exchanges, rng)
-        readings = [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
-        readings = [r for r in readings if r is not None] + _ties(found, claims)
+        read = [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
+        readings = [r for r in read if r is not None] + _ties(found, claims)
         weighed.append(sorted(readings, key=lambda r: (r.p_value, r.card.name)))
     return weighed
 
@@ -129,7 +129,8 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
     ]
     memory = claims.ordinary.share(found.groups[0])
     says = (
-        f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have of who asked what"
+        f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have "
+        "of who asked what"
     )
     one_deck = Reading(
         card=MEMORY,

@@ -5,7 +5,7 @@ communities of that graph, without its thin parts, are rough seeds; `Linker.grow
 them go, so a seed may be wrong but not missing. Decoys are made by the same steps around ordinary accounts.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,7 @@ _MOST_LINKED = 30  # accounts around the one that a decoy is built on
 
 @dataclass(frozen=True, kw_only=True)
 class AccountLinks:
-    """Links between accounts by content: `a[i] < b[i]`; `lift[i]` is its weight over what activity explains."""
+    """Links between accounts by content: `a[i] < b[i]`; `lift[i]` is weight over what activity explains."""
 
     a: np.ndarray
     b: np.ndarray
@@ -37,7 +37,7 @@ class AccountLinks:
     def by_account(self) -> sp.csr_matrix:
         """Lifts, symmetric, shape (accounts, accounts)."""
         half = sp.coo_matrix((self.lift, (self.a, self.b)), shape=(self.accounts, self.accounts))
-        return (half + half.T).tocsr()
+        return sp.csr_matrix(half + half.T)
 
     def around(self, account: int, rng: np.random.Generator) -> np.ndarray:
         """Returns `account` and a random half of those most linked to it, so that it can be asked again."""
@@ -83,14 +83,20 @@ def _beyond_activity(directed: sp.csr_matrix, support: sp.csr_matrix) -> Account
     return AccountLinks(a=a[linked], b=b[linked], lift=lift[linked], accounts=directed.shape[0])
 
 
-def candidates(linker: Linker, links: AccountLinks) -> Iterator[Group]:
-    """Yields groups that may be campaigns; they may overlap, and one campaign may come several times."""
-    for resolution in _RESOLUTIONS:
+def candidates(linker: Linker, links: AccountLinks, without: Collection[str] = ()) -> Iterator[Group]:
+    """Yields groups that may be campaigns; they may overlap, and one campaign may come several times.
+
+    Args:
+        linker: Of the sample.
+        links: Links between its accounts.
+        without: Families that must not tie a group: `content`, `shape`.
+    """
+    for resolution in _RESOLUTIONS if "content" not in without else ():
         for seed in links.seeds(resolution):
             if group := linker.grow(seed):
                 yield group
                 yield from split(linker, group)
-    for rows in linker.sample.shapes:
+    for rows in linker.sample.shapes if "shape" not in without else ():
         if group := linker.purify(rows, "shape"):
             yield group
 
@@ -113,11 +119,11 @@ def split(linker: Linker, group: Group) -> Iterator[Group]:
 def around_accounts(
     linker: Linker, links: AccountLinks, accounts: Iterable[int], rng: np.random.Generator
 ) -> Iterator[list[Group]]:
-    """Yields, for each account, the groups that the same steps make around it, by content and by templates."""
+    """Yields, for each account, the groups that the same steps make around it: by content, by templates."""
     shaped: dict[int, Group | None] = {}
     holders = _template_holders(linker.sample)
     for account in accounts:
-        templates = holders[[account]].indices
+        templates = holders[[account]].indices.tolist()
         for t in templates:
             if t not in shaped:
                 shaped[t] = linker.purify(linker.sample.shapes[t], "shape")

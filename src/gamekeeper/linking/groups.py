@@ -132,7 +132,7 @@ class Linker:
         return np.asarray((linked > 0) & comes_back & works_alike & self._shares_the_deck(rows))
 
     def _shares_the_deck(self, rows: np.ndarray) -> np.ndarray:
-        """Accounts with payloads whose neighbours inside are not too often their own, bool, (account_count,)."""
+        """Accounts with payloads whose neighbours inside are not too often their own; (account_count,)."""
         sample = self.sample
         payload = sample.payloads.rows_with(rows)
         if len(payload) < _MIN_ROWS:

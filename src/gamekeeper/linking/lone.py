@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.linking.sample import LinkSample
-from gamekeeper.linking.strength import ONE_DECK, Z95
+from gamekeeper.linking.strength import ONE_DECK, Z
 from gamekeeper.signals.memory import distance
 
 MIN_EXCHANGES = 200
@@ -43,8 +43,8 @@ class LoneReading:
     breadth: float
 
     def is_one_deck(self, usual: float) -> bool:
-        """Whether follow-up stays below half of what is usual, at the upper end of its 95 % interval."""
-        return self.follow_up + Z95 * self.follow_up_error < ONE_DECK * usual
+        """Whether follow-up stays below half of what is usual, at the upper end of its 90 % interval."""
+        return self.follow_up + Z * self.follow_up_error < ONE_DECK * usual
 
 
 def lone_readings(sample: LinkSample, skip: np.ndarray) -> list[LoneReading]:

@@ -28,14 +28,14 @@ class Network:
         places: Their places, float64, shape (n, 2), within -1..1.
         degrees: Links drawn at each, int64, shape (n,).
         edges: The links drawn: rows of `LINKS` with the accounts' numbers `i` and `j`.
-        all_edges: Links there are.
+        all_links: Links there are.
     """
 
     names: tuple[str, ...]
     places: np.ndarray
     degrees: np.ndarray
     edges: pl.DataFrame
-    all_edges: int
+    all_links: int
 
     @property
     def families(self) -> list[str]:
@@ -70,7 +70,7 @@ def lay_out(links: pl.DataFrame) -> Network | None:
         places=_places(pairs, len(names)),
         degrees=np.bincount(edges.select("i", "j").to_numpy().ravel(), minlength=len(names)),
         edges=edges,
-        all_edges=sound.height,
+        all_links=sound.height,
     )
 
 

@@ -72,10 +72,10 @@ def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
 
 def _timeline_caption(spans: pl.DataFrame, accounts: int) -> str:
     hours = (spans["time"][1] - spans["time"][0]).total_seconds() / 3600
-    span = "hour" if hours == 1 else f"{hours:g} hours"
+    span = "an hour" if hours == 1 else f"{hours:.3g} hours"
     ours, ordinary = (float(spans[name].fill_nan(None).max() or 0) for name in ("exchanges", "ordinary"))  # type: ignore[arg-type]
     return (
-        f"Exchanges in each {span}, UTC: the campaign's {counted(accounts, 'account')}, at most "
+        f"Exchanges in spans of {span}, UTC: the campaign's {counted(accounts, 'account')}, at most "
         f"{measure(ours)}; and the mean of as many ordinary accounts, at most {measure(ordinary)}."
     )
 
@@ -109,14 +109,21 @@ def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
 
 def _network_caption(network: Network, accounts: int) -> str:
     families = ", ".join(f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families)
-    cut = len(network.names) < accounts or network.edges.height < network.all_edges
-    drawn = (
-        f" Drawn are the {count(len(network.names))} most linked of {counted(accounts, 'account')}, and of "
-        f"{counted(network.all_edges, 'link')} the {count(network.edges.height)} strongest among them."
-        if cut
-        else f" {counted(accounts, 'account').capitalize()}, {counted(network.all_edges, 'link')}."
+    drawn, links = len(network.names), network.edges.height
+    dots = (
+        f"all {count(accounts)}"
+        if drawn >= accounts
+        else f"the {count(drawn)} most linked of {count(accounts)}"
     )
-    return f"A dot is an account, larger the more it is linked; a line is a link by {families}.{drawn}"
+    lines = (
+        f"all {counted(links, 'link')}"
+        if links == network.all_links
+        else f"{count(links)} of {counted(network.all_links, 'link')}, each account's strongest first"
+    )
+    return (
+        f"A dot is an account, larger the more it is linked; a line is a link by {families}. "
+        f"Drawn are {dots} accounts and {lines}."
+    )
 
 
 def _edges(network: Network) -> list[dict[str, Any]]:
@@ -128,7 +135,7 @@ def _edges(network: Network) -> list[dict[str, Any]]:
             "x": _rounded(xs),
             "y": _rounded(ys),
             "line": {"width": 1.1, "color": family_colour(family)},
-            "opacity": 0.65,
+            "opacity": 0.55,
             "hoverinfo": "skip",
         }
         for family, xs, ys in network.lines()
@@ -149,7 +156,7 @@ def _nodes(network: Network) -> dict[str, Any]:
         "text": labels,
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
-            "size": _rounded(5 + 2 * np.sqrt(network.degrees / network.degrees.mean())),
+            "size": _rounded(5 + 3 * np.sqrt(network.degrees / network.degrees.mean())),
             "color": _CAMPAIGN,
             "line": {"width": 1, "color": "var(--surface)"},
         },
@@ -164,8 +171,8 @@ def _map(result: HuntResult, campaign: Campaign) -> Picture | None:
     ordinary = result.map.filter(pl.col("campaign").is_null()).gather_every(_stride(result.map))
     others = result.map.filter(pl.col("campaign") != campaign.id)
     data = [
-        _points("ordinary prompts", ordinary, _ORDINARY, size=4, opacity=0.45),
-        _points("other campaigns", others, _OTHER, size=4, opacity=0.6),
+        _points("other campaigns", others, _OTHER, size=4, opacity=0.4),
+        _points("ordinary prompts", ordinary, _ORDINARY, size=4, opacity=0.5),
         _points(f"campaign {campaign.id}", ours, _CAMPAIGN, size=6, opacity=0.85),
     ]
     return Picture(

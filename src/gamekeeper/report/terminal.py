@@ -127,7 +127,7 @@ def _ranked(known: Explanation) -> str:
 def _print_campaign(campaign: Campaign, console: Console) -> None:
     span = f"{moment(campaign.first_seen)} to {moment(campaign.last_seen)} UTC"
     size = f"{counted(len(campaign.accounts), 'account')} held together by {counted(campaign.links, 'link')}"
-    _say(console, f"campaign {campaign.id}: {size}, {span}")
+    _say(console, f"{campaign.id} is {size}, {span}")
     _head(console, f"Why {campaign.id}")
     _list(console, campaign.reasons)
 

@@ -14,6 +14,9 @@ CARDS: tuple[Card, ...] = (CONTENT, SHAPE, MEMORY, *(s.card for s in SIGNALS.val
 
 __all__ = [
     "CARDS",
+    "CONTENT",
+    "MEMORY",
+    "SHAPE",
     "SIGNALS",
     "SUMMARY",
     "Card",

@@ -17,8 +17,8 @@ CONTENT = Card(
     unit="linked prompts, log2-weighted and summed over accounts, less what memory of own interests explains",
     needs=("prompt or features",),
     look_alikes="a class on one subject, evaluators of one benchmark, an app with many tenants",
-    evasions="sharding the deck by topic over accounts (then `memory` reads high, and each shard stands alone); "
-    "cover traffic above 90 %",
+    evasions="sharding the deck by topic over accounts (then `memory` reads high, and each shard stands "
+    "alone); cover traffic above 90 %",
     source="Cao et al., SynchroTrap, CCS 2014 (links between accounts through like actions); nearest "
     "neighbours as the action, hubs discounted after Radovanovic et al., JMLR 2010",
 )
@@ -42,7 +42,8 @@ def neighbours(vectors: np.ndarray, accounts: np.ndarray, keep: np.ndarray, *, k
     """
     rows = np.flatnonzero(keep)
     if len(rows) <= 1:
-        return sp.csr_matrix((len(vectors), len(vectors)), dtype=np.float32)
+        none = np.zeros(0, np.int64)
+        return sp.csr_matrix((none.astype(np.float32), (none, none)), shape=(len(vectors), len(vectors)))
     found = _search(np.ascontiguousarray(vectors[rows]), min(k + _SPARE, len(rows)))
     target = np.where(found >= 0, rows[found], -1)
     other = (target >= 0) & (accounts[target] != accounts[rows][:, None])
@@ -56,12 +57,12 @@ def _search(vectors: np.ndarray, k: int) -> np.ndarray:
     import faiss
 
     count, width = vectors.shape
-    if count < _EXACT_BELOW:
-        index = faiss.IndexFlatL2(width)
-    else:
+    index: faiss.Index = faiss.IndexFlatL2(width)
+    if count >= _EXACT_BELOW:
         lists = int(np.sqrt(count))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, lists, faiss.METRIC_L2)
-        index.cp.niter, index.nprobe = 8, _PROBES
-        index.train(vectors[np.random.default_rng(0).choice(count, min(count, 64 * lists), replace=False)])
+        split = faiss.IndexIVFFlat(index, width, lists, faiss.METRIC_L2)
+        split.cp.niter, split.nprobe = 8, _PROBES
+        split.train(vectors[np.random.default_rng(0).choice(count, min(count, 64 * lists), replace=False)])
+        index = split
     index.add(vectors)
     return np.asarray(index.search(vectors, k)[1])

@@ -19,8 +19,8 @@ class NewGround:
         unit="cells touched, over those that as many exchanges drawn from everybody's would touch",
         needs=("cell",),
         look_alikes="evaluation suites, resellers, search-like products",
-        evasions="copying one narrow skill only; splitting over accounts does not help, cells are counted for "
-        "the group",
+        evasions="copying one narrow skill only; splitting over accounts does not help, cells are counted "
+        "for the group",
         source="Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023; counted for groups, not accounts",
         maturity="experimental",
     )

@@ -32,6 +32,7 @@ MEMORY = Card(
 )
 
 _NEIGHBOURS = 2  # follow-ups are the nearest; more neighbours dilute them
+_LAGS = 4  # prompts on: people stay with a subject for a while, and more pairs measure it better
 _PAIRS = 20_000  # pairs across accounts, drawn for the comparison
 _MIN_ROWS = 20
 _EXACT_BELOW = 5_000
@@ -83,12 +84,13 @@ def own_neighbours(vectors: np.ndarray, accounts: np.ndarray, k: int) -> np.ndar
     """Returns how many of each row's `k` nearest neighbours are of its own account, int, shape (n,)."""
     import faiss
 
-    index = faiss.IndexFlatL2(vectors.shape[1])
+    index: faiss.Index = faiss.IndexFlatL2(vectors.shape[1])
     if len(vectors) >= _EXACT_BELOW:
         lists = int(np.sqrt(len(vectors)))
-        index = faiss.IndexIVFFlat(index, vectors.shape[1], lists, faiss.METRIC_L2)
-        index.cp.niter, index.nprobe = 5, 8
-        index.train(vectors)
+        split = faiss.IndexIVFFlat(index, vectors.shape[1], lists, faiss.METRIC_L2)
+        split.cp.niter, split.nprobe = 5, 8
+        split.train(vectors)
+        index = split
     index.add(vectors)
     found = index.search(vectors, min(k + 1, len(vectors)))[1]
     other = (found != np.arange(len(vectors))[:, None]) & (found >= 0)
@@ -119,15 +121,21 @@ def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]
     a, b = rng.integers(0, len(vectors), (2, _PAIRS))
     apart = accounts[a] != accounts[b]
     across = np.sort(distance(vectors[a[apart]], vectors[b[apart]]))
-    first = np.flatnonzero(accounts[1:] == accounts[:-1])
+    first, lag = _next_few(accounts)
     if not len(first) or not len(across):
         return np.nan, np.nan
-    own = distance(vectors[first], vectors[first + 1])
+    own = distance(vectors[first], vectors[first + lag])
     low, high = np.searchsorted(across, own, "left"), np.searchsorted(across, own, "right")
     farther = 1 - (low + high) / (2 * len(across))
     return float(farther.mean() - 0.5), float(1 / np.sqrt(12 * len(own)))  # of the mean of uniform ranks
 
 
+def _next_few(accounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of an account's prompts at most `_LAGS` apart: the first of each, and how far on the second is."""
+    pairs = [np.flatnonzero(accounts[lag:] == accounts[:-lag]) for lag in range(1, _LAGS + 1)]
+    return np.concatenate(pairs), np.repeat(np.arange(1, _LAGS + 1), [len(p) for p in pairs])
+
+
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns the squared distance of `a[i]` and `b[i]`, each shape (n, d); shape (n,)."""
+    """Returns the squared distances of `a[i]` and `b[i]`, shape (n,)."""
     return np.asarray(((a - b) ** 2).sum(axis=1))

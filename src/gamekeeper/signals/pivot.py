@@ -31,7 +31,7 @@ class Pivot:
         return count_by(exchanges, day + "|" + pl.col("model"))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Exchanges with a new model over those since its first day, less the same for everybody; NaN if none."""
+        """Share of exchanges with a new model since its first day, less everybody's; NaN if there is none."""
         fresh, since = _fresh_and_since(summary.keys)
         if not fresh.any():
             return np.full(len(groups), np.nan)

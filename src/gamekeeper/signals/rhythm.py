@@ -1,4 +1,4 @@
-"""When a group asks: by the clock of people or of a dispatcher, and whether members rise and fall together."""
+"""When a group asks: by the clock of people or of a dispatcher, and whether it rises and falls together."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ class EvenPace:
         return count_by(exchanges, _bins(_SLOT_HOURS))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Slots used, over those that as many exchanges would use if each fell anywhere; mean over accounts."""
+        """Slots used, over those that as many exchanges would use if each fell anywhere; account mean."""
         slots = summary.matrix.shape[1]
         used = np.diff(summary.matrix.indptr)
         fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)

@@ -29,12 +29,14 @@ class Policy:
         min_accounts: Members a linked group must have: people with one interest come in handfuls.
         families_to_slow: Families of evidence wanted for `slow`.
         families_to_limit: Families of evidence wanted for `limit`.
+        without: Families of evidence that are not used at all.
     """
 
     false_discovery_rate: float = 0.01
     min_accounts: int = 8
     families_to_slow: int = 2
     families_to_limit: int = 3
+    without: frozenset[str] = frozenset()
 
 
 def judge(families: Collection[str], policy: Policy) -> Verdict:

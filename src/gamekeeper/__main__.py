@@ -1,0 +1,5 @@
+"""`python -m gamekeeper`."""
+
+from gamekeeper._cli import main
+
+main()
