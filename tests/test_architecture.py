@@ -113,9 +113,8 @@ def start_s(*arguments: str) -> float:
     [
         ("-c", "import gamekeeper"),
         ("-m", "gamekeeper", "--help"),
-        ("-m", "gamekeeper", "hunt", "--help"),
     ],
-    ids=["import", "help", "hunt-help"],
+    ids=["import", "help"],
 )
 def test_start_is_quick(call: tuple[str, ...]) -> None:
     """Help answers at once: 200 ms beyond the interpreter's own start."""

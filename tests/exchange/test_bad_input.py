@@ -41,10 +41,7 @@ def test_damaged_compression_is_a_file_fault(tmp_path: Path, pack: Any) -> None:
     """Bytes changed inside compressed data are noticed."""
     packed = bytearray(pack([own(prompt=os.urandom(200).hex()) for _ in range(500)]))
     packed[len(packed) // 2 : len(packed) // 2 + 64] = b"\xff" * 64
-    assert any(
-        "damaged" in f.problem or "truncated" in f.problem
-        for f in faults(write(tmp_path, "x", bytes(packed)))
-    )
+    assert any("damaged" in f.problem or "truncated" in f.problem for f in faults(write(tmp_path, "x", bytes(packed))))
 
 
 ROWS: dict[str, tuple[Any, str, str]] = {

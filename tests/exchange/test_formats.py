@@ -64,9 +64,7 @@ def test_openai_request_gives_latest_user_message_system_and_turn(tmp_path: Path
     record = openai(temperature=0.5, n=2, logprobs=True, tools=TOOLS)
     if wrapped:
         response = {"choices": [{"message": {"content": "Four."}}], "usage": {"prompt_tokens": 9}}
-        request = {
-            key: record.pop(key) for key in ("messages", "model", "temperature", "n", "logprobs", "tools")
-        }
+        request = {key: record.pop(key) for key in ("messages", "model", "temperature", "n", "logprobs", "tools")}
         record |= {"request": request, "response": response}
     row = only(record, folder=tmp_path)
     assert row["prompt"] == "What is\ntwo plus two?"
@@ -138,13 +136,9 @@ NEW = {
     "gen_ai.conversation.id": "c",
     "gen_ai.usage.input_tokens": 9,
     "gen_ai.usage.output_tokens": 2,
-    "gen_ai.input.messages": json.dumps(
-        [{"role": "user", "parts": [{"type": "text", "content": "Two plus two?"}]}]
-    ),
+    "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Two plus two?"}]}]),
     "gen_ai.system_instructions": json.dumps([{"type": "text", "content": "Be brief."}]),
-    "gen_ai.output.messages": json.dumps(
-        [{"role": "assistant", "parts": [{"type": "text", "content": "Four."}]}]
-    ),
+    "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "Four."}]}]),
 }
 OLD = {
     "gen_ai.system": "openai",
@@ -241,18 +235,14 @@ def test_bedrock_bodies_of_each_family_are_read(tmp_path: Path, kind: str) -> No
         (None, "123456789012"),
     ],
 )
-def test_bedrock_account_is_what_the_caller_cannot_choose(
-    tmp_path: Path, arn: str | None, account: str
-) -> None:
+def test_bedrock_account_is_what_the_caller_cannot_choose(tmp_path: Path, arn: str | None, account: str) -> None:
     """The session name of an assumed role is the caller's choice and does not split an account."""
     assert only(bedrock(identity={"arn": arn}), folder=tmp_path)["account"] == account
 
 
 def test_bedrock_inside_cloudwatch_is_read(tmp_path: Path) -> None:
     """CloudWatch wraps the log as text."""
-    assert (
-        only({"timestamp": 1, "message": json.dumps(bedrock())}, folder=tmp_path)["prompt"] == "Two plus two?"
-    )
+    assert only({"timestamp": 1, "message": json.dumps(bedrock())}, folder=tmp_path)["prompt"] == "Two plus two?"
 
 
 def test_azure_parts_are_rejoined_in_order_of_number(tmp_path: Path) -> None:

@@ -105,11 +105,7 @@ def test_progress_ends_with_all_bytes(tmp_path: Path) -> None:
 def test_batches_can_be_read_again(tmp_path: Path) -> None:
     """A second pass starts anew: nothing of the first counts as a repeat."""
     reader = LogReader([write(tmp_path, "a.jsonl", many(10))], batch_rows=4)
-    assert (
-        [frame.height for frame in reader.batches()]
-        == [frame.height for frame in reader.batches()]
-        == [4, 4, 2]
-    )
+    assert [frame.height for frame in reader.batches()] == [frame.height for frame in reader.batches()] == [4, 4, 2]
 
 
 row_of_log = st.fixed_dictionaries(

@@ -20,7 +20,7 @@ from gamekeeper.hunt.result import (
     Campaign,
     HuntResult,
 )
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Policy, Verdict
 
 START = datetime(2026, 11, 2, 0, 30, tzinfo=UTC)
 SCRIPT = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
@@ -119,6 +119,7 @@ def make_result(campaigns: Sequence[Campaign] | None = None, **fields: Any) -> H
         "encoders": ("wordllama@0.4.0.post1", "shape@1"),
         "seconds": {"read": 1.25, "link": 8.5, "judge": 3.0},
         "redacted": False,
+        "policy": Policy(),
     }
     return HuntResult(**(plain | fields))
 
@@ -137,9 +138,7 @@ def make_redacted_result() -> HuntResult:
 
 
 def _accounts(campaigns: Sequence[Campaign]) -> pl.DataFrame:
-    rows = [
-        (name, one.id, one.verdict.value, one.p_benign, 131) for one in campaigns for name in one.accounts
-    ]
+    rows = [(name, one.id, one.verdict.value, one.p_benign, 131) for one in campaigns for name in one.accounts]
     rows += [(f"user-{i:04d}", None, "allow", 0.02 + 0.97 * i / 700, 16) for i in range(700)]
     return pl.DataFrame(rows, schema=ACCOUNTS, orient="row")
 
@@ -190,18 +189,13 @@ def _timeline(campaigns: Sequence[Campaign]) -> pl.DataFrame:
         for span in range(120):
             rate = 0.35 * len(one.accounts) * (0.05 if span < 12 or span > 98 else 1)
             ordinary = 0.12 * len(one.accounts) * (1.2 + np.sin(span * np.pi / 2))
-            rows.append(
-                (one.id, START + timedelta(hours=6 * span), float(rng.poisson(rate)), float(ordinary))
-            )
+            rows.append((one.id, START + timedelta(hours=6 * span), float(rng.poisson(rate)), float(ordinary)))
     return pl.DataFrame(rows, schema=TIMELINE, orient="row")
 
 
 def _map(campaigns: Sequence[Campaign]) -> pl.DataFrame:
     rng = np.random.default_rng(11)
-    rows = [
-        (float(x), float(y), None, f"user-{i % 700:04d}")
-        for i, (x, y) in enumerate(rng.normal(size=(2000, 2)))
-    ]
+    rows = [(float(x), float(y), None, f"user-{i % 700:04d}") for i, (x, y) in enumerate(rng.normal(size=(2000, 2)))]
     for one in campaigns:
         centre = rng.normal(size=2) * 1.4
         points = centre + 0.22 * rng.normal(size=(150, 2))

@@ -86,9 +86,7 @@ def test_a_run_that_fails_leaves_the_earlier_folder_as_it_was(
     assert [path.name for path in tmp_path.iterdir()] == ["hunt"]
 
 
-def test_a_failed_rename_brings_the_earlier_folder_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_rename_brings_the_earlier_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one moment without the old name ends with the old name."""
     write_folder(make_result(), tmp_path / "hunt")
     before = contents(tmp_path)
@@ -140,9 +138,7 @@ def test_an_empty_folder_is_taken_and_a_file_is_not(tmp_path: Path) -> None:
         write_folder(make_empty_result(), tmp_path / "file")
 
 
-def test_the_current_folder_is_not_replaced_under_its_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_current_folder_is_not_replaced_under_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell within it would be left in a folder that is gone."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="current folder"):

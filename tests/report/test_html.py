@@ -207,7 +207,5 @@ def test_a_frame_without_rows_leaves_its_part_out(name: str, schema: dict[str, A
 
 def test_a_log_with_nothing_amiss_renders_too() -> None:
     """Absent faults, formats and limits are no error."""
-    result = make_result(
-        [], could_not_show=(), encoders=(), seconds={}, read=make_read(faults=(), formats={})
-    )
+    result = make_result([], could_not_show=(), encoders=(), seconds={}, read=make_read(faults=(), formats={}))
     assert "The log had every column" in words(result)

@@ -73,9 +73,7 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
     assert "\\u001b[2Jgone" in text and "[red]markup[/red]" in text
 
 
-@pytest.mark.parametrize(
-    ("subject", "close"), [("c1", "C1"), ("c2-00001", "c2-0001"), ("usr-0007", "user-0007")]
-)
+@pytest.mark.parametrize(("subject", "close"), [("c1", "C1"), ("c2-00001", "c2-0001"), ("usr-0007", "user-0007")])
 def test_an_unknown_subject_is_met_with_close_ones(subject: str, close: str) -> None:
     """A slip of the finger costs one more try."""
     with pytest.raises(UsageError, match=f"close ones are .*{close}"):

@@ -17,9 +17,7 @@ def _spread(scores: Traffic, name: str) -> pl.DataFrame:
     """Interquartile range of one column for each account."""
     column = [c.name for c in COLUMNS].index(name)
     value = pl.col("features").list.get(column)
-    frame = scores.exchanges.group_by("account").agg(
-        (value.quantile(0.75) - value.quantile(0.25)).alias("spread")
-    )
+    frame = scores.exchanges.group_by("account").agg((value.quantile(0.75) - value.quantile(0.25)).alias("spread"))
     return frame.join(scores.labels, on="account")
 
 
@@ -56,9 +54,7 @@ def test_portfolios_repeat_cases_and_sweeps_do_not(scores: Traffic) -> None:
     rows = scores.exchanges.join(scores.labels, on="account").with_columns(
         pl.col("features").cast(pl.List(str)).list.join(" ")
     )
-    repeats = rows.group_by("kind", "campaign").agg(
-        (1 - pl.col("features").n_unique() / pl.len()).alias("share")
-    )
+    repeats = rows.group_by("kind", "campaign").agg((1 - pl.col("features").n_unique() / pl.len()).alias("share"))
     assert repeats.filter(kind="app")["share"].item() > 0.03
     assert repeats.filter(campaign="sweep")["share"].item() == 0
 

@@ -24,9 +24,7 @@ def test_exchanges_are_columns_in_time_order(traffic: Traffic) -> None:
     """What comes out is what every room expects."""
     assert dict(traffic.exchanges.schema) == SCHEMA
     assert traffic.exchanges["time"].is_sorted()
-    assert (
-        traffic.exchanges.select("time", "account", "prompt", "model").null_count().sum_horizontal()[0] == 0
-    )
+    assert traffic.exchanges.select("time", "account", "prompt", "model").null_count().sum_horizontal()[0] == 0
 
 
 def test_labels_cover_all_accounts_once(traffic: Traffic) -> None:
@@ -79,9 +77,7 @@ def test_no_slot_is_left_in_a_prompt(traffic: Traffic) -> None:
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_scripts_beyond_latin_appear_among_persons(labelled: pl.DataFrame, script: str) -> None:
     """Ordinary people write in more than one script."""
-    persons = (
-        labelled.filter(kind="person").group_by("account").agg(pl.col("prompt").str.contains(script).any())
-    )
+    persons = labelled.filter(kind="person").group_by("account").agg(pl.col("prompt").str.contains(script).any())
     assert persons["prompt"].mean() > 0.02
 
 

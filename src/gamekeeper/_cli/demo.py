@@ -38,8 +38,7 @@ def run(
     traffic = simulate(seed=seed)
     write(traffic, out / "traffic")
     console.print(
-        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts: "
-        f"{out / 'traffic'}"
+        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts: {out / 'traffic'}"
     )
     result = hunt_with_progress([str(out / "traffic" / "exchanges.parquet")], HuntOptions(), quiet)
     write_folder(result, found)

@@ -26,14 +26,10 @@ def run(
         list[str] | None, typer.Option(help="Any other: COLUMN=FIELD, may be given more than once.")
     ] = None,
     timezone: Annotated[str | None, typer.Option(help="Zone of times that say none, such as UTC.")] = None,
-    max_bad_rows: Annotated[
-        float, typer.Option(help="Share of bad rows that may pass, 0..1; counted.")
-    ] = 0.0,
+    max_bad_rows: Annotated[float, typer.Option(help="Share of bad rows that may pass, 0..1; counted.")] = 0.0,
     encoder: Annotated[str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")] = "auto",
     fdr: Annotated[float, typer.Option(help="Share of raised campaigns that may be ordinary groups.")] = 0.01,
-    without: Annotated[
-        list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")
-    ] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")] = None,
     redact: Annotated[bool, typer.Option(help="Leave prompts out of everything that is written.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print campaigns.json on standard output.")] = False,
     exit_zero: Annotated[bool, typer.Option(help="Exit 0 also when campaigns were found.")] = False,
@@ -106,9 +102,7 @@ def _families(names: Sequence[str]) -> frozenset[str]:
 
     known = {card.family for card in CARDS}
     if unknown := set(names) - known:
-        raise UsageError(
-            f"no family of evidence {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
-        )
+        raise UsageError(f"no family of evidence {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
     return frozenset(names)
 
 

@@ -10,9 +10,7 @@ NAME = "list"
 
 
 def run(
-    what: Annotated[
-        Literal["signals", "encoders", "formats"], typer.Argument(help="signals, encoders or formats.")
-    ],
+    what: Annotated[Literal["signals", "encoders", "formats"], typer.Argument(help="signals, encoders or formats.")],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     debug: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:

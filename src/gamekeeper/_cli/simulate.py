@@ -27,11 +27,7 @@ def run(
     """
     from gamekeeper.simulate import simulate, simulate_classifier, write
 
-    traffic = (
-        simulate_classifier(seed=seed, days=days)
-        if classifier
-        else simulate(seed=seed, days=days, scale=scale)
-    )
+    traffic = simulate_classifier(seed=seed, days=days) if classifier else simulate(seed=seed, days=days, scale=scale)
     write(traffic, out)
     if not quiet:
         campaigns = traffic.labels["campaign"].drop_nulls()

@@ -96,9 +96,7 @@ class Use:
         """See `ContentEncoder`."""
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
-        return unit(
-            np.asarray(self._model.encode([t[:_MAX_CHARS] for t in texts]), np.float32) @ self._projection
-        )
+        return unit(np.asarray(self._model.encode([t[:_MAX_CHARS] for t in texts]), np.float32) @ self._projection)
 
 
 class Hashing:

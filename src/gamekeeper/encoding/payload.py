@@ -37,9 +37,7 @@ class Payloads:
         self._place = np.full(rows, -1, np.int64)
         self._place[self._texts["row"].to_numpy()] = np.arange(len(self._texts))
         self._known = np.zeros(rows, bool)
-        self._vectors = (
-            np.zeros((0, 0), np.float32) if vectors is not None else np.zeros((rows, DIM), np.float16)
-        )
+        self._vectors = np.zeros((0, 0), np.float32) if vectors is not None else np.zeros((rows, DIM), np.float16)
 
     def rows_with(self, rows: np.ndarray) -> np.ndarray:
         """Returns those of `rows` that have a payload."""

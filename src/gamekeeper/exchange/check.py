@@ -100,9 +100,7 @@ class Checker:
         read = typed(name, rows.columns.get(name), len(rows.places))
         if read.wrong:
             kind = DESCRIPTIONS[read.column.dtype]
-            findings.append(
-                _Finding(problem=f'"{name}" has the wrong type', rows=read.wrong, expected=kind, show=name)
-            )
+            findings.append(_Finding(problem=f'"{name}" has the wrong type', rows=read.wrong, expected=kind, show=name))
         return read.column
 
     def _read_time(self, name: str, rows: Rows, findings: list[_Finding]) -> pl.Series:

@@ -37,9 +37,7 @@ class Unreadable(Exception):
 
 def unreadable(where: str, problem: str, found: str, expected: str, try_: str = "") -> Unreadable:
     """Returns the exception that ends the reading of one file."""
-    return Unreadable(
-        Fault(where=printable(where), problem=problem, found=found, expected=expected, try_=try_)
-    )
+    return Unreadable(Fault(where=printable(where), problem=problem, found=found, expected=expected, try_=try_))
 
 
 def excerpt(value: object) -> str:
@@ -94,17 +92,13 @@ class Tally:
     @property
     def row_faults(self) -> tuple[Fault, ...]:
         """One fault for each file and problem, `of` being the rows of that file."""
-        return tuple(
-            replace(fault, of=self.files[file].rows) for (file, _), fault in self._row_faults.items()
-        )
+        return tuple(replace(fault, of=self.files[file].rows) for (file, _), fault in self._row_faults.items())
 
     def add_file_fault(self, fault: Fault) -> None:
         """Notes that a file or source cannot be read (to its end)."""
         self.file_faults.append(fault)
 
-    def add_bad_line(
-        self, file: str, place: int, problem: str, found: str, expected: str, try_: str = ""
-    ) -> None:
+    def add_bad_line(self, file: str, place: int, problem: str, found: str, expected: str, try_: str = "") -> None:
         """Notes a row that could not even be taken apart: it counts as looked at and bad."""
         self.files[file].rows += 1
         self.files[file].bad_rows += 1

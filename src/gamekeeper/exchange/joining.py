@@ -100,9 +100,7 @@ class Joiner:
                 "export again with a wider span of time",
             )
             return
-        yield Joined(
-            group.file, group.place, self._form.join([*(group.parts[n] for n in numbers), *group.unnumbered])
-        )
+        yield Joined(group.file, group.place, self._form.join([*(group.parts[n] for n in numbers), *group.unnumbered]))
 
 
 def _listed(numbers: list[int]) -> str:

@@ -72,9 +72,7 @@ def _part_text(part: Any) -> str:
 
 
 def _is_tool_result(part: Any) -> bool:
-    return isinstance(part, dict) and (
-        part.get("type") in _TOOL_RESULTS or part.get("toolResult") is not None
-    )
+    return isinstance(part, dict) and (part.get("type") in _TOOL_RESULTS or part.get("toolResult") is not None)
 
 
 def conversation_of(messages: Any, system: Any = None) -> dict[str, Any]:

@@ -219,9 +219,7 @@ class _Reading:
         records = self._split(checker, block)
         if checker.form.part_key is not None:
             joiner = self._joiners.setdefault(checker.form.name, Joiner(checker.form, self._tally))
-            records = (
-                whole for record in records for whole in joiner.feed(record.file, record.place, record.record)
-            )
+            records = (whole for record in records for whole in joiner.feed(record.file, record.place, record.record))
         yield from self._checked(records)
 
     def _own_columns(self, block: Block) -> Rows:

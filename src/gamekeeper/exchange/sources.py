@@ -57,9 +57,7 @@ def _files_of(name: str) -> list[str]:
     matches = sorted(glob.glob(name, recursive=True))
     files = [file for match in matches for file in (_files_at(match) if os.path.isdir(match) else [match])]
     if not files:
-        raise unreadable(
-            name, "the pattern matches no file", printable(name), "a pattern that matches log files"
-        )
+        raise unreadable(name, "the pattern matches no file", printable(name), "a pattern that matches log files")
     return files
 
 
@@ -87,9 +85,7 @@ def _files_at(path: str) -> list[str]:
 
 def _walk(folder: str) -> Iterator[str]:
     def fail(error: OSError) -> None:
-        raise unreadable(
-            str(error.filename), "the folder cannot be read", str(error.strerror), "read permission"
-        )
+        raise unreadable(str(error.filename), "the folder cannot be read", str(error.strerror), "read permission")
 
     for base, folders, files in os.walk(folder, onerror=fail):
         folders.sort()

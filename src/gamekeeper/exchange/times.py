@@ -109,10 +109,7 @@ def _text(value: object) -> str | None:
 
 def _from_text(text: pl.Series, zone: str | None) -> pl.DataFrame:
     frame = pl.DataFrame({"text": text}).select(
-        text=pl.col("text")
-        .str.strip_chars()
-        .str.to_uppercase()
-        .str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
+        text=pl.col("text").str.strip_chars().str.to_uppercase().str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
     )
     is_number = pl.col("text").str.contains(_NUMBER)
     has_offset = pl.col("text").str.contains(r"(Z|UTC|GMT)$") | pl.col("text").str.contains(_OFFSET)

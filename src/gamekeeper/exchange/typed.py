@@ -89,9 +89,7 @@ def _casts_whole(name: str, found: pl.DataType) -> bool:
     if _TYPES[name] == pl.String:
         return found in (pl.Categorical, pl.Enum) or (name in _IDENTIFIERS and found.is_integer())
     small = found.is_integer() and found != pl.UInt64 and found not in (pl.Int128, pl.UInt128)
-    return (_TYPES[name] == pl.Int64 and small) or (
-        _TYPES[name] == pl.Float64 and (small or found == pl.Float32)
-    )
+    return (_TYPES[name] == pl.Int64 and small) or (_TYPES[name] == pl.Float64 and (small or found == pl.Float32))
 
 
 def _one_by_one(name: str, values: list[Any]) -> Typed:

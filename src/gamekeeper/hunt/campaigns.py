@@ -73,7 +73,7 @@ class Claims:
         tested: How many claims were tested.
         innocent: Account numbers of who may serve as a decoy.
         p_account: Rank of each account among ordinary ones, shape (accounts,).
-        links: Links between accounts by content.
+        near_sittings: Sittings of each account with exchanges near any campaign's, int, shape (accounts,).
     """
 
     found: tuple[Found, ...]
@@ -81,7 +81,7 @@ class Claims:
     tested: int
     innocent: np.ndarray
     p_account: np.ndarray
-    links: AccountLinks
+    near_sittings: np.ndarray
 
 
 def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) -> Claims:
@@ -99,13 +99,14 @@ def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) ->
         sample.account_count,
     )
     found += _lone(sample, found, innocent, policy, seed)
+    p_account, near_sittings = _rank_accounts(linker, found)
     return Claims(
         found=tuple(found),
         ordinary=ordinary,
         tested=len(claims),
         innocent=innocent,
-        p_account=_account_p_values(linker, found),
-        links=links,
+        p_account=p_account,
+        near_sittings=near_sittings,
     )
 
 
@@ -137,9 +138,7 @@ def _stand(claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary, poli
     return discoveries(p_values, policy.false_discovery_rate)
 
 
-def _found(
-    linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
-) -> Found:
+def _found(linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary) -> Found:
     """The claim with what other families tie the same accounts by."""
     ties = [group]
     for other in sorted(groups, key=lambda g: -strength(g, ordinary)):
@@ -181,9 +180,7 @@ def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
     ]
 
 
-def _lone(
-    sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int
-) -> list[Found]:
+def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int) -> list[Found]:
     """Single accounts that deal a broad deck; see `linking.lone`."""
     held = np.concatenate([f.accounts for f in found]) if found else np.zeros(0, int)
     readings = lone_readings(sample, held)
@@ -201,11 +198,7 @@ def _lone(
     stand = discoveries(p_values, policy.false_discovery_rate)
     chosen = [(r, p, v) for r, p, v, ok in zip(judged, p_values, values, stand, strict=True) if ok]
     usual = float(np.median(-decoys))
-    return [
-        _lone_found(sample, r.account, float(p), float(v), decoys)
-        for r, p, v in chosen
-        if r.is_one_deck(usual)
-    ]
+    return [_lone_found(sample, r.account, float(p), float(v), decoys) for r, p, v in chosen if r.is_one_deck(usual)]
 
 
 def _lone_found(sample: LinkSample, account: int, p_value: float, value: float, decoys: np.ndarray) -> Found:
@@ -221,24 +214,28 @@ def _lone_found(sample: LinkSample, account: int, p_value: float, value: float, 
     )
 
 
-def _account_p_values(linker: Linker, found: Sequence[Found]) -> np.ndarray:
-    """Ranks every account, by its strongest tie to any campaign, among accounts in none."""
+def _rank_accounts(linker: Linker, found: Sequence[Found]) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks every account by its strongest tie to a campaign among those in none; and its sittings near one."""
     sample = linker.sample
-    tie, member = np.zeros(sample.account_count), np.zeros(sample.account_count, bool)
-    for claim_ in found:
-        member[claim_.accounts] = True
-    for claim_ in found:
-        tie = np.maximum(tie, _tie(linker, claim_, member) if claim_.groups else 0.0)
-        if not claim_.groups:
-            tie[claim_.accounts] = np.inf
-    # a member was also purified, which nobody outside passed: its tie ranks above equal ties outside
-    return rank_p_values(tie, tie[~member])
+    tie, near = np.zeros(sample.account_count), np.zeros(sample.account_count, np.int64)
+    member = np.zeros(sample.account_count, bool)
+    for each in found:
+        member[each.accounts] = True
+    for each in found:
+        sittings = sample.sittings(_near_rows(linker, each))
+        near = np.maximum(near, sittings)
+        tie = np.maximum(tie, _tie(sample, sittings, member) if each.groups else 0.0)
+        if not each.groups:
+            tie[each.accounts] = np.inf  # it was ranked by itself
+    return rank_p_values(tie, tie[~member]), near
 
 
-def _tie(linker: Linker, claim_: Found, member: np.ndarray) -> np.ndarray:
-    """How unlikely each account's number of sittings with exchanges near the campaign's is, -log10."""
-    sample = linker.sample
-    near = np.union1d(np.flatnonzero(linker.near(claim_.rows)), claim_.rows)
-    sittings, of = sample.sittings(near), sample.all_sittings
+def _near_rows(linker: Linker, found: Found) -> np.ndarray:
+    return np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows) if found.groups else found.rows
+
+
+def _tie(sample: LinkSample, sittings: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """How unlikely each account's number of sittings near the campaign's exchanges is, as -log10."""
+    of = sample.all_sittings
     rate = max(sittings[~member].sum() / max(of[~member].sum(), 1), 1e-4)
     return np.asarray(-poisson.logsf(sittings - 1, rate * of) / np.log(10))

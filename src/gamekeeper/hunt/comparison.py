@@ -51,9 +51,7 @@ def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tic
         vectors = _encode(rows["prompt"], content, tick)
     pieces = fragments(rows)
     sample = _link_sample(rows, len(accounts), vectors, pieces, content)
-    names = (
-        ("scaled-features/1",) if content is None else (f"{content.name}/{content.version}", SHAPE_ENCODER)
-    )
+    names = ("scaled-features/1",) if content is None else (f"{content.name}/{content.version}", SHAPE_ENCODER)
     return Comparison(
         rows=rows.with_columns(pl.Series("cell", cells(vectors))),
         accounts=accounts,
@@ -64,9 +62,7 @@ def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tic
 
 def number_accounts(sampled: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:
     """Numbers accounts by what they sent, not by their names, so that renaming them changes nothing."""
-    smallest = sampled.group_by("account").agg(
-        pl.col("row_hash").min(), pl.col("row_hash").sum().alias("sum")
-    )
+    smallest = sampled.group_by("account").agg(pl.col("row_hash").min(), pl.col("row_hash").sum().alias("sum"))
     ordered = totals.join(smallest, on="account").sort("row_hash", "sum", "exchanges")
     return ordered.drop("row_hash", "sum").with_row_index("number")
 

@@ -43,9 +43,7 @@ class Intake:
         self._totals.append(_totals(hashed))
         for name, parts in self._summaries.items():
             parts.append(SIGNALS[name].summarise(hashed))
-        self._samples.append(
-            hashed.with_columns(pl.col("prompt", "system").str.slice(0, _TEXT_CHARS)).select(_KEPT)
-        )
+        self._samples.append(hashed.with_columns(pl.col("prompt", "system").str.slice(0, _TEXT_CHARS)).select(_KEPT))
         self._waiting += len(hashed)
         if self._waiting > self._max_sample // 2:
             self._compact()
@@ -58,9 +56,7 @@ class Intake:
     @property
     def summaries(self) -> dict[str, pl.DataFrame]:
         """Summary of each signal over all exchanges."""
-        return {
-            n: add(*parts) if parts else pl.DataFrame(schema=SUMMARY) for n, parts in self._summaries.items()
-        }
+        return {n: add(*parts) if parts else pl.DataFrame(schema=SUMMARY) for n, parts in self._summaries.items()}
 
     @property
     def sample(self) -> pl.DataFrame:
@@ -76,9 +72,7 @@ class Intake:
             self._summaries[name] = [add(*parts)]
         merged = pl.concat(self._samples)
         rank = merged.select(pl.col("row_hash").rank("ordinal").over("account")).to_series()
-        while (
-            merged_size := int((rank <= self._per_account).sum())
-        ) > self._max_sample and self._per_account > 1:
+        while (merged_size := int((rank <= self._per_account).sum())) > self._max_sample and self._per_account > 1:
             self._per_account //= 2
         self._samples = [merged.filter(rank <= self._per_account) if merged_size < len(merged) else merged]
 

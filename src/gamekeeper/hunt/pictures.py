@@ -25,9 +25,7 @@ def draw_links(compared: Comparison, claims: Claims, names: Sequence[str]) -> pl
             top = np.argsort(-weight, kind="stable")[:_LINKS_OF_CAMPAIGN]
             ends = {"a": [account[i] for i in a[top]], "b": [account[i] for i in b[top]]}
             frames.append(
-                pl.DataFrame(
-                    {"campaign": name, **ends, "family": family, "exchanges": weight[top]}, schema=LINKS
-                )
+                pl.DataFrame({"campaign": name, **ends, "family": family, "exchanges": weight[top]}, schema=LINKS)
             )
     return pl.concat(frames)
 
@@ -46,9 +44,7 @@ def _pairs(compared: Comparison, found: Found) -> list[tuple[str, np.ndarray, np
     return out
 
 
-def draw_timeline(
-    slots: pl.DataFrame, compared: Comparison, claims: Claims, names: Sequence[str]
-) -> pl.DataFrame:
+def draw_timeline(slots: pl.DataFrame, compared: Comparison, claims: Claims, names: Sequence[str]) -> pl.DataFrame:
     """Exchanges of each campaign over time, and the mean of as many ordinary accounts.
 
     Args:
@@ -65,25 +61,19 @@ def draw_timeline(
     length = counts.select((pl.col("time").max() - pl.col("time").min()).dt.total_hours()).item()
     hours = max(6, length // _SPANS)
     counts = counts.with_columns(pl.col("time").dt.truncate(f"{hours}h").cast(TIMELINE["time"]))
-    spans = counts.select(
-        pl.datetime_range(pl.col("time").min(), pl.col("time").max(), f"{hours}h").alias("time")
-    )
+    spans = counts.select(pl.datetime_range(pl.col("time").min(), pl.col("time").max(), f"{hours}h").alias("time"))
     ordinary = _over_time(counts, claims.innocent, spans, "ordinary")
     for name, found in zip(names, claims.found, strict=True):
         share = len(found.accounts) / max(len(claims.innocent), 1)
         own = _over_time(counts, found.accounts, spans, "exchanges")
-        both = own.join(ordinary, on="time").with_columns(
-            pl.col("ordinary") * share, pl.lit(name).alias("campaign")
-        )
+        both = own.join(ordinary, on="time").with_columns(pl.col("ordinary") * share, pl.lit(name).alias("campaign"))
         frames.append(both.select(TIMELINE.keys()))
     return pl.concat(frames)
 
 
 def _over_time(counts: pl.DataFrame, accounts: np.ndarray, spans: pl.DataFrame, name: str) -> pl.DataFrame:
     some = (
-        counts.filter(pl.col("number").is_in(accounts.tolist()))
-        .group_by("time")
-        .agg(pl.col("count").sum().alias(name))
+        counts.filter(pl.col("number").is_in(accounts.tolist())).group_by("time").agg(pl.col("count").sum().alias(name))
     )
     return spans.join(some, on="time", how="left").fill_null(0.0).sort("time")
 
@@ -112,17 +102,11 @@ def draw_map(compared: Comparison, claims: Claims, names: Sequence[str], seed: i
     )
 
 
-def draw_examples(
-    compared: Comparison, claims: Claims, names: Sequence[str], seed: int, redact: bool
-) -> pl.DataFrame:
+def draw_examples(compared: Comparison, claims: Claims, names: Sequence[str], seed: int, redact: bool) -> pl.DataFrame:
     """A few linked exchanges of every member; for tabular APIs the features stand in the prompt's place."""
     rng, frames = np.random.default_rng(seed), [pl.DataFrame(schema=EXAMPLES)]
-    features = pl.format(
-        "[{}]", pl.col("features").list.eval(pl.element().round(4).cast(pl.String)).list.join(", ")
-    )
-    text = pl.coalesce(pl.when(pl.col("prompt") != "").then(pl.col("prompt")), features).str.slice(
-        0, _EXAMPLE_CHARS
-    )
+    features = pl.format("[{}]", pl.col("features").list.eval(pl.element().round(4).cast(pl.String)).list.join(", "))
+    text = pl.coalesce(pl.when(pl.col("prompt") != "").then(pl.col("prompt")), features).str.slice(0, _EXAMPLE_CHARS)
     for name, found in zip(names, claims.found, strict=True):
         order = np.lexsort((rng.random(len(found.rows)), found.senders))
         nth = np.arange(len(order)) - np.searchsorted(found.senders[order], found.senders[order])
@@ -130,11 +114,7 @@ def draw_examples(
         rows = rows.with_columns(text.alias("prompt"), pl.lit(name).alias("campaign"))
         frames.append(rows.select(EXAMPLES.keys()).cast(EXAMPLES))  # type: ignore[arg-type]
     shown = pl.concat(frames)
-    return (
-        shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt"))
-        if redact
-        else shown
-    )
+    return shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt")) if redact else shown
 
 
 def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple[str, ...]:

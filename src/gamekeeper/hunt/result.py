@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from gamekeeper.exchange import ReadSummary
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Policy, Verdict
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -122,6 +122,7 @@ class HuntResult:
         encoders: Names and versions of the encoders.
         seconds: Wall time by stage.
         redacted: Whether prompts were left out.
+        policy: The thresholds that were used.
     """
 
     accounts: pl.DataFrame
@@ -140,6 +141,7 @@ class HuntResult:
     encoders: tuple[str, ...]
     seconds: dict[str, float]
     redacted: bool
+    policy: Policy
 
 
 __all__ = ["ACCOUNTS", "EXAMPLES", "LINKS", "MAP", "READINGS", "TIMELINE", "Campaign", "HuntResult"]

@@ -67,9 +67,7 @@ def families(readings: Sequence[Reading]) -> tuple[str, ...]:
     """Returns the independent families that speak against a campaign, in the order of `COUNTED`."""
     speaks = []
     for family in COUNTED:
-        p_values = [
-            r.p_value for r in readings if r.card.family == family and r.card.maturity in ("tested", "stable")
-        ]
+        p_values = [r.p_value for r in readings if r.card.family == family and r.card.maturity in ("tested", "stable")]
         if p_values and min(p_values) * len(p_values) <= _SPEAKS:
             speaks.append(family)
     return tuple(speaks)
@@ -128,10 +126,7 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
         for g in found.groups
     ]
     memory = claims.ordinary.share(found.groups[0])
-    says = (
-        f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have "
-        "of who asked what"
-    )
+    says = f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have of who asked what"
     one_deck = Reading(
         card=MEMORY,
         value=memory,
@@ -148,6 +143,4 @@ def _say_tie(family: str, accounts: np.ndarray, rows: np.ndarray) -> str:
     if family == "shape":
         same = "put the same rare sentences around ever different text"
         return f"{len(accounts)} accounts {same}, {len(rows)} times"
-    return (
-        f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than anybody else's"
-    )
+    return f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than anybody else's"

@@ -75,11 +75,7 @@ def _beyond_activity(directed: sp.csr_matrix, support: sp.csr_matrix) -> Account
     a, b = both.row, both.col
     expected = (out[a] * into[b] + out[b] * into[a]) / max(directed.sum(), 1e-9)
     lift = both.data / np.maximum(expected, 1e-12)
-    linked = (
-        (lift > _MIN_LIFT) & (np.asarray(prompts[a, b]).ravel() >= _MIN_PROMPTS)
-        if len(a)
-        else np.zeros(0, bool)
-    )
+    linked = (lift > _MIN_LIFT) & (np.asarray(prompts[a, b]).ravel() >= _MIN_PROMPTS) if len(a) else np.zeros(0, bool)
     return AccountLinks(a=a[linked], b=b[linked], lift=lift[linked], accounts=directed.shape[0])
 
 

@@ -21,9 +21,7 @@ from gamekeeper.signals._signal import Family
 from gamekeeper.signals.memory import own_neighbours
 
 _ROUNDS = 4
-_BELONGS = (
-    0.35  # share of an exchange's neighbours inside; the group itself is a few percent of all exchanges
-)
+_BELONGS = 0.35  # share of an exchange's neighbours inside; the group itself is a few percent of all exchanges
 _MIN_ROWS = 20
 _MIN_ACCOUNTS = 5
 _MIN_SITTINGS = 3
@@ -142,6 +140,4 @@ class Linker:
         drawn = np.bincount(accounts, minlength=sample.account_count)
         own_sum = np.bincount(accounts, weights=own, minlength=sample.account_count)
         chance = np.minimum(_OWN_SLACK * np.maximum(drawn - 1, 0) / (len(payload) - 1), 1)
-        return np.asarray(
-            (drawn >= _MIN_PAYLOADS) & (binom.sf(own_sum - 1, drawn * _DECK_NEIGHBOURS, chance) > _OWN_P)
-        )
+        return np.asarray((drawn >= _MIN_PAYLOADS) & (binom.sf(own_sum - 1, drawn * _DECK_NEIGHBOURS, chance) > _OWN_P))

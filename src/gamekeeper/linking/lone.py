@@ -58,9 +58,7 @@ def lone_readings(sample: LinkSample, skip: np.ndarray) -> list[LoneReading]:
     ]
 
 
-def spliced_readings(
-    sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[int], seed: int
-) -> list[LoneReading]:
+def spliced_readings(sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[int], seed: int) -> list[LoneReading]:
     """Reads one spliced account for each of `sizes`, made of sittings of `ordinary` accounts."""
     rng = np.random.default_rng(seed)
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))

@@ -55,9 +55,7 @@ class Ordinary:
         if np.isnan(memory.follow_up) or np.isnan(memory.own_interest):
             return 1.0
         shares = np.array([memory.own_interest / self.own_interest, memory.follow_up / self.follow_up])
-        errors = np.array(
-            [memory.own_interest_error / self.own_interest, memory.follow_up_error / self.follow_up]
-        )
+        errors = np.array([memory.own_interest_error / self.own_interest, memory.follow_up_error / self.follow_up])
         if (shares - Z * errors > ONE_DECK).any():
             return 1.0
         precision = errors**-2

@@ -19,7 +19,7 @@ from gamekeeper.exchange import ReadSummary
 from gamekeeper.hunt.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE, Campaign, HuntResult
 from gamekeeper.report.document import SCHEMA as HUNT_SCHEMA
 from gamekeeper.report.words import iso
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Policy, Verdict
 
 SCHEMA = "gamekeeper/evidence@1"
 RUN = "run.json"
@@ -48,6 +48,7 @@ def run_document(result: HuntResult) -> dict[str, Any]:
         "encoders": result.encoders,
         "seconds": result.seconds,
         "redacted": result.redacted,
+        "policy": asdict(result.policy) | {"without": sorted(result.policy.without)},
         "read": {name: getattr(read, name) for name in _PLAIN}
         | {
             "formats": dict(read.formats),
@@ -98,6 +99,7 @@ def _result(
         encoders=tuple(run["encoders"]),
         seconds=run["seconds"],
         redacted=run["redacted"],
+        policy=Policy(**run["policy"] | {"without": frozenset(run["policy"]["without"])}),
     )
 
 
@@ -139,9 +141,7 @@ def _json(path: Path, schema: str) -> dict[str, Any]:
     document = _opened(path, lambda: json.loads(path.read_bytes()))
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
-        raise _fault(
-            path, "the version is not known", f'"schema": {json.dumps(found)}', f'"schema": "{schema}"'
-        )
+        raise _fault(path, "the version is not known", f'"schema": {json.dumps(found)}', f'"schema": "{schema}"')
     assert isinstance(document, dict)
     return document
 
@@ -158,9 +158,7 @@ def _opened(path: Path, read: Callable[[], object]) -> object:
     try:
         return read()
     except FileNotFoundError as error:
-        raise _fault(
-            path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote"
-        ) from error
+        raise _fault(path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote") from error
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise _damaged(path, str(error).partition("\n")[0]) from error
 

@@ -125,11 +125,7 @@ def _unknown(result: HuntResult, subject: str) -> str:
     names = [c.id for c in result.campaigns] + result.accounts["account"].head(_COMPARED_NAMES).to_list()
     close = [name for name in names if name.lower() == subject.lower()] or get_close_matches(subject, names)
     listed = ", ".join(one_line(name) for name in close)
-    try_ = (
-        f"close ones are {listed}"
-        if close
-        else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
-    )
+    try_ = f"close ones are {listed}" if close else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
     return f'this hunt knows no campaign or account "{one_line(subject)}"; {try_}'
 
 

@@ -66,18 +66,12 @@ def require_replaceable(out: Path) -> None:
     if not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder for the results")
     if os.path.ismount(out) or Path.cwd().is_relative_to(out.resolve()):
-        raise UsageError(
-            f"{out} is in use as a mount or as the current folder; name a folder in it: {out / 'hunt'}"
-        )
+        raise UsageError(f"{out} is in use as a mount or as the current folder; name a folder in it: {out / 'hunt'}")
     names = {entry.name for entry in out.iterdir()}
     if foreign := sorted(names - _OURS):
-        raise UsageError(
-            f"{out} holds files of others ({', '.join(foreign[:3])}); name a new or empty folder"
-        )
+        raise UsageError(f"{out} holds files of others ({', '.join(foreign[:3])}); name a new or empty folder")
     if names and not is_evidence(out):
-        raise UsageError(
-            f"{out} is no folder of an earlier hunt, so it is not replaced; name a new or empty folder"
-        )
+        raise UsageError(f"{out} is no folder of an earlier hunt, so it is not replaced; name a new or empty folder")
 
 
 def _write_all(result: HuntResult, new: Path) -> None:
@@ -92,9 +86,7 @@ def _write_all(result: HuntResult, new: Path) -> None:
 
 
 def _write_json(document: dict[str, Any], path: Path) -> None:
-    path.write_text(
-        json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from gamekeeper.report import words
 from gamekeeper.report.explanation import readings_of
 from gamekeeper.report.pictures import Picture, pictures
 from gamekeeper.report.strips import WIDTH, Strip, strip
-from gamekeeper.verdict import Policy
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,7 +63,7 @@ def render_html(result: HuntResult) -> str:
             accounts=result.accounts.head(MAX_ACCOUNTS).to_dicts(),
             suspects=sum(len(campaign.accounts) for campaign in result.campaigns),
             suspect_exchanges=sum(campaign.exchanges for campaign in result.campaigns),
-            policy=Policy(),
+            policy=result.policy,
             strip_width=WIDTH,
             prompt_chars=MAX_PROMPT_CHARS,
             words=words,

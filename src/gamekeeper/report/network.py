@@ -80,9 +80,7 @@ def _chosen(links: pl.DataFrame) -> pl.DataFrame:
     weights = _ends(weighed).group_by("account").agg(pl.col("exchanges").sum())
     linked = weights.sort("exchanges", "account", descending=[True, False]).head(MAX_ACCOUNTS)["account"]
     kept = weighed.filter(pl.col("a").is_in(linked.implode()) & pl.col("b").is_in(linked.implode()))
-    order = _ends(kept).with_columns(
-        place=pl.col("exchanges").rank("ordinal", descending=True).over("account")
-    )
+    order = _ends(kept).with_columns(place=pl.col("exchanges").rank("ordinal", descending=True).over("account"))
     first = order.group_by("row").agg(pl.col("place").min())
     ranked = kept.join(first, on="row").sort("place", "exchanges", "row", descending=[False, True, False])
     return ranked.head(MAX_EDGES).drop("row", "place")

@@ -110,11 +110,7 @@ def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
 def _network_caption(network: Network, accounts: int) -> str:
     families = ", ".join(f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families)
     drawn, links = len(network.names), network.edges.height
-    dots = (
-        f"all {count(accounts)}"
-        if drawn >= accounts
-        else f"the {count(drawn)} most linked of {count(accounts)}"
-    )
+    dots = f"all {count(accounts)}" if drawn >= accounts else f"the {count(drawn)} most linked of {count(accounts)}"
     lines = (
         f"all {counted(links, 'link')}"
         if links == network.all_links

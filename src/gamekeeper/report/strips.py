@@ -73,6 +73,4 @@ def _says(t: float) -> str:
         return "between the ordinary median and its 95th percentile"
     if math.isinf(t):
         return "away from where all ordinary ones lie"
-    return (
-        f"{count(t) if t >= 10 else f'{t:.2g}'} times as far from the ordinary median as the 95th percentile"
-    )
+    return f"{count(t) if t >= 10 else f'{t:.2g}'} times as far from the ordinary median as the 95th percentile"

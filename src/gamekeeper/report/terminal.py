@@ -155,9 +155,7 @@ def _links_table(links: pl.DataFrame) -> Table:
         table.add_column(name)
     table.add_column("Exchanges side by side", justify="right")
     for row in links.head(_LINKS).iter_rows(named=True):
-        table.add_row(
-            *(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"])
-        )
+        table.add_row(*(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"]))
     return table
 
 

@@ -51,11 +51,7 @@ def one_line(text: str, limit: int = 200) -> str:
 
 def shortened(text: str, limit: int) -> str:
     """Returns text, and how much of it was left out where it is longer than `limit` characters."""
-    return (
-        text
-        if len(text) <= limit
-        else f"{text[:limit].rstrip()} … ({count(len(text) - limit)} more characters)"
-    )
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} … ({count(len(text) - limit)} more characters)"
 
 
 def count(number: float) -> str:

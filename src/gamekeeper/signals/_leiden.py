@@ -5,9 +5,7 @@ import random
 import numpy as np
 
 
-def communities(
-    nodes: int, a: np.ndarray, b: np.ndarray, weights: np.ndarray, *, resolution: float
-) -> np.ndarray:
+def communities(nodes: int, a: np.ndarray, b: np.ndarray, weights: np.ndarray, *, resolution: float) -> np.ndarray:
     """Returns the community number of each node, shape (nodes,).
 
     Args:
@@ -21,9 +19,7 @@ def communities(
     """
     import igraph
 
-    igraph.set_random_number_generator(
-        random.Random(0)
-    )  # Leiden visits nodes at random: same seed, same answer
+    igraph.set_random_number_generator(random.Random(0))  # Leiden visits nodes at random: same seed, same answer
     graph = igraph.Graph(n=nodes, edges=np.stack([a, b], axis=1))
     found = graph.community_leiden("modularity", weights=weights, resolution=resolution, n_iterations=4)
     return np.asarray(found.membership)

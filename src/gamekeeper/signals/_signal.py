@@ -98,9 +98,7 @@ class Counts:
         self.keys = joined["key"].unique(maintain_order=True)
         self.exchanges = exchanges
         shape = (len(exchanges), len(self.keys))
-        self.matrix = sp.csr_matrix(
-            (joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape
-        )
+        self.matrix = sp.csr_matrix((joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape)
 
     def sums(self, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the counts of each group and key, dense, shape (len(groups), keys)."""

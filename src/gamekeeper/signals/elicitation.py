@@ -39,8 +39,7 @@ class Elicitation:
         unit="share of exchanges",
         needs=("prompt",),
         look_alikes="students asked to show their work, evaluation vendors, developers of agents",
-        evasions="other words or another language (the cues are a list); asking for long answers without "
-        "saying so",
+        evasions="other words or another language (the cues are a list); asking for long answers without saying so",
         source="the campaigns disclosed in February 2026: reasoning demands, rubrics, rebuilt reasoning",
     )
 

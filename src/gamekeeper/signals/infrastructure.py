@@ -15,13 +15,9 @@ import scipy.sparse as sp
 
 from gamekeeper.signals._signal import Card, Counts, count_by, signal
 
-_LOOK_ALIKES = (
-    "offices, schools and carriers behind one address; a company that pays for its staff; users of one SDK"
-)
+_LOOK_ALIKES = "offices, schools and carriers behind one address; a company that pays for its staff; users of one SDK"
 _EVASIONS = "residential proxies, virtual cards, staggered sign-ups: each costs money per account"
-_SOURCE = (
-    "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR, KDD 2016"
-)
+_SOURCE = "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR, KDD 2016"
 
 
 class _Shared:
@@ -99,9 +95,7 @@ class SignUps:
 
     def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
         """Counts exchanges by the day on which the account was opened."""
-        return count_by(
-            exchanges, pl.col("account_created").dt.epoch("s") // int(timedelta(days=1).total_seconds())
-        )
+        return count_by(exchanges, pl.col("account_created").dt.epoch("s") // int(timedelta(days=1).total_seconds()))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Share of pairs whose opening days lie at most three apart; NaN for a group of one."""

@@ -24,8 +24,7 @@ MEMORY = Card(
     purpose="Whether a group's prompts remember who asked: own interests and follow-ups, or one deck.",
     unit="share of ordinary memory (0 one deck, 1 as ordinary groups)",
     needs=("prompt or features",),
-    look_alikes="a class on one task sheet, evaluators of one benchmark (they repeat each other, and sit "
-    "once)",
+    look_alikes="a class on one task sheet, evaluators of one benchmark (they repeat each other, and sit once)",
     evasions="sharding the deck by topic over accounts, or ordering it by subject: costs nothing but shows "
     "each account as narrow; replaying real conversations: costs their answers",
     source="this project, measured in benchmarks/detection; the test by label shuffling is Fisher's",
@@ -131,7 +130,7 @@ def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]
 
 
 def _next_few(accounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of an account's prompts at most `_LAGS` apart: the first of each, and how far on the second is."""
+    """Pairs of an account's prompts at most `_LAGS` apart: the first of each, and how far on the other."""
     pairs = [np.flatnonzero(accounts[lag:] == accounts[:-lag]) for lag in range(1, _LAGS + 1)]
     return np.concatenate(pairs), np.repeat(np.arange(1, _LAGS + 1), [len(p) for p in pairs])
 

@@ -41,10 +41,7 @@ class EvenPace:
         fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)
         share = used / np.maximum(fair, 1e-9)
         return np.array(
-            [
-                share[g][summary.exchanges[g] > 1].mean() if (summary.exchanges[g] > 1).any() else np.nan
-                for g in groups
-            ]
+            [share[g][summary.exchanges[g] > 1].mean() if (summary.exchanges[g] > 1).any() else np.nan for g in groups]
         )
 
     def say(self, value: float, ordinary: float) -> str:

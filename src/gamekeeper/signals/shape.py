@@ -48,9 +48,7 @@ def shared_shapes(fragments: pl.DataFrame, accounts: np.ndarray, account_count: 
         return []
     template = _templates(uses, account_count)
     rows = uses.join(template, on="fragment").select("template", "row").unique()
-    found = (
-        rows.group_by("template").agg(pl.col("row").sort()).sort(pl.col("row").list.len(), descending=True)
-    )
+    found = rows.group_by("template").agg(pl.col("row").sort()).sort(pl.col("row").list.len(), descending=True)
     return [
         np.asarray(r, dtype=np.int64)
         for r in found.sort(pl.col("row").list.len(), pl.col("row").list.first(), descending=[True, False])[
@@ -74,9 +72,7 @@ def _templates(uses: pl.DataFrame, account_count: int) -> pl.DataFrame:
     names = pairs["fragment"].unique(maintain_order=True)
     fragment = pairs["fragment"].rle_id().to_numpy()
     shape = (account_count, len(names))
-    held = sp.csr_matrix(
-        (np.ones(len(pairs), np.float32), (pairs["account"].to_numpy(), fragment)), shape=shape
-    )
+    held = sp.csr_matrix((np.ones(len(pairs), np.float32), (pairs["account"].to_numpy(), fragment)), shape=shape)
     group = _communities((held.T @ held).tocoo(), account_count, len(names))
     return pl.DataFrame({"fragment": names, "template": group})
 

@@ -82,13 +82,9 @@ def _read_text(file: str, chunks: Iterator[bytes], tally: Tally, tell: Callable[
     head = _head(chunks)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
-        raise unreadable(
-            file, "the file is empty", f"{len(head)} bytes, none but white space", "one row or more"
-        )
+        raise unreadable(file, "the file is empty", f"{len(head)} bytes, none but white space", "one row or more")
     if start.startswith(MAGIC):
-        raise unreadable(
-            file, "Parquet inside a compressed file", "PAR1", "Parquet as it is: it compresses itself"
-        )
+        raise unreadable(file, "Parquet inside a compressed file", "PAR1", "Parquet as it is: it compresses itself")
     chunks = chain([head], chunks)
     if _is_csv(file, start):
         return read_csv(file, start, line_blocks(chunks), tally, tell)

@@ -134,6 +134,4 @@ def _note_ragged(file: str, place: int, row: list[str], header: list[str], tally
 
 def _table(header: list[str], places: list[int], cells: list[list[str]]) -> TableBlock:
     columns = zip(*cells, strict=True) if cells else ([] for _ in header)
-    return TableBlock(
-        places, {n: [v or None for v in values] for n, values in zip(header, columns, strict=True)}
-    )
+    return TableBlock(places, {n: [v or None for v in values] for n, values in zip(header, columns, strict=True)})

@@ -44,9 +44,7 @@ def read_document(file: str, chunks: Iterable[bytes], tally: Tally) -> Iterator[
         yield _objects(file, enumerate(rows[start : start + BLOCK_ROWS], start + 1), tally)
 
 
-def read_json_lines(
-    file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
-) -> Iterator[Block]:
+def read_json_lines(file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]) -> Iterator[Block]:
     """Yields the objects, one a line; lines that hold none go to `tally`, blank ones are no rows."""
     for block in blocks:
         yield _objects(file, _parsed(file, block, tally), tally)
@@ -139,7 +137,5 @@ def _objects(file: str, values: Iterable[tuple[int, Any]], tally: Tally) -> Reco
             places.append(place)
             rows.append(value)
         else:
-            tally.add_bad_line(
-                file, place, "the row is no JSON object", excerpt(value), "an object with named fields"
-            )
+            tally.add_bad_line(file, place, "the row is no JSON object", excerpt(value), "an object with named fields")
     return RecordBlock(places, rows)

@@ -82,9 +82,7 @@ def _truncated(file: str, kind: str) -> Exception:
 
 
 def _damaged(file: str, kind: str, error: Exception) -> Exception:
-    return unreadable(
-        file, f"the {kind} data are damaged", str(error), f"a sound {kind} file", f"{kind} -t {file}"
-    )
+    return unreadable(file, f"the {kind} data are damaged", str(error), f"a sound {kind} file", f"{kind} -t {file}")
 
 
 def line_blocks(chunks: Iterator[bytes]) -> Iterator[Lines]:

@@ -56,9 +56,7 @@ def _tables(file: str, stream: io.BufferedReader, advance: Callable[[float], Non
         raise unreadable(file, "the file is empty", "Parquet without rows", "one row or more")
     batches = _guarded(file, lambda: parquet.iter_batches(batch_size=BLOCK_ROWS))
     while (frame := _guarded(file, lambda: _next_frame(batches))) is not None:
-        yield TableBlock(
-            range(done + 1, done + frame.height + 1), dict(zip(frame.columns, frame, strict=True))
-        )
+        yield TableBlock(range(done + 1, done + frame.height + 1), dict(zip(frame.columns, frame, strict=True)))
         done += frame.height
         advance(done / total)
     if done != total:

@@ -35,9 +35,7 @@ def sniff(record: Record) -> bool:
 def split(record: Record) -> Iterable[Record]:
     """Yields the record, or those in its envelope, flat and with keys in lower case: exports differ there."""
     inner = record.get("records")
-    return map(
-        _flat, [item for item in inner if isinstance(item, dict)] if isinstance(inner, list) else [record]
-    )
+    return map(_flat, [item for item in inner if isinstance(item, dict)] if isinstance(inner, list) else [record])
 
 
 def part_key(record: Record) -> tuple[str, int | None] | None:

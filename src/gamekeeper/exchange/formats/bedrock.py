@@ -50,9 +50,7 @@ def row(record: Record) -> Row | None:
         "answer": _answer(parsed_body(given)),
         "input_tokens": asked.get("inputTokenCount"),
         "output_tokens": given.get("outputTokenCount"),
-        "temperature": first(
-            body.get("temperature"), *(mapping(body.get(k)).get("temperature") for k in _CONFIGS)
-        ),
+        "temperature": first(body.get("temperature"), *(mapping(body.get(k)).get("temperature") for k in _CONFIGS)),
         "tools": tools_hash(first(body.get("tools"), mapping(body.get("toolConfig")).get("tools"))),
         "request_id": record.get("requestId"),
     }

@@ -15,6 +15,4 @@ def sniff(record: Record) -> bool:
     return len(_TELLING & record.keys()) >= 2
 
 
-FORMAT = Format(
-    name="gamekeeper", about="Our own column names, as JSON Lines, CSV or Parquet.", sniff=sniff, row=None
-)
+FORMAT = Format(name="gamekeeper", about="Our own column names, as JSON Lines, CSV or Parquet.", sniff=sniff, row=None)

@@ -61,17 +61,13 @@ def row(record: Record) -> Row:
         "time": first(pick(record, _TIMES), response.get("created"), response.get("created_at")),
         "account": pick(record, _ACCOUNTS),
         "model": first(request.get("model"), response.get("model"), record.get("model")),
-        "conversation": first(
-            record.get("conversation_id"), record.get("session_id"), request.get("conversation")
-        ),
+        "conversation": first(record.get("conversation_id"), record.get("session_id"), request.get("conversation")),
         "answer": answer_of(response),
         "input_tokens": first(usage.get("prompt_tokens"), usage.get("input_tokens")),
         "output_tokens": first(usage.get("completion_tokens"), usage.get("output_tokens")),
         "ip": pick(record, _ADDRESSES),
         "client": first(record.get("user_agent"), record.get("client")),
-        "request_id": first(
-            record.get("request_id"), record.get("id"), response.get("id"), record.get("custom_id")
-        ),
+        "request_id": first(record.get("request_id"), record.get("id"), response.get("id"), record.get("custom_id")),
     }
 
 

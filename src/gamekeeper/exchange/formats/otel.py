@@ -60,12 +60,8 @@ def row(record: Record) -> Row | None:
         "model": first(record.get("gen_ai.request.model"), record.get("gen_ai.response.model")),
         "conversation": first(record.get("gen_ai.conversation.id"), record.get("session.id")),
         "answer": texts_of(_answered(record)),
-        "input_tokens": first(
-            record.get("gen_ai.usage.input_tokens"), record.get("gen_ai.usage.prompt_tokens")
-        ),
-        "output_tokens": first(
-            record.get("gen_ai.usage.output_tokens"), record.get("gen_ai.usage.completion_tokens")
-        ),
+        "input_tokens": first(record.get("gen_ai.usage.input_tokens"), record.get("gen_ai.usage.prompt_tokens")),
+        "output_tokens": first(record.get("gen_ai.usage.output_tokens"), record.get("gen_ai.usage.completion_tokens")),
         "temperature": record.get("gen_ai.request.temperature"),
         "n": record.get("gen_ai.request.choice.count"),
         "tools": tools_hash(record.get("gen_ai.tool.definitions")),
@@ -99,9 +95,7 @@ def _value(value: Any) -> Any:
     if kind == "arrayValue":
         return [_value(item) for item in _dicts(mapping(inner).get("values"))]
     if kind == "kvlistValue":
-        return {
-            str(item.get("key")): _value(item.get("value")) for item in _dicts(mapping(inner).get("values"))
-        }
+        return {str(item.get("key")): _value(item.get("value")) for item in _dicts(mapping(inner).get("values"))}
     return inner
 
 
@@ -112,9 +106,7 @@ def _events(span: Record) -> Record:
     for event in _dicts(span.get("events")):
         attributes = _attributes(event)
         if role := _ROLE_OF_EVENT.fullmatch(str(event.get("name"))):
-            messages.append(
-                {"role": role[1], "content": first(attributes.get("content"), attributes.get("body"))}
-            )
+            messages.append({"role": role[1], "content": first(attributes.get("content"), attributes.get("body"))})
         found |= {key: value for key, value in attributes.items() if key.startswith("gen_ai.")}
     return {**found, "messages": messages}
 
@@ -137,9 +129,7 @@ def _flattened(record: Record, side: str) -> list[Record]:
     messages: dict[int, Record] = {}
     for key, value in record.items():
         if (match := _FLATTENED.fullmatch(key)) and match[1] == side:
-            messages.setdefault(int(match[2]), {})[match[3]] = (
-                parsed(value) if match[3] == "content" else value
-            )
+            messages.setdefault(int(match[2]), {})[match[3]] = parsed(value) if match[3] == "content" else value
     return [messages[number] for number in sorted(messages)]
 
 

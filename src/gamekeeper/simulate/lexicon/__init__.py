@@ -57,9 +57,7 @@ def load(language: str) -> Lexicon:
     return Lexicon(
         language=language,
         base=base,
-        topics={
-            name: base.with_rules({"other": rules["thing"], **rules}) for name, rules in raw["topics"].items()
-        },
+        topics={name: base.with_rules({"other": rules["thing"], **rules}) for name, rules in raw["topics"].items()},
         apps={name: base.with_rules(rules) for name, rules in raw["apps"].items()},
     )
 

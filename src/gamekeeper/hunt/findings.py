@@ -1,0 +1,175 @@
+"""From claims and readings to the records that reports, files and `explain` know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.exchange import OPTIONAL, ReadSummary
+from gamekeeper.hunt import pictures
+from gamekeeper.hunt.campaigns import Claims, Found
+from gamekeeper.hunt.comparison import Comparison
+from gamekeeper.hunt.options import HuntOptions
+from gamekeeper.hunt.result import ACCOUNTS, READINGS, Campaign, HuntResult
+from gamekeeper.hunt.weigh import Reading, families
+from gamekeeper.signals import SIGNALS
+from gamekeeper.verdict import Verdict, judge
+
+
+def findings(
+    read: ReadSummary,
+    options: HuntOptions,
+    compared: Comparison,
+    claims: Claims,
+    weighed: list[list[Reading]],
+    summaries: Mapping[str, pl.DataFrame],
+) -> HuntResult:
+    """Returns what was found as records; `seconds` is left empty."""
+    names = [f"C{i}" for i in range(1, len(claims.found) + 1)]
+    campaigns = tuple(
+        _campaign(name, found, readings, compared, claims, options)
+        for name, found, readings in zip(names, claims.found, weighed, strict=True)
+    )
+    links = pictures.draw_links(compared, claims, names)
+    counts = dict(links.group_by("campaign").len().iter_rows())
+    campaigns = tuple(replace(c, links=int(counts.get(c.id, 0))) for c in campaigns)
+    return HuntResult(
+        accounts=_accounts(compared, claims, campaigns),
+        campaigns=campaigns,
+        readings=pl.concat([_readings(names, weighed), _account_readings(compared, claims)]),
+        links=links,
+        examples=pictures.draw_examples(compared, claims, names, options.seed, options.redact),
+        timeline=pictures.draw_timeline(summaries["even-pace"], compared, claims, names),
+        map=pictures.draw_map(compared, claims, names, options.seed),
+        read=_without_excerpts(read) if options.redact else read,
+        exchanges=int(compared.accounts["exchanges"].sum()),
+        linked_sample=len(compared.rows),
+        first_seen=compared.accounts["first_seen"].min(),  # type: ignore[arg-type]
+        last_seen=compared.accounts["last_seen"].max(),  # type: ignore[arg-type]
+        could_not_show=_could_not_show(read, compared, claims),
+        encoders=compared.encoders,
+        seconds={},
+        redacted=options.redact,
+        policy=options.policy,
+    )
+
+
+def _campaign(
+    name: str,
+    found: Found,
+    readings: list[Reading],
+    compared: Comparison,
+    claims: Claims,
+    options: HuntOptions,
+) -> Campaign:
+    members = compared.accounts.filter(pl.col("number").is_in(found.accounts.tolist()))
+    against = families(readings) or tuple(g.family for g in found.groups[:1])
+    telling = [r for r in readings if r.p_value <= 0.05]
+    return Campaign(
+        id=name,
+        accounts=tuple(members["account"].sort()),
+        exchanges=int(members["exchanges"].sum()),
+        linked=len(found.rows),
+        first_seen=members["first_seen"].min(),  # type: ignore[arg-type]
+        last_seen=members["last_seen"].max(),  # type: ignore[arg-type]
+        p_benign=found.p_benign,
+        decoys=len(found.decoys),
+        verdict=judge(against, options.policy) if found.groups else Verdict.WATCH,
+        families=against if found.groups else ("coverage",),
+        reasons=tuple(r.says for r in telling),
+        innocent=_innocent(telling),
+        links=0,
+        fragments=() if options.redact else pictures.shared_fragments(compared, found),
+    )
+
+
+def _innocent(telling: Sequence[Reading]) -> tuple[str, ...]:
+    """Who else reads like this, each explanation once, with the signals that it would explain."""
+    explained: dict[str, list[str]] = {}
+    for reading in telling:
+        explained.setdefault(reading.card.look_alikes, []).append(reading.card.name)
+    return tuple(f"{', '.join(names)}: {look_alikes}" for look_alikes, names in explained.items())
+
+
+def _without_excerpts(read: ReadSummary) -> ReadSummary:
+    return replace(read, faults=tuple(replace(fault, found="(redacted)") for fault in read.faults))
+
+
+def _accounts(compared: Comparison, claims: Claims, campaigns: Sequence[Campaign]) -> pl.DataFrame:
+    member = {a: (c.id, str(c.verdict)) for c in campaigns for a in c.accounts}
+    frame = compared.accounts.with_columns(
+        pl.Series("p_benign", claims.p_account),
+        pl.col("account")
+        .replace_strict({a: m[0] for a, m in member.items()}, default=None, return_dtype=pl.String)
+        .alias("campaign"),
+        pl.col("account")
+        .replace_strict({a: m[1] for a, m in member.items()}, default="allow", return_dtype=pl.String)
+        .alias("verdict"),
+    )
+    return frame.select(ACCOUNTS.keys()).cast(ACCOUNTS).sort("p_benign", "account")  # type: ignore[arg-type]
+
+
+def _readings(names: Sequence[str], weighed: list[list[Reading]]) -> pl.DataFrame:
+    rows = [
+        (name, r.card.family, r.card.name, r.value, r.card.unit, *_against(r), r.says)
+        for name, readings in zip(names, weighed, strict=True)
+        for r in readings
+    ]
+    return pl.DataFrame(rows, schema=READINGS, orient="row")
+
+
+def _against(reading: Reading) -> tuple[float, float, float, int]:
+    return reading.ordinary, reading.ordinary_high, reading.p_value, reading.decoys
+
+
+def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
+    """How often each account came back with prompts next to a campaign's; those with none are left out."""
+    near, all_ = claims.near_sittings, compared.sample.all_sittings
+    member = np.zeros(len(near), bool)
+    for found in claims.found:
+        member[found.accounts] = True
+    outside = near[~member] if (~member).any() else np.zeros(1)
+    accounts, median, high = compared.accounts["account"], np.median(outside), np.quantile(outside, 0.95)
+    rows = [
+        (
+            accounts[int(i)],
+            "content",
+            "sittings-near-a-campaign",
+            float(near[i]),
+            "sittings",
+            float(median),
+            float(high),
+            float(claims.p_account[i]),
+            int((~member).sum()),
+            f"in {near[i]} of its {all_[i]} sittings it sent prompts that lie next to a campaign's",
+        )
+        for i in np.flatnonzero(near)
+    ]
+    return pl.DataFrame(rows, schema=READINGS, orient="row")
+
+
+def _could_not_show(read: ReadSummary, compared: Comparison, claims: Claims) -> tuple[str, ...]:
+    seen, told = read.columns_seen, []
+    absent = [c for c in OPTIONAL if c not in seen]
+    for column in absent:
+        blind = [s.card.name for s in SIGNALS.values() if column in s.card.needs]
+        if blind:
+            told.append(f"the log has no `{column}`: {', '.join(blind)} stood aside")
+    if "prompt" not in seen:
+        told.append("the log has features, no prompts: shape and elicitation stood aside")
+    exchanges = int(compared.accounts["exchanges"].sum())
+    if len(compared.rows) < exchanges:
+        told.append(
+            f"content and shape were compared on {len(compared.rows):,} of {exchanges:,} exchanges, "
+            "a sample of each account"
+        )
+    if len(claims.innocent) < 100:
+        told.append(
+            f"only {len(claims.innocent)} ordinary accounts: ranks among them cannot be small, and little can be raised"
+        )
+    told.append(
+        "a group of fewer than 8 accounts, a group that asks in one sitting each, and a lone scraper of one "
+        "narrow subject are not told from ordinary users"
+    )
+    return tuple(told)
