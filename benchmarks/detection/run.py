@@ -65,7 +65,8 @@ class Outcome:
         precision = self.hits / max(self.hits + self.false_alarms, 1)
         p_low, p_high = wilson_interval(self.hits, self.hits + self.false_alarms)
         return (
-            f"| {self.scenario} | {recall:.3f} ({low:.3f} to {high:.3f}) | {precision:.3f} ({p_low:.3f} to {p_high:.3f}) "
+            f"| {self.scenario} | {recall:.3f} ({low:.3f} to {high:.3f}) "
+            f"| {precision:.3f} ({p_low:.3f} to {p_high:.3f}) "
             f"| {self.worst_recall:.2f} | {self.worst_precision:.2f} | {self.worst_kind} {self.worst_kind_share:.1%} "
             f"| {self.false_alarms} of {self.ordinary} | {self.rate:,.0f} | {self.peak_mb:,.0f} "
             f"| {'yes' if self.holds else 'no'} |"

@@ -50,7 +50,7 @@ class Reading:
 def weigh(
     claims: Claims, summaries: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, seed: int
 ) -> list[list[Reading]]:
-    """Returns the readings of each found campaign, the most telling first."""
+    """Returns the readings of each found campaign: what tied it, then the others, the most telling first."""
     rng = np.random.default_rng(seed)
     exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
     counts = {n: Counts(s, accounts.select("account", "number"), exchanges) for n, s in summaries.items()}
@@ -58,8 +58,8 @@ def weigh(
     for found in claims.found:
         sets = matched_sets(found.accounts, claims.innocent, exchanges, rng)
         read = [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
-        readings = [r for r in read if r is not None] + _ties(found, claims)
-        weighed.append(sorted(readings, key=lambda r: (r.p_value, r.card.name)))
+        measured = sorted((r for r in read if r is not None), key=lambda r: (r.p_value, r.card.name))
+        weighed.append([*_ties(found, claims), *measured])
     return weighed
 
 

@@ -80,21 +80,29 @@ def _beyond_activity(directed: sp.csr_matrix, support: sp.csr_matrix) -> Account
 
 
 def candidates(linker: Linker, links: AccountLinks, without: Collection[str] = ()) -> Iterator[Group]:
-    """Yields groups that may be campaigns; they may overlap, and one campaign may come several times.
+    """Yields groups that may be campaigns, each once; they may overlap, and a campaign may come in several sizes.
 
     Args:
         linker: Of the sample.
         links: Links between its accounts.
         without: Families that must not tie a group: `content`, `shape`.
     """
-    for resolution in _RESOLUTIONS if "content" not in without else ():
+    seen: set[int] = set()
+    for group in _grown(linker, links) if "content" not in without else ():
+        if id(group) not in seen:  # the linker keeps groups, and hands out the same one for the same rows
+            seen.add(id(group))
+            yield group
+            yield from split(linker, group)
+    for rows in linker.sample.shapes if "shape" not in without else ():
+        if group_of_shape := linker.purify(rows, "shape"):
+            yield group_of_shape
+
+
+def _grown(linker: Linker, links: AccountLinks) -> Iterator[Group]:
+    for resolution in _RESOLUTIONS:
         for seed in links.seeds(resolution):
             if group := linker.grow(seed):
                 yield group
-                yield from split(linker, group)
-    for rows in linker.sample.shapes if "shape" not in without else ():
-        if group := linker.purify(rows, "shape"):
-            yield group
 
 
 def split(linker: Linker, group: Group) -> Iterator[Group]:

@@ -58,6 +58,7 @@ class Linker:
 
     def __init__(self, sample: LinkSample) -> None:
         self.sample = sample
+        self._known: dict[tuple[Family, bytes], Group | None] = {}  # many seeds grow into the same group
 
     def grow(self, accounts: np.ndarray) -> Group | None:
         """Returns the group around `accounts` by content, or None where there is none.
@@ -69,6 +70,12 @@ class Linker:
 
     def purify(self, rows: np.ndarray, family: Family) -> Group | None:
         """Returns the group that `rows` (ascending) tie together, without the accounts that do not belong."""
+        asked = (family, rows.tobytes())
+        if asked not in self._known:
+            self._known[asked] = self._purify(rows, family)
+        return self._known[asked]
+
+    def _purify(self, rows: np.ndarray, family: Family) -> Group | None:
         for _ in range(_PURIFYING_ROUNDS):
             if len(rows) < _MIN_ROWS:
                 return None

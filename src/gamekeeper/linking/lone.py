@@ -23,7 +23,7 @@ MIN_EXCHANGES = 200
 """Fewer tell too little, and copy too little."""
 
 _MIN_SITTINGS = 3
-_PAIRS = 4_000
+_PAIRS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

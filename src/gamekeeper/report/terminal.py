@@ -134,19 +134,18 @@ def _print_campaign(campaign: Campaign, console: Console) -> None:
 
 def _readings_table(readings: pl.DataFrame) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Signal")
-    table.add_column("Family", style="dim")
+    table.add_column("Signal and unit")
     for name in ("Value", "Ordinary", "95 %", "p_value", "Decoys"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Unit", style="dim")
     for row in readings.iter_rows(named=True):
-        table.add_row(Text(row["signal"]), Text(row["family"]), *map(Text, _reading(row)))
+        what = Text.assemble(f"{row['family']}: {row['signal']}\n", (row["unit"] or "", "dim"))
+        table.add_row(what, *map(Text, _reading(row)))
     return table
 
 
 def _reading(row: dict[str, Any]) -> tuple[str, ...]:
     levels = (measure(row["value"]), measure(row["ordinary"]), measure(row["ordinary_high"]))
-    return *levels, probability(row["p_value"]), count(row["decoys"] or 0), row["unit"] or ""
+    return *levels, probability(row["p_value"]), count(row["decoys"] or 0)
 
 
 def _links_table(links: pl.DataFrame) -> Table:

@@ -1,0 +1,171 @@
+"""Writes the pages of docs/reference that are made from code: `cli.md` from the verbs, `signals.md` from the cards.
+
+    python docs/generate.py            writes both
+    python docs/generate.py --check    exits 1 and names the pages that are stale; writes nothing
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from typer.models import ArgumentInfo
+
+from gamekeeper._cli import demo, explain, hunt, list_, simulate
+from gamekeeper.report.words import FAMILIES
+from gamekeeper.signals import CARDS, Card
+
+REFERENCE = Path(__file__).parent / "reference"
+MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
+VERBS = (hunt, explain, simulate, demo, list_)
+KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
+
+
+def cli_page() -> str:
+    """Returns the page of the command line."""
+    parts = [
+        "# Command line\n",
+        MADE,
+        "One verb a job. Results go to standard output, narration and progress to standard error. An option of the",
+        "same name means the same everywhere. `gamekeeper --version` prints the version, `gamekeeper VERB --help`",
+        "what stands here.\n",
+        *(_verb(module.NAME, module.run) for module in VERBS),
+        "## Exit codes\n",
+        "| code | means |",
+        "|---|---|",
+        "| 0 | done; nothing above threshold (or `--exit-zero`) |",
+        "| 1 | done; `hunt` found campaigns |",
+        "| 2 | wrong usage: unknown option, family, encoder, campaign or account; a folder that is not replaced |",
+        "| 3 | input missing, empty or unreadable |",
+        "| 4 | a fault of gamekeeper's own |",
+        "| 130 | interrupted from the keyboard |",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _verb(name: str, run: Callable[..., None]) -> str:
+    options = list(_parameters(run))
+    head = " ".join(["gamekeeper", name, *(label for label, *_, is_argument in options if is_argument)])
+    rows = [f"| `{label}` | {kind} | {default} | {help_} |" for label, kind, default, help_, _ in options]
+    table = ["| argument or option | value | default | |", "|---|---|---|---|", *rows, ""]
+    return "\n".join([f"## {name}\n", f"    {head}\n", *_prose(inspect.getdoc(run) or ""), "", *table])
+
+
+def _prose(text: str) -> Iterator[str]:
+    """A docstring as Markdown: paragraphs stay, its indented examples become a code block."""
+    before, _, examples = text.partition("Example")
+    yield before.strip()
+    commands = [line.strip() for line in examples.splitlines()[1:] if line.strip()]
+    if commands:
+        yield "\n" + "\n".join(["```sh", *commands, "```"])
+
+
+def _parameters(run: Callable[..., None]) -> Iterator[tuple[str, str, str, str, bool]]:
+    """Label, kind of value, default, help, and whether it is an argument, of each parameter that is shown."""
+    hints = get_type_hints(run, include_extras=True)
+    for name, parameter in inspect.signature(run).parameters.items():
+        kind, info = get_args(hints[name])[:2]
+        if info.hidden:
+            continue
+        is_argument = isinstance(info, ArgumentInfo)
+        yield _label(name, info), _kind(kind), _default(kind, parameter), _cell(info.help or ""), is_argument
+
+
+def _label(name: str, info: Any) -> str:
+    if isinstance(info, ArgumentInfo):
+        return str(info.metavar or name.upper())
+    declared = [text for text in (info.default, *(info.param_decls or ())) if isinstance(text, str)]
+    long = [text.partition("/")[0] for text in declared if text.startswith("--")]
+    return long[0] if long else "--" + name.replace("_", "-")
+
+
+def _kind(kind: Any) -> str:
+    given = [part for part in (get_args(kind) or (kind,)) if part is not type(None)]
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(f"`{part}`" for part in given)
+    if get_origin(kind) is Annotated:
+        return _kind(given[0])
+    one = given[0]
+    if get_origin(one) is list or get_origin(kind) is list:
+        return "text, may be repeated"
+    return "" if one is bool else KINDS.get(one, str(one))
+
+
+def _default(kind: Any, parameter: inspect.Parameter) -> str:
+    if parameter.default is inspect.Parameter.empty:
+        return "required"
+    if parameter.default is None or kind is bool:
+        return ""
+    return f"`{parameter.default}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def signals_page() -> str:
+    """Returns the page of the signals."""
+    parts = [
+        "# Signals\n",
+        MADE,
+        "A signal is one measurement of a group of accounts. Its reading is ranked among decoys; larger is always",
+        "more like a campaign. Signals of one family are not independent, so a verdict counts families. A family",
+        "counts only by signals that are `tested` or `stable`. The family `coverage` is shown and not counted:",
+        "memory is what lets content count, so it must not count twice. A column that the log lacks makes its",
+        "signal stand aside, and the report says so. `gamekeeper list signals` prints these cards.\n",
+        "The table below is an index; the order is that of the cards.\n",
+        "| signal | family | maturity | needs |",
+        "|---|---|---|---|",
+        *(f"| [{c.name}](#{c.name}) | {c.family} | {c.maturity} | {', '.join(c.needs)} |" for c in CARDS),
+        "",
+        *map(_card, CARDS),
+    ]
+    return "\n".join(parts)
+
+
+def _card(card: Card) -> str:
+    return "\n".join(
+        [
+            f"## {card.name}\n",
+            f"{card.purpose}\n",
+            f"- **Family**: {card.family} ({FAMILIES[card.family]})",
+            f"- **Maturity**: {card.maturity}",
+            f"- **Unit**: {card.unit}",
+            f"- **Needs**: {', '.join(card.needs)}",
+            f"- **Innocent look-alikes**: {card.look_alikes}",
+            f"- **Evasions**: {card.evasions}",
+            f"- **Source**: {card.source}",
+            "",
+        ]
+    )
+
+
+PAGES = {"cli.md": cli_page, "signals.md": signals_page}
+
+
+def stale() -> list[str]:
+    """Returns the names of pages that differ from what the code gives."""
+    return [name for name, page in PAGES.items() if _stored(REFERENCE / name) != page()]
+
+
+def _stored(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages, or checks them; returns the exit code."""
+    if arguments not in ([], ["--check"]):
+        print("usage: python docs/generate.py [--check]", file=sys.stderr)
+        return 2
+    if arguments:
+        for name in stale():
+            print(f"docs/reference/{name} is stale; run: python docs/generate.py", file=sys.stderr)
+        return 1 if stale() else 0
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
