@@ -1,7 +1,7 @@
 """Writes the pages of docs/reference that are made from code: `cli.md` from the verbs, `signals.md` from the cards.
 
-    python docs/generate.py            writes both
-    python docs/generate.py --check    exits 1 and names the pages that are stale; writes nothing
+python docs/generate.py            writes both
+python docs/generate.py --check    exits 1 and names the pages that are stale; writes nothing
 """
 
 import inspect
@@ -47,7 +47,7 @@ def cli_page() -> str:
 def _verb(name: str, run: Callable[..., None]) -> str:
     options = list(_parameters(run))
     head = " ".join(["gamekeeper", name, *(label for label, *_, is_argument in options if is_argument)])
-    rows = [f"| `{label}` | {kind} | {default} | {help_} |" for label, kind, default, help_, _ in options]
+    rows = [f"| `{_cell(label)}` | {kind} | {default} | {help_} |" for label, kind, default, help_, _ in options]
     table = ["| argument or option | value | default | |", "|---|---|---|---|", *rows, ""]
     return "\n".join([f"## {name}\n", f"    {head}\n", *_prose(inspect.getdoc(run) or ""), "", *table])
 
@@ -109,12 +109,12 @@ def signals_page() -> str:
     parts = [
         "# Signals\n",
         MADE,
-        "A signal is one measurement of a group of accounts. Its reading is ranked among decoys; larger is always",
-        "more like a campaign. Signals of one family are not independent, so a verdict counts families. A family",
-        "counts only by signals that are `tested` or `stable`. The family `coverage` is shown and not counted:",
-        "memory is what lets content count, so it must not count twice. A column that the log lacks makes its",
-        "signal stand aside, and the report says so. `gamekeeper list signals` prints these cards.\n",
-        "The table below is an index; the order is that of the cards.\n",
+        "A signal is one measurement of a group of accounts. Its reading is ranked among decoys; larger is more like",
+        "a campaign, except for memory, where 0 is one deck. Signals of one family are not independent, so a verdict",
+        "counts families. A family counts only by signals that are `tested` or `stable`. The family `coverage` is",
+        "shown and not counted: memory is what lets content count, so it must not count twice. A column that the log",
+        "lacks makes its signal stand aside, and the report says so. `cell` and `prompt_hash` are no fields of a log:",
+        "they are made from prompts. `gamekeeper list signals` prints these cards.\n",
         "| signal | family | maturity | needs |",
         "|---|---|---|---|",
         *(f"| [{c.name}](#{c.name}) | {c.family} | {c.maturity} | {', '.join(c.needs)} |" for c in CARDS),

@@ -151,11 +151,10 @@ def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
 
 def _could_not_show(read: ReadSummary, compared: Comparison, claims: Claims) -> tuple[str, ...]:
     seen, told = read.columns_seen, []
-    absent = [c for c in OPTIONAL if c not in seen]
-    for column in absent:
-        blind = [s.card.name for s in SIGNALS.values() if column in s.card.needs]
-        if blind:
-            told.append(f"the log has no `{column}`: {', '.join(blind)} stood aside")
+    blind = [(c, s.card.name) for c in OPTIONAL if c not in seen for s in SIGNALS.values() if c in s.card.needs]
+    if blind:
+        columns, names = zip(*blind, strict=True)
+        told.append(f"the log has no {', '.join(columns)}: {', '.join(names)} stood aside")
     if "prompt" not in seen:
         told.append("the log has features, no prompts: shape and elicitation stood aside")
     exchanges = int(compared.accounts["exchanges"].sum())

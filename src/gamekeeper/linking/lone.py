@@ -43,7 +43,7 @@ class LoneReading:
     breadth: float
 
     def is_one_deck(self, usual: float) -> bool:
-        """Whether follow-up stays below half of what is usual, at the upper end of its 90 % interval."""
+        """Whether follow-up stays below half of what is usual, at the upper end of its 95 % interval."""
         return self.follow_up + Z * self.follow_up_error < ONE_DECK * usual
 
 

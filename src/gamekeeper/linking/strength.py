@@ -22,8 +22,8 @@ _USUAL = (
     0.1,
 )  # of ordinary groups, where the log has too few to measure it; detection.md of the docs
 _ENOUGH = 20
-Z = 1.28
-"""Standard errors to the end of a one-sided 90 % interval."""
+Z = 1.64
+"""Standard errors to the end of a one-sided 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Ordinary:
     def share(self, group: Group) -> float:
         """Returns what a group may at most remember, as a share of ordinary memory, 0..1.
 
-        The two measures are averaged by their precision and the upper end of the 90 % interval counts: a
+        The two measures are averaged by their precision and the upper end of the 95 % interval counts: a
         group too small to tell is not taken for one deck. It is 1 where memory could not be measured, and
         where one measure alone speaks clearly for memory: tenants of an app keep to their subjects without
         following up.
