@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -49,7 +51,7 @@ def test_batches_and_their_order_change_nothing(cuts: list[int], seed: int, most
     """Totals, summaries and the sample are those of the log, however it comes; also where the sample is full."""
     whole = log(300)
     ends = [0, *sorted(cuts), 300]
-    parts = [whole[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [whole[a:b] for a, b in itertools.pairwise(ends)]
     order = np.random.default_rng(seed).permutation(len(parts))
     left, right = taken(whole, most=most), taken(*(parts[i] for i in order), most=most)
     assert all(a.equals(b) for a, b in zip(state(left), state(right), strict=True))

@@ -5,7 +5,7 @@ import polars as pl
 
 from gamekeeper.encoding import fragments
 from gamekeeper.signals import neighbours, shared_shapes
-from gamekeeper.signals._leiden import communities, core_numbers
+from gamekeeper.signals.communities import communities, core_numbers
 from gamekeeper.signals.content import _SPARE, _search
 
 

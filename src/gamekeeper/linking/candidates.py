@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from gamekeeper.linking.groups import Group, Linker
 from gamekeeper.linking.sample import LinkSample
-from gamekeeper.signals._leiden import communities, core_numbers
+from gamekeeper.signals.communities import communities, core_numbers
 
 _RESOLUTIONS = (1.0, 3.0, 9.0, 27.0)  # campaigns of thousands of accounts and of a dozen
 _MIN_LIFT = 3.0  # times the expected weight of a link

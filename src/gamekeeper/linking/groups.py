@@ -16,8 +16,7 @@ import numpy as np
 from scipy.stats import binom, poisson
 
 from gamekeeper.linking.sample import LinkSample
-from gamekeeper.signals import Memory, measure_memory
-from gamekeeper.signals._signal import Family
+from gamekeeper.signals import Family, Memory, measure_memory
 from gamekeeper.signals.memory import own_neighbours
 
 _ROUNDS = 4

@@ -4,7 +4,7 @@
 """
 
 from gamekeeper.signals import coverage, elicitation, infrastructure, pivot, rhythm
-from gamekeeper.signals._signal import SIGNALS, SUMMARY, Card, Counts, Signal, add, membership, signal
+from gamekeeper.signals._signal import SIGNALS, SUMMARY, Card, Counts, Family, Signal, add, membership, signal
 from gamekeeper.signals.content import CONTENT, neighbours
 from gamekeeper.signals.memory import MEMORY, Memory, measure_memory
 from gamekeeper.signals.shape import SHAPE, shared_shapes
@@ -21,6 +21,7 @@ __all__ = [
     "SUMMARY",
     "Card",
     "Counts",
+    "Family",
     "Memory",
     "Signal",
     "add",

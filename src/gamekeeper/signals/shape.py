@@ -78,7 +78,7 @@ def _templates(uses: pl.DataFrame, account_count: int) -> pl.DataFrame:
 
 
 def _communities(together: sp.coo_matrix, account_count: int, fragment_count: int) -> np.ndarray:
-    from gamekeeper.signals._leiden import communities
+    from gamekeeper.signals.communities import communities
 
     spread = np.zeros(fragment_count)
     own = together.row == together.col
