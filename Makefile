@@ -36,8 +36,8 @@ test-all: $(STAMP) ## every test, with every extra
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,multilingual]'
 	$(BIN)/pytest
 
-bench: $(STAMP) ## the tables of benchmarks/detection (wants DATA, a folder of prompt sets)
-	$(BIN)/python benchmarks/detection/run.py --data $(DATA)
+bench: $(STAMP) ## the tables of benchmarks/detection (wants DATA and TOOLS, see its head)
+	$(BIN)/python benchmarks/detection/run.py --data $(DATA) --tools $(TOOLS)
 
 clean: ## remove what these commands made
 	rm -rf $(VENV) $(DEMO) build dist

@@ -17,9 +17,9 @@ NAME = "demo"
 def run(
     out: Annotated[Path, typer.Option(help="Folder for the traffic and what was found.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
-    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
-    no_color: Annotated[bool, typer.Option(help="No colours (also by NO_COLOR).")] = False,
-    debug: Annotated[bool, typer.Option(hidden=True)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Compose a labelled month of traffic, hunt it, and show what was found beside the truth.
 

@@ -30,13 +30,13 @@ def run(
     encoder: Annotated[str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")] = "auto",
     fdr: Annotated[float, typer.Option(help="Share of raised campaigns that may be ordinary groups.")] = 0.01,
     without: Annotated[list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")] = None,
-    redact: Annotated[bool, typer.Option(help="Leave prompts out of everything that is written.")] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Leave prompts out of everything that is written.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print campaigns.json on standard output.")] = False,
-    exit_zero: Annotated[bool, typer.Option(help="Exit 0 also when campaigns were found.")] = False,
-    quiet: Annotated[bool, typer.Option(help="No progress and no table.")] = False,
-    no_color: Annotated[bool, typer.Option(help="No colours (also by NO_COLOR).")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also when campaigns were found.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
-    debug: Annotated[bool, typer.Option(hidden=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Find the extraction campaigns in a model API's log.
 

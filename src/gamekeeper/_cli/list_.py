@@ -12,7 +12,7 @@ NAME = "list"
 def run(
     what: Annotated[Literal["signals", "encoders", "formats"], typer.Argument(help="signals, encoders or formats.")],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    debug: Annotated[bool, typer.Option(hidden=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """List signals, encoders or log formats, each with what it says of itself.
 
@@ -48,4 +48,4 @@ def _encoders() -> list[dict[str, object]]:
 def _formats() -> list[dict[str, object]]:
     from gamekeeper.exchange import FORMATS
 
-    return [{"name": name} for name in ["auto", *FORMATS]]
+    return [{"name": name, "about": form.about} for name, form in FORMATS.items()]

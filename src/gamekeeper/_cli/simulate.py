@@ -1,7 +1,8 @@
 """`gamekeeper simulate`: labelled traffic of the project's own making."""
 
+import json as json_
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,8 +17,9 @@ def run(
     classifier: Annotated[
         bool, typer.Option(help="An API that scores rows of numbers, in place of a text API.")
     ] = False,
-    quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False,
-    debug: Annotated[bool, typer.Option(hidden=True)] = False,
+    json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Compose a labelled month of model-API traffic: ordinary users of many kinds, and campaigns.
 
@@ -29,10 +31,19 @@ def run(
 
     traffic = simulate_classifier(seed=seed, days=days) if classifier else simulate(seed=seed, days=days, scale=scale)
     write(traffic, out)
-    if not quiet:
-        campaigns = traffic.labels["campaign"].drop_nulls()
+    campaigns = traffic.labels["campaign"].drop_nulls()
+    made: dict[str, Any] = {
+        "schema": "gamekeeper/simulate@1",
+        "exchanges": len(traffic.exchanges),
+        "accounts": len(traffic.labels),
+        "campaign_accounts": len(campaigns),
+        "campaigns": campaigns.n_unique(),
+        "files": [str(out / "exchanges.parquet"), str(out / "labels.parquet")],
+    }
+    if json:
+        print(json_.dumps(made, indent=2))
+    elif not quiet:
         print(
-            f"{len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts, "
-            f"{len(campaigns)} of them in {campaigns.n_unique()} campaigns "
-            f"-> {out / 'exchanges.parquet'}, {out / 'labels.parquet'}"
+            f"{made['exchanges']:,} exchanges of {made['accounts']:,} accounts, {made['campaign_accounts']} of them in "
+            f"{made['campaigns']} campaigns -> {', '.join(made['files'])}"
         )

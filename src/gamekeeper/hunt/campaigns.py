@@ -71,6 +71,7 @@ class Claims:
         found: Those that stand, the strongest first.
         ordinary: What ordinary groups of this log remember.
         tested: How many claims were tested.
+        decoys: Against how many decoys.
         innocent: Account numbers of who may serve as a decoy.
         p_account: Rank of each account among ordinary ones, shape (accounts,).
         near_sittings: Sittings of each account with exchanges near any campaign's, int, shape (accounts,).
@@ -79,6 +80,7 @@ class Claims:
     found: tuple[Found, ...]
     ordinary: Ordinary
     tested: int
+    decoys: int
     innocent: np.ndarray
     p_account: np.ndarray
     near_sittings: np.ndarray
@@ -104,6 +106,7 @@ def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) ->
         found=tuple(found),
         ordinary=ordinary,
         tested=len(claims),
+        decoys=len(decoys),
         innocent=innocent,
         p_account=p_account,
         near_sittings=near_sittings,

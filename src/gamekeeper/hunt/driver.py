@@ -53,7 +53,8 @@ def hunt(
     claims = find_campaigns(compared.sample, options.policy, options.seed, lambda d, n: stage("link", d, n))
     clock.mark("link")
     summaries = intake.summaries | {n: SIGNALS[n].summarise(compared.rows) for n in _signals(from_sample=True)}
-    weighed = weigh(claims, summaries, compared.accounts, options.seed)
+    used = {n: s for n, s in summaries.items() if SIGNALS[n].card.family not in options.policy.without}
+    weighed = weigh(claims, used, compared.accounts, options.seed)
     clock.mark("weigh")
     result = findings(reader.summary, options, compared, claims, weighed, summaries)
     clock.mark("draw")

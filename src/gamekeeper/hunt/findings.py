@@ -1,6 +1,6 @@
 """From claims and readings to the records that reports, files and `explain` know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,9 @@ from gamekeeper.hunt.options import HuntOptions
 from gamekeeper.hunt.result import ACCOUNTS, READINGS, Campaign, HuntResult
 from gamekeeper.hunt.weigh import Reading, families
 from gamekeeper.signals import SIGNALS
-from gamekeeper.verdict import Verdict, judge
+from gamekeeper.verdict import Policy, Verdict, judge
+
+_FEW_ORDINARY = 100
 
 
 def findings(
@@ -47,7 +49,7 @@ def findings(
         linked_sample=len(compared.rows),
         first_seen=compared.accounts["first_seen"].min(),  # type: ignore[arg-type]
         last_seen=compared.accounts["last_seen"].max(),  # type: ignore[arg-type]
-        could_not_show=_could_not_show(read, compared, claims),
+        could_not_show=_could_not_show(read, compared, claims, options.policy),
         encoders=compared.encoders,
         seconds={},
         redacted=options.redact,
@@ -65,7 +67,7 @@ def _campaign(
 ) -> Campaign:
     members = compared.accounts.filter(pl.col("number").is_in(found.accounts.tolist()))
     against = families(readings) or tuple(g.family for g in found.groups[:1])
-    telling = [r for r in readings if r.p_value <= 0.05]
+    telling = [r for r in readings if r.p_value <= 0.05 and r.card.maturity != "experimental"]
     return Campaign(
         id=name,
         accounts=tuple(members["account"].sort()),
@@ -149,26 +151,39 @@ def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def _could_not_show(read: ReadSummary, compared: Comparison, claims: Claims) -> tuple[str, ...]:
-    seen, told = read.columns_seen, []
+def _could_not_show(read: ReadSummary, compared: Comparison, claims: Claims, policy: Policy) -> tuple[str, ...]:
+    told = [
+        *_absent(read.columns_seen),
+        *_sampled(len(compared.rows), int(compared.accounts["exchanges"].sum())),
+        *_ranks(claims, policy),
+        f"a group of fewer than {policy.min_accounts} accounts, a group that asks in one sitting each, and a lone "
+        "scraper of one narrow subject are not told from ordinary users",
+    ]
+    return tuple(told)
+
+
+def _absent(seen: Collection[str]) -> Iterator[str]:
     blind = [(c, s.card.name) for c in OPTIONAL if c not in seen for s in SIGNALS.values() if c in s.card.needs]
     if blind:
         columns, names = zip(*blind, strict=True)
-        told.append(f"the log has no {', '.join(columns)}: {', '.join(names)} stood aside")
+        yield f"the log has no {', '.join(columns)}: {', '.join(names)} stood aside"
     if "prompt" not in seen:
-        told.append("the log has features, no prompts: shape and elicitation stood aside")
-    exchanges = int(compared.accounts["exchanges"].sum())
-    if len(compared.rows) < exchanges:
-        told.append(
-            f"content and shape were compared on {len(compared.rows):,} of {exchanges:,} exchanges, "
-            "a sample of each account"
+        yield "the log has features, no prompts: shape and elicitation stood aside"
+
+
+def _sampled(rows: int, exchanges: int) -> Iterator[str]:
+    if rows < exchanges:
+        yield f"content and shape were compared on {rows:,} of {exchanges:,} exchanges, a sample of each account"
+
+
+def _ranks(claims: Claims, policy: Policy) -> Iterator[str]:
+    """What ranks among so few decoys cannot show."""
+    ordinary = len(claims.innocent)
+    if ordinary < _FEW_ORDINARY:
+        held = f"only {ordinary}" if ordinary else "no"
+        yield f"{held} ordinary accounts to rank among: p-values cannot be small, and little can be raised"
+    if claims.tested and 1 / (claims.decoys + 1) > policy.false_discovery_rate / claims.tested:
+        yield (
+            f"{claims.tested} groups were tested against {claims.decoys:,} decoys: at a false discovery rate of "
+            f"{policy.false_discovery_rate:g} one campaign by itself could not be raised"
         )
-    if len(claims.innocent) < 100:
-        told.append(
-            f"only {len(claims.innocent)} ordinary accounts: ranks among them cannot be small, and little can be raised"
-        )
-    told.append(
-        "a group of fewer than 8 accounts, a group that asks in one sitting each, and a lone scraper of one "
-        "narrow subject are not told from ordinary users"
-    )
-    return tuple(told)

@@ -53,7 +53,7 @@ class AskedOnce:
         purpose="Share of a group's prompts that it sends only once, to the letter.",
         unit="share of exchanges",
         needs=("prompt_hash",),
-        look_alikes="most people; apps and classes read low, which speaks for them",
+        look_alikes="readers, search-like products, anybody who never repeats a question",
         evasions="paying for some answers twice",
         source="deduplicated query sets of published distillation data; arithmetic: nobody pays twice",
         maturity="experimental",
