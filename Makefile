@@ -29,11 +29,13 @@ check: $(STAMP) ## format, lint, types, fast tests
 	$(BIN)/pytest tests/test_architecture.py tests/evidence tests/verdict
 
 test: $(STAMP) ## all tests that need nothing heavy; names what it left out
-	$(BIN)/pytest -m 'not slow and not extra'
-	@echo "left out: tests marked slow, and the extra multilingual (second encoder); make test-all runs them"
+	$(BIN)/pytest -m 'not slow and not extra and not browser'
+	@echo "left out: tests marked slow, extra (the second encoder) and browser (chromium); make test-all runs them"
 
-test-all: $(STAMP) ## every test, with every extra
+test-all: $(STAMP) ## every test, with every extra and a browser
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,multilingual]'
+	@command -v chromium >/dev/null || (apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null)
 	$(BIN)/pytest
 
 bench: $(STAMP) ## the tables of benchmarks/detection (wants DATA and TOOLS, see its head)

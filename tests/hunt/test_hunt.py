@@ -133,7 +133,6 @@ def test_tabular_log_is_hunted(tabular: tuple[Traffic, HuntResult]) -> None:
     assert found.encoders == ("scaled-features/1",)
 
 
-@pytest.mark.xfail(reason="the lone path raises a benign caller of a tabular API (seeds 1 and 2, watch)")
 def test_ordinary_caller_of_a_tabular_api_is_no_lone_scraper(tabular: tuple[Traffic, HuntResult]) -> None:
     """Who scores a portfolio by itself is left alone."""
     made, found = tabular

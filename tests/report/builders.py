@@ -83,7 +83,7 @@ def make_read(**fields: Any) -> ReadSummary:
         "files": ("logs/a.jsonl", "logs/b.jsonl.gz"),
         "formats": {"logs/a.jsonl": "openai", "logs/b.jsonl.gz": "litellm"},
         "rows": 50_010,
-        "bad_rows": 3,
+        "bad_rows": 10,
         "duplicate_rows": 7,
         "skipped_records": 40,
         "cut_prompts": 1,

@@ -39,6 +39,11 @@ class Payloads:
         self._known = np.zeros(rows, bool)
         self._vectors = np.zeros((0, 0), np.float32) if vectors is not None else np.zeros((rows, DIM), np.float16)
 
+    @property
+    def are_features(self) -> bool:
+        """Whether the payloads are the rows of a tabular API."""
+        return self._given is not None
+
     def rows_with(self, rows: np.ndarray) -> np.ndarray:
         """Returns those of `rows` that have a payload."""
         return np.asarray(rows[self._has[rows]])

@@ -184,7 +184,12 @@ def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
 
 
 def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int) -> list[Found]:
-    """Single accounts that deal a broad deck; see `linking.lone`."""
+    """Single accounts that deal a broad deck; see `linking.lone`.
+
+    None in a tabular API: the rows of an ordinary portfolio have no order to remember either.
+    """
+    if sample.payloads.are_features:
+        return []
     held = np.concatenate([f.accounts for f in found]) if found else np.zeros(0, int)
     readings = lone_readings(sample, held)
     if not readings:
@@ -195,7 +200,7 @@ def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, poli
         return []
     broad = np.quantile([s.breadth for s in spliced], _LONE_BROAD)
     judged = [r for r in readings if r.breadth >= broad]
-    decoys = np.array([-s.follow_up for s in spliced if s.breadth >= broad])
+    decoys = np.array([-s.follow_up for s in spliced])
     values = np.array([-r.follow_up for r in judged])
     p_values = rank_p_values(values, decoys)
     stand = discoveries(p_values, policy.false_discovery_rate)

@@ -168,7 +168,7 @@ def _absent(seen: Collection[str]) -> Iterator[str]:
         columns, names = zip(*blind, strict=True)
         yield f"the log has no {', '.join(columns)}: {', '.join(names)} stood aside"
     if "prompt" not in seen:
-        yield "the log has features, no prompts: shape and elicitation stood aside"
+        yield "the log has features, no prompts: shape, elicitation and the search for lone scrapers stood aside"
 
 
 def _sampled(rows: int, exchanges: int) -> Iterator[str]:

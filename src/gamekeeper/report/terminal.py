@@ -99,7 +99,7 @@ def _read_line(result: HuntResult) -> str:
     read = result.read
     formats = ", ".join(sorted(set(read.formats.values()))) or "no known format"
     dropped = {
-        "bad row": read.bad_rows,
+        "bad row": read.bad_rows - read.duplicate_rows,
         "repeated row": read.duplicate_rows,
         "other record": read.skipped_records,
     }
