@@ -32,8 +32,8 @@ from gamekeeper.verdict import Policy
 
 _DECOYS = 1_999
 _DECOYS_OF_ACCOUNT = 4
-_LONE_DECOYS = 3_999
-_LONE_BROAD = 0.05  # quantile of spliced accounts' breadth; narrower ones look like apps and are not judged
+_LONE_DECOYS = 9_999
+_LONE_BROAD = 0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
 _MIN_EXCHANGES = 3  # of an account that a decoy is built around
 _SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
 
@@ -198,7 +198,7 @@ def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, poli
     spliced = spliced_readings(sample, innocent, sizes.tolist(), seed)
     if not spliced:
         return []
-    broad = np.quantile([s.breadth for s in spliced], _LONE_BROAD)
+    broad = _LONE_BROAD * np.median([s.breadth for s in spliced])
     judged = [r for r in readings if r.breadth >= broad]
     decoys = np.array([-s.follow_up for s in spliced])
     values = np.array([-r.follow_up for r in judged])

@@ -71,8 +71,10 @@ def spliced_readings(sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[i
 
 def _splice(sittings: list[np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:
     drawn: list[np.ndarray] = []
-    while sum(map(len, drawn)) < size:
+    missing = size
+    while missing > 0:
         drawn.append(sittings[int(rng.integers(len(sittings)))])
+        missing -= len(drawn[-1])
     return np.concatenate(drawn)[:size]
 
 
