@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from gamekeeper.campaigns.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE
 from gamekeeper.errors import InputError
 from gamekeeper.hunt import HuntOptions, HuntResult, hunt
-from gamekeeper.hunt.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE
 from gamekeeper.simulate import Traffic, simulate, simulate_classifier
 from gamekeeper.verdict import Policy, Verdict
 from hunt.conftest import CAMPAIGNS

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gamekeeper.errors import Fault
-from gamekeeper.exchange import ReadSummary
-from gamekeeper.hunt.result import (
+from gamekeeper.campaigns.result import (
     ACCOUNTS,
     EXAMPLES,
     LINKS,
@@ -20,6 +18,8 @@ from gamekeeper.hunt.result import (
     Campaign,
     HuntResult,
 )
+from gamekeeper.errors import Fault
+from gamekeeper.exchange import ReadSummary
 from gamekeeper.verdict import Policy, Verdict
 
 START = datetime(2026, 11, 2, 0, 30, tzinfo=UTC)

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from gamekeeper.campaigns.result import HuntResult
 from gamekeeper.errors import InputError, UsageError
-from gamekeeper.hunt.result import HuntResult
 from gamekeeper.report import folder, read_folder, require_replaceable, write_folder
 from report.builders import make_campaign, make_empty_result, make_redacted_result, make_result
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gamekeeper.hunt.result import EXAMPLES, LINKS, MAP, READINGS, TIMELINE, HuntResult
+from gamekeeper.campaigns.result import EXAMPLES, LINKS, MAP, READINGS, TIMELINE, HuntResult
 from gamekeeper.report import render_html
 from gamekeeper.report.html import MAX_ACCOUNTS, MAX_SECTIONS
 from report.builders import (

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gamekeeper.hunt.result import LINKS
+from gamekeeper.campaigns.result import LINKS
 from gamekeeper.report.network import MAX_ACCOUNTS, MAX_EDGES, lay_out
 from gamekeeper.report.pictures import pictures
 from gamekeeper.report.strips import strip

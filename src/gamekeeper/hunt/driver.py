@@ -1,22 +1,14 @@
-"""The path over stored logs: read -> encode -> link -> weigh -> judge -> what was found."""
+"""The path over stored logs: read -> take in -> search."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import BinaryIO
 
+from gamekeeper.campaigns import HuntResult, Intake, new_intake, search
 from gamekeeper.errors import Fault, InputError
 from gamekeeper.exchange import LogReader
-from gamekeeper.hunt.campaigns import find_campaigns
-from gamekeeper.hunt.comparison import compare
-from gamekeeper.hunt.findings import findings
-from gamekeeper.hunt.intake import Intake
 from gamekeeper.hunt.options import HuntOptions
-from gamekeeper.hunt.result import HuntResult
-from gamekeeper.hunt.weigh import weigh
-from gamekeeper.signals import SIGNALS
-
-_FROM_SAMPLE = ("cell", "prompt_hash")  # columns that only the sample has
 
 Stage = Callable[[str, int, int], None]
 
@@ -45,33 +37,11 @@ def hunt(
         >>> [c.id for c in result.campaigns]  # doctest: +SKIP
         ['C1', 'C2']
     """
-    options, clock = options or HuntOptions(), _Clock()
+    options, began = options or HuntOptions(), perf_counter()
     reader, intake = _read(logs, options, stdin, stage)
-    clock.mark("read")
-    compared = compare(intake.sample, intake.totals, options.encoder, lambda d, n: stage("encode", d, n))
-    clock.mark("encode")
-    claims = find_campaigns(compared.sample, options.policy, options.seed, lambda d, n: stage("link", d, n))
-    clock.mark("link")
-    summaries = intake.summaries | {n: SIGNALS[n].summarise(compared.rows) for n in _signals(from_sample=True)}
-    used = {n: s for n, s in summaries.items() if SIGNALS[n].card.family not in options.policy.without}
-    weighed = weigh(claims, used, compared.accounts, options.seed)
-    clock.mark("weigh")
-    result = findings(reader.summary, options, compared, claims, weighed, summaries)
-    clock.mark("draw")
-    return replace(result, seconds=clock.seconds)
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self._last, self.seconds = perf_counter(), dict[str, float]()
-
-    def mark(self, name: str) -> None:
-        now = perf_counter()
-        self.seconds[name], self._last = now - self._last, now
-
-
-def _signals(*, from_sample: bool) -> list[str]:
-    return [n for n, s in SIGNALS.items() if any(c in _FROM_SAMPLE for c in s.card.needs) == from_sample]
+    read_s = perf_counter() - began
+    result = search(intake, reader.summary, options, stage=stage)
+    return replace(result, seconds={"read": read_s, **result.seconds})
 
 
 def _read(logs: Sequence[str], options: HuntOptions, stdin: BinaryIO | None, stage: Stage) -> tuple[LogReader, Intake]:
@@ -84,7 +54,7 @@ def _read(logs: Sequence[str], options: HuntOptions, stdin: BinaryIO | None, sta
         stdin=stdin,
         progress=lambda done, total: stage("read", done, total),
     )
-    intake = Intake(_signals(from_sample=False), options.max_sample)
+    intake = new_intake(options.max_sample)
     for batch in reader.batches():
         intake.take(batch)
     _require_one_kind(reader)

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.words import iso
 
 SCHEMA = "gamekeeper/hunt@1"

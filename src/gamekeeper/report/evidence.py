@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
+from gamekeeper.campaigns.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE, Campaign, HuntResult
 from gamekeeper.errors import Fault, InputError
 from gamekeeper.exchange import ReadSummary
-from gamekeeper.hunt.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE, Campaign, HuntResult
 from gamekeeper.report.document import SCHEMA as HUNT_SCHEMA
 from gamekeeper.report.words import iso
 from gamekeeper.verdict import Policy, Verdict

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.errors import UsageError
-from gamekeeper.hunt.result import Campaign, HuntResult
 from gamekeeper.report.document import campaign_document, measured
 from gamekeeper.report.words import iso, one_line
 from gamekeeper.verdict import Verdict

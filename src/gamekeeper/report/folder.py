@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gamekeeper.campaigns.result import HuntResult
 from gamekeeper.errors import UsageError
-from gamekeeper.hunt.result import HuntResult
 from gamekeeper.report.document import campaigns_document
 from gamekeeper.report.evidence import FRAMES, RUN, is_evidence, read_evidence, run_document
 from gamekeeper.report.html import render_html

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report import words
 from gamekeeper.report.explanation import readings_of
 from gamekeeper.report.pictures import Picture, pictures

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.network import Network, lay_out
 from gamekeeper.report.words import FAMILIES, count, counted, measure, one_line, shortened
 

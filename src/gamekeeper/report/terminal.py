@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gamekeeper.hunt.result import Campaign, HuntResult
+from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.explanation import Explanation, explain
 from gamekeeper.report.words import (
     VERDICTS,

@@ -1,18 +1,18 @@
 """From claims and readings to the records that reports, files and `explain` know."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from gamekeeper.campaigns import pictures
+from gamekeeper.campaigns.claims import Claims, Found
+from gamekeeper.campaigns.comparison import Comparison
+from gamekeeper.campaigns.options import SearchOptions
+from gamekeeper.campaigns.result import ACCOUNTS, READINGS, Campaign, HuntResult
+from gamekeeper.campaigns.weigh import Reading, families
 from gamekeeper.exchange import OPTIONAL, ReadSummary
-from gamekeeper.hunt import pictures
-from gamekeeper.hunt.campaigns import Claims, Found
-from gamekeeper.hunt.comparison import Comparison
-from gamekeeper.hunt.options import HuntOptions
-from gamekeeper.hunt.result import ACCOUNTS, READINGS, Campaign, HuntResult
-from gamekeeper.hunt.weigh import Reading, families
 from gamekeeper.signals import SIGNALS
 from gamekeeper.verdict import Policy, Verdict, judge
 
@@ -21,17 +21,19 @@ _FEW_ORDINARY = 100
 
 def findings(
     read: ReadSummary,
-    options: HuntOptions,
+    options: SearchOptions,
     compared: Comparison,
     claims: Claims,
     weighed: list[list[Reading]],
     summaries: Mapping[str, pl.DataFrame],
+    name: Callable[[Sequence[Sequence[str]]], Sequence[str]],
 ) -> HuntResult:
     """Returns what was found as records; `seconds` is left empty."""
-    names = [f"C{i}" for i in range(1, len(claims.found) + 1)]
+    account = compared.accounts["account"].to_list()
+    names = name([[account[i] for i in found.accounts] for found in claims.found])
     campaigns = tuple(
-        _campaign(name, found, readings, compared, claims, options)
-        for name, found, readings in zip(names, claims.found, weighed, strict=True)
+        _campaign(id, found, readings, compared, claims, options)
+        for id, found, readings in zip(names, claims.found, weighed, strict=True)
     )
     links = pictures.draw_links(compared, claims, names)
     counts = dict(links.group_by("campaign").len().iter_rows())
@@ -63,7 +65,7 @@ def _campaign(
     readings: list[Reading],
     compared: Comparison,
     claims: Claims,
-    options: HuntOptions,
+    options: SearchOptions,
 ) -> Campaign:
     members = compared.accounts.filter(pl.col("number").is_in(found.accounts.tolist()))
     against = families(readings) or tuple(g.family for g in found.groups[:1])

@@ -48,6 +48,18 @@ class Intake:
         if self._waiting > self._max_sample // 2:
             self._compact()
 
+    def absorb(self, other: "Intake") -> None:
+        """Adds what another intake took in, such as another day's; `other` stays as it is.
+
+        The same as if both had been taken in by one, as long as neither had to halve its samples.
+        """
+        self._totals += other._totals
+        for name, parts in self._summaries.items():
+            parts += other._summaries[name]
+        self._samples += other._samples
+        self._waiting += sum(map(len, other._samples))
+        self._per_account = min(self._per_account, other._per_account)
+
     @property
     def totals(self) -> pl.DataFrame:
         """Columns `account`, `exchanges`, `first_seen`, `last_seen`."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gamekeeper.hunt.campaigns import Claims, Found
-from gamekeeper.hunt.comparison import Comparison
-from gamekeeper.hunt.result import EXAMPLES, LINKS, MAP, TIMELINE
+from gamekeeper.campaigns.claims import Claims, Found
+from gamekeeper.campaigns.comparison import Comparison
+from gamekeeper.campaigns.result import EXAMPLES, LINKS, MAP, TIMELINE
 
 _SPANS = 60  # spans of time in a picture
 _MAP_CAMPAIGN, _MAP_ORDINARY = 400, 1_500  # prompts drawn on the map

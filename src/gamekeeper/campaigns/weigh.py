@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from gamekeeper.campaigns.claims import Claims, Found
 from gamekeeper.evidence import rank_p_value
-from gamekeeper.hunt.campaigns import Claims, Found
 from gamekeeper.linking import strength
 from gamekeeper.signals import CARDS, MEMORY, SIGNALS, Card, Counts, Signal
 

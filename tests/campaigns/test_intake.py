@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gamekeeper.campaigns.comparison import compare, number_accounts
+from gamekeeper.campaigns.intake import Intake
 from gamekeeper.exchange import conform
-from gamekeeper.hunt.comparison import compare, number_accounts
-from gamekeeper.hunt.intake import Intake
 from gamekeeper.signals import SIGNALS
 
 NAMES = [n for n, s in SIGNALS.items() if not {"cell", "prompt_hash"} & set(s.card.needs)]
@@ -97,3 +97,15 @@ def test_next_to_nothing_is_taken_in(rows: int) -> None:
     """A batch without rows is no error."""
     intake = taken(log(rows))
     assert len(intake.sample) == len(intake.totals) == rows
+
+
+def test_days_taken_in_apart_give_the_sample_of_both() -> None:
+    """The guard keeps an intake a day, so that old days can go; absorbing them is the same as one intake."""
+    rows = log(300)
+    together, first, second = taken(rows), taken(rows[:120]), taken(rows[120:])
+    first.absorb(second)
+    for part in ("sample", "totals"):
+        one, other = getattr(together, part), getattr(first, part)
+        assert one.sort(one.columns[:2] + one.columns[-1:]).equals(other.sort(one.columns[:2] + one.columns[-1:]))
+    for name, summary in together.summaries.items():
+        assert summary.sort("account", "key").equals(first.summaries[name].sort("account", "key")), name
