@@ -4,7 +4,7 @@ from gamekeeper.encoding.content import ContentEncoder, load_encoder
 from gamekeeper.encoding.payload import Payloads
 from gamekeeper.encoding.shape import SHAPE_ENCODER, fragments
 from gamekeeper.encoding.sketch import cells
-from gamekeeper.encoding.tabular import scale_features
+from gamekeeper.encoding.tabular import FeatureScale, scale_features
 
 __all__ = [
     "SHAPE_ENCODER",
@@ -13,5 +13,6 @@ __all__ = [
     "cells",
     "fragments",
     "load_encoder",
+    "FeatureScale",
     "scale_features",
 ]

@@ -17,7 +17,13 @@ class Verdict(StrEnum):
     WATCH = "watch"
     SLOW = "slow"
     LIMIT = "limit"
+    CHALLENGE = "challenge"
     DENY = "deny"
+
+    @property
+    def step(self) -> int:
+        """Place on the ladder, from 0 (`allow`)."""
+        return list(Verdict).index(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

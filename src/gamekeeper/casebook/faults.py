@@ -1,0 +1,54 @@
+"""What does not hold in a casebook, and the error that carries it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gamekeeper.errors import Fault, GamekeeperError, InputError
+
+_EXCERPT_CHARS = 80
+
+
+class CasebookError(GamekeeperError):
+    """A casebook, or a proof taken from one, does not hold.
+
+    Args:
+        faults: All that differs, one entry for each kind and file; at least one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class Tally:
+    """Counts the faults of one file of lines: one entry for each problem, with its first line."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._faults: dict[str, Fault] = {}
+
+    def add(self, line: int, problem: str, found: str, expected: str, try_: str = "") -> None:
+        """Notes a fault of `line`, counted from 1."""
+        if known := self._faults.get(problem):
+            self._faults[problem] = replace(known, count=known.count + 1)
+            return
+        where = f"{self._name}:{line}"
+        self._faults[problem] = Fault(where=where, problem=problem, found=found, expected=expected, try_=try_)
+
+    def faults(self, lines: int) -> list[Fault]:
+        """Returns what was noted, of a file with so many lines."""
+        return [replace(fault, of=lines) for fault in self._faults.values()]
+
+
+def excerpt(line: bytes) -> str:
+    """Returns the beginning of a line without characters that could steer a terminal."""
+    text = line[: _EXCERPT_CHARS + 1].decode("utf-8", "backslashreplace")
+    shown = "".join(c if c.isprintable() else " " for c in text[:_EXCERPT_CHARS])
+    return f"{shown}..." if len(text) > _EXCERPT_CHARS else shown
+
+
+def input_error(where: object, problem: str, found: str, expected: str, try_: str = "") -> InputError:
+    """Returns the error that says why a file, folder or address cannot be used."""
+    return InputError([Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)])
