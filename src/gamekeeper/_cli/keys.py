@@ -1,0 +1,294 @@
+"""`gamekeeper keys`: issue, list, rotate and revoke API keys of the guard."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gamekeeper.errors import InputError
+    from gamekeeper.guard.identity.key_record import KeyRecord
+    from gamekeeper.guard.identity.keys import Keys
+    from gamekeeper.guard.identity.secret import Secret
+
+NAME = "keys"
+SCHEMA = "gamekeeper/keys@1"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Issue, list, rotate and revoke the API keys that `gamekeeper guard` accepts.",
+    epilog="Start: gamekeeper keys issue acme --models 'gpt-*' --expires 90d",
+)
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+_FILE = "guard.sqlite"
+_CLASSIFIERS = "classifier."  # these routes are described by the guard's policy, which is not read here
+
+State = Annotated[str, typer.Option(help="The guard's state: a folder, or redis://...")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error.")]
+Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
+_STATE = "gamekeeper-state"
+
+
+@app.command()
+def issue(
+    account: Annotated[str, typer.Argument(help="Who is charged.")],
+    state: State = _STATE,
+    models: Annotated[
+        list[str] | None, typer.Option(help="Model it may ask; gpt-* for all that begin so. Default: all. Repeat.")
+    ] = None,
+    routes: Annotated[
+        list[str] | None, typer.Option(help="Route it may use, such as openai.chat. Default: all. Repeat.")
+    ] = None,
+    expires: Annotated[str, typer.Option(help="From now: 90d, 12h, 2w; or a day, 2027-01-31 (UTC); or never.")] = "90d",
+    requests_per_day: Annotated[int | None, typer.Option(min=0, help="Requests a day (UTC).")] = None,
+    tokens_per_day: Annotated[int | None, typer.Option(min=0, help="Input and output tokens a day.")] = None,
+    usd_per_day: Annotated[float | None, typer.Option(min=0, help="Dollars a day.")] = None,
+    new_ground_per_day: Annotated[
+        int | None, typer.Option(min=0, help="Cells of the space of prompts a day that it had not touched before.")
+    ] = None,
+    dpop_key: Annotated[
+        str | None, typer.Option(help="Public key (file, JWK or PEM) or thumbprint that must prove each request.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a key and print it, once: only its digest is kept.
+
+    Examples:
+
+      gamekeeper keys issue acme --models 'gpt-*' --routes openai.chat --expires 30d --new-ground-per-day 2000
+
+      gamekeeper keys issue acme --dpop-key client.pub.pem --json
+    """
+    from gamekeeper.guard.identity.principal import Budget
+    from gamekeeper.guard.identity.thumbprint import read_thumbprint
+
+    now = time.time()
+    budget = Budget(requests=requests_per_day, tokens=tokens_per_day, usd=usd_per_day, cells=new_ground_per_day)
+    until = _expiry(expires, now)
+    bound_to = None if dpop_key is None else read_thumbprint(dpop_key)
+    if routes:
+        _require_known(routes)
+    with _keys(state, is_new=True) as keys:
+        record, secret = keys.issue(
+            account, models=models, routes=routes, budget=budget, expires=until, bound_to=bound_to
+        )
+    _print_secret(record, secret, now, json, quiet)
+
+
+@app.command(name="list")
+def list_(
+    state: State = _STATE,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the keys, revoked and expired ones too; never a secret.
+
+    Example:
+
+      gamekeeper keys list --json
+    """
+    from gamekeeper.errors import InputError
+
+    now = time.time()
+    with _keys(state) as keys:
+        records, faults = keys.list(), keys.faults
+    if json:
+        _print_json({"keys": [_shown(record, now) for record in records]})
+    else:
+        for record in records:
+            print(_line(record, now))
+        if not records:
+            typer.echo("no keys; make one: gamekeeper keys issue ACCOUNT", err=True)
+    if faults:
+        raise InputError(faults)
+
+
+@app.command()
+def rotate(
+    id: Annotated[str, typer.Argument(help="Of the key; see `gamekeeper keys list`.")],
+    state: State = _STATE,
+    overlap: Annotated[str, typer.Option(help="How long the old secret counts too: 24h; 0s if it may be stolen.")] = (
+        "24h"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Give a key a new secret and print it, once; scopes, budget and expiry stay.
+
+    Example:
+
+      gamekeeper keys rotate q3vd2k7xw4ab --overlap 1h
+    """
+    overlap_s = _span(overlap)
+    with _keys(state) as keys:
+        record, secret = keys.rotate(id, overlap_s)
+    _print_secret(record, secret, time.time(), json, quiet)
+
+
+@app.command()
+def revoke(
+    id: Annotated[str, typer.Argument(help="Of the key; see `gamekeeper keys list`.")],
+    state: State = _STATE,
+    why: Annotated[str, typer.Option(help="Kept with the revocation.")] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """End a key for good; a running guard refuses it within seconds.
+
+    Example:
+
+      gamekeeper keys revoke q3vd2k7xw4ab --why "found in a public repository"
+    """
+    with _keys(state) as keys:
+        revocation = keys.revoke(id, why)
+    if json:
+        _print_json({"revoked": {"id": id, "at": _time(revocation.at), "why": revocation.why}})
+    if not quiet:
+        typer.echo(f"key {id} is revoked since {_time(revocation.at)}", err=True)
+
+
+@contextmanager
+def _keys(state: str, *, is_new: bool = False) -> Iterator["Keys"]:
+    from gamekeeper.guard.identity.keys import Keys
+    from gamekeeper.guard.store import StoreGoneError, open_store
+
+    if not is_new:
+        _require_state(state)
+    try:
+        store = open_store(state)
+        try:
+            yield Keys(store, time.time)
+        finally:
+            store.close()
+    except StoreGoneError as error:
+        raise _no_state(_without_password(state), "cannot be reached", str(error)) from error
+
+
+def _require_state(state: str) -> None:
+    if "://" in state or (Path(state) / _FILE).exists():
+        return
+    raise _no_state(state, "no state of a guard", f"no {_FILE} in it" if Path(state).exists() else "no such folder")
+
+
+def _no_state(where: str, problem: str, found: str) -> "InputError":
+    from gamekeeper.errors import Fault, InputError
+
+    expected = "a folder that `gamekeeper keys issue` or `gamekeeper guard` made, or redis://HOST:PORT/DB"
+    return InputError(
+        [Fault(where=where, problem=problem, found=found, expected=expected, try_="name it with --state")]
+    )
+
+
+def _without_password(state: str) -> str:
+    return re.sub(r"//[^/]*@", "//", state)
+
+
+def _require_known(names: list[str]) -> None:
+    from gamekeeper.errors import UsageError
+    from gamekeeper.guard.identity.principal import is_in_scope
+    from gamekeeper.guard.routes import known_routes
+
+    known = sorted(route.name for route in known_routes())
+    unknown = [
+        name
+        for name in names
+        if not name.startswith(_CLASSIFIERS) and not any(is_in_scope(route, name) for route in known)
+    ]
+    if unknown:
+        raise UsageError(
+            f"no route {', '.join(unknown)}; there are {', '.join(known)}, and {_CLASSIFIERS}* of a policy"
+        )
+
+
+def _expiry(text: str, now: float) -> float | None:
+    from gamekeeper.errors import UsageError
+
+    if text == "never":
+        return None
+    if _SPAN.fullmatch(text):
+        return now + _span(text)
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise UsageError(f'--expires wants 90d, 12h, 2w, a day such as 2027-01-31, or never; found "{text}"') from None
+
+
+def _span(text: str) -> float:
+    from gamekeeper.errors import UsageError
+
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise UsageError(f'a span of time is a number and s, m, h, d or w, such as 24h; found "{text}"')
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _print_secret(record: "KeyRecord", secret: "Secret", now: float, json: bool, quiet: bool) -> None:
+    if json:
+        _print_json({"key": _shown(record, now), "secret": secret.reveal()})
+    else:
+        print(secret.reveal())
+    if not quiet:
+        typer.echo(_line(record, now), err=True)
+        typer.echo("the key stands on standard output, this once; only its digest is kept", err=True)
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    import orjson
+
+    print(orjson.dumps({"schema": SCHEMA, **fields}, option=orjson.OPT_INDENT_2).decode())
+
+
+def _shown(record: "KeyRecord", now: float) -> dict[str, Any]:
+    from gamekeeper.guard.identity.key_record import public_fields
+
+    fields = public_fields(record) | {"standing": _standing(record, now)}
+    for name in ("issued_at", "since", "expires", "previous_until"):
+        fields[name] = _time(fields[name])
+    if fields["revoked"]:
+        fields["revoked"]["at"] = _time(fields["revoked"]["at"])
+    return fields
+
+
+def _line(record: "KeyRecord", now: float) -> str:
+    limits = {
+        "requests": record.budget.requests,
+        "tokens": record.budget.tokens,
+        "usd": record.budget.usd,
+        "new ground": record.budget.cells,
+    }
+    parts = [
+        f"{record.id}  {record.account}  {_standing(record, now)}",
+        f"models {_names(record.models)}",
+        f"routes {_names(record.routes)}",
+        f"expires {_time(record.expires) or 'never'}",
+        *(f"{what} {limit:g} a day" for what, limit in limits.items() if limit is not None),
+        *(["bound"] if record.bound_to else []),
+    ]
+    return "; ".join(parts)
+
+
+def _standing(record: "KeyRecord", now: float) -> str:
+    if record.revoked:
+        return "revoked"
+    return "expired" if record.expires is not None and now >= record.expires else "counts"
+
+
+def _names(scope: frozenset[str] | None) -> str:
+    return "all" if scope is None else " ".join(sorted(scope))
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

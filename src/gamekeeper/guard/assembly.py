@@ -1,0 +1,216 @@
+"""A guard put together from its policy, with what runs beside requests; the doors are hung into it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from gamekeeper.casebook import Casebook
+from gamekeeper.guard.clock import SteadyClock
+from gamekeeper.guard.core import Core
+from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.doors.asgi import App, AsgiDoor, Scope
+from gamekeeper.guard.gate import Gate
+from gamekeeper.guard.identity import Budget, Principal, state_secret
+from gamekeeper.guard.identity.access import DEFAULT_POLICY, Access
+from gamekeeper.guard.identity.authenticator import Authenticator
+from gamekeeper.guard.identity.dpop import Dpop
+from gamekeeper.guard.identity.jwt import JwtIssuer
+from gamekeeper.guard.identity.keys import Keys
+from gamekeeper.guard.identity.nonce import Nonces
+from gamekeeper.guard.identity.upstream import UpstreamAccounts
+from gamekeeper.guard.policy import GuardPolicy
+from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
+from gamekeeper.guard.store import Store, StoreGoneError, open_store
+from gamekeeper.guard.watch.feed import Feed, Finding
+
+log = logging.getLogger("gamekeeper.guard")
+
+_SIGN_S = 30.0
+_KEYS_S = 0.5
+
+
+class Guard:
+    """Everything behind the doors.
+
+    Args:
+        policy: What to do.
+        clock: The time.
+        told: Takes each thing worth telling a person, as a sentence.
+
+    Raises:
+        InputError: Policy, state or casebook cannot be used.
+    """
+
+    def __init__(
+        self, policy: GuardPolicy, *, clock: SteadyClock | None = None, told: Callable[[str], None] = log.info
+    ) -> None:
+        self.policy, self.folder = policy, Path(policy.state.folder)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        clock = clock or SteadyClock()
+        self._told, self._writing = told, Lock()
+        self.store = open_store(policy.state.redis or policy.state.folder)
+        self.casebook = Casebook.open(self.folder / "casebook", clock=clock.now)
+        self.core = Core(policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock)
+        self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._heard)
+        self.core.watch = self.feed
+        self.routes = Routes((*known_routes(), *_classifiers(policy)))
+        self.keys = Keys(self.store, clock.now) if "keys" in policy.identity.modes else None
+        self.issuers = _issuers(policy)
+        self.upstream_accounts = _upstream_accounts(policy, self.store)
+        self.gate = Gate(self.core, _access(policy, self.routes, self.keys), self._is_known)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._findings: asyncio.Queue[Finding] = asyncio.Queue()
+
+    def door(self, app: App, account_of: Callable[[Scope], str | None] | None = None) -> AsgiDoor:
+        """Returns an ASGI door in front of an app.
+
+        Args:
+            app: Gets judged requests only.
+            account_of: Says who asks by the scope, where something before the door authenticated them; else the
+                policy's `identity` does.
+        """
+        authenticator = None if account_of else self._authenticator()
+        return AsgiDoor(app, self.gate, self.routes, self.policy, authenticator, self.upstream_accounts, account_of)
+
+    async def start(self) -> None:
+        """Starts what runs beside requests."""
+        self._record("guard-started", "guard", {"enforce": self.policy.enforce})
+        beside = (self.core.run(), self.feed.run(), self._hear(), self._sign(), self._refresh_keys())
+        self._tasks = [asyncio.create_task(each) for each in beside]
+
+    async def stop(self) -> None:
+        """Ends it; what was counted and decided is kept."""
+        for task in reversed(self._tasks):
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._record("guard-stopped", "guard", {})
+        self.casebook.close()
+        self.store.close()
+
+    def _record(self, kind: str, subject: str, body: dict[str, Any]) -> None:
+        with self._writing:
+            self.casebook.append(kind, subject, body)
+
+    def _heard(self, finding: Finding) -> None:
+        self._findings.put_nowait(finding)
+
+    async def _hear(self) -> None:
+        """Takes in what the linking process says, one thing after the other, off the event loop where it blocks."""
+        while True:
+            finding = await self._findings.get()
+            try:
+                if finding["kind"] == "ground":  # counters belong to the event loop
+                    self.core.touched(finding["cells"])
+                else:
+                    await asyncio.to_thread(self._take, finding)
+            except StoreGoneError as error:
+                log.error("a finding was lost, the next pass will bring it again: the store is gone (%s)", error)
+
+    def _take(self, finding: Finding) -> None:
+        now = self.core.clock.now()
+        if finding["kind"] == "joined":
+            self._joined(finding["accounts"], now)
+        elif finding["kind"] == "pass":
+            self.core.metrics.pass_s.set(finding["seconds"])
+            self.core.metrics.pass_at.set(now)
+            self._passed([Tracked.from_document(document) for document in finding["campaigns"]])
+
+    def _passed(self, campaigns: list[Tracked]) -> None:
+        for decision in self.core.track(campaigns):
+            self._told(f"{decision.verdict} for {decision.subject} until {decision.until:.0f}: {decision.reasons[0]}")
+
+    def _joined(self, accounts: dict[str, str], now: float) -> None:
+        for account, campaign in accounts.items():
+            if self.core.decisions.join(campaign, account, now):
+                self._told(f"{account} opened with the shape of campaign {campaign} and joins it")
+
+    async def _sign(self) -> None:
+        while True:
+            await asyncio.sleep(_SIGN_S)
+            await asyncio.to_thread(self._sign_head)
+
+    def _sign_head(self) -> None:
+        with self._writing:
+            self.casebook.sign()
+
+    async def _refresh_keys(self) -> None:
+        """Sees keys that were revoked or issued elsewhere, and issuers' new keys."""
+        while True:
+            await asyncio.sleep(_KEYS_S)
+            try:
+                if self.keys is not None:
+                    await asyncio.to_thread(self.keys.refresh)
+                for issuer in self.issuers:
+                    await issuer.refresh_if_due(self.core.clock.now())
+            except StoreGoneError:
+                continue  # said by the core, which meets the same store
+
+    def _authenticator(self) -> Authenticator:
+        identity = self.policy.identity
+        nonces = Nonces(state_secret(self.store, "dpop-nonce")) if identity.dpop_nonce else None
+        bound = identity.dpop != "off" and (self.keys is not None or self.issuers)
+        return Authenticator(
+            keys=self.keys,
+            issuers=self.issuers,
+            dpop=Dpop(self.store, origin=identity.origin, nonces=nonces) if bound else None,
+            dpop_required=identity.dpop == "required",
+            upstream=self.upstream_accounts,
+        )
+
+    def _is_known(self, principal: Principal) -> bool:
+        if principal.kind != "upstream" or self.upstream_accounts is None:
+            return True
+        return self.upstream_accounts.is_confirmed(principal.account)
+
+
+def _classifiers(policy: GuardPolicy) -> list[ClassifierRoute]:
+    return [
+        ClassifierRoute(path=c.path, rows=c.rows, scores=c.scores, label=c.label, model=c.model)
+        for c in policy.classifiers
+    ]
+
+
+def _budget(policy: GuardPolicy) -> Budget:
+    day = policy.identity.budget
+    return Budget(requests=day.requests, tokens=day.tokens, usd=day.usd, cells=day.new_ground)
+
+
+def _issuers(policy: GuardPolicy) -> list[JwtIssuer]:
+    if "jwt" not in policy.identity.modes:
+        return []
+    several = len(policy.identity.issuers) > 1
+    return [
+        JwtIssuer(
+            issuer=i.issuer,
+            audience=i.audience,
+            jwks=i.jwks,
+            account_claim=i.account_claim,
+            models_claim=i.models_claim,
+            routes_claim=i.routes_claim,
+            algorithms=i.algorithms,
+            max_age_s=i.max_age_s,
+            account_prefix=f"{i.issuer}|" if several else "",
+            budget=_budget(policy),
+        )
+        for i in policy.identity.issuers
+    ]
+
+
+def _upstream_accounts(policy: GuardPolicy, store: Store) -> UpstreamAccounts | None:
+    if "upstream" not in policy.identity.modes:
+        return None
+    return UpstreamAccounts(state_secret(store, "upstream"), budget=_budget(policy))
+
+
+def _access(policy: GuardPolicy, routes: Routes, keys: Keys | None) -> Access | None:
+    """The policy's Cedar file; without one the scopes of keys and tokens decide; nothing where there are none."""
+    if policy.identity.access is not None:
+        return Access.read(Path(policy.identity.access), routes=routes.names)
+    scoped = keys is not None or "jwt" in policy.identity.modes
+    return Access.read(DEFAULT_POLICY, routes=routes.names) if scoped else None

@@ -1,0 +1,264 @@
+"""The guard without its doors: judges a request, counts an answer, keeps decisions and counters.
+
+Nothing here waits: what blocks (store, casebook) is done twice a second off the event loop, linking in a process
+of its own. What a judgement needs is in memory.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gamekeeper.guard.accounts import Account, Accounts
+from gamekeeper.guard.budget import overdrawn
+from gamekeeper.guard.caller import Caller
+from gamekeeper.guard.clock import SteadyClock, day_of
+from gamekeeper.guard.decision import Decision, Tracked
+from gamekeeper.guard.decisions import Decisions, Record
+from gamekeeper.guard.identity import Principal
+from gamekeeper.guard.ladder import PASS, Act, Refusal, Steps
+from gamekeeper.guard.metrics import Metrics
+from gamekeeper.guard.policy import GuardPolicy
+from gamekeeper.guard.prices import Prices
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.store import Spent, Store, StoreGoneError
+from gamekeeper.verdict import Verdict
+
+log = logging.getLogger("gamekeeper.guard")
+
+_FLUSH_S = 0.5
+_GONE = Refusal(status=503, code="unavailable", message="the guard cannot reach its store; try again soon")
+
+
+class Watch(Protocol):
+    """Where answered exchanges go to be linked."""
+
+    def send(self, row: dict[str, Any]) -> None:
+        """Takes an exchange; never blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the guard thinks of a request, and what is done with it.
+
+    Args:
+        decision: The strongest decision that holds for its account.
+        act: What is done; nothing in a dry run.
+        would: What would be done, were the policy enforced.
+    """
+
+    decision: Decision | None
+    act: Act
+    would: Act
+
+
+class Core:
+    """See the module.
+
+    Args:
+        policy: What to do.
+        store: Where decisions and counters are kept.
+        key: Secret for challenges and keyed noise, 32 bytes.
+        record: Writes to the casebook.
+        watch: Where answered exchanges go.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        policy: GuardPolicy,
+        store: Store,
+        key: bytes,
+        *,
+        record: Record = lambda kind, subject, body: None,
+        watch: Watch | None = None,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        self.policy, self.store, self.watch = policy, store, watch
+        self.clock = clock or SteadyClock()
+        self.metrics = Metrics()
+        self.decisions = Decisions(store, policy.ladder, record)
+        self._record, self._steps, self._prices = record, Steps(policy.ladder, key), Prices(policy.prices)
+        today = day_of(self.clock.now())
+        self.accounts = Accounts(store.spent(today), today, policy.limits.accounts)
+        self._done: Counter[tuple[str, str]] = Counter()
+        self.store_up = True
+        self.decisions.refresh(self.clock.now())
+        self.metrics.enforcing.set(policy.enforce)
+        self.metrics.store_up.set(1)
+
+    def judge(
+        self,
+        principal: Principal,
+        route: str,
+        query: Query,
+        now: float,
+        *,
+        proof: str | None = None,
+        is_known: bool = True,
+    ) -> Judgement:
+        """Judges a request: its budget first, then what holds for its account.
+
+        Args:
+            principal: Who asks, as authenticated.
+            route: Name of the route.
+            query: What is asked.
+            now: Epoch seconds.
+            proof: A proof of work that came along.
+            is_known: Whether the account is more than a claim; nothing is kept of one that is not.
+        """
+        account = self.accounts.of(principal.account) if is_known else Account(principal.account, Spent())
+        if refusal := self._unavailable() or overdrawn(principal.budget, account.spent, now):
+            refused = Act(action=refusal.code, refusal=refusal)
+            return self._judged(principal, route, None, refused, refused)
+        decision = self.decisions.of(principal.account, now)
+        would = self._steps.act(decision, account, now, proof=proof, authenticated_at=principal.authenticated_at)
+        return self._judged(principal, route, decision, would if self.policy.enforce else PASS, would)
+
+    def answered(
+        self, principal: Principal, route: str, query: Query, usage: Usage, caller: Caller, now: float
+    ) -> None:
+        """Counts an answer that was given, and hands the exchange over to be linked."""
+        input_tokens, output_tokens = usage.input_tokens or 0, usage.output_tokens or 0
+        micro_usd = self._prices.micro_usd(query.model, input_tokens, output_tokens)
+        self.accounts.charge(principal.account, Spent(1, input_tokens + output_tokens, micro_usd, 0))
+        self.metrics.exchanges.labels(route).inc(query.inputs)
+        self.metrics.tokens.labels("input").inc(input_tokens)
+        self.metrics.tokens.labels("output").inc(output_tokens)
+        if self.watch is not None:
+            for row in exchange_rows(principal, query, usage, caller, now):
+                self.watch.send(row)
+
+    def touched(self, cells: dict[str, int]) -> None:
+        """Charges new ground, as the linking process counted it."""
+        for account, new in cells.items():
+            self.accounts.charge(account, Spent(cells=new))
+
+    def track(self, campaigns: list[Tracked]) -> list[Decision]:
+        """Takes in the campaigns of a pass; blocks on the store."""
+        made = self.decisions.track(campaigns, self.clock.now())
+        self._gauge()
+        return made
+
+    def decide(self, decision: Decision) -> bool:
+        """Makes a decision; blocks on the store."""
+        new = self.decisions.add(decision)
+        self._gauge()
+        return new
+
+    def lift(self, id: str, by: str, why: str) -> Decision | None:
+        """Lifts a decision; blocks on the store."""
+        lifted = self.decisions.lift(id, by=by, why=why, now=self.clock.now())
+        self._gauge()
+        return lifted
+
+    async def run(self) -> None:
+        """Keeps store and memory in step, twice a second, until cancelled; then once more."""
+        try:
+            while True:
+                await asyncio.sleep(_FLUSH_S)
+                unsaved, done = self._collected()
+                saved = await asyncio.to_thread(self._save, unsaved, done)
+                self._saved(unsaved, saved)
+        finally:
+            unsaved, done = self._collected()
+            self._save(unsaved, done)
+
+    def keep(self) -> None:
+        """Does once what `run` does twice a second."""
+        unsaved, done = self._collected()
+        self._saved(unsaved, self._save(unsaved, done))
+
+    def _collected(self) -> tuple[dict[str, Spent], Counter[tuple[str, str]]]:
+        """Takes what is to be saved; on the event loop, where requests change it."""
+        self.metrics.clock_off.set(self.clock.follow())
+        self.metrics.accounts.set(len(self.accounts))
+        done, self._done = self._done, Counter()
+        return self.accounts.unsaved(), done
+
+    def _save(self, unsaved: dict[str, Spent], done: Counter[tuple[str, str]]) -> bool:
+        """Saves counters and actions, sees what others changed, ends what has ended; blocks. False: not saved."""
+        self._record_actions(done)
+        try:
+            if unsaved:
+                self.store.add(self.accounts.day, unsaved)
+        except StoreGoneError as error:
+            self._is_up(False, str(error))
+            return False
+        try:
+            if self.decisions.refresh(self.clock.now()):
+                self._gauge()
+            self._is_up(True)
+        except StoreGoneError as error:
+            self._is_up(False, str(error))
+        return True
+
+    def _saved(self, unsaved: dict[str, Spent], saved: bool) -> None:
+        if saved:
+            self.accounts.turn(self.clock.now())
+        else:
+            self.accounts.restore(unsaved)
+
+    def _judged(self, principal: Principal, route: str, decision: Decision | None, act: Act, would: Act) -> Judgement:
+        self.metrics.requests.labels(route, act.action).inc()
+        if would is not act:
+            self.metrics.would.labels(route, would.action).inc()
+        if would.action != "pass":
+            self._done[principal.account, would.action] += 1
+        return Judgement(decision=decision, act=act, would=would)
+
+    def _unavailable(self) -> Refusal | None:
+        return None if self.store_up or self.policy.state.when_gone == "open" else _GONE
+
+    def _record_actions(self, done: Counter[tuple[str, str]]) -> None:
+        """Actions are recorded twice a second, counted by account: one by one they would slow everybody."""
+        if done:
+            actions = [{"account": account, "action": action, "requests": n} for (account, action), n in done.items()]
+            self._record("actions", "accounts", {"enforced": self.policy.enforce, "actions": actions})
+
+    def _is_up(self, up: bool, why: str = "") -> None:
+        self.metrics.store_up.set(up)
+        if up != self.store_up:
+            fails = "requests pass" if self.policy.state.when_gone == "open" else "requests are refused"
+            log.error(
+                "the store can be reached again" if up else "the store is gone (%s): %s", *(() if up else (why, fails))
+            )
+        self.store_up = up
+
+    def _gauge(self) -> None:
+        held = Counter(str(d.verdict) for d in self.decisions.all.values())
+        for verdict in Verdict:
+            self.metrics.decisions.labels(str(verdict)).set(held[str(verdict)])
+        self.metrics.campaigns.set(len(self.decisions.campaigns))
+        self.metrics.members.set(sum(len(c.accounts) + len(c.joined) for c in self.decisions.campaigns.values()))
+
+
+def exchange_rows(principal: Principal, query: Query, usage: Usage, caller: Caller, now: float) -> list[dict[str, Any]]:
+    """Returns an answered request in hunt's columns, one row an input; tokens are shared among them."""
+    inputs: list[tuple[str, Any]] = [("prompt", prompt) for prompt in query.prompts]
+    inputs += [("features", row) for row in query.features]
+    shared = {
+        "time": now,
+        "account": principal.account,
+        "model": query.model,
+        "system": query.system,
+        "turn": query.turn,
+        "input_tokens": _share(usage.input_tokens, len(inputs)),
+        "output_tokens": _share(usage.output_tokens, len(inputs)),
+        "temperature": query.temperature,
+        "n": query.n,
+        "logprobs": query.logprobs,
+        "tools": query.tools,
+        "ip": caller.ip,
+        "asn": caller.asn,
+        "client": caller.client,
+    }
+    if principal.budget.cells is not None:
+        shared["count_ground"] = True  # watch.rows.COUNT_GROUND, which would load frames here
+    return [{**shared, name: value} for name, value in inputs]
+
+
+def _share(tokens: int | None, inputs: int) -> int | None:
+    return None if tokens is None else tokens // max(inputs, 1)

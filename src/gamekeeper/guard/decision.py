@@ -1,0 +1,156 @@
+"""A decision: what holds for an account or a campaign, why, until when, and how one gets out of it."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from gamekeeper.verdict import Verdict
+
+FORMAT = "gamekeeper/decision@1"
+Challenge = Literal["proof", "reauthenticate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What holds, for whom, and until when.
+
+    Args:
+        id: Same subject, verdict and cause: same id, so that one decision is not made twice.
+        subject: `account:NAME` or `campaign:ID`; a campaign's decision holds for all its members.
+        verdict: What holds.
+        reasons: Why, in words.
+        innocent: What an innocent explanation would look like.
+        since: When it began, epoch seconds.
+        until: When it ends unless renewed, epoch seconds.
+        by: `guard`, or who decided.
+        challenge: What `challenge` asks for.
+    """
+
+    id: str
+    subject: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    innocent: tuple[str, ...] = ()
+    since: float
+    until: float
+    by: str = "guard"
+    challenge: Challenge | None = None
+
+    @classmethod
+    def make(cls, subject: str, verdict: Verdict, cause: str, **fields: Any) -> "Decision":
+        """Returns a decision whose id follows from subject, verdict and cause."""
+        told = f"{subject}\n{verdict}\n{cause}".encode()
+        return cls(id=hashlib.blake2b(told, digest_size=6).hexdigest(), subject=subject, verdict=verdict, **fields)
+
+    def renewed(self, until: float) -> "Decision":
+        """Returns the same decision with a later end."""
+        return replace(self, until=max(self.until, until))
+
+    @property
+    def way_back(self) -> str:
+        """How one gets out of it."""
+        if self.challenge == "reauthenticate":
+            return "sign in again, or have the key rotated; or it ends by itself"
+        if self.challenge == "proof":
+            return "answer the challenge with a proof of work; or it ends by itself"
+        return "it ends by itself unless the reasons go on; the operator can lift it"
+
+    def document(self) -> dict[str, Any]:
+        """Returns it as JSON can hold it."""
+        return {
+            "format": FORMAT,
+            "id": self.id,
+            "subject": self.subject,
+            "verdict": str(self.verdict),
+            "reasons": list(self.reasons),
+            "innocent": list(self.innocent),
+            "since": self.since,
+            "until": self.until,
+            "by": self.by,
+            "challenge": self.challenge,
+            "way_back": self.way_back,
+        }
+
+    @classmethod
+    def from_document(cls, read: dict[str, Any]) -> "Decision":
+        """Reads what `document` wrote."""
+        return cls(
+            id=read["id"],
+            subject=read["subject"],
+            verdict=Verdict(read["verdict"]),
+            reasons=tuple(read["reasons"]),
+            innocent=tuple(read["innocent"]),
+            since=read["since"],
+            until=read["until"],
+            by=read["by"],
+            challenge=read["challenge"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """A campaign as the guard follows it from pass to pass.
+
+    Args:
+        id: Stays the same while more than half of the members do.
+        accounts: Members, by name.
+        joined: Members that opened with its shape after it was found, and when, epoch seconds.
+        p_benign: Rank among decoy groups.
+        verdict: What the evidence suffices for.
+        families: Families of evidence that speak against it.
+        reasons: Why, in words.
+        innocent: Innocent explanations.
+        exchanges: Of its members in the window.
+        found: When a pass first found it, epoch seconds.
+        stood: When a pass last found it.
+        pivot: When half of its members had moved to a newly released model within a day, and to which.
+    """
+
+    id: str
+    accounts: frozenset[str]
+    joined: tuple[tuple[str, float], ...] = ()
+    p_benign: float
+    verdict: Verdict
+    families: tuple[str, ...]
+    reasons: tuple[str, ...]
+    innocent: tuple[str, ...]
+    exchanges: int
+    found: float
+    stood: float
+    pivot: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Returns it as JSON can hold it."""
+        return {
+            "format": "gamekeeper/campaign@1",
+            "id": self.id,
+            "accounts": sorted(self.accounts),
+            "joined": [list(j) for j in self.joined],
+            "p_benign": self.p_benign,
+            "verdict": str(self.verdict),
+            "families": list(self.families),
+            "reasons": list(self.reasons),
+            "innocent": list(self.innocent),
+            "exchanges": self.exchanges,
+            "found": self.found,
+            "stood": self.stood,
+            "pivot": self.pivot,
+        }
+
+    @classmethod
+    def from_document(cls, read: dict[str, Any]) -> "Tracked":
+        """Reads what `document` wrote."""
+        return cls(
+            id=read["id"],
+            accounts=frozenset(read["accounts"]),
+            joined=tuple((account, at) for account, at in read["joined"]),
+            p_benign=read["p_benign"],
+            verdict=Verdict(read["verdict"]),
+            families=tuple(read["families"]),
+            reasons=tuple(read["reasons"]),
+            innocent=tuple(read["innocent"]),
+            exchanges=read["exchanges"],
+            found=read["found"],
+            stood=read["stood"],
+            pivot=read["pivot"],
+        )

@@ -1,0 +1,281 @@
+"""The ASGI door: judges requests on their way to an app, and answers on their way back.
+
+The proxy is this door in front of an app that forwards (`upstream`); a middleware is this door in front of a model
+server's own app. An answer of somebody who is not limited passes byte by byte as it comes; token counts are read
+off beside it. An answer of somebody who is limited is stripped: whole, or event by event.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from gamekeeper.guard.caller import Callers
+from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
+from gamekeeper.guard.gate import Gate, Passage, StoppedError, forwarded
+from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity.authenticator import Authenticator
+from gamekeeper.guard.identity.upstream import UpstreamAccounts
+from gamekeeper.guard.ladder import Refusal
+from gamekeeper.guard.policy import GuardPolicy
+from gamekeeper.guard.routes import Route, Routes, clean_path, serialise
+from gamekeeper.guard.work import HEADER as PROOF_HEADER
+
+log = logging.getLogger("gamekeeper.guard")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_PATHS = 10_000  # remembered; most APIs have five
+
+_NOT_FORWARDED = frozenset(
+    {b"content-length", b"accept-encoding", b"transfer-encoding", b"expect", PROOF_HEADER.encode()}
+)
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a method and path are: a route and the clean path; no route where there is nothing to judge."""
+
+    route: Route | None
+    path: str
+
+
+class AsgiDoor:
+    """See the module.
+
+    Args:
+        app: What stands behind: it gets judged requests only.
+        gate: Judges.
+        routes: Those that are known.
+        policy: What happens to others, and what one request may take.
+        authenticator: Says who asks.
+        upstream_accounts: Told which credentials the upstream takes.
+        account_of: Instead of that: says who asks by the scope, where the app around the door authenticated them.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        gate: Gate,
+        routes: Routes,
+        policy: GuardPolicy,
+        authenticator: Authenticator | None,
+        upstream_accounts: UpstreamAccounts | None = None,
+        account_of: Callable[[Scope], str | None] | None = None,
+    ) -> None:
+        self._app, self._gate, self._routes, self._policy = app, gate, routes, policy
+        self._authenticator, self._account_of = authenticator, account_of
+        self._upstream_accounts = upstream_accounts
+        self._found: dict[tuple[str, bytes], Found] = {}
+        self._callers = Callers(policy.identity)
+        self._metrics = gate.core.metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Takes one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        found = self._find(scope) if scope["type"] == "http" else None
+        if found is None:
+            await self._unknown(scope, receive, send)
+        elif found.route is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._known(found.route, found.path, scope, receive, send)
+
+    def _find(self, scope: Scope) -> "Found | None":
+        asked = scope["method"], _raw_path(scope)
+        if (known := self._found.get(asked)) is not None:
+            return known
+        found = self._look_up(asked[0], asked[1].decode("latin-1"))
+        if found is not None and len(self._found) < _PATHS:
+            self._found[asked] = found
+        return found
+
+    def _look_up(self, method: str, raw: str) -> "Found | None":
+        path = clean_path(raw, self._policy.prefix)
+        if path is None:
+            return None
+        if (route := self._routes.find(method, path)) is not None:
+            return Found(route, path)
+        return Found(None, path) if self._routes.find_harmless(method, path) else None
+
+    async def _unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuses a route that cannot be judged, or passes it in the open."""
+        passes = self._policy.unknown_routes == "pass"
+        self._metrics.unknown.labels("passed" if passes else "refused").inc()
+        told = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
+        log.warning("unknown route %s: %s", "passed without judgement" if passes else "refused", told)
+        if passes:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await _refuse(send, None, Refusal(status=404, code="unknown_route", message="no such route"))
+
+    async def _known(self, route: Route, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            principal = await self._principal(scope)
+            raw = await self._body(scope, receive)
+            caller = self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
+            proof = _header(scope["headers"], PROOF_HEADER.encode())
+            passage = self._gate.enter(route, path, raw, principal, caller, proof)
+        except StoppedError as stopped:
+            await _refuse(send, route, stopped.refusal)
+            return
+        if wait := passage.judgement.act.wait_s:
+            await asyncio.sleep(wait)
+        await self._through(passage, scope, receive, send)
+
+    async def _principal(self, scope: Scope) -> Principal:
+        if self._account_of is not None:
+            account = self._account_of(scope)
+            if not account:
+                raise StoppedError(Refusal(status=401, code="missing_account", message="who asks is not known"))
+            return Principal(account=account, credential="host", kind="host")
+        assert self._authenticator is not None
+        headers, now = scope["headers"], self._gate.core.clock.now()
+        arguments = headers, scope["method"], _url(scope), now
+        try:
+            if self._authenticator.is_blocking(headers):
+                return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
+            return self._authenticator.authenticate(*arguments)
+        except Refused as refused:
+            self._metrics.refused.labels(refused.code).inc()
+            if refused.signal:
+                self._metrics.signals.labels(refused.signal).inc()
+            told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
+            raise StoppedError(
+                Refusal(status=refused.status, code=refused.code, message=refused.message, headers=told)
+            ) from None
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Reads the body, no further than the limit and no longer than it may take."""
+        limits = self._policy.limits
+        _require_plain(scope["headers"], limits.body_bytes)
+        message = await self._receive_within(receive, limits.receive_s)
+        if not message.get("more_body"):
+            return _within(message.get("body", b""), limits.body_bytes)
+        parts, size = [message.get("body", b"")], len(message.get("body", b""))
+        ends = asyncio.get_running_loop().time() + limits.receive_s
+        while message.get("more_body"):
+            message = await self._receive_within(receive, ends - asyncio.get_running_loop().time())
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limits.body_bytes:
+                raise StoppedError(_too_large(limits.body_bytes))
+        return b"".join(parts)
+
+    async def _receive_within(self, receive: Receive, seconds: float) -> Message:
+        try:
+            async with asyncio.timeout(seconds):
+                message = await receive()
+        except TimeoutError:
+            raise StoppedError(Refusal(status=408, code="too_slow", message="the body took too long")) from None
+        if message["type"] == "http.disconnect":
+            raise StoppedError(Refusal(status=400, code="gone", message="the client went away"))
+        return message
+
+    async def _through(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on, and the answer back."""
+        answer, body = Answer(passage, send, self._policy.limits), forwarded(passage)
+        inner = self._scope_for_app(scope, passage, len(body))
+        try:
+            await self._app(inner, _once(body, receive), answer)
+        except BrokenAnswerError as broken:
+            await self._broken(passage, broken, answer, send)
+        finally:
+            self._authenticated(passage.principal, answer.status)
+            if answer.was_given:
+                self._gate.leave(passage, answer.usage)
+
+    async def _broken(self, passage: Passage, broken: BrokenAnswerError, answer: Answer, send: Send) -> None:
+        """An answer that cannot be stripped is not given."""
+        self._metrics.upstream.labels("unreadable").inc()
+        log.error("an answer of %s could not be stripped: %s", passage.route.name, broken)
+        if answer.has_begun:
+            raise broken  # the server ends the connection: the client sees that the answer is not whole
+        await _refuse(send, passage.route, Refusal(status=502, code="upstream", message="the answer could not be read"))
+
+    def _authenticated(self, principal: Principal, status: int) -> None:
+        if self._upstream_accounts is not None and principal.kind == "upstream" and status:
+            self._upstream_accounts.answered(principal.account, status)
+
+    def _scope_for_app(self, scope: Scope, passage: Passage, length: int) -> Scope:
+        headers: Headers = scope["headers"]
+        if self._authenticator is not None:
+            headers = self._authenticator.forwardable(headers, passage.principal)
+        kept = [(name, value) for name, value in headers if name not in _NOT_FORWARDED]
+        kept.append((b"content-length", str(length).encode()))
+        path = self._policy.prefix + passage.path
+        return {**scope, "headers": kept, "path": path, "raw_path": path.encode()}
+
+
+def _raw_path(scope: Scope) -> bytes:
+    """The path as the client wrote it, undecoded."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    return raw.partition(b"?")[0]
+
+
+def _url(scope: Scope) -> str:
+    host = _header(scope["headers"], b"host") or ""
+    return f"{scope.get('scheme', 'http')}://{host}{_raw_path(scope).decode('latin-1')}"
+
+
+def _header(headers: Headers, wanted: bytes) -> str | None:
+    for name, value in headers:
+        if name == wanted:
+            return value.decode("latin-1")
+    return None
+
+
+def _require_plain(headers: Headers, limit: int) -> None:
+    """Raises for bodies that are not plain JSON, or say that they are too large."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise StoppedError(_too_large(limit))
+        if name == b"content-encoding" and value.lower() != b"identity":
+            raise StoppedError(Refusal(status=415, code="encoded", message="send the body without content-encoding"))
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise StoppedError(_too_large(limit))
+    return body
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(status=413, code="too_large", message=f"the body may have {limit:,} bytes")
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the judged body, then waits for the client to go away."""
+    given = False
+
+    async def receive_body() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_body
+
+
+async def _refuse(send: Send, route: Route | None, refusal: Refusal) -> None:
+    if route is None:
+        document: dict[str, Any] = {"error": {"code": refusal.code, "message": refusal.message}}
+    else:
+        document = route.refusal(refusal.status, refusal.code, refusal.message)
+    body = serialise(document)
+    headers = [(name.encode(), value.encode()) for name, value in refusal.headers]
+    headers += [_JSON, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

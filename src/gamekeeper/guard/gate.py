@@ -1,0 +1,135 @@
+"""One request through the guard, whatever door it came in by.
+
+    route -> who asks -> body -> may they -> judge -> narrow -> (the upstream) -> strip -> count
+
+Every step that cannot be taken stops the request: what cannot be judged is not passed.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from gamekeeper.guard.caller import Caller
+from gamekeeper.guard.core import Core, Judgement
+from gamekeeper.guard.identity import Principal
+from gamekeeper.guard.identity.access import Access
+from gamekeeper.guard.ladder import Refusal
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes import Json, Route, UnreadableError, Withheld, parse, serialise
+
+log = logging.getLogger("gamekeeper.guard")
+
+
+class StoppedError(Exception):
+    """A request that goes no further, and the answer to it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A request that was judged and may go on.
+
+    Args:
+        route: Whose form it has.
+        path: Clean, without prefix.
+        query: What is asked.
+        principal: Who asks.
+        caller: Where from.
+        judgement: What was found and is done.
+        body: What is forwarded, as judged and narrowed.
+    """
+
+    route: Route
+    path: str
+    query: Query
+    principal: Principal
+    caller: Caller
+    judgement: Judgement
+    body: Json
+
+    @property
+    def withheld(self) -> Withheld | None:
+        """What the answer goes without."""
+        return self.judgement.act.withheld
+
+
+class Gate:
+    """See the module.
+
+    Args:
+        core: Judges.
+        access: Says who may use what; None lets every authenticated account use everything.
+        is_known: Whether an account is more than a claim yet; those that are not get no state in memory.
+    """
+
+    def __init__(
+        self, core: Core, access: Access | None = None, is_known: Callable[[Principal], bool] = lambda principal: True
+    ) -> None:
+        self.core, self._access, self._is_known = core, access, is_known
+
+    def enter(
+        self, route: Route, path: str, raw: bytes, principal: Principal, caller: Caller, proof: str | None = None
+    ) -> Passage:
+        """Judges a whole request.
+
+        Args:
+            route: Of the request.
+            path: Of the request, cleaned, without prefix.
+            raw: Its body.
+            principal: Who asks, as authenticated.
+            caller: Where from.
+            proof: A proof of work that came along.
+
+        Raises:
+            StoppedError: It goes no further.
+        """
+        began, now = perf_counter(), self.core.clock.now()
+        body, query = self._read(route, path, raw)
+        self._require_access(principal, route, query, caller, now)
+        judgement = self.core.judge(principal, route.name, query, now, proof=proof, is_known=self._is_known(principal))
+        if judgement.act.refusal is not None:
+            raise StoppedError(judgement.act.refusal)
+        if judgement.act.withheld is not None:
+            body = route.narrow(body, judgement.act.withheld)
+        self.core.metrics.judged.observe(perf_counter() - began)
+        return Passage(
+            route=route, path=path, query=query, principal=principal, caller=caller, judgement=judgement, body=body
+        )
+
+    def leave(self, passage: Passage, usage: Usage) -> None:
+        """Counts an answer that was given, whole or in part."""
+        now = self.core.clock.now()
+        self.core.answered(passage.principal, passage.route.name, passage.query, usage, passage.caller, now)
+
+    def _read(self, route: Route, path: str, raw: bytes) -> tuple[Json, Query]:
+        try:
+            body = parse(raw)
+            return body, route.read(body, path)
+        except UnreadableError as error:
+            self.core.metrics.refused.labels("unreadable").inc()
+            raise StoppedError(Refusal(status=400, code="unreadable", message=str(error))) from None
+
+    def _require_access(self, principal: Principal, route: Route, query: Query, caller: Caller, now: float) -> None:
+        if self._access is None:
+            return
+        decision = self.core.decisions.of(principal.account, now)
+        context = {
+            "ip": caller.ip or "",
+            "level": str(decision.verdict) if decision else "allow",
+            "hour": int(now // 3600 % 24),
+            "stream": query.stream,
+        }
+        allowed = self._access.is_allowed(principal, route.name, query.model, context)
+        if not allowed.allowed:
+            self.core.metrics.refused.labels("forbidden").inc()
+            message = f"this credential may not use {query.model or 'this model'} by {route.name}"
+            raise StoppedError(Refusal(status=403, code="forbidden", message=message))
+
+
+def forwarded(passage: Passage) -> bytes:
+    """Returns the body that goes to the upstream: what was judged, written anew."""
+    return serialise(passage.body)

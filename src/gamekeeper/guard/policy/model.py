@@ -1,0 +1,317 @@
+"""The policy as data; every field has a default that a first day in dry run can live with."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
+
+from gamekeeper.verdict import Verdict
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Path = Annotated[str, Field(pattern=r"^/[^\s?#]*$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ClassifierApi(_Part):
+    """A classifier that answers JSON; places in a document are named by dotted paths.
+
+    Args:
+        path: Of the operation, such as `/score`.
+        rows: Where the inputs stand in the request.
+        scores: Where the scores of each input stand in the answer.
+        label: Where the label stands, if the answer has one.
+        model: Name of the model, for scopes and prices.
+    """
+
+    path: Path
+    rows: str = "instances"
+    scores: str = "predictions"
+    label: str | None = None
+    model: str | None = None
+
+
+class Issuer(_Part):
+    """Whose tokens (OIDC, JWT) are accepted.
+
+    Args:
+        issuer: The `iss` claim, to the letter.
+        audience: The `aud` claim.
+        jwks: File or URL of the issuer's keys.
+        account_claim: Claim that names who is charged.
+        models_claim: Claim that lists models, if tokens are scoped by it.
+        routes_claim: Claim that lists routes, if tokens are scoped by it.
+        algorithms: Signatures that are accepted.
+        max_age_s: Oldest token that is accepted, by its `iat`.
+    """
+
+    issuer: str
+    audience: str
+    jwks: str
+    account_claim: str = "sub"
+    models_claim: str | None = None
+    routes_claim: str | None = None
+    algorithms: tuple[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], ...] = ("ES256", "RS256")
+    max_age_s: Positive = 86_400
+
+
+class DayBudget(_Part):
+    """What every account of an issuer or of the upstream may use up in a day; keys have budgets of their own.
+
+    Args:
+        requests: Requests answered.
+        tokens: Input and output tokens.
+        usd: Dollars, by `prices`.
+        new_ground: Cells of the space of inputs that it had not touched before.
+    """
+
+    requests: Count | None = None
+    tokens: Count | None = None
+    usd: Positive | None = None
+    new_ground: Count | None = None
+
+
+class Identity(_Part):
+    """Who is charged. What a client calls itself is never used.
+
+    Args:
+        modes: `keys`: those of `gamekeeper keys`; `jwt`: tokens of `issuers`; `upstream`: a digest of the
+            credential that the upstream itself checks; `host`: the app around the middleware says.
+        issuers: Whose tokens are accepted.
+        dpop: Whether tokens must be bound to their sender (RFC 9449).
+        dpop_nonce: Ask for a nonce of ours in every proof.
+        origin: Where clients reach this API, such as `https://api.example.com`; proofs must be made for it.
+        budget: Of accounts that have no key of ours.
+        trusted_proxies: Networks whose `x-forwarded-for` is believed.
+        client_header: Header in which a trusted proxy says the TLS fingerprint; else the user agent is used.
+        country_header: Header in which a trusted proxy says the country, two letters.
+        asn_header: Header in which a trusted proxy says the network's number.
+        access: A Cedar policy file; else scopes of the key decide.
+    """
+
+    modes: tuple[Literal["keys", "jwt", "upstream", "host"], ...] = ("upstream",)
+    issuers: tuple[Issuer, ...] = ()
+    dpop: Literal["off", "optional", "required"] = "optional"
+    dpop_nonce: bool = False
+    origin: str | None = None
+    budget: DayBudget = DayBudget()
+    trusted_proxies: tuple[str, ...] = ()
+    client_header: str | None = None
+    country_header: str | None = None
+    asn_header: str | None = None
+    access: str | None = None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """`trusted_proxies`, parsed."""
+        return tuple(map(ip_network, self.trusted_proxies))
+
+
+class Limits(_Part):
+    """What one request may take.
+
+    Args:
+        body_bytes: Largest request body.
+        answer_bytes: Largest whole answer of an account that is limited; it is held to be stripped.
+        event_bytes: Largest event of a stream.
+        receive_s: A request body must have come by then.
+        connect_s: The upstream must have accepted by then.
+        answer_s: The upstream must have begun to answer by then.
+        idle_s: Longest pause inside an answer.
+        accounts: Accounts whose state is kept in memory; the longest idle give way.
+        connections: Connections at once, to clients.
+    """
+
+    body_bytes: Count = 4 << 20
+    answer_bytes: Count = 32 << 20
+    event_bytes: Count = 1 << 20
+    receive_s: Positive = 30
+    connect_s: Positive = 5
+    answer_s: Positive = 600
+    idle_s: Positive = 120
+    accounts: Count = 1_000_000
+    connections: Count = 4_096
+
+
+class Slowed(_Part):
+    """What `slow` does to an account.
+
+    Args:
+        requests_per_minute: Rate that its token bucket refills at.
+        burst: Requests that may come at once.
+        wait_s: Longest delay; beyond it the answer is 429 with `retry-after`.
+    """
+
+    requests_per_minute: Positive = 6
+    burst: Count = 3
+    wait_s: Annotated[float, Field(ge=0)] = 5
+
+
+class Limited(_Part):
+    """What `limit` takes away, besides what `slow` does.
+
+    Args:
+        logprobs: Withhold log-probabilities.
+        logit_bias: Withhold logit bias.
+        choices: Answers to one input, at most.
+        reasoning: Withhold reasoning traces.
+        scores: Defence for classifiers' scores, see `gamekeeper list defences`; empty for none.
+        parameters: Its parameters.
+        decimals: Decimals of embedding numbers; None leaves them.
+    """
+
+    logprobs: bool = True
+    logit_bias: bool = True
+    choices: Count | None = 1
+    reasoning: bool = True
+    scores: str = "labels-only"
+    parameters: dict[str, float] = Field(default_factory=dict)
+    decimals: Annotated[int, Field(ge=0, le=8)] | None = 2
+
+
+class Ladder(_Part):
+    """What verdicts lead to.
+
+    Args:
+        highest: The most that the guard decides by itself; people may decide more.
+        hours: How long a decision holds unless it is renewed.
+        lifted_days: How long the guard leaves alone what a person has lifted.
+        slow: What `slow` does.
+        limit: What `limit` takes away.
+        proof_s: Work that `challenge` asks for, in seconds of one core of a client.
+        proof_requests: Requests that one proof opens.
+        step_up: A stolen key's signals must add up to so many before re-authentication is asked for.
+    """
+
+    highest: Verdict = Verdict.LIMIT
+    hours: Positive = 48
+    lifted_days: Positive = 30
+    slow: Slowed = Slowed()
+    limit: Limited = Limited()
+    proof_s: Positive = 2
+    proof_requests: Count = 20
+    step_up: Count = 2
+
+    @field_validator("highest", mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return Verdict(value) if isinstance(value, str) else value
+
+
+class Watch(_Part):
+    """How campaigns are looked for.
+
+    Args:
+        every_s: Pause between two passes over recent traffic.
+        days: Days of traffic that are looked at.
+        keep_days: Days of traffic that are kept on disk; 0 keeps none, and a restart forgets.
+        encoder: Content encoder; see `gamekeeper list encoders`.
+        false_discovery_rate: Share of raised campaigns that may be ordinary groups.
+        min_accounts: Members that a campaign must have.
+        max_sample: Exchanges that are compared with each other.
+    """
+
+    every_s: Positive = 300
+    days: Count = 14
+    keep_days: Annotated[int, Field(ge=0)] = 30
+    encoder: str = "auto"
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    min_accounts: Annotated[int, Field(ge=5)] = 8
+    max_sample: Annotated[int, Field(ge=1_000)] = 100_000
+
+
+class State(_Part):
+    """Where keys, decisions and counters are kept.
+
+    Args:
+        folder: Of keys, decisions, counters, casebook and traffic.
+        redis: `redis://HOST/DB` where replicas share keys, decisions and counters; else they are in the folder.
+        when_gone: What to do with requests while it cannot be reached.
+        strict_budgets: Ask the shared store on every request, so that replicas cannot overdraw together.
+    """
+
+    folder: str = "gamekeeper-state"
+    redis: str | None = None
+    when_gone: Literal["open", "closed"] = "open"
+    strict_budgets: bool = False
+
+
+class Price(_Part):
+    """What a model costs, in dollars."""
+
+    usd_per_million_input_tokens: Annotated[float, Field(ge=0)] = 0
+    usd_per_million_output_tokens: Annotated[float, Field(ge=0)] = 0
+    usd_per_request: Annotated[float, Field(ge=0)] = 0
+
+
+class Admin(_Part):
+    """Where people look: the live page, the API behind it, and `/metrics`.
+
+    Args:
+        host: Address; anything but loopback wants a token (one is made on first start).
+        port: Port; 0 takes a free one.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8_321
+
+
+class Telemetry(_Part):
+    """OpenTelemetry GenAI spans (extra `otel`).
+
+    Args:
+        otlp: Where spans are sent, by HTTP; none are made without.
+        sample: Share of requests that get one.
+    """
+
+    otlp: HttpUrl | None = None
+    sample: Annotated[float, Field(ge=0, le=1)] = 1
+
+    @field_validator("otlp", mode="before")
+    @classmethod
+    def _by_text(cls, value: object) -> object:
+        return HttpUrl(value) if isinstance(value, str) else value
+
+
+class GuardPolicy(_Part):
+    """The whole policy.
+
+    Args:
+        format: Of the file.
+        enforce: Act on verdicts; else they are only recorded. Keys, scopes and budgets hold either way.
+        prefix: Part of the path before every known route.
+        unknown_routes: What happens to a route that the guard does not know; said in log and metrics.
+        classifiers: JSON classifiers.
+        identity: Who is charged.
+        limits: What one request may take.
+        ladder: What verdicts lead to.
+        watch: How campaigns are looked for.
+        state: Where things are kept.
+        prices: By model name; a trailing `*` matches what begins so.
+        admin: Where people look.
+        telemetry: Spans.
+    """
+
+    format: Literal["gamekeeper/policy@1"] = "gamekeeper/policy@1"
+    enforce: bool = False
+    prefix: Annotated[str, Field(pattern=r"^(/[^\s?#/]+)*$")] = ""
+    unknown_routes: Literal["refuse", "pass"] = "refuse"
+    classifiers: tuple[ClassifierApi, ...] = ()
+    identity: Identity = Identity()
+    limits: Limits = Limits()
+    ladder: Ladder = Ladder()
+    watch: Watch = Watch()
+    state: State = State()
+    prices: dict[str, Price] = Field(default_factory=dict)
+    admin: Admin = Admin()
+    telemetry: Telemetry = Telemetry()

@@ -1,0 +1,156 @@
+"""What the operations of the OpenAI form share: choices, what is asked of single tokens, errors.
+
+Servers that speak this form add fields of their own; those that give away what we withhold are named here:
+`prompt_logprobs`, `allowed_token_ids`, `bad_words` (vLLM), `reasoning_content` (DeepSeek, vLLM),
+`reasoning` and `reasoning_details` (OpenRouter), `thinking_blocks` and `provider_specific_fields` (LiteLLM),
+parts of the content of type `thinking` (Mistral).
+"""
+
+from typing import Any
+
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes._fields import a_list, an_object, tokens, whole, without
+from gamekeeper.guard.routes._route import Json, Strip, Withheld
+
+MAX_INPUTS = 2048
+"""Texts in one request: the API's own bound."""
+MAX_CHOICES = 128
+"""Answers to one input: the API's own bound."""
+
+_LOGPROBS = ("logprobs", "top_logprobs", "prompt_logprobs", "logprob_token_ids")
+_LOGIT_BIAS = ("logit_bias", "allowed_token_ids", "bad_words", "logits_processors")
+_TRACES = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+_ERRORS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def is_path(path: str, operation: str) -> bool:
+    """Returns whether a path is the operation, with or without the version that a prefix may hold."""
+    return path in (f"/v1/{operation}", f"/{operation}")
+
+
+def require_choices(body: Json) -> int:
+    """Returns the number of answers asked for to each input."""
+    whole(body, "best_of", least=1, most=MAX_CHOICES)
+    return whole(body, "n", least=1, most=MAX_CHOICES) or 1
+
+
+def narrow_tokens(body: Json, withheld: Withheld) -> Json:
+    """Returns a request without what it must not ask of single tokens."""
+    if withheld.logprobs:
+        body = without(body, *_LOGPROBS)
+    return without(body, *_LOGIT_BIAS) if withheld.logit_bias else body
+
+
+def narrow_choices(body: Json, withheld: Withheld) -> Json:
+    """Returns a request for at most as many answers as are given."""
+    if withheld.choices is None:
+        return body
+    most = max(withheld.choices, 1)
+    fewer = {name: most for name in ("n", "best_of") if body.get(name) is not None and body[name] > most}
+    return body | fewer if fewer else body
+
+
+def strip_choices(answer: Json, withheld: Withheld, query: Query) -> Json:
+    """Returns a whole answer without what is withheld of its choices; log-probabilities asked for are null.
+
+    Raises:
+        UnreadableError: `choices` is not a list of objects.
+    """
+    answer = _without_prompt(answer, withheld)
+    if answer.get("choices") is None:
+        return answer
+    choices = _stripped(answer["choices"], withheld, query)
+    if withheld.logprobs and query.logprobs:
+        choices = [choice if "logprobs" in choice else choice | {"logprobs": None} for choice in choices]
+    return answer | {"choices": choices}
+
+
+def strip_chunks(withheld: Withheld, query: Query) -> Strip:
+    """Returns what strips streamed chunks; a chunk of which nothing is left is dropped."""
+    if not (withheld.logprobs or withheld.reasoning or withheld.choices is not None):
+        return unchanged
+
+    def strip(event: Json) -> Json | None:
+        kept = _without_prompt(event, withheld)
+        if not event.get("choices"):
+            return kept
+        choices = _stripped(event["choices"], withheld, query)
+        if len(choices) == len(event["choices"]) and all(map(_same, choices, event["choices"])):
+            return kept
+        if event.get("usage") is None and all(map(_is_hollow, choices)):
+            return None
+        return kept | {"choices": choices}
+
+    return strip
+
+
+def unchanged(event: Json) -> Json:
+    """Strips nothing."""
+    return event
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _is_hollow(choice: Json) -> bool:
+    delta = choice.get("delta")
+    return delta is not None and choice.get("finish_reason") is None and not any(delta.values())
+
+
+def _without_prompt(answer: Json, withheld: Withheld) -> Json:
+    return without(answer, "prompt_logprobs") if withheld.logprobs else answer
+
+
+def _stripped(choices: Any, withheld: Withheld, query: Query) -> list[Json]:
+    found = [an_object(choice, "choices") for choice in a_list(choices, "choices")]
+    if withheld.choices is not None:
+        most = max(withheld.choices, 1) * query.inputs
+        found = [choice for at, choice in enumerate(found) if _index(choice, at) < most]
+    return [_strip_choice(choice, withheld) for choice in found]
+
+
+def _index(choice: Json, place: int) -> int:
+    index = choice.get("index")
+    return index if type(index) is int else place
+
+
+def _strip_choice(choice: Json, withheld: Withheld) -> Json:
+    if withheld.logprobs:
+        choice = _without_prompt(choice, withheld)
+        if choice.get("logprobs") is not None:
+            choice = choice | {"logprobs": None}
+    if withheld.reasoning:
+        for name in ("message", "delta"):
+            if choice.get(name) is None:
+                continue
+            said = _without_traces(an_object(choice[name], name))
+            choice = choice if said is choice[name] else choice | {name: said}
+    return choice
+
+
+def _without_traces(said: Json) -> Json:
+    kept = without(said, *_TRACES)
+    content = kept.get("content")
+    if isinstance(content, list) and any(map(_is_trace, content)):
+        kept = kept | {"content": [part for part in content if not _is_trace(part)]}
+    others = kept.get("provider_specific_fields")
+    if isinstance(others, dict) and (fewer := without(others, *_TRACES)) is not others:
+        kept = kept | {"provider_specific_fields": fewer}
+    return kept
+
+
+def _is_trace(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
+
+
+def usage_of(answer: Json) -> Usage:
+    """Returns the counts of chat, completions and embeddings."""
+    usage = answer.get("usage")
+    return Usage(tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens"))
+
+
+def refusal(status: int, code: str, message: str) -> Json:
+    """Returns an error in the OpenAI form; its SDKs choose the exception by the status."""
+    kind = _ERRORS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

@@ -1,0 +1,12 @@
+"""Routes that never stream: an event on them holds what we cannot know."""
+
+from gamekeeper.guard.routes._route import Json, UnreadableError
+
+
+def unstreamed(event: Json) -> Json:
+    """Refuses every event.
+
+    Raises:
+        UnreadableError: Always.
+    """
+    raise UnreadableError("the answer is streamed, which this operation never is")

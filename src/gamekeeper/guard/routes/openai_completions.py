@@ -1,0 +1,93 @@
+"""OpenAI's old completions: `POST /v1/completions`; a prompt or a list of prompts.
+
+A prompt of token ids is refused. Which text they stand for depends on the upstream's tokenizer, which the
+guard does not have; passed unjudged, they would be the way around it.
+"""
+
+from typing import Any
+
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes._fields import (
+    a_text,
+    flag,
+    model_of,
+    number,
+    require_absent,
+    text,
+    texts,
+    whole,
+    wrong,
+)
+from gamekeeper.guard.routes._openai import (
+    MAX_INPUTS,
+    is_path,
+    narrow_choices,
+    narrow_tokens,
+    refusal,
+    require_choices,
+    strip_choices,
+    strip_chunks,
+    usage_of,
+)
+from gamekeeper.guard.routes._route import Json, Strip, Withheld
+
+
+class OpenAiCompletions:
+    """See `Route`."""
+
+    name = "openai.completions"
+
+    def matches(self, method: str, path: str) -> bool:
+        """See `Route`."""
+        return method == "POST" and is_path(path, "completions")
+
+    def read(self, body: Json, path: str) -> Query:
+        """See `Route`."""
+        require_absent(body, "prompt_embeds", "messages")
+        text(body, "suffix")
+        flag(body, "echo")
+        logprobs = [whole(body, name, least=-1) for name in ("logprobs", "prompt_logprobs")]
+        return Query(
+            model=model_of(body),
+            prompts=prompts_of(body.get("prompt"), "prompt"),
+            stream=flag(body, "stream"),
+            temperature=number(body, "temperature"),
+            n=require_choices(body),
+            logprobs=any(count is not None for count in logprobs),  # 0 gives those of the tokens chosen
+            max_output_tokens=whole(body, "max_tokens", least=0),
+        )
+
+    def narrow(self, body: Json, withheld: Withheld) -> Json:
+        """See `Route`."""
+        return narrow_choices(narrow_tokens(body, withheld), withheld)
+
+    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
+        """See `Route`."""
+        return strip_choices(answer, withheld, query)
+
+    def stripper(self, withheld: Withheld, query: Query) -> Strip:
+        """See `Route`."""
+        return strip_chunks(withheld, query)
+
+    def usage(self, answer: Json) -> Usage:
+        """See `Route`."""
+        return usage_of(answer)
+
+    def refusal(self, status: int, code: str, message: str) -> Json:
+        """See `Route`."""
+        return refusal(status, code, message)
+
+
+def prompts_of(value: Any, field: str) -> tuple[str, ...]:
+    """Returns a text or a list of texts as such.
+
+    Raises:
+        UnreadableError: It is anything else, tokens included.
+    """
+    if isinstance(value, str):
+        return (a_text(value, field),)
+    if not isinstance(value, list):
+        raise wrong(field, value, "text or a list of texts")
+    if value and isinstance(value[0], int | list):
+        raise wrong(field, value, "text or a list of texts: token ids cannot be judged")
+    return texts(value, field, MAX_INPUTS)

@@ -1,0 +1,86 @@
+"""OpenAI embeddings: `POST /v1/embeddings`; vectors as lists of numbers or as base64 of float32.
+
+Inputs of token ids are refused, as in `openai_completions`; clients that count tokens themselves have a
+switch that makes them send text.
+"""
+
+from base64 import b64decode, b64encode
+from typing import Any
+
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes._fields import a_list, an_object, model_of, numbers, require_absent, text, without, wrong
+from gamekeeper.guard.routes._openai import is_path, refusal, unchanged, usage_of
+from gamekeeper.guard.routes._route import Json, Strip, UnreadableError, Withheld
+from gamekeeper.guard.routes._unstreamed import unstreamed
+from gamekeeper.guard.routes.openai_completions import prompts_of
+
+
+class OpenAiEmbeddings:
+    """See `Route`."""
+
+    name = "openai.embeddings"
+
+    def matches(self, method: str, path: str) -> bool:
+        """See `Route`."""
+        return method == "POST" and is_path(path, "embeddings")
+
+    def read(self, body: Json, path: str) -> Query:
+        """See `Route`."""
+        require_absent(body, "messages", "prompt_embeds")
+        text(body, "encoding_format")
+        return Query(model=model_of(body), prompts=prompts_of(body.get("input"), "input"))
+
+    def narrow(self, body: Json, withheld: Withheld) -> Json:
+        """See `Route`; forms of number that `strip` could not round are not asked for."""
+        if withheld.decimals is None:
+            return body
+        body = without(body, "embed_dtype", "endianness")
+        known = body.get("encoding_format") in (None, "float", "base64")
+        return body if known else without(body, "encoding_format")
+
+    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
+        """See `Route`."""
+        if withheld.decimals is None or answer.get("data") is None:
+            return answer
+        data = [_rounded(an_object(item, "data"), withheld.decimals) for item in a_list(answer["data"], "data")]
+        return answer | {"data": data}
+
+    def stripper(self, withheld: Withheld, query: Query) -> Strip:
+        """See `Route`."""
+        return unchanged if withheld.decimals is None else unstreamed
+
+    def usage(self, answer: Json) -> Usage:
+        """See `Route`."""
+        return usage_of(answer)
+
+    def refusal(self, status: int, code: str, message: str) -> Json:
+        """See `Route`."""
+        return refusal(status, code, message)
+
+
+def _rounded(item: Json, decimals: int) -> Json:
+    vector = item.get("embedding")
+    if isinstance(vector, str):
+        return item | {"embedding": _rounded_base64(vector, decimals)}
+    if not isinstance(vector, list):
+        raise wrong("embedding", vector, "a list of numbers, or base64 of float32")
+    return item | {"embedding": _rounded_list(vector, decimals)}
+
+
+def _rounded_list(vector: list[Any], decimals: int) -> list[float]:
+    import numpy as np
+
+    rounded: list[float] = np.round(np.array(numbers(vector, "embedding")), decimals).tolist()
+    return rounded
+
+
+def _rounded_base64(vector: str, decimals: int) -> str:
+    import numpy as np
+
+    try:
+        found = np.frombuffer(b64decode(vector, validate=True), dtype="<f4")
+    except ValueError:  # binascii's is one
+        raise UnreadableError('field "embedding": expected base64 of float32') from None
+    if not np.isfinite(found).all():
+        raise UnreadableError('field "embedding": found a number that is not finite')
+    return b64encode(np.round(found, decimals).astype("<f4").tobytes()).decode()

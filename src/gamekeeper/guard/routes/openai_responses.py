@@ -1,0 +1,178 @@
+"""OpenAI responses: `POST /v1/responses`; input is text or items, the answer a list of items.
+
+Reasoning items are emptied, not removed. Later turns send items back, and the upstream refuses a function
+call whose reasoning item, known to it by id, is missing; and the SDKs find items by their place in the
+stream. Emptied they hold an id and nothing else. Where the upstream keeps nothing (`store: false`) an emptied
+item would be unknown to it, so `narrow` takes those out of the input again. Log-probabilities withheld are
+an empty list: in this API's events the field is a list, never null.
+"""
+
+from typing import Any
+
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes._conversation import Conversation, conversation, plain_content, tools_of
+from gamekeeper.guard.routes._fields import (
+    a_list,
+    a_text,
+    an_object,
+    flag,
+    model_of,
+    number,
+    require_absent,
+    text,
+    tokens,
+    whole,
+    without,
+    wrong,
+)
+from gamekeeper.guard.routes._openai import is_path, narrow_tokens, refusal, unchanged
+from gamekeeper.guard.routes._route import Json, Strip, Withheld
+
+_ROLES = ("user", "assistant", "system", "developer")
+_LOGPROBS = "message.output_text.logprobs"
+_ENCRYPTED = "reasoning.encrypted_content"
+_TRACE_EVENTS = "response.reasoning"
+
+
+class OpenAiResponses:
+    """See `Route`."""
+
+    name = "openai.responses"
+
+    def matches(self, method: str, path: str) -> bool:
+        """See `Route`."""
+        return method == "POST" and is_path(path, "responses")
+
+    def read(self, body: Json, path: str) -> Query:
+        """See `Route`; `prompt`, a text stored with the upstream, is refused: the guard cannot see it."""
+        require_absent(body, "prompt", "messages")
+        said = _said(body)
+        top, included = whole(body, "top_logprobs", least=0), _include(body)
+        continues = body.get("previous_response_id") is not None or body.get("conversation") is not None
+        return Query(
+            model=model_of(body),
+            prompts=(said.prompt,),
+            stream=flag(body, "stream"),
+            system=said.system,
+            turn=None if continues else said.turn,  # what was said before is with the upstream
+            temperature=number(body, "temperature"),
+            logprobs=_LOGPROBS in included or bool(top),
+            tools=tools_of(body, "tools"),
+            max_output_tokens=whole(body, "max_output_tokens", least=0),
+        )
+
+    def narrow(self, body: Json, withheld: Withheld) -> Json:
+        """See `Route`."""
+        body = narrow_tokens(body, withheld)
+        unwanted = {_LOGPROBS} if withheld.logprobs else set()
+        unwanted |= {_ENCRYPTED} if withheld.reasoning else set()
+        if unwanted & set(_include(body)):
+            body = body | {"include": [name for name in _include(body) if name not in unwanted]}
+        return _without_traces(body) if withheld.reasoning else body
+
+    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
+        """See `Route`."""
+        if answer.get("output") is None or not (withheld.logprobs or withheld.reasoning):
+            return answer
+        output = [_strip_item(item, withheld) for item in a_list(answer["output"], "output")]
+        return answer | {"output": output}
+
+    def stripper(self, withheld: Withheld, query: Query) -> Strip:
+        """See `Route`; `sequence_number` stays as it was: a stream is resumed by it."""
+        if not (withheld.logprobs or withheld.reasoning):
+            return unchanged
+
+        def strip(event: Json) -> Json | None:
+            if withheld.reasoning and str(event.get("type")).startswith(_TRACE_EVENTS):
+                return None
+            if withheld.logprobs and event.get("logprobs"):
+                event = event | {"logprobs": []}
+            event = _inside(event, "item", withheld)
+            event = _inside(event, "part", withheld)
+            if event.get("response") is None:
+                return event
+            return event | {"response": self.strip(an_object(event["response"], "response"), withheld, query)}
+
+        return strip
+
+    def usage(self, answer: Json) -> Usage:
+        """See `Route`."""
+        response = answer.get("response")
+        usage = (response if isinstance(response, dict) else answer).get("usage")
+        return Usage(tokens(usage, "input_tokens"), tokens(usage, "output_tokens"))
+
+    def refusal(self, status: int, code: str, message: str) -> Json:
+        """See `Route`."""
+        return refusal(status, code, message)
+
+
+def _said(body: Json) -> Conversation:
+    """The conversation of `input`; items that are no messages do not count."""
+    given, system = body.get("input"), text(body, "instructions")
+    if isinstance(given, str):
+        return Conversation(a_text(given, "input"), system, 0)
+    if not isinstance(given, list):
+        raise wrong("input", given, "text or a list of items")
+    items = [an_object(item, f"input[{at}]") for at, item in enumerate(given)]
+    messages = [item for item in items if _is_message(item)]
+    if not items or (messages and messages[-1] is items[-1]):
+        return conversation(messages, "input", roles=_ROLES, system=system)
+    # The last item is no message; its text stands in where no user says anything, as that of a message would.
+    last = {"role": "assistant", "content": plain_content(_output_of(items[-1]), "input.output")}
+    return conversation([*messages, last], "input", roles=_ROLES, system=system)
+
+
+def _is_message(item: Json) -> bool:
+    kind = item.get("type")
+    return kind == "message" or (kind is None and ("role" in item or "content" in item))
+
+
+def _output_of(item: Json) -> Any:
+    output = item.get("output")
+    return output if isinstance(output, str | list) else None
+
+
+def _include(body: Json) -> list[str]:
+    given = body.get("include")
+    return [] if given is None else [a_text(name, "include") for name in a_list(given, "include")]
+
+
+def _without_traces(body: Json) -> Json:
+    wish = body.get("reasoning")
+    if isinstance(wish, dict) and (fewer := without(wish, "summary", "generate_summary")) is not wish:
+        body = body | {"reasoning": fewer}
+    given = body.get("input")
+    if body.get("store") is False and isinstance(given, list) and any(map(_is_emptied, given)):
+        body = body | {"input": [item for item in given if not _is_emptied(item)]}
+    return body
+
+
+def _is_emptied(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") == "reasoning" and not item.get("encrypted_content")
+
+
+def _inside(event: Json, name: str, withheld: Withheld) -> Json:
+    """An event with the item or part that it holds stripped."""
+    if event.get(name) is None:
+        return event
+    strip = _strip_item if name == "item" else _strip_part
+    kept = strip(event[name], withheld)
+    return event if kept is event[name] else event | {name: kept}
+
+
+def _strip_item(given: Any, withheld: Withheld) -> Json:
+    item = an_object(given, "output")
+    if withheld.reasoning and item.get("type") == "reasoning":
+        return {name: item[name] for name in ("id", "type", "status") if name in item} | {"summary": []}
+    if not withheld.logprobs or not isinstance(item.get("content"), list):
+        return item
+    content = [_strip_part(part, withheld) for part in item["content"]]
+    same = all(new is old for new, old in zip(content, item["content"], strict=True))
+    return item if same else item | {"content": content}
+
+
+def _strip_part(given: Any, withheld: Withheld) -> Json:
+    part = an_object(given, "content")
+    if withheld.reasoning and part.get("type") in ("reasoning_text", "summary_text"):
+        return part | {"text": ""} if part.get("text") else part
+    return part | {"logprobs": []} if withheld.logprobs and part.get("logprobs") else part

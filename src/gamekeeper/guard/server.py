@@ -1,0 +1,79 @@
+"""HTTP servers around ASGI apps, with what uvicorn leaves open: heads that come slowly, or without end."""
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gamekeeper.guard.policy import Limits
+
+_HEAD_S = 10.0
+_HEAD_BYTES = 64 << 10
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that waits so long, and no longer, for the head of a request; and so large a one, and no larger."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Starts the clock on the first head."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Counts the bytes of a head that is not whole."""
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self.transport.close()
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Starts the clock on a further head, unless it runs."""
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """Stops the clock."""
+        self._forget_head()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clock."""
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head_bytes = 0
+        self._head_timer = asyncio.get_running_loop().call_later(_HEAD_S, self.transport.close)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def server(app: Any, host: str, port: int, limits: Limits) -> uvicorn.Server:
+    """Returns a server that is started with `serve()`, and leaves signals to whoever runs it."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=PatientProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=30,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+    )
+    return uvicorn.Server(config)

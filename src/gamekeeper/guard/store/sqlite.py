@@ -1,0 +1,139 @@
+"""The store of one machine: a SQLite file, readable by its owner only.
+
+WAL with full synchronisation: a record that `put` returned for survives `kill -9` and loss of power. Other
+processes (the command line) may write the same file; `version` sees it.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gamekeeper.errors import Fault, InputError
+from gamekeeper.guard.store._store import Spent, StoreGoneError
+
+FORMAT = "gamekeeper/guard-state@1"
+
+_TABLES = """
+create table if not exists meta (name text primary key, value text) strict;
+create table if not exists records (tab text, id text, record blob, primary key (tab, id)) strict, without rowid;
+create table if not exists spent (day text, account text, requests integer, tokens integer, micro_usd integer,
+    cells integer, primary key (day, account)) strict, without rowid;
+create table if not exists used (token text primary key, expires real) strict, without rowid;
+"""
+_ADD = """
+insert into spent values (?, ?, ?, ?, ?, ?) on conflict (day, account) do update set
+    requests = requests + excluded.requests, tokens = tokens + excluded.tokens,
+    micro_usd = micro_usd + excluded.micro_usd, cells = cells + excluded.cells
+"""
+
+
+class SqliteStore:
+    """See `Store`.
+
+    Args:
+        path: The file; made, with its folder, if there is none.
+
+    Raises:
+        InputError: The file is not a gamekeeper state file, or one of a later format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        try:
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.executescript(_TABLES)
+            self._db.execute("insert or ignore into meta values ('format', ?)", (FORMAT,))
+            found = self._db.execute("select value from meta where name = 'format'").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _not_ours(path, str(error)) from error
+        if found != FORMAT:
+            self._db.close()
+            raise _not_ours(path, found)
+
+    def load(self, table: str) -> dict[str, bytes]:
+        """See `Store`."""
+        with self._transaction("deferred") as db:
+            return dict(db.execute("select id, record from records where tab = ?", (table,)))
+
+    def put(self, table: str, id: str, record: bytes) -> None:
+        """See `Store`."""
+        with self._transaction() as db:
+            db.execute("insert or replace into records values (?, ?, ?)", (table, id, record))
+
+    def put_new(self, table: str, id: str, record: bytes) -> bool:
+        """See `Store`."""
+        with self._transaction() as db:
+            return db.execute("insert or ignore into records values (?, ?, ?)", (table, id, record)).rowcount == 1
+
+    def delete(self, table: str, id: str) -> bool:
+        """See `Store`."""
+        with self._transaction() as db:
+            return db.execute("delete from records where tab = ? and id = ?", (table, id)).rowcount == 1
+
+    def version(self) -> int:
+        """See `Store`; changes when another connection wrote, whatever it wrote."""
+        with self._lock, _told_as_gone():
+            return int(self._db.execute("pragma data_version").fetchone()[0])
+
+    def add(self, day: str, spent: Mapping[str, Spent]) -> None:
+        """See `Store`."""
+        with self._transaction() as db:
+            db.executemany(_ADD, [(day, account, *used) for account, used in spent.items()])
+
+    def spent(self, day: str) -> dict[str, Spent]:
+        """See `Store`."""
+        with self._transaction("deferred") as db:
+            rows = db.execute("select account, requests, tokens, micro_usd, cells from spent where day = ?", (day,))
+            return {account: Spent(*used) for account, *used in rows}
+
+    def first_use(self, token: str, *, now: float, expires: float) -> bool:
+        """See `Store`."""
+        with self._transaction() as db:
+            db.execute("delete from used where expires < ?", (now,))
+            return db.execute("insert or ignore into used values (?, ?)", (token, expires)).rowcount == 1
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self, kind: str = "immediate") -> Iterator[sqlite3.Connection]:
+        with self._lock, _told_as_gone():
+            self._db.execute(f"begin {kind}")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            self._db.execute("commit")
+
+
+@contextmanager
+def _told_as_gone() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreGoneError(str(error)) from error
+
+
+def _not_ours(path: Path, found: str) -> InputError:
+    return InputError(
+        [
+            Fault(
+                where=str(path),
+                problem="not a state file that this gamekeeper reads",
+                found=found,
+                expected=FORMAT,
+                try_="name another folder with --state",
+            )
+        ]
+    )

@@ -1,0 +1,105 @@
+"""The guard's end of the linking process: starts it, feeds it, hears it, and starts it again when it dies.
+
+Rows wait for 50 ms to be sent together. When the process cannot keep up, rows are dropped and counted, loudly:
+the guard's memory does not grow with what it could not link.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gamekeeper.guard.metrics import Metrics
+from gamekeeper.guard.policy import Watch
+
+log = logging.getLogger("gamekeeper.guard")
+
+_GATHER_S = 0.05
+_WAITING_BYTES = 64 << 20
+_RESTART_S = 5.0
+_LINE_BYTES = 256 << 20  # a pass may name a million accounts
+
+Finding = dict[str, Any]
+
+
+class Feed:
+    """See the module.
+
+    Args:
+        folder: Of the guard's state.
+        watch: How campaigns are looked for.
+        metrics: Told how it goes.
+        heard: Takes each finding, on the event loop.
+    """
+
+    def __init__(self, folder: Path, watch: Watch, metrics: Metrics, heard: Callable[[Finding], None]) -> None:
+        self._folder, self._watch, self._metrics, self._heard = folder, watch, metrics, heard
+        self._lines: list[bytes] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self._sent = 0
+        self._run = os.urandom(4).hex()
+
+    def send(self, row: dict[str, Any]) -> None:
+        """Takes an exchange; never blocks."""
+        self._sent += 1
+        row["request_id"] = f"{self._run}{self._sent}"
+        if not self._lines:
+            asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
+        self._lines.append(orjson.dumps(row))
+
+    def flush(self) -> None:
+        """Hands over what waits."""
+        lines, self._lines = self._lines, []
+        pipe = self._process.stdin if self._process is not None else None
+        if not lines:
+            return
+        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > _WAITING_BYTES:
+            self._metrics.unwatched.inc(len(lines))
+            return
+        pipe.write(b"\n".join(lines) + b"\n")
+
+    async def run(self) -> None:
+        """Keeps the process up until cancelled; then lets it write what it has."""
+        try:
+            while True:
+                await self._once()
+                log.error("the linking process ended; it is started again in %g s", _RESTART_S)
+                await asyncio.sleep(_RESTART_S)
+        finally:
+            await self._end()
+
+    async def _once(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gamekeeper.guard.watch",
+            str(self._folder),
+            self._watch.model_dump_json(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_BYTES,
+        )
+        assert self._process.stdout is not None
+        self._metrics.watching.set(1)
+        async for line in self._process.stdout:
+            self._heard(orjson.loads(line))
+        self._metrics.watching.set(0)
+        await self._process.wait()
+
+    async def _end(self) -> None:
+        self.flush()
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 10)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
