@@ -46,7 +46,7 @@ class Intake:
         self._samples.append(hashed.with_columns(pl.col("prompt", "system").str.slice(0, _TEXT_CHARS)).select(_KEPT))
         self._waiting += len(hashed)
         if self._waiting > self._max_sample // 2:
-            self._compact()
+            self.compact()
 
     def absorb(self, other: "Intake") -> None:
         """Adds what another intake took in, such as another day's; `other` stays as it is.
@@ -73,10 +73,10 @@ class Intake:
     @property
     def sample(self) -> pl.DataFrame:
         """The sample, in no particular order."""
-        self._compact()
+        self.compact()
         return self._samples[0]
 
-    def _compact(self) -> None:
+    def compact(self) -> None:
         """Merges what has come in; memory falls back to what stays."""
         self._waiting = 0
         self._totals = [self.totals]

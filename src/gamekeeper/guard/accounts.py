@@ -4,10 +4,27 @@ Only accounts that were authenticated have state, and at most `limit` of them: t
 keeps no more than what it spent today. So invented names cost no memory.
 """
 
+from collections.abc import Sequence
+
 from gamekeeper.guard.clock import day_of
 from gamekeeper.guard.store import Spent
 
 _NOTHING = Spent()
+
+
+class Bucket:
+    """A token bucket, full at first. It may be overdrawn: who takes from it then has to wait."""
+
+    __slots__ = ("at", "tokens")
+
+    def __init__(self, size: float, now: float) -> None:
+        self.tokens, self.at = size, now
+
+    def wait_s(self, now: float, per_second: float, size: float) -> float:
+        """Takes a token and returns how long the request has to wait for it, in seconds."""
+        self.tokens = min(size, self.tokens + (now - self.at) * per_second) - 1
+        self.at = now
+        return max(0.0, -self.tokens / per_second)
 
 
 class Account:
@@ -15,34 +32,31 @@ class Account:
 
     Args:
         name: Of the account.
-        tokens: In its bucket.
-        at: When the bucket was last filled.
         spent: Today, as far as this process knows.
-        proofs: Requests that its last proof of work still opens.
     """
 
-    __slots__ = ("at", "name", "proofs", "spent", "tokens")
+    __slots__ = ("buckets", "name", "proofs", "spent")
 
     def __init__(self, name: str, spent: Spent) -> None:
-        self.name = name
-        self.tokens = -1.0  # no bucket yet
-        self.at = 0.0
-        self.spent = spent
-        self.proofs = 0
+        self.name, self.spent = name, spent
+        self.proofs = 0  # requests that its last proof of work still opens
+        self.buckets: tuple[Bucket, ...] = ()  # of its pace and of its day; none before it is slowed
 
-    def wait_s(self, now: float, per_second: float, burst: int) -> float:
-        """Takes a token out of the bucket and returns how long the request has to wait for it, in seconds.
+    def wait_s(self, now: float, rates: Sequence[tuple[float, float]]) -> float:
+        """Takes a token out of each bucket and returns how long the request has to wait, in seconds.
 
-        The bucket may be overdrawn: each further request waits longer, until its caller gives it back.
+        Args:
+            now: Epoch seconds.
+            rates: Tokens a second and size of each bucket.
         """
-        self.tokens = burst if self.tokens == -1.0 else min(burst, self.tokens + (now - self.at) * per_second)
-        self.at = now
-        self.tokens -= 1
-        return max(0.0, -self.tokens / per_second)
+        if not self.buckets:
+            self.buckets = tuple(Bucket(size, now) for _, size in rates)
+        return max(b.wait_s(now, rate, size) for b, (rate, size) in zip(self.buckets, rates, strict=True))
 
     def give_back(self) -> None:
-        """Puts the token of a refused request back."""
-        self.tokens += 1
+        """Puts the tokens of a refused request back."""
+        for bucket in self.buckets:
+            bucket.tokens += 1
 
 
 class Accounts:
@@ -88,6 +102,15 @@ class Accounts:
         """Takes back what could not be saved."""
         for name, spent in unsaved.items():
             self._unsaved[name] = self._unsaved.get(name, _NOTHING).plus(spent)
+
+    def learn(self, spent: dict[str, Spent]) -> None:
+        """Takes over what accounts spent today by the store that replicas share; what is unsaved comes on top."""
+        for name, used in spent.items():
+            used = used.plus(self._unsaved.get(name, _NOTHING))
+            if (account := self._accounts.get(name)) is not None:
+                account.spent = used
+            else:
+                self._earlier[name] = used
 
     def turn(self, now: float) -> bool:
         """Begins a new day if it is one; what is unsaved counts for it. A day that is past never comes back."""

@@ -25,6 +25,8 @@ from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
 from gamekeeper.guard.store import Store, StoreGoneError, open_store
+from gamekeeper.guard.strict import StrictBudgets
+from gamekeeper.guard.telemetry import Telemetry
 from gamekeeper.guard.watch.feed import Feed, Finding
 
 log = logging.getLogger("gamekeeper.guard")
@@ -55,13 +57,16 @@ class Guard:
         self.store = open_store(policy.state.redis or policy.state.folder)
         self.casebook = Casebook.open(self.folder / "casebook", clock=clock.now)
         self.core = Core(policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock)
+        if policy.state.redis is not None and policy.state.strict_budgets:
+            self.core.strict = StrictBudgets(policy.state.redis)
         self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._heard)
         self.core.watch = self.feed
         self.routes = Routes((*known_routes(), *_classifiers(policy)))
         self.keys = Keys(self.store, clock.now) if "keys" in policy.identity.modes else None
         self.issuers = _issuers(policy)
         self.upstream_accounts = _upstream_accounts(policy, self.store)
-        self.gate = Gate(self.core, _access(policy, self.routes, self.keys), self._is_known)
+        self.telemetry = Telemetry.wanted(policy.telemetry, state_secret(self.store, "telemetry"))
+        self.gate = Gate(self.core, _access(policy, self.routes, self.keys), self._is_known, self.telemetry)
         self._tasks: list[asyncio.Task[None]] = []
         self._findings: asyncio.Queue[Finding] = asyncio.Queue()
 
@@ -84,11 +89,15 @@ class Guard:
 
     async def stop(self) -> None:
         """Ends it; what was counted and decided is kept."""
+        if self.core.strict is not None:
+            await self.core.strict.close()  # what it cannot settle is saved with the rest
         for task in reversed(self._tasks):
             task.cancel()
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        if self.telemetry is not None:
+            await asyncio.to_thread(self.telemetry.close)
         self._record("guard-stopped", "guard", {})
         self.casebook.close()
         self.store.close()

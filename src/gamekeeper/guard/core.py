@@ -16,19 +16,21 @@ from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.clock import SteadyClock, day_of
 from gamekeeper.guard.decision import Decision, Tracked
 from gamekeeper.guard.decisions import Decisions, Record
-from gamekeeper.guard.identity import Principal
+from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.ladder import PASS, Act, Refusal, Steps
 from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.prices import Prices
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.store import Spent, Store, StoreGoneError
+from gamekeeper.guard.store import SharedStore, Spent, Store, StoreGoneError
+from gamekeeper.guard.strict import Reservation, StrictBudgets
 from gamekeeper.verdict import Verdict
 
 log = logging.getLogger("gamekeeper.guard")
 
 _FLUSH_S = 0.5
 _GONE = Refusal(status=503, code="unavailable", message="the guard cannot reach its store; try again soon")
+_NO_BUDGET = Budget()
 
 
 class Watch(Protocol):
@@ -85,6 +87,9 @@ class Core:
         self.accounts = Accounts(store.spent(today), today, policy.limits.accounts)
         self._done: Counter[tuple[str, str]] = Counter()
         self.store_up = True
+        self.strict: StrictBudgets | None = None
+        self._shared = store if isinstance(store, SharedStore) else None
+        self._changed_at, self._learned = 0, dict[str, Spent]()
         self.decisions.refresh(self.clock.now())
         self.metrics.enforcing.set(policy.enforce)
         self.metrics.store_up.set(1)
@@ -117,13 +122,38 @@ class Core:
         would = self._steps.act(decision, account, now, proof=proof, authenticated_at=principal.authenticated_at)
         return self._judged(principal, route, decision, would if self.policy.enforce else PASS, would)
 
+    async def reserve(self, principal: Principal, now: float) -> Reservation | Refusal | None:
+        """Takes a request off a strict budget; None if there is none, or the store is gone and requests pass."""
+        if self.strict is None or principal.budget == _NO_BUDGET:
+            return None
+        if self.store_up:
+            try:
+                return await self.strict.reserve(principal.account, principal.budget, now)
+            except StoreGoneError as error:
+                log.warning("a strict budget was not asked: the store is gone (%s)", error)
+        return None if self.policy.state.when_gone == "open" else _GONE
+
+    def unanswered(self, reservation: Reservation) -> None:
+        """Puts a request that got no answer back on its budget."""
+        self._settle(reservation, Spent(requests=-1))
+
     def answered(
-        self, principal: Principal, route: str, query: Query, usage: Usage, caller: Caller, now: float
+        self,
+        principal: Principal,
+        route: str,
+        query: Query,
+        usage: Usage,
+        caller: Caller,
+        now: float,
+        reservation: Reservation | None = None,
     ) -> None:
         """Counts an answer that was given, and hands the exchange over to be linked."""
         input_tokens, output_tokens = usage.input_tokens or 0, usage.output_tokens or 0
         micro_usd = self._prices.micro_usd(query.model, input_tokens, output_tokens)
-        self.accounts.charge(principal.account, Spent(1, input_tokens + output_tokens, micro_usd, 0))
+        if reservation is not None:
+            self._settle(reservation, Spent(0, input_tokens + output_tokens, micro_usd, 0))
+        else:
+            self.accounts.charge(principal.account, Spent(1, input_tokens + output_tokens, micro_usd, 0))
         self.metrics.exchanges.labels(route).inc(query.inputs)
         self.metrics.tokens.labels("input").inc(input_tokens)
         self.metrics.tokens.labels("output").inc(output_tokens)
@@ -190,16 +220,30 @@ class Core:
         try:
             if self.decisions.refresh(self.clock.now()):
                 self._gauge()
+            self._learn()
             self._is_up(True)
         except StoreGoneError as error:
+            self._changed_at = 0
             self._is_up(False, str(error))
         return True
 
+    def _learn(self) -> None:
+        """Asks a shared store what accounts spent elsewhere. What was saved just now is in it: nothing counts twice."""
+        if self._shared is not None:
+            self._changed_at, self._learned = self._shared.changed(self.accounts.day, self._changed_at)
+
     def _saved(self, unsaved: dict[str, Spent], saved: bool) -> None:
         if saved:
-            self.accounts.turn(self.clock.now())
+            self.accounts.learn(self._learned)
+            self._learned = {}
+            if self.accounts.turn(self.clock.now()):
+                self._changed_at = 0
         else:
             self.accounts.restore(unsaved)
+
+    def _settle(self, reservation: Reservation, spent: Spent) -> None:
+        assert self.strict is not None
+        self.strict.add(reservation, spent, lambda: self.accounts.charge(reservation.account, spent))
 
     def _judged(self, principal: Principal, route: str, decision: Decision | None, act: Act, would: Act) -> Judgement:
         self.metrics.requests.labels(route, act.action).inc()

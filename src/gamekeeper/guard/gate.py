@@ -7,7 +7,7 @@ Every step that cannot be taken stops the request: what cannot be judged is not 
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from gamekeeper.guard.caller import Caller
@@ -17,6 +17,8 @@ from gamekeeper.guard.identity.access import Access
 from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import Json, Route, UnreadableError, Withheld, parse, serialise
+from gamekeeper.guard.strict import Reservation
+from gamekeeper.guard.telemetry import Span, Telemetry
 
 log = logging.getLogger("gamekeeper.guard")
 
@@ -41,6 +43,8 @@ class Passage:
         caller: Where from.
         judgement: What was found and is done.
         body: What is forwarded, as judged and narrowed.
+        reservation: That it stands on a strict budget; None if there is none.
+        span: Its trace; None if it has none.
     """
 
     route: Route
@@ -50,6 +54,8 @@ class Passage:
     caller: Caller
     judgement: Judgement
     body: Json
+    reservation: Reservation | None = None
+    span: Span | None = None
 
     @property
     def withheld(self) -> Withheld | None:
@@ -64,25 +70,38 @@ class Gate:
         core: Judges.
         access: Says who may use what; None lets every authenticated account use everything.
         is_known: Whether an account is more than a claim yet; those that are not get no state in memory.
+        telemetry: Makes a span of each judged request; None for none.
     """
 
     def __init__(
-        self, core: Core, access: Access | None = None, is_known: Callable[[Principal], bool] = lambda principal: True
+        self,
+        core: Core,
+        access: Access | None = None,
+        is_known: Callable[[Principal], bool] = lambda principal: True,
+        telemetry: Telemetry | None = None,
     ) -> None:
-        self.core, self._access, self._is_known = core, access, is_known
+        self.core, self._access, self._is_known, self._telemetry = core, access, is_known, telemetry
 
     def enter(
-        self, route: Route, path: str, raw: bytes, principal: Principal, caller: Caller, proof: str | None = None
+        self,
+        route: Route,
+        path: str,
+        raw: bytes | Json,
+        principal: Principal,
+        caller: Caller,
+        proof: str | None = None,
+        trace: str | None = None,
     ) -> Passage:
         """Judges a whole request.
 
         Args:
             route: Of the request.
             path: Of the request, cleaned, without prefix.
-            raw: Its body.
+            raw: Its body; parsed where something before the guard did so.
             principal: Who asks, as authenticated.
             caller: Where from.
             proof: A proof of work that came along.
+            trace: The header `traceparent` that came along.
 
         Raises:
             StoppedError: It goes no further.
@@ -91,23 +110,58 @@ class Gate:
         body, query = self._read(route, path, raw)
         self._require_access(principal, route, query, caller, now)
         judgement = self.core.judge(principal, route.name, query, now, proof=proof, is_known=self._is_known(principal))
+        span = (
+            self._telemetry.begin(route.name, query, principal.account, judgement, trace) if self._telemetry else None
+        )
         if judgement.act.refusal is not None:
-            raise StoppedError(judgement.act.refusal)
+            raise _stopped(judgement.act.refusal, span)
         if judgement.act.withheld is not None:
             body = route.narrow(body, judgement.act.withheld)
         self.core.metrics.judged.observe(perf_counter() - began)
         return Passage(
-            route=route, path=path, query=query, principal=principal, caller=caller, judgement=judgement, body=body
+            route=route,
+            path=path,
+            query=query,
+            principal=principal,
+            caller=caller,
+            judgement=judgement,
+            body=body,
+            span=span,
         )
+
+    async def reserve(self, passage: Passage) -> Passage:
+        """Takes a judged request off its account's budget, where budgets are strict.
+
+        Raises:
+            StoppedError: The budget is used up.
+        """
+        if self.core.strict is None or not self._is_known(passage.principal):
+            return passage
+        reserved = await self.core.reserve(passage.principal, self.core.clock.now())
+        if isinstance(reserved, Refusal):
+            self.core.metrics.refused.labels(reserved.code).inc()
+            raise _stopped(reserved, passage.span)
+        return replace(passage, reservation=reserved)
 
     def leave(self, passage: Passage, usage: Usage) -> None:
         """Counts an answer that was given, whole or in part."""
-        now = self.core.clock.now()
-        self.core.answered(passage.principal, passage.route.name, passage.query, usage, passage.caller, now)
+        now, reservation = self.core.clock.now(), passage.reservation
+        self.core.answered(
+            passage.principal, passage.route.name, passage.query, usage, passage.caller, now, reservation
+        )
+        if passage.span is not None:
+            passage.span.answered(usage)
 
-    def _read(self, route: Route, path: str, raw: bytes) -> tuple[Json, Query]:
+    def drop(self, passage: Passage) -> None:
+        """Notes that a request which may go on got no answer."""
+        if passage.reservation is not None:
+            self.core.unanswered(passage.reservation)
+        if passage.span is not None:
+            passage.span.failed()
+
+    def _read(self, route: Route, path: str, raw: bytes | Json) -> tuple[Json, Query]:
         try:
-            body = parse(raw)
+            body = parse(raw) if isinstance(raw, bytes) else raw
             return body, route.read(body, path)
         except UnreadableError as error:
             self.core.metrics.refused.labels("unreadable").inc()
@@ -128,6 +182,12 @@ class Gate:
             self.core.metrics.refused.labels("forbidden").inc()
             message = f"this credential may not use {query.model or 'this model'} by {route.name}"
             raise StoppedError(Refusal(status=403, code="forbidden", message=message))
+
+
+def _stopped(refusal: Refusal, span: Span | None) -> StoppedError:
+    if span is not None:
+        span.refused(refusal)
+    return StoppedError(refusal)
 
 
 def forwarded(passage: Passage) -> bytes:

@@ -65,7 +65,11 @@ class Steps:
 
     def __init__(self, ladder: Ladder, key: bytes) -> None:
         self._ladder = ladder
-        self._withheld = _withheld(ladder.limit, key)
+        self._withheld, slow = _withheld(ladder.limit, key), ladder.slow
+        self._rates = (
+            (slow.requests_per_minute / 60, slow.burst),
+            (slow.requests_per_day / 86_400, slow.requests_per_day),
+        )
         self._challenges = Challenges(key, bits_for(ladder.proof_s))
 
     def act(
@@ -95,11 +99,10 @@ class Steps:
         return self._slow(account, now, self._withheld if decision.verdict is Verdict.LIMIT else None)
 
     def _slow(self, account: Account, now: float, withheld: Withheld | None) -> Act:
-        slow = self._ladder.slow
-        wait = account.wait_s(now, slow.requests_per_minute / 60, slow.burst)
-        if wait > slow.wait_s:
+        wait = account.wait_s(now, self._rates)
+        if wait > self._ladder.slow.wait_s:
             account.give_back()
-            return Act(action="throttle", refusal=_too_fast(wait - slow.wait_s))
+            return Act(action="throttle", refusal=_too_fast(wait - self._ladder.slow.wait_s))
         return Act(action="withhold" if withheld else "delay" if wait else "pass", wait_s=wait, withheld=withheld)
 
     def _challenge(

@@ -1,11 +1,15 @@
 """HTTP servers around ASGI apps, with what uvicorn leaves open: heads that come slowly, or without end."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gamekeeper.errors import UsageError
 from gamekeeper.guard.policy import Limits
 
 _HEAD_S = 10.0
@@ -77,3 +81,29 @@ def server(app: Any, host: str, port: int, limits: Limits) -> uvicorn.Server:
         proxy_headers=False,
     )
     return uvicorn.Server(config)
+
+
+@asynccontextmanager
+async def listening(app: Any, host: str, port: int, limits: Limits) -> AsyncIterator[int]:
+    """Serves an app as long as the context lasts; gives the port that it listens on.
+
+    Raises:
+        UsageError: The port is taken.
+    """
+    each = server(app, host, port, limits)
+    each.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    serving = asyncio.create_task(_served(each))
+    try:
+        while not each.started and not serving.done():
+            await asyncio.sleep(0.02)
+        if serving.done():
+            raise UsageError(f"port {port} of {host} is taken; name another")
+        yield int(each.servers[0].sockets[0].getsockname()[1])
+    finally:
+        each.should_exit = True
+        await serving
+
+
+async def _served(each: uvicorn.Server) -> None:
+    with contextlib.suppress(SystemExit):  # a port that is taken; uvicorn has said so
+        await each.serve()

@@ -30,8 +30,6 @@ def objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 anything = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | objects(inner), max_leaves=12)
-
-
 withheld = st.builds(
     Withheld,
     logprobs=st.booleans(),
@@ -57,7 +55,7 @@ def readable(route: Route, body: Any) -> Query | None:
 
 
 @every_route
-@settings(max_examples=150)
+@settings(max_examples=80, deadline=None)
 @given(changes=objects(anything), withheld=withheld)
 def test_body_is_read_or_refused_and_what_is_read_can_be_narrowed(
     route: Route, changes: Json, withheld: Withheld
@@ -77,7 +75,7 @@ def test_body_is_read_or_refused_and_what_is_read_can_be_narrowed(
 
 
 @every_route
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(body=anything)
 def test_any_json_is_read_or_refused(route: Route, body: Any) -> None:
     """Lists, numbers and null as well as objects."""
@@ -97,7 +95,7 @@ ANSWERS: list[Json] = [
 
 
 @every_route
-@settings(max_examples=150)
+@settings(max_examples=80, deadline=None)
 @given(sample=st.sampled_from(ANSWERS), changes=objects(anything), withheld=withheld, query=query)
 def test_answer_is_stripped_or_refused_and_twice_is_as_once(
     route: Route, sample: Json, changes: Json, withheld: Withheld, query: Query
@@ -115,7 +113,7 @@ def test_answer_is_stripped_or_refused_and_twice_is_as_once(
 
 
 @every_route
-@settings(max_examples=150)
+@settings(max_examples=80, deadline=None)
 @given(
     events=st.lists(st.tuples(st.sampled_from(ANSWERS), objects(anything)), max_size=4), withheld=withheld, query=query
 )

@@ -60,12 +60,10 @@ def test_each_route_is_found_by_its_path_and_by_post_only(name: str, path: str) 
         "/v1/responses/resp_1",
         "/v2/models/iris/infer/",
         "/v2/models//infer",
-        "/v2/models/infer",
         "/v2/models/a/b/infer",
         "/v2/models/../infer",
         "/v2/models/a%2fb/infer",
         "/v2/models/a;b/infer",
-        "/v2/models/iris/versions/infer",
         "/v2/models/iris/versions//infer",
         "/v2/models/iris/generate",
         "/v2/models/iris/generate_stream",
@@ -73,6 +71,8 @@ def test_each_route_is_found_by_its_path_and_by_post_only(name: str, path: str) 
         "/",
         "",
         "/" + "a/" * 2000,
+        "/v2/models/" + "a" * 2048 + "/infer",
+        "/v2/models/" + "a" * 2048,
         "/v1/\ud800",
     ],
 )
@@ -81,6 +81,13 @@ def test_what_is_almost_a_route_is_none(path: str) -> None:
     for method in ("GET", "POST"):
         assert FOUND.find(method, path) is None
         assert FOUND.find_harmless(method, path) is None
+
+
+@pytest.mark.parametrize("path", ["/v2/models/infer", "/v2/models/iris/versions/infer"])
+def test_model_or_version_called_infer_can_be_looked_at_and_not_asked(path: str) -> None:
+    """The last segment alone does not make it an inference."""
+    assert FOUND.find("POST", path) is None and FOUND.find_harmless("POST", path) is None
+    assert FOUND.find_harmless("GET", path) is not None
 
 
 def test_percent_encoding_is_taken_off_once_and_what_is_forwarded_is_the_plain_path() -> None:

@@ -126,12 +126,12 @@ class AsgiDoor:
             raw = await self._body(scope, receive)
             caller = self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
             proof = _header(scope["headers"], PROOF_HEADER.encode())
-            passage = self._gate.enter(route, path, raw, principal, caller, proof)
+            trace = _header(scope["headers"], b"traceparent")
+            passage = self._gate.enter(route, path, raw, principal, caller, proof, trace)
+            passage = await self._gate.reserve(passage)
         except StoppedError as stopped:
             await _refuse(send, route, stopped.refusal)
             return
-        if wait := passage.judgement.act.wait_s:
-            await asyncio.sleep(wait)
         await self._through(passage, scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal:
@@ -188,6 +188,8 @@ class AsgiDoor:
         answer, body = Answer(passage, send, self._policy.limits), forwarded(passage)
         inner = self._scope_for_app(scope, passage, len(body))
         try:
+            if wait := passage.judgement.act.wait_s:
+                await asyncio.sleep(wait)
             await self._app(inner, _once(body, receive), answer)
         except BrokenAnswerError as broken:
             await self._broken(passage, broken, answer, send)
@@ -195,6 +197,8 @@ class AsgiDoor:
             self._authenticated(passage.principal, answer.status)
             if answer.was_given:
                 self._gate.leave(passage, answer.usage)
+            else:
+                self._gate.drop(passage)
 
     async def _broken(self, passage: Passage, broken: BrokenAnswerError, answer: Answer, send: Send) -> None:
         """An answer that cannot be stripped is not given."""

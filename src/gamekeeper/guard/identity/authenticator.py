@@ -82,7 +82,7 @@ class Authenticator:
         if self._host_header:
             return self._told_by_host(found)
         presented = _presented(found)
-        principal = self._identified(presented, now)
+        principal = self._identified(presented.token, now)
         self._require_sender(principal, presented, found, method, url, now)
         return principal
 
@@ -109,13 +109,12 @@ class Authenticator:
         own = (self._host_header,) if self._host_header else ()
         return frozenset((_AUTHORIZATION, _PROOF, *_BARE, *own))
 
-    def _identified(self, presented: _Presented, now: float) -> Principal:
-        token = presented.token
+    def _identified(self, token: str, now: float) -> Principal:
         if self._keys and token.startswith(PREFIX):
             return self._keys.find(token, now)
         if self._issuers and (issuer := self._issuers.get(issuer_named(token) or "")):
             return issuer.verify(token, now)
-        if self._upstream and presented.scheme != "dpop":
+        if self._upstream:
             return self._upstream.find(token)
         if self._keys and not self._issuers:
             return self._keys.find(token, now)

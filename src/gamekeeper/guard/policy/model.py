@@ -144,16 +144,20 @@ class Limits(_Part):
 
 
 class Slowed(_Part):
-    """What `slow` does to an account.
+    """What `slow` does to an account: two token buckets, one for its pace and one for its day.
+
+    Whoever spreads a campaign over 25,000 accounts asks 26 times a day with each: only the day's bucket is felt.
 
     Args:
-        requests_per_minute: Rate that its token bucket refills at.
+        requests_per_minute: Rate that the bucket of its pace refills at.
         burst: Requests that may come at once.
+        requests_per_day: Rate, and size, of the bucket of its day.
         wait_s: Longest delay; beyond it the answer is 429 with `retry-after`.
     """
 
     requests_per_minute: Positive = 6
     burst: Count = 3
+    requests_per_day: Positive = 10
     wait_s: Annotated[float, Field(ge=0)] = 5
 
 

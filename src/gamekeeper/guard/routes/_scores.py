@@ -64,11 +64,15 @@ def defended(rows: Sequence[Any], inputs: Sequence[bytes], scores: Scores) -> De
 
 
 def _table(rows: Sequence[Any]) -> list[tuple[float, ...]]:
-    kinds = {tuple(row) if isinstance(row, dict) else type(row) for row in rows}
-    table = [_numbers(row) for row in rows]
-    if len({len(row) for row in table}) != 1 or (len(kinds) != 1 and not kinds <= {int, float}):
+    if len({_form(row) for row in rows}) != 1:
         raise UnreadableError("the answer's rows of scores differ in form, expected the same classes in each")
-    return table
+    return [_numbers(row) for row in rows]
+
+
+def _form(row: Any) -> object:
+    if isinstance(row, dict):
+        return tuple(row)
+    return len(row) if isinstance(row, list) else "one number"
 
 
 def _numbers(row: Any) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ class AnthropicMessages:
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""
-        messages = a_list(body.get("messages"), "messages")
+        messages = a_list(an_object(body, "body").get("messages"), "messages")
         said = conversation(messages, "messages", roles=_ROLES, system=body.get("system"))
         if (thinking := body.get("thinking")) is not None:
             an_object(thinking, "thinking")

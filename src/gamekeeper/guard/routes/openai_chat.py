@@ -7,7 +7,7 @@ text itself (`<think>`) is not told from the text: configure the server's reason
 
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._conversation import conversation, tools_of
-from gamekeeper.guard.routes._fields import a_list, flag, model_of, number, require_absent, whole, without
+from gamekeeper.guard.routes._fields import a_list, an_object, flag, model_of, number, require_absent, whole, without
 from gamekeeper.guard.routes._openai import (
     is_path,
     narrow_choices,
@@ -34,7 +34,7 @@ class OpenAiChat:
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`; `chat_template` is refused, because it can hold the question itself."""
-        require_absent(body, "chat_template", "prompt_embeds")
+        require_absent(an_object(body, "body"), "chat_template", "prompt_embeds")
         said = conversation(a_list(body.get("messages"), "messages"), "messages", roles=_ROLES)
         limits = [whole(body, name, least=0) for name in ("max_completion_tokens", "max_tokens")]
         top, of_prompt = (whole(body, name, least=-1) for name in ("top_logprobs", "prompt_logprobs"))

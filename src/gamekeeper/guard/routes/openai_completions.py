@@ -9,6 +9,7 @@ from typing import Any
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import (
     a_text,
+    an_object,
     flag,
     model_of,
     number,
@@ -43,7 +44,7 @@ class OpenAiCompletions:
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""
-        require_absent(body, "prompt_embeds", "messages")
+        require_absent(an_object(body, "body"), "prompt_embeds", "messages")
         text(body, "suffix")
         flag(body, "echo")
         logprobs = [whole(body, name, least=-1) for name in ("logprobs", "prompt_logprobs")]

@@ -26,7 +26,7 @@ class OpenAiEmbeddings:
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""
-        require_absent(body, "messages", "prompt_embeds")
+        require_absent(an_object(body, "body"), "messages", "prompt_embeds")
         text(body, "encoding_format")
         return Query(model=model_of(body), prompts=prompts_of(body.get("input"), "input"))
 

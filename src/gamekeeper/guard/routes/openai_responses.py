@@ -45,7 +45,7 @@ class OpenAiResponses:
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`; `prompt`, a text stored with the upstream, is refused: the guard cannot see it."""
-        require_absent(body, "prompt", "messages")
+        require_absent(an_object(body, "body"), "prompt", "messages")
         said = _said(body)
         top, included = whole(body, "top_logprobs", least=0), _include(body)
         continues = body.get("previous_response_id") is not None or body.get("conversation") is not None

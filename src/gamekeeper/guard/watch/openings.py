@@ -83,7 +83,14 @@ def _is_rare(shapes: tuple[str, ...], ordinary: pl.DataFrame) -> bool:
 
 
 def _with_shapes(exchanges: pl.DataFrame, shapes: list[str]) -> pl.DataFrame:
-    """Columns `account` and `shapes` (which of `shapes` an exchange holds; null for none), a row an exchange."""
-    held = fragments(exchanges).filter(pl.col("text").is_in(shapes))
-    by_row = held.group_by("row").agg(pl.col("text").unique().alias("shapes"))
-    return exchanges.select("account").with_row_index("row").join(by_row, on="row", how="left").drop("row")
+    """Columns `account` and `shapes` (which of `shapes` an exchange puts around something else), a row an exchange.
+
+    A sentence that stands alone is a question, not a template: two people may ask it.
+    """
+    pieces = fragments(exchanges).with_columns(pl.col("text").is_in(shapes).alias("is_shape"))
+    payload = ~pl.col("is_shape") & (pl.col("part") == "prompt")
+    by_row = pieces.group_by("row").agg(
+        pl.col("text").filter("is_shape").unique().alias("shapes"), payload.any().alias("has_payload")
+    )
+    held = by_row.filter(pl.col("has_payload") & (pl.col("shapes").list.len() > 0)).drop("has_payload")
+    return exchanges.select("account").with_row_index("row").join(held, on="row", how="left").drop("row")

@@ -57,10 +57,11 @@ class Worker:
         self._passing: Future[Passed] | None = None
         self._began = monotonic()
         self._searched = -1  # exchanges in the window when it was last searched
+        self._now = time()  # by the guard's clock: the time of the last exchange
 
     def remember(self) -> None:
         """Takes in what an earlier run left on disk."""
-        for path in self._log.files(time(), self._watch.days):
+        for path in self._log.files(self._now, self._watch.days):
             mend(path)
             if path.stat().st_size:
                 for batch in LogReader([str(path)], format="gamekeeper", max_bad_rows=1.0).batches():
@@ -69,17 +70,18 @@ class Worker:
 
     def take(self, lines: list[bytes]) -> None:
         """Takes in what came in a second, and tells what follows from it at once."""
-        self._log.append(lines, time())
         rows = parse_rows(lines)
         if not rows:
             return
+        self._now = rows[-1]["time"]
+        self._log.append(lines, self._now)
         frame = frame_of(rows)
         self._window.take(frame)
         counted = pl.Series([bool(row.get(COUNT_GROUND)) for row in rows])
         if counted.any() and (new := self._ground.touch(frame.filter(counted))):
             self._tell({"kind": "ground", "cells": new})
         if joined := self._openings.match(frame):
-            self._tell({"kind": "joined", "accounts": joined, "at": time()})
+            self._tell({"kind": "joined", "accounts": joined})
 
     def pass_if_due(self) -> None:
         """Begins a pass when one is due, and tells what the last one found."""
@@ -99,8 +101,8 @@ class Worker:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _look(self) -> Passed:
-        read = self._window.read_summary(map(str, self._log.files(time(), self._watch.days)))
-        passed = look(self._window.merged(), read, _options(self._watch), self._names, self._found, time())
+        read = self._window.read_summary(map(str, self._log.files(self._now, self._watch.days)))
+        passed = look(self._window.merged(), read, _options(self._watch), self._names, self._found, self._now)
         out = self._folder / "found"
         require_replaceable(out)
         write_folder(passed.result, out)

@@ -1,0 +1,50 @@
+"""Where people look and decide: the admin API, its live page, `/metrics`, and a dashboard for Grafana.
+
+Nothing of this is on the path of a request. What loads slowly is loaded when the app is made, so that the
+command line can use `orders` alone.
+"""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from gamekeeper.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from gamekeeper.guard.admin.app import Admin
+    from gamekeeper.guard.assembly import Guard
+
+__all__ = ["admin_app", "admin_url"]
+
+
+def admin_app(guard: "Guard", names: Collection[str] = ()) -> "Admin":
+    """Returns the admin API of a guard, an ASGI app; `close()` it before its server is shut down.
+
+    Args:
+        guard: That is looked at.
+        names: Host names it is reached by, besides loopback names, addresses and the policy's `[admin] host`.
+
+    Raises:
+        InputError: The token in the state folder cannot be used.
+        MissingExtraError: FastAPI is not installed.
+    """
+    try:
+        from gamekeeper.guard.admin.app import Admin
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("gamekeeper"):
+            raise
+        raise MissingExtraError("the admin API", "guard") from missing
+    return Admin(guard, names)
+
+
+def admin_url(guard: "Guard", port: int) -> str:
+    """Returns the URL of the live page, with the token in its fragment, which browsers send to nobody.
+
+    Args:
+        guard: That is looked at.
+        port: That its admin server listens on.
+    """
+    from gamekeeper.guard.admin.token import admin_token
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(guard.policy.admin.host, guard.policy.admin.host)
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/#token={admin_token(guard.folder)}"

@@ -1,0 +1,189 @@
+"""The admin API as an ASGI app: its operations, its errors, the fence around it, and what runs beside it."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+
+import gamekeeper
+from gamekeeper.errors import UsageError
+from gamekeeper.guard.admin.desk import Desk
+from gamekeeper.guard.admin.fence import Fence, Receive, Scope, Send, error_body
+from gamekeeper.guard.admin.forms import ErrorForm, HealthForm
+from gamekeeper.guard.admin.listeners import Listeners
+from gamekeeper.guard.admin.pulse import Pulse
+from gamekeeper.guard.admin.tickets import Tickets
+from gamekeeper.guard.admin.token import admin_token
+from gamekeeper.guard.admin.traffic import Traffic
+from gamekeeper.guard.assembly import Guard
+from gamekeeper.guard.store import StoreGoneError
+
+_CODES = {404: "not-found", 405: "method-not-allowed", 422: "invalid", 503: "unavailable"}
+_ERRORS = {
+    400: "The body cannot be read.",
+    401: "The token is missing or wrong.",
+    404: "There is no such thing.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    421: "The server is not known by that host name.",
+    422: "What was asked does not fit; the message names every fault.",
+    503: "The store cannot be reached, or too many pages are open.",
+}
+
+
+class Admin:
+    """The admin API, an ASGI app. Sampling begins where it is made, or else with the first request.
+
+    Args:
+        guard: That is looked at.
+        names: Host names that it is reached by.
+
+    Raises:
+        InputError: The token in the state folder cannot be used.
+    """
+
+    def __init__(self, guard: Guard, names: Collection[str] = ()) -> None:
+        clock = guard.core.clock.now
+        self.traffic, self.listeners, self._tickets = Traffic(guard.core.metrics, clock()), Listeners(), Tickets(clock)
+        self.pulse = Pulse(guard.core, self.traffic, self.listeners)
+        self.api = _api(Desk(guard, self.traffic, self.listeners, self._tickets, clock()))
+        self._fence = Fence(
+            self.api,
+            admin_token(guard.folder),
+            {*names, guard.policy.admin.host},
+            receive_s=guard.policy.limits.receive_s,
+            is_ticket=self._tickets.is_ticket,
+        )
+        self._beating: asyncio.Task[None] | None = None
+        self._is_closed = False
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._begin()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if self._beating is None and not self._is_closed:
+            self._begin()
+        await self._fence(scope, receive, send)
+
+    def close(self) -> None:
+        """Ends the streams to open pages and what runs beside; a server waits for streams before it ends."""
+        self._is_closed = True
+        self.listeners.close()
+        if self._beating is not None:
+            self._beating.cancel()
+
+    def _begin(self) -> None:
+        self._beating = asyncio.create_task(self.pulse.run())
+
+
+def _api(desk: Desk) -> FastAPI:
+    api = FastAPI(
+        title="gamekeeper admin",
+        version=gamekeeper.__version__,
+        description="What the guard sees and decides. Every operation but the first four wants the token as a bearer.",
+        docs_url=None,  # these pages would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=_handlers(),
+    )
+    _add_open(api, desk)
+    _add_looking(api, desk)
+    _add_deciding(api, desk)
+    return api
+
+
+def _add_open(api: FastAPI, desk: Desk) -> None:
+    """Operations that need no token; see `fence.OPEN`."""
+
+    def add(path: str, does: Callable[..., Any], content: dict[str, Any], **more: Any) -> None:
+        answers = {200: {"description": "Done.", "content": content}} | _errors(408, 413, 421)
+        api.add_api_route(path, does, responses=answers | more.pop("responses", {}), response_model=None, **more)
+
+    add("/", desk.live_page, {}, response_class=HTMLResponse)
+    add("/metrics", desk.metrics, {"text/plain": {"schema": {"type": "string"}}}, response_class=Response)
+    add("/grafana.json", desk.grafana, {"application/json": {"schema": {"type": "object"}}})
+    ill = {503: {"model": HealthForm, "description": "Requests are refused."}}
+    api.add_api_route(
+        "/healthz", desk.healthz, response_model=HealthForm, responses=_errors(408, 413, 421) | ill
+    )
+
+
+def _add_looking(api: FastAPI, desk: Desk) -> None:
+    stream = {200: {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+    for path, does, errors, more in (
+        ("/api/summary", desk.summary, (), {}),
+        ("/api/traffic", desk.traffic, (), {}),
+        ("/api/campaigns", desk.campaigns, (), {}),
+        ("/api/campaigns/{id:path}", desk.campaign, (404, 422), {}),
+        ("/api/accounts/{account:path}", desk.account, (404, 422, 503), {}),
+        ("/api/casebook", desk.casebook, (), {}),
+        ("/report", desk.report, (404,), {"response_class": HTMLResponse, "response_model": None}),
+        ("/api/events", desk.events, (503,), {"response_class": Response, "responses": stream, "response_model": None}),
+    ):
+        _add(api, path, does, errors, **more)
+
+
+def _add_deciding(api: FastAPI, desk: Desk) -> None:
+    same = {200: {"description": "It held already; at most its end was moved."}, 201: {"description": "It is new."}}
+    made = {code: said | {"model": desk.decide.__annotations__["return"]} for code, said in same.items()}
+    _add(api, "/api/decisions", desk.decisions, ())
+    _add(api, "/api/decisions", desk.decide, (400, 404, 422, 503), methods=["POST"], status_code=201, responses=made)
+    _add(api, "/api/decisions/{id:path}", desk.lift, (404, 422, 503), methods=["DELETE"])
+    _add(api, "/api/tickets", desk.ticket, (), methods=["POST"], status_code=201)
+
+
+def _add(api: FastAPI, path: str, does: Callable[..., Any], errors: Collection[int], **more: Any) -> None:
+    """Adds an operation that wants the token. The fence checks it; here it is said, for the schema."""
+    answers = _errors(401, 408, 413, 421, *errors) | more.pop("responses", {})
+    bearer = HTTPBearer(auto_error=False, scheme_name="token", description="The text in STATE/admin.token.")
+    from fastapi import Depends
+
+    api.add_api_route(path, does, responses=answers, dependencies=[Depends(bearer)], **more)
+
+
+def _errors(*codes: int) -> dict[int | str, dict[str, Any]]:
+    return {code: {"model": ErrorForm, "description": _ERRORS[code]} for code in codes}
+
+
+def _handlers() -> dict[int | type[Exception], Any]:
+    return {
+        HTTPException: _on_http,
+        RequestValidationError: _on_invalid,
+        StoreGoneError: _on_gone,
+        UsageError: _on_usage,
+        Exception: _on_fault,
+    }
+
+
+async def _on_http(request: Request, error: HTTPException) -> Response:
+    code = _CODES.get(error.status_code, "refused")
+    return _answer(error.status_code, code, str(error.detail), dict(error.headers or {}))
+
+
+async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return _answer(422, "invalid", "; ".join(faults)[:2_000])
+
+
+async def _on_usage(request: Request, error: UsageError) -> Response:
+    return _answer(422, "invalid", str(error))
+
+
+async def _on_gone(request: Request, error: StoreGoneError) -> Response:
+    return _answer(503, "unavailable", "the store cannot be reached; nothing was changed")
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    return _answer(500, "fault", "a fault of gamekeeper's own; its log says more")
+
+
+def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(error_body(code, message), status, headers, "application/json")

@@ -1,0 +1,210 @@
+"""The operations of the admin API. What blocks (store, casebook, files) leaves the event loop."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import HTTPException, Path, Query, Response
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from gamekeeper.guard.admin import page
+from gamekeeper.guard.admin.forms import (
+    AccountForm,
+    CampaignsForm,
+    CasebookForm,
+    ChallengeOrder,
+    DecisionsForm,
+    EntryForm,
+    Evidence,
+    HeadForm,
+    HealthForm,
+    LiftedForm,
+    MadeForm,
+    Order,
+    Person,
+    PointForm,
+    SpentForm,
+    SummaryForm,
+    TicketForm,
+    TrafficForm,
+    WholeCampaignForm,
+    Words,
+)
+from gamekeeper.guard.admin.found import Found
+from gamekeeper.guard.admin.listeners import Listeners, TooManyError
+from gamekeeper.guard.admin.orders import is_known_subject, ordered
+from gamekeeper.guard.admin.record import last_entries
+from gamekeeper.guard.admin.tickets import Tickets
+from gamekeeper.guard.admin.traffic import EVERY_S, Traffic
+from gamekeeper.guard.admin.view import View
+from gamekeeper.guard.assembly import Guard
+from gamekeeper.guard.clock import day_of
+from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.store import Spent
+from gamekeeper.verdict import Verdict
+
+_REPORT_POLICY = "sandbox allow-scripts; frame-ancestors 'none'"
+"""The report runs scripts of its own, so it gets an origin of its own: it cannot reach this API or its token."""
+
+Id = Annotated[str, Path(description="As the API names it.")]
+
+
+class Desk:
+    """See the module.
+
+    Args:
+        guard: That is looked at.
+        traffic: Its last quarter of an hour.
+        listeners: Open pages.
+        tickets: For pages that a browser opens itself.
+        began: When looking began, epoch seconds.
+    """
+
+    def __init__(
+        self, guard: Guard, traffic: Traffic, listeners: Listeners, tickets: Tickets, began: float
+    ) -> None:
+        self._guard, self._core, self._traffic = guard, guard.core, traffic
+        self._listeners, self._tickets = listeners, tickets
+        self._view, self._found = View(guard, began), Found(guard.folder)
+
+    async def live_page(self) -> HTMLResponse:
+        """The page for people; it reads everything else with the token from the URL's fragment."""
+        text, policy = page.live_page()
+        return HTMLResponse(text, headers={"content-security-policy": policy})
+
+    async def metrics(self) -> Response:
+        """Figures in Prometheus' text format."""
+        return Response(self._core.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(self) -> JSONResponse:
+        """Whether requests are served: 503 while the store is gone and the policy then refuses them."""
+        core = self._core
+        is_served = core.store_up or core.policy.state.when_gone == "open"
+        summary = self._summary(has_report=False)
+        health = HealthForm(
+            status="ok" if is_served else "unavailable", store_up=summary.store_up, watching=summary.watching
+        )
+        return JSONResponse(health.model_dump(), 200 if is_served else 503)
+
+    async def grafana(self) -> JSONResponse:
+        """A dashboard for Grafana, over what `/metrics` says."""
+        return JSONResponse(page.dashboard())
+
+    async def summary(self) -> SummaryForm:
+        """How the guard stands."""
+        return self._summary(await asyncio.to_thread(lambda: self._found.has_report))
+
+    async def traffic(self) -> TrafficForm:
+        """The last quarter of an hour."""
+        points = [PointForm(**point._asdict()) for point in self._traffic.points]
+        return TrafficForm(every_s=EVERY_S, points=points)
+
+    async def campaigns(self) -> CampaignsForm:
+        """All campaigns, the newest first."""
+        return CampaignsForm(campaigns=self._view.campaigns())
+
+    async def campaign(
+        self, id: Id, limit: Annotated[int, Query(ge=1, le=10_000, description="Members that are named.")] = 200
+    ) -> WholeCampaignForm:
+        """A campaign with its members, and the evidence of the last pass."""
+        tracked = self._core.decisions.campaigns.get(id)
+        if tracked is None:
+            raise HTTPException(404, f'there is no campaign "{id}"')
+        evidence = await self._evidence(id)
+        told = self._view.campaign(tracked, self._view.held())
+        return WholeCampaignForm(**told.model_dump(), members=_named(tracked, limit), evidence=evidence)
+
+    async def account(self, account: Id) -> AccountForm:
+        """What is known of an account: what holds and why, what it spent today, and the evidence of the last pass."""
+        spent, evidence = await asyncio.to_thread(self._spent, account), await self._evidence(account)
+        decisions, campaign = self._view.about(account), self._view.campaign_of(account)
+        if not (decisions or campaign or evidence or any(spent)):
+            raise HTTPException(404, f'nothing is known of an account "{account}" today')
+        holds = self._core.decisions.of(account, self._core.clock.now())
+        return AccountForm(
+            account=account,
+            holds=self._view.decision(holds) if holds else None,
+            would=self._view.does(holds),
+            decisions=[self._view.decision(decision) for decision in decisions],
+            campaign=campaign.id if campaign else None,
+            joined_at=dict(campaign.joined).get(account) if campaign else None,
+            spent_today=SpentForm(
+                requests=spent.requests, tokens=spent.tokens, usd=spent.micro_usd / 1e6, cells=spent.cells
+            ),
+            evidence=evidence,
+        )
+
+    async def decisions(self) -> DecisionsForm:
+        """All decisions that hold, the strictest first."""
+        return DecisionsForm(decisions=self._view.decisions())
+
+    async def decide(self, order: Order, response: Response) -> MadeForm:
+        """Makes a decision; the same one again only moves its end, and never to an earlier time."""
+        if not is_known_subject(self._core.decisions, order.subject):
+            raise HTTPException(404, f'there is no {order.subject.replace(":", " ", 1)}')
+        decision = ordered(
+            order.subject,
+            Verdict(order.verdict),
+            tuple(order.reasons),
+            by=order.by,
+            hours=order.hours,
+            now=self._core.clock.now(),
+            challenge=order.challenge if isinstance(order, ChallengeOrder) else None,
+        )
+        is_new = await asyncio.to_thread(self._core.decide, decision)
+        response.status_code = 201 if is_new else 200
+        return MadeForm(
+            decision=self._view.decision(self._core.decisions.all.get(decision.id, decision)), is_new=is_new
+        )
+
+    async def lift(self, id: Id, why: Annotated[Words, Query()], by: Annotated[Person, Query()]) -> LiftedForm:
+        """Lifts a decision, and all others about its subject; the guard then leaves that alone for days."""
+        decision = self._core.decisions.all.get(id)
+        about = [d for d in self._view.held() if decision is not None and d.subject == decision.subject]
+        told = [self._view.decision(d) for d in about]
+        if await asyncio.to_thread(self._core.lift, id, by, why) is None:
+            raise HTTPException(404, f'there is no decision "{id}"; it may have ended')
+        alone_s = self._core.policy.ladder.lifted_days * 86_400
+        return LiftedForm(lifted=told, left_alone_until=self._core.clock.now() + alone_s)
+
+    async def casebook(self) -> CasebookForm:
+        """What was recorded last, the newest first."""
+        entries = await asyncio.to_thread(last_entries, self._guard.folder / "casebook")
+        head = await asyncio.to_thread(self._guard.casebook.head)
+        return CasebookForm(
+            entries=[EntryForm(**entry) for entry in entries],
+            head=HeadForm(size=head.size, root=head.root.hex(), time=head.time),
+        )
+
+    async def events(self) -> StreamingResponse:
+        """Server-sent events: `changed`, with the parts of the page that did, and `traffic`, with a new point."""
+        try:
+            stream = self._listeners.listen()
+        except TooManyError:
+            raise HTTPException(503, "as many pages are open as may be", {"retry-after": "10"}) from None
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    async def ticket(self) -> TicketForm:
+        """A ticket for `/report?ticket=...`, which a browser opens without the token."""
+        return TicketForm(ticket=self._tickets.draw())
+
+    async def report(self) -> HTMLResponse:
+        """The report of the last pass over recent traffic."""
+        report = await asyncio.to_thread(self._found.report)
+        if report is None:
+            raise HTTPException(404, "no pass over recent traffic has ended yet")
+        return HTMLResponse(report, headers={"content-security-policy": _REPORT_POLICY})
+
+    def _summary(self, has_report: bool) -> SummaryForm:
+        return self._view.summary(self._traffic.per_second(), has_report)
+
+    def _spent(self, account: str) -> Spent:
+        return self._guard.store.spent(day_of(self._core.clock.now())).get(account, Spent())
+
+    async def _evidence(self, subject: str) -> Evidence | None:
+        found = await asyncio.to_thread(self._found.explain, subject)
+        return Evidence(**found) if found else None
+
+
+def _named(tracked: Tracked, limit: int) -> list[str]:
+    return sorted({*tracked.accounts, *(account for account, _ in tracked.joined)})[:limit]

@@ -1,0 +1,93 @@
+"""What the last pass over recent traffic left in `found/`: its report, and why each account stands where it does.
+
+A pass replaces the folder by a rename, so it may vanish for a moment between two reads.
+"""
+
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from gamekeeper.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from gamekeeper.campaigns import HuntResult
+
+EXAMPLES = 12
+LINKS = 20
+PROMPT_CHARS = 2_000
+
+
+class Found:
+    """See the module. Everything here blocks.
+
+    Args:
+        folder: Of the guard's state.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._alone = folder / "found", Lock()
+        self._result: HuntResult | None = None
+        self._stamp: tuple[int, int] | None = None
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a report."""
+        return (self._folder / "report.html").is_file()
+
+    def report(self) -> bytes | None:
+        """Returns the report, one HTML page; None if no pass has ended yet."""
+        for _ in range(2):
+            try:
+                return (self._folder / "report.html").read_bytes()
+            except FileNotFoundError:
+                continue
+        return None
+
+    def explain(self, subject: str) -> dict[str, Any] | None:
+        """Returns the readings, links and example exchanges of a campaign or an account; None if there are none."""
+        from gamekeeper.report import explanation_json  # loads frames
+
+        result = self._read()
+        if result is None:
+            return None
+        try:
+            told = explanation_json(result, subject)
+        except UsageError:
+            return None
+        campaign = told["campaign"] or {}
+        return {
+            "p_benign": told["p_benign"],
+            "exchanges": told["exchanges"],
+            "campaign": campaign.get("id"),
+            "fragments": campaign.get("fragments", []),
+            "readings": told["readings"],
+            "links": told["links"][:LINKS],
+            "examples": [_shortened(row) for row in told["examples"][:EXAMPLES]],
+            "redacted": told["redacted"],
+        }
+
+    def _read(self) -> "HuntResult | None":
+        """Returns what the last pass found, read once for each pass."""
+        from gamekeeper.report import read_folder
+
+        with self._alone:
+            for _ in range(2):
+                stamp = self._stamp_now()
+                if stamp is None or stamp == self._stamp:
+                    return self._result
+                try:
+                    self._result, self._stamp = read_folder(self._folder), stamp
+                except InputError:
+                    continue
+            return self._result
+
+    def _stamp_now(self) -> tuple[int, int] | None:
+        try:
+            stat = (self._folder / "evidence" / "run.json").stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns
+
+
+def _shortened(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {name: row[name] and row[name][:PROMPT_CHARS] for name in ("system", "prompt")}

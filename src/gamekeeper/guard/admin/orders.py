@@ -1,0 +1,78 @@
+"""Decisions that people make, by the admin API or the command line: one form, so that none is made twice."""
+
+from gamekeeper.errors import UsageError
+from gamekeeper.guard.decision import Challenge, Decision
+from gamekeeper.guard.decisions import Decisions
+from gamekeeper.verdict import Verdict
+
+VERDICTS = (Verdict.WATCH, Verdict.SLOW, Verdict.LIMIT, Verdict.CHALLENGE, Verdict.DENY)
+"""What a person may decide; `allow` is said by lifting."""
+
+MOST_HOURS = 8_760.0
+NOT_A_PERSON = "guard"
+"""Under this name the guard decides; what a person lifted stays lifted for it."""
+
+
+def ordered(
+    subject: str,
+    verdict: Verdict,
+    reasons: tuple[str, ...],
+    *,
+    by: str,
+    hours: float,
+    now: float,
+    challenge: Challenge | None = None,
+) -> Decision:
+    """Returns a person's decision; the same subject, verdict and challenge give the same id.
+
+    Args:
+        subject: `account:NAME` or `campaign:ID`.
+        verdict: One of `VERDICTS`.
+        reasons: Why, at least one.
+        by: Who decides.
+        hours: How long it holds.
+        now: Epoch seconds.
+        challenge: What `challenge` asks for; a proof of work unless said otherwise.
+
+    Raises:
+        UsageError: These do not fit together.
+    """
+    _require_subject(subject)
+    _require_verdict(verdict, challenge)
+    if not 0 < hours <= MOST_HOURS:
+        raise UsageError(f"a decision holds for more than 0 and at most {MOST_HOURS:g} hours, found {hours:g}")
+    if not by.strip() or by == NOT_A_PERSON:
+        raise UsageError(f'a decision says who made it, and "{NOT_A_PERSON}" is the guard itself; found "{by}"')
+    if not any(reason.strip() for reason in reasons):
+        raise UsageError("a decision says why it was made")
+    if verdict is Verdict.CHALLENGE:
+        challenge = challenge or "proof"
+    return Decision.make(
+        subject,
+        verdict,
+        f"person {challenge or ''}",
+        reasons=reasons,
+        since=now,
+        until=now + hours * 3600,
+        by=by,
+        challenge=challenge,
+    )
+
+
+def is_known_subject(decisions: Decisions, subject: str) -> bool:
+    """Returns whether there is such a subject: any account may come, a campaign must have been found."""
+    kind, _, name = subject.partition(":")
+    return kind == "account" or name in decisions.campaigns
+
+
+def _require_subject(subject: str) -> None:
+    kind, _, name = subject.partition(":")
+    if kind not in ("account", "campaign") or not name.strip():
+        raise UsageError(f'a decision is about account:NAME or campaign:ID, found "{subject}"')
+
+
+def _require_verdict(verdict: Verdict, challenge: Challenge | None) -> None:
+    if verdict not in VERDICTS:
+        raise UsageError(f'"{verdict}" is no decision; to let an account be, delete the decision that holds')
+    if challenge is not None and verdict is not Verdict.CHALLENGE:
+        raise UsageError(f'only the verdict "challenge" asks for something, "{verdict}" does not')

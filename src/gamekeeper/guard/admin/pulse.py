@@ -1,0 +1,58 @@
+"""Looks once a second at what the page shows, and tells listeners which parts of it have changed."""
+
+import asyncio
+import logging
+from collections.abc import Hashable
+
+from gamekeeper.guard.admin.figures import value
+from gamekeeper.guard.admin.listeners import Listeners
+from gamekeeper.guard.admin.traffic import Traffic
+from gamekeeper.guard.core import Core
+
+log = logging.getLogger("gamekeeper.guard")
+
+BEAT_S = 1.0
+
+
+class Pulse:
+    """See the module.
+
+    Args:
+        core: That is looked at.
+        traffic: Sampled on the way.
+        listeners: Told.
+    """
+
+    def __init__(self, core: Core, traffic: Traffic, listeners: Listeners) -> None:
+        self._core, self._traffic, self._listeners = core, traffic, listeners
+        self._last = self._parts()
+
+    async def run(self) -> None:
+        """Beats until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            try:
+                self.beat(self._core.clock.now())
+            except Exception:  # a page that stands still must not end with it for good
+                log.exception("the live page could not be brought up to date")
+
+    def beat(self, now: float) -> None:
+        """Looks once."""
+        if (point := self._traffic.sample(now)) is not None:
+            self._listeners.tell("traffic", point._asdict())
+        last, self._last = self._last, self._parts()
+        if changed := [name for name, part in self._last.items() if part != last[name]]:
+            self._listeners.tell("changed", changed)
+
+    def _parts(self) -> dict[str, Hashable]:
+        """Each part of the page by something that changes with it.
+
+        Lists are taken first: other threads change the dictionaries meanwhile.
+        """
+        core, metrics = self._core, self._core.metrics
+        decisions, campaigns = list(core.decisions.all.values()), list(core.decisions.campaigns.values())
+        return {
+            "summary": (core.store_up, value(metrics.watching), value(metrics.pass_at)),
+            "decisions": hash(tuple((d.id, d.until) for d in decisions)),
+            "campaigns": hash(tuple((c.id, c.stood, c.verdict, len(c.joined)) for c in campaigns)),
+        }

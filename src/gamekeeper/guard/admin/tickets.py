@@ -1,0 +1,34 @@
+"""Tickets: each opens one page once, within a minute, where a browser cannot send the token."""
+
+import secrets
+from collections.abc import Callable
+
+LIVES_S = 60.0
+_KEPT = 100
+
+
+class Tickets:
+    """See the module.
+
+    Args:
+        clock: Epoch seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._open: dict[str, float] = {}
+
+    def draw(self) -> str:
+        """Returns a new ticket; of many that nobody used, the oldest gives way."""
+        while len(self._open) >= _KEPT:
+            self._open.pop(next(iter(self._open)))
+        ticket = secrets.token_urlsafe(24)
+        self._open[ticket] = self._clock() + LIVES_S
+        return ticket
+
+    def is_ticket(self, query: bytes) -> bool:
+        """Returns whether a query string, `ticket=...`, opens the page; it is used up by that."""
+        name, _, ticket = query.partition(b"=")
+        if name != b"ticket":
+            return False
+        return self._open.pop(ticket.decode("latin-1"), 0.0) > self._clock()

@@ -1,0 +1,117 @@
+"""The guard inside a model server: an ASGI middleware, for FastAPI, Starlette and whatever takes one.
+
+    app.add_middleware(GuardMiddleware, policy="guard.toml")
+    vllm serve MODEL --middleware gamekeeper.guard.doors.middleware.GuardMiddleware
+
+The second names the policy in the environment: `GAMEKEEPER_POLICY=guard.toml`. What the policy does not know is
+refused (`unknown_routes`), the server's own pages included.
+
+The guard starts and ends with the server's lifespan; with the first request where the server has none. One process
+has one folder of state: where a server runs several workers, give each its own and let them share a Redis.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gamekeeper.errors import UsageError
+from gamekeeper.guard.assembly import Guard
+from gamekeeper.guard.doors.asgi import App, AsgiDoor, Message, Receive, Scope, Send
+from gamekeeper.guard.policy import GuardPolicy, read_policy
+
+POLICY = "GAMEKEEPER_POLICY"
+"""Environment variable that names the policy file."""
+
+
+class GuardMiddleware:
+    """See the module.
+
+    Args:
+        app: Gets judged requests only.
+        policy: What to do, or the file that says so; None for the file that the environment names.
+        account: Says who asks by the scope, where something before this middleware authenticated them; None or an
+            empty text from it refuses the request. Without it the policy's `identity` says.
+
+    Raises:
+        UsageError: There is no policy, or it wants `account`.
+        InputError: The policy has faults.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        policy: str | Path | GuardPolicy | None = None,
+        account: Callable[[Scope], str | None] | None = None,
+    ) -> None:
+        self._app, self._account = app, account
+        self._policy = policy if isinstance(policy, GuardPolicy) else read_policy(_file(policy))
+        if account is None and "host" in self._policy.identity.modes:
+            raise UsageError('identity "host" needs account=, a function from the ASGI scope to who is charged')
+        self._door: AsgiDoor | None = None
+        self._guard: Guard | None = None
+        self._starting = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Takes one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await (self._door or await self._started())(scope, receive, send)
+
+    async def _started(self) -> AsgiDoor:
+        async with self._starting:
+            if self._door is None:
+                guard = Guard(self._policy)
+                await guard.start()
+                self._guard, self._door = guard, guard.door(self._app, self._account)
+            return self._door
+
+    async def _stopped(self) -> None:
+        guard, self._guard, self._door = self._guard, None, None
+        if guard is not None:
+            await guard.stop()
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Starts before the app does, and ends after it."""
+        asked = False
+
+        async def receive_started() -> Message:
+            nonlocal asked
+            asked = True
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._started()
+            return message
+
+        async def send_stopped(message: Message) -> None:
+            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
+                await self._stopped()
+            await send(message)
+
+        try:
+            await self._app(scope, receive_started, send_stopped)
+        except Exception:
+            if asked:
+                await self._stopped()
+                raise
+            await self._alone(receive, send)
+
+    async def _alone(self, receive: Receive, send: Send) -> None:
+        """A lifespan for an app that has none."""
+        while True:
+            kind = (await receive())["type"]
+            if kind == "lifespan.startup":
+                await self._started()
+                await send({"type": "lifespan.startup.complete"})
+            elif kind == "lifespan.shutdown":
+                await self._stopped()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _file(named: str | Path | None) -> Path:
+    named = named or os.environ.get(POLICY)
+    if not named:
+        raise UsageError(f"no policy: name its file in policy=, or in the environment variable {POLICY}")
+    return Path(named)

@@ -1,0 +1,370 @@
+"""From readings to a step-up: signals of one credential within a day, as many distinct ones as the policy asks for.
+
+A step-up asks the credential's owner to sign in again (or to have the key rotated); whoever did so since it was
+decided goes on. So it is made even where the policy's `highest` lies below `challenge`: that setting bounds what
+the guard takes from an account, and here it takes nothing from its owner, who alone can pass. Only a `highest`
+below `slow` (the guard is to do nothing) turns it into a `watch`, and `allow` into a record in the casebook.
+
+It holds until its end even after the owner is back: the stolen secret or token may still count for a while (an
+overlap of a rotation, a token's lifetime), and whoever shows it is not back. What the owner does then is learnt;
+new signals against the new credential make a new step-up, since when it counts anew.
+
+While a step-up holds nothing is learnt, and what was learnt since its first signal is taken back.
+"""
+
+import asyncio
+import logging
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import orjson
+
+from gamekeeper.guard.caller import Caller
+from gamekeeper.guard.decision import Decision
+from gamekeeper.guard.decisions import Decisions, Record
+from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.policy import Ladder
+from gamekeeper.guard.stolen import change_in_asking, dpop_mismatch, dpop_replay
+from gamekeeper.guard.stolen.card import Reading
+from gamekeeper.guard.stolen.cards import CARDS
+from gamekeeper.guard.stolen.habits import TABLE, Habits
+from gamekeeper.guard.store import Store, StoreGoneError
+from gamekeeper.verdict import Verdict
+
+log = logging.getLogger("gamekeeper.guard")
+
+PREFIX = "signals:"
+CAUSE = "stolen-key"
+
+_FORMAT = "gamekeeper/stolen-key-signals@1"
+_WINDOW_S = 86_400
+_SAVE_S = 3.0
+_SAVED_AT_ONCE = 500
+_FORGET_S = 86_400
+_COUNTS = ("tested", "stable")
+
+
+@dataclass(slots=True)
+class _Window:
+    """A credential's readings of the last day.
+
+    Args:
+        account: Whose it is.
+        readings: By signal, each with its time: the latest of its kind.
+        cleared: Beginning of the step-up that its owner answered, epoch seconds.
+    """
+
+    account: str
+    readings: dict[str, tuple[float, Reading]] = field(default_factory=dict)
+    cleared: float = 0.0
+
+    def live(self, now: float) -> list[Reading]:
+        """Returns the readings of the last 24 hours."""
+        return [reading for at, reading in self.readings.values() if now - at < _WINDOW_S]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is written off the event loop."""
+
+    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    records: dict[str, bytes] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+
+
+class Stolen:
+    """See the module.
+
+    Args:
+        ladder: When a step-up is asked for, and for how long.
+        decisions: Those that hold.
+        habits: Of each credential.
+        store: Where habits and open signals are kept; they are read from it at once.
+        decide: Makes a decision; blocks.
+        record: Writes to the casebook; blocks.
+        count: Counts a signal by its name.
+        now: The time, epoch seconds.
+        told: Takes each step-up, as a sentence.
+
+    Raises:
+        StoreGoneError: The store cannot be reached.
+    """
+
+    def __init__(
+        self,
+        ladder: Ladder,
+        decisions: Decisions,
+        habits: Habits,
+        store: Store,
+        *,
+        decide: Callable[[Decision], bool],
+        now: Callable[[], float],
+        record: Record = lambda kind, subject, body: None,
+        count: Callable[[str], None] = lambda signal: None,
+        told: Callable[[str], None] = log.info,
+    ) -> None:
+        self._ladder, self._decisions, self._store = ladder, decisions, store
+        self._decide, self._record, self._count, self._now, self._told = decide, record, count, now, told
+        self.habits = habits
+        self._windows: dict[str, _Window] = {}
+        self._shifts: dict[str, tuple[float, Reading]] = {}
+        self._told_of: list[tuple[str, dict[str, Any]]] = []
+        self._deciding: dict[str, Decision] = {}
+        self._before: dict[str, bytes] = {}
+        self._changed: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._saved_at, self._forgot_at = monotonic(), float("-inf")
+        habits.load(store)
+        self._load()
+
+    def observe(self, principal: Principal, caller: Caller, now: float) -> tuple[Reading, ...]:
+        """Takes in a use of a credential; returns what it is unlike. On the event loop; does not block.
+
+        Args:
+            principal: Who asks, as authenticated.
+            caller: Where from.
+            now: Epoch seconds.
+        """
+        held = self._held(principal.account, principal.subject, now)
+        if held is not None and not self._is_back(principal, caller, held, now):
+            return ()
+        readings = self.habits.observe(principal, caller, now)
+        for reading in readings:
+            self._take(principal.subject, principal.account, reading, now)
+        return readings
+
+    def refused(self, refused: Refused, caller: Caller, now: float) -> None:
+        """Takes in a credential that was refused, if that says something. On the event loop; does not block."""
+        if refused.signal is None or refused.account is None:
+            return
+        subject = refused.subject or f"account:{refused.account}"
+        if refused.signal == dpop_replay.CARD.name:
+            reading = dpop_replay.read(self.habits.is_latest(subject, caller))
+        else:
+            reading = dpop_mismatch.read()
+        if self._held(refused.account, subject, now) is None:
+            self._take(subject, refused.account, reading, now)
+        else:
+            self._count(reading.signal)
+
+    def shifted(self, accounts: Mapping[str, Mapping[str, Any]], now: float) -> None:
+        """Takes in whose queries changed, as the linking process told it. On the event loop; does not block.
+
+        Args:
+            accounts: `p` and `says` by account.
+            now: Epoch seconds.
+        """
+        for account, told in accounts.items():
+            known = self._shifts.get(account)
+            self._shifts[account] = now, change_in_asking.read(float(told["p"]), str(told["says"]))
+            if known is None or now - known[0] >= _WINDOW_S:
+                self._note(f"account:{account}", account, self._shifts[account][1], now)
+            if self._ladder.step_up == 1:
+                self._judge(f"account:{account}", account, [self._shifts[account][1]], now)
+            for subject, window in list(self._windows.items()):
+                if window.account == account and window.live(now):
+                    self._judge(subject, account, self._against(window, now), now)
+
+    async def run(self) -> None:
+        """Decides as soon as there is something, and writes every few seconds, until cancelled; then once more."""
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_SAVE_S):
+                        await self._wake.wait()
+                self._wake.clear()
+                batch = self._collected()
+                self._settled(batch, await asyncio.to_thread(self._settle, batch))
+        finally:
+            self._saved_at = float("-inf")
+            self.keep()
+
+    def keep(self) -> None:
+        """Does once what `run` does again and again; blocks."""
+        self._saved_at = float("-inf")
+        batch = self._collected()
+        self._settled(batch, self._settle(batch))
+
+    def _held(self, account: str, subject: str, now: float) -> Decision | None:
+        return self._deciding.get(subject) or self._decisions.step_up(account, subject, now)
+
+    def _is_back(self, principal: Principal, caller: Caller, held: Decision, now: float) -> bool:
+        """Whether the owner is back; the system of the first use after that is known from then on."""
+        at = principal.authenticated_at
+        if at is None or at <= held.since:
+            return False
+        window = self._windows.setdefault(principal.subject, _Window(principal.account))
+        if window.cleared != held.since:
+            window.cleared, window.readings = held.since, {}
+            self.habits.trust(principal, caller, now)
+            self._changed[principal.subject] = None
+        return True
+
+    def _take(self, subject: str, account: str, reading: Reading, now: float) -> None:
+        window = self._windows.setdefault(subject, _Window(account))
+        known = window.readings.get(reading.signal)
+        window.readings[reading.signal] = now, reading
+        if known is None or now - known[0] >= _WINDOW_S or (reading.suffices and not known[1].suffices):
+            self._note(subject, account, reading, now)
+        self._changed[subject] = None
+        self._judge(subject, account, self._against(window, now), now)
+
+    def _note(self, subject: str, account: str, reading: Reading, now: float) -> None:
+        """Once a day for each signal of a credential: whoever repeats it fills neither casebook nor graph."""
+        self._count(reading.signal)
+        body = {"signal": reading.signal, "says": reading.says, "account": account, "at": now}
+        self._told_of.append((subject, body))
+
+    def _against(self, window: _Window, now: float) -> list[Reading]:
+        shift = self._shifts.get(window.account)
+        return [*window.live(now), *([shift[1]] if shift and now - shift[0] < _WINDOW_S else [])]
+
+    def _judge(self, subject: str, account: str, readings: list[Reading], now: float) -> None:
+        counting = [r for r in readings if CARDS[r.signal].maturity in _COUNTS]
+        enough = len(counting) >= self._ladder.step_up and not all(r.is_hint for r in counting)
+        verdict = self._verdict()
+        if verdict is None or subject in self._deciding or not (enough or any(r.suffices for r in counting)):
+            return
+        self._deciding[subject] = Decision.make(
+            subject,
+            verdict,
+            CAUSE,
+            reasons=tuple(r.says for r in counting),
+            innocent=tuple(dict.fromkeys(CARDS[r.signal].innocent for r in counting)),
+            since=now,
+            until=now + self._ladder.hours * 3600,
+            challenge="reauthenticate" if verdict is Verdict.CHALLENGE else None,
+        )
+        self._wake.set()
+
+    def _verdict(self) -> Verdict | None:
+        highest = self._ladder.highest
+        if highest.step >= Verdict.SLOW.step:
+            return Verdict.CHALLENGE
+        return Verdict.WATCH if highest is Verdict.WATCH else None
+
+    def _collected(self) -> _Batch:
+        """Takes what is to be written; on the event loop, where requests change it."""
+        batch = _Batch(told=self._told_of, decisions=list(self._deciding.values()))
+        self._told_of = []
+        if monotonic() - self._saved_at < _SAVE_S:
+            return batch
+        self._saved_at, now = monotonic(), self._now()
+        self._lapse(now)
+        batch.records = self.habits.unsaved(_SAVED_AT_ONCE)
+        for subject in self._changed:
+            window = self._windows.get(subject)
+            if window is None:
+                batch.gone.append(PREFIX + subject)
+            else:
+                batch.records[PREFIX + subject] = self._document(subject, window)
+        self._changed = {}
+        if self._saved_at - self._forgot_at >= _FORGET_S:
+            self._forgot_at = self._saved_at
+            batch.gone += self.habits.forget(now)
+        return batch
+
+    def _lapse(self, now: float) -> None:
+        """Ends windows in which nothing is open any more; what was learnt meanwhile stands."""
+        for subject, window in list(self._windows.items()):
+            if not window.live(now) and self._held(window.account, subject, now) is None:
+                del self._windows[subject]
+                self._changed[subject] = None
+                self.habits.keep(subject)
+                self._before.pop(subject, None)
+        self._shifts = {a: (at, r) for a, (at, r) in self._shifts.items() if now - at < _WINDOW_S}
+
+    def _settle(self, batch: _Batch) -> bool:
+        """Writes a batch; blocks. False: the store is gone, and it is to be brought again."""
+        for subject, body in batch.told:
+            self._record("stolen-key-signal", subject, body)
+        batch.told = []
+        try:
+            for decision in batch.decisions:
+                if self._decide(decision):
+                    self._told(f"{decision.verdict} for {decision.subject}: {'; '.join(decision.reasons)}")
+            for id, record in batch.records.items():
+                self._store.put(TABLE, id, record)
+            for id in batch.gone:
+                self._store.delete(TABLE, id)
+        except StoreGoneError:
+            return False  # said by the core, which meets the same store
+        return True
+
+    def _settled(self, batch: _Batch, is_written: bool) -> None:
+        if not is_written:
+            self._bring_again(batch)
+            return
+        for decision in batch.decisions:
+            self._decided(decision)
+
+    def _bring_again(self, batch: _Batch) -> None:
+        ids = [*batch.records, *batch.gone]
+        self.habits.not_saved([id for id in ids if not id.startswith(PREFIX) and id in batch.records])
+        self._changed |= dict.fromkeys(id.removeprefix(PREFIX) for id in ids if id.startswith(PREFIX))
+        self._forgot_at = float("-inf") if batch.gone else self._forgot_at
+
+    def _decided(self, decision: Decision) -> None:
+        """Takes back what a thief may have taught; where a person has lifted it, what was learnt stands."""
+        subject = decision.subject
+        self._deciding.pop(subject, None)
+        for each, window in list(self._windows.items()):
+            if each == subject or f"account:{window.account}" == subject:
+                held = self._decisions.step_up(window.account, each, self._now())
+                if held is not None:
+                    self.habits.unlearn(each, self._before.pop(each, None))
+                else:
+                    self.habits.keep(each)
+                window.readings = {}
+                self._changed[each] = None
+
+    def _document(self, subject: str, window: _Window) -> bytes:
+        before = self.habits.before(subject) or self._before.get(subject)
+        readings = [
+            {"signal": r.signal, "says": r.says, "hint": r.is_hint, "suffices": r.suffices, "at": at}
+            for at, r in window.readings.values()
+        ]
+        return orjson.dumps(
+            {
+                "format": _FORMAT,
+                "account": window.account,
+                "readings": readings,
+                "cleared": window.cleared,
+                "before": b64encode(before).decode("ascii") if before else None,
+            }
+        )
+
+    def _load(self) -> None:
+        """Takes up the signals of the last day; those that cannot be read are left out."""
+        for id, record in self._store.load(TABLE).items():
+            if not id.startswith(PREFIX):
+                continue
+            subject = id.removeprefix(PREFIX)
+            try:
+                self._windows[subject], before = _read_window(record)
+            except (ValueError, KeyError, TypeError):
+                log.warning("the signals of %s cannot be read and are left out", subject)
+                continue
+            if before is not None:
+                self._before[subject] = before
+
+
+def _read_window(record: bytes) -> tuple[_Window, bytes | None]:
+    document = orjson.loads(record)
+    if document["format"] != _FORMAT:
+        raise ValueError(document["format"])
+    readings = {
+        r["signal"]: (
+            float(r["at"]),
+            Reading(signal=r["signal"], says=r["says"], is_hint=r["hint"], suffices=r["suffices"]),
+        )
+        for r in document["readings"]
+        if r["signal"] in CARDS
+    }
+    before = b64decode(document["before"], validate=True) if document["before"] else None
+    return _Window(document["account"], readings, document["cleared"]), before

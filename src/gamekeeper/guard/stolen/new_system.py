@@ -1,0 +1,42 @@
+"""A system never seen for this credential: neither its client nor its network is known.
+
+One of the two changes all the time (an update, a café); both at once seldom. Where new systems are usual for a
+credential, because a team or a fleet uses it, the signal stands aside.
+"""
+
+from gamekeeper.guard.stolen.card import Card, Reading
+from gamekeeper.guard.stolen.history import History
+from gamekeeper.guard.stolen.places import network_name
+from gamekeeper.guard.stolen.use import Use
+
+_USUAL = 2.0  # new systems in the memory that halves every 30 days
+
+CARD = Card(
+    name="new-system",
+    purpose="A client and a network, neither of which this credential was ever used from.",
+    unit="networks and clients known",
+    needs=("14 days of use", "address"),
+    look_alikes="a new laptop at a new place, a CI provider that moves, a new colleague",
+    evasions="the owner's own client string (a TLS fingerprint from the proxy is harder to copy), or the owner's "
+    "network; a first quiet day, after which the system is known",
+    source="risk-based authentication: Wiefling, Lo Iacono and Dürmuth, SEC 2019 (client and network as features)",
+    innocent="a new machine at a new place, or a colleague who was given the key",
+)
+
+
+def read(history: History, use: Use) -> Reading | None:
+    """Returns a reading if the system is new and that is unusual."""
+    if not is_new(history, use) or not history.is_settled(use.day):
+        return None
+    if history.systems.before(use.day) >= _USUAL:
+        return None
+    known = f"{len(history.networks)} networks and {len(history.clients)} clients known"
+    client = use.where.client_name[:60] or "no name"
+    says = f"first use from {network_name(use.where.network)} with client {client!r}, {known} of {history.active_days} active days"
+    return Reading(signal=CARD.name, says=says)
+
+
+def is_new(history: History, use: Use) -> bool:
+    """Returns whether neither network nor client is known."""
+    place = use.where
+    return place.network is not None and place.network not in history.networks and place.client not in history.clients

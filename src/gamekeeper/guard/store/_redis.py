@@ -1,0 +1,162 @@
+"""What both clients of Redis share, the blocking and the awaiting one: names of keys, scripts, waits and errors.
+
+A day's counters are one hash, four fields an account. Beside it stands the order in which accounts were last
+charged (a sorted set of account and number), by which a replica asks for what changed. Scripts keep the two in
+step: each runs as a whole or not at all.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from gamekeeper.errors import Fault, InputError, MissingExtraError
+from gamekeeper.guard.store._store import Spent, StoreGoneError
+
+CONNECT_S = 0.5
+READ_S = 1.0
+KEPT_S = 3 * 86_400
+"""Counters outlive their day, so that a replica whose clock is off finds them, and not for long."""
+
+FIELDS = Spent._fields
+
+_CHARGE = (
+    f"local names = {{{', '.join(map(repr, FIELDS))}}}"
+    + """
+local function charge(account, from, number)
+    for at, name in ipairs(names) do
+        local by = ARGV[from + at]
+        if by ~= '0' then redis.call('hincrby', KEYS[1], name .. ':' .. account, by) end
+    end
+    redis.call('zadd', KEYS[2], number, account)
+end
+local function keep(seconds)
+    for at = 1, 3 do redis.call('expire', KEYS[at], seconds) end
+end
+"""
+)
+
+ADD = (
+    _CHARGE
+    + """
+local kept = ARGV[1]
+if tonumber(redis.call('get', KEYS[4]) or 0) >= tonumber(ARGV[2]) then return 0 end
+redis.call('set', KEYS[4], ARGV[2], 'EX', kept)
+local accounts = (#ARGV - 2) / 5
+local number = redis.call('incrby', KEYS[3], accounts) - accounts
+for from = 3, #ARGV, 5 do
+    number = number + 1
+    charge(ARGV[from], from, number)
+end
+keep(kept)
+return 1
+"""
+)
+"""Adds to counters, unless a batch of this number or a later one of the same sender was added before.
+
+KEYS: those of the day, that of the sender. ARGV: seconds kept, number of the batch, then account and counts.
+"""
+
+CHARGE = (
+    _CHARGE
+    + """
+charge(ARGV[2], 2, redis.call('incr', KEYS[3]))
+keep(ARGV[1])
+return 1
+"""
+)
+"""Adds to one account's counters. KEYS: those of the day. ARGV: seconds kept, account, counts."""
+
+RESERVE = (
+    _CHARGE
+    + """
+local fields = {}
+for at, name in ipairs(names) do fields[at] = name .. ':' .. ARGV[2] end
+local has = redis.call('hmget', KEYS[1], unpack(fields))
+local answer = {1}
+for at = 1, 4 do
+    answer[at + 1] = tonumber(has[at] or 0)
+    local most, used = tonumber(ARGV[6 + at]), answer[at + 1]
+    if at == 3 then used = used / 1000000 end
+    if most and used >= most then answer[1] = 0 end
+end
+if answer[1] == 1 then
+    charge(ARGV[2], 2, redis.call('incr', KEYS[3]))
+    keep(ARGV[1])
+end
+return answer
+"""
+)
+"""Takes from a budget unless it is used up; answers whether it did, and what was spent before.
+
+KEYS: those of the day. ARGV: seconds kept, account, counts, then the most of each (dollars for money; none: empty).
+"""
+
+
+def day_keys(day: str) -> list[str]:
+    """Returns the keys of a day's counters, of the order in which they changed, and of the last number in it."""
+    return [f"gamekeeper:{name}:{day}" for name in ("spent", "touched", "number")]
+
+
+def fields_of(account: str) -> list[str]:
+    """Returns the fields of an account's counters."""
+    return [f"{name}:{account}" for name in FIELDS]
+
+
+def client_of(kind: Any, url: str, read_s: float = READ_S) -> Any:
+    """Returns a client that waits so long and no longer, and never sends a command twice by itself.
+
+    Args:
+        kind: `redis.Redis` or `redis.asyncio.Redis`.
+        url: `redis://`, `rediss://` or `unix://`.
+        read_s: Longest wait for an answer, in seconds.
+
+    Raises:
+        InputError: The URL is none of Redis.
+    """
+    from redis.asyncio.retry import Retry as AwaitingRetry
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    never = AwaitingRetry(NoBackoff(), 0) if "asyncio" in kind.__module__ else Retry(NoBackoff(), 0)
+    try:
+        return kind.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=read_s, retry=never)
+    except (ValueError, TypeError) as error:
+        raise InputError([not_a_url(type(error).__name__)]) from None  # the message may hold the password
+
+
+def not_a_url(found: str) -> Fault:
+    """Returns what is wrong with a URL, without the URL: it may hold a password."""
+    return Fault(
+        where="policy, state.redis",
+        problem="not the URL of a Redis server",
+        found=found,
+        expected="redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix://PATH?db=DB",
+    )
+
+
+def require_redis() -> None:
+    """Raises unless the client is installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    try:
+        import redis  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("a store that replicas share", "redis") from error
+
+
+@contextmanager
+def told_as_gone() -> Iterator[None]:
+    """Turns every failure of the client into one; its message names no address, which may hold a password."""
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise StoreGoneError(f"redis: {type(error).__name__}") from error
+
+
+def batch_of(spent: Mapping[str, Spent]) -> list[str | int]:
+    """Returns accounts and counts as the script takes them."""
+    return [part for account, used in spent.items() for part in (account, *used)]

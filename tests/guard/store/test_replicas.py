@@ -1,0 +1,303 @@
+"""Two guards on one server: each learns what the other decided and spent; strict budgets hold for both together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from gamekeeper.guard.core import Core
+from gamekeeper.guard.gate import Gate, Passage, StoppedError
+from gamekeeper.guard.identity import Budget, Principal
+from gamekeeper.guard.policy import GuardPolicy, State
+from gamekeeper.guard.query import Usage
+from gamekeeper.guard.routes import known_routes, serialise
+from gamekeeper.guard.store import Spent, StoreGoneError
+from gamekeeper.guard.store.redis import RedisStore
+from gamekeeper.guard.strict import Reservation, StrictBudgets
+from gamekeeper.verdict import Verdict
+from guard.builders import HERE, KEY, NOW, Hands, make_decision, make_principal, make_query
+from guard.routes.builders import chat
+from guard.store.servers import Server
+
+pytestmark = pytest.mark.extra
+
+CHAT = known_routes()[0]
+DAY = "2026-11-18"
+
+
+class Replica:
+    """A guard's core and gate on a shared server."""
+
+    def __init__(self, server: Server, clock: Hands, **state: object) -> None:
+        self.policy = GuardPolicy(enforce=True, state=State.model_validate({"redis": server.url} | state))
+        self.store = RedisStore(server.url)
+        self.core = Core(self.policy, self.store, KEY, clock=clock)  # type: ignore[arg-type]
+        if self.policy.state.strict_budgets:
+            self.core.strict = StrictBudgets(server.url)
+        self.gate = Gate(self.core)
+
+    async def ask(self, principal: Principal) -> Passage | str:
+        """A passage, or the code of the refusal."""
+        try:
+            return await self.gate.reserve(
+                self.gate.enter(CHAT, "/v1/chat/completions", serialise(chat()), principal, HERE)
+            )
+        except StoppedError as stopped:
+            return stopped.refusal.code
+
+    def answer(self, principal: Principal, tokens: int = 0) -> None:
+        self.core.answered(principal, "openai.chat", make_query(), Usage(tokens, 0), HERE, NOW)
+
+    async def close(self) -> None:
+        if self.core.strict is not None:
+            await self.core.strict.close()
+        self.store.close()
+
+
+@asynccontextmanager
+async def replicas(
+    server: Server, clock: Hands | None = None, **state: object
+) -> AsyncIterator[tuple[Replica, Replica]]:
+    clock = clock or Hands()
+    both = Replica(server, clock, **state), Replica(server, clock, **state)
+    try:
+        yield both
+    finally:
+        for each in both:
+            await each.close()
+
+
+async def seconds_until(holds: Callable[[], bool], most: float = 5) -> float:
+    began = monotonic()
+    while not holds():
+        assert monotonic() - began < most, "it never happened"
+        await asyncio.sleep(0.01)
+    return monotonic() - began
+
+
+def test_decision_reaches_the_other_replica_within_a_second(server: Server) -> None:
+    """And so does that it was lifted."""
+
+    async def run() -> None:
+        async with replicas(server) as (one, two):
+            running = asyncio.create_task(two.core.run())
+            decision = make_decision(Verdict.DENY)
+            await asyncio.to_thread(one.core.decide, decision)
+            assert await seconds_until(lambda: two.core.decisions.of("acme", NOW) is not None) < 1
+            assert await two.ask(make_principal()) == "suspended"
+            await asyncio.to_thread(one.core.lift, decision.id, "anna", "a mistake")
+            assert await seconds_until(lambda: two.core.decisions.of("acme", NOW) is None) < 1
+            running.cancel()
+            await asyncio.wait([running])
+
+    asyncio.run(run())
+
+
+def test_what_one_replica_counted_the_other_knows_within_a_second(server: Server) -> None:
+    """Without strict budgets too: an account overdraws by what it asks meanwhile, and no more."""
+    who = make_principal(budget=Budget(requests=5))
+
+    async def run() -> None:
+        async with replicas(server) as (one, two):
+            running = [asyncio.create_task(each.core.run()) for each in (one, two)]
+            for _ in range(5):
+                one.answer(who)
+            began = monotonic()
+            while await two.ask(who) != "budget":
+                assert monotonic() - began < 2
+                await asyncio.sleep(0.01)
+            for each in running:
+                each.cancel()
+            await asyncio.wait(running)
+
+    asyncio.run(run())
+
+
+def test_nothing_is_counted_twice_however_replicas_interleave(server: Server) -> None:
+    """Own counts come back from the server: what is saved, what is not yet, and what others add must fit together."""
+    who = make_principal()
+
+    async def run() -> None:
+        async with replicas(server) as (one, two):
+            for round in range(6):
+                one.answer(who, tokens=10)
+                two.answer(who, tokens=1)
+                (one if round % 2 else two).core.keep()
+                one.answer(who, tokens=10)
+            for each in (one, two, one):
+                each.core.keep()
+            spent = [each.core.accounts.of("acme").spent for each in (one, two)]
+            assert spent == [Spent(18, 126), Spent(18, 126)] == [one.store.spent(DAY)["acme"]] * 2
+
+    asyncio.run(run())
+
+
+def test_charge_made_while_counters_are_saved_is_kept(server: Server) -> None:
+    """Requests go on on the event loop while a thread saves and learns."""
+
+    async def run() -> None:
+        async with replicas(server) as (one, _):
+            one.answer(make_principal())
+            unsaved, done = one.core._collected()
+            one.answer(make_principal())
+            one.core._saved(unsaved, one.core._save(unsaved, done))
+            assert one.core.accounts.of("acme").spent == Spent(2)
+            one.core.keep()
+            assert one.store.spent(DAY)["acme"] == Spent(2) == one.core.accounts.of("acme").spent
+
+    asyncio.run(run())
+
+
+def test_new_day_begins_for_both(server: Server) -> None:
+    """Yesterday's counters of the other replica do not come back."""
+    clock = Hands()
+
+    async def run() -> None:
+        async with replicas(server, clock) as (one, two):
+            one.answer(make_principal())
+            one.core.keep()
+            clock.time += 86_400
+            for each in (one, two, one, two):
+                each.core.keep()
+            two.answer(make_principal())
+            for each in (two, one):
+                each.core.keep()
+            assert [each.core.accounts.of("acme").spent for each in (one, two)] == [Spent(1), Spent(1)]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("requests", [1, 10])
+def test_replicas_cannot_overdraw_a_strict_budget_together(server: Server, requests: int) -> None:
+    """Forty requests at once through two replicas: exactly the budget passes."""
+    who = make_principal(budget=Budget(requests=requests))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as both:
+            got = await asyncio.gather(*(both[n % 2].ask(who) for n in range(40)))
+            assert sum(isinstance(each, Passage) for each in got) == requests
+            assert [each for each in got if not isinstance(each, Passage)] == ["budget"] * (40 - requests)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("budget", "name"),
+    [(Budget(tokens=100), "tokens"), (Budget(usd=0.0001), "usd"), (Budget(cells=100), "new ground")],
+)
+def test_strict_budget_of_any_kind_ends_for_the_other_replica_at_once(
+    server: Server, budget: Budget, name: str
+) -> None:
+    """What an answer cost is added right after it, not with the next flush."""
+    who = make_principal(budget=budget)
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as (one, two):
+            assert isinstance(reserved := await one.core.reserve(who, NOW), Reservation)
+            assert one.core.strict is not None
+            one.core.strict.add(reserved, Spent(0, 100, 100, 100), lambda: None)
+            await asyncio.gather(*one.core.strict._open)
+            refused = await two.core.reserve(who, NOW)
+            assert getattr(refused, "status", None) == 429 and name in getattr(refused, "message", "")
+
+    asyncio.run(run())
+
+
+def test_answer_and_failure_settle_a_strict_budget_exactly(server: Server) -> None:
+    """An answer costs its tokens and one request, in the shared counters once; a failure gives the request back."""
+    who = make_principal(budget=Budget(requests=2))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as (one, two):
+            answered, failed = await one.ask(who), await two.ask(who)
+            assert isinstance(answered, Passage) and isinstance(failed, Passage)
+            assert await one.ask(who) == "budget"
+            one.gate.leave(answered, Usage(30, 12))
+            two.gate.drop(failed)
+            for each in (one, two):
+                assert each.core.strict is not None
+                await asyncio.gather(*each.core.strict._open)
+                each.core.keep()
+            assert one.store.spent(DAY) == {"acme": Spent(1, 42)}
+            assert isinstance(await two.ask(who), Passage)
+
+    asyncio.run(run())
+
+
+def test_who_has_no_budget_never_waits_for_the_server(server: Server) -> None:
+    """Even when it hangs."""
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True, when_gone="closed") as (one, _):
+            server.hang()
+            began = monotonic()
+            passage = await one.ask(make_principal())
+            assert isinstance(passage, Passage) and passage.reservation is None
+            assert monotonic() - began < 0.2
+            server.wake()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("when_gone", "passes"), [("open", True), ("closed", False)])
+def test_strict_budget_without_its_server_does_as_the_policy_says(server: Server, when_gone: str, passes: bool) -> None:
+    """Within two seconds; and what passes is counted, and saved once the server is back."""
+    who = make_principal(budget=Budget(requests=10))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True, when_gone=when_gone) as (one, _):
+            server.kill()
+            began = monotonic()
+            got = await one.ask(who)
+            assert monotonic() - began < 2
+            assert isinstance(got, Passage) if passes else got == "unavailable"
+            if isinstance(got, Passage):
+                one.gate.leave(got, Usage(5, 5))
+            server.start()
+            one.core.keep()
+            assert one.store.spent(DAY) == ({"acme": Spent(1, 10)} if passes else {})
+
+    asyncio.run(run())
+
+
+def test_answer_that_cannot_be_settled_is_saved_later(server: Server) -> None:
+    """The server died between request and answer."""
+    who = make_principal(budget=Budget(requests=10))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as (one, _):
+            passage = await one.ask(who)
+            assert isinstance(passage, Passage)
+            server.kill()
+            one.gate.leave(passage, Usage(30, 12))
+            assert one.core.strict is not None
+            await asyncio.gather(*one.core.strict._open)
+            one.core.keep()
+            server.start()
+            one.core.keep()
+            assert one.store.spent(DAY) == {"acme": Spent(1, 42)}
+
+    asyncio.run(run())
+
+
+def test_claimed_account_leaves_nothing_on_the_server(server: Server) -> None:
+    """Made-up credentials must not fill the server's memory."""
+    who = make_principal(budget=Budget(requests=10))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as (one, _):
+            one.gate = Gate(one.core, is_known=lambda principal: False)
+            assert isinstance(await one.ask(who), Passage)
+            assert one.store.spent(DAY) == {}
+
+    asyncio.run(run())
+
+
+def test_store_that_is_gone_at_the_start_is_said(tmp_path: Path) -> None:
+    """A guard without its counters does not start."""
+    pytest.importorskip("redis")
+    with pytest.raises(StoreGoneError):
+        RedisStore(f"unix://{tmp_path}/nobody?db=0")

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamekeeper.guard.watch.traffic import TrafficLog, mend
+from guard.builders import NOW
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [(b"", b""), (b"torn", b""), (b"a\n", b"a\n"), (b"a\ntorn", b"a\n"), (b"a\n" + b"t" * 200_000, b"a\n")],
+)
+def test_line_that_was_cut_short_is_cut_off(tmp_path: Path, content: bytes, left: bytes) -> None:
+    """What `kill -9` leaves behind does not spoil the file."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(content)
+    mend(path)
+    assert path.read_bytes() == left
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40).filter(lambda b: b"\n" not in b), max_size=8), st.integers(0, 200))
+def test_cut_anywhere_leaves_whole_lines_only(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], cut: int
+) -> None:
+    """And all of those that were whole."""
+    path = tmp_path_factory.mktemp("log") / "x.jsonl"
+    whole = b"".join(line + b"\n" for line in lines)
+    path.write_bytes(whole[:cut])
+    mend(path)
+    assert path.read_bytes() == whole[: whole[:cut].rfind(b"\n") + 1]
+
+
+def test_a_file_a_day_and_old_ones_go(tmp_path: Path) -> None:
+    """Traffic is kept as long as the policy says, and no longer."""
+    log = TrafficLog(tmp_path / "traffic", keep_days=3)
+    for day in range(6):
+        log.append([b'{"day":%d}' % day], NOW + day * DAY)
+    log.close()
+    kept = sorted(path.read_text() for path in (tmp_path / "traffic").iterdir())
+    assert kept == ['{"day":3}\n', '{"day":4}\n', '{"day":5}\n']
+    assert len(log.files(NOW + 5 * DAY, 2)) == 2
+
+
+def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path) -> None:
+    """Prompts at rest are a choice."""
+    TrafficLog(tmp_path / "traffic", keep_days=0).append([b"{}"], NOW)
+    assert not (tmp_path / "traffic").exists()
+
+
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    """It holds what people asked."""
+    log = TrafficLog(tmp_path / "traffic", keep_days=1)
+    log.append([b"{}"], NOW)
+    [path] = (tmp_path / "traffic").iterdir()
+    assert path.stat().st_mode & 0o077 == 0 and path.parent.stat().st_mode & 0o077 == 0
