@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gamekeeper.campaigns.intake import Intake
     from gamekeeper.campaigns.options import SearchOptions
-    from gamekeeper.campaigns.result import Campaign, HuntResult
     from gamekeeper.campaigns.path import new_intake, search
+    from gamekeeper.campaigns.result import Campaign, HuntResult
 
 __all__ = ["Campaign", "HuntResult", "Intake", "SearchOptions", "new_intake", "search"]
 

@@ -9,10 +9,10 @@ from gamekeeper.encoding.tabular import FeatureScale, scale_features
 __all__ = [
     "SHAPE_ENCODER",
     "ContentEncoder",
+    "FeatureScale",
     "Payloads",
     "cells",
     "fragments",
     "load_encoder",
-    "FeatureScale",
     "scale_features",
 ]

@@ -24,6 +24,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Starts it, again after `kill`, and waits until it answers."""
         assert BINARY is not None
         options = {"port": "0", "unixsocket": str(self.socket), "dir": str(self._folder), "save": ""}
         options |= {"appendonly": "yes", "appendfsync": "always", "loglevel": "warning"}
@@ -38,12 +39,15 @@ class Server:
         self._process.wait()
 
     def hang(self) -> None:
+        """It keeps its connections and answers nothing."""
         self._signal(signal.SIGSTOP)
 
     def wake(self) -> None:
+        """It goes on, with what came in meanwhile."""
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
+        """Ends it."""
         if self._process is not None:
             self.kill()
         shutil.rmtree(self._sockets)

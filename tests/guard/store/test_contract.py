@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gamekeeper.guard.store import SqliteStore, Spent, Store, open_store
+from gamekeeper.guard.store import Spent, SqliteStore, Store, open_store
 from guard.store.servers import Server
 
 DAY = "2026-11-23"

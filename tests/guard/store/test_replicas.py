@@ -49,9 +49,11 @@ class Replica:
             return stopped.refusal.code
 
     def answer(self, principal: Principal, tokens: int = 0) -> None:
+        """Counts an answer."""
         self.core.answered(principal, "openai.chat", make_query(), Usage(tokens, 0), HERE, NOW)
 
     async def close(self) -> None:
+        """Ends it."""
         if self.core.strict is not None:
             await self.core.strict.close()
         self.store.close()
@@ -196,7 +198,8 @@ def test_strict_budget_of_any_kind_ends_for_the_other_replica_at_once(
 
     async def run() -> None:
         async with replicas(server, strict_budgets=True) as (one, two):
-            assert isinstance(reserved := await one.core.reserve(who, NOW), Reservation)
+            reserved = await one.core.reserve(who, NOW)
+            assert isinstance(reserved, Reservation)
             assert one.core.strict is not None
             one.core.strict.add(reserved, Spent(0, 100, 100, 100), lambda: None)
             await asyncio.gather(*one.core.strict._open)

@@ -19,11 +19,12 @@ def wire(log: pl.DataFrame) -> list[bytes]:
     return [orjson.dumps(row | {"request_id": str(i)}) for i, row in enumerate(rows)]
 
 
-def findings(worker: Worker, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Waits for a pass that is under way."""
-    while not told or told[-1]["kind"] not in ("pass", "pass-failed"):
-        worker.pass_if_due()
-    return told
+def finish(worker: Worker) -> None:
+    """Begins a pass, waits for it, and has it told."""
+    worker.pass_if_due()
+    assert worker.passing is not None
+    worker.passing.exception()
+    worker.pass_if_due()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,8 @@ def test_pass_finds_campaigns_and_writes_what_explain_reads(tmp_path: Path, log:
     worker = Worker(tmp_path, Watch(every_s=0.001, days=60, keep_days=9_999), told.append)  # type: ignore[arg-type]
     worker.remember()
     worker.take(wire(log))
-    last = findings(worker, told)[-1]
+    finish(worker)
+    last = told[-1]
     worker.close()
     assert last["kind"] == "pass" and len(last["campaigns"]) >= 3
     assert {c["id"] for c in last["campaigns"]} == {f"K{i + 1}" for i in range(len(last["campaigns"]))}

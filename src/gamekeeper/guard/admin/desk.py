@@ -60,9 +60,7 @@ class Desk:
         began: When looking began, epoch seconds.
     """
 
-    def __init__(
-        self, guard: Guard, traffic: Traffic, listeners: Listeners, tickets: Tickets, began: float
-    ) -> None:
+    def __init__(self, guard: Guard, traffic: Traffic, listeners: Listeners, tickets: Tickets, began: float) -> None:
         self._guard, self._core, self._traffic = guard, guard.core, traffic
         self._listeners, self._tickets = listeners, tickets
         self._view, self._found = View(guard, began), Found(guard.folder)
@@ -141,7 +139,7 @@ class Desk:
     async def decide(self, order: Order, response: Response) -> MadeForm:
         """Makes a decision; the same one again only moves its end, and never to an earlier time."""
         if not is_known_subject(self._core.decisions, order.subject):
-            raise HTTPException(404, f'there is no {order.subject.replace(":", " ", 1)}')
+            raise HTTPException(404, f"there is no {order.subject.replace(':', ' ', 1)}")
         decision = ordered(
             order.subject,
             Verdict(order.verdict),

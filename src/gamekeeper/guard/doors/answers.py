@@ -39,6 +39,7 @@ class Answer:
         self._size = 0
         self._events: EventReader | None = None
         self._strip: Strip | None = None
+        self._seen = 0
         self.status = 0
         self.has_begun = False
         self.usage = Usage()
@@ -47,6 +48,14 @@ class Answer:
     def was_given(self) -> bool:
         """Whether anything of a good answer went out."""
         return self.has_begun and 200 <= self.status < 300
+
+    @property
+    def charged(self) -> Usage:
+        """The tokens that are charged: as stated, or estimated where a stream does not state them.
+
+        Whoever leaves `stream_options` out must not thereby dodge a budget: an event is counted as a token.
+        """
+        return Usage(0, self._seen).merged(self.usage) if self._seen else self.usage
 
     async def __call__(self, message: Message) -> None:
         """Takes one ASGI message."""
@@ -120,6 +129,7 @@ class Answer:
 
     def _read_and_strip(self, document: Json) -> Json | None:
         assert self._strip is not None
+        self._seen += 1
         self.usage = self.usage.merged(self._passage.route.usage(document))
         return self._strip(document)
 
@@ -128,7 +138,7 @@ class Answer:
         if not 200 <= self.status < 300:
             return
         if self._events is not None:
-            self._count_events(body)
+            self._count_events(body, more)
         elif self._size <= _MOST_READ:
             self._size += len(body)
             self._parts.append(body)
@@ -141,10 +151,11 @@ class Answer:
         except UnreadableError:
             return
 
-    def _count_events(self, body: bytes) -> None:
+    def _count_events(self, body: bytes, more: bool) -> None:
         assert self._events is not None
         try:
-            for event in self._events.feed(body):
+            for event in [*self._events.feed(body), *(() if more else self._events.finish())]:
+                self._seen += 1
                 if _USAGE in event.raw:
                     self._count_event(event)
         except UnreadableError:

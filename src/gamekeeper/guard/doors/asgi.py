@@ -109,7 +109,7 @@ class AsgiDoor:
 
     async def _unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses a route that cannot be judged, or passes it in the open."""
-        passes = self._policy.unknown_routes == "pass"
+        passes = self._policy.unknown_routes == "pass" and self._is_far_from_known(scope)
         self._metrics.unknown.labels("passed" if passes else "refused").inc()
         told = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
         log.warning("unknown route %s: %s", "passed without judgement" if passes else "refused", told)
@@ -119,6 +119,13 @@ class AsgiDoor:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await _refuse(send, None, Refusal(status=404, code="unknown_route", message="no such route"))
+
+    def _is_far_from_known(self, scope: Scope) -> bool:
+        """Whether no server could take a path for a known route: odd spellings never pass, whatever the policy says."""
+        if scope["type"] != "http":
+            return True
+        path = clean_path(_raw_path(scope).decode("latin-1"))
+        return path is not None and self._routes.find("POST", path.lower(), self._policy.prefix.lower()) is None
 
     async def _known(self, route: Route, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -196,7 +203,7 @@ class AsgiDoor:
         finally:
             self._authenticated(passage.principal, answer.status)
             if answer.was_given:
-                self._gate.leave(passage, answer.usage)
+                self._gate.leave(passage, answer.charged)
             else:
                 self._gate.drop(passage)
 

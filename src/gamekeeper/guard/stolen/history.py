@@ -107,7 +107,9 @@ class History:
         kept = _KEPT[0 if places is self.networks else 1 if places is self.countries else 2]
         if met is None and len(places) >= kept:
             del places[next(iter(places))]
-        places[name] = Met(day, day, 1) if met is None else Met(met.first, max(met.last, day), min(met.count + 1, _MOST))
+        places[name] = (
+            Met(day, day, 1) if met is None else Met(met.first, max(met.last, day), min(met.count + 1, _MOST))
+        )
 
     def note_gap(self, days: float) -> None:
         """Counts a pause of a day or more."""

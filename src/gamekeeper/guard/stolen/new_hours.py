@@ -31,5 +31,6 @@ def read(history: History, use: Use) -> Reading | None:
     if near >= _SHARE * active:
         return None
     return Reading(
-        signal=CARD.name, says=f"used at {use.hour:02d} h UTC; {near} of {active} active hours were within an hour of that"
+        signal=CARD.name,
+        says=f"used at {use.hour:02d} h UTC; {near} of {active} active hours were within an hour of that",
     )

@@ -32,7 +32,7 @@ from gamekeeper.guard.store._store import Spent
 FORMAT = "gamekeeper/guard-state@1"
 
 _FORMAT, _VERSION = "gamekeeper:format", "gamekeeper:version"
-_AT_ONCE = 5_000
+_AT_ONCE = 1_000
 """Accounts in one command: some 20 ms of the server, which does nothing else meanwhile."""
 
 

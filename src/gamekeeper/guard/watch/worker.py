@@ -44,6 +44,8 @@ class Worker:
         folder: Of the guard's state.
         watch: How campaigns are looked for.
         tell: Takes each finding.
+
+    `passing` is the pass that is under way, None between two.
     """
 
     def __init__(self, folder: Path, watch: Watch, tell: "Tell") -> None:
@@ -54,7 +56,7 @@ class Worker:
         self._names = Names(folder / "campaign-names.json")
         self._found: dict[str, float] = {}
         self._thread = ThreadPoolExecutor(1)
-        self._passing: Future[Passed] | None = None
+        self.passing: Future[Passed] | None = None
         self._began = monotonic()
         self._searched = -1  # exchanges in the window when it was last searched
         self._now = time()  # by the guard's clock: the time of the last exchange
@@ -85,14 +87,14 @@ class Worker:
 
     def pass_if_due(self) -> None:
         """Begins a pass when one is due, and tells what the last one found."""
-        if self._passing is not None and self._passing.done():
-            passing, self._passing = self._passing, None
+        if self.passing is not None and self.passing.done():
+            passing, self.passing = self.passing, None
             self._passed(passing)
         due = monotonic() - self._began >= self._watch.every_s
         new = self._window.exchanges != self._searched and self._window.exchanges >= _FEW
-        if self._passing is None and due and new:
+        if self.passing is None and due and new:
             self._began, self._searched = monotonic(), self._window.exchanges
-            self._passing = self._thread.submit(self._look)
+            self.passing = self._thread.submit(self._look)
 
     def close(self) -> None:
         """Ends it; a pass under way is let go."""
