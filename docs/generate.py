@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from typer.models import ArgumentInfo
 
-from gamekeeper._cli import demo, explain, hunt, list_, simulate
+from gamekeeper._cli import demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
 from gamekeeper.report.words import FAMILIES
 from gamekeeper.signals import CARDS, Card
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
-VERBS = (hunt, explain, simulate, demo, list_)
+VERBS = (hunt, explain, guard, simulate, demo, demo_live, list_)
+GROUPS = (keys, verify)
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
@@ -31,6 +32,7 @@ def cli_page() -> str:
         "same name means the same everywhere. `gamekeeper --version` prints the version, `gamekeeper VERB --help`",
         "what stands here.\n",
         *(_verb(module.NAME, module.run) for module in VERBS),
+        *(_verb(f"{module.NAME} {name}", run) for module in GROUPS for name, run in _commands(module.app)),
         "## Exit codes\n",
         "| code | means |",
         "|---|---|",
@@ -42,6 +44,12 @@ def cli_page() -> str:
         "| 130 | interrupted from the keyboard |",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _commands(app: Any) -> Iterator[tuple[str, Callable[..., None]]]:
+    """Name and function of each command of a group."""
+    for command in app.registered_commands:
+        yield command.name or command.callback.__name__.rstrip("_").replace("_", "-"), command.callback
 
 
 def _verb(name: str, run: Callable[..., None]) -> str:
