@@ -10,6 +10,7 @@ Source: OpenTelemetry semantic conventions, "Generative AI spans" (status: devel
 
 import hmac
 import random
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gamekeeper import __version__
@@ -32,6 +33,7 @@ _OPERATIONS = {
 }
 _OTHER = "classify"
 _DIGEST_BYTES = 12
+_SEND_S, _CLOSE_S = 2.0, 3.0
 _NAME_CHARS = 200
 """Of a model's name, which a client may make up."""
 
@@ -111,7 +113,8 @@ class Telemetry:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
             raise MissingExtraError("sending spans", "otel") from error
-        return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=str(wanted.otlp))), key, wanted.sample)
+        exporter = OTLPSpanExporter(endpoint=str(wanted.otlp), timeout=_SEND_S)
+        return cls(BatchSpanProcessor(exporter), key, wanted.sample)
 
     def begin(
         self, route: str, query: Query, account: str, judgement: "Judgement", traceparent: str | None
@@ -132,8 +135,10 @@ class Telemetry:
         return Span(self._started(f"{operation} {model}".rstrip(), attributes, traceparent))
 
     def close(self) -> None:
-        """Sends what waits, and ends; blocks."""
-        self._provider.shutdown()
+        """Sends what waits, and ends; blocks for seconds at most, whatever the collector does."""
+        closing = Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
 
     def _started(self, name: str, attributes: dict[str, Any], traceparent: str | None) -> Any:
         from opentelemetry.context import Context

@@ -34,7 +34,7 @@ Headers = list[tuple[bytes, bytes]]
 _PATHS = 10_000  # remembered; most APIs have five
 
 _NOT_FORWARDED = frozenset(
-    {b"content-length", b"accept-encoding", b"transfer-encoding", b"expect", PROOF_HEADER.encode()}
+    {b"content-length", b"content-type", b"accept-encoding", b"transfer-encoding", b"expect", PROOF_HEADER.encode()}
 )
 _JSON = (b"content-type", b"application/json")
 
@@ -224,7 +224,7 @@ class AsgiDoor:
         if self._authenticator is not None:
             headers = self._authenticator.forwardable(headers, passage.principal)
         kept = [(name, value) for name, value in headers if name not in _NOT_FORWARDED]
-        kept.append((b"content-length", str(length).encode()))
+        kept += [(b"content-length", str(length).encode()), _JSON]  # whatever the client called it
         path = self._policy.prefix + passage.path
         return {**scope, "headers": kept, "path": path, "raw_path": path.encode()}
 
