@@ -24,6 +24,7 @@ from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
+from gamekeeper.guard.stolen import Stolen, habits_for
 from gamekeeper.guard.store import Store, StoreGoneError, open_store
 from gamekeeper.guard.strict import StrictBudgets
 from gamekeeper.guard.telemetry import Telemetry
@@ -66,7 +67,19 @@ class Guard:
         self.issuers = _issuers(policy)
         self.upstream_accounts = _upstream_accounts(policy, self.store)
         self.telemetry = Telemetry.wanted(policy.telemetry, state_secret(self.store, "telemetry"))
-        self.gate = Gate(self.core, _access(policy, self.routes, self.keys), self._is_known, self.telemetry)
+        self.stolen = Stolen(
+            policy.ladder,
+            self.core.decisions,
+            habits_for(policy),
+            self.store,
+            decide=self.core.decide,
+            now=clock.now,
+            record=self._record,
+            count=lambda signal: self.core.metrics.signals.labels(signal).inc(),
+            told=told,
+        )
+        access = _access(policy, self.routes, self.keys)
+        self.gate = Gate(self.core, access, self._is_known, self.telemetry, self.stolen)
         self._tasks: list[asyncio.Task[None]] = []
         self._findings: asyncio.Queue[Finding] = asyncio.Queue()
 
@@ -84,7 +97,14 @@ class Guard:
     async def start(self) -> None:
         """Starts what runs beside requests."""
         self._record("guard-started", "guard", {"enforce": self.policy.enforce})
-        beside = (self.core.run(), self.feed.run(), self._hear(), self._sign(), self._refresh_keys())
+        beside = (
+            self.core.run(),
+            self.stolen.run(),
+            self.feed.run(),
+            self._hear(),
+            self._sign(),
+            self._refresh_keys(),
+        )
         self._tasks = [asyncio.create_task(each) for each in beside]
 
     async def stop(self) -> None:
@@ -116,6 +136,8 @@ class Guard:
             try:
                 if finding["kind"] == "ground":  # counters belong to the event loop
                     self.core.touched(finding["cells"])
+                elif finding["kind"] == "shift":  # so do habits
+                    self.stolen.shifted(finding["accounts"], self.core.clock.now())
                 else:
                     await asyncio.to_thread(self._take, finding)
             except StoreGoneError as error:

@@ -118,7 +118,7 @@ class Core:
         if refusal := self._unavailable() or overdrawn(principal.budget, account.spent, now):
             refused = Act(action=refusal.code, refusal=refusal)
             return self._judged(principal, route, None, refused, refused)
-        decision = self.decisions.of(principal.account, now)
+        decision = self.decisions.of(principal.account, now, principal.subject, principal.authenticated_at)
         would = self._steps.act(decision, account, now, proof=proof, authenticated_at=principal.authenticated_at)
         return self._judged(principal, route, decision, would if self.policy.enforce else PASS, would)
 

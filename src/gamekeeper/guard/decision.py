@@ -16,7 +16,8 @@ class Decision:
 
     Args:
         id: Same subject, verdict and cause: same id, so that one decision is not made twice.
-        subject: `account:NAME` or `campaign:ID`; a campaign's decision holds for all its members.
+        subject: `account:NAME`, `campaign:ID` or `credential:ID`; a campaign's decision holds for all its members,
+            a credential's for no other of its account.
         verdict: What holds.
         reasons: Why, in words.
         innocent: What an innocent explanation would look like.
@@ -41,6 +42,11 @@ class Decision:
         """Returns a decision whose id follows from subject, verdict and cause."""
         told = f"{subject}\n{verdict}\n{cause}".encode()
         return cls(id=hashlib.blake2b(told, digest_size=6).hexdigest(), subject=subject, verdict=verdict, **fields)
+
+    def is_answered(self, authenticated_at: float | None) -> bool:
+        """Returns whether somebody who authenticated at that time did what a step-up asks for."""
+        asks = self.challenge == "reauthenticate"
+        return asks and authenticated_at is not None and authenticated_at > self.since
 
     def renewed(self, until: float) -> "Decision":
         """Returns the same decision with a later end."""

@@ -52,13 +52,33 @@ class Decisions:
         self.campaigns: dict[str, Tracked] = {}
         self._lifted: dict[str, float] = {}
         self._by_account: dict[str, tuple[Decision, ...]] = {}
+        self._by_credential: dict[str, tuple[Decision, ...]] = {}
 
-    def of(self, account: str, now: float) -> Decision | None:
-        """Returns the strongest decision that holds for an account; a dictionary lookup."""
-        for decision in self._by_account.get(account, ()):
-            if decision.until > now:
+    def of(
+        self, account: str, now: float, subject: str | None = None, authenticated_at: float | None = None
+    ) -> Decision | None:
+        """Returns the strongest decision that holds for an account, or one of its credentials; a dictionary lookup.
+
+        Args:
+            account: By name.
+            now: Epoch seconds.
+            subject: Of the credential, see `Principal.subject`.
+            authenticated_at: When its owner last authenticated: an answered step-up holds no more, what else there
+                is does.
+        """
+        held = self._by_account.get(account, ())
+        if subject is not None and (own := self._by_credential.get(subject)):
+            held = tuple(sorted((*own, *held), key=_weakness))
+        for decision in held:
+            if decision.until > now and not decision.is_answered(authenticated_at):
                 return decision
         return None
+
+    def step_up(self, account: str, subject: str, now: float) -> Decision | None:
+        """Returns the latest step-up that holds for a credential or its account, answered or not."""
+        held = (*self._by_credential.get(subject, ()), *self._by_account.get(account, ()))
+        asked = [d for d in held if d.challenge == "reauthenticate" and d.until > now]
+        return max(asked, key=lambda d: d.since, default=None)
 
     @_alone
     def refresh(self, now: float) -> bool:
@@ -79,19 +99,23 @@ class Decisions:
 
     @_alone
     def add(self, decision: Decision) -> bool:
-        """Makes a decision; returns whether it is new. One of the guard's that a person lifted stays lifted."""
+        """Makes a decision; returns whether it is new. One of the guard's that a person lifted stays lifted.
+
+        A further step-up of the same cause counts anew from its own beginning: who answered the last has to again.
+        """
         if decision.by == "guard" and self._lifted.get(_lift_key(decision), 0) > decision.since:
             return False
         known = self.all.get(decision.id)
-        decision = known.renewed(decision.until) if known else decision
+        is_renewed = known is not None and decision.challenge != "reauthenticate"
+        decision = known.renewed(decision.until) if known and is_renewed else decision
         if known == decision:
             return False
         self._store.put("decisions", decision.id, orjson.dumps(decision.document()))
         self.all[decision.id] = decision
         self._index()
-        if known is None:
+        if not is_renewed:
             self._record("decision", decision.subject, decision.document())
-        return known is None
+        return not is_renewed
 
     @_alone
     def lift(self, id: str, *, by: str, why: str, now: float) -> Decision | None:
@@ -174,18 +198,25 @@ class Decisions:
         self.campaigns = {id: Tracked.from_document(orjson.loads(r)) for id, r in self._store.load("campaigns").items()}
 
     def _index(self) -> None:
-        by_account = defaultdict(list)
-        for decision in sorted(self.all.values(), key=lambda d: (-d.verdict.step, d.id)):
+        by_account, by_credential = defaultdict(list), defaultdict(list)
+        for decision in sorted(self.all.values(), key=_weakness):
+            if decision.subject.startswith("credential:"):
+                by_credential[decision.subject].append(decision)
             for account in self._members(decision.subject):
                 by_account[account].append(decision)
         self._by_account = {account: tuple(held) for account, held in by_account.items()}
+        self._by_credential = {subject: tuple(held) for subject, held in by_credential.items()}
 
     def _members(self, subject: str) -> Iterable[str]:
         kind, _, name = subject.partition(":")
         if kind == "account":
             return (name,)
-        tracked = self.campaigns.get(name)
+        tracked = self.campaigns.get(name) if kind == "campaign" else None
         return (*tracked.accounts, *(account for account, _ in tracked.joined)) if tracked else ()
+
+
+def _weakness(decision: Decision) -> tuple[int, str]:
+    return -decision.verdict.step, decision.id
 
 
 def _lift_key(decision: Decision) -> str:

@@ -12,11 +12,12 @@ from time import perf_counter
 
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.core import Core, Judgement
-from gamekeeper.guard.identity import Principal
+from gamekeeper.guard.identity import Principal, Refused
 from gamekeeper.guard.identity.access import Access
 from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import Json, Route, UnreadableError, Withheld, parse, serialise
+from gamekeeper.guard.stolen import Stolen
 from gamekeeper.guard.strict import Reservation
 from gamekeeper.guard.telemetry import Span, Telemetry
 
@@ -71,6 +72,7 @@ class Gate:
         access: Says who may use what; None lets every authenticated account use everything.
         is_known: Whether an account is more than a claim yet; those that are not get no state in memory.
         telemetry: Makes a span of each judged request; None for none.
+        stolen: Looks for stolen keys; None does not.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class Gate:
         access: Access | None = None,
         is_known: Callable[[Principal], bool] = lambda principal: True,
         telemetry: Telemetry | None = None,
+        stolen: Stolen | None = None,
     ) -> None:
         self.core, self._access, self._is_known, self._telemetry = core, access, is_known, telemetry
+        self._stolen = stolen
 
     def enter(
         self,
@@ -109,7 +113,10 @@ class Gate:
         began, now = perf_counter(), self.core.clock.now()
         body, query = self._read(route, path, raw)
         self._require_access(principal, route, query, caller, now)
-        judgement = self.core.judge(principal, route.name, query, now, proof=proof, is_known=self._is_known(principal))
+        is_known = self._is_known(principal)
+        if self._stolen is not None and is_known:
+            self._stolen.observe(principal, caller, now)
+        judgement = self.core.judge(principal, route.name, query, now, proof=proof, is_known=is_known)
         span = (
             self._telemetry.begin(route.name, query, principal.account, judgement, trace) if self._telemetry else None
         )
@@ -158,6 +165,12 @@ class Gate:
             self.core.unanswered(passage.reservation)
         if passage.span is not None:
             passage.span.failed()
+
+    def refused(self, refused: Refused, caller: Caller) -> None:
+        """Notes a credential that was refused."""
+        self.core.metrics.refused.labels(refused.code).inc()
+        if self._stolen is not None:
+            self._stolen.refused(refused, caller, self.core.clock.now())
 
     def _read(self, route: Route, path: str, raw: bytes | Json) -> tuple[Json, Query]:
         try:

@@ -110,8 +110,8 @@ def _add_open(api: FastAPI, desk: Desk) -> None:
     add("/", desk.live_page, {}, response_class=HTMLResponse)
     add("/metrics", desk.metrics, {"text/plain": {"schema": {"type": "string"}}}, response_class=Response)
     add("/grafana.json", desk.grafana, {"application/json": {"schema": {"type": "object"}}})
-    ill = {503: {"model": HealthForm, "description": "Requests are refused."}}
-    api.add_api_route("/healthz", desk.healthz, response_model=HealthForm, responses=_errors(408, 413, 421) | ill)
+    ill: dict[int | str, dict[str, Any]] = {503: {"model": HealthForm, "description": "Requests are refused."}}
+    api.add_api_route("/healthz", desk.healthz, response_model=HealthForm, responses={**_errors(408, 413, 421), **ill})
 
 
 def _add_looking(api: FastAPI, desk: Desk) -> None:

@@ -124,7 +124,7 @@ def _is_address(name: str) -> bool:
 
 async def _body(receive: Receive) -> bytes | None:
     """Returns the whole body, None if it is too large."""
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from gamekeeper.guard.caller import Callers
+from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.gate import Gate, Passage, StoppedError, forwarded
 from gamekeeper.guard.identity import Principal, Refused
@@ -131,7 +131,7 @@ class AsgiDoor:
         try:
             principal = await self._principal(scope)
             raw = await self._body(scope, receive)
-            caller = self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
+            caller = self._caller(scope)
             proof = _header(scope["headers"], PROOF_HEADER.encode())
             trace = _header(scope["headers"], b"traceparent")
             passage = self._gate.enter(route, path, raw, principal, caller, proof, trace)
@@ -155,13 +155,14 @@ class AsgiDoor:
                 return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
             return self._authenticator.authenticate(*arguments)
         except Refused as refused:
-            self._metrics.refused.labels(refused.code).inc()
-            if refused.signal:
-                self._metrics.signals.labels(refused.signal).inc()
+            self._gate.refused(refused, self._caller(scope))
             told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
             raise StoppedError(
                 Refusal(status=refused.status, code=refused.code, message=refused.message, headers=told)
             ) from None
+
+    def _caller(self, scope: Scope) -> Caller:
+        return self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """Reads the body, no further than the limit and no longer than it may take."""

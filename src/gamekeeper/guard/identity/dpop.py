@@ -163,6 +163,7 @@ class Dpop:
             www_authenticate=f'DPoP error="{code}", algs="{algorithms}"',
             signal=signal,
             account=principal.account,
+            subject=principal.subject,
         )
 
 

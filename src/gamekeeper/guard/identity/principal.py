@@ -55,6 +55,13 @@ class Principal:
     jkt: str | None = None
     authenticated_at: float | None = None
 
+    @property
+    def subject(self) -> str:
+        """What a decision about this credential alone is made about: the account, where it has no other."""
+        if self.kind == "key":
+            return f"credential:{self.credential}"
+        return f"credential:{self.account}/{self.credential}" if self.kind == "jwt" else f"account:{self.account}"
+
 
 class Refused(Exception):
     """A credential that does not count. What it says may be shown to whoever sent it.
@@ -67,6 +74,7 @@ class Refused(Exception):
         dpop_nonce: Value of the header `dpop-nonce`, if the client is to use one.
         signal: What the attempt says of a stolen credential: `dpop-replay`, `dpop-mismatch`; None for nothing.
         account: Whose credential it was, if that is certain; for the operator, never for the answer.
+        subject: Which credential it was, as `Principal.subject`, if that is certain.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class Refused(Exception):
         dpop_nonce: str | None = None,
         signal: str | None = None,
         account: str | None = None,
+        subject: str | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -88,6 +97,7 @@ class Refused(Exception):
         self.dpop_nonce = dpop_nonce
         self.signal = signal
         self.account = account
+        self.subject = subject
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

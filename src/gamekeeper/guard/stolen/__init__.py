@@ -5,9 +5,17 @@
 One file a signal, each with its card. Nothing here bans anybody: whoever can sign in again goes on.
 """
 
+from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.stolen.card import Card, Reading
 from gamekeeper.guard.stolen.cards import stolen_cards
 from gamekeeper.guard.stolen.habits import Habits
 from gamekeeper.guard.stolen.judge import Stolen
+from gamekeeper.guard.stolen.places import shipped_countries
 
-__all__ = ["Card", "Habits", "Reading", "Stolen", "stolen_cards"]
+__all__ = ["Card", "Habits", "Reading", "Stolen", "habits_for", "stolen_cards"]
+
+
+def habits_for(policy: GuardPolicy) -> Habits:
+    """Returns empty habits; countries are looked up only where no proxy tells country or network."""
+    told = policy.identity.country_header or policy.identity.asn_header
+    return Habits(policy.limits.accounts, None if told else shipped_countries())

@@ -124,13 +124,17 @@ class Habits:
         """Returns the history from before the first reading that is still open; None if there is none."""
         return self._before.get(subject)
 
+    def resume(self, subject: str, before: bytes) -> None:
+        """Takes up a history from before a reading that an earlier run left open."""
+        self._before[subject] = before
+
     def keep(self, subject: str) -> None:
         """Lets what was learnt since that reading stand."""
         self._before.pop(subject, None)
 
-    def unlearn(self, subject: str, before: bytes | None = None) -> None:
-        """Takes back what was learnt since that reading, or since `before`: a thief may have taught it."""
-        before = self._before.pop(subject, before)
+    def unlearn(self, subject: str) -> None:
+        """Takes back what was learnt since that reading: a thief may have taught it."""
+        before = self._before.pop(subject, None)
         habit = self._habits.get(subject)
         if before is not None and habit is not None:
             habit.packed, habit.mark = before, 0

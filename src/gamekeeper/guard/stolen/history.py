@@ -38,7 +38,7 @@ class Met(NamedTuple):
 
     first: int
     last: int
-    count: int
+    count: int  # type: ignore[assignment]  # the tuple method of that name is not used
 
 
 Places = dict[bytes, Met]
@@ -128,7 +128,7 @@ class History:
             self.at_network or b"", self.at_country or b"",
             len(self.networks), len(self.countries), len(self.clients),
         )  # fmt: skip
-        parts = [header, self.gaps, self.hours]
+        parts: list[bytes] = [header, bytes(self.gaps), bytes(self.hours)]
         for places, width in zip((self.networks, self.countries, self.clients), _WIDTHS, strict=True):
             parts += [name.ljust(width, b"\0") + _PLACE.pack(*met) for name, met in places.items()]
         return b"".join(parts)

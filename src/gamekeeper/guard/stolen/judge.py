@@ -115,7 +115,6 @@ class Stolen:
         self._shifts: dict[str, tuple[float, Reading]] = {}
         self._told_of: list[tuple[str, dict[str, Any]]] = []
         self._deciding: dict[str, Decision] = {}
-        self._before: dict[str, bytes] = {}
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._saved_at, self._forgot_at = monotonic(), float("-inf")
@@ -160,12 +159,11 @@ class Stolen:
             now: Epoch seconds.
         """
         for account, told in accounts.items():
-            known = self._shifts.get(account)
-            self._shifts[account] = now, change_in_asking.read(float(told["p"]), str(told["says"]))
+            known, reading = self._shifts.get(account), change_in_asking.read(float(told["p"]), str(told["says"]))
+            self._shifts[account] = now, reading
             if known is None or now - known[0] >= _WINDOW_S:
-                self._note(f"account:{account}", account, self._shifts[account][1], now)
-            if self._ladder.step_up == 1:
-                self._judge(f"account:{account}", account, [self._shifts[account][1]], now)
+                self._note(f"account:{account}", account, reading, now)
+                self._judge(f"account:{account}", account, [reading], now)
             for subject, window in list(self._windows.items()):
                 if window.account == account and window.live(now):
                     self._judge(subject, account, self._against(window, now), now)
@@ -191,7 +189,10 @@ class Stolen:
         self._settled(batch, self._settle(batch))
 
     def _held(self, account: str, subject: str, now: float) -> Decision | None:
-        return self._deciding.get(subject) or self._decisions.step_up(account, subject, now)
+        deciding = self._deciding.get(subject)
+        if deciding is not None and deciding.challenge == "reauthenticate":
+            return deciding
+        return self._decisions.step_up(account, subject, now)
 
     def _is_back(self, principal: Principal, caller: Caller, held: Decision, now: float) -> bool:
         """Whether the owner is back; the system of the first use after that is known from then on."""
@@ -221,8 +222,10 @@ class Stolen:
         self._told_of.append((subject, body))
 
     def _against(self, window: _Window, now: float) -> list[Reading]:
-        shift = self._shifts.get(window.account)
-        return [*window.live(now), *([shift[1]] if shift and now - shift[0] < _WINDOW_S else [])]
+        """Its live readings, and its account's change in asking, unless that is what an answered thief asked."""
+        at, reading = self._shifts.get(window.account, (float("-inf"), None))
+        is_of_today = reading is not None and now - at < _WINDOW_S and at - window.cleared >= _WINDOW_S
+        return [*window.live(now), *([reading] if reading is not None and is_of_today else [])]
 
     def _judge(self, subject: str, account: str, readings: list[Reading], now: float) -> None:
         counting = [r for r in readings if CARDS[r.signal].maturity in _COUNTS]
@@ -276,7 +279,6 @@ class Stolen:
                 del self._windows[subject]
                 self._changed[subject] = None
                 self.habits.keep(subject)
-                self._before.pop(subject, None)
         self._shifts = {a: (at, r) for a, (at, r) in self._shifts.items() if now - at < _WINDOW_S}
 
     def _settle(self, batch: _Batch) -> bool:
@@ -317,14 +319,14 @@ class Stolen:
             if each == subject or f"account:{window.account}" == subject:
                 held = self._decisions.step_up(window.account, each, self._now())
                 if held is not None:
-                    self.habits.unlearn(each, self._before.pop(each, None))
+                    self.habits.unlearn(each)
                 else:
                     self.habits.keep(each)
                 window.readings = {}
                 self._changed[each] = None
 
     def _document(self, subject: str, window: _Window) -> bytes:
-        before = self.habits.before(subject) or self._before.get(subject)
+        before = self.habits.before(subject)
         readings = [
             {"signal": r.signal, "says": r.says, "hint": r.is_hint, "suffices": r.suffices, "at": at}
             for at, r in window.readings.values()
@@ -351,7 +353,7 @@ class Stolen:
                 log.warning("the signals of %s cannot be read and are left out", subject)
                 continue
             if before is not None:
-                self._before[subject] = before
+                self.habits.resume(subject, before)
 
 
 def _read_window(record: bytes) -> tuple[_Window, bytes | None]:

@@ -32,7 +32,8 @@ def read(history: History, use: Use) -> Reading | None:
         return None
     known = f"{len(history.networks)} networks and {len(history.clients)} clients known"
     client = use.where.client_name[:60] or "no name"
-    says = f"first use from {network_name(use.where.network)} with client {client!r}, {known} of {history.active_days} active days"
+    system = f"{network_name(use.where.network)} with client {client!r}"
+    says = f"first use from {system}, {known} of {history.active_days} active days"
     return Reading(signal=CARD.name, says=says)
 
 

@@ -1,8 +1,9 @@
 """One pass over recent traffic: the window searched as hunt would, its campaigns as the guard follows them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
@@ -24,11 +25,13 @@ class Passed:
         result: As a hunt would have it.
         tracked: Its campaigns.
         rows: What was compared.
+        shifts: Whose queries changed: `p` and `says` by account.
     """
 
     result: HuntResult
     tracked: tuple[Tracked, ...]
     rows: pl.DataFrame
+    shifts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def look(

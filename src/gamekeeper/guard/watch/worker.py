@@ -10,6 +10,7 @@ import os
 import selectors
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -20,6 +21,7 @@ import polars as pl
 from gamekeeper.campaigns import SearchOptions
 from gamekeeper.exchange import LogReader
 from gamekeeper.guard.policy import Watch
+from gamekeeper.guard.stolen.asking import Asking
 from gamekeeper.guard.watch.ground import Ground
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.guard.watch.openings import Openings
@@ -53,6 +55,7 @@ class Worker:
         self._log = TrafficLog(folder / "traffic", watch.keep_days)
         self._window = Window(watch.days, watch.max_sample)
         self._ground, self._openings = Ground(watch.encoder, folder / "ground.jsonl"), Openings()
+        self._asking = Asking(watch.encoder)
         self._names = Names(folder / "campaign-names.json")
         self._found: dict[str, float] = {}
         self._thread = ThreadPoolExecutor(1)
@@ -108,7 +111,7 @@ class Worker:
         out = self._folder / "found"
         require_replaceable(out)
         write_folder(passed.result, out)
-        return passed
+        return replace(passed, shifts=self._asking.shifts(passed.rows, self._now))
 
     def _passed(self, passing: "Future[Passed]") -> None:
         took = monotonic() - self._began
@@ -118,6 +121,8 @@ class Worker:
             return
         passed = passing.result()
         self._openings.learn(passed.result.campaigns, passed.rows)
+        if passed.shifts:
+            self._tell({"kind": "shift", "accounts": passed.shifts})
         told = [tracked.document() for tracked in passed.tracked]
         self._tell({"kind": "pass", "campaigns": told, "seconds": took, "exchanges": passed.result.exchanges})
 

@@ -1,0 +1,171 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+
+import gamekeeper.guard
+from gamekeeper.errors import InputError, UsageError
+from gamekeeper.guard.doors.middleware import POLICY, GuardMiddleware
+from gamekeeper.guard.policy import GuardPolicy, Identity, State
+from gamekeeper.guard.watch.feed import Feed
+from guard.doors.apis import CHAT
+from guard.doors.model_server import ModelServer, served
+
+
+@pytest.fixture(autouse=True)
+def unlinked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here needs the linking process, which takes seconds to start."""
+
+    async def run(self: Feed) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Feed, "run", run)
+
+
+def written(folder: Path, more: str = "") -> Path:
+    text = f'format = "gamekeeper/policy@1"\n[state]\nfolder = "{folder / "state"}"\n{more}'
+    (folder / "guard.toml").write_text(text)
+    return folder / "guard.toml"
+
+
+async def post(url: str, path: str = CHAT.path, **headers: str) -> int:
+    async with aiohttp.ClientSession() as session, session.post(url + path, json=CHAT.body, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+def test_it_is_found_where_the_documentation_says() -> None:
+    """Loaded when asked for: the package itself stays light."""
+    assert gamekeeper.guard.GuardMiddleware is GuardMiddleware
+    with pytest.raises(AttributeError):
+        _ = gamekeeper.guard.NoSuchThing  # type: ignore[attr-defined]
+
+
+def test_server_without_arguments_names_the_policy_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As vLLM adds it: a class, called with nothing but the app."""
+    monkeypatch.setenv(POLICY, str(written(tmp_path)))
+
+    async def run() -> None:
+        model, app = ModelServer(), FastAPI()
+        app.mount("/", model)
+        app.add_middleware(GuardMiddleware)  # type: ignore[arg-type]
+        async with served(app, "on") as url:
+            assert await post(url) == 401
+            assert model.bodies == []
+            assert await post(url, authorization="Bearer sk-1") == 200
+            assert len(model.bodies) == 1
+
+    asyncio.run(run())
+
+
+def test_no_policy_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server must not start unguarded because a variable is missing."""
+    monkeypatch.delenv(POLICY, raising=False)
+    with pytest.raises(UsageError, match=POLICY):
+        GuardMiddleware(ModelServer())
+    with pytest.raises(InputError, match="nowhere"):
+        GuardMiddleware(ModelServer(), policy=tmp_path / "nowhere.toml")
+
+
+def test_policy_with_a_fault_is_said_at_once(tmp_path: Path) -> None:
+    """With the line, as everywhere."""
+    with pytest.raises(InputError, match=r"guard\.toml:\d"):
+        GuardMiddleware(ModelServer(), policy=str(written(tmp_path, "[ladder]\nhighst = 'deny'\n")))
+
+
+def test_identity_of_the_host_needs_a_function(tmp_path: Path) -> None:
+    """Otherwise nobody could be told apart."""
+    policy = GuardPolicy(identity=Identity(modes=("host",)), state=State(folder=str(tmp_path)))
+    with pytest.raises(UsageError, match="account="):
+        GuardMiddleware(ModelServer(), policy=policy)
+
+
+def test_request_whose_account_is_not_known_is_refused(tmp_path: Path) -> None:
+    """By the function that says who asks: None, or nothing."""
+
+    async def run() -> None:
+        model = ModelServer()
+        policy = GuardPolicy(identity=Identity(modes=("host",)), state=State(folder=str(tmp_path)))
+        said = iter([None, "", "acme"])
+        app = GuardMiddleware(model, policy=policy, account=lambda scope: next(said))
+        async with served(app) as url:
+            assert [await post(url) for _ in range(3)] == [401, 401, 200]
+            assert len(model.bodies) == 1
+
+    asyncio.run(run())
+
+
+def test_guard_begins_before_the_app_and_ends_after_it(tmp_path: Path) -> None:
+    """And lets go of its state: another one can take it over."""
+    order: list[str] = []
+
+    def state(app: Any) -> str:
+        return "guarded" if middleware(app)._guard is not None else "bare"
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        order.append(f"up {state(app)}")
+        yield
+        order.append(f"down {state(app)}")
+
+    async def run() -> None:
+        for _ in range(2):
+            app = FastAPI(lifespan=lifespan)
+            app.add_middleware(GuardMiddleware, policy=str(written(tmp_path)))  # type: ignore[arg-type]
+            async with served(app, "on") as url:
+                assert await post(url) == 401
+            assert middleware(app)._guard is None
+
+    asyncio.run(run())
+    assert order == ["up guarded", "down guarded"] * 2
+
+
+@pytest.mark.parametrize("lifespan", ["on", "off"])
+def test_app_or_server_without_lifespan_is_guarded_all_the_same(tmp_path: Path, lifespan: str) -> None:
+    """An app that knows none gets one; a server that sends none gets the guard with the first request, once."""
+
+    async def run() -> None:
+        app = GuardMiddleware(ModelServer(), policy=str(written(tmp_path)))
+        async with served(app, lifespan) as url:
+            assert await asyncio.gather(*(post(url) for _ in range(5))) == [401] * 5
+        assert (app._guard is None) == (lifespan == "on")
+        await app._stopped()
+
+    asyncio.run(run())
+
+
+def test_fault_of_the_app_at_its_start_is_not_hidden(tmp_path: Path) -> None:
+    """The server does not start, and the guard lets go of its state."""
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise ValueError("no weights")
+
+    async def run() -> None:
+        app = GuardMiddleware(broken, policy=str(written(tmp_path)))
+
+        async def startup() -> dict[str, str]:
+            return {"type": "lifespan.startup"}
+
+        async def nowhere(message: Any) -> None:
+            raise AssertionError(message)
+
+        with pytest.raises(ValueError, match="no weights"):
+            await app({"type": "lifespan"}, startup, nowhere)
+        assert app._guard is None
+
+    asyncio.run(run())
+
+
+def middleware(app: Any) -> GuardMiddleware:
+    layer = app.middleware_stack
+    while not isinstance(layer, GuardMiddleware):
+        layer = layer.app
+    return layer
