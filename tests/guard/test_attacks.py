@@ -169,10 +169,12 @@ def test_body_that_comes_too_slowly_is_given_up(guard: Running) -> None:
 def test_head_without_end_is_cut(guard: Running) -> None:
     """64 KiB of headers are enough."""
     with socket.create_connection(("127.0.0.1", guard.port), timeout=5) as client:
-        client.sendall(b"POST / HTTP/1.1\r\n")
-        with pytest.raises(OSError, match=r"reset|pipe|Broken"):
-            for _ in range(2_000):
-                client.sendall(b"a: " + b"b" * 1_000 + b"\r\n")
+        try:
+            client.sendall(b"POST / HTTP/1.1\r\n" + (b"a: " + b"b" * 1_000 + b"\r\n") * 200)
+            answer = client.recv(1)
+        except ConnectionError:
+            answer = b""
+    assert answer == b""
 
 
 @pytest.mark.parametrize(

@@ -73,4 +73,7 @@ async def served(app: Any, lifespan: str = "auto") -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
+        for _ in range(500):  # clients have closed their ends; `shutdown` would look ten times a second
+            if server.server_state.connections:
+                await asyncio.sleep(0.001)
         await server.shutdown()

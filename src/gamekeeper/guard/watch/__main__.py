@@ -10,7 +10,8 @@ from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.watch.worker import work
 
 logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # the guard decides when it ends
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)  # a whole group is told to end; here the end of input counts
 os.nice(5)  # requests come first
 work(Path(sys.argv[1]), Watch.model_validate_json(sys.argv[2]), sys.stdin.fileno(), sys.stdout.fileno())
 os._exit(0)  # a pass in its thread would hold the process for its seconds
