@@ -76,8 +76,10 @@ class Decisions:
 
     def step_up(self, account: str, subject: str, now: float) -> Decision | None:
         """Returns the latest step-up that holds for a credential or its account, answered or not."""
-        held = (*self._by_credential.get(subject, ()), *self._by_account.get(account, ()))
-        asked = [d for d in held if d.challenge == "reauthenticate" and d.until > now]
+        own, whole = self._by_credential.get(subject, ()), self._by_account.get(account, ())
+        if not own and not whole:
+            return None
+        asked = [d for d in (*own, *whole) if d.challenge == "reauthenticate" and d.until > now]
         return max(asked, key=lambda d: d.since, default=None)
 
     @_alone

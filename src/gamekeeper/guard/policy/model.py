@@ -194,7 +194,7 @@ class Ladder(_Part):
         limit: What `limit` takes away.
         proof_s: Work that `challenge` asks for, in seconds of one core of a client.
         proof_requests: Requests that one proof opens.
-        step_up: A stolen key's signals must add up to so many before re-authentication is asked for.
+        step_up: Signals of a stolen key that lead to re-authentication; 0, never: how often they err is not measured.
     """
 
     highest: Verdict = Verdict.LIMIT
@@ -204,7 +204,7 @@ class Ladder(_Part):
     limit: Limited = Limited()
     proof_s: Positive = 2
     proof_requests: Count = 20
-    step_up: Count = 2
+    step_up: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("highest", mode="before")
     @classmethod

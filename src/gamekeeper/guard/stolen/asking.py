@@ -89,13 +89,14 @@ class Asking:
                 self._encoder = load_encoder(self._name)
             vectors = self._encoder.encode(own["prompt"].fill_null("").to_list())
             return vectors, np.linalg.norm(vectors, axis=1) > 0
-        width = int(own["features"].list.len().drop_nulls().mode().sort().item(-1))
-        is_usual = (own["features"].list.len() == width).fill_null(False).to_numpy()
+        widths = own["features"].list.len()
+        width = int(widths.drop_nulls().mode().max() or 0)  # type: ignore[arg-type]  # lengths are whole numbers
+        is_usual = (widths == width).fill_null(False).to_numpy()
         vectors = np.zeros((len(own), 2 * width), np.float32)
         earlier = own.filter(is_usual & (own["day"] > 0).to_numpy())["features"]
         if len(earlier):
             x = FeatureScale.of(earlier).scaled(own.filter(is_usual)["features"])
-            vectors[is_usual] = np.hstack([x, np.abs(x)])
+            vectors[is_usual] = np.nan_to_num(np.hstack([x, np.abs(x)]))
         return vectors, is_usual
 
 
@@ -106,12 +107,10 @@ def _sample(rows: pl.DataFrame, now: float, looked: float) -> pl.DataFrame:
     rank = pl.col("row_hash").rank("ordinal").over("account", pl.col("day") == 0)
     kept = aged.filter(rank <= pl.when(pl.col("day") == 0).then(_LAST).otherwise(_HISTORY))
     daily = kept.group_by("account", "day").len().filter(pl.col("len") >= _ROWS_A_DAY)
-    usable = daily.group_by("account").agg(
-        (pl.col("day") == 0).any().alias("last"), (pl.col("day") > 0).sum().alias("n")
-    )
-    accounts = usable.filter(pl.col("last") & (pl.col("n") >= _EARLIER_DAYS))["account"]
-    asked = kept.group_by("account").agg(pl.col("at").max()).filter(pl.col("at") > looked)["account"]
-    return kept.filter(pl.col("account").is_in(accounts.implode()) & pl.col("account").is_in(asked.implode()))
+    has_last, earlier = (pl.col("day") == 0).any(), (pl.col("day") > 0).sum()
+    enough = daily.group_by("account").agg(has_last.alias("last"), earlier.alias("earlier"))
+    enough = enough.filter(pl.col("last") & (pl.col("earlier") >= _EARLIER_DAYS))
+    return kept.join(enough, on="account", how="semi")
 
 
 class _Set(NamedTuple):

@@ -229,7 +229,7 @@ class Stolen:
 
     def _judge(self, subject: str, account: str, readings: list[Reading], now: float) -> None:
         counting = [r for r in readings if CARDS[r.signal].maturity in _COUNTS]
-        enough = len(counting) >= self._ladder.step_up and not all(r.is_hint for r in counting)
+        enough = 0 < self._ladder.step_up <= len(counting) and not all(r.is_hint for r in counting)
         verdict = self._verdict()
         if verdict is None or subject in self._deciding or not (enough or any(r.suffices for r in counting)):
             return
