@@ -69,11 +69,13 @@ async def served(app: Any, lifespan: str = "auto") -> AsyncIterator[str]:
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup()  # not `serve`, which looks ten times a second whether it is to end
+    await server.startup()  # `serve` and `shutdown` look ten times a second whether they are to end
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        for _ in range(500):  # clients have closed their ends; `shutdown` would look ten times a second
-            if server.server_state.connections:
-                await asyncio.sleep(0.001)
-        await server.shutdown()
+        for listener in server.servers:
+            listener.close()
+        for connection in list(server.server_state.connections):
+            connection.transport.close()  # type: ignore[union-attr]
+        await asyncio.sleep(0)
+        await server.lifespan.shutdown()

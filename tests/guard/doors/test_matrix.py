@@ -48,6 +48,15 @@ class Guarded:
         """Status and all bytes; the model goes on to its last event when the first with content has come."""
         sent = {"authorization": "Bearer sk-test", "x-account": "acme"} | headers
         timeout = aiohttp.ClientTimeout(total=10)
+        self.model.is_done = False
+        try:
+            return await self._answer(api, stream, sent, timeout)
+        finally:
+            self.model.go_on.set()  # a test that fails must not hang
+
+    async def _answer(
+        self, api: Api, stream: bool, sent: dict[str, str], timeout: aiohttp.ClientTimeout
+    ) -> tuple[int, bytes]:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.post(self.url + api.path, json=api.asked(stream), headers=sent) as answer,
