@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.casebook.builders import BODY, add, lines_of, make_casebook, ticking
 
+from casebook.builders import BODY, add, lines_of, make_casebook, ticking
 from gamekeeper.casebook import (
     Casebook,
     CasebookError,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 from click.testing import Result
-from tests.casebook.builders import lines_of, make_casebook, rewritten
 from typer.testing import CliRunner
 
+from casebook.builders import lines_of, make_casebook, rewritten
 from gamekeeper._cli import verify
 from gamekeeper.casebook import read_head, verify_entry
 from gamekeeper.casebook.proofs import EntryProof

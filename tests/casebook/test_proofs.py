@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from tests.casebook.builders import lines_of, make_casebook
 
+from casebook.builders import lines_of, make_casebook
 from gamekeeper.casebook import CasebookError, EntryProof, prove_entry, read_head, verify_entry
 from gamekeeper.errors import UsageError
 

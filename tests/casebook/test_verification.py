@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.casebook.builders import add, lines_of, make_casebook, rewritten, ticking
 
+from casebook.builders import add, lines_of, make_casebook, rewritten, ticking
 from gamekeeper.casebook import Casebook, CasebookError, SignedHead, read_head, salted_digest, verify_casebook
 from gamekeeper.errors import GamekeeperError, InputError, UsageError
 

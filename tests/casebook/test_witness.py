@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from tests.casebook.authority import Authority
-from tests.casebook.builders import add, lines_of, make_casebook, rewritten
 from typer.testing import CliRunner
 
+from casebook.authority import Authority
+from casebook.builders import add, lines_of, make_casebook, rewritten
 from gamekeeper._cli import verify
 from gamekeeper.casebook import Casebook, CasebookError, lodge, read_head, verify_casebook
 from gamekeeper.errors import InputError, MissingExtraError, UsageError

@@ -7,13 +7,13 @@ from time import perf_counter
 
 import orjson
 import pytest
-from tests.guard.stolen.builders import DAY, HOME, OFFICE, START, THIEF, make_principal, names, settled, use, work
 
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.stolen import Habits
 from gamekeeper.guard.stolen.habits import PREFIX, TABLE
 from gamekeeper.guard.stolen.history import History, Recurring
 from gamekeeper.guard.store import SqliteStore
+from guard.stolen.builders import DAY, HOME, OFFICE, START, THIEF, make_principal, names, settled, use, work
 
 CREDENTIALS = 100_000
 GENEROUS = 4.0
