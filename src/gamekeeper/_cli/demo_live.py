@@ -43,6 +43,7 @@ def run(
     from rich.console import Console
 
     from gamekeeper.errors import UsageError
+    from gamekeeper.guard.server import run as run_server
     from gamekeeper.simulate import simulate
 
     if out.exists():
@@ -50,7 +51,7 @@ def run(
     console = Console(stderr=True, quiet=quiet)
     traffic = simulate(seed=seed, scale=scale)
     console.print(f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts")
-    outcome = asyncio.run(_play(traffic, out, minutes * 60, not dry_run, stay, console.print))
+    outcome = run_server(_play(traffic, out, minutes * 60, not dry_run, stay, console.print))
     Console().print(outcome)
 
 

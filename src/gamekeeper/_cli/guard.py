@@ -34,13 +34,13 @@ def run(
 
       gamekeeper guard --upstream http://127.0.0.1:8000 --policy guard.toml --enforce
     """
-    import asyncio
     import logging
     import os
     import sys
 
     from gamekeeper.guard.policy import GuardPolicy, read_policy
     from gamekeeper.guard.proxy import serve
+    from gamekeeper.guard.server import run as run_server
 
     read = read_policy(policy) if policy else GuardPolicy()
     read = read.model_copy(update={"enforce": read.enforce or enforce})
@@ -61,7 +61,7 @@ def run(
         told(f"guarding {upstream} at http://{host}:{at} ({mode})\nlook at {admin_url}")
 
     authorization = os.environ.get(AUTHORIZATION)
-    asyncio.run(serve(read, upstream, host, port, authorization=authorization, told=told, ready=ready))
+    run_server(serve(read, upstream, host, port, authorization=authorization, told=told, ready=ready))
 
 
 def _require_url(upstream: str) -> None:

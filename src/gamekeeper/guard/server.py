@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gamekeeper.errors import UsageError
 from gamekeeper.guard.policy import Limits
+
+Result = TypeVar("Result")
 
 _HEAD_S = 10.0
 _HEAD_BYTES = 64 << 10
@@ -69,7 +71,6 @@ def server(app: Any, host: str, port: int, limits: Limits) -> uvicorn.Server:
         host=host,
         port=port,
         http=PatientProtocol,
-        loop="uvloop",
         ws="none",
         lifespan="off",
         access_log=False,
@@ -102,6 +103,16 @@ async def listening(app: Any, host: str, port: int, limits: Limits) -> AsyncIter
     finally:
         each.should_exit = True
         await serving
+
+
+def run(serving: Coroutine[Any, Any, Result]) -> Result:
+    """Runs a server until it ends, on the fastest event loop there is."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # Windows
+        from asyncio import new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(serving)
 
 
 async def _served(each: uvicorn.Server) -> None:

@@ -1,0 +1,24 @@
+"""The guard's server and upstream client with no guard between them.
+
+python bare.py UPSTREAM_PORT PORT
+"""
+
+import asyncio
+import sys
+
+import uvloop
+
+from gamekeeper.guard.doors.upstream import Upstream
+from gamekeeper.guard.metrics import Metrics
+from gamekeeper.guard.policy import Limits
+from gamekeeper.guard.server import listening
+
+
+async def _serve(upstream: str, port: int) -> None:
+    limits = Limits()
+    async with listening(Upstream(upstream, limits, Metrics()), "127.0.0.1", port, limits):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(f"http://127.0.0.1:{sys.argv[1]}", int(sys.argv[2])))
