@@ -1,6 +1,6 @@
-"""Writes the pages of docs/reference that are made from code: `cli.md` from the verbs, `signals.md` from the cards.
+"""Writes the pages of docs/reference that are made from code: of the verbs, the signals' cards, the guard's policy.
 
-python docs/generate.py            writes both
+python docs/generate.py            writes them
 python docs/generate.py --check    exits 1 and names the pages that are stale; writes nothing
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from policy_page import policy_page
 from typer.models import ArgumentInfo
 
 from gamekeeper._cli import demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
@@ -149,7 +150,7 @@ def _card(card: Card) -> str:
     )
 
 
-PAGES = {"cli.md": cli_page, "signals.md": signals_page}
+PAGES = {"cli.md": cli_page, "signals.md": signals_page, "policy.md": lambda: policy_page(MADE)}
 
 
 def stale() -> list[str]:

@@ -40,6 +40,7 @@ MAY_KNOW: dict[str, set[str]] = {
         "verdict",
         "evidence",
         "casebook",
+        "defences",
     },
     "__main__": {"_cli"},
 }

@@ -2,30 +2,36 @@
 
 import json as json_
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from gamekeeper.defences import Parameter
 
 NAME = "list"
 
 
 def run(
-    what: Annotated[Literal["signals", "encoders", "formats"], typer.Argument(help="signals, encoders or formats.")],
+    what: Annotated[
+        Literal["signals", "encoders", "formats", "defences"],
+        typer.Argument(help="signals, encoders, formats or defences."),
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """List signals, encoders or log formats, each with what it says of itself.
+    """List signals, encoders, log formats or output defences, each with what it says of itself.
 
     Example:
 
       gamekeeper list signals
     """
-    rows = {"signals": _signals, "encoders": _encoders, "formats": _formats}[what]()
+    rows = {"signals": _signals, "encoders": _encoders, "formats": _formats, "defences": _defences}[what]()
     if json:
         print(json_.dumps({"schema": f"gamekeeper/{what}@1", what: rows}, indent=2))
         return
     for row in rows:
-        print(f"{row['name']}  " + (f"({row['family']}, {row['maturity']})" if "family" in row else ""))
+        print(f"{row['name']}" + (f"  ({row['family']}, {row['maturity']})" if "family" in row else ""))
         for key, value in row.items():
             if key not in ("name", "family", "maturity") and value:
                 shown = ", ".join(value) if isinstance(value, (tuple, list)) else value
@@ -49,3 +55,14 @@ def _formats() -> list[dict[str, object]]:
     from gamekeeper.exchange import FORMATS
 
     return [{"name": name, "about": form.about} for name, form in FORMATS.items()]
+
+
+def _defences() -> list[dict[str, object]]:
+    from gamekeeper.defences import DEFENCES
+
+    return [asdict(d.card) | {"parameters": [_named(p) for p in d.card.parameters]} for d in DEFENCES.values()]
+
+
+def _named(parameter: "Parameter") -> str:
+    default = "required" if parameter.default is None else f"default {parameter.default}"
+    return f"{parameter.name} ({parameter.meaning.rstrip('.')}; {default})"

@@ -22,7 +22,7 @@ from gamekeeper.guard.identity.jwt import JwtIssuer
 from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
-from gamekeeper.guard.policy import GuardPolicy
+from gamekeeper.guard.policy import GuardPolicy, Issuer
 from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
 from gamekeeper.guard.stolen import Stolen, habits_for
 from gamekeeper.guard.store import Store, StoreGoneError, open_store
@@ -202,7 +202,7 @@ class Guard:
 
 def _classifiers(policy: GuardPolicy) -> list[ClassifierRoute]:
     return [
-        ClassifierRoute(path=c.path, rows=c.rows, scores=c.scores, label=c.label, model=c.model)
+        ClassifierRoute(c.path, c.rows, c.scores, c.label, c.model, features=c.features, classes=c.classes)
         for c in policy.classifiers
     ]
 
@@ -226,11 +226,17 @@ def _issuers(policy: GuardPolicy) -> list[JwtIssuer]:
             routes_claim=i.routes_claim,
             algorithms=i.algorithms,
             max_age_s=i.max_age_s,
-            account_prefix=f"{i.issuer}|" if several else "",
+            account_prefix=_prefix(i, several),
             budget=_budget(policy),
         )
         for i in policy.identity.issuers
     ]
+
+
+def _prefix(issuer: Issuer, several: bool) -> str:
+    if issuer.account_prefix is not None:
+        return issuer.account_prefix
+    return f"{issuer.issuer}|" if several else ""
 
 
 def _upstream_accounts(policy: GuardPolicy, store: Store) -> UpstreamAccounts | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -107,12 +107,16 @@ async def listening(app: Any, host: str, port: int, limits: Limits) -> AsyncIter
 
 def run(serving: Coroutine[Any, Any, Result]) -> Result:
     """Runs a server until it ends, on the fastest event loop there is."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:  # Windows
-        from asyncio import new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         return runner.run(serving)
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 async def _served(each: uvicorn.Server) -> None:

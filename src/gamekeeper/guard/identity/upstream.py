@@ -30,7 +30,7 @@ class UpstreamAccounts:
     ) -> None:
         self._key = key
         self._budget = budget or Budget()
-        self._confirmed: Bounded[str, bool] = Bounded(confirmed)
+        self._confirmed: Bounded[str, str] = Bounded(confirmed)  # by itself: all who keep it keep one text
         self._unconfirmed: Bounded[str, int] = Bounded(unconfirmed)
 
     def find(self, credential: str) -> Principal:
@@ -41,7 +41,9 @@ class UpstreamAccounts:
         """
         digest = hmac.digest(self._key, credential.encode("utf-8", "surrogateescape"), "sha256")[:_DIGEST_BYTES]
         account = f"up_{digest.hex()}"
-        if self._confirmed.get(account) is None:
+        if (known := self._confirmed.get(account)) is not None:
+            account = known
+        else:
             self._unconfirmed.put(account, self.attempts(account) + 1)
         return Principal(account=account, credential=account, kind="upstream", budget=self._budget)
 
@@ -55,7 +57,7 @@ class UpstreamAccounts:
 
     def confirm(self, account: str) -> None:
         """Notes that the upstream took the credential."""
-        self._confirmed.put(account, True)
+        self._confirmed.put(account, self._confirmed.get(account) or account)
         self._unconfirmed.drop(account)
 
     def forget(self, account: str) -> None:

@@ -25,6 +25,9 @@ class ClassifierApi(_Part):
         scores: Where the scores of each input stand in the answer.
         label: Where the label stands, if the answer has one.
         model: Name of the model, for scopes and prices.
+        features: Names of an input's numbers in their order, where inputs are objects. Say them: else somebody may add
+            a number that the model ignores, to be given another draw of keyed noise.
+        classes: Labels in the order of the scores, so that `label` agrees with what a defence puts first.
     """
 
     path: Path
@@ -32,6 +35,8 @@ class ClassifierApi(_Part):
     scores: str = "predictions"
     label: str | None = None
     model: str | None = None
+    features: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
 
 
 class Issuer(_Part):
@@ -46,6 +51,8 @@ class Issuer(_Part):
         routes_claim: Claim that lists routes, if tokens are scoped by it.
         algorithms: Signatures that are accepted.
         max_age_s: Oldest token that is accepted, by its `iat`.
+        account_prefix: Stands before account names, so that two issuers' do not meet; unless it is said, the issuer and
+            a bar where there are several issuers, nothing where there is one.
     """
 
     issuer: str
@@ -56,6 +63,7 @@ class Issuer(_Part):
     routes_claim: str | None = None
     algorithms: tuple[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], ...] = ("ES256", "RS256")
     max_age_s: Positive = 86_400
+    account_prefix: str | None = None
 
 
 class DayBudget(_Part):
@@ -251,7 +259,13 @@ class State(_Part):
 
 
 class Price(_Part):
-    """What a model costs, in dollars."""
+    """What a model costs.
+
+    Args:
+        usd_per_million_input_tokens: Dollars.
+        usd_per_million_output_tokens: Dollars.
+        usd_per_request: Dollars.
+    """
 
     usd_per_million_input_tokens: Annotated[float, Field(ge=0)] = 0
     usd_per_million_output_tokens: Annotated[float, Field(ge=0)] = 0
@@ -262,7 +276,7 @@ class Admin(_Part):
     """Where people look: the live page, the API behind it, and `/metrics`.
 
     Args:
-        host: Address; anything but loopback wants a token (one is made on first start).
+        host: Address. `/metrics` is open there; all else wants a token, which is made on first start.
         port: Port; 0 takes a free one.
     """
 
