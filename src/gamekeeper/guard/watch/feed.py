@@ -1,7 +1,7 @@
 """The guard's end of the linking process: starts it, feeds it, hears it, and starts it again when it dies.
 
-Rows wait for 50 ms to be sent together. When the process cannot keep up, rows are dropped and counted, loudly:
-the guard's memory does not grow with what it could not link.
+Rows wait for 50 ms to be sent together, and longer while the process is started anew. When it cannot keep up, rows are
+dropped and counted, loudly: the guard's memory does not grow with what it could not link.
 """
 
 import asyncio
@@ -41,6 +41,8 @@ class Feed:
     def __init__(self, folder: Path, watch: Watch, metrics: Metrics, heard: Callable[[Finding], None]) -> None:
         self._folder, self._watch, self._metrics, self._heard = folder, watch, metrics, heard
         self._lines: list[bytes] = []
+        self._bytes = 0
+        self._dropping = False
         self._process: asyncio.subprocess.Process | None = None
         self._sent = 0
         self._run = os.urandom(4).hex()
@@ -49,20 +51,32 @@ class Feed:
         """Takes an exchange; never blocks."""
         self._sent += 1
         row["request_id"] = f"{self._run}{self._sent}"
+        line = orjson.dumps(row)
+        if self._bytes + len(line) > _WAITING_BYTES:
+            self._drop(1)
+            return
         if not self._lines:
             asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
-        self._lines.append(orjson.dumps(row))
+        self._lines.append(line)
+        self._bytes += len(line)
 
     def flush(self) -> None:
-        """Hands over what waits."""
-        lines, self._lines = self._lines, []
+        """Hands over what waits, if there is somebody to take it."""
         pipe = self._process.stdin if self._process is not None else None
-        if not lines:
+        if pipe is None or pipe.is_closing() or not self._lines:
             return
-        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > _WAITING_BYTES:
-            self._metrics.unwatched.inc(len(lines))
-            return
-        pipe.write(b"\n".join(lines) + b"\n")
+        lines, self._lines, self._bytes = self._lines, [], 0
+        if pipe.transport.get_write_buffer_size() > _WAITING_BYTES:
+            self._drop(len(lines))
+        else:
+            self._dropping = False
+            pipe.write(b"\n".join(lines) + b"\n")
+
+    def _drop(self, rows: int) -> None:
+        if not self._dropping:
+            log.error("the linking process cannot keep up: exchanges are not linked until it has caught up")
+        self._dropping = True
+        self._metrics.unwatched.inc(rows)
 
     async def run(self) -> None:
         """Keeps the process up until cancelled; then lets it write what it has."""
@@ -87,10 +101,12 @@ class Feed:
         )
         assert self._process.stdout is not None
         self._metrics.watching.set(1)
+        self.flush()
         async for line in self._process.stdout:
             self._heard(orjson.loads(line))
         self._metrics.watching.set(0)
-        await self._process.wait()
+        ended, self._process = self._process, None
+        await ended.wait()
 
     async def _end(self) -> None:
         self.flush()
