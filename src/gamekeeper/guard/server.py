@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gamekeeper.errors import UsageError
+from gamekeeper.guard.doors.answers import CutShortError
 from gamekeeper.guard.policy import Limits
 
 Result = TypeVar("Result")
@@ -81,7 +83,14 @@ def server(app: Any, host: str, port: int, limits: Limits) -> uvicorn.Server:
         date_header=False,
         proxy_headers=False,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     return uvicorn.Server(config)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the server's log says more than the guard's has said: it ends a connection by an exception."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, CutShortError)
 
 
 @asynccontextmanager

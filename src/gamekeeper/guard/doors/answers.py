@@ -19,7 +19,11 @@ _USAGE = b'"usage"'
 _MOST_READ = 4 << 20  # of an answer that only its token counts are wanted of
 
 
-class BrokenAnswerError(Exception):
+class CutShortError(Exception):
+    """An answer that has begun and will not be whole: the server ends the connection, so that the client sees it."""
+
+
+class BrokenAnswerError(CutShortError):
     """An answer that has to be stripped and cannot be."""
 
 

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from gamekeeper.guard.doors.answers import CutShortError
 from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import Limits
 
@@ -125,7 +126,7 @@ class Upstream:
         await send({"type": "http.response.body", "body": body})
 
 
-class UpstreamEndedError(Exception):
+class UpstreamEndedError(CutShortError):
     """The upstream ended an answer before it was whole."""
 
 
