@@ -49,12 +49,18 @@ class Heard:
         return float(np.quantile(self.first_s, quantile)) * 1e3
 
 
-def requests(
-    accounts: int, *, stream: bool = False, gap_ms: int = 0, key: str = "sk-bench", n: int = 512
-) -> list[bytes]:
-    """Returns whole requests of about 1 KB of JSON, each with words of its own, by that many accounts in turn."""
+def requests(accounts: int, *, stream: bool = False, gap_ms: int = 0, key: str = "", n: int = 512) -> list[bytes]:
+    """Returns whole requests of about 1 KB of JSON, each with words of its own.
+
+    Args:
+        accounts: So many ask in turn, each with a key of its own.
+        stream: Whether answers are streamed.
+        gap_ms: Between the chunks of a stream.
+        key: Instead: one key for all.
+        n: Requests.
+    """
     rng = np.random.default_rng(accounts)
-    return [_request(f"{key}-{i % accounts}", _question(rng, i), stream, gap_ms) for i in range(n)]
+    return [_request(key or f"sk-bench-{i % accounts}", _question(rng, i), stream, gap_ms) for i in range(n)]
 
 
 def _question(rng: np.random.Generator, i: int) -> str:

@@ -27,13 +27,13 @@ class Gateway:
         name: In the table.
         port: On loopback.
         pid: Of its process; None for the model itself.
-        key: What callers' keys begin with.
+        key: The one key that it takes; empty if it takes any.
     """
 
     name: str
     port: int
     pid: int | None
-    key: str = "sk-bench"
+    key: str = ""
 
     def cpu_s(self) -> float:
         """CPU seconds of its process so far, its children's left out."""

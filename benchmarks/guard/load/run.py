@@ -79,20 +79,21 @@ def _gateways(wanted: argparse.Namespace, upstream: Gateway, folder: Path, up: E
     if wanted.litellm_python:
         from litellm_side import litellm_proxy
 
-        url, pid = up.enter_context(litellm_proxy(wanted.litellm_python, f"http://127.0.0.1:{upstream.port}", GATEWAY))
-        yield Gateway("LiteLLM, pass-through guardrail", int(url.rpartition(":")[2].rstrip("/")), pid)
+        yield up.enter_context(litellm_proxy(wanted.litellm_python, upstream))
 
 
 async def _round(gateway: Gateway, measured: Measured, seconds: float) -> None:
     """One turn of a gateway in all cells."""
-    whole, streamed = cycle(requests(100)), cycle(requests(100, stream=True))
+    key = gateway.key
+    whole, streamed = cycle(requests(100, key=key)), cycle(requests(100, stream=True, key=key))
+    slowly = cycle(requests(100, stream=True, gap_ms=_GAP_MS, key=key))
     await call(gateway.port, whole, 8, 0.3)  # warm
     alone = await call(gateway.port, whole, 1, seconds)
     before = gateway.cpu_s()
     many = await call(gateway.port, whole, 64, seconds)
     cpu_s = gateway.cpu_s() - before
     streams = await call(gateway.port, streamed, _STREAMS_AT_ONCE, seconds)
-    paced = await call(gateway.port, cycle(requests(100, stream=True, gap_ms=_GAP_MS)), _PACED_AT_ONCE, seconds)
+    paced = await call(gateway.port, slowly, _PACED_AT_ONCE, seconds)
     measured.one_ms.append(alone.took_ms(0.5))
     measured.rate.append(many.rate)
     measured.cpu_us.append(cpu_s / max(len(many.took_s), 1) * 1e6)
