@@ -57,8 +57,9 @@ class UpstreamAccounts:
 
     def confirm(self, account: str) -> None:
         """Notes that the upstream took the credential."""
-        self._confirmed.put(account, self._confirmed.get(account) or account)
-        self._unconfirmed.drop(account)
+        if self._confirmed.get(account) is None:
+            self._confirmed.put(account, account)
+            self._unconfirmed.drop(account)
 
     def forget(self, account: str) -> None:
         """Notes that the upstream refused the credential: it was revoked there, or never was."""

@@ -21,7 +21,12 @@ class Spent(NamedTuple):
 
     def plus(self, other: "Spent") -> "Spent":
         """Returns the sum."""
-        return Spent(*(a + b for a, b in zip(self, other, strict=True)))
+        return Spent(
+            self.requests + other.requests,
+            self.tokens + other.tokens,
+            self.micro_usd + other.micro_usd,
+            self.cells + other.cells,
+        )
 
 
 class Store(Protocol):
