@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,14 @@ def make_policy(folder: Path, **fields: Any) -> GuardPolicy:
 @asynccontextmanager
 async def proxied(folder: Path) -> AsyncIterator[Guarded]:
     guard, model = Guard(make_policy(folder)), ModelServer()
-    async with served(model) as behind:
+    async with AsyncExitStack() as up:
+        up.push_async_callback(guard.stop)
+        behind = await up.enter_async_context(served(model))
         upstream = Upstream(behind, guard.policy.limits, guard.core.metrics)
-        async with served(guard.door(upstream), "off") as url:
-            assert guard.upstream_accounts is not None
-            yield Guarded(url, guard, model, guard.upstream_accounts.find("sk-test").account)
-        await upstream.close()
-    await guard.stop()
+        up.push_async_callback(upstream.close)
+        url = await up.enter_async_context(served(guard.door(upstream), "off"))
+        assert guard.upstream_accounts is not None
+        yield Guarded(url, guard, model, guard.upstream_accounts.find("sk-test").account)
 
 
 @asynccontextmanager
