@@ -12,7 +12,9 @@ Scenario ids are permanent: takeovers/honest-KIND, takeovers/thief-THIEF.
 import argparse
 import gc
 import os
+import re
 import subprocess
+import textwrap
 import time
 import timeit
 import tracemalloc
@@ -517,10 +519,10 @@ def per_thousand(count: int, months: float) -> str:
     return f"{1000 * count / months:.1f} ({1000 * low:.1f} to {1000 * high:.1f})"
 
 
-def share(hits: int, of: int) -> str:
+def share(hits: int, of: int, digits: int = 0) -> str:
     """A share with its 95 % Wilson interval."""
     low, high = wilson_interval(hits, of)
-    return f"{hits / of:.0%} ({low:.0%} to {high:.0%})"
+    return f"{hits / of:.{digits}%} ({low:.{digits}%} to {high:.{digits}%})"
 
 
 def honest_table(seeds: range, step_up: int, *, is_plain: bool = False) -> list[str]:
@@ -553,7 +555,8 @@ def thief_table(seeds: range, step_up: int, *, is_plain: bool = False) -> list[s
     """Returns which thieves are asked: a row a thief."""
     kinds = " | ".join(KINDS)
     lines = [
-        f"| scenario | thefts | asked to sign in | exchanges until then, median (90 %) | of all he made | {kinds} |",
+        "| scenario | thefts | asked to sign in | exchanges until then, median (90 %) | got of what he wanted "
+        f"| {kinds} |",
         "|---" * (5 + len(KINDS)) + "|",
     ]
     for thief in THIEVES:
@@ -569,7 +572,7 @@ def _thief_row(title: str, by_kind: Mapping[str, list[Told]]) -> str:
     until = f"{np.median(caught):.0f} ({np.quantile(caught, 0.9):.0f})" if caught else ""
     got = sum(each.spent for each in told) / sum(each.wanted for each in told)
     each_kind = " | ".join(f"{sum(bool(t.asked) for t in found) / len(found):.0%}" for found in by_kind.values())
-    return f"| {title} | {len(told)} | {share(len(caught), len(told))} | {until} | {got:.0%} | {each_kind} |"
+    return f"| {title} | {len(told)} | {share(len(caught), len(told), 1)} | {until} | {got:.0%} | {each_kind} |"
 
 
 KEYS = {"person": 30, "classroom": 12, "app": 2, "reseller": 1}
@@ -594,7 +597,7 @@ def asking_table(seed: int) -> list[str]:
         ]
         days, told = looked_at(keys, first, range(10, 30))
         caught = list(rob(keys, harvests, first, rng))
-        honest_share, thief_share = share(told, days), share(sum(caught), len(caught))
+        honest_share, thief_share = share(told, days, 1), share(sum(caught), len(caught))
         lines.append(
             f"| takeovers/asking-{kind} | {len(keys)} | {days} | {honest_share} | {len(caught)} | {thief_share} |"
         )
@@ -695,9 +698,9 @@ metrics, and ask nobody by themselves.
 **What was chosen where.** On other seeds (`--choose`): the number of signals, the silence of 30 days, that new hours
 and networks known by the first bits of an address do not suffice by themselves, and that after a month of silence a
 new system counts only from a new country. That new hours stand aside after a journey was added when 27 of 1,000 months
-of travellers led to a step-up there (31 on seeds that were to be reported then); the figures here are of seeds that
-nobody had looked at. The simulated users are of our making as well, so that what they do not do
-is not measured.
+of travellers led to a step-up there (31 on seeds that were to be reported then). The figures here are of other seeds
+again, and no rule was changed after they were looked at. The simulated users are of our making as well, so that what
+they do not do is not measured.
 
 **What it says.** {says}
 """
@@ -710,10 +713,11 @@ SAYS = """Two signals are the default: with {rate} false step-ups per 1,000 key-
 - Hardly found: who comes through the owner's country with the owner's client string ({mimic}), and who is patient
   ({patient}): one use, a day of rest, then a slow pace. What is left for these is budgets, what they ask (campaigns),
   and keys that are bound to their sender (DPoP), of which the thief needs the private part as well.
-- Most false step-ups are travellers with a VPN; who has many of them may set `step_up = 3`, at the price of most thieves
-  (`--choose` prints it).
-- Let the proxy tell country and network (`country_header`, `asn_header`): with addresses alone nobody is found who
-  works alongside the owner, and fewer of the others. Countries that the extra `geo` looks up were not measured here.
+- Most false step-ups are travellers with a VPN: {traveller} per 1,000 of their key-months. Who has many of them may set
+  `step_up = 3`, at the price of most thieves (`--choose` prints it).
+- Let the proxy tell country and network (`country_header`, `asn_header`): with addresses alone hardly anybody is found
+  who works alongside the owner, and fewer of the others. Countries that the extra `geo` looks up were not measured
+  here.
 - `change-in-asking` is told and counts for nothing (`experimental`): it is too often told of honest keys, and new
   projects of honest users, which look like theft, are not simulated."""
 
@@ -732,11 +736,14 @@ def write_page() -> None:
     plain_thieves = thief_table(range(5000, 5012), step_up, is_plain=True)
     asked = asking_table(5001)
     costs = f"A use like the last takes {speed():.2f} us, one from elsewhere {slow_speed():.0f} us; a credential takes"
-    costs += f" {memory():.0f} bytes of memory, at 100,000 with two networks, two clients and a country each."
+    costs = filled(
+        f"{costs} {memory():.0f} bytes of memory, at 100,000 with two networks, two clients, a country each."
+    )
     print(costs)
     found = {name: _cell(line, 3) for name, line in zip(THIEVES, thieves[2:], strict=True)}
     rate = _cell(users[-1], 4)
-    says = SAYS.format(rate=rate, met="met" if float(rate.split()[0]) <= 5 else "missed", **found)
+    found["traveller"] = _cell(users[2 + list(KINDS).index("traveller-with-vpn")], 4)
+    says = filled(SAYS.format(rate=rate, met="met" if float(rate.split()[0]) <= 5 else "missed", **found))
     head = HEAD.format(
         step_up=Ladder().step_up, commit=commit(), cores=os.cpu_count(), seconds=time.perf_counter() - start,
         first=THIEF_FROM, last=THIEF_TO, days=THEFT_DAYS, says=says,
@@ -759,17 +766,25 @@ hours of one day.
 """
 
 KEPT = """Of each credential, in the guard's state: up to 12 networks, 8 countries and 12 clients (a hash each) with
-first and last day and a count, the first and latest use, histograms of pauses and of hours, the busiest hour.
-No addresses, and nothing of what is asked. What is newly met is written within seconds, hours and times as there is
-time; a credential that was idle for a year is forgotten. While a step-up holds nothing is learnt, and what was learnt
-since its first signal is taken back; once a person has lifted it, it is learnt, and the guard leaves that credential
-alone for `lifted_days`."""
+first and last day and a count, the first and latest use, histograms of pauses and of hours, the busiest hour. No
+addresses, and nothing of what is asked. What is newly met is written within seconds (of 500 credentials at a time),
+hours and times as there is time; a credential that was idle for a year is forgotten. While a step-up holds nothing is
+learnt, and what was learnt since its first signal is taken back; once a person has lifted it, it is learnt, and the
+guard leaves that credential alone for `lifted_days`."""
 
 
 def describe() -> list[str]:
     """Returns a line a thief, and one about the columns."""
     lines = [f"- **{name}**: {(make.__doc__ or '').strip()}" for name, make in THIEVES.items()]
     return [*lines, "", "The last columns are the shares asked, by kind of the key's user.", ""]
+
+
+def filled(text: str) -> str:
+    """Breaks the lines of paragraphs and items anew, once figures are in."""
+    parts = re.split(r"\n(?=\n|- )", text)
+    return "\n".join(
+        textwrap.fill(" ".join(part.split()), 120, subsequent_indent="  " * (part[:2] == "- ")) for part in parts
+    )
 
 
 def _cell(line: str, column: int) -> str:

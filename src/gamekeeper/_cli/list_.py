@@ -14,27 +14,35 @@ NAME = "list"
 
 def run(
     what: Annotated[
-        Literal["signals", "encoders", "formats", "defences"],
-        typer.Argument(help="signals, encoders, formats or defences."),
+        Literal["signals", "stolen-key-signals", "encoders", "formats", "defences"],
+        typer.Argument(help="signals, stolen-key-signals, encoders, formats or defences."),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """List signals, encoders, log formats or output defences, each with what it says of itself.
+    """List signals, signals of stolen keys, encoders, log formats or output defences, each with what it says of itself.
 
     Example:
 
       gamekeeper list signals
     """
-    rows = {"signals": _signals, "encoders": _encoders, "formats": _formats, "defences": _defences}[what]()
+    listed = {
+        "signals": _signals,
+        "stolen-key-signals": _stolen_key_signals,
+        "encoders": _encoders,
+        "formats": _formats,
+        "defences": _defences,
+    }
+    rows = listed[what]()
     if json:
         print(json_.dumps({"schema": f"gamekeeper/{what}@1", what: rows}, indent=2))
         return
     for row in rows:
-        print(f"{row['name']}" + (f"  ({row['family']}, {row['maturity']})" if "family" in row else ""))
+        kinds = ", ".join(str(row[key]) for key in ("family", "maturity") if key in row)
+        print(f"{row['name']}" + (f"  ({kinds})" if kinds else ""))
         for key, value in row.items():
             if key not in ("name", "family", "maturity") and value:
-                shown = ", ".join(value) if isinstance(value, (tuple, list)) else value
+                shown = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
                 print(f"    {key.replace('_', ' '):12s} {shown}")
 
 
@@ -42,6 +50,19 @@ def _signals() -> list[dict[str, object]]:
     from gamekeeper.signals import CARDS
 
     return [asdict(card) for card in CARDS]
+
+
+def _stolen_key_signals() -> list[dict[str, object]]:
+    from gamekeeper.guard.stolen import stolen_cards
+
+    return [asdict(card) | {"false_positives": _often(card.false_positives)} for card in stolen_cards()]
+
+
+def _often(false_positives: tuple[float, float] | None) -> str:
+    if false_positives is None:
+        return "not measured"
+    overall, worst = false_positives
+    return f"on {overall:g} days of 1,000 key-months, {worst:g} of the kind of user with the most; see stolen-keys.md"
 
 
 def _encoders() -> list[dict[str, object]]:

@@ -102,6 +102,13 @@ class Bench:
 
     def refuse(self, signal: str, caller: Caller, day: float, **who: Any) -> None:
         principal = make_principal(**who)
-        refused = Refused("invalid_token", "no", signal=signal, account=principal.account, subject=principal.subject)
+        refused = Refused(
+            "invalid_token",
+            "no",
+            signal=signal,
+            account=principal.account,
+            subject=principal.subject,
+            authenticated_at=principal.authenticated_at,
+        )
         self.stolen.refused(refused, caller, START + day * DAY)
         self.keep(day)

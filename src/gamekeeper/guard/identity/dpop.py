@@ -164,6 +164,7 @@ class Dpop:
             signal=signal,
             account=principal.account,
             subject=principal.subject,
+            authenticated_at=principal.authenticated_at,
         )
 
 

@@ -75,6 +75,7 @@ class Refused(Exception):
         signal: What the attempt says of a stolen credential: `dpop-replay`, `dpop-mismatch`; None for nothing.
         account: Whose credential it was, if that is certain; for the operator, never for the answer.
         subject: Which credential it was, as `Principal.subject`, if that is certain.
+        authenticated_at: Of that credential, as `Principal.authenticated_at`.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Refused(Exception):
         signal: str | None = None,
         account: str | None = None,
         subject: str | None = None,
+        authenticated_at: float | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -98,6 +100,7 @@ class Refused(Exception):
         self.signal = signal
         self.account = account
         self.subject = subject
+        self.authenticated_at = authenticated_at
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -202,7 +202,8 @@ class Ladder(_Part):
         limit: What `limit` takes away.
         proof_s: Work that `challenge` asks for, in seconds of one core of a client.
         proof_requests: Requests that one proof opens.
-        step_up: Signals of a stolen key that lead to re-authentication; 0, never: how often they err is not measured.
+        step_up: Signals of a stolen key within a day that ask its owner to sign in again; 0, none but a proof of
+            possession that does not fit. How often two of them err: docs/reference/stolen-keys.md.
     """
 
     highest: Verdict = Verdict.LIMIT
@@ -212,7 +213,7 @@ class Ladder(_Part):
     limit: Limited = Limited()
     proof_s: Positive = 2
     proof_requests: Count = 20
-    step_up: Annotated[int, Field(ge=0)] = 0
+    step_up: Annotated[int, Field(ge=0)] = 2
 
     @field_validator("highest", mode="before")
     @classmethod

@@ -45,8 +45,7 @@ class Asking:
     def __init__(self, encoder: str) -> None:
         self._name = encoder
         self._encoder: ContentEncoder | None = None
-        self._looked = float("-inf")
-        self._turn = 0
+        self._looked: dict[str, float] = {}
 
     def shifts(self, rows: pl.DataFrame, now: float) -> dict[str, dict[str, Any]]:
         """Returns whose queries changed: `p` and `says` by account.
@@ -55,26 +54,26 @@ class Asking:
             rows: A sample of recent exchanges: `account`, `time`, `prompt`, `features`, `row_hash`.
             now: Epoch seconds.
         """
-        sample = _sample(rows, now, self._looked)
-        self._looked = now
-        sample = self._fitting(sample)
-        if not len(sample):
-            return {}
+        sample = self._fitting(_sample(rows, now), now)
         found = {}
         for (account,), own in sample.sort("account", "at").group_by("account", maintain_order=True):
             if (told := self._shift(own)) is not None:
                 found[str(account)] = told
         return found
 
-    def _fitting(self, sample: pl.DataFrame) -> pl.DataFrame:
-        """As many accounts as a pass has time for; the others are first in the next."""
-        if len(sample) <= _AT_ONCE:
-            return sample
-        accounts = sample["account"].unique().sort().to_list()
-        most = max(1, _AT_ONCE // (_LAST + _HISTORY))
-        start = self._turn % len(accounts)
-        self._turn += most
-        return sample.filter(pl.col("account").is_in((accounts + accounts)[start : start + most]))
+    def _fitting(self, sample: pl.DataFrame, now: float) -> pl.DataFrame:
+        """Those that asked since they were looked at; as many as a pass has time for, the longest waiting first."""
+        sizes = sample.group_by("account").agg(pl.len().alias("rows"), pl.col("at").max().alias("last")).sort("account")
+        looked = {account: self._looked.get(account, float("-inf")) for account in sizes["account"]}
+        waiting = [(looked[a], a, rows) for a, rows, last in sizes.iter_rows() if last > looked[a]]
+        left, chosen = _AT_ONCE, list[str]()
+        for _, account, rows in sorted(waiting):
+            left -= rows
+            if chosen and left < 0:
+                break
+            chosen.append(account)
+        self._looked = {a: at for a, at in looked.items() if at > float("-inf")} | dict.fromkeys(chosen, now)
+        return sample.filter(pl.col("account").is_in(chosen))
 
     def _shift(self, own: pl.DataFrame) -> dict[str, Any] | None:
         vectors, is_content = self._vectors(own)
@@ -100,8 +99,8 @@ class Asking:
         return vectors, is_usual
 
 
-def _sample(rows: pl.DataFrame, now: float, looked: float) -> pl.DataFrame:
-    """Rows of the accounts that asked since `looked` and can be compared; `day` counts back from 0, the last 24 h."""
+def _sample(rows: pl.DataFrame, now: float) -> pl.DataFrame:
+    """Rows of the accounts that can be compared; `day` counts back from 0, the last 24 h."""
     at = rows.with_columns((pl.col("time").dt.epoch("us") / 1e6).alias("at")).filter(pl.col("at") <= now)
     aged = at.with_columns(((now - pl.col("at")) // _DAY_S).cast(pl.Int32).alias("day"))
     rank = pl.col("row_hash").rank("ordinal").over("account", pl.col("day") == 0)

@@ -16,6 +16,7 @@ CARD = Card(
     source="two-sample test by distance of kernel means: Gretton et al., JMLR 2012, with blocks of time permuted; "
     "Juuti et al., PRADA, EuroS&P 2019 (the query distribution as what gives extraction away)",
     innocent="a new project, or an evaluation",
+    maturity="experimental",
 )
 
 

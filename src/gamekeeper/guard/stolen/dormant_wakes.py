@@ -1,24 +1,25 @@
 """A credential wakes after a silence more than twice as long as its own longest.
 
 Forgotten keys lie in old repositories and images; whoever finds one uses it after months. A key that sleeps
-between seasons has slept so before.
+between seasons has slept so before. Thirty days leave holidays out.
 """
 
 from gamekeeper.guard.stolen.card import Card, Reading
 from gamekeeper.guard.stolen.history import History, gap_class
 from gamekeeper.guard.stolen.use import DAY_S, Use
 
-_SILENT_DAYS = 14
+_SILENT_DAYS = 30
 
 CARD = Card(
     name="dormant-wakes",
-    purpose="The first use after a silence of 14 days or more, twice as long as any before or longer.",
+    purpose="The first use after a silence of 30 days or more, at least twice as long as any before.",
     unit="days of silence",
     needs=("14 days of use",),
     look_alikes="the first season's pause of a seasonal job, parental leave, a project taken up again",
     evasions="none for a key that was found asleep; using one that is awake",
     source="dormant accounts in NIST SP 800-53 AC-2(3); measured here against the credential's own pauses",
     innocent="a project taken up again, a long leave, a job that runs once a season",
+    false_positives=(31, 103),
 )
 
 

@@ -3,12 +3,13 @@
 Nearly every request comes from where the last one came from, in the same hour: that costs a comparison. What is
 left unpacks the record, reads the signals, and learns. A record is some 150 bytes and an object around it.
 
-What is written is what changed: at once where something new was met, else once an hour. `kill -9` loses the
-seconds since the last write, and of the time of the last use at most an hour.
+What is written is what changed: first what was newly met, within seconds; then, as there is time, hours and the time
+of the latest use, which change with every hour. `kill -9` loses what was not written yet.
 """
 
 import logging
 from base64 import b64decode, b64encode
+from itertools import chain, islice
 
 import orjson
 
@@ -88,7 +89,7 @@ class Habits:
     def __init__(self, limit: int = 1_000_000, countries: Countries | None = None) -> None:
         self._habits: dict[str, _Habit] = {}
         self._limit, self._countries = limit, countries
-        self._unsaved: dict[str, None] = {}
+        self._unsaved: tuple[dict[str, None], dict[str, None]] = {}, {}  # what was newly met; hours
         self._before: dict[str, bytes] = {}
 
     def __len__(self) -> int:
@@ -138,18 +139,23 @@ class Habits:
         habit = self._habits.get(subject)
         if before is not None and habit is not None:
             habit.packed, habit.mark = before, 0
-            self._unsaved[subject] = None
+            self._write(subject, at_once=True)
 
     def unsaved(self, most: int) -> dict[str, bytes]:
-        """Returns records that the store does not have, by id, at most `most`, and counts them as saved."""
-        subjects = [subject for subject, _ in zip(self._unsaved, range(most), strict=False)]
+        """Returns records that the store does not have, by id, and counts them as saved.
+
+        Args:
+            most: Of them; what was newly met comes first.
+        """
+        subjects = list(islice(chain(*self._unsaved), most))
         for subject in subjects:
-            del self._unsaved[subject]
+            self._written(subject)
         return {PREFIX + s: self._habits[s].document() for s in subjects if s in self._habits}
 
     def not_saved(self, ids: list[str]) -> None:
         """Takes back that these ids were saved."""
-        self._unsaved |= dict.fromkeys(id.removeprefix(PREFIX) for id in ids)
+        for id in ids:
+            self._write(id.removeprefix(PREFIX), at_once=True)
 
     def load(self, store: Store) -> None:
         """Reads what the store has; a record that cannot be read is left where it is, and its habits are learnt anew.
@@ -177,8 +183,7 @@ class Habits:
         latest = min(now, max((habit.used for habit in self._habits.values()), default=now))
         idle = [s for s, habit in self._habits.items() if latest - habit.used > _IDLE_DAYS * DAY_S]
         for subject in idle:
-            del self._habits[subject]
-            self._unsaved.pop(subject, None)
+            self._drop(subject)
         return [PREFIX + subject for subject in idle]
 
     def _look(self, subject: str, habit: _Habit | None, caller: Caller, now: float) -> tuple[Reading, ...]:
@@ -190,26 +195,41 @@ class Habits:
         history, in_hour = History.unpack(habit.packed), 1 if is_new_hour else habit.in_hour + 1
         if is_new_hour:
             rate_jump.learn(history, habit.in_hour)
-        use = Use(place, now, max(0.0, now - habit.used), in_hour)
+        since_s = min(now - habit.used, now - history.last_day * DAY_S)  # the later of the two, if a clock was set
+        use = Use(place, now, max(0.0, since_s), in_hour)
         readings = tuple(reading for read in _SIGNALS if (reading := read(history, use)) is not None)
         if readings:
             self._before.setdefault(subject, habit.packed)
-        if _learn(history, use, is_new_hour) or readings:
-            self._unsaved[subject] = None
+        is_new_place = _learn(history, use, is_new_hour)
+        if is_new_place or is_new_hour or readings:
+            self._write(subject, at_once=is_new_place or bool(readings))
         alarm = rate_jump.alarm(history)
         self._note(subject, habit, history, caller, now, in_hour, _NEVER if in_hour >= alarm else alarm)
         return readings
 
     def _begin(self, subject: str, place: Where, caller: Caller, now: float) -> None:
         if len(self._habits) >= self._limit:
-            idle = next(iter(self._habits))
-            del self._habits[idle]
-            self._unsaved.pop(idle, None)
-            self._before.pop(idle, None)
+            self._drop(next(iter(self._habits)))
         history = History(int(now // DAY_S), int(now // DAY_S))
         _learn(history, Use(place, now, 0.0, 1), True)
-        self._unsaved[subject] = None
+        self._write(subject, at_once=True)
         self._note(subject, _Habit(b"", now, 0, 0), history, caller, now, 1, rate_jump.alarm(history))
+
+    def _write(self, subject: str, *, at_once: bool) -> None:
+        first, later = self._unsaved
+        if at_once:
+            first[subject] = later.pop(subject, None)
+        elif subject not in first:
+            later[subject] = None
+
+    def _written(self, subject: str) -> None:
+        for waiting in self._unsaved:
+            waiting.pop(subject, None)
+
+    def _drop(self, subject: str) -> None:
+        del self._habits[subject]
+        self._before.pop(subject, None)
+        self._written(subject)
 
     def _note(
         self, subject: str, habit: _Habit, history: History, caller: Caller, now: float, in_hour: int, alarm: int
@@ -222,7 +242,7 @@ class Habits:
 
 
 def _learn(history: History, use: Use, is_new_hour: bool) -> bool:
-    """Takes a use in; returns whether that is worth writing at once."""
+    """Takes a use in; returns whether it was from a new place."""
     day, place = use.day, use.where
     is_new = new_system.is_new(history, use)
     if is_new and day - history.first_day >= _FIRST_DAYS:
@@ -239,7 +259,7 @@ def _learn(history: History, use: Use, is_new_hour: bool) -> bool:
     for places, name in met:
         history.meet(places, name, day)
     history.at_network, history.at_country = place.network, place.country.encode() if place.country else None
-    return is_new_hour or is_new_place
+    return is_new_place
 
 
 def _met(history: History, place: Where) -> list[tuple[Places, bytes]]:

@@ -3,7 +3,9 @@
 A step-up asks the credential's owner to sign in again (or to have the key rotated); whoever did so since it was
 decided goes on. So it is made even where the policy's `highest` lies below `challenge`: that setting bounds what
 the guard takes from an account, and here it takes nothing from its owner, who alone can pass. Only a `highest`
-below `slow` (the guard is to do nothing) turns it into a `watch`, and `allow` into a record in the casebook.
+below `slow` (the guard is to do nothing) turns it into a `watch`, and `allow` into a record in the casebook. A
+credential that does not show when its owner signed in (a token without `auth_time`) is watched as well: nobody could
+answer.
 
 It holds until its end even after the owner is back: the stolen secret or token may still count for a while (an
 overlap of a rotation, a token's lifetime), and whoever shows it is not back. What the owner does then is learnt;
@@ -14,14 +16,11 @@ While a step-up holds nothing is learnt, and what was learnt since its first sig
 
 import asyncio
 import logging
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
-
-import orjson
 
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.decision import Decision
@@ -32,6 +31,7 @@ from gamekeeper.guard.stolen import change_in_asking, dpop_mismatch, dpop_replay
 from gamekeeper.guard.stolen.card import Reading
 from gamekeeper.guard.stolen.cards import CARDS
 from gamekeeper.guard.stolen.habits import TABLE, Habits
+from gamekeeper.guard.stolen.window import WINDOW_S, Window
 from gamekeeper.guard.store import Store, StoreGoneError
 from gamekeeper.verdict import Verdict
 
@@ -40,31 +40,10 @@ log = logging.getLogger("gamekeeper.guard")
 PREFIX = "signals:"
 CAUSE = "stolen-key"
 
-_FORMAT = "gamekeeper/stolen-key-signals@1"
-_WINDOW_S = 86_400
 _SAVE_S = 3.0
 _SAVED_AT_ONCE = 500
 _FORGET_S = 86_400
 _COUNTS = ("tested", "stable")
-
-
-@dataclass(slots=True)
-class _Window:
-    """A credential's readings of the last day.
-
-    Args:
-        account: Whose it is.
-        readings: By signal, each with its time: the latest of its kind.
-        cleared: Beginning of the step-up that its owner answered, epoch seconds.
-    """
-
-    account: str
-    readings: dict[str, tuple[float, Reading]] = field(default_factory=dict)
-    cleared: float = 0.0
-
-    def live(self, now: float) -> list[Reading]:
-        """Returns the readings of the last 24 hours."""
-        return [reading for at, reading in self.readings.values() if now - at < _WINDOW_S]
 
 
 @dataclass(slots=True)
@@ -111,7 +90,7 @@ class Stolen:
         self._ladder, self._decisions, self._store = ladder, decisions, store
         self._decide, self._record, self._count, self._now, self._told = decide, record, count, now, told
         self.habits = habits
-        self._windows: dict[str, _Window] = {}
+        self._windows: dict[str, Window] = {}
         self._shifts: dict[str, tuple[float, Reading]] = {}
         self._told_of: list[tuple[str, dict[str, Any]]] = []
         self._deciding: dict[str, Decision] = {}
@@ -134,11 +113,17 @@ class Stolen:
             return ()
         readings = self.habits.observe(principal, caller, now)
         for reading in readings:
-            self._take(principal.subject, principal.account, reading, now)
+            self._take(principal.subject, principal.account, reading, now, _is_answerable(principal))
         return readings
 
     def refused(self, refused: Refused, caller: Caller, now: float) -> None:
-        """Takes in a credential that was refused, if that says something. On the event loop; does not block."""
+        """Takes in a credential that was refused, if that says something. On the event loop; does not block.
+
+        Args:
+            refused: As the authenticator raised it.
+            caller: Where from.
+            now: Epoch seconds.
+        """
         if refused.signal is None or refused.account is None:
             return
         subject = refused.subject or f"account:{refused.account}"
@@ -147,7 +132,7 @@ class Stolen:
         else:
             reading = dpop_mismatch.read()
         if self._held(refused.account, subject, now) is None:
-            self._take(subject, refused.account, reading, now)
+            self._take(subject, refused.account, reading, now, refused.authenticated_at is not None)
         else:
             self._count(reading.signal)
 
@@ -161,12 +146,12 @@ class Stolen:
         for account, told in accounts.items():
             known, reading = self._shifts.get(account), change_in_asking.read(float(told["p"]), str(told["says"]))
             self._shifts[account] = now, reading
-            if known is None or now - known[0] >= _WINDOW_S:
+            if known is None or now - known[0] >= WINDOW_S:
                 self._note(f"account:{account}", account, reading, now)
-                self._judge(f"account:{account}", account, [reading], now)
-            for subject, window in list(self._windows.items()):
-                if window.account == account and window.live(now):
-                    self._judge(subject, account, self._against(window, now), now)
+                self._judge(f"account:{account}", Window(account), now)
+        for subject, window in self._windows.items():
+            if window.account in accounts and window.live(now):
+                self._judge(subject, window, now)
 
     async def run(self) -> None:
         """Decides as soon as there is something, and writes every few seconds, until cancelled; then once more."""
@@ -199,21 +184,20 @@ class Stolen:
         at = principal.authenticated_at
         if at is None or at <= held.since:
             return False
-        window = self._windows.setdefault(principal.subject, _Window(principal.account))
+        window = self._windows.setdefault(principal.subject, Window(principal.account))
         if window.cleared != held.since:
             window.cleared, window.readings = held.since, {}
             self.habits.trust(principal, caller, now)
             self._changed[principal.subject] = None
         return True
 
-    def _take(self, subject: str, account: str, reading: Reading, now: float) -> None:
-        window = self._windows.setdefault(subject, _Window(account))
-        known = window.readings.get(reading.signal)
-        window.readings[reading.signal] = now, reading
-        if known is None or now - known[0] >= _WINDOW_S or (reading.suffices and not known[1].suffices):
+    def _take(self, subject: str, account: str, reading: Reading, now: float, is_answerable: bool) -> None:
+        window = self._windows.setdefault(subject, Window(account))
+        window.is_answerable = is_answerable
+        if window.take(reading, now):
             self._note(subject, account, reading, now)
         self._changed[subject] = None
-        self._judge(subject, account, self._against(window, now), now)
+        self._judge(subject, window, now)
 
     def _note(self, subject: str, account: str, reading: Reading, now: float) -> None:
         """Once a day for each signal of a credential: whoever repeats it fills neither casebook nor graph."""
@@ -221,16 +205,16 @@ class Stolen:
         body = {"signal": reading.signal, "says": reading.says, "account": account, "at": now}
         self._told_of.append((subject, body))
 
-    def _against(self, window: _Window, now: float) -> list[Reading]:
+    def _against(self, window: Window, now: float) -> list[Reading]:
         """Its live readings, and its account's change in asking, unless that is what an answered thief asked."""
         at, reading = self._shifts.get(window.account, (float("-inf"), None))
-        is_of_today = reading is not None and now - at < _WINDOW_S and at - window.cleared >= _WINDOW_S
+        is_of_today = reading is not None and now - at < WINDOW_S and at - window.cleared >= WINDOW_S
         return [*window.live(now), *([reading] if reading is not None and is_of_today else [])]
 
-    def _judge(self, subject: str, account: str, readings: list[Reading], now: float) -> None:
-        counting = [r for r in readings if CARDS[r.signal].maturity in _COUNTS]
+    def _judge(self, subject: str, window: Window, now: float) -> None:
+        counting = [r for r in self._against(window, now) if CARDS[r.signal].maturity in _COUNTS]
         enough = 0 < self._ladder.step_up <= len(counting) and not all(r.is_hint for r in counting)
-        verdict = self._verdict()
+        verdict = self._verdict(window)
         if verdict is None or subject in self._deciding or not (enough or any(r.suffices for r in counting)):
             return
         self._deciding[subject] = Decision.make(
@@ -245,11 +229,11 @@ class Stolen:
         )
         self._wake.set()
 
-    def _verdict(self) -> Verdict | None:
+    def _verdict(self, window: Window) -> Verdict | None:
         highest = self._ladder.highest
-        if highest.step >= Verdict.SLOW.step:
+        if highest.step >= Verdict.SLOW.step and window.is_answerable:
             return Verdict.CHALLENGE
-        return Verdict.WATCH if highest is Verdict.WATCH else None
+        return Verdict.WATCH if highest.step >= Verdict.WATCH.step else None
 
     def _collected(self) -> _Batch:
         """Takes what is to be written; on the event loop, where requests change it."""
@@ -265,7 +249,7 @@ class Stolen:
             if window is None:
                 batch.gone.append(PREFIX + subject)
             else:
-                batch.records[PREFIX + subject] = self._document(subject, window)
+                batch.records[PREFIX + subject] = window.document(self.habits.before(subject))
         self._changed = {}
         if self._saved_at - self._forgot_at >= _FORGET_S:
             self._forgot_at = self._saved_at
@@ -279,7 +263,7 @@ class Stolen:
                 del self._windows[subject]
                 self._changed[subject] = None
                 self.habits.keep(subject)
-        self._shifts = {a: (at, r) for a, (at, r) in self._shifts.items() if now - at < _WINDOW_S}
+        self._shifts = {a: (at, r) for a, (at, r) in self._shifts.items() if now - at < WINDOW_S}
 
     def _settle(self, batch: _Batch) -> bool:
         """Writes a batch; blocks. False: the store is gone, and it is to be brought again."""
@@ -325,22 +309,6 @@ class Stolen:
                 window.readings = {}
                 self._changed[each] = None
 
-    def _document(self, subject: str, window: _Window) -> bytes:
-        before = self.habits.before(subject)
-        readings = [
-            {"signal": r.signal, "says": r.says, "hint": r.is_hint, "suffices": r.suffices, "at": at}
-            for at, r in window.readings.values()
-        ]
-        return orjson.dumps(
-            {
-                "format": _FORMAT,
-                "account": window.account,
-                "readings": readings,
-                "cleared": window.cleared,
-                "before": b64encode(before).decode("ascii") if before else None,
-            }
-        )
-
     def _load(self) -> None:
         """Takes up the signals of the last day; those that cannot be read are left out."""
         for id, record in self._store.load(TABLE).items():
@@ -348,7 +316,7 @@ class Stolen:
                 continue
             subject = id.removeprefix(PREFIX)
             try:
-                self._windows[subject], before = _read_window(record)
+                self._windows[subject], before = Window.read(record)
             except (ValueError, KeyError, TypeError):
                 log.warning("the signals of %s cannot be read and are left out", subject)
                 continue
@@ -356,17 +324,6 @@ class Stolen:
                 self.habits.resume(subject, before)
 
 
-def _read_window(record: bytes) -> tuple[_Window, bytes | None]:
-    document = orjson.loads(record)
-    if document["format"] != _FORMAT:
-        raise ValueError(document["format"])
-    readings = {
-        r["signal"]: (
-            float(r["at"]),
-            Reading(signal=r["signal"], says=r["says"], is_hint=r["hint"], suffices=r["suffices"]),
-        )
-        for r in document["readings"]
-        if r["signal"] in CARDS
-    }
-    before = b64decode(document["before"], validate=True) if document["before"] else None
-    return _Window(document["account"], readings, document["cleared"]), before
+def _is_answerable(principal: Principal) -> bool:
+    """Whether signing in again can be seen: by its time, or because a new key is another account upstream."""
+    return principal.authenticated_at is not None or principal.kind == "upstream"

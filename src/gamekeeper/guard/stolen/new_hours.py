@@ -1,6 +1,8 @@
 """Used at an hour of the day at which it never is.
 
-A thief in another time zone, or one who waits until the owner sleeps. Weak by itself: people work late.
+A thief in another time zone, or one who waits until the owner sleeps. Weak: people work late. It adds to what is not,
+and never decides. Whoever came to a new country in the last two weeks has other hours there, and goes through networks
+that are new as well: that is one journey, and the signal stands aside.
 """
 
 from gamekeeper.guard.stolen.card import Card, Reading
@@ -9,6 +11,7 @@ from gamekeeper.guard.stolen.use import Use
 
 _ACTIVE_HOURS = 60
 _SHARE = 0.01
+_JOURNEY_DAYS = 14
 
 CARD = Card(
     name="new-hours",
@@ -19,13 +22,14 @@ CARD = Card(
     evasions="working in the owner's hours (next to the owner, where far places show)",
     source="time of day as a feature of intrusion detection: Denning, IEEE TSE 1987",
     innocent="somebody who works late, or from another time zone",
+    false_positives=(74, 347),
 )
 
 
 def read(history: History, use: Use) -> Reading | None:
     """Returns a reading if hardly any use was at this hour."""
     active = sum(history.hours)
-    if active < _ACTIVE_HOURS or not history.is_settled(use.day):
+    if active < _ACTIVE_HOURS or not history.is_settled(use.day) or _is_on_a_journey(history, use):
         return None
     near = sum(history.hours[(use.hour + step) % 24] for step in (-1, 0, 1))
     if near >= _SHARE * active:
@@ -33,4 +37,11 @@ def read(history: History, use: Use) -> Reading | None:
     return Reading(
         signal=CARD.name,
         says=f"used at {use.hour:02d} h UTC; {near} of {active} active hours were within an hour of that",
+        is_hint=True,
     )
+
+
+def _is_on_a_journey(history: History, use: Use) -> bool:
+    if use.where.country is not None and use.where.country.encode() not in history.countries:
+        return True
+    return any(use.day - met.first < _JOURNEY_DAYS for met in history.countries.values())

@@ -68,6 +68,11 @@ def client_of(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogateescape"), digest_size=CLIENT_BYTES).digest()
 
 
+def is_numbered(network: bytes | None) -> bool:
+    """Returns whether a proxy told the network's number; else it is the first bits of the address."""
+    return network is not None and network[:1] == b"A"
+
+
 def network_name(network: bytes | None) -> str:
     """Returns a network as people write it.
 

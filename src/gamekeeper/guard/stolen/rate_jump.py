@@ -20,6 +20,7 @@ CARD = Card(
     evasions="staying below four times the owner's busiest hour (costs time, as the owner's pace bounds the harvest)",
     source="rate anomalies against the subject's own history, as in Denning, IEEE TSE 1987",
     innocent="a bulk job, a launch, or a program that repeats itself by mistake",
+    false_positives=(22, 125),
 )
 
 
