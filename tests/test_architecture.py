@@ -28,9 +28,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "audit": {"evidence", "casebook", "defences"},
     "hunt": {"exchange", "campaigns", "verdict"},
     "guard": {"exchange", "encoding", "campaigns", "verdict", "evidence", "defences", "casebook", "report"},
-    "report": {"campaigns.result", "verdict", "exchange"},
+    "report": {"audit.result", "campaigns.result", "verdict", "exchange"},
     "simulate": {"exchange"},
     "_cli": {
+        "audit",
         "exchange",
         "encoding",
         "signals",

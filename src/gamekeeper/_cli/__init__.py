@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from gamekeeper._cli import demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
+from gamekeeper._cli import audit, demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
 from gamekeeper.errors import GamekeeperError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Finds, slows and proves the theft of AI models through their API.",
     epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
 )
-for verb in (hunt, explain, guard, simulate, demo, demo_live, list_):
+for verb in (hunt, explain, guard, audit, simulate, demo, demo_live, list_):
     app.command(name=verb.NAME)(verb.run)
 for group in (keys, verify):
     app.add_typer(group.app, name=group.NAME)

@@ -1,0 +1,90 @@
+"""`gamekeeper audit`: attack a model of one's own, before others do."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gamekeeper.audit.targets import Target
+
+NAME = "audit"
+
+
+def run(
+    target: Annotated[str, typer.Argument(help="MODULE:FUNCTION that takes rows of numbers, or a pickled estimator.")],
+    inputs: Annotated[Path, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")],
+    budget: Annotated[int, typer.Option(help="Queries of the target, all runs together.", min=1)] = 10_000,
+    defence: Annotated[
+        list[str] | None, typer.Option(help="See `gamekeeper list defences`; may be given more than once.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Thieves of each kind; intervals are over them.", min=1)] = 3,
+    usd_per_query: Annotated[float, typer.Option(help="What you charge, in dollars.", min=0)] = 0.001,
+    usd_per_input: Annotated[float, typer.Option(help="What an unlabelled input costs a thief.", min=0)] = 0.0,
+    per_second: Annotated[float | None, typer.Option(help="Queries a second at most.")] = None,
+    threshold: Annotated[float, typer.Option(help="Fidelity from which the exit code is 1.")] = 0.9,
+    trust_file: Annotated[
+        bool, typer.Option("--trust-file", help="Read a pickled estimator, which runs what stands in the file.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print audit.json on standard output.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also when a copy was made.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Attack your own model: what would a copy cost a thief, and which defence changes that?
+
+    An audit is for a model of your own; who ran it, when and on what is recorded in DIR/casebook. Every query is
+    counted, kept and paid for once: the same command goes on where an earlier one stopped.
+
+    Examples:
+
+      gamekeeper audit scoring:predict --inputs pool.parquet --budget 10000 --out audit
+
+      gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit --defence rounding
+    """
+    from dataclasses import replace
+
+    import orjson
+    from rich.console import Console
+
+    from gamekeeper.audit.options import AuditOptions, Prices
+    from gamekeeper.audit.run import audit
+    from gamekeeper.report.audit import audit_document, print_audit
+
+    prices = Prices(per_query=usd_per_query, per_input=usd_per_input)
+    options = AuditOptions(budget=budget, seeds=seeds, seed=seed, per_s=per_second, prices=prices)
+    if defence is not None:
+        options = replace(options, defences=_known(defence))
+    told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
+    result = audit(_target(target, trust_file), inputs, out, options, stage=lambda what: told.print(what, style="dim"))
+    document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
+    (out / "audit.json").write_bytes(document)
+    if json:
+        print(document.decode())
+    elif not quiet:
+        print_audit(result, Console(no_color=no_color or None))
+    best = result.defended[0].best
+    raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
+
+
+def _known(defences: list[str]) -> tuple[str, ...]:
+    from gamekeeper.defences import DEFENCES
+    from gamekeeper.errors import UsageError
+
+    if unknown := sorted(set(defences) - DEFENCES.keys()):
+        raise UsageError(f"no defence {', '.join(unknown)}; there are {', '.join(DEFENCES)}")
+    return tuple(dict.fromkeys(defences))
+
+
+def _target(spec: str, trust_file: bool) -> "Target":
+    from gamekeeper.audit.targets import callable_target, estimator_target
+    from gamekeeper.errors import UsageError
+
+    if ":" in spec:
+        return callable_target(spec)
+    if not trust_file:
+        raise UsageError(f"reading {spec} runs what stands in it; if it is your own, say --trust-file")
+    return estimator_target(Path(spec))

@@ -1,0 +1,92 @@
+"""What one thief sees: the target's answers through a defence, each of his queries counted.
+
+The audit pays for a raw answer once; how many queries a thief would have made is counted here, for each by himself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from gamekeeper.audit.meter import Meter, SpentError
+from gamekeeper.audit.targets import Array
+from gamekeeper.defences import Scores, number_bytes
+
+
+class Access(StrEnum):
+    """What an interface gives out."""
+
+    LABELS = "labels"
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers to n inputs.
+
+    Args:
+        labels: int64, shape (n,).
+        probabilities: float64, shape (n, classes); None where only labels are given.
+    """
+
+    labels: Array
+    probabilities: Array | None
+
+
+def access_of(answers: Array) -> Access:
+    """Returns what raw answers are, shape (n, width)."""
+    if answers.shape[1] == 1:
+        return Access.LABELS
+    is_probable = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)
+    return Access.PROBABILITIES if is_probable else Access.LOGITS
+
+
+def probabilities_of(answers: Array, access: Access) -> Array:
+    """Returns scores as probabilities: of logits, their softmax."""
+    if access is Access.PROBABILITIES:
+        return answers
+    likely = np.exp(answers - answers.max(axis=1, keepdims=True))
+    return np.asarray(likely / likely.sum(axis=1, keepdims=True))
+
+
+class Asking:
+    """See the module.
+
+    Args:
+        meter: The target.
+        access: What it gives out.
+        defence: What is done to its probabilities; None for nothing.
+        most: Queries that this thief may make.
+    """
+
+    def __init__(self, meter: Meter, access: Access, defence: Scores | None, most: int) -> None:
+        self._meter, self._access, self._defence, self._most = meter, access, defence, most
+        self.queries = 0
+
+    def ask(self, inputs: Array) -> Answers:
+        """Returns what the thief is given.
+
+        Raises:
+            SpentError: He may not make so many queries, or the audit may not.
+            TargetError: As `Meter.ask`.
+        """
+        if self.queries + len(inputs) > self._most:
+            raise SpentError(f"this thief may make {self._most} queries")
+        self.queries += len(inputs)
+        return seen(self._meter.ask(inputs), inputs, self._access, self._defence)
+
+
+def seen(answers: Array, inputs: Array, access: Access, defence: Scores | None) -> Answers:
+    """Returns raw answers as they come through a defence."""
+    if access is Access.LABELS:
+        return Answers(answers[:, 0].astype(np.int64), None)
+    probabilities = probabilities_of(answers, access)
+    if defence is not None:
+        probabilities = defence(probabilities, [number_bytes(row) for row in inputs])
+    return Answers(probabilities.argmax(axis=1), probabilities)
+
+
+Ask = Callable[[Array], Answers]
+"""How attacks ask."""

@@ -1,0 +1,93 @@
+"""What every attack is: a way to a surrogate by queries, with a card that says what it needs and where it is from."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from gamekeeper.audit.asking import Ask
+from gamekeeper.audit.targets import Array
+
+Maturity = Literal["experimental", "tested", "stable", "retired"]
+Predict = Callable[[Array], Array]
+"""Inputs, shape (n, width), to labels, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackCard:
+    """What an attack says of itself.
+
+    Args:
+        name: Unique.
+        purpose: How it gets a copy, one sentence.
+        needs: What it needs of the interface and of the thief.
+        fits: The targets against which it is strong.
+        source: Where it is from, and what differs here.
+        extra: Extra that it needs; None for none.
+        maturity: How far it is tested.
+    """
+
+    name: str
+    purpose: str
+    needs: str
+    fits: str
+    source: str
+    extra: str | None = None
+    maturity: Maturity = "tested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrogate:
+    """A copy.
+
+    Args:
+        queries: Made for it so far.
+        predict: Its labels.
+        recipe: What it is, in a few words.
+    """
+
+    queries: int
+    predict: Predict
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loot:
+    """What a thief brings along.
+
+    Args:
+        pool: Inputs of the target's domain, unlabelled, shape (n, width), in the order in which they are asked.
+        sizes: Numbers of queries at which a surrogate is wanted, ascending.
+        uses_scores: Whether he believes the scores; one who knows of a defence may take the labels alone.
+        classes: Labels are 0 to this, exclusive.
+    """
+
+    pool: Array
+    sizes: Sequence[int]
+    uses_scores: bool
+    classes: int
+
+
+class Attack(Protocol):
+    """A way to a surrogate."""
+
+    card: AttackCard
+
+    def why_not(self, has_scores: bool) -> str | None:
+        """Returns why the attack cannot be tried on such an interface; None if it can."""
+        ...
+
+    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+        """Yields a surrogate at each size that can be reached; each goes on from the queries of the one before."""
+        ...
+
+
+ATTACKS: dict[str, Attack] = {}
+"""Attacks by name, in the order in which they registered."""
+
+
+def attack(made: type[Attack]) -> type[Attack]:
+    """Registers an attack."""
+    ATTACKS[made.card.name] = made()
+    return made

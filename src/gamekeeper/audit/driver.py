@@ -1,0 +1,182 @@
+"""The audit: every kind of thief against the target, as it is and behind each defence.
+
+    inputs -> test and pool -> raw answers (paid once) -> defence -> thief -> surrogate -> fidelity on the test inputs
+
+Fidelity is the share of test inputs on which a surrogate's label is the undefended target's. Test inputs are no
+thief's; what they cost is the audit's, and not counted as a thief's.
+"""
+
+from collections.abc import Callable
+from time import process_time
+
+import numpy as np
+
+from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
+from gamekeeper.audit.attacks import ATTACKS, Attack, Loot
+from gamekeeper.audit.meter import Meter, SpentError
+from gamekeeper.audit.options import SIZES, AuditOptions, Prices
+from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
+from gamekeeper.audit.targets import Array
+from gamekeeper.defences import DEFENCES, Scores, make_defence
+from gamekeeper.errors import UsageError
+
+_TEST_SHARE, _TEST_MOST = 0.25, 1_000
+_LEAST_INPUTS = 100
+Stage = Callable[[str], object]
+
+
+class Audit:
+    """One target, its inputs split, ready to be attacked.
+
+    Args:
+        meter: The target.
+        inputs: Of its domain, shape (n, width); n at least 100.
+        options: What the audit is told.
+        name: Of the target.
+        stage: Told of each thing that is begun.
+
+    Raises:
+        UsageError: There are too few inputs, or the budget is too small to judge a surrogate.
+        TargetError: The target failed.
+    """
+
+    def __init__(
+        self, meter: Meter, inputs: Array, options: AuditOptions, name: str, stage: Stage = lambda what: None
+    ) -> None:
+        _require_enough(inputs, options.budget)
+        self._meter, self._options, self._name, self._stage = meter, options, name, stage
+        order = np.random.default_rng(options.seed).permutation(len(inputs))
+        tests = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
+        self._tests, self._pool = inputs[order[:tests]], inputs[order[tests:]]
+        stage(f"asking {tests} test inputs")
+        self._raw = meter.ask(self._tests)
+        self._access = access_of(self._raw)
+        self._truth = seen(self._raw, self._tests, self._access, None).labels
+        self._classes = self._raw.shape[1] if self._has_scores else int(self._truth.max()) + 1
+        _require_classes(self._truth)
+        self._by_labels: dict[str, Curve] = {}
+
+    @property
+    def _has_scores(self) -> bool:
+        return self._access is not Access.LABELS
+
+    def run(self) -> AuditResult:
+        """Attacks, and returns what was found."""
+        left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(self._has_scores))}
+        defences = ("none", *(self._options.defences if self._has_scores else ()))
+        defended = tuple(self._defended(defence, left_out) for defence in defences)
+        return AuditResult(
+            target=self._name,
+            access=self._access,
+            test_inputs=len(self._tests),
+            paid=self._meter.paid,
+            defended=defended,
+            left_out=left_out,
+        )
+
+    def _defended(self, name: str, left_out: dict[str, str]) -> Defended:
+        defence = None if name == "none" else make_defence(name, _key(self._options.seed))
+        tried = [attack for attack in ATTACKS.values() if attack.card.name not in left_out]
+        kinds = [(attack, scores) for attack in tried for scores in self._beliefs(attack, name)]
+        curves = []
+        for attack, scores in kinds:
+            self._stage(f"{attack.card.name} on {'scores' if scores else 'labels'}, defence: {name}")
+            curves.append(self._curve_once(attack, scores, name, defence))
+        return Defended(defence=name, users=self._users(defence), curves=tuple(curves))
+
+    def _beliefs(self, attack: Attack, defence: str) -> list[bool]:
+        """Whether a thief uses scores: both kinds are tried, for taking labels alone undoes soft perturbation."""
+        if not self._has_scores or defence == "labels-only":
+            return [False] if attack.why_not(False) is None else []
+        return [True, False] if attack.why_not(False) is None else [True]
+
+    def _curve_once(self, attack: Attack, uses_scores: bool, name: str, defence: Scores | None) -> Curve:
+        """Who takes labels alone is given the same by every defence that keeps the first place: he is played once."""
+        if uses_scores or not (defence is None or DEFENCES[name].card.keeps_top1):
+            return self._curve(attack, uses_scores, defence)
+        if attack.card.name not in self._by_labels:
+            self._by_labels[attack.card.name] = self._curve(attack, False, defence)
+        return self._by_labels[attack.card.name]
+
+    def _curve(self, attack: Attack, uses_scores: bool, defence: Scores | None) -> Curve:
+        """The same thief as often as there are seeds, each with inputs in another order."""
+        found: dict[int, list[tuple[float, float, str]]] = {}
+        stopped = None
+        for number in range(self._options.seeds):
+            rng = np.random.default_rng([self._options.seed, number])
+            stopped = self._play(attack, uses_scores, defence, rng, found)
+        points = [self._point(queries, each) for queries, each in sorted(found.items())]
+        return Curve(
+            attack=attack.card.name,
+            believes="scores" if uses_scores else "labels",
+            points=tuple(points),
+            stopped=stopped,
+        )
+
+    def _play(
+        self,
+        attack: Attack,
+        uses_scores: bool,
+        defence: Scores | None,
+        rng: np.random.Generator,
+        found: dict[int, list[tuple[float, float, str]]],
+    ) -> str | None:
+        most = self._options.budget - len(self._tests)
+        sizes = tuple(size for size in SIZES if size <= most)
+        asking = Asking(self._meter, self._access, defence, most)
+        pool = self._pool[rng.permutation(len(self._pool))]
+        loot = Loot(pool=pool, sizes=sizes, uses_scores=uses_scores, classes=self._classes)
+        began = process_time()
+        try:
+            for surrogate in attack.surrogates(asking.ask, loot, rng):
+                cpu_s = process_time() - began
+                fidelity = float((surrogate.predict(self._tests) == self._truth).mean())
+                found.setdefault(surrogate.queries, []).append((fidelity, cpu_s, surrogate.recipe))
+                began = process_time()
+        except SpentError as error:
+            return str(error)
+        return None
+
+    def _point(self, queries: int, each: list[tuple[float, float, str]]) -> Point:
+        cpu_s = float(np.mean([cpu for _, cpu, _ in each]))
+        return Point(
+            queries=queries,
+            fidelities=tuple(fidelity for fidelity, _, _ in each),
+            cpu_s=cpu_s,
+            usd=_usd(queries, cpu_s, self._options.prices),
+            recipe=each[0][2],
+        )
+
+    def _users(self, defence: Scores | None) -> Users:
+        if defence is None:
+            return Users(label_changed=0.0, l1=0.0)
+        plain = probabilities_of(self._raw, self._access)
+        given = seen(self._raw, self._tests, self._access, defence)
+        assert given.probabilities is not None
+        return Users(
+            label_changed=float((given.labels != self._truth).mean()),
+            l1=float(np.abs(given.probabilities - plain).sum(axis=1).mean()),
+        )
+
+
+def _usd(queries: int, cpu_s: float, prices: Prices) -> float:
+    return queries * (prices.per_query + prices.per_input) + cpu_s / 3600 * prices.per_core_hour
+
+
+def _key(seed: int) -> bytes:
+    return np.random.default_rng(seed).bytes(32)
+
+
+def _require_enough(inputs: Array, budget: int) -> None:
+    if budget < _LEAST_INPUTS:
+        raise UsageError(f"a budget of {budget} queries cannot judge a surrogate; expected {_LEAST_INPUTS} at least")
+    if len(inputs) < _LEAST_INPUTS:
+        raise UsageError(f"{len(inputs)} inputs are too few to attack with and to judge by; {_LEAST_INPUTS} at least")
+
+
+def _require_classes(labels: Array) -> None:
+    if len(np.unique(labels)) < 2:
+        raise UsageError(
+            f"the target gave all {len(labels)} test inputs one label: anybody copies that without asking; "
+            "bring inputs of every class"
+        )

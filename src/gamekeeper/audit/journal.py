@@ -1,0 +1,88 @@
+"""What was paid for: each input's answer, on disk before anybody sees it, so that nothing is paid twice.
+
+A SQLite file: it survives being killed, and an audit that is run again goes on where it stopped.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gamekeeper.audit.targets import Array
+from gamekeeper.errors import Fault, InputError
+
+_FORMAT = "gamekeeper/audit-journal@1"
+_TABLES = """
+create table if not exists about (name text primary key, value text not null);
+create table if not exists answers (input blob primary key, answer blob not null) without rowid;
+"""
+_DIGEST_BYTES = 16
+
+
+class Journal:
+    """See the module.
+
+    Args:
+        path: Of the file; made if it is not there.
+        target: Name of the target; a journal is of one target.
+
+    Raises:
+        InputError: The file is no journal, or of another target.
+    """
+
+    def __init__(self, path: Path, target: str) -> None:
+        self._path = path
+        try:
+            self._base = sqlite3.connect(path, isolation_level=None)
+            self._base.executescript(f"pragma journal_mode = wal; pragma synchronous = normal; {_TABLES}")
+            self._require("format", _FORMAT)
+            self._require("target", target)
+        except sqlite3.DatabaseError as error:
+            raise InputError([self._fault("is no journal of an audit", str(error), _FORMAT)]) from error
+
+    def __len__(self) -> int:
+        return int(self._base.execute("select count(*) from answers").fetchone()[0])
+
+    def known(self, ids: Sequence[bytes]) -> dict[bytes, Array]:
+        """Returns the answers that are there, by the input's id."""
+        found: dict[bytes, Array] = {}
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
+            marks = ",".join("?" * len(some))
+            rows = self._base.execute(f"select input, answer from answers where input in ({marks})", some)
+            found |= {id: np.frombuffer(answer, "<f8") for id, answer in rows}
+        return found
+
+    def keep(self, ids: Sequence[bytes], answers: Array) -> None:
+        """Keeps answers, shape (n, width), all or none."""
+        rows = zip(ids, (row.astype("<f8").tobytes() for row in answers), strict=True)
+        self._base.execute("begin")
+        self._base.executemany("insert or ignore into answers values (?, ?)", rows)
+        self._base.execute("commit")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._base.close()
+
+    def _require(self, name: str, value: str) -> None:
+        self._base.execute("insert or ignore into about values (?, ?)", (name, value))
+        found = self._base.execute("select value from about where name = ?", (name,)).fetchone()[0]
+        if found != value:
+            raise InputError([self._fault(f"belongs to another {name}", found, value)])
+
+    def _fault(self, problem: str, found: str, expected: str) -> Fault:
+        return Fault(
+            where=str(self._path),
+            problem=problem,
+            found=found,
+            expected=expected,
+            try_="name another folder with --out",
+        )
+
+
+def ids_of(inputs: Array) -> list[bytes]:
+    """Returns an id for each input, by its numbers."""
+    rows = np.ascontiguousarray(inputs, "<f8")
+    return [hashlib.blake2b(row.tobytes(), digest_size=_DIGEST_BYTES).digest() for row in rows]

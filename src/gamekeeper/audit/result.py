@@ -1,0 +1,120 @@
+"""What an audit found."""
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from gamekeeper.audit.asking import Access
+
+FIDELITIES = (0.80, 0.90, 0.95, 0.99)
+"""To which the cost of a copy is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Surrogates after so many queries, one for each seed.
+
+    Args:
+        queries: Made for each.
+        fidelities: Share of test inputs on which each agrees with the undefended target.
+        cpu_s: That training took, on average.
+        usd: Queries, inputs and computing.
+        recipe: What the first of them is.
+    """
+
+    queries: int
+    fidelities: tuple[float, ...]
+    cpu_s: float
+    usd: float
+    recipe: str
+
+    @property
+    def fidelity(self) -> float:
+        """The mean over seeds."""
+        return fmean(self.fidelities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One kind of thief against one defence.
+
+    Args:
+        attack: By name.
+        believes: What he takes of an answer: `scores` or `labels`.
+        points: By queries, ascending.
+        stopped: Why it went no further; None if it went as far as it could.
+    """
+
+    attack: str
+    believes: str
+    points: tuple[Point, ...]
+    stopped: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In reports."""
+        return f"{self.attack} on {self.believes}"
+
+    def cheapest(self, fidelity: float) -> Point | None:
+        """Returns the cheapest point that reaches a fidelity; None if none does."""
+        reached = [point for point in self.points if point.fidelity >= fidelity]
+        return min(reached, key=lambda point: point.usd, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Users:
+    """What a defence costs honest users, on the test inputs.
+
+    Args:
+        label_changed: Share of answers whose first place is another.
+        l1: Mean absolute change of a row of probabilities, summed.
+    """
+
+    label_changed: float
+    l1: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defended:
+    """All thieves against one defence.
+
+    Args:
+        defence: By name; `none` for the target as it is.
+        users: What it costs honest users.
+        curves: One for each kind of thief.
+    """
+
+    defence: str
+    users: Users
+    curves: tuple[Curve, ...]
+
+    def cheapest(self, fidelity: float) -> tuple[Curve, Point] | None:
+        """Returns the best thief's cheapest way to a fidelity; None if nobody reached it."""
+        reached = [(curve, point) for curve in self.curves if (point := curve.cheapest(fidelity))]
+        return min(reached, key=lambda found: found[1].usd, default=None)
+
+    @property
+    def best(self) -> tuple[Curve, Point] | None:
+        """The highest fidelity that anybody reached; of equal ones the cheapest."""
+        found = [(curve, point) for curve in self.curves for point in curve.points]
+        return max(found, key=lambda f: (f[1].fidelity, -f[1].usd), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """An audit.
+
+    Args:
+        target: By name.
+        access: What its interface gives out.
+        test_inputs: On which fidelity is judged.
+        paid: Queries that were made of the target, in this run and those before.
+        defended: The target as it is, then with each defence.
+        left_out: Attacks and defences that were not tried, each with the reason.
+    """
+
+    target: str
+    access: Access
+    test_inputs: int
+    paid: int
+    defended: tuple[Defended, ...]
+    left_out: dict[str, str]

@@ -1,0 +1,52 @@
+"""An audit in a folder: its journal, its casebook, and the attacks between.
+
+OUT/journal.sqlite   every answer that was paid for; the same audit goes on from it
+OUT/casebook/        who ran it, on what, when, and what came of it
+"""
+
+import getpass
+import socket
+from pathlib import Path
+
+from gamekeeper.audit.driver import Audit, Stage
+from gamekeeper.audit.inputs import read_inputs
+from gamekeeper.audit.journal import Journal
+from gamekeeper.audit.meter import Limits, Meter
+from gamekeeper.audit.options import AuditOptions
+from gamekeeper.audit.result import AuditResult
+from gamekeeper.audit.targets import Target
+from gamekeeper.casebook import Casebook
+
+
+def audit(
+    target: Target, inputs: Path, out: Path, options: AuditOptions, stage: Stage = lambda what: None
+) -> AuditResult:
+    """Attacks a target of one's own.
+
+    Args:
+        target: What is attacked.
+        inputs: File of unlabelled inputs of its domain.
+        out: Folder; made if it is not there.
+        options: What the audit is told.
+        stage: Told of each thing that is begun.
+
+    Raises:
+        InputError: Inputs or folder cannot be used.
+        UsageError: What the audit is told does not fit together.
+        TargetError: The target failed; what was paid for is kept.
+    """
+    rows = read_inputs(inputs)
+    out.mkdir(parents=True, exist_ok=True)
+    journal = Journal(out / "journal.sqlite", target.name)
+    meter = Meter(target, journal, Limits(queries=options.budget, per_s=options.per_s))
+    try:
+        with Casebook.open(out / "casebook") as book:
+            who = {"by": getpass.getuser(), "host": socket.gethostname(), "inputs": str(inputs)}
+            book.append("audit-started", target.name, who | {"budget": options.budget, "seed": options.seed})
+            result = Audit(meter, rows, options, target.name, stage).run()
+            best = {each.defence: each.best[1].fidelity if each.best else None for each in result.defended}
+            book.append("audit-ended", target.name, {"paid_queries": meter.paid, "best_fidelity": best})
+            book.sign()
+    finally:
+        journal.close()
+    return result

@@ -1,0 +1,15 @@
+"""What can be audited."""
+
+from gamekeeper.audit.targets._target import Array, Target, TargetError
+from gamekeeper.audit.targets.callables import CallableTarget, callable_target
+from gamekeeper.audit.targets.estimators import EstimatorTarget, estimator_target
+
+__all__ = [
+    "Array",
+    "CallableTarget",
+    "EstimatorTarget",
+    "Target",
+    "TargetError",
+    "callable_target",
+    "estimator_target",
+]

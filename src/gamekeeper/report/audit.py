@@ -1,0 +1,145 @@
+"""What an audit found, for people and for programs."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
+from gamekeeper.report.words import count, one_line
+
+SCHEMA = "gamekeeper/audit@1"
+
+
+def audit_document(result: AuditResult) -> dict[str, Any]:
+    """Returns an audit as JSON can hold it."""
+    return {
+        "schema": SCHEMA,
+        "target": result.target,
+        "access": str(result.access),
+        "test_inputs": result.test_inputs,
+        "paid_queries": result.paid,
+        "left_out": result.left_out,
+        "defences": [_defended(each) for each in result.defended],
+    }
+
+
+def print_audit(result: AuditResult, console: Console) -> None:
+    """Prints what a copy costs, as the target is and behind each defence, by the best thief."""
+    _say(console, headline(result), "bold")
+    console.print(_table(result))
+    _say(
+        console,
+        f"fidelity is agreement with the undefended target on {count(result.test_inputs)} test inputs; "
+        f"{count(result.paid)} queries were made of it in all",
+    )
+    for name, why in result.left_out.items():
+        _say(console, f"left out: {name}: {why}", "dim")
+    for sentence in (*_best_thief(result.defended[0]), *advice(result)):
+        _say(console, sentence)
+
+
+def _table(result: AuditResult) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="what a copy costs", title_justify="left", title_style="dim")
+    table.add_column("Defence", no_wrap=True)
+    for fidelity in FIDELITIES:
+        table.add_column(f"to {fidelity:.2f}", justify="right", no_wrap=True)
+    table.add_column("best", justify="right", no_wrap=True)
+    table.add_column("labels changed", justify="right")
+    table.add_column("scores moved, L1", justify="right")
+    for each in result.defended:
+        table.add_row(*map(Text, _row(each)))
+    return table
+
+
+def headline(result: AuditResult) -> str:
+    """Returns what it comes to, in a sentence."""
+    plain = result.defended[0]
+    for fidelity in reversed(FIDELITIES):
+        if found := plain.cheapest(fidelity):
+            curve, point = found
+            return (
+                f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for {_usd(point)}: "
+                f"{count(point.queries)} queries, by {curve.name}"
+            )
+    best = plain.best
+    reached = f"; the best copy reaches {best[1].fidelity:.2f}" if best else ""
+    return f"nobody copied {one_line(result.target)} to a fidelity of {FIDELITIES[0]:.2f} within the budget{reached}"
+
+
+def advice(result: AuditResult) -> Iterator[str]:
+    """Yields what to change first, in words: the defence that makes a good copy dearest, by the best thief."""
+    plain, *defended = result.defended
+    wanted = next((f for f in reversed(FIDELITIES) if plain.cheapest(f)), None)
+    if wanted is None:
+        return
+    before = plain.cheapest(wanted)
+    assert before is not None
+    dearer = [(each, each.cheapest(wanted)) for each in defended]
+    stops = [each.defence for each, found in dearer if found is None]
+    if stops:
+        yield f"within this budget nobody reached {wanted:.2f} through {', '.join(stops)}"
+    costs = [(found[1].usd / before[1].usd, each.defence) for each, found in dearer if found is not None]
+    if costs:
+        factor, name = max(costs)
+        useless = sorted(defence for ratio, defence in costs if ratio < 1.1)
+        if factor >= 1.1:
+            yield f"{name} makes that copy {factor:.1f} times as dear"
+        if useless:
+            yield f"no dearer for a thief who knows of it: {', '.join(useless)}"
+
+
+def _row(each: Defended) -> Iterator[str]:
+    yield each.defence
+    for fidelity in FIDELITIES:
+        found = each.cheapest(fidelity)
+        yield _usd(found[1]) if found else "-"
+    best = each.best
+    yield f"{best[1].fidelity:.3f}" if best else "-"
+    yield f"{each.users.label_changed:.1%}"
+    yield f"{each.users.l1:.2f}"
+
+
+def _best_thief(plain: Defended) -> Iterator[str]:
+    if plain.best is None:
+        return
+    curve, point = plain.best
+    low, high = min(point.fidelities), max(point.fidelities)
+    yield (
+        f"best copy without a defence: {curve.name}, {point.recipe}, {count(point.queries)} queries; "
+        f"{low:.3f} to {high:.3f} over {count(len(point.fidelities))} seeds"
+    )
+
+
+def _usd(point: Point) -> str:
+    return f"${point.usd:,.2f}" if point.usd >= 0.01 else f"${point.usd:.4f}"
+
+
+def _defended(each: Defended) -> dict[str, Any]:
+    return {
+        "defence": each.defence,
+        "users": asdict(each.users),
+        "cost_to_copy": {f"{fidelity:.2f}": _cost(each, fidelity) for fidelity in FIDELITIES},
+        "curves": [_curve(curve) for curve in each.curves],
+    }
+
+
+def _cost(each: Defended, fidelity: float) -> dict[str, Any] | None:
+    found = each.cheapest(fidelity)
+    if found is None:
+        return None
+    curve, point = found
+    return {"usd": point.usd, "queries": point.queries, "attack": curve.attack, "believes": curve.believes}
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    points = [asdict(point) | {"fidelity": point.fidelity} for point in curve.points]
+    return {"attack": curve.attack, "believes": curve.believes, "stopped": curve.stopped, "points": points}
+
+
+def _say(console: Console, sentence: str, style: str = "") -> None:
+    console.print(Text(sentence, style=style), soft_wrap=True)

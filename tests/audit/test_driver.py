@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audit.builders import Counting, linear_labels, linear_scores, make_inputs, make_meter, make_target
+from gamekeeper.audit.asking import Access, access_of, probabilities_of
+from gamekeeper.audit.driver import Audit
+from gamekeeper.audit.options import AuditOptions
+from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
+from gamekeeper.errors import UsageError
+
+
+def play(folder: Path, answer: object = linear_scores, *, inputs: int = 400, **fields: object) -> AuditResult:
+    told: dict[str, object] = {"budget": 1_000, "seeds": 2, "defences": ("rounding", "reverse-sigmoid")} | fields
+    options = AuditOptions(**told)  # type: ignore[arg-type]
+    target = make_target(answer)
+    return Audit(make_meter(folder, target, options.budget), make_inputs(inputs), options, target.name).run()
+
+
+def curve_of(defended: Defended, name: str) -> Curve:
+    return next(curve for curve in defended.curves if curve.name == name)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> AuditResult:
+    return play(tmp_path_factory.mktemp("audit"))
+
+
+def test_linear_target_is_copied_for_a_few_answers(result: AuditResult) -> None:
+    """The cheapest way is found, and whose it is."""
+    found = result.defended[0].cheapest(0.99)
+    assert found is not None
+    curve, point = found
+    assert (curve.attack, point.queries) == ("equation-solving", 7)
+    assert result.access is Access.PROBABILITIES and result.test_inputs == 100
+
+
+def test_reverse_sigmoid_is_shown_as_no_defence_by_itself(result: AuditResult) -> None:
+    """Who believes the scores is misled; who takes the labels alone is not, and he is the one that counts."""
+    plain, _, misled = result.defended
+    solved = [curve_of(each, "equation-solving on scores").points[-1].fidelity for each in (plain, misled)]
+    assert solved[0] == 1.0 and solved[1] < 0.96
+    assert curve_of(misled, "learned-copy on labels") == curve_of(plain, "learned-copy on labels")
+
+
+def test_users_pay_for_defences_as_well(result: AuditResult) -> None:
+    """Nothing without, something with."""
+    plain, rounded, misled = (each.users for each in result.defended)
+    assert plain == Users(label_changed=0.0, l1=0.0)
+    assert 0 < rounded.l1 < misled.l1 and rounded.label_changed == 0
+
+
+def test_every_point_has_all_seeds(result: AuditResult) -> None:
+    """Intervals are over the same thieves."""
+    points = [p for d in result.defended for c in d.curves for p in c.points]
+    assert points and all(len(point.fidelities) == 2 for point in points)
+
+
+def test_labels_alone_leave_attacks_out_and_say_so(tmp_path: Path) -> None:
+    """Nothing is compared that cannot be: there are no scores to defend."""
+    result = play(tmp_path, linear_labels)
+    assert result.access is Access.LABELS
+    assert result.left_out == {"equation-solving": "it needs scores"}
+    assert [each.defence for each in result.defended] == ["none"]
+    assert result.defended[0].best is not None
+
+
+def test_budget_is_never_overdrawn(tmp_path: Path) -> None:
+    """What no longer fits is left out, and the curve says why."""
+    target = Counting()
+    options = AuditOptions(budget=150, seeds=2, defences=())
+    result = Audit(make_meter(tmp_path, target, 150), make_inputs(), options, "counting").run()
+    assert target.asked <= 150
+    assert any(curve.stopped for curve in result.defended[0].curves)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"budget": 50}, "a budget of 50 queries cannot judge"),
+        ({"inputs": 20}, "20 inputs are too few"),
+        ({"answer": lambda inputs: np.zeros(len(inputs))}, "one label"),
+    ],
+    ids=["budget", "inputs", "one-class"],
+)
+def test_what_cannot_be_audited_is_refused(fields: dict[str, object], said: str, tmp_path: Path) -> None:
+    """With what is missing."""
+    with pytest.raises(UsageError, match=said):
+        play(tmp_path, **fields)  # type: ignore[arg-type]
+
+
+def test_logits_are_known_by_their_rows() -> None:
+    """And taken as probabilities where a defence wants them."""
+    logits = np.array([[2.0, -1.0], [0.0, 0.5]])
+    assert access_of(logits) is Access.LOGITS
+    assert np.allclose(probabilities_of(logits, Access.LOGITS).sum(axis=1), 1)
+
+
+def test_cheapest_point_is_by_dollars_not_by_queries() -> None:
+    """More queries with less computing may be cheaper."""
+
+    def point(queries: int, usd: float) -> Point:
+        return Point(queries=queries, fidelities=(0.95,), cpu_s=0, usd=usd, recipe="")
+
+    curve = Curve(attack="a", believes="scores", points=(point(100, 2.0), point(200, 1.0)))
+    found = curve.cheapest(0.9)
+    assert found is not None and found.queries == 200
+    assert curve.cheapest(0.99) is None

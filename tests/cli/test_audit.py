@@ -1,0 +1,117 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gamekeeper._cli import app
+from gamekeeper.casebook import verify_casebook
+from gamekeeper.errors import InputError, UsageError
+
+MODULE = """
+import numpy as np
+
+def predict(inputs):
+    scores = np.exp(inputs @ np.arange(1, 9).reshape(4, 2) / 9)
+    return scores / scores.sum(axis=1, keepdims=True)
+
+number = 3
+"""
+FEW = ["--budget", "500", "--seeds", "1", "--defence", "rounding"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "scoring_model.py").write_text(MODULE)
+    np.save(tmp_path / "pool.npy", np.random.default_rng(0).standard_normal((300, 4)))
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["audit", *arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def test_audit_says_what_a_copy_costs(here: Path) -> None:
+    """In a sentence, in a table, and as a finding."""
+    code, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW)
+    assert code == 1
+    assert "scoring_model:predict can be copied to a fidelity of 0.99 for" in printed
+    assert "rounding" in printed
+
+
+def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
+    """For programs."""
+    arguments = ["scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--json", "--exit-zero"]
+    code, printed = run(*arguments)
+    document = json.loads(printed)
+    assert code == 0 and document["schema"] == "gamekeeper/audit@1"
+    assert document == json.loads((here / "audit/audit.json").read_bytes())
+    names = {curve["attack"] for each in document["defences"] for curve in each["curves"]}
+    assert names == {"equation-solving", "learned-copy"}
+    code, again = run(*arguments)
+    assert json.loads(again)["paid_queries"] == document["paid_queries"], "an audit that is run again pays nothing"
+
+
+def test_casebook_says_who_ran_it(here: Path) -> None:
+    """An audit is for one's own model, and leaves a trace."""
+    run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--quiet")
+    assert verify_casebook(here / "audit/casebook").entries >= 2
+
+
+def test_pickled_estimator_wants_a_word(here: Path) -> None:
+    """Reading one runs what stands in it."""
+    from sklearn.linear_model import LogisticRegression
+
+    inputs = np.load("pool.npy")
+    model = LogisticRegression().fit(inputs, np.where(inputs[:, 0] > 0, "yes", "no"))
+    (here / "model.pkl").write_bytes(pickle.dumps(model))
+    arguments = ["model.pkl", "--inputs", "pool.npy", "--out", "audit", *FEW, "--quiet"]
+    with pytest.raises(UsageError, match="--trust-file"):
+        run(*arguments)
+    assert run(*arguments, "--trust-file")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("nowhere:predict", 'no module "nowhere"'),
+        ("scoring_model:nothing", 'has no "nothing"'),
+        ("scoring_model:number", "is a int"),
+        ("scoring_model:", "is no target"),
+    ],
+)
+def test_target_that_is_none_is_named(target: str, said: str, here: Path) -> None:
+    """Nothing is written."""
+    with pytest.raises(UsageError, match=said):
+        run(target, "--inputs", "pool.npy", "--out", "audit")
+    assert not (here / "audit").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("words.csv", "a,b\n1,x\n", "columns that are no numbers"),
+        ("gaps.csv", "a,b\n1,2\n3,\n", "gaps.csv:2: holds NaN"),
+        ("nothing.npy", "", "cannot be read"),
+        ("missing.csv", None, "cannot be read"),
+    ],
+)
+def test_inputs_that_are_none_are_named(name: str, content: str | None, said: str, here: Path) -> None:
+    """Where, what was found, what was expected."""
+    if content is not None:
+        Path(name).write_text(content)
+    with pytest.raises(InputError, match=said):
+        run("scoring_model:predict", "--inputs", name, "--out", "audit")
+
+
+def test_unknown_defence_names_those_there_are(here: Path) -> None:
+    """A wrong word costs no queries."""
+    with pytest.raises(UsageError, match="labels-only"):
+        run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", "--defence", "hope")
