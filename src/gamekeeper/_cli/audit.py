@@ -12,7 +12,9 @@ NAME = "audit"
 
 
 def run(
-    target: Annotated[str, typer.Argument(help="MODULE:FUNCTION that takes rows of numbers, or a pickled estimator.")],
+    target: Annotated[
+        str, typer.Argument(help="MODULE:FUNCTION, a .toml that describes an endpoint, or a pickled estimator.")
+    ],
     inputs: Annotated[Path, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")],
     out: Annotated[Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")],
     budget: Annotated[int, typer.Option(help="Queries of the target, all runs together.", min=1)] = 10_000,
@@ -42,6 +44,8 @@ def run(
     Examples:
 
       gamekeeper audit scoring:predict --inputs pool.parquet --budget 10000 --out audit
+
+      gamekeeper audit endpoint.toml --inputs pool.csv --out audit --per-second 10
 
       gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit --defence rounding
     """
@@ -80,9 +84,11 @@ def _known(defences: list[str]) -> tuple[str, ...]:
 
 
 def _target(spec: str, trust_file: bool) -> "Target":
-    from gamekeeper.audit.targets import callable_target, estimator_target
+    from gamekeeper.audit.targets import callable_target, estimator_target, http_target
     from gamekeeper.errors import UsageError
 
+    if spec.endswith(".toml"):
+        return http_target(Path(spec))
     if ":" in spec:
         return callable_target(spec)
     if not trust_file:

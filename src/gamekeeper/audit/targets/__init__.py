@@ -3,13 +3,17 @@
 from gamekeeper.audit.targets._target import Array, Target, TargetError
 from gamekeeper.audit.targets.callables import CallableTarget, callable_target
 from gamekeeper.audit.targets.estimators import EstimatorTarget, estimator_target
+from gamekeeper.audit.targets.http import HttpTarget, HttpTargetSpec, http_target
 
 __all__ = [
     "Array",
     "CallableTarget",
     "EstimatorTarget",
+    "HttpTarget",
+    "HttpTargetSpec",
     "Target",
     "TargetError",
     "callable_target",
     "estimator_target",
+    "http_target",
 ]
