@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from gamekeeper._cli import audit, demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
+from gamekeeper._cli import audit, decisions, demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
 from gamekeeper.errors import GamekeeperError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 for verb in (hunt, explain, guard, audit, simulate, demo, demo_live, list_):
     app.command(name=verb.NAME)(verb.run)
-for group in (keys, verify):
+for group in (keys, decisions, verify):
     app.add_typer(group.app, name=group.NAME)
 
 

@@ -32,13 +32,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Counts the bytes of a head that is not whole."""
-        if self._head_timer is not None:
+        """Counts the bytes of a head that is not whole after them; a body that came with its head is no part of it."""
+        awaited = self._head_timer
+        super().data_received(data)
+        if awaited is not None and self._head_timer is awaited:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_BYTES:
                 self.transport.close()
-                return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         """Starts the clock on a further head, unless it runs."""

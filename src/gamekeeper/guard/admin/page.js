@@ -350,7 +350,7 @@ function niceTop(value) {
 function drawTraffic() {
   const place = $("chart"), width = place.clientWidth, height = place.clientHeight;
   if (!width) return;
-  const left = 44, bottom = 22, top = 8, end = now(), points = state.points.filter((p) => p.at > end - QUARTER_S);
+  const left = 44, bottom = 22, top = 8, end = Math.max(now(), state.points.at(-1)?.at ?? 0), points = state.points.filter((p) => p.at > end - QUARTER_S);
   const sums = new Map();
   let most = 0;
   for (const p of points) {

@@ -1,0 +1,191 @@
+"""`gamekeeper decisions`: list, make and lift the guard's decisions, in its store; a running guard sees it at once."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from gamekeeper.errors import InputError
+    from gamekeeper.guard.decision import Decision
+    from gamekeeper.guard.decisions import Decisions
+    from gamekeeper.verdict import Verdict
+
+NAME = "decisions"
+SCHEMA = "gamekeeper/decisions@1"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List, make and lift what the guard does about accounts and campaigns.",
+    epilog="Start: gamekeeper decisions list",
+)
+
+State = Annotated[str, typer.Option(help="The guard's state: a folder, or redis://...")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
+_STATE = "gamekeeper-state"
+
+
+@app.command(name="list")
+def list_(state: State = _STATE, json: Json = False, debug: Debug = False) -> None:
+    """List what holds, the strictest first, with its reasons and its end.
+
+    Example:
+
+      gamekeeper decisions list --json
+    """
+    now = time.time()
+    with _decisions(state) as decisions:
+        held = sorted(_held(decisions, now), key=lambda d: (-d.verdict.step, -d.since, d.id))
+    if json:
+        _print_json({"decisions": [decision.document() for decision in held]})
+        return
+    for decision in held:
+        print(_line(decision))
+    if not held:
+        typer.echo("no decision holds", err=True)
+
+
+@app.command()
+def add(
+    subject: Annotated[str, typer.Argument(help="account:NAME, or campaign:ID for all its members.")],
+    verdict: Annotated[str, typer.Argument(help="watch, slow, limit, challenge or deny.")],
+    why: Annotated[str, typer.Option(help="Reason; kept in the casebook.")],
+    by: Annotated[str, typer.Option(help="Who decides.")],
+    hours: Annotated[float, typer.Option(help="How long it holds.")] = 24,
+    challenge: Annotated[str | None, typer.Option(help="What `challenge` asks for: proof or reauthenticate.")] = None,
+    state: State = _STATE,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a decision; the same one again only moves its end, and never to an earlier time.
+
+    Example:
+
+      gamekeeper decisions add account:acme slow --hours 12 --why "asked us about it" --by ada
+    """
+    from gamekeeper.errors import UsageError
+    from gamekeeper.guard.admin.orders import is_known_subject, ordered
+
+    now = time.time()
+    made = ordered(subject, _verdict(verdict), (why,), by=by, hours=hours, now=now, challenge=_challenge(challenge))
+    with _decisions(state) as decisions:
+        if not is_known_subject(decisions, subject):
+            raise UsageError(f"there is no {subject.replace(':', ' ', 1)}")
+        decisions.refresh(now)  # one that ended is no longer the same decision
+        is_new = decisions.add(made)
+        made = decisions.all.get(made.id, made)
+    if json:
+        _print_json({"decision": made.document(), "is_new": is_new})
+    else:
+        print(_line(made))
+        typer.echo("made" if is_new else "it held already; at most its end was moved", err=True)
+
+
+@app.command()
+def delete(
+    id: Annotated[str, typer.Argument(help="Of the decision, as `list` prints it.")],
+    why: Annotated[str, typer.Option(help="Reason; kept in the casebook.")],
+    by: Annotated[str, typer.Option(help="Who lifts it.")],
+    policy: Annotated[Path | None, typer.Option(help="Policy file; says how long the subject is left alone.")] = None,
+    state: State = _STATE,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Lift a decision and all others of its subject; the guard then leaves that alone for the policy's `lifted_days`.
+
+    Example:
+
+      gamekeeper decisions delete 4f0c2a9be1d7 --why "a class of students" --by ada
+    """
+    from gamekeeper.errors import UsageError
+
+    if not why.strip() or not by.strip():
+        raise UsageError("lifting wants --why and --by, neither of them empty")
+    now = time.time()
+    with _decisions(state, policy) as decisions:
+        held = {decision.id: decision for decision in _held(decisions, now)}
+        if id not in held:
+            raise UsageError(f'there is no decision "{id}"; it may have ended')
+        lifted = [decision for decision in held.values() if decision.subject == held[id].subject]
+        decisions.lift(id, by=by, why=why, now=now)
+    if json:
+        _print_json({"lifted": [decision.document() for decision in lifted]})
+    else:
+        for decision in lifted:
+            print(f"lifted {_line(decision)}")
+
+
+@contextmanager
+def _decisions(state: str, policy: Path | None = None) -> "Iterator[Decisions]":
+    from gamekeeper.guard.decisions import Decisions
+    from gamekeeper.guard.policy import Ladder, read_policy
+    from gamekeeper.guard.store import StoreGoneError, open_store
+
+    file = Path(state) / "guard.sqlite"
+    if "://" not in state and not file.is_file():
+        raise _no_state(str(file), "there is no such state", "no such file")
+    ladder = read_policy(policy).ladder if policy else Ladder()
+    try:
+        store = open_store(state)
+        try:
+            decisions = Decisions(store, ladder)
+            decisions.refresh(0.0)  # what has ended is for the guard to end and to record
+            yield decisions
+        finally:
+            store.close()
+    except StoreGoneError as error:
+        where = re.sub(r"//[^/]*@", "//", state)  # without a password
+        raise _no_state(where, "the store cannot be reached", str(error)) from error
+
+
+def _no_state(where: str, problem: str, found: str) -> "InputError":
+    from gamekeeper.errors import Fault, InputError
+
+    expected = "a folder that `gamekeeper guard` made, or redis://HOST:PORT/DB"
+    return InputError(
+        [Fault(where=where, problem=problem, found=found, expected=expected, try_="name it with --state")]
+    )
+
+
+def _held(decisions: "Decisions", now: float) -> "list[Decision]":
+    return [decision for decision in decisions.all.values() if decision.until > now]
+
+
+def _verdict(text: str) -> "Verdict":
+    from gamekeeper.errors import UsageError
+    from gamekeeper.guard.admin.orders import VERDICTS
+
+    for verdict in VERDICTS:
+        if text == verdict.value:
+            return verdict
+    raise UsageError(f'a verdict is one of {", ".join(VERDICTS)}; found "{text}"')
+
+
+def _challenge(text: str | None) -> Literal["proof", "reauthenticate"] | None:
+    from gamekeeper.errors import UsageError
+
+    match text:
+        case None | "proof" | "reauthenticate":
+            return text
+    raise UsageError(f'--challenge is proof or reauthenticate; found "{text}"')
+
+
+def _line(decision: "Decision") -> str:
+    """One line; names were chosen by callers, so what would steer a terminal is shown, not sent."""
+    until = datetime.fromtimestamp(decision.until, UTC).isoformat(timespec="seconds")
+    reasons = ", ".join(decision.reasons)
+    line = f"{decision.id}  {decision.verdict}  {decision.subject}; until {until}; by {decision.by}; {reasons}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    import orjson
+
+    print(orjson.dumps({"schema": SCHEMA, **fields}, option=orjson.OPT_INDENT_2).decode())
