@@ -13,13 +13,26 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from policy_page import policy_page
 from typer.models import ArgumentInfo
 
-from gamekeeper._cli import audit, decisions, demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
+from gamekeeper._cli import (
+    audit,
+    decisions,
+    demo,
+    demo_live,
+    explain,
+    guard,
+    hunt,
+    keys,
+    list_,
+    replay,
+    simulate,
+    verify,
+)
 from gamekeeper.report.words import FAMILIES
 from gamekeeper.signals import CARDS, Card
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
-VERBS = (hunt, explain, guard, audit, simulate, demo, demo_live, list_)
+VERBS = (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_)
 GROUPS = (keys, decisions, verify)
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 

@@ -65,7 +65,7 @@ def make_tracked(id: str = "K1", accounts: tuple[str, ...] = ("a", "b"), **field
     usual = {
         "p_benign": 0.0005,
         "verdict": Verdict.LIMIT,
-        "families": ("content", "shape", "rhythm"),
+        "families": ("content", "shape", "infrastructure"),
         "reasons": ("they ask alike",),
         "innocent": ("a class",),
         "exchanges": 100,

@@ -34,6 +34,30 @@ def test_campaign_holds_for_all_members_at_once(tmp_path: Path) -> None:
     assert verdicts == [Verdict.LIMIT] * 4 + [None]
 
 
+@pytest.mark.parametrize(
+    ("families", "verdict"),
+    [
+        (("content", "shape", "rhythm"), Verdict.WATCH),
+        (("shape", "elicitation"), Verdict.LIMIT),
+        (("content", "infrastructure"), Verdict.LIMIT),
+    ],
+)
+def test_what_tenants_of_one_product_share_leads_to_no_more_than_watching(
+    families: tuple[str, ...], verdict: Verdict, tmp_path: Path
+) -> None:
+    """Template, subject and a machine's habits together may have one innocent cause."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(families=families)], NOW)
+    assert decisions.of("a", NOW).verdict is verdict  # type: ignore[union-attr]
+
+
+def test_policy_may_ask_for_no_corroboration(tmp_path: Path) -> None:
+    """Any two families will do then, as in a hunt."""
+    decisions = held(tmp_path, corroborated_by=())
+    decisions.track([make_tracked(families=("content", "shape"))], NOW)
+    assert decisions.of("a", NOW).verdict is Verdict.LIMIT  # type: ignore[union-attr]
+
+
 def test_guard_goes_no_higher_than_the_ladder_lets_it(tmp_path: Path) -> None:
     """People may decide more."""
     decisions = held(tmp_path, highest=Verdict.SLOW)

@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from gamekeeper._cli import audit, decisions, demo, demo_live, explain, guard, hunt, keys, list_, simulate, verify
+from gamekeeper._cli import (
+    audit,
+    decisions,
+    demo,
+    demo_live,
+    explain,
+    guard,
+    hunt,
+    keys,
+    list_,
+    replay,
+    simulate,
+    verify,
+)
 from gamekeeper.errors import GamekeeperError
 
 app = typer.Typer(
@@ -19,7 +32,7 @@ app = typer.Typer(
     help="Finds, slows and proves the theft of AI models through their API.",
     epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
 )
-for verb in (hunt, explain, guard, audit, simulate, demo, demo_live, list_):
+for verb in (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_):
     app.command(name=verb.NAME)(verb.run)
 for group in (keys, decisions, verify):
     app.add_typer(group.app, name=group.NAME)

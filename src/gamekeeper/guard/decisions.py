@@ -164,7 +164,8 @@ class Decisions:
         return True
 
     def _about(self, tracked: Tracked, now: float) -> Decision | None:
-        verdict = min(tracked.verdict, self._ladder.highest, key=lambda v: v.step)
+        highest = self._ladder.highest if self._is_corroborated(tracked) else Verdict.WATCH
+        verdict = min(tracked.verdict, highest, key=lambda v: v.step)
         if verdict is Verdict.ALLOW:
             return None
         return Decision.make(
@@ -177,6 +178,11 @@ class Decisions:
             until=now + self._ladder.hours * 3600,
             challenge="proof" if verdict is Verdict.CHALLENGE else None,
         )
+
+    def _is_corroborated(self, tracked: Tracked) -> bool:
+        """Whether a family speaks that tenants of one product do not share by nature, see `Ladder`."""
+        wanted = self._ladder.corroborated_by
+        return not wanted or any(family in wanted for family in tracked.families)
 
     def _remember_lifted(self, decision: Decision, by: str, why: str, now: float) -> None:
         until = now + self._ladder.lifted_days * 86_400

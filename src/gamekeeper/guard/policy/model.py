@@ -9,6 +9,7 @@ from gamekeeper.verdict import Verdict
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Family = Literal["content", "shape", "elicitation", "rhythm", "infrastructure", "pivot"]
 Path = Annotated[str, Field(pattern=r"^/[^\s?#]*$")]
 
 
@@ -196,6 +197,9 @@ class Ladder(_Part):
 
     Args:
         highest: The most that the guard decides by itself; people may decide more.
+        corroborated_by: Families of evidence, one of which must speak before the guard does more than watch by
+            itself. Tenants of one product share its template (shape), its subject (content) and its machine's habits
+            (rhythm), so that these three together can have one innocent cause. Empty: any two families will do.
         hours: How long a decision holds unless it is renewed.
         lifted_days: How long the guard leaves alone what a person has lifted.
         slow: What `slow` does.
@@ -207,6 +211,7 @@ class Ladder(_Part):
     """
 
     highest: Verdict = Verdict.LIMIT
+    corroborated_by: tuple[Family, ...] = ("elicitation", "infrastructure", "pivot")
     hours: Positive = 48
     lifted_days: Positive = 30
     slow: Slowed = Slowed()

@@ -10,7 +10,9 @@ import polars as pl
 from gamekeeper.campaigns import Campaign, HuntResult, Intake, SearchOptions, search
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.watch.names import Names
+from gamekeeper.verdict import Policy
 
 _SETTLED = timedelta(days=2)  # a model first asked for later than this after the window began is new
 _DAY = timedelta(days=1)
@@ -54,6 +56,13 @@ def look(
     pivots = dict(_pivots(result.campaigns, rows))
     tracked = tuple(_tracked(c, found[c.id], now, pivots.get(c.id)) for c in result.campaigns)
     return Passed(result=result, tracked=tracked, rows=rows)
+
+
+def options_of(watch: Watch) -> SearchOptions:
+    """Returns how a policy has windows searched."""
+    thresholds = Policy(false_discovery_rate=watch.false_discovery_rate, min_accounts=watch.min_accounts)
+    redact = watch.keep_days == 0
+    return SearchOptions(encoder=watch.encoder, policy=thresholds, max_sample=watch.max_sample, redact=redact)
 
 
 def _tracked(campaign: Campaign, found: float, now: float, pivot: str | None) -> Tracked:

@@ -18,19 +18,17 @@ from typing import Any
 import orjson
 import polars as pl
 
-from gamekeeper.campaigns import SearchOptions
 from gamekeeper.exchange import LogReader
 from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.stolen.asking import Asking
 from gamekeeper.guard.watch.ground import Ground
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.guard.watch.openings import Openings
-from gamekeeper.guard.watch.passes import Passed, look
+from gamekeeper.guard.watch.passes import Passed, look, options_of
 from gamekeeper.guard.watch.rows import COUNT_GROUND, frame_of, parse_rows
 from gamekeeper.guard.watch.traffic import TrafficLog, mend
 from gamekeeper.guard.watch.window import Window
 from gamekeeper.report import require_replaceable, write_folder
-from gamekeeper.verdict import Policy
 
 log = logging.getLogger("gamekeeper.watch")
 
@@ -107,7 +105,7 @@ class Worker:
 
     def _look(self) -> Passed:
         read = self._window.read_summary(map(str, self._log.files(self._now, self._watch.days)))
-        passed = look(self._window.merged(), read, _options(self._watch), self._names, self._found, self._now)
+        passed = look(self._window.merged(), read, options_of(self._watch), self._names, self._found, self._now)
         out = self._folder / "found"
         require_replaceable(out)
         write_folder(passed.result, out)
@@ -125,12 +123,6 @@ class Worker:
             self._tell({"kind": "shift", "accounts": passed.shifts})
         told = [tracked.document() for tracked in passed.tracked]
         self._tell({"kind": "pass", "campaigns": told, "seconds": took, "exchanges": passed.result.exchanges})
-
-
-def _options(watch: Watch) -> SearchOptions:
-    thresholds = Policy(false_discovery_rate=watch.false_discovery_rate, min_accounts=watch.min_accounts)
-    redact = watch.keep_days == 0
-    return SearchOptions(encoder=watch.encoder, policy=thresholds, max_sample=watch.max_sample, redact=redact)
 
 
 class Tell:

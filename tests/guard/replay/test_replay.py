@@ -1,0 +1,127 @@
+"""Simulated traffic before the guard's own code, on the log's clock."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from gamekeeper.errors import InputError
+from gamekeeper.guard.policy import DayBudget, GuardPolicy, Identity
+from gamekeeper.guard.replay import Outcome, Replayed, outcomes, replay, replay_document
+from gamekeeper.simulate import Traffic, simulate
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Traffic:
+    return simulate(seed=4, scale=0.3)
+
+
+@pytest.fixture(scope="module")
+def replayed(traffic: Traffic) -> Replayed:
+    return replay(traffic.exchanges, GuardPolicy(), every_s=5 * 86_400)
+
+
+@pytest.fixture(scope="module")
+def outcome(replayed: Replayed, traffic: Traffic) -> Outcome:
+    return outcomes(replayed, traffic.labels)
+
+
+def quiet(traffic: Traffic, accounts: int = 30) -> pl.DataFrame:
+    """A few ordinary accounts' exchanges."""
+    ordinary = traffic.labels.filter(pl.col("campaign").is_null())["account"][:accounts]
+    return traffic.exchanges.filter(pl.col("account").is_in(ordinary.to_list()))
+
+
+@pytest.mark.slow
+def test_campaigns_are_held_and_ordinary_accounts_are_not(outcome: Outcome) -> None:
+    """Most of them, in hours that can be counted; hardly anybody else."""
+    met = [each for each in outcome.campaigns if each.slowed > each.accounts / 2]
+    assert len(met) >= 4
+    assert all(each.hours is not None and each.hours > 0 for each in met)
+    assert outcome.ordinary.slowed <= 0.02 * outcome.ordinary.accounts
+
+
+@pytest.mark.slow
+def test_every_exchange_has_one_end(replayed: Replayed, outcome: Outcome, traffic: Traffic) -> None:
+    """What was wanted is what came before, after, and not at all."""
+    assert len(replayed.exchanges) == len(traffic.exchanges)
+    for each in outcome.campaigns:
+        assert each.before + each.after + each.refused == each.exchanges
+    refused = replayed.exchanges.filter(~pl.col("is_answered"))
+    assert set(refused["action"]) <= {"throttle", "budget", "challenge", "deny"}
+
+
+@pytest.mark.slow
+def test_nothing_is_held_before_it_is_found(replayed: Replayed) -> None:
+    """No verdict rests on what came after it."""
+    first = min(each.found for each in replayed.followed)
+    acted = replayed.exchanges.filter(pl.col("action") != "pass")
+    assert acted["time"].min() >= first  # type: ignore[operator]
+    assert (replayed.held["slowed"] >= first).all()
+
+
+def test_log_without_campaigns_does_nothing_to_anybody(traffic: Traffic) -> None:
+    """Exit code 0."""
+    log = quiet(traffic)
+    replayed = replay(log, GuardPolicy(), every_s=10 * 86_400)
+    assert not len(replayed.held) and set(replayed.exchanges["action"]) == {"pass"}
+
+
+def test_order_of_rows_changes_nothing(traffic: Traffic) -> None:
+    """Files are read in any order."""
+    log, policy = quiet(traffic), GuardPolicy(identity=Identity(budget=DayBudget(requests=3)))
+    first, again = (replay(each, policy, every_s=1e9) for each in (log, log.sample(fraction=1, shuffle=True, seed=1)))
+    assert replay_document(first, None) == replay_document(again, None)
+
+
+def test_budget_that_is_used_up_shows(traffic: Traffic) -> None:
+    """It begins anew at midnight."""
+    log = quiet(traffic)
+    policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=2)))
+    exchanges = replay(log, policy, every_s=1e9).exchanges
+    by_day = exchanges.group_by("account", pl.col("time").dt.date()).agg(pl.col("is_answered").sum(), pl.len())
+    assert (by_day["is_answered"] == by_day["len"].clip(upper_bound=2)).all()
+    assert set(exchanges.filter(~pl.col("is_answered"))["action"]) == {"budget"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (pl.DataFrame({"account": ["x"]}), "no column campaign"),
+        (pl.DataFrame({"account": ["x", "x"], "campaign": [None, "c"]}), "names an account twice"),
+        (pl.DataFrame({"account": ["x"], "campaign": ["c"]}), "does not name"),
+    ],
+    ids=["column", "twice", "unknown"],
+)
+def test_labels_that_do_not_fit_are_refused(labels: pl.DataFrame, said: str, traffic: Traffic) -> None:
+    """An account without a label would be counted as nothing."""
+    log = quiet(traffic, 3)
+    with pytest.raises(InputError, match=said):
+        outcomes(replay(log, GuardPolicy(), every_s=1e9), labels)
+
+
+def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(traffic: Traffic) -> None:
+    """An account that comes later does not make the verdict late."""
+    start = traffic.exchanges["time"].min()
+    rows = [("a", 0, 10), ("b", 1, 12), ("c", 20, None), ("d", 30, None)]
+    hour = timedelta(hours=1)
+    exchanges = pl.DataFrame(
+        [(start + began * hour, account, "pass", 0.0, True) for account, began, _ in rows],
+        schema={
+            "time": pl.Datetime("us", "UTC"),
+            "account": pl.String,
+            "action": pl.String,
+            "wait_s": pl.Float64,
+            "is_answered": pl.Boolean,
+        },
+        orient="row",
+    )
+    held = pl.DataFrame(
+        [(account, start + at * hour, None) for account, _, at in rows if at is not None],
+        schema={"account": pl.String, "slowed": pl.Datetime("us", "UTC"), "limited": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    replayed = Replayed(exchanges=exchanges, held=held, grouped=frozenset("ab"), followed=(), passes=1)
+    labels = pl.DataFrame({"account": list("abcd"), "campaign": ["k"] * 4})
+    (met,) = outcomes(replayed, labels).campaigns
+    assert met.hours == 10 and met.slowed == 2
