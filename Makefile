@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# LiteLLM pins versions that are not ours.
+LITELLM := $(VENV)/litellm
 STAMP := $(VENV)/.stamp
 DEMO := demo
 
@@ -41,7 +43,9 @@ test-all: $(STAMP) ## every test, with every extra and a browser
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null)
 	@command -v redis-server >/dev/null || (apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null)
-	$(BIN)/pytest
+	@test -x $(LITELLM)/bin/litellm || ($(PYTHON) -m venv $(LITELLM) && \
+		$(LITELLM)/bin/pip install --quiet --disable-pip-version-check -e '.[guard]' 'litellm[proxy]==1.106.2')
+	GAMEKEEPER_LITELLM_PYTHON=$(LITELLM)/bin/python $(BIN)/pytest
 
 bench: $(STAMP) ## the tables of benchmarks/detection (wants DATA and TOOLS, see its head)
 	$(BIN)/python benchmarks/detection/run.py --data $(DATA) --tools $(TOOLS)
