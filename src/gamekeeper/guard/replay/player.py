@@ -68,18 +68,24 @@ class Replayed:
 
 
 def replay(
-    log: pl.DataFrame, policy: GuardPolicy, *, every_s: float = 86_400, progress: Progress | None = None
+    log: pl.DataFrame,
+    policy: GuardPolicy,
+    *,
+    every_s: float = 86_400,
+    enforce: bool = True,
+    progress: Progress | None = None,
 ) -> Replayed:
-    """Plays a log before a guard that enforces a policy.
+    """Plays a log before a guard.
 
     Args:
         log: Of `exchange.SCHEMA`, in any order.
         policy: What to do; `[watch] every_s` is not used.
         every_s: Between two passes, in seconds of the log.
+        enforce: Whether it acts, whatever the policy says; a dry run decides the same and does nothing.
         progress: Told of exchanges done, and in all.
     """
     log = log.sort("time", "account", maintain_order=True)
-    player = _Player(policy, every_s, log["time"][0])
+    player = _Player(policy.model_copy(update={"enforce": enforce}), every_s, log["time"][0])
     done = 0
     for part in _steps(log):
         player.take(part)
@@ -101,7 +107,7 @@ class _Player:
     def __init__(self, policy: GuardPolicy, every_s: float, first: datetime) -> None:
         self._now = first.timestamp()
         self._clock = SteadyClock(lambda: self._now, lambda: self._now)
-        self._core = Core(policy.model_copy(update={"enforce": True}), MemoryStore(), _KEY, clock=self._clock)
+        self._core = Core(policy, MemoryStore(), _KEY, clock=self._clock)
         self._window = Window(policy.watch.days, policy.watch.max_sample)
         self._options: SearchOptions = options_of(policy.watch)
         self._openings, self._names = Openings(), Names(None)
