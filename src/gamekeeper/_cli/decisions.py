@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gamekeeper.guard.decisions import Decisions
     from gamekeeper.verdict import Verdict
 
+Entry = tuple[str, str, dict[str, Any]]
 NAME = "decisions"
 SCHEMA = "gamekeeper/decisions@1"
 
@@ -135,14 +136,32 @@ def _decisions(state: str, policy: Path | None = None) -> "Iterator[Decisions]":
     try:
         store = open_store(state)
         try:
-            decisions = Decisions(store, ladder)
+            done: list[Entry] = []
+            decisions = Decisions(store, ladder, lambda *entry: done.append(entry))
             decisions.refresh(0.0)  # what has ended is for the guard to end and to record
+            done.clear()
             yield decisions
+            _record(state, done)
         finally:
             store.close()
     except StoreGoneError as error:
         where = re.sub(r"//[^/]*@", "//", state)  # without a password
         raise _no_state(where, "the store cannot be reached", str(error)) from error
+
+
+def _record(state: str, done: "list[Entry]") -> None:
+    """Writes to the state's casebook what was done while no guard stands that sees it and writes."""
+    from gamekeeper.casebook import Casebook, InUseError
+
+    folder = Path(state) / "casebook"
+    if "://" in state or not folder.is_dir() or not done:
+        return
+    try:
+        with Casebook.open(folder) as casebook:
+            for kind, subject, body in done:
+                casebook.append(kind, subject, body)
+    except InUseError:
+        return  # by the guard
 
 
 def _no_state(where: str, problem: str, found: str) -> "InputError":

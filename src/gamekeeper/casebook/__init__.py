@@ -8,7 +8,7 @@ somebody else kept, or that an outside witness has stamped.
 
 from gamekeeper.casebook.casebook import Casebook
 from gamekeeper.casebook.digests import salted_digest
-from gamekeeper.casebook.faults import CasebookError
+from gamekeeper.casebook.faults import CasebookError, InUseError
 from gamekeeper.casebook.heads import Head, SignedHead, read_head
 from gamekeeper.casebook.proofs import EntryProof, prove_entry, verify_entry
 from gamekeeper.casebook.tree import (
@@ -29,6 +29,7 @@ __all__ = [
     "EntryProof",
     "HashTree",
     "Head",
+    "InUseError",
     "SignedHead",
     "Stamp",
     "Verified",

@@ -63,7 +63,8 @@ class Casebook:
 
         Raises:
             CasebookError: What is there does not hold.
-            InputError: Another process writes it, or its key is missing or unfit.
+            InUseError: Another process writes it.
+            InputError: Its key is missing or unfit.
             UsageError: This system cannot lock files.
         """
         folder.mkdir(parents=True, exist_ok=True)

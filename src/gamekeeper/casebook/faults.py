@@ -22,6 +22,10 @@ class CasebookError(GamekeeperError):
         super().__init__("\n".join(map(str, self.faults)))
 
 
+class InUseError(InputError):
+    """Another process writes this casebook."""
+
+
 class Tally:
     """Counts the faults of one file of lines: one entry for each problem, with its first line."""
 

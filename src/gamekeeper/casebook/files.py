@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from gamekeeper.casebook.faults import input_error
+from gamekeeper.casebook.faults import InUseError, input_error
 from gamekeeper.casebook.lines import MAX_LINE_BYTES
-from gamekeeper.errors import UsageError
+from gamekeeper.errors import Fault, UsageError
 
 ENTRIES, HEADS, WITNESS = "entries.jsonl", "heads.jsonl", "witness"
 KEY, PUBLIC_KEY, LOCK = "key.pem", "key.pub.pem", "lock"
@@ -112,12 +112,16 @@ class Lock:
             self._file.seek(0)
             holder = self._file.read(20).strip() or "unknown"
             self._file.close()
-            raise input_error(
-                path,
-                "another process writes this casebook",
-                f"process {holder}",
-                "one writer",
-                "give each process its own folder, or let one of them write for all",
+            raise InUseError(
+                [
+                    Fault(
+                        where=str(path),
+                        problem="another process writes this casebook",
+                        found=f"process {holder}",
+                        expected="one writer",
+                        try_="give each process its own folder, or let one of them write for all",
+                    )
+                ]
             ) from None
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
