@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
@@ -24,6 +24,7 @@ from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.store import StoreGoneError
 
 _CODES = {404: "not-found", 405: "method-not-allowed", 422: "invalid", 503: "unavailable"}
+_PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _ERRORS = {
     400: "The body cannot be read.",
     401: "The token is missing or wrong.",
@@ -107,7 +108,7 @@ def _add_open(api: FastAPI, desk: Desk) -> None:
         answers = {200: {"description": "Done.", "content": content}} | _errors(408, 413, 421)
         api.add_api_route(path, does, responses=answers | more.pop("responses", {}), response_model=None, **more)
 
-    add("/", desk.live_page, {}, response_class=HTMLResponse)
+    add("/", desk.live_page, _PAGE, response_class=Response)
     add("/metrics", desk.metrics, {"text/plain": {"schema": {"type": "string"}}}, response_class=Response)
     add("/grafana.json", desk.grafana, {"application/json": {"schema": {"type": "object"}}})
     ill: dict[int | str, dict[str, Any]] = {503: {"model": HealthForm, "description": "Requests are refused."}}
@@ -115,6 +116,7 @@ def _add_open(api: FastAPI, desk: Desk) -> None:
 
 
 def _add_looking(api: FastAPI, desk: Desk) -> None:
+    page = {200: {"description": "A page.", "content": _PAGE}}
     stream = {200: {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
     for path, does, errors, more in (
         ("/api/summary", desk.summary, (), {}),
@@ -123,7 +125,7 @@ def _add_looking(api: FastAPI, desk: Desk) -> None:
         ("/api/campaigns/{id:path}", desk.campaign, (404, 422), {}),
         ("/api/accounts/{account:path}", desk.account, (404, 422, 503), {}),
         ("/api/casebook", desk.casebook, (), {}),
-        ("/report", desk.report, (404,), {"response_class": HTMLResponse, "response_model": None}),
+        ("/report", desk.report, (404,), {"response_class": Response, "responses": page, "response_model": None}),
         ("/api/events", desk.events, (503,), {"response_class": Response, "responses": stream, "response_model": None}),
     ):
         _add(api, path, does, errors, **more)
