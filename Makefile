@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # LiteLLM pins versions that are not ours.
-LITELLM := $(VENV)/litellm
+LITELLM := $(abspath $(VENV))/litellm
 STAMP := $(VENV)/.stamp
 DEMO := demo
 

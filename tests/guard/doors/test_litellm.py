@@ -133,7 +133,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         port = free.getsockname()[1]
     settings = {"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
     settings |= {"GAMEKEEPER_POLICY": str(folder / "guard.toml"), "NO_PROXY": "127.0.0.1"}
-    command = [str(Path(str(PYTHON)).parent / "litellm"), "--config", "config.yaml", "--host", "127.0.0.1"]
+    command = [str(Path(str(PYTHON)).parent.absolute() / "litellm"), "--config", "config.yaml", "--host", "127.0.0.1"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)], cwd=folder, env=os.environ | settings, stdout=log, stderr=log
