@@ -7,12 +7,13 @@ thief's; what they cost is the audit's, and not counted as a thief's.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import process_time
 
 import numpy as np
 
 from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
-from gamekeeper.audit.attacks import ATTACKS, Attack, Loot
+from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
@@ -54,6 +55,7 @@ class Audit:
         self._truth = seen(self._raw, self._tests, self._access, None).labels
         self._classes = self._raw.shape[1] if self._has_scores else int(self._truth.max()) + 1
         _require_classes(self._truth)
+        self._interface = Interface(access=self._access, width=inputs.shape[1], classes=self._classes)
         self._by_labels: dict[str, Curve] = {}
 
     @property
@@ -62,7 +64,7 @@ class Audit:
 
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
-        left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(self._has_scores))}
+        left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(self._interface))}
         defences = ("none", *(self._options.defences if self._has_scores else ()))
         defended = tuple(self._defended(defence, left_out) for defence in defences)
         return AuditResult(
@@ -86,9 +88,10 @@ class Audit:
 
     def _beliefs(self, attack: Attack, defence: str) -> list[bool]:
         """Whether a thief uses scores: both kinds are tried, for taking labels alone undoes soft perturbation."""
+        labels = replace(self._interface, access=Access.LABELS)
         if not self._has_scores or defence == "labels-only":
-            return [False] if attack.why_not(False) is None else []
-        return [True, False] if attack.why_not(False) is None else [True]
+            return [False] if attack.why_not(labels) is None else []
+        return [True, False] if attack.why_not(labels) is None else [True]
 
     def _curve_once(self, attack: Attack, uses_scores: bool, name: str, defence: Scores | None) -> Curve:
         """Who takes labels alone is given the same by every defence that keeps the first place: he is played once."""

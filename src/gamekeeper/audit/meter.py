@@ -63,7 +63,9 @@ class Meter:
             TargetError: The target failed, or answered nonsense; what came before is kept.
         """
         ids = ids_of(inputs)
-        known = self._journal.known(list(dict.fromkeys(ids)))
+        known = {
+            id: np.frombuffer(answer, "<f8") for id, answer in self._journal.known(list(dict.fromkeys(ids))).items()
+        }
         new = {id: i for i, id in enumerate(ids) if id not in known}
         if self.paid + len(new) > self._limits.queries:
             left = self._limits.queries - self.paid
@@ -72,7 +74,7 @@ class Meter:
         for start in range(0, len(fresh), _BATCH):
             some = fresh[start : start + _BATCH]
             answers = self._answers(inputs[[new[id] for id in some]])
-            self._journal.keep(some, answers)
+            self._journal.keep(some, [answer.astype("<f8").tobytes() for answer in answers])
             known |= dict(zip(some, answers, strict=True))
             self.paid += len(some)
             self._progress(len(some))

@@ -1,6 +1,6 @@
 """Ways to a surrogate, one a file."""
 
 from gamekeeper.audit.attacks import learned_copy, equation_solving  # isort: skip  (the yardstick first)
-from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Loot, Surrogate
+from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Interface, Loot, Surrogate
 
-__all__ = ["ATTACKS", "Attack", "AttackCard", "Loot", "Surrogate", "equation_solving", "learned_copy"]
+__all__ = ["ATTACKS", "Attack", "AttackCard", "Interface", "Loot", "Surrogate", "equation_solving", "learned_copy"]

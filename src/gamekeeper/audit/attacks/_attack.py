@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from gamekeeper.audit.asking import Ask
+from gamekeeper.audit.asking import Access, Ask
 from gamekeeper.audit.targets import Array
 
 Maturity = Literal["experimental", "tested", "stable", "retired"]
@@ -52,6 +52,12 @@ class Surrogate:
     recipe: str
 
 
+Encode = Callable[[Array], Array]
+"""Inputs, shape (n, width), to what a public encoder makes of them, shape (n, features)."""
+Explain = Callable[[Array], Array]
+"""Inputs to counterfactuals, both of shape (n, width): the near input that gets the other label."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loot:
     """What a thief brings along.
@@ -61,12 +67,44 @@ class Loot:
         sizes: Numbers of queries at which a surrogate is wanted, ascending.
         uses_scores: Whether he believes the scores; one who knows of a defence may take the labels alone.
         classes: Labels are 0 to this, exclusive.
+        encode: A public encoder that the target may be built on; None if none is known.
+        explain: Asks for counterfactuals, each a query; None if the interface gives none.
+        picture: Height and width of an input, if inputs are pictures in one channel.
     """
 
     pool: Array
     sizes: Sequence[int]
     uses_scores: bool
     classes: int
+    encode: Encode | None = None
+    explain: Explain | None = None
+    picture: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """What an attack must know to say whether it can be tried.
+
+    Args:
+        access: What answers are.
+        width: Of an input.
+        classes: Labels are 0 to this, exclusive.
+        has_encoder: Whether a public encoder is known.
+        has_counterfactuals: Whether the interface gives counterfactuals.
+        picture: As `Loot.picture`.
+    """
+
+    access: Access
+    width: int
+    classes: int
+    has_encoder: bool = False
+    has_counterfactuals: bool = False
+    picture: tuple[int, int] | None = None
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether answers are more than labels."""
+        return self.access is not Access.LABELS
 
 
 class Attack(Protocol):
@@ -74,7 +112,7 @@ class Attack(Protocol):
 
     card: AttackCard
 
-    def why_not(self, has_scores: bool) -> str | None:
+    def why_not(self, interface: Interface) -> str | None:
         """Returns why the attack cannot be tried on such an interface; None if it can."""
         ...
 

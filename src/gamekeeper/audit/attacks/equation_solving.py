@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-9
@@ -36,9 +36,9 @@ class EquationSolving:
         source="Tramer et al., USENIX Security 2016, section 4.1; refined by likelihood, for rounded scores.",
     )
 
-    def why_not(self, has_scores: bool) -> str | None:
+    def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return None if has_scores else "it needs scores"
+        return None if interface.has_scores else "it needs scores"
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Loot, Predict, Surrogate, attack
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Predict, Surrogate, attack
 from gamekeeper.audit.targets import Array
 from gamekeeper.errors import MissingExtraError
 
@@ -36,7 +36,7 @@ class LearnedCopy:
         extra="audit",
     )
 
-    def why_not(self, has_scores: bool) -> str | None:
+    def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
         try:
             import sklearn  # noqa: F401
