@@ -20,8 +20,20 @@ def hard(inputs: Array) -> Answers:
     return Answers(linear_labels(inputs), None)
 
 
+def make_loot(sizes: tuple[int, ...], *, uses_scores: bool) -> Loot:
+    """With everything that any attack needs; the encoder scales."""
+    scale = np.arange(1, WIDTH + 1)
+    return Loot(
+        pool=make_inputs(),
+        sizes=sizes,
+        uses_scores=uses_scores,
+        classes=CLASSES,
+        encode=lambda inputs: np.asarray(inputs * scale),
+    )
+
+
 def play(attack: Attack, ask: Ask = soft, sizes: tuple[int, ...] = (50, 100, 200)) -> list[Surrogate]:
-    loot = Loot(pool=make_inputs(), sizes=sizes, uses_scores=ask is not hard, classes=CLASSES)
+    loot = make_loot(sizes, uses_scores=ask is not hard)
     return list(attack.surrogates(ask, loot, np.random.default_rng(3)))
 
 
@@ -58,7 +70,7 @@ def test_queries_are_counted(attack: Attack) -> None:
         asked += len(inputs)
         return soft(inputs)
 
-    loot = Loot(pool=make_inputs(), sizes=(50, 100), uses_scores=True, classes=CLASSES)
+    loot = make_loot((50, 100), uses_scores=True)
     for surrogate in attack.surrogates(counting, loot, np.random.default_rng(0)):
         assert surrogate.queries == asked
 

@@ -42,6 +42,7 @@ def test_reverse_sigmoid_is_shown_as_no_defence_by_itself(result: AuditResult) -
     solved = [curve_of(each, "equation-solving on scores").points[-1].fidelity for each in (plain, misled)]
     assert solved[0] == 1.0 and solved[1] < 0.96
     assert curve_of(misled, "learned-copy on labels") == curve_of(plain, "learned-copy on labels")
+    assert curve_of(misled, "equation-solving on restored scores").points[-1].fidelity > solved[1]
 
 
 def test_users_pay_for_defences_as_well(result: AuditResult) -> None:
@@ -61,7 +62,8 @@ def test_labels_alone_leave_attacks_out_and_say_so(tmp_path: Path) -> None:
     """Nothing is compared that cannot be: there are no scores to defend."""
     result = play(tmp_path, linear_labels)
     assert result.access is Access.LABELS
-    assert result.left_out == {"equation-solving": "it needs scores"}
+    assert result.left_out["equation-solving"] == "it needs scores"
+    assert "learned-copy" not in result.left_out
     assert [each.defence for each in result.defended] == ["none"]
     assert result.defended[0].best is not None
 

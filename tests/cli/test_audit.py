@@ -3,6 +3,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -46,6 +47,18 @@ def test_audit_says_what_a_copy_costs(here: Path) -> None:
     assert "rounding" in printed
 
 
+def test_page_shows_it_and_the_log_holds_what_was_asked(here: Path) -> None:
+    """A picture to look at, and traffic to find."""
+    few = [*FEW, "--log", "--queries-per-day", "10", "--usd-per-label", "0.1", "--owner-usd", "5000"]
+    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few)
+    page = (here / "audit/report.html").read_text()
+    assert "can be copied to a fidelity of" in page and "AML.T0024.002" in page and 'id="defences"' in page
+    assert "takes one account" in printed and "labelled by hand" in printed and "cost its owner $5,000" in printed
+    log = pl.read_parquet(here / "audit/exchanges.parquet")
+    assert log.columns == ["time", "account", "features"] and log["features"].list.len().unique().to_list() == [4]
+    assert "learned-copy-labels-0" in log["account"]
+
+
 def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     """For programs."""
     arguments = ["scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--json", "--exit-zero"]
@@ -54,7 +67,7 @@ def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     assert code == 0 and document["schema"] == "gamekeeper/audit@1"
     assert document == json.loads((here / "audit/audit.json").read_bytes())
     names = {curve["attack"] for each in document["defences"] for curve in each["curves"]}
-    assert names == {"equation-solving", "learned-copy"}
+    assert names == {"active-selection", "equation-solving", "learned-copy"}
     code, again = run(*arguments)
     assert json.loads(again)["paid_queries"] == document["paid_queries"], "an audit that is run again pays nothing"
 

@@ -24,6 +24,18 @@ def run(
     seeds: Annotated[int, typer.Option(help="Thieves of each kind; intervals are over them.", min=1)] = 3,
     usd_per_query: Annotated[float, typer.Option(help="What you charge, in dollars.", min=0)] = 0.001,
     usd_per_input: Annotated[float, typer.Option(help="What an unlabelled input costs a thief.", min=0)] = 0.0,
+    usd_per_label: Annotated[float | None, typer.Option(help="What labelling an input by hand costs.", min=0)] = None,
+    owner_usd: Annotated[float | None, typer.Option(help="What the model cost you, to compare with.", min=0)] = None,
+    queries_per_day: Annotated[int | None, typer.Option(help="Your limit on an account, for days.", min=1)] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION, a public encoder that your model may be built on.")
+    ] = None,
+    counterfactuals: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION, if your interface explains: the near input with another label.")
+    ] = None,
+    picture: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")] = False,
+    log_per_day: Annotated[int, typer.Option(help="Queries a day of each thief in that log.", min=1)] = 500,
     per_second: Annotated[float | None, typer.Option(help="Queries a second at most.")] = None,
     threshold: Annotated[float, typer.Option(help="Fidelity from which the exit code is 1.")] = 0.9,
     trust_file: Annotated[
@@ -56,22 +68,54 @@ def run(
 
     from gamekeeper.audit.options import AuditOptions, Prices
     from gamekeeper.audit.run import audit
+    from gamekeeper.audit.targets import callable_target
     from gamekeeper.report.audit import audit_document, print_audit
+    from gamekeeper.report.audit_page import render_audit
 
-    prices = Prices(per_query=usd_per_query, per_input=usd_per_input)
-    options = AuditOptions(budget=budget, seeds=seeds, seed=seed, per_s=per_second, prices=prices)
+    prices = Prices(
+        per_query=usd_per_query,
+        per_input=usd_per_input,
+        per_label=usd_per_label,
+        owner=owner_usd,
+        queries_per_day=queries_per_day,
+    )
+    options = AuditOptions(
+        budget=budget, seeds=seeds, seed=seed, per_s=per_second, prices=prices, picture=_sides(picture)
+    )
     if defence is not None:
         options = replace(options, defences=_known(defence))
     told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
-    result = audit(_target(target, trust_file), inputs, out, options, stage=lambda what: told.print(what, style="dim"))
+    result = audit(
+        _target(target, trust_file),
+        inputs,
+        out,
+        options,
+        stage=lambda what: told.print(what, style="dim"),
+        encode=callable_target(encoder).ask if encoder else None,
+        explainer=callable_target(counterfactuals) if counterfactuals else None,
+        log_per_day=log_per_day if log else None,
+    )
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
+    (out / "report.html").write_text(render_audit(result), encoding="utf-8")
     if json:
         print(document.decode())
     elif not quiet:
         print_audit(result, Console(no_color=no_color or None))
+        print(f"{out / 'report.html'} shows it")
     best = result.defended[0].best
     raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
+
+
+def _sides(picture: str | None) -> tuple[int, int] | None:
+    from gamekeeper.errors import UsageError
+
+    if picture is None:
+        return None
+    height, _, width = picture.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise UsageError(f'--picture "{picture}" is no size; expected HEIGHTxWIDTH, such as 28x28')
+    return int(height), int(width)
 
 
 def _known(defences: list[str]) -> tuple[str, ...]:

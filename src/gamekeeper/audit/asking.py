@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from gamekeeper.audit.meter import Meter, SpentError
+from gamekeeper.audit.restoring import Restore
 from gamekeeper.audit.targets import Array
 from gamekeeper.defences import Scores, number_bytes
 
@@ -59,10 +60,24 @@ class Asking:
         access: What it gives out.
         defence: What is done to its probabilities; None for nothing.
         most: Queries that this thief may make.
+        restore: What he does to probabilities to undo it; None for nothing.
+        heard: Told of the inputs that are asked.
+        explainer: What gives counterfactuals; None for nothing.
     """
 
-    def __init__(self, meter: Meter, access: Access, defence: Scores | None, most: int) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        access: Access,
+        defence: Scores | None,
+        most: int,
+        *,
+        restore: Restore | None = None,
+        heard: Callable[[Array], object] = lambda inputs: None,
+        explainer: Meter | None = None,
+    ) -> None:
         self._meter, self._access, self._defence, self._most = meter, access, defence, most
+        self._restore, self._heard, self._explainer = restore, heard, explainer
         self.queries = 0
 
     def ask(self, inputs: Array) -> Answers:
@@ -72,10 +87,29 @@ class Asking:
             SpentError: He may not make so many queries, or the audit may not.
             TargetError: As `Meter.ask`.
         """
+        self._count(inputs)
+        answers = seen(self._meter.ask(inputs), inputs, self._access, self._defence)
+        self._heard(inputs)
+        if self._restore is None or answers.probabilities is None or not len(inputs):
+            return answers
+        return Answers(answers.labels, self._restore(answers.probabilities))
+
+    def explain(self, inputs: Array) -> Array:
+        """Returns counterfactuals, shape (n, width); each is a query.
+
+        Raises:
+            SpentError: As `ask`.
+            TargetError: As `Meter.ask`.
+        """
+        assert self._explainer is not None
+        self._count(inputs)
+        self._heard(inputs)
+        return self._explainer.ask(inputs)
+
+    def _count(self, inputs: Array) -> None:
         if self.queries + len(inputs) > self._most:
             raise SpentError(f"this thief may make {self._most} queries")
         self.queries += len(inputs)
-        return seen(self._meter.ask(inputs), inputs, self._access, self._defence)
 
 
 def seen(answers: Array, inputs: Array, access: Access, defence: Scores | None) -> Answers:

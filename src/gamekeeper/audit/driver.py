@@ -8,22 +8,36 @@ thief's; what they cost is the audit's, and not counted as a thief's.
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
+from functools import partial
 from time import process_time
 
 import numpy as np
 
 from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
+from gamekeeper.audit.attacks._attack import Encode
+from gamekeeper.audit.attacks.learned_copy import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
+from gamekeeper.audit.restoring import Restore, learn_to_restore
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Array
+from gamekeeper.audit.traffic import Traffic
 from gamekeeper.defences import DEFENCES, Scores, make_defence
 from gamekeeper.errors import UsageError
 
 _TEST_SHARE, _TEST_MOST = 0.25, 1_000
 _LEAST_INPUTS = 100
 Stage = Callable[[str], object]
+
+
+class Reading(StrEnum):
+    """What a thief takes of an answer."""
+
+    SCORES = "scores"
+    LABELS = "labels"
+    RESTORED = "restored scores"
 
 
 class Audit:
@@ -35,6 +49,8 @@ class Audit:
         options: What the audit is told.
         name: Of the target.
         stage: Told of each thing that is begun.
+        encode: A public encoder that the target may be built on.
+        explainer: What gives counterfactuals for inputs.
 
     Raises:
         UsageError: There are too few inputs, or the budget is too small to judge a surrogate.
@@ -42,10 +58,20 @@ class Audit:
     """
 
     def __init__(
-        self, meter: Meter, inputs: Array, options: AuditOptions, name: str, stage: Stage = lambda what: None
+        self,
+        meter: Meter,
+        inputs: Array,
+        options: AuditOptions,
+        name: str,
+        stage: Stage = lambda what: None,
+        *,
+        encode: Encode | None = None,
+        explainer: Meter | None = None,
     ) -> None:
         _require_enough(inputs, options.budget)
         self._meter, self._options, self._name, self._stage = meter, options, name, stage
+        self._encode, self._explainer, self._traffic = encode, explainer, Traffic()
+        self._ways_back: dict[str, Restore] = {}
         order = np.random.default_rng(options.seed).permutation(len(inputs))
         tests = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
         self._tests, self._pool = inputs[order[:tests]], inputs[order[tests:]]
@@ -55,8 +81,20 @@ class Audit:
         self._truth = seen(self._raw, self._tests, self._access, None).labels
         self._classes = self._raw.shape[1] if self._has_scores else int(self._truth.max()) + 1
         _require_classes(self._truth)
-        self._interface = Interface(access=self._access, width=inputs.shape[1], classes=self._classes)
+        self._interface = Interface(
+            access=self._access,
+            width=inputs.shape[1],
+            classes=self._classes,
+            has_encoder=encode is not None,
+            has_counterfactuals=explainer is not None,
+            picture=options.picture,
+        )
         self._by_labels: dict[str, Curve] = {}
+
+    @property
+    def traffic(self) -> Traffic:
+        """What each thief asked of the target as it is."""
+        return self._traffic
 
     @property
     def _has_scores(self) -> bool:
@@ -74,61 +112,85 @@ class Audit:
             paid=self._meter.paid,
             defended=defended,
             left_out=left_out,
+            prices=self._options.prices,
         )
 
     def _defended(self, name: str, left_out: dict[str, str]) -> Defended:
         defence = None if name == "none" else make_defence(name, _key(self._options.seed))
-        tried = [attack for attack in ATTACKS.values() if attack.card.name not in left_out]
-        kinds = [(attack, scores) for attack in tried for scores in self._beliefs(attack, name)]
+        tried = [
+            attack
+            for attack in ATTACKS.values()
+            if attack.card.name not in left_out and (defence is None or attack.card.under_defences)
+        ]
+        kinds = [(attack, reading) for attack in tried for reading in self._readings(attack, name)]
         curves = []
-        for attack, scores in kinds:
-            self._stage(f"{attack.card.name} on {'scores' if scores else 'labels'}, defence: {name}")
-            curves.append(self._curve_once(attack, scores, name, defence))
+        for attack, reading in kinds:
+            self._stage(f"{attack.card.name} on {reading}, defence: {name}")
+            curves.append(self._curve_once(attack, reading, name, defence))
         return Defended(defence=name, users=self._users(defence), curves=tuple(curves))
 
-    def _beliefs(self, attack: Attack, defence: str) -> list[bool]:
-        """Whether a thief uses scores: both kinds are tried, for taking labels alone undoes soft perturbation."""
-        labels = replace(self._interface, access=Access.LABELS)
+    def _readings(self, attack: Attack, defence: str) -> list[Reading]:
+        """What thieves take of an answer: who knows of a defence takes the labels alone, or undoes what was done."""
+        of_labels = attack.why_not(replace(self._interface, access=Access.LABELS)) is None
+        labels = [Reading.LABELS] if of_labels else []
         if not self._has_scores or defence == "labels-only":
-            return [False] if attack.why_not(labels) is None else []
-        return [True, False] if attack.why_not(labels) is None else [True]
+            return labels
+        restored = [Reading.RESTORED] if defence != "none" and why_no_learners() is None else []
+        return [Reading.SCORES, *labels, *restored]
 
-    def _curve_once(self, attack: Attack, uses_scores: bool, name: str, defence: Scores | None) -> Curve:
+    def _curve_once(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
         """Who takes labels alone is given the same by every defence that keeps the first place: he is played once."""
-        if uses_scores or not (defence is None or DEFENCES[name].card.keeps_top1):
-            return self._curve(attack, uses_scores, defence)
+        if reading is not Reading.LABELS or not (defence is None or DEFENCES[name].card.keeps_top1):
+            return self._curve(attack, reading, name, defence)
         if attack.card.name not in self._by_labels:
-            self._by_labels[attack.card.name] = self._curve(attack, False, defence)
+            self._by_labels[attack.card.name] = self._curve(attack, reading, name, defence)
         return self._by_labels[attack.card.name]
 
-    def _curve(self, attack: Attack, uses_scores: bool, defence: Scores | None) -> Curve:
+    def _curve(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
         """The same thief as often as there are seeds, each with inputs in another order."""
         found: dict[int, list[tuple[float, float, str]]] = {}
         stopped = None
         for number in range(self._options.seeds):
-            rng = np.random.default_rng([self._options.seed, number])
-            stopped = self._play(attack, uses_scores, defence, rng, found)
+            heard = partial(self._traffic.add, f"{attack.card.name}-{reading}-{number}")
+            asking = Asking(
+                self._meter,
+                self._access,
+                defence,
+                self._options.budget - len(self._tests),
+                restore=self._way_back(name) if reading is Reading.RESTORED else None,
+                heard=heard if defence is None else lambda inputs: None,
+                explainer=self._explainer,
+            )
+            stopped = self._play(attack, asking, reading, np.random.default_rng([self._options.seed, number]), found)
         points = [self._point(queries, each) for queries, each in sorted(found.items())]
-        return Curve(
-            attack=attack.card.name,
-            believes="scores" if uses_scores else "labels",
-            points=tuple(points),
-            stopped=stopped,
-        )
+        return Curve(attack=attack.card.name, believes=str(reading), points=tuple(points), stopped=stopped)
+
+    def _way_back(self, name: str) -> Restore:
+        """Through a defence, rehearsed once, with a key that is not the owner's."""
+        if name not in self._ways_back:
+            rehearsed = make_defence(name, _key(self._options.seed + 1))
+            rng = np.random.default_rng(self._options.seed)
+            self._ways_back[name] = learn_to_restore(rehearsed, self._classes, rng)
+        return self._ways_back[name]
 
     def _play(
         self,
         attack: Attack,
-        uses_scores: bool,
-        defence: Scores | None,
+        asking: Asking,
+        reading: Reading,
         rng: np.random.Generator,
         found: dict[int, list[tuple[float, float, str]]],
     ) -> str | None:
         most = self._options.budget - len(self._tests)
-        sizes = tuple(size for size in SIZES if size <= most)
-        asking = Asking(self._meter, self._access, defence, most)
-        pool = self._pool[rng.permutation(len(self._pool))]
-        loot = Loot(pool=pool, sizes=sizes, uses_scores=uses_scores, classes=self._classes)
+        loot = Loot(
+            pool=self._pool[rng.permutation(len(self._pool))],
+            sizes=tuple(size for size in SIZES if size <= most),
+            uses_scores=reading is not Reading.LABELS,
+            classes=self._classes,
+            encode=self._encode,
+            explain=asking.explain if self._explainer else None,
+            picture=self._options.picture,
+        )
         began = process_time()
         try:
             for surrogate in attack.surrogates(asking.ask, loot, rng):

@@ -14,13 +14,21 @@ class Prices:
         per_query: To the owner.
         per_input: For an unlabelled input of the domain.
         per_core_hour: For computing.
-        queries_per_day: That the API lets an account make; None if it does not say.
+        queries_per_day: That the API lets an account make; None if it sets no limit.
+        per_label: For an input labelled by hand: what a thief pays who does without the API; None if not told.
+        owner: What the model cost its owner; None if not told.
     """
 
     per_query: float = 0.001
     per_input: float = 0.0
     per_core_hour: float = 0.05
     queries_per_day: int | None = None
+    per_label: float | None = None
+    owner: float | None = None
+
+    def days(self, queries: int) -> float | None:
+        """Returns days that so many queries take one account; None if there is no limit."""
+        return queries / self.queries_per_day if self.queries_per_day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +42,7 @@ class AuditOptions:
         seed: Of everything that is drawn.
         per_s: Queries a second at most.
         prices: What a thief pays.
+        picture: Height and width of an input, if inputs are pictures in one channel.
     """
 
     budget: int
@@ -42,3 +51,4 @@ class AuditOptions:
     seed: int = 0
     per_s: float | None = None
     prices: Prices = Prices()
+    picture: tuple[int, int] | None = None

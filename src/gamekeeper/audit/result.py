@@ -1,9 +1,10 @@
 """What an audit found."""
 
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 
 from gamekeeper.audit.asking import Access
+from gamekeeper.audit.options import Prices
 
 FIDELITIES = (0.80, 0.90, 0.95, 0.99)
 """To which the cost of a copy is told."""
@@ -31,6 +32,17 @@ class Point:
     def fidelity(self) -> float:
         """The mean over seeds."""
         return fmean(self.fidelities)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the mean over seeds, 95 %, Student's t, within 0 and 1; the whole range from one seed alone."""
+        from scipy.stats import t
+
+        n = len(self.fidelities)
+        if n < 2:
+            return 0.0, 1.0
+        reach = float(t.ppf(0.975, n - 1)) * stdev(self.fidelities) / n**0.5
+        return max(0.0, self.fidelity - reach), min(1.0, self.fidelity + reach)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +122,7 @@ class AuditResult:
         paid: Queries that were made of the target, in this run and those before.
         defended: The target as it is, then with each defence.
         left_out: Attacks and defences that were not tried, each with the reason.
+        prices: By which dollars and days were counted.
     """
 
     target: str
@@ -118,3 +131,4 @@ class AuditResult:
     paid: int
     defended: tuple[Defended, ...]
     left_out: dict[str, str]
+    prices: Prices

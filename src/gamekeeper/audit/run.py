@@ -1,13 +1,16 @@
 """An audit in a folder: its journal, its casebook, and the attacks between.
 
 OUT/journal.sqlite   every answer that was paid for; the same audit goes on from it
+OUT/explained.sqlite the same for counterfactuals, if there are any
 OUT/casebook/        who ran it, on what, when, and what came of it
 """
 
 import getpass
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
+from gamekeeper.audit.attacks._attack import Encode
 from gamekeeper.audit.driver import Audit, Stage
 from gamekeeper.audit.inputs import read_inputs
 from gamekeeper.audit.journal import Journal
@@ -19,7 +22,15 @@ from gamekeeper.casebook import Casebook
 
 
 def audit(
-    target: Target, inputs: Path, out: Path, options: AuditOptions, stage: Stage = lambda what: None
+    target: Target,
+    inputs: Path,
+    out: Path,
+    options: AuditOptions,
+    stage: Stage = lambda what: None,
+    *,
+    encode: Encode | None = None,
+    explainer: Target | None = None,
+    log_per_day: int | None = None,
 ) -> AuditResult:
     """Attacks a target of one's own.
 
@@ -29,6 +40,9 @@ def audit(
         out: Folder; made if it is not there.
         options: What the audit is told.
         stage: Told of each thing that is begun.
+        encode: A public encoder that the target may be built on.
+        explainer: What gives counterfactuals for inputs.
+        log_per_day: Writes what thieves asked to OUT/exchanges.parquet, each so many queries a day; None for not.
 
     Raises:
         InputError: Inputs or folder cannot be used.
@@ -37,16 +51,24 @@ def audit(
     """
     rows = read_inputs(inputs)
     out.mkdir(parents=True, exist_ok=True)
-    journal = Journal(out / "journal.sqlite", target.name)
-    meter = Meter(target, journal, Limits(queries=options.budget, per_s=options.per_s))
-    try:
+    limits = Limits(queries=options.budget, per_s=options.per_s)
+    with ExitStack() as stack:
+        meter = _meter(stack, target, out / "journal.sqlite", limits)
+        explains = _meter(stack, explainer, out / "explained.sqlite", limits) if explainer else None
         with Casebook.open(out / "casebook") as book:
             who = {"by": getpass.getuser(), "host": socket.gethostname(), "inputs": str(inputs)}
             book.append("audit-started", target.name, who | {"budget": options.budget, "seed": options.seed})
-            result = Audit(meter, rows, options, target.name, stage).run()
+            played = Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
+            result = played.run()
+            if log_per_day is not None:
+                played.traffic.write(out / "exchanges.parquet", log_per_day, options.seed)
             best = {each.defence: each.best[1].fidelity if each.best else None for each in result.defended}
             book.append("audit-ended", target.name, {"paid_queries": meter.paid, "best_fidelity": best})
             book.sign()
-    finally:
-        journal.close()
     return result
+
+
+def _meter(stack: ExitStack, target: Target, path: Path, limits: Limits) -> Meter:
+    journal = Journal(path, target.name)
+    stack.callback(journal.close)
+    return Meter(target, journal, limits)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gamekeeper.audit.options import Prices
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
 from gamekeeper.report.words import count, one_line
 
@@ -24,7 +25,8 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "test_inputs": result.test_inputs,
         "paid_queries": result.paid,
         "left_out": result.left_out,
-        "defences": [_defended(each) for each in result.defended],
+        "prices": asdict(result.prices),
+        "defences": [_defended(each, result.prices) for each in result.defended],
     }
 
 
@@ -39,7 +41,7 @@ def print_audit(result: AuditResult, console: Console) -> None:
     )
     for name, why in result.left_out.items():
         _say(console, f"left out: {name}: {why}", "dim")
-    for sentence in (*_best_thief(result.defended[0]), *advice(result)):
+    for sentence in (*best_thief(result.defended[0]), *comparisons(result), *advice(result)):
         _say(console, sentence)
 
 
@@ -63,7 +65,7 @@ def headline(result: AuditResult) -> str:
         if found := plain.cheapest(fidelity):
             curve, point = found
             return (
-                f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for {_usd(point)}: "
+                f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for {usd(point)}: "
                 f"{count(point.queries)} queries, by {curve.name}"
             )
     best = plain.best
@@ -97,47 +99,80 @@ def _row(each: Defended) -> Iterator[str]:
     yield each.defence
     for fidelity in FIDELITIES:
         found = each.cheapest(fidelity)
-        yield _usd(found[1]) if found else "-"
+        yield usd(found[1]) if found else "-"
     best = each.best
     yield f"{best[1].fidelity:.3f}" if best else "-"
     yield f"{each.users.label_changed:.1%}"
     yield f"{each.users.l1:.2f}"
 
 
-def _best_thief(plain: Defended) -> Iterator[str]:
+def best_thief(plain: Defended) -> Iterator[str]:
+    """Yields who made the best copy, and how sure its fidelity is."""
     if plain.best is None:
         return
     curve, point = plain.best
-    low, high = min(point.fidelities), max(point.fidelities)
+    low, high = point.interval
     yield (
-        f"best copy without a defence: {curve.name}, {point.recipe}, {count(point.queries)} queries; "
-        f"{low:.3f} to {high:.3f} over {count(len(point.fidelities))} seeds"
+        f"best copy without a defence: {curve.name}, {point.recipe}, {count(point.queries)} queries: "
+        f"{point.fidelity:.3f}, 95 % interval {low:.3f} to {high:.3f} over {count(len(point.fidelities))} seeds"
     )
 
 
-def _usd(point: Point) -> str:
+def comparisons(result: AuditResult) -> Iterator[str]:
+    """Yields what the copy costs beside: days, the way without the API, what the owner paid."""
+    plain, prices = result.defended[0], result.prices
+    found = next((found for f in reversed(FIDELITIES) if (found := plain.cheapest(f))), None)
+    if found is None:
+        return
+    point = found[1]
+    if (days := prices.days(point.queries)) is not None:
+        yield f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account {days:,.1f} days"
+    if prices.per_label is not None and (labels := _labels_to(plain, point.fidelity)):
+        usd = labels * (prices.per_label + prices.per_input)
+        yield f"without the API, {count(labels)} inputs labelled by hand would cost ${usd:,.2f}"
+    if prices.owner:
+        yield f"the model cost its owner ${prices.owner:,.0f}: the copy costs {point.usd / prices.owner:.2%} of that"
+
+
+def _labels_to(plain: Defended, fidelity: float) -> int | None:
+    """Labelled inputs with which a learner gets so far, to the nearest size below that reached it."""
+    curve = next((c for c in plain.curves if c.attack == "learned-copy" and c.believes == "labels"), None)
+    wanted = max((f for f in FIDELITIES if f <= fidelity), default=FIDELITIES[0])
+    point = curve.cheapest(wanted) if curve else None
+    return point.queries if point else None
+
+
+def usd(point: Point) -> str:
+    """Returns what a copy costs, as people write it."""
     return f"${point.usd:,.2f}" if point.usd >= 0.01 else f"${point.usd:.4f}"
 
 
-def _defended(each: Defended) -> dict[str, Any]:
+def _defended(each: Defended, prices: Prices) -> dict[str, Any]:
     return {
         "defence": each.defence,
         "users": asdict(each.users),
-        "cost_to_copy": {f"{fidelity:.2f}": _cost(each, fidelity) for fidelity in FIDELITIES},
+        "cost_to_copy": {f"{fidelity:.2f}": _cost(each, fidelity, prices) for fidelity in FIDELITIES},
         "curves": [_curve(curve) for curve in each.curves],
     }
 
 
-def _cost(each: Defended, fidelity: float) -> dict[str, Any] | None:
+def _cost(each: Defended, fidelity: float, prices: Prices) -> dict[str, Any] | None:
     found = each.cheapest(fidelity)
     if found is None:
         return None
     curve, point = found
-    return {"usd": point.usd, "queries": point.queries, "attack": curve.attack, "believes": curve.believes}
+    days = prices.days(point.queries)
+    return {
+        "usd": point.usd,
+        "queries": point.queries,
+        "days_for_one_account": days,
+        "attack": curve.attack,
+        "believes": curve.believes,
+    }
 
 
 def _curve(curve: Curve) -> dict[str, Any]:
-    points = [asdict(point) | {"fidelity": point.fidelity} for point in curve.points]
+    points = [asdict(point) | {"fidelity": point.fidelity, "interval": point.interval} for point in curve.points]
     return {"attack": curve.attack, "believes": curve.believes, "stopped": curve.stopped, "points": points}
 
 

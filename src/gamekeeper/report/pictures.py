@@ -56,9 +56,9 @@ def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
         _steps(f"campaign {campaign.id}", times, spans["exchanges"], _CAMPAIGN, fill=True),
         _steps("as many ordinary accounts", times, spans["ordinary"], _ORDINARY, fill=False),
     ]
-    layout = _layout(left=48) | {
-        "xaxis": _axis() | {"type": "date"},
-        "yaxis": _axis("exchanges") | {"rangemode": "tozero"},
+    layout = layout(left=48) | {
+        "xaxis": axis() | {"type": "date"},
+        "yaxis": axis("exchanges") | {"rangemode": "tozero"},
         "hovermode": "x unified",
     }
     return Picture(
@@ -215,7 +215,8 @@ def _rounded(values: pl.Series | np.ndarray | Sequence[float]) -> list[float | N
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in array.tolist()]
 
 
-def _layout(left: int) -> dict[str, Any]:
+def layout(left: int) -> dict[str, Any]:
+    """Returns what all pictures have in common; `left` is the margin for an axis, in pixels."""
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -230,8 +231,9 @@ def _layout(left: int) -> dict[str, Any]:
 def _plane() -> dict[str, Any]:
     """Returns the layout of a picture whose axes have no meaning of their own."""
     bare = {"visible": False, "zeroline": False}
-    return _layout(left=8) | {"xaxis": bare, "yaxis": bare | {"scaleanchor": "x"}}
+    return layout(left=8) | {"xaxis": bare, "yaxis": bare | {"scaleanchor": "x"}}
 
 
-def _axis(title: str = "") -> dict[str, Any]:
+def axis(title: str = "") -> dict[str, Any]:
+    """Returns an axis."""
     return {"title": {"text": title}, "gridcolor": "var(--rule)", "zeroline": False, "automargin": True}

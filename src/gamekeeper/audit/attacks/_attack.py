@@ -25,6 +25,7 @@ class AttackCard:
         fits: The targets against which it is strong.
         source: Where it is from, and what differs here.
         extra: Extra that it needs; None for none.
+        under_defences: Whether it is played behind defences too; not if it differs in the choice of inputs alone.
         maturity: How far it is tested.
     """
 
@@ -34,6 +35,7 @@ class AttackCard:
     fits: str
     source: str
     extra: str | None = None
+    under_defences: bool = True
     maturity: Maturity = "tested"
 
 

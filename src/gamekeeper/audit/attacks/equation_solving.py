@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Predict, Surrogate, attack
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-9
@@ -71,6 +71,13 @@ class _Linear:
         """Returns labels, shape (n,)."""
         scores: Array = _with_one((inputs - self._middle) / self._spread) @ self._weights
         return np.asarray(scores.argmax(axis=1))
+
+
+def linear_model(inputs: Array, probabilities: Array) -> Predict:
+    """Returns the linear model of inputs, shape (n, width), that explains probabilities, shape (n, classes)."""
+    middle, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-12
+    rows = (inputs - middle) / spread
+    return _Linear(_refined(_solved(rows, probabilities), rows, probabilities), middle, spread)
 
 
 def _solved(inputs: Array, probabilities: Array) -> Array:

@@ -8,7 +8,7 @@ Source: Orekondy et al., Knockoff Nets, CVPR 2019 (random in-domain queries); th
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from gamekeeper.errors import MissingExtraError
 
 _FLOOR = 1e-4  # of a probability, before its logarithm
 _HELD_OUT = 0.25
+_MOST_MIXED = 2  # times the pool; more mixtures of the same inputs teach little
+_MOST_BOOSTED = 200  # trees
 _MOST_FOR_KERNELS = 5_000  # answers; kernel machines take the square of it
 
 
@@ -38,32 +40,64 @@ class LearnedCopy:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        try:
-            import sklearn  # noqa: F401
-        except ImportError:
-            return str(MissingExtraError("the learned copy", "audit"))
-        return None
+        return why_no_learners()
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
         labels, soft = np.empty(0, np.int64), np.empty((0, loot.classes))
-        for size in (size for size in loot.sizes if size <= len(loot.pool)):
-            answers = ask(loot.pool[len(labels) : size])
+        inputs = _with_mixtures(loot.pool, loot.sizes, rng)
+        for size in (size for size in loot.sizes if size <= len(inputs)):
+            answers = ask(inputs[len(labels) : size])
             labels = np.concatenate([labels, answers.labels])
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
             given = soft if loot.uses_scores and len(soft) else None
-            name, predict = _best(loot.pool[:size], labels, given, rng)
+            name, predict = best_learner(inputs[:size], labels, given, rng, real=len(loot.pool))
             yield Surrogate(queries=size, predict=predict, recipe=name)
 
 
-def _best(inputs: Array, labels: Array, soft: Array | None, rng: np.random.Generator) -> tuple[str, Predict]:
-    """The learner that agrees best with held-out answers, trained on all of them, and its name."""
+def why_no_learners() -> str | None:
+    """Returns what is missing for training learners; None if nothing is."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        return str(MissingExtraError("the learned copy", "audit"))
+    return None
+
+
+def _with_mixtures(pool: Array, sizes: Sequence[int], rng: np.random.Generator) -> Array:
+    """The pool, then mixtures of two of its inputs each: what a thief asks whose inputs run out."""
+    wanted = max((size for size in sizes if size <= _MOST_MIXED * len(pool)), default=0) - len(pool)
+    if wanted <= 0:
+        return pool
+    one, other = (pool[rng.integers(len(pool), size=wanted)] for _ in range(2))
+    share = rng.uniform(0, 0.5, (wanted, 1))
+    whole = (pool == np.round(pool)).all(axis=0)  # categories and counts have nothing in between
+    share = np.where(whole, rng.random(one.shape) < share, share)
+    return np.vstack([pool, one + share * (other - one)])
+
+
+def best_learner(
+    inputs: Array, labels: Array, soft: Array | None, rng: np.random.Generator, real: int | None = None
+) -> tuple[str, Predict]:
+    """Trains every kind of learner and keeps the best.
+
+    Args:
+        inputs: That were asked, shape (n, width).
+        labels: Their answers, shape (n,).
+        soft: Their answers as probabilities, shape (n, classes); None to learn from labels alone.
+        rng: Draws what is held out.
+        real: The first so many inputs are of the domain, and judge; None for all.
+
+    Returns:
+        Its name, and its labels.
+    """
     if len(np.unique(labels)) == 1:
         return "one label for everything", lambda some: np.full(len(some), labels[0])
-    order = rng.permutation(len(inputs))
+    order = rng.permutation(min(len(inputs), real or len(inputs)))
     held, kept = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
-    students = _students(len(inputs), int(rng.integers(1 << 31)))
+    kept = np.concatenate([kept, np.arange(len(order), len(inputs))])
+    students = _students(len(inputs), len(np.unique(labels)), int(rng.integers(1 << 31)))
     if soft is not None:
         students |= _soft_students(len(inputs), int(rng.integers(1 << 31)))
     agreed: dict[str, float] = {}
@@ -78,7 +112,7 @@ def _best(inputs: Array, labels: Array, soft: Array | None, rng: np.random.Gener
 Learn = Callable[[Array, Array, Array | None], Predict]
 
 
-def _students(n: int, seed: int) -> dict[str, Learn]:
+def _students(n: int, classes: int, seed: int) -> dict[str, Learn]:
     """Learners of labels, by name."""
     from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -93,7 +127,10 @@ def _students(n: int, seed: int) -> dict[str, Learn]:
     if n <= _MOST_FOR_KERNELS:
         made["kernel machine"] = _classifier(lambda: SVC(C=10))
     if n >= 200:
-        made["boosted trees"] = _classifier(lambda: HistGradientBoostingClassifier(random_state=seed), scales=False)
+        rounds = max(20, _MOST_BOOSTED // classes)  # each round grows a tree for every class
+        made["boosted trees"] = _classifier(
+            lambda: HistGradientBoostingClassifier(max_iter=rounds, random_state=seed), scales=False
+        )
     return made
 
 
@@ -109,7 +146,7 @@ def _soft_students(n: int, seed: int) -> dict[str, Learn]:
                 hidden_layer_sizes=(128, 128), alpha=1e-4, max_iter=500, early_stopping=n >= 500, random_state=seed
             )
         ),
-        "trees on scores": _regressor(lambda: ExtraTreesRegressor(n_estimators=300, random_state=seed)),
+        "trees on scores": _regressor(lambda: ExtraTreesRegressor(n_estimators=100, random_state=seed)),
     }
     if n <= _MOST_FOR_KERNELS:
         made["kernel ridge on scores"] = _regressor(_kernel_ridge(KernelRidge))

@@ -1,0 +1,63 @@
+"""Head stealing: a public encoder under a private head is copied by copying the head, from ordinary inputs.
+
+    log p_k - log p_0 = (w_k - w_0) . e(x) + (b_k - b_0)        e: the encoder, which the thief runs himself
+
+With scores the head is solved for as in equation solving; with labels it is learnt in the encoder's features. Queries
+are inputs of the domain, so that nothing about them looks unusual.
+
+Source: what fine-tuned public models give away is known for text encoders (grey-box extraction, ../field); the
+equations are those of Tramer et al., USENIX Security 2016, in the encoder's features.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gamekeeper.audit.asking import Ask
+from gamekeeper.audit.attacks._attack import AttackCard, Encode, Interface, Loot, Predict, Surrogate, attack
+from gamekeeper.audit.attacks.equation_solving import linear_model
+from gamekeeper.audit.attacks.learned_copy import best_learner
+from gamekeeper.audit.targets import Array
+
+
+@attack
+class HeadStealing:
+    """See the module."""
+
+    card = AttackCard(
+        name="head-stealing",
+        purpose="Copies the private head of a model whose encoder is public.",
+        needs="The encoder (--encoder), and unlabelled inputs of the domain; labels suffice, scores help.",
+        fits="Fine-tuned public models whose body was kept as it was.",
+        source="Tramer et al., USENIX Security 2016, section 4.1, in the features of the encoder.",
+        extra="audit",
+    )
+
+    def why_not(self, interface: Interface) -> str | None:
+        """See `Attack`."""
+        return None if interface.has_encoder else "no public encoder is named (--encoder)"
+
+    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+        """See `Attack`."""
+        assert loot.encode is not None
+        labels, soft = np.empty(0, np.int64), np.empty((0, loot.classes))
+        for size in (size for size in loot.sizes if size <= len(loot.pool)):
+            answers = ask(loot.pool[len(labels) : size])
+            labels = np.concatenate([labels, answers.labels])
+            if answers.probabilities is not None:
+                soft = np.vstack([soft, answers.probabilities])
+            features = loot.encode(loot.pool[:size])
+            given = soft if loot.uses_scores and len(soft) else None
+            recipe, predict = _head(features, labels, given, rng)
+            yield Surrogate(queries=size, predict=_after(loot.encode, predict), recipe=f"{recipe} on the encoder")
+
+
+def _head(features: Array, labels: Array, soft: Array | None, rng: np.random.Generator) -> tuple[str, Predict]:
+    """The head: solved for where there are equations enough, else the best learner."""
+    if soft is not None and len(features) > features.shape[1]:
+        return "a linear head", linear_model(features, soft)
+    return best_learner(features, labels, soft, rng)
+
+
+def _after(encode: Encode, predict: Predict) -> Predict:
+    return lambda inputs: predict(encode(inputs))

@@ -1,0 +1,135 @@
+"""The report of an audit, one HTML file; see `page` for what keeps it harmless."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
+from gamekeeper.report.audit import advice, best_thief, comparisons, headline, usd
+from gamekeeper.report.page import render_page
+from gamekeeper.report.pictures import Picture, axis, layout
+from gamekeeper.report.words import count, one_line
+
+_COLOURS = tuple(
+    f"var(--{name})"
+    for name in ("accent", "content", "shape", "elicitation", "rhythm", "coverage", "pivot", "infrastructure")
+)
+_DASHES = ("solid", "dash", "dot", "dashdot")
+TAGS = (
+    ("MITRE ATLAS 5.6.0", "AML.T0024.002 Extract AI Model"),
+    ("OWASP LLM Top 10 2026", "LLM06 Unbounded Consumption, common example 7"),
+    ("OWASP Machine Learning Top 10 2023", "ML05 Model Theft"),
+    ("OWASP AISVS 1.0", "C11.3 model extraction, 11.3.1 to 11.3.4"),
+)
+
+
+def render_audit(result: AuditResult) -> str:
+    """Writes the report of an audit.
+
+    Returns:
+        One HTML document with its styles, scripts and data inside.
+    """
+    pictures = [_attacks(result.defended[0]), _defences(result.defended)]
+    return render_page(
+        "audit.html.j2",
+        [{"id": picture.id, **picture.figure} for picture in pictures],
+        result=result,
+        headline=headline(result),
+        sentences=[*best_thief(result.defended[0]), *comparisons(result)],
+        advice=list(advice(result)),
+        pictures=pictures,
+        fidelities=FIDELITIES,
+        rows=[_row(each) for each in result.defended],
+        tags=TAGS,
+    )
+
+
+def _attacks(plain: Defended) -> Picture:
+    lines = [_line(c.name, c.points, number) for number, c in enumerate(plain.curves) if c.points]
+    return Picture(
+        id="attacks",
+        kind="curves",
+        title="Every thief, the target as it is",
+        caption=(
+            "Fidelity against queries, the mean over seeds with its 95 % interval as a bar. "
+            f"{_reached(plain)} Queries are drawn by their logarithm."
+        ),
+        figure={"data": lines, "layout": _plane()},
+    )
+
+
+def _defences(defended: Sequence[Defended]) -> Picture:
+    best = [(each.defence, _best_by_queries(each.curves)) for each in defended]
+    return Picture(
+        id="defences",
+        kind="curves",
+        title="The best thief, behind each defence",
+        caption=(
+            "At each number of queries the best of all thieves, those who know of the defence included. A defence that "
+            "helps lies below the line without one. " + " ".join(_reached(each) for each in defended[1:])
+        ),
+        figure={
+            "data": [_line(name, points, number) for number, (name, points) in enumerate(best) if points],
+            "layout": _plane(),
+        },
+    )
+
+
+def _best_by_queries(curves: Sequence[Curve]) -> list[Point]:
+    """The highest fidelity at each number of queries; one that is below what came before is left out."""
+    best: list[Point] = []
+    for point in sorted((p for curve in curves for p in curve.points), key=lambda p: (p.queries, -p.fidelity)):
+        if not best or point.fidelity > best[-1].fidelity:
+            best.append(point)
+    return best
+
+
+def _reached(each: Defended) -> str:
+    name = "Without a defence" if each.defence == "none" else f"Behind {each.defence}"
+    if each.best is None:
+        return f"{name} no copy was made."
+    curve, point = each.best
+    return f"{name}: {point.fidelity:.3f} after {count(point.queries)} queries, {curve.name}."
+
+
+def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
+    colour = _COLOURS[number % len(_COLOURS)]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": one_line(name),
+        "x": [point.queries for point in points],
+        "y": [round(point.fidelity, 4) for point in points],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(point.interval[1] - point.fidelity, 4) for point in points],
+            "arrayminus": [round(point.fidelity - point.interval[0], 4) for point in points],
+            "thickness": 1,
+            "width": 0,
+            "color": colour,
+            "visible": all(len(point.fidelities) > 1 for point in points),
+        },
+        "line": {"width": 2, "color": colour, "dash": _DASHES[number // len(_COLOURS) % len(_DASHES)]},
+        "marker": {"size": 6, "color": colour},
+        "hovertemplate": "%{x:,} queries: %{y:.3f}",
+    }
+
+
+def _plane() -> dict[str, Any]:
+    return layout(left=48) | {
+        "xaxis": axis("queries") | {"type": "log", "dtick": 1, "minor": {"dtick": "D2"}},
+        "yaxis": axis("fidelity") | {"range": [0, 1.02]},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"},
+        "margin": {"l": 48, "r": 8, "t": 8, "b": 120},
+    }
+
+
+def _row(each: Defended) -> dict[str, Any]:
+    costs = [each.cheapest(fidelity) for fidelity in FIDELITIES]
+    return {
+        "defence": each.defence,
+        "costs": [(usd(found[1]), found[1].queries, found[0].name) if found else None for found in costs],
+        "best": each.best[1] if each.best else None,
+        "users": each.users,
+    }
