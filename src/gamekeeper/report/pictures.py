@@ -56,7 +56,7 @@ def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
         _steps(f"campaign {campaign.id}", times, spans["exchanges"], _CAMPAIGN, fill=True),
         _steps("as many ordinary accounts", times, spans["ordinary"], _ORDINARY, fill=False),
     ]
-    layout = layout(left=48) | {
+    drawn = layout(left=48) | {
         "xaxis": axis() | {"type": "date"},
         "yaxis": axis("exchanges") | {"rangemode": "tozero"},
         "hovermode": "x unified",
@@ -66,7 +66,7 @@ def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
         kind="timeline",
         title="Exchanges over time",
         caption=_timeline_caption(spans, len(campaign.accounts)),
-        figure={"data": data, "layout": layout},
+        figure={"data": data, "layout": drawn},
     )
 
 
