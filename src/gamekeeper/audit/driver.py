@@ -17,7 +17,7 @@ import numpy as np
 from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
 from gamekeeper.audit.attacks._attack import Encode
-from gamekeeper.audit.attacks.learned_copy import why_no_learners
+from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
 from gamekeeper.audit.restoring import Restore, learn_to_restore

@@ -1,6 +1,14 @@
 """Ways to a surrogate, one a file."""
 
-from gamekeeper.audit.attacks import learned_copy, active_selection, equation_solving, head_stealing  # isort: skip
+from gamekeeper.audit.attacks import (  # isort: skip
+    learned_copy,
+    equation_solving,
+    tree_paths,
+    boundary_walk,
+    active_selection,
+    head_stealing,
+    counterfactuals,
+)
 from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Interface, Loot, Surrogate
 
 __all__ = [
@@ -11,7 +19,10 @@ __all__ = [
     "Loot",
     "Surrogate",
     "active_selection",
+    "boundary_walk",
+    "counterfactuals",
     "equation_solving",
     "head_stealing",
     "learned_copy",
+    "tree_paths",
 ]

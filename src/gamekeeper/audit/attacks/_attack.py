@@ -7,11 +7,10 @@ from typing import Literal, Protocol
 import numpy as np
 
 from gamekeeper.audit.asking import Access, Ask
+from gamekeeper.audit.learners import Predict
 from gamekeeper.audit.targets import Array
 
 Maturity = Literal["experimental", "tested", "stable", "retired"]
-Predict = Callable[[Array], Array]
-"""Inputs, shape (n, width), to labels, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

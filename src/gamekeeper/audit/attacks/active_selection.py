@@ -13,7 +13,7 @@ import numpy as np
 
 from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.attacks.learned_copy import best_learner, why_no_learners
+from gamekeeper.audit.learners import Lessons, best_learner, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _TREES = 100
@@ -49,7 +49,7 @@ class ActiveSelection:
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
             given = soft if loot.uses_scores and len(soft) else None
-            recipe, predict = best_learner(loot.pool[asked], labels, given, rng)
+            recipe, predict = best_learner(Lessons(loot.pool[asked], labels, given, picture=loot.picture), rng)
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 

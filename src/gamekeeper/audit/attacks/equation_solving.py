@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Predict, Surrogate, attack
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.learners import Predict
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-9

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Encode, Interface, Loot, Predict, Surrogate, attack
+from gamekeeper.audit.attacks._attack import AttackCard, Encode, Interface, Loot, Surrogate, attack
 from gamekeeper.audit.attacks.equation_solving import linear_model
-from gamekeeper.audit.attacks.learned_copy import best_learner
+from gamekeeper.audit.learners import Lessons, Predict, best_learner
 from gamekeeper.audit.targets import Array
 
 
@@ -56,7 +56,7 @@ def _head(features: Array, labels: Array, soft: Array | None, rng: np.random.Gen
     """The head: solved for where there are equations enough, else the best learner."""
     if soft is not None and len(features) > features.shape[1]:
         return "a linear head", linear_model(features, soft)
-    return best_learner(features, labels, soft, rng)
+    return best_learner(Lessons(features, labels, soft), rng)
 
 
 def _after(encode: Encode, predict: Predict) -> Predict:

@@ -1,0 +1,91 @@
+"""Counterfactuals: an explanation "this would have to change" is a point on the boundary, and where it points to.
+
+The nearest input with another label lies just beyond the boundary, along its normal: of a linear model of two
+classes, one explanation gives everything. In general each gives two points on either side of the boundary, whose
+labels are known (up to the counterfactual the label stays as it was), and learners learn from these as well.
+
+Source: Aivodji et al., 2020; Dissanayake & Dutta, Model Reconstruction Using Counterfactual Explanations, NeurIPS 2024;
+both sides of the boundary as lessons, in place of clamping, is ours.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gamekeeper.audit.asking import Ask
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.learners import Lessons, Predict, best_learner, why_no_learners
+from gamekeeper.audit.targets import Array
+
+_QUERIES_EACH = 3  # an input's label, its counterfactual, and that one's label
+_STEP = 0.02  # of the way, before and beyond the counterfactual
+_PARALLEL = 0.999  # cosine of explanations that share a normal
+_SURE = 2  # explanations that must agree
+
+
+@attack
+class Counterfactuals:
+    """See the module."""
+
+    card = AttackCard(
+        name="counterfactuals",
+        purpose="Learns the boundary from explanations that say what would have to change.",
+        needs="Counterfactuals (--counterfactuals), and unlabelled inputs of the domain; labels suffice.",
+        fits="Models that explain their decisions; a linear one falls to the first explanations.",
+        source="Dissanayake & Dutta, NeurIPS 2024; both sides of the boundary as lessons is ours.",
+        extra="audit",
+        under_defences=False,
+    )
+
+    def why_not(self, interface: Interface) -> str | None:
+        """See `Attack`."""
+        if not interface.has_counterfactuals:
+            return "the interface gives no counterfactuals (--counterfactuals)"
+        return why_no_learners()
+
+    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+        """See `Attack`."""
+        assert loot.explain is not None
+        inputs, near = np.empty((0, loot.pool.shape[1])), np.empty((0, loot.pool.shape[1]))
+        labels, beyond = np.empty(0, np.int64), np.empty(0, np.int64)
+        for size in (2 * _QUERIES_EACH, *loot.sizes):
+            if size // _QUERIES_EACH > len(loot.pool):
+                return
+            more = loot.pool[len(inputs) : size // _QUERIES_EACH]
+            inputs, near = np.vstack([inputs, more]), np.vstack([near, loot.explain(more)])
+            labels = np.concatenate([labels, ask(more).labels])
+            beyond = np.concatenate([beyond, ask(_past(more, near[len(near) - len(more) :])).labels])
+            recipe, predict = _explained(inputs, near, labels, beyond, rng)
+            yield Surrogate(queries=_QUERIES_EACH * len(inputs), predict=predict, recipe=recipe)
+
+
+def _past(inputs: Array, near: Array) -> Array:
+    return np.asarray(near + _STEP * (near - inputs))
+
+
+def _explained(
+    inputs: Array, near: Array, labels: Array, beyond: Array, rng: np.random.Generator
+) -> tuple[str, Predict]:
+    if plane := _plane(inputs, near, labels, beyond):
+        return "a plane that the explanations agree on", plane
+    before = near - _STEP * (near - inputs)
+    everything = np.vstack([inputs, before, _past(inputs, near)])
+    lessons = Lessons(everything, np.concatenate([labels, labels, beyond]), real=len(inputs))
+    recipe, predict = best_learner(lessons, rng)
+    return f"{recipe} on both sides of the boundary", predict
+
+
+def _plane(inputs: Array, near: Array, labels: Array, beyond: Array) -> Predict | None:
+    """The plane between two classes that all explanations are perpendicular to; None if they are not."""
+    ways = near - inputs
+    lengths = np.linalg.norm(ways, axis=1)
+    told = (lengths > 0) & (labels != beyond)
+    kinds = np.unique(np.concatenate([labels, beyond]))
+    if told.sum() < _SURE or len(kinds) != 2:
+        return None
+    normals = ways[told] / lengths[told, None] * np.where(labels[told] == kinds[0], 1, -1)[:, None]
+    normal = normals.mean(axis=0)
+    if np.linalg.norm(normal) < _PARALLEL:
+        return None
+    offset = float(np.median(near[told] @ normal))
+    return lambda some: np.where(some @ normal > offset, kinds[1], kinds[0])

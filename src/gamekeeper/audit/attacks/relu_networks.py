@@ -1,0 +1,264 @@
+"""Small ReLU networks, functionally equivalent: the kinks of the log-odds are the hidden units, one by one.
+
+Of a network with one hidden layer, log-odds are linear in the input but where a unit w . x + b changes sign.
+
+    1. Along a random line, log-odds between two kinks are a straight line. Where two such lines meet is the kink; an
+       answer there confirms it, so that two kinks taken for one do not pass.
+    2. On either side of a kink, the gradient by answers in every direction. Their difference is v w^T, of rank one: the
+       unit's weights up to scale and sign. Of a unit that is known, the place of its kink is known too, and costs
+       nothing more.
+    3. The output layer by least squares on everything answered, over relu(w . x + b), x and 1. Since
+       relu(-z) = relu(z) - z, the linear part takes up every wrong sign, and none need be found.
+    4. Inputs of the domain judge. Where one is answered otherwise, the next line runs to it: the unit that is missing
+       lies between.
+
+Probabilities say as much as logits here. What is rounded, or no such network, shows on the first line, or is never
+confirmed, and costs little. Everything is bounded: lines, units, queries.
+
+Source: Milli et al., FAT* 2019; Jagielski et al., High Accuracy and High Fidelity Extraction, USENIX Security 2020;
+Carlini et al., CRYPTO 2020 (the confirmed meeting of lines); the linear part in place of sign recovery is ours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gamekeeper.audit.asking import Ask
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.meter import SpentError
+from gamekeeper.audit.targets import Array
+
+_WIDEST = 256  # inputs; each unit costs twice as many answers
+_MOST_LINES = 120
+_GRID = 96  # answers on a line
+_REACH = 3.0  # of the pool's spread, either way
+_STRAIGHT = 1e-7  # bend of a straight line, in log-odds
+_FEWEST_STRAIGHT = 0.3  # of a line's grid, or the target is no such network
+_CONFIRMED = 1e-5  # of the bend, by which the meeting point may be off
+_RANK_ONE = 1e-2  # second singular value over the first
+_SAME_UNIT = 1e-3  # between unit rows
+_SURE = 1e-9  # a probability below it has too few digits
+_TIGHT = 1e-3  # log-odds, median error on inputs of the domain, of a copy worth the name
+_JUDGES = 100  # inputs of the domain
+
+
+@attack
+class ReluNetworks:
+    """See the module."""
+
+    card = AttackCard(
+        name="relu-networks",
+        purpose="Finds the hidden units of a small ReLU network from the kinks of its scores, and solves for the rest.",
+        needs="Probabilities or logits with all their digits.",
+        fits="One hidden layer of ReLU units, up to 256 inputs; linear models come out as well.",
+        source="Jagielski et al., USENIX Security 2020; Carlini et al., CRYPTO 2020; without sign recovery, ours.",
+    )
+
+    def why_not(self, interface: Interface) -> str | None:
+        """See `Attack`."""
+        if not interface.has_scores:
+            return "it needs scores"
+        return (
+            None
+            if interface.width <= _WIDEST
+            else f"it is bounded to {_WIDEST} inputs, of which each unit takes two answers"
+        )
+
+    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+        """See `Attack`."""
+        if not loot.uses_scores or not loot.sizes:
+            return
+        search = _Search(ask, loot.pool, rng)
+        found = False
+        try:
+            found = search.run()
+        except SpentError:
+            pass  # what is known by then may do
+        if found or search.error() < _TIGHT:
+            recipe = f"a network of {len(search.units)} hidden units"
+            yield Surrogate(queries=search.queries, predict=search.model(), recipe=recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Standardised inputs start + t way, t on the grid, and their log-odds, shape (grid, classes - 1)."""
+
+    start: Array
+    way: Array
+    times: Array
+    odds: Array
+
+    def at(self, times: Array) -> Array:
+        """Returns inputs, shape (n, width)."""
+        return np.asarray(self.start + np.asarray(times)[:, None] * self.way)
+
+
+class _Search:
+    """The units found so far, and everything answered."""
+
+    def __init__(self, ask: Ask, pool: Array, rng: np.random.Generator) -> None:
+        self._ask, self._rng = ask, rng
+        self._middle, self._spread = pool.mean(axis=0), pool.std(axis=0)
+        self._spread[self._spread == 0] = 1.0
+        self._judges = (pool[:_JUDGES] - self._middle) / self._spread
+        self._inputs: list[Array] = []
+        self._odds: list[Array] = []
+        self.units = np.empty((0, pool.shape[1] + 1))
+        self.queries = 0
+        self._output = np.empty(0)
+
+    def run(self) -> bool:
+        """Searches until inputs of the domain are explained; returns whether they are."""
+        way = self._rng.standard_normal(self._judges.shape[1])
+        if not self._is_bent_straight(self._line(np.zeros_like(way), way)):
+            return False
+        truth = self._answered(self._judges)
+        stale = 0
+        for _ in range(_MOST_LINES):
+            errors = self._errors(truth)
+            if np.nanmax(errors, initial=0) < _TIGHT:
+                return True
+            if stale > 20:
+                break
+            before = len(self.units)
+            line = self._next_line(errors)
+            self._add_units(line)
+            stale = 0 if len(self.units) > before else stale + 1
+        return bool(np.nanmedian(self._errors(truth)) < _TIGHT)
+
+    def error(self) -> float:
+        """Median error in log-odds on the inputs of the domain that were asked; infinity before any were."""
+        if len(self._inputs) < 2:
+            return float("inf")
+        return float(np.nanmedian(self._errors(self._odds[1])))
+
+    def model(self) -> "_Network":
+        """Returns the network that explains everything answered."""
+        return _Network(self.units, self._solved(), self._middle, self._spread)
+
+    def _next_line(self, errors: Array) -> _Line:
+        """Through an input that is not explained, in a direction of its own."""
+        misfits = np.flatnonzero(errors >= _TIGHT)
+        start = (
+            self._judges[self._rng.choice(misfits)] if len(misfits) else self._rng.standard_normal(len(self._judges.T))
+        )
+        return self._line(start / 2, self._rng.standard_normal(len(start)))
+
+    def _line(self, start: Array, way: Array) -> _Line:
+        way = way / np.linalg.norm(way) * np.sqrt(len(way))
+        times = np.linspace(-_REACH, _REACH, _GRID) + self._rng.uniform(-0.01, 0.01)
+        return _Line(start, way, times, self._answered(start + times[:, None] * way))
+
+    def _is_bent_straight(self, line: _Line) -> bool:
+        """Whether log-odds run in straight pieces that are not all level."""
+        bends = _bends(line.odds)
+        level = np.nanmax(np.abs(np.diff(line.odds, axis=0)), initial=0) < _STRAIGHT
+        return bool((bends < _STRAIGHT).mean() > _FEWEST_STRAIGHT and not level)
+
+    def _add_units(self, line: _Line) -> None:
+        """Adds units of which the line shows a kink that no known unit explains."""
+        times = self._confirmed(line, _kinks(line))
+        for time, room in times:
+            at = line.at(np.array([time]))[0]
+            if len(self.units) and (np.abs(self.units @ np.append(at, 1)) < 1e-5).any():
+                continue
+            weights = self._jump(at, line.way, room)
+            if weights is not None:
+                unit = np.append(weights, -weights @ at)
+                if (
+                    not len(self.units)
+                    or np.abs(np.abs(self.units[:, :-1] @ weights) - 1).min() > _SAME_UNIT**2
+                    or np.linalg.norm(np.minimum(np.abs(self.units - unit), np.abs(self.units + unit)), axis=1).min()
+                    > _SAME_UNIT
+                ):
+                    self.units = np.vstack([self.units, unit])
+
+    def _confirmed(self, line: _Line, kinks: list[tuple[float, float, Array]]) -> list[tuple[float, float]]:
+        """Of places where two straight pieces would meet, those where they do; with the room about each."""
+        if not kinks:
+            return []
+        odds = self._answered(line.at(np.array([time for time, _, _ in kinks])))
+        return [
+            (time, room)
+            for (time, room, expected), given in zip(kinks, odds, strict=True)
+            if np.abs(given - expected).max() < _CONFIRMED
+        ]
+
+    def _jump(self, at: Array, way: Array, room: float) -> Array | None:
+        """The direction, of length 1, in which the gradient jumps across a kink; None if it is not one unit's."""
+        step = 0.25 * room
+        near = 0.1 * step * np.linalg.norm(way)
+        moves = np.vstack([np.zeros(len(at)), near * np.eye(len(at))])
+        sides = np.concatenate([at - step * way + moves, at + step * way + moves])
+        before, after = np.split(self._answered(sides), 2)
+        jump = (after[1:] - after[0]) - (before[1:] - before[0])
+        if not np.isfinite(jump).all():
+            return None
+        left, sizes, _ = np.linalg.svd(jump, full_matrices=False)
+        if sizes[0] == 0 or (len(sizes) > 1 and sizes[1] > _RANK_ONE * sizes[0]):
+            return None
+        return np.asarray(left[:, 0])
+
+    def _errors(self, truth: Array) -> Array:
+        """Largest error of log-odds on each input that judges, shape (n,); NaN where an answer has too few digits."""
+        self._output = self._solved()
+        return np.asarray(np.abs(_design(self._judges, self.units) @ self._output - truth).max(axis=1))
+
+    def _solved(self) -> Array:
+        """The output layer, least squares over everything answered but the inputs that judge."""
+        inputs = np.vstack([self._inputs[0], *self._inputs[2:]])
+        odds = np.vstack([self._odds[0], *self._odds[2:]])
+        sound = np.isfinite(odds).all(axis=1)
+        return np.asarray(np.linalg.lstsq(_design(inputs[sound], self.units), odds[sound], rcond=None)[0])
+
+    def _answered(self, inputs: Array) -> Array:
+        """Log-odds to the first class, shape (n, classes - 1); NaN where a probability has too few digits left."""
+        given = self._ask(inputs * self._spread + self._middle).probabilities
+        assert given is not None
+        self.queries += len(inputs)
+        logs = np.log(np.maximum(given, 1e-300))
+        odds = np.where((given < _SURE).any(axis=1)[:, None], np.nan, logs[:, 1:] - logs[:, :1])
+        self._inputs.append(inputs)
+        self._odds.append(odds)
+        return odds
+
+
+class _Network:
+    """Labels of a network with one hidden layer and a linear part."""
+
+    def __init__(self, units: Array, output: Array, middle: Array, spread: Array) -> None:
+        self._units, self._output, self._middle, self._spread = units, output, middle, spread
+
+    def __call__(self, inputs: Array) -> Array:
+        """Returns labels, shape (n,)."""
+        odds = _design((inputs - self._middle) / self._spread, self._units) @ self._output
+        return np.hstack([np.zeros((len(inputs), 1)), odds]).argmax(axis=1)
+
+
+def _design(inputs: Array, units: Array) -> Array:
+    rows = np.hstack([inputs, np.ones((len(inputs), 1))])
+    return np.hstack([np.maximum(rows @ units.T, 0), rows])
+
+
+def _bends(odds: Array) -> Array:
+    """Second differences, the largest of all classes, shape (grid - 2,); infinite where an answer has no digits."""
+    bends = np.abs(odds[:-2] - 2 * odds[1:-1] + odds[2:]).max(axis=1)
+    return np.where(np.isfinite(bends), bends, np.inf)
+
+
+def _kinks(line: _Line) -> list[tuple[float, float, Array]]:
+    """Places between two straight pieces where these meet: its time, the room about it, the log-odds expected there."""
+    straight = _bends(line.odds) < _STRAIGHT
+    step = line.times[1] - line.times[0]
+    found = []
+    for i in range(1, len(straight) - 2):
+        if not (straight[i - 1] and not straight[i] and not straight[i + 1] and straight[i + 2]):
+            continue
+        # points i and i + 1 end the left piece, i + 2 and i + 3 begin the right one; grid point k bends at k - 1
+        left, right = line.odds[i + 1] - line.odds[i], line.odds[i + 3] - line.odds[i + 2]
+        gap, turn = line.odds[i + 2] - right - line.odds[i + 1], left - right
+        share = float(gap @ turn / (turn @ turn))
+        if 0 < share < 1:
+            found.append((line.times[i + 1] + share * step, step, line.odds[i + 1] + share * left))
+    return found

@@ -1,0 +1,120 @@
+"""Learners of pictures: a small convolutional network, trained until it has converged, on pictures that are moved.
+
+Each time a picture is shown it is shifted, turned and scaled a little, as a picture of the same class may be; the label
+or the scores it was given stay. A few hundred answers so teach what thousands would.
+
+Source: ordinary augmentation and cosine annealing (Loshchilov & Hutter, ICLR 2017); that the recipe decides, E3 (2024).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict
+from gamekeeper.audit.targets import Array
+
+if TYPE_CHECKING:
+    import torch
+
+_STEPS = 500
+_BATCH = 64
+_RATE = 4e-3
+_CHANNELS = 16
+_HIDDEN = 64
+_LEAST_SIDE = 8
+_SHIFT, _TURN, _SCALE = 0.12, 0.2, 0.12  # of the side, radians, share
+_CHUNK = 512  # pictures at once when it answers
+
+
+def picture_learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
+    """Returns learners by name; none without torch, or for pictures of fewer than 8 pixels a side.
+
+    Args:
+        lessons: What they will learn from.
+        seed: Of what they draw.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        return {}
+    assert lessons.picture is not None
+    if min(lessons.picture) < _LEAST_SIDE:
+        return {}
+    made: dict[str, Learn] = {"convolutional network": lambda some: _learnt(some, seed, soft=False)}
+    if lessons.soft is not None:
+        made["convolutional network on scores"] = lambda some: _learnt(some, seed, soft=True)
+    return made
+
+
+def _learnt(lessons: Lessons, seed: int, *, soft: bool) -> Predict:
+    import torch
+
+    middle, spread = lessons.inputs.mean(), lessons.inputs.std() + 1e-12
+    classes = lessons.soft.shape[1] if lessons.soft is not None else int(lessons.labels.max()) + 1
+    wanted = torch.nn.functional.one_hot(torch.as_tensor(lessons.labels), classes).float()
+    if soft:
+        wanted = torch.as_tensor(lessons.soft, dtype=torch.float32)
+    pictures = _pictures(lessons, (lessons.inputs - middle) / spread)
+    network = _trained(pictures, wanted, seed)
+
+    def predict(inputs: Array) -> Array:
+        with torch.no_grad():
+            parts = _pictures(lessons, (inputs - middle) / spread).split(_CHUNK)
+            return np.asarray(torch.cat([network(part).argmax(1) for part in parts]).numpy())
+
+    return predict
+
+
+def _pictures(lessons: Lessons, inputs: Array) -> "torch.Tensor":
+    import torch
+
+    assert lessons.picture is not None
+    return torch.as_tensor(inputs, dtype=torch.float32).reshape(len(inputs), 1, *lessons.picture)
+
+
+def _trained(pictures: "torch.Tensor", wanted: "torch.Tensor", seed: int) -> Any:
+    """A network after a fixed number of steps, its rate annealed to nothing: it has converged, not been cut off."""
+    import torch
+
+    draw = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _network(tuple(pictures.shape[2:]), wanted.shape[1])
+    optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=0.01)
+    annealed = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_STEPS)
+    network.train()
+    for _ in range(_STEPS):
+        rows = torch.randint(len(pictures), (_BATCH,), generator=draw)
+        loss = torch.nn.functional.cross_entropy(network(_moved(pictures[rows], draw)), wanted[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        annealed.step()
+    return network.eval()
+
+
+def _network(sides: tuple[int, ...], classes: int) -> Any:
+    import torch
+    from torch import nn
+
+    def block(before: int, after: int) -> list[Any]:
+        return [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(after), nn.ReLU()]
+
+    left = 2 * _CHANNELS * (sides[0] // 4) * (sides[1] // 4)
+    head = [nn.Flatten(), nn.Linear(left, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, classes)]
+    made = nn.Sequential(*block(1, _CHANNELS), *block(_CHANNELS, 2 * _CHANNELS), *head)
+    return made.to(memory_format=torch.channels_last)
+
+
+def _moved(pictures: "torch.Tensor", draw: "torch.Generator") -> "torch.Tensor":
+    """Each picture shifted, turned and scaled a little; what comes in at the border is the border."""
+    import torch
+
+    n = len(pictures)
+    turn, grow, right, down = (
+        (torch.rand(n, generator=draw) * 2 - 1) * most for most in (_TURN, _SCALE, 2 * _SHIFT, 2 * _SHIFT)
+    )
+    cos, sin = (1 + grow) * torch.cos(turn), (1 + grow) * torch.sin(turn)
+    maps = torch.stack([torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1)], 1)
+    grid = torch.nn.functional.affine_grid(maps, list(pictures.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,101 @@
+"""Learners of rows: of labels, and of log-odds where there are scores."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict
+from gamekeeper.audit.targets import Array
+
+_FLOOR = 1e-4  # of a probability, before its logarithm
+_MOST_BOOSTED = 200  # trees
+_MOST_FOR_KERNELS = 5_000  # answers; kernel machines take the square of it
+
+
+def tabular_learners(lessons: Lessons, seed: int, *, few: bool = False) -> dict[str, Learn]:
+    """Returns learners by name.
+
+    Args:
+        lessons: What they will learn from; of which there are many, slow learners stand aside.
+        seed: Of what they draw.
+        few: Only the kernel machines: what is left to say beside networks for pictures.
+    """
+    made = _of_labels(len(lessons), len(np.unique(lessons.labels)), seed, few)
+    return made if lessons.soft is None else made | _of_scores(len(lessons), seed, few)
+
+
+def _of_labels(n: int, classes: int, seed: int, few: bool) -> dict[str, Learn]:
+    from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import SVC
+
+    made: dict[str, Learn] = {}
+    if n <= _MOST_FOR_KERNELS:
+        made["kernel machine"] = _classifier(lambda: SVC(C=10))
+    if few and made:
+        return made
+    made["logistic regression"] = _classifier(lambda: LogisticRegression(C=10, max_iter=2_000))
+    made["extremely random trees"] = _classifier(
+        lambda: ExtraTreesClassifier(n_estimators=300, random_state=seed), scales=False
+    )
+    if n >= 200:
+        rounds = max(20, _MOST_BOOSTED // classes)  # each round grows a tree for every class
+        made["boosted trees"] = _classifier(
+            lambda: HistGradientBoostingClassifier(max_iter=rounds, random_state=seed), scales=False
+        )
+    return made
+
+
+def _of_scores(n: int, seed: int, few: bool) -> dict[str, Learn]:
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.neural_network import MLPRegressor
+
+    made: dict[str, Learn] = {}
+    if n <= _MOST_FOR_KERNELS:
+        made["kernel ridge on scores"] = _regressor(lambda: KernelRidge(kernel="rbf", alpha=0.01))
+    if few and made:
+        return made
+    made["network on scores"] = _regressor(
+        lambda: MLPRegressor(
+            hidden_layer_sizes=(128, 128), alpha=1e-4, max_iter=500, early_stopping=n >= 500, random_state=seed
+        )
+    )
+    made["trees on scores"] = _regressor(lambda: ExtraTreesRegressor(n_estimators=100, random_state=seed))
+    return made
+
+
+def log_odds(soft: Array) -> Array:
+    """Returns logarithms of probabilities, each row's mean taken off, shape (n, classes)."""
+    logs = np.log(np.maximum(soft, _FLOOR))
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+
+
+def _classifier(make: Callable[[], Any], *, scales: bool = True) -> Learn:
+    def learn(lessons: Lessons) -> Predict:
+        fitted = _fitted(make, lessons.inputs, lessons.labels, scales)
+        return lambda some: np.asarray(fitted.predict(some), np.int64)
+
+    return learn
+
+
+def _regressor(make: Callable[[], Any]) -> Learn:
+    def learn(lessons: Lessons) -> Predict:
+        assert lessons.soft is not None
+        fitted = _fitted(make, lessons.inputs, log_odds(lessons.soft), True)
+        return lambda some: np.asarray(fitted.predict(some)).argmax(axis=1)
+
+    return learn
+
+
+def _fitted(make: Callable[[], Any], inputs: Array, wanted: Array, scales: bool) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    learner = make_pipeline(StandardScaler(), make()) if scales else make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # held-out answers judge it, converged or not
+        return learner.fit(inputs, wanted)
