@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -20,6 +20,52 @@ def hard(inputs: Array) -> Answers:
     return Answers(linear_labels(inputs), None)
 
 
+def thresholds(inputs: Array) -> Array:
+    """A tree of four leaves."""
+    leaves = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.25, 0.15, 0.6], [0.5, 0.45, 0.05]])
+    first, left, right = inputs[:, 0] > 0.2, inputs[:, 1] > -0.5, inputs[:, 2] > 0.4
+    return np.asarray(leaves[np.where(first, 2 + right, left)])
+
+
+def tree(inputs: Array) -> Answers:
+    return Answers(thresholds(inputs).argmax(axis=1), thresholds(inputs))
+
+
+def softmax_of(scores: Array) -> Answers:
+    likely = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return Answers(scores.argmax(axis=1), likely / likely.sum(axis=1, keepdims=True))
+
+
+def network(inputs: Array, hidden: int = 5, seed: int = 5) -> Answers:
+    """One hidden layer of ReLU units."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.standard_normal((WIDTH, hidden)), rng.standard_normal((hidden, CLASSES))
+    return softmax_of(np.maximum(inputs @ first + 0.1, 0) @ second)
+
+
+NORMAL = np.array([1.0, -2.0, 0.5, 0.0, 1.0, 3.0])
+
+
+def plane(inputs: Array) -> Answers:
+    return Answers((inputs @ NORMAL > 0.7).astype(np.int64), None)
+
+
+def beyond_plane(inputs: Array) -> Array:
+    """The nearest input with the other label."""
+    return np.asarray(inputs - 1.0001 * ((inputs @ NORMAL - 0.7) / (NORMAL @ NORMAL))[:, None] * NORMAL)
+
+
+FITS: dict[str, Ask] = {
+    "path-finding": tree,
+    "relu-networks": network,
+    "boundary-walk": hard,
+    "counterfactuals": plane,
+}
+"""Targets that an attack is for; others are given the linear model with its scores."""
+ENOUGH = {"relu-networks": 2_000, "boundary-walk": 500}
+"""Answers within which an attack gets there; for others 200."""
+
+
 def make_loot(sizes: tuple[int, ...], *, uses_scores: bool) -> Loot:
     """With everything that any attack needs; the encoder scales."""
     scale = np.arange(1, WIDTH + 1)
@@ -29,16 +75,19 @@ def make_loot(sizes: tuple[int, ...], *, uses_scores: bool) -> Loot:
         uses_scores=uses_scores,
         classes=CLASSES,
         encode=lambda inputs: np.asarray(inputs * scale),
+        explain=beyond_plane,
     )
 
 
-def play(attack: Attack, ask: Ask = soft, sizes: tuple[int, ...] = (50, 100, 200)) -> list[Surrogate]:
-    loot = make_loot(sizes, uses_scores=ask is not hard)
+def play(attack: Attack, ask: Ask | None = None, sizes: tuple[int, ...] | None = None) -> list[Surrogate]:
+    ask = ask or FITS.get(attack.card.name, soft)
+    sizes = sizes or (50, 100, ENOUGH.get(attack.card.name, 200))
+    loot = make_loot(sizes, uses_scores=ask not in (hard, plane))
     return list(attack.surrogates(ask, loot, np.random.default_rng(3)))
 
 
-def fidelity(surrogate: Surrogate) -> float:
-    return float((surrogate.predict(TESTS) == linear_labels(TESTS)).mean())
+def fidelity(surrogate: Surrogate, ask: Ask = soft) -> float:
+    return float((surrogate.predict(TESTS) == ask(TESTS).labels).mean())
 
 
 @each
@@ -50,8 +99,8 @@ def test_card_is_complete(attack: Attack) -> None:
 
 @each
 def test_attack_copies_what_it_fits(attack: Attack) -> None:
-    """A linear model of six inputs, with two hundred answers."""
-    assert fidelity(play(attack)[-1]) > 0.95
+    """Six inputs, a few hundred answers."""
+    assert fidelity(play(attack)[-1], FITS.get(attack.card.name, soft)) > 0.95
 
 
 @each
@@ -64,14 +113,19 @@ def test_same_seed_gives_the_same_surrogates(attack: Attack) -> None:
 @each
 def test_queries_are_counted(attack: Attack) -> None:
     """A surrogate says how many answers it rests on, and no more are asked for it."""
-    asked = 0
+    asked, target = 0, FITS.get(attack.card.name, soft)
 
     def counting(inputs: Array) -> Answers:
         nonlocal asked
         asked += len(inputs)
-        return soft(inputs)
+        return target(inputs)
 
-    loot = make_loot((50, 100), uses_scores=True)
+    def explaining(inputs: Array) -> Array:
+        nonlocal asked
+        asked += len(inputs)
+        return beyond_plane(inputs)
+
+    loot = replace(make_loot((50, 100), uses_scores=target not in (hard, plane)), explain=explaining)
     for surrogate in attack.surrogates(counting, loot, np.random.default_rng(0)):
         assert surrogate.queries == asked
 
@@ -108,3 +162,35 @@ def test_one_label_for_everything_is_copied_as_such() -> None:
 
     (copy,) = play(ATTACKS["learned-copy"], constant, sizes=(50,))
     assert (copy.predict(TESTS) == 2).all()
+
+
+def test_path_finding_stops_where_scores_do_not_repeat() -> None:
+    """A linear model costs it fifty queries, not the budget."""
+    assert play(ATTACKS["path-finding"], soft) == []
+
+
+def rounded_to_three(inputs: Array) -> Answers:
+    return Answers(linear_labels(inputs), linear_scores(inputs).round(3))
+
+
+@pytest.mark.parametrize("target", [tree, rounded_to_three])
+def test_what_is_no_network_is_not_claimed_to_be_one(target: Ask) -> None:
+    """Level steps, and rounded scores."""
+    assert play(ATTACKS["relu-networks"], target) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_networks_come_out_functionally_equivalent(seed: int) -> None:
+    """Hidden width unknown; agreement on inputs that nobody asked."""
+
+    def target(inputs: Array) -> Answers:
+        return network(inputs, hidden=8, seed=seed)
+
+    (copy,) = play(ATTACKS["relu-networks"], target)
+    assert fidelity(copy, target) > 0.999 and copy.queries < 5_000
+
+
+def test_one_explanation_of_a_plane_is_enough_for_two_to_confirm() -> None:
+    """Six queries: two inputs, two counterfactuals, two labels beyond."""
+    first = play(ATTACKS["counterfactuals"])[0]
+    assert first.queries == 6 and fidelity(first, plane) > 0.99

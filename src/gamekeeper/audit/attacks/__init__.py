@@ -4,6 +4,7 @@ from gamekeeper.audit.attacks import (  # isort: skip
     learned_copy,
     equation_solving,
     tree_paths,
+    relu_networks,
     boundary_walk,
     active_selection,
     head_stealing,
@@ -24,5 +25,6 @@ __all__ = [
     "equation_solving",
     "head_stealing",
     "learned_copy",
+    "relu_networks",
     "tree_paths",
 ]

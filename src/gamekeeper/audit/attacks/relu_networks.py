@@ -20,6 +20,7 @@ Carlini et al., CRYPTO 2020 (the confirmed meeting of lines); the linear part in
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,10 @@ _REACH = 3.0  # of the pool's spread, either way
 _STRAIGHT = 1e-7  # bend of a straight line, in log-odds
 _FEWEST_STRAIGHT = 0.3  # of a line's grid, or the target is no such network
 _CONFIRMED = 1e-5  # of the bend, by which the meeting point may be off
-_RANK_ONE = 1e-2  # second singular value over the first
-_SAME_UNIT = 1e-3  # between unit rows
-_SURE = 1e-9  # a probability below it has too few digits
+_RANK_ONE = 1e-3  # second singular value over the first
+_ON_PLANE = 1e-5  # of a kink from the plane of a known unit
+_MOST_STALE = 20  # lines in a row without a new unit
+_SURE = 1e-250  # a softmax keeps its digits down to here; what is nought has been rounded
 _TIGHT = 1e-3  # log-odds, median error on inputs of the domain, of a copy worth the name
 _JUDGES = 100  # inputs of the domain
 
@@ -60,9 +62,7 @@ class ReluNetworks:
         if not interface.has_scores:
             return "it needs scores"
         return (
-            None
-            if interface.width <= _WIDEST
-            else f"it is bounded to {_WIDEST} inputs, of which each unit takes two answers"
+            None if interface.width <= _WIDEST else f"it is bounded to {_WIDEST} inputs: each unit takes twice as many"
         )
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
@@ -70,12 +70,9 @@ class ReluNetworks:
         if not loot.uses_scores or not loot.sizes:
             return
         search = _Search(ask, loot.pool, rng)
-        found = False
-        try:
-            found = search.run()
-        except SpentError:
-            pass  # what is known by then may do
-        if found or search.error() < _TIGHT:
+        with suppress(SpentError):  # what is known by then may do
+            search.run()
+        if search.error() < _TIGHT:
             recipe = f"a network of {len(search.units)} hidden units"
             yield Surrogate(queries=search.queries, predict=search.model(), recipe=recipe)
 
@@ -105,33 +102,27 @@ class _Search:
         self._inputs: list[Array] = []
         self._odds: list[Array] = []
         self.units = np.empty((0, pool.shape[1] + 1))
+        self._truth: Array | None = None
         self.queries = 0
-        self._output = np.empty(0)
 
-    def run(self) -> bool:
-        """Searches until inputs of the domain are explained; returns whether they are."""
+    def run(self) -> None:
+        """Searches until inputs of the domain are explained, or nothing new comes up."""
         way = self._rng.standard_normal(self._judges.shape[1])
-        if not self._is_bent_straight(self._line(np.zeros_like(way), way)):
-            return False
-        truth = self._answered(self._judges)
+        if not _is_in_pieces(self._line(np.zeros_like(way), way)):
+            return
+        self._truth = self._answered(self._judges, judges=True)
         stale = 0
         for _ in range(_MOST_LINES):
-            errors = self._errors(truth)
-            if np.nanmax(errors, initial=0) < _TIGHT:
-                return True
-            if stale > 20:
-                break
+            errors = self._errors()
+            if stale > _MOST_STALE or np.nanmax(errors, initial=0) < _TIGHT:
+                return
             before = len(self.units)
-            line = self._next_line(errors)
-            self._add_units(line)
+            self._add_units(self._next_line(errors))
             stale = 0 if len(self.units) > before else stale + 1
-        return bool(np.nanmedian(self._errors(truth)) < _TIGHT)
 
     def error(self) -> float:
-        """Median error in log-odds on the inputs of the domain that were asked; infinity before any were."""
-        if len(self._inputs) < 2:
-            return float("inf")
-        return float(np.nanmedian(self._errors(self._odds[1])))
+        """Median error in log-odds on the inputs of the domain that were asked; infinity if they were not."""
+        return float("inf") if self._truth is None else float(np.nanmedian(self._errors()))
 
     def model(self) -> "_Network":
         """Returns the network that explains everything answered."""
@@ -140,9 +131,7 @@ class _Search:
     def _next_line(self, errors: Array) -> _Line:
         """Through an input that is not explained, in a direction of its own."""
         misfits = np.flatnonzero(errors >= _TIGHT)
-        start = (
-            self._judges[self._rng.choice(misfits)] if len(misfits) else self._rng.standard_normal(len(self._judges.T))
-        )
+        start = self._judges[self._rng.choice(misfits if len(misfits) else len(errors))]
         return self._line(start / 2, self._rng.standard_normal(len(start)))
 
     def _line(self, start: Array, way: Array) -> _Line:
@@ -150,29 +139,15 @@ class _Search:
         times = np.linspace(-_REACH, _REACH, _GRID) + self._rng.uniform(-0.01, 0.01)
         return _Line(start, way, times, self._answered(start + times[:, None] * way))
 
-    def _is_bent_straight(self, line: _Line) -> bool:
-        """Whether log-odds run in straight pieces that are not all level."""
-        bends = _bends(line.odds)
-        level = np.nanmax(np.abs(np.diff(line.odds, axis=0)), initial=0) < _STRAIGHT
-        return bool((bends < _STRAIGHT).mean() > _FEWEST_STRAIGHT and not level)
-
     def _add_units(self, line: _Line) -> None:
         """Adds units of which the line shows a kink that no known unit explains."""
-        times = self._confirmed(line, _kinks(line))
-        for time, room in times:
+        for time, room in self._confirmed(line, _kinks(line)):
             at = line.at(np.array([time]))[0]
-            if len(self.units) and (np.abs(self.units @ np.append(at, 1)) < 1e-5).any():
+            if (np.abs(self.units @ np.append(at, 1)) < _ON_PLANE).any():
                 continue
             weights = self._jump(at, line.way, room)
             if weights is not None:
-                unit = np.append(weights, -weights @ at)
-                if (
-                    not len(self.units)
-                    or np.abs(np.abs(self.units[:, :-1] @ weights) - 1).min() > _SAME_UNIT**2
-                    or np.linalg.norm(np.minimum(np.abs(self.units - unit), np.abs(self.units + unit)), axis=1).min()
-                    > _SAME_UNIT
-                ):
-                    self.units = np.vstack([self.units, unit])
+                self.units = np.vstack([self.units, np.append(weights, -weights @ at)])
 
     def _confirmed(self, line: _Line, kinks: list[tuple[float, float, Array]]) -> list[tuple[float, float]]:
         """Of places where two straight pieces would meet, those where they do; with the room about each."""
@@ -200,27 +175,26 @@ class _Search:
             return None
         return np.asarray(left[:, 0])
 
-    def _errors(self, truth: Array) -> Array:
+    def _errors(self) -> Array:
         """Largest error of log-odds on each input that judges, shape (n,); NaN where an answer has too few digits."""
-        self._output = self._solved()
-        return np.asarray(np.abs(_design(self._judges, self.units) @ self._output - truth).max(axis=1))
+        return np.asarray(np.abs(_design(self._judges, self.units) @ self._solved() - self._truth).max(axis=1))
 
     def _solved(self) -> Array:
         """The output layer, least squares over everything answered but the inputs that judge."""
-        inputs = np.vstack([self._inputs[0], *self._inputs[2:]])
-        odds = np.vstack([self._odds[0], *self._odds[2:]])
+        inputs, odds = np.vstack(self._inputs), np.vstack(self._odds)
         sound = np.isfinite(odds).all(axis=1)
         return np.asarray(np.linalg.lstsq(_design(inputs[sound], self.units), odds[sound], rcond=None)[0])
 
-    def _answered(self, inputs: Array) -> Array:
+    def _answered(self, inputs: Array, *, judges: bool = False) -> Array:
         """Log-odds to the first class, shape (n, classes - 1); NaN where a probability has too few digits left."""
         given = self._ask(inputs * self._spread + self._middle).probabilities
         assert given is not None
         self.queries += len(inputs)
         logs = np.log(np.maximum(given, 1e-300))
         odds = np.where((given < _SURE).any(axis=1)[:, None], np.nan, logs[:, 1:] - logs[:, :1])
-        self._inputs.append(inputs)
-        self._odds.append(odds)
+        if not judges:
+            self._inputs.append(inputs)
+            self._odds.append(odds)
         return odds
 
 
@@ -233,23 +207,29 @@ class _Network:
     def __call__(self, inputs: Array) -> Array:
         """Returns labels, shape (n,)."""
         odds = _design((inputs - self._middle) / self._spread, self._units) @ self._output
-        return np.hstack([np.zeros((len(inputs), 1)), odds]).argmax(axis=1)
+        return np.asarray(np.hstack([np.zeros((len(inputs), 1)), odds]).argmax(axis=1))
 
 
 def _design(inputs: Array, units: Array) -> Array:
     rows = np.hstack([inputs, np.ones((len(inputs), 1))])
-    return np.hstack([np.maximum(rows @ units.T, 0), rows])
+    return np.asarray(np.hstack([np.maximum(rows @ units.T, 0), rows]))
+
+
+def _is_in_pieces(line: _Line) -> bool:
+    """Whether log-odds run in straight pieces that are not level, as the steps of a tree are."""
+    slopes = np.abs(np.diff(line.odds, axis=0)).max(axis=1)
+    return bool((_bends(line.odds) < _STRAIGHT).mean() > _FEWEST_STRAIGHT and np.nanmedian(slopes) > _STRAIGHT)
 
 
 def _bends(odds: Array) -> Array:
     """Second differences, the largest of all classes, shape (grid - 2,); infinite where an answer has no digits."""
     bends = np.abs(odds[:-2] - 2 * odds[1:-1] + odds[2:]).max(axis=1)
-    return np.where(np.isfinite(bends), bends, np.inf)
+    return np.asarray(np.where(np.isfinite(bends), bends, np.inf))
 
 
 def _kinks(line: _Line) -> list[tuple[float, float, Array]]:
     """Places between two straight pieces where these meet: its time, the room about it, the log-odds expected there."""
-    straight = _bends(line.odds) < _STRAIGHT
+    straight = np.asarray(_bends(line.odds) < _STRAIGHT)
     step = line.times[1] - line.times[0]
     found = []
     for i in range(1, len(straight) - 2):

@@ -11,7 +11,8 @@ The next leaf is that of the next input of the pool that no box holds, so that w
 that is no tree shows at once: its scores hardly repeat.
 
 Two leaves with the same scores look like one, and a box may then reach too far. So what is left of the budget goes to
-inputs that a box already holds: one that is answered otherwise has a leaf of its own, which takes precedence.
+inputs that a box already holds: one that is answered otherwise has a leaf of its own. Of boxes that overlap, the one
+with most bounds is believed.
 
 Source: Tramer et al., Stealing Machine Learning Models via Prediction APIs, USENIX Security 2016, section 4.2 (leaves
 by their scores); the group testing, bisecting among the pool's values, and the second look are ours.
@@ -77,6 +78,11 @@ class _Box:
     low: Array
     high: Array
 
+    @property
+    def bounds(self) -> int:
+        """How many there are; a box that reaches too far has fewer."""
+        return int(np.isfinite(self.low).sum() + np.isfinite(self.high).sum())
+
     def holds(self, inputs: Array) -> Array:
         """Whether each input lies in it, shape (n,)."""
         return np.asarray(((inputs > self.low) & (inputs < self.high)).all(axis=1))
@@ -99,10 +105,10 @@ class _Feeler:
         return len(set(leaves)) <= (1 - _FEWEST_REPEATS) * len(leaves)
 
     def looked(self, start: Array, boxes: list[_Box]) -> list[_Box]:
-        """Returns boxes with that of an input, shape (width,), before the others; as they are if it is known."""
+        """Returns boxes with that of an input, shape (width,), most bounds first; as they are if it is known."""
         holding = next((box for box in boxes if box.holds(start[None])[0]), None)
         if holding is None or ((holding.start != start).any() and not self._seen(start, holding)):
-            return [self.box(start), *boxes]
+            return sorted([self.box(start), *boxes], key=lambda box: -box.bounds)
         return boxes
 
     def _seen(self, start: Array, box: _Box) -> bool:

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from gamekeeper.audit.learners import Lessons, best_learner
+from gamekeeper.audit.targets import Array
+
+pytestmark = pytest.mark.extra
+pytest.importorskip("torch")
+
+
+def bars(n: int, seed: int) -> tuple[Array, Array]:
+    """Pictures of 8 x 8 with a bar that stands or lies, somewhere, in noise."""
+    rng = np.random.default_rng(seed)
+    pictures, labels = rng.uniform(0, 0.3, (n, 8, 8)), rng.integers(2, size=n)
+    for picture, label, at in zip(pictures, labels, rng.integers(1, 7, size=n), strict=True):
+        picture[(slice(None), at) if label else (at, slice(None))] += 0.7
+    return pictures.reshape(n, -1), labels
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def test_network_learns_pictures_from_few_labels() -> None:
+    """Where a bar lies does not matter: a network sees that from sixty."""
+    name, predict = best_learner(Lessons(*bars(60, 0), picture=(8, 8)), np.random.default_rng(0))
+    tests, truth = bars(300, 1)
+    assert name == "convolutional network"
+    assert (predict(tests) == truth).mean() > 0.95
+
+
+def test_same_seed_gives_the_same_network() -> None:
+    """Reports can be made again."""
+    inputs, labels = bars(60, 0)
+    soft = np.eye(2)[labels] * 0.8 + 0.1
+    tests = bars(100, 2)[0]
+    one, other = (
+        best_learner(Lessons(inputs, labels, soft, picture=(8, 8)), np.random.default_rng(1))[1](tests)
+        for _ in range(2)
+    )
+    assert (one == other).all()

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from gamekeeper.audit.asking import Answers
+from gamekeeper.audit.privacy import SCREENS, Leak, Shadows, found_by, invert, leaks, poisoned_leaks, train_shadows
+from gamekeeper.audit.privacy.inversion import Domain
+from gamekeeper.audit.privacy.membership import Answer, log_odds_of
+from gamekeeper.audit.targets import Array
+
+
+def nearest(inputs: Array, labels: Array, seed: int) -> Answer:
+    """A recipe that remembers: the label of the nearest row, surer the nearer it is."""
+    classes = 3
+
+    def answer(some: Array) -> Array:
+        far = ((some[:, None] - inputs) ** 2).sum(axis=2)
+        sure = np.exp(-far.min(axis=1) / 2)[:, None]
+        known = np.eye(classes)[labels[far.argmin(axis=1)]] * 0.9 + 0.1 / classes
+        return np.asarray(known * sure + (1 - sure) / classes)
+
+    return answer
+
+
+def forgetful(inputs: Array, labels: Array, seed: int) -> Answer:
+    """A recipe that learns nothing of its rows."""
+    return lambda some: np.full((len(some), 3), 1 / 3) + np.random.default_rng(seed).uniform(0, 1e-3, (len(some), 3))
+
+
+def rows(n: int = 120, seed: int = 0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, 8)), rng.integers(3, size=n)
+
+
+def by_name(found: tuple[Leak, ...]) -> dict[str, Leak]:
+    return {leak.attack: leak for leak in found}
+
+
+def test_shadows_have_each_row_in_half_of_them() -> None:
+    """So that both sides are known of every row."""
+    shadows = train_shadows(nearest, *rows(), 6, np.random.default_rng(0))
+    assert shadows.readings.shape == (6, 120)
+    assert (shadows.members.sum(axis=0) == 3).all()
+
+
+def test_recipe_that_remembers_is_found_out() -> None:
+    """By attacks that know what is usual of a row, more than by the loss alone."""
+    found = by_name(leaks(train_shadows(nearest, *rows(), 8, np.random.default_rng(0))))
+    assert found["lira"].auc > 0.95 and found["rmia"].auc > 0.9
+    assert found["lira"].found[0] > 0.5
+    for leak in found.values():
+        assert all(low <= share <= high for share, (low, high) in zip(leak.found, leak.intervals, strict=True))
+
+
+def test_recipe_that_forgets_is_not() -> None:
+    """Chance is said to be chance: no attack finds more than its false alarms allow."""
+    for leak in leaks(train_shadows(forgetful, *rows(), 8, np.random.default_rng(1))):
+        assert abs(leak.auc - 0.5) < 0.08
+        assert leak.intervals[0][0] < 0.03
+
+
+def test_sureness_keeps_its_digits() -> None:
+    """One minus a probability of nearly one is summed from the others."""
+    sure = np.array([[1 - 1e-15, 1e-15, 0.0]])
+    assert log_odds_of(sure, np.array([0]))[0] == pytest.approx(-np.log(1e-12), rel=0.05)
+
+
+def test_every_model_is_given_the_poison() -> None:
+    """Copies of the rows that are asked about, each with one wrong label."""
+    (inputs, labels), met = rows(), []
+
+    def watched(some: Array, wanted: Array, seed: int) -> Answer:
+        met.append((some, wanted))
+        return forgetful(some, wanted, seed)
+
+    (first, *_) = poisoned_leaks(watched, inputs, labels, np.random.default_rng(2), copies=4, aimed=5, models=4)
+    assert (first.members + first.others, len(met)) == (20, 4)
+    for some, wanted in met:
+        assert len(some) == 60 + 20
+        true = {row.tobytes(): label for row, label in zip(inputs, labels, strict=True)}
+        assert all(true[row.tobytes()] != label for row, label in zip(some[60:], wanted[60:], strict=True))
+
+
+def test_shadow_free_figures_count_what_they_rest_on() -> None:
+    """Pairs of model and row."""
+    rng = np.random.default_rng(3)
+    members = np.tile([True, False], (4, 25))
+    members[1::2] = ~members[1::2]
+    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50)), members))
+    assert (first.members, first.others) == (100, 100)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_screens_find_poison_that_looks_like_nothing_else(screen: str) -> None:
+    """A twentieth of a label's rows, moved the same way; and chance where nothing moved."""
+    rng = np.random.default_rng(4)
+    features, labels = rng.standard_normal((400, 12)), np.repeat([0, 1], 200)
+    poisoned = np.zeros(400, bool)
+    poisoned[:10] = True
+    assert found_by(SCREENS[screen](features, labels), poisoned) < 0.4
+    features[poisoned] += 4
+    assert found_by(SCREENS[screen](features, labels), poisoned) > 0.8
+
+
+def test_inversion_finds_what_the_class_looks_like() -> None:
+    """The prototype of each class, from answers alone."""
+    prototypes = np.random.default_rng(5).uniform(0, 1, (3, 10))
+
+    def ask(inputs: Array) -> Answers:
+        likely = np.exp(-((inputs[:, None] - prototypes) ** 2).sum(axis=2) * 4)
+        likely /= likely.sum(axis=1, keepdims=True)
+        return Answers(likely.argmax(axis=1), likely)
+
+    domain = Domain(low=np.zeros(10), high=np.ones(10), start=np.full(10, 0.5))
+    for label in range(3):
+        found = invert(ask, domain, label, 2_000, np.random.default_rng(label))
+        assert ((found - prototypes) ** 2).sum(axis=1).argmin() == label
+        assert ((found >= 0) & (found <= 1)).all()
