@@ -12,6 +12,7 @@ Poison: 60 rows of the made problem, 0, 2 and 8 mislabelled copies of each.
 """
 
 import argparse
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -37,7 +38,6 @@ def fit(inputs: Array, labels: Array, seed: int) -> Any:
 
 
 def _answer(model: Any, inputs: Array, labels: Array) -> Any:
-    import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

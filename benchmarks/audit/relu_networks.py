@@ -57,7 +57,7 @@ def ours(shape: tuple[int, int, int], seed: int) -> tuple[float, int, float]:
 
 def _art(shape: tuple[int, int, int], seed: int, found: "multiprocessing.Queue[tuple[float, int, float]]") -> None:
     from art.attacks.extraction import FunctionallyEquivalentExtraction
-    from art.estimators.classification import BlackBoxClassifier
+    from art.estimators.classification.blackbox import BlackBoxClassifierNeuralNetwork
 
     np.random.seed(seed)
     network, queries = Network(shape, seed), 0
@@ -67,7 +67,7 @@ def _art(shape: tuple[int, int, int], seed: int, found: "multiprocessing.Queue[t
         queries += len(inputs)
         return network.logits(inputs)
 
-    box = BlackBoxClassifier(predict, (shape[0],), shape[2])
+    box = BlackBoxClassifierNeuralNetwork(predict, (shape[0],), shape[2])
     began = process_time()
     rng = np.random.default_rng([seed, 1])
     copy = FunctionallyEquivalentExtraction(box, num_neurons=shape[1]).extract(rng.standard_normal((100, shape[0])))
@@ -80,7 +80,7 @@ def art(shape: tuple[int, int, int], seed: int) -> tuple[float, int, float]:
     """The same by ART, in a process that is stopped; nought where it fails or does not end."""
     found: multiprocessing.Queue[tuple[float, int, float]] = multiprocessing.Queue()
     process = multiprocessing.Process(target=_art, args=(shape, seed, found))
-    process.start()
+    process.start()  # what fails there says why on standard error
     process.join(ART_S)
     process.kill()
     try:

@@ -40,7 +40,7 @@ def network(inputs: Array, hidden: int = 5, seed: int = 5) -> Answers:
     """One hidden layer of ReLU units."""
     rng = np.random.default_rng(seed)
     first, second = rng.standard_normal((WIDTH, hidden)), rng.standard_normal((hidden, CLASSES))
-    return softmax_of(np.maximum(inputs @ first + 0.1, 0) @ second)
+    return softmax_of(np.maximum(inputs @ first + 0.1, 0) @ second + np.arange(CLASSES) / 10)
 
 
 NORMAL = np.array([1.0, -2.0, 0.5, 0.0, 1.0, 3.0])
@@ -187,7 +187,8 @@ def test_networks_come_out_functionally_equivalent(seed: int) -> None:
         return network(inputs, hidden=8, seed=seed)
 
     (copy,) = play(ATTACKS["relu-networks"], target)
-    assert fidelity(copy, target) > 0.999 and copy.queries < 5_000
+    assert fidelity(copy, target) == 1 and copy.queries < 5_000
+    assert copy.recipe == "a network of 8 hidden units"
 
 
 def test_one_explanation_of_a_plane_is_enough_for_two_to_confirm() -> None:

@@ -13,7 +13,10 @@ NAME = "audit"
 
 def run(
     target: Annotated[
-        str, typer.Argument(help="MODULE:FUNCTION, a .toml that describes an endpoint, or a pickled estimator.")
+        str,
+        typer.Argument(
+            help="MODULE:FUNCTION, a .toml that describes an endpoint, .onnx, .pt2, or a pickled estimator."
+        ),
     ],
     inputs: Annotated[Path, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")],
     out: Annotated[Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")],
@@ -128,11 +131,12 @@ def _known(defences: list[str]) -> tuple[str, ...]:
 
 
 def _target(spec: str, trust_file: bool) -> "Target":
-    from gamekeeper.audit.targets import callable_target, estimator_target, http_target
+    from gamekeeper.audit.targets import callable_target, estimator_target, http_target, onnx_target, torch_target
     from gamekeeper.errors import UsageError
 
-    if spec.endswith(".toml"):
-        return http_target(Path(spec))
+    readers = {".toml": http_target, ".onnx": onnx_target, ".pt2": torch_target, ".pt": torch_target}
+    if read := readers.get(Path(spec).suffix):
+        return read(Path(spec))
     if ":" in spec:
         return callable_target(spec)
     if not trust_file:

@@ -6,7 +6,7 @@ Fidelity is the share of test inputs on which a surrogate's label is the undefen
 thief's; what they cost is the audit's, and not counted as a thief's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -161,7 +161,8 @@ class Audit:
                 heard=heard if defence is None else lambda inputs: None,
                 explainer=self._explainer,
             )
-            stopped = self._play(attack, asking, reading, np.random.default_rng([self._options.seed, number]), found)
+            rng = np.random.default_rng([self._options.seed, number])
+            stopped = self._play(attack, asking, reading, rng, found, self._sizes(defence))
         points = [self._point(queries, each) for queries, each in sorted(found.items())]
         return Curve(attack=attack.card.name, believes=str(reading), points=tuple(points), stopped=stopped)
 
@@ -173,6 +174,11 @@ class Audit:
             self._ways_back[name] = learn_to_restore(rehearsed, self._classes, rng)
         return self._ways_back[name]
 
+    def _sizes(self, defence: Scores | None) -> tuple[int, ...]:
+        """At which copies are wanted; every second behind a defence, which takes half the time."""
+        sizes = [size for size in SIZES if size <= self._options.budget - len(self._tests)]
+        return tuple(sizes if defence is None else sizes[::-2][::-1])
+
     def _play(
         self,
         attack: Attack,
@@ -180,11 +186,11 @@ class Audit:
         reading: Reading,
         rng: np.random.Generator,
         found: dict[int, list[tuple[float, float, str]]],
+        sizes: Sequence[int],
     ) -> str | None:
-        most = self._options.budget - len(self._tests)
         loot = Loot(
             pool=self._pool[rng.permutation(len(self._pool))],
-            sizes=tuple(size for size in SIZES if size <= most),
+            sizes=sizes,
             uses_scores=reading is not Reading.LABELS,
             classes=self._classes,
             encode=self._encode,

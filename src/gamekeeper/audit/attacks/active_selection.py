@@ -13,7 +13,7 @@ import numpy as np
 
 from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.learners import Lessons, best_learner, why_no_learners
+from gamekeeper.audit.learners import Contest, Lessons, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _TREES = 100
@@ -41,7 +41,7 @@ class ActiveSelection:
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
         asked = np.empty(0, np.int64)
-        labels, soft = np.empty(0, np.int64), np.empty((0, loot.classes))
+        contest, labels, soft = Contest(rng), np.empty(0, np.int64), np.empty((0, loot.classes))
         for size in (size for size in loot.sizes if size < len(loot.pool)):
             chosen = _chosen(loot.pool, asked, labels, size - len(asked), rng)
             answers = ask(loot.pool[chosen])
@@ -49,7 +49,7 @@ class ActiveSelection:
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
             given = soft if loot.uses_scores and len(soft) else None
-            recipe, predict = best_learner(Lessons(loot.pool[asked], labels, given, picture=loot.picture), rng)
+            recipe, predict = contest.best(Lessons(loot.pool[asked], labels, given, picture=loot.picture))
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 

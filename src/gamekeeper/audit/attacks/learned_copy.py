@@ -13,7 +13,7 @@ import numpy as np
 
 from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.learners import Lessons, best_learner, why_no_learners
+from gamekeeper.audit.learners import Contest, Lessons, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _MOST_MIXED = 2  # times the pool; more mixtures of the same inputs teach little
@@ -38,7 +38,7 @@ class LearnedCopy:
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
-        labels, soft = np.empty(0, np.int64), np.empty((0, loot.classes))
+        contest, labels, soft = Contest(rng), np.empty(0, np.int64), np.empty((0, loot.classes))
         inputs = _with_mixtures(loot.pool, loot.sizes, rng)
         for size in (size for size in loot.sizes if size <= len(inputs)):
             answers = ask(inputs[len(labels) : size])
@@ -47,7 +47,7 @@ class LearnedCopy:
                 soft = np.vstack([soft, answers.probabilities])
             given = soft if loot.uses_scores and len(soft) else None
             lessons = Lessons(inputs[:size], labels, given, real=len(loot.pool), picture=loot.picture)
-            name, predict = best_learner(lessons, rng)
+            name, predict = contest.best(lessons)
             yield Surrogate(queries=size, predict=predict, recipe=name)
 
 

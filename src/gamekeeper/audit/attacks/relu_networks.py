@@ -32,14 +32,16 @@ from gamekeeper.audit.targets import Array
 
 _WIDEST = 256  # inputs; each unit costs twice as many answers
 _MOST_LINES = 120
-_GRID = 96  # answers on a line
+_GRID, _FINEST = 96, 768  # answers on a line; finer where kinks lie too close to part
 _REACH = 3.0  # of the pool's spread, either way
 _STRAIGHT = 1e-7  # bend of a straight line, in log-odds
 _FEWEST_STRAIGHT = 0.3  # of a line's grid, or the target is no such network
 _CONFIRMED = 1e-5  # of the bend, by which the meeting point may be off
 _RANK_ONE = 1e-3  # second singular value over the first
 _ON_PLANE = 1e-5  # of a kink from the plane of a known unit
-_MOST_STALE = 20  # lines in a row without a new unit
+_SURE_UNIT = 1e-6  # of the largest output weight; a unit below it was a mistake
+_MOST_STALE = 20  # lines in a row without a new unit, before it is given up
+_STALE_AT_LAST = 3  # the same, once the domain is explained: units of which few inputs know
 _SURE = 1e-250  # a softmax keeps its digits down to here; what is nought has been rounded
 _TIGHT = 1e-3  # log-odds, median error on inputs of the domain, of a copy worth the name
 _JUDGES = 100  # inputs of the domain
@@ -73,8 +75,9 @@ class ReluNetworks:
         with suppress(SpentError):  # what is known by then may do
             search.run()
         if search.error() < _TIGHT:
+            model = search.model()
             recipe = f"a network of {len(search.units)} hidden units"
-            yield Surrogate(queries=search.queries, predict=search.model(), recipe=recipe)
+            yield Surrogate(queries=search.queries, predict=model, recipe=recipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class _Search:
         self._odds: list[Array] = []
         self.units = np.empty((0, pool.shape[1] + 1))
         self._truth: Array | None = None
+        self._grid = _GRID
         self.queries = 0
 
     def run(self) -> None:
@@ -114,18 +118,23 @@ class _Search:
         stale = 0
         for _ in range(_MOST_LINES):
             errors = self._errors()
-            if stale > _MOST_STALE or np.nanmax(errors, initial=0) < _TIGHT:
+            explained = np.nanmax(errors, initial=0) < _TIGHT
+            if stale >= (_STALE_AT_LAST if explained else _MOST_STALE):
                 return
             before = len(self.units)
             self._add_units(self._next_line(errors))
             stale = 0 if len(self.units) > before else stale + 1
+            if stale and not explained:
+                self._grid = min(2 * self._grid, _FINEST)
 
     def error(self) -> float:
         """Median error in log-odds on the inputs of the domain that were asked; infinity if they were not."""
         return float("inf") if self._truth is None else float(np.nanmedian(self._errors()))
 
     def model(self) -> "_Network":
-        """Returns the network that explains everything answered."""
+        """Returns the network that explains everything answered, without units that explain nothing."""
+        counts = np.abs(self._solved()[: len(self.units)]).max(axis=1)
+        self.units = self.units[counts > _SURE_UNIT * counts.max(initial=0)]
         return _Network(self.units, self._solved(), self._middle, self._spread)
 
     def _next_line(self, errors: Array) -> _Line:
@@ -136,7 +145,7 @@ class _Search:
 
     def _line(self, start: Array, way: Array) -> _Line:
         way = way / np.linalg.norm(way) * np.sqrt(len(way))
-        times = np.linspace(-_REACH, _REACH, _GRID) + self._rng.uniform(-0.01, 0.01)
+        times = np.linspace(-_REACH, _REACH, self._grid) + self._rng.uniform(-0.01, 0.01)
         return _Line(start, way, times, self._answered(start + times[:, None] * way))
 
     def _add_units(self, line: _Line) -> None:
@@ -191,7 +200,8 @@ class _Search:
         assert given is not None
         self.queries += len(inputs)
         logs = np.log(np.maximum(given, 1e-300))
-        odds = np.where((given < _SURE).any(axis=1)[:, None], np.nan, logs[:, 1:] - logs[:, :1])
+        odds = logs[:, 1:] - logs[:, :1]
+        odds[(given < _SURE).any(axis=1)] = np.nan
         if not judges:
             self._inputs.append(inputs)
             self._odds.append(odds)
@@ -229,7 +239,7 @@ def _bends(odds: Array) -> Array:
 
 def _kinks(line: _Line) -> list[tuple[float, float, Array]]:
     """Places between two straight pieces where these meet: its time, the room about it, the log-odds expected there."""
-    straight = np.asarray(_bends(line.odds) < _STRAIGHT)
+    straight = [bool(bend < _STRAIGHT) for bend in _bends(line.odds)]
     step = line.times[1] - line.times[0]
     found = []
     for i in range(1, len(straight) - 2):

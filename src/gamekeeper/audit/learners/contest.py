@@ -1,8 +1,15 @@
 """The contest: every kind of learner learns from three quarters of the answers and is judged by the last.
 
 What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024), and no learner is best
-everywhere; an audit that trains one poorly understates the risk. The winner is trained again on all answers.
+everywhere; an audit that trains one poorly understates the risk. The winner is trained again on all answers. From a
+thousand answers on, only those take part that came out ahead on fewer: they have shown what they can.
 """
+
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -12,6 +19,8 @@ from gamekeeper.audit.learners.tabular import tabular_learners
 from gamekeeper.errors import MissingExtraError
 
 _HELD_OUT = 0.25
+_MANY = 1_000  # answers
+_AHEAD = 3  # learners that take part from then on
 
 
 def why_no_learners() -> str | None:
@@ -23,21 +32,43 @@ def why_no_learners() -> str | None:
     return None
 
 
-def best_learner(lessons: Lessons, rng: np.random.Generator) -> tuple[str, Predict]:
-    """Trains every kind of learner and keeps the best.
+class Contest:
+    """See the module. Remembers who came out ahead.
 
     Args:
-        lessons: What was answered; at least one.
-        rng: Draws what is held out, and the learners' seed.
-
-    Returns:
-        Its name, and its labels.
+        rng: Draws what is held out, and the learners' seeds.
     """
-    if len(np.unique(lessons.labels)) == 1:
-        return "one label for everything", lambda some: np.full(len(some), lessons.labels[0])
-    learners = _learners(lessons, int(rng.integers(1 << 31)))
-    best = _winner(learners, lessons, rng)
-    return best, learners[best](lessons)
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._ahead: list[str] = []
+
+    def best(self, lessons: Lessons) -> tuple[str, Predict]:
+        """Trains learners and keeps the best.
+
+        Args:
+            lessons: What was answered; at least one.
+
+        Returns:
+            Its name, and its labels.
+        """
+        if len(np.unique(lessons.labels)) == 1:
+            return "one label for everything", lambda some: np.full(len(some), lessons.labels[0])
+        learners = self._learners(lessons)
+        with _quiet():
+            ranked = _ranked(learners, lessons, self._rng)
+            self._ahead = ranked[:_AHEAD]
+            return ranked[0], learners[ranked[0]](lessons)
+
+    def _learners(self, lessons: Lessons) -> dict[str, Learn]:
+        learners = _learners(lessons, int(self._rng.integers(1 << 31)))
+        kept = {name: learn for name, learn in learners.items() if name in self._ahead}
+        return kept if kept and len(lessons) >= _MANY else learners
+
+
+def best_learner(lessons: Lessons, rng: np.random.Generator) -> tuple[str, Predict]:
+    """Returns the winner of one contest, with its name; see `Contest.best`."""
+    return Contest(rng).best(lessons)
 
 
 def _learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
@@ -46,13 +77,28 @@ def _learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
     return tabular_learners(lessons, seed)
 
 
-def _winner(learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generator) -> str:
-    """The name of the learner that agrees most with answers it did not see; the first where none can be judged."""
+def _ranked(learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generator) -> list[str]:
+    """Names of learners by how much they agree with answers that they did not see."""
     order = rng.permutation(min(len(lessons), lessons.real or len(lessons)))
     held, kept = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
     known = lessons.only(np.concatenate([kept, np.arange(len(order), len(lessons))]))
-    if len(np.unique(known.labels)) < 2:
-        return next(iter(learners))
+    if len(learners) == 1 or len(np.unique(known.labels)) < 2:
+        return list(learners)
     inputs, labels = lessons.inputs[held], lessons.labels[held]
-    agreed = {name: float((learn(known)(inputs) == labels).mean()) for name, learn in learners.items()}
-    return max(agreed, key=agreed.__getitem__)
+
+    def agreed(learn: Learn) -> float:
+        return float((learn(known)(inputs) == labels).mean())
+
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        agreements = dict(zip(learners, workers.map(agreed, learners.values()), strict=True))
+    return sorted(learners, key=agreements.__getitem__, reverse=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings that a learner has not converged: held-out answers judge it, converged or not."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield

@@ -6,6 +6,7 @@ or the scores it was given stay. A few hundred answers so teach what thousands w
 Source: ordinary augmentation and cosine annealing (Loshchilov & Hutter, ICLR 2017); that the recipe decides, E3 (2024).
 """
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _CHANNELS = 16
 _HIDDEN = 64
 _LEAST_SIDE = 8
 _SHIFT, _TURN, _SCALE = 0.12, 0.2, 0.12  # of the side, radians, share
+_BEGINNING = Lock()  # what a network begins with is drawn from what all threads share
 _CHUNK = 512  # pictures at once when it answers
 
 
@@ -77,7 +79,7 @@ def _trained(pictures: "torch.Tensor", wanted: "torch.Tensor", seed: int) -> Any
     import torch
 
     draw = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
+    with _BEGINNING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _network(tuple(pictures.shape[2:]), wanted.shape[1])
     optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=0.01)

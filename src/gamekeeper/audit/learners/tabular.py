@@ -1,6 +1,5 @@
 """Learners of rows: of labels, and of log-odds where there are scores."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -91,11 +90,7 @@ def _regressor(make: Callable[[], Any]) -> Learn:
 
 
 def _fitted(make: Callable[[], Any], inputs: Array, wanted: Array, scales: bool) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    learner = make_pipeline(StandardScaler(), make()) if scales else make()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # held-out answers judge it, converged or not
-        return learner.fit(inputs, wanted)
+    return (make_pipeline(StandardScaler(), make()) if scales else make()).fit(inputs, wanted)
