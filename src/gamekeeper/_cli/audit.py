@@ -1,5 +1,6 @@
 """`gamekeeper audit`: attack a model of one's own, before others do."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,7 +135,12 @@ def _target(spec: str, trust_file: bool) -> "Target":
     from gamekeeper.audit.targets import callable_target, estimator_target, http_target, onnx_target, torch_target
     from gamekeeper.errors import UsageError
 
-    readers = {".toml": http_target, ".onnx": onnx_target, ".pt2": torch_target, ".pt": torch_target}
+    readers: dict[str, Callable[[Path], Target]] = {
+        ".toml": http_target,
+        ".onnx": onnx_target,
+        ".pt2": torch_target,
+        ".pt": torch_target,
+    }
     if read := readers.get(Path(spec).suffix):
         return read(Path(spec))
     if ":" in spec:

@@ -16,7 +16,7 @@ from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrog
 from gamekeeper.audit.learners import Contest, Lessons, why_no_learners
 from gamekeeper.audit.targets import Array
 
-_MOST_MIXED = 2  # times the pool; more mixtures of the same inputs teach little
+_MOST_MIXED = 4  # times the pool; more mixtures of the same inputs teach little
 
 
 @attack

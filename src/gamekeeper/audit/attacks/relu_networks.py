@@ -205,7 +205,7 @@ class _Search:
         if not judges:
             self._inputs.append(inputs)
             self._odds.append(odds)
-        return odds
+        return np.asarray(odds)
 
 
 class _Network:

@@ -55,7 +55,7 @@ class Contest:
         if len(np.unique(lessons.labels)) == 1:
             return "one label for everything", lambda some: np.full(len(some), lessons.labels[0])
         learners = self._learners(lessons)
-        with _quiet():
+        with _contest():
             ranked = _ranked(learners, lessons, self._rng)
             self._ahead = ranked[:_AHEAD]
             return ranked[0], learners[ranked[0]](lessons)
@@ -95,10 +95,11 @@ def _ranked(learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generat
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings that a learner has not converged: held-out answers judge it, converged or not."""
+def _contest() -> Iterator[None]:
+    """Each learner on one core, for they learn side by side; without warnings of those that have not converged."""
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # held-out answers judge them, converged or not
         yield

@@ -37,7 +37,7 @@ def _of_labels(n: int, classes: int, seed: int, few: bool) -> dict[str, Learn]:
         return made
     made["logistic regression"] = _classifier(lambda: LogisticRegression(C=10, max_iter=2_000))
     made["extremely random trees"] = _classifier(
-        lambda: ExtraTreesClassifier(n_estimators=300, random_state=seed), scales=False
+        lambda: ExtraTreesClassifier(n_estimators=150, random_state=seed), scales=False
     )
     if n >= 200:
         rounds = max(20, _MOST_BOOSTED // classes)  # each round grows a tree for every class
@@ -62,7 +62,7 @@ def _of_scores(n: int, seed: int, few: bool) -> dict[str, Learn]:
             hidden_layer_sizes=(128, 128), alpha=1e-4, max_iter=500, early_stopping=n >= 500, random_state=seed
         )
     )
-    made["trees on scores"] = _regressor(lambda: ExtraTreesRegressor(n_estimators=100, random_state=seed))
+    made["trees on scores"] = _regressor(lambda: ExtraTreesRegressor(n_estimators=50, random_state=seed))
     return made
 
 
