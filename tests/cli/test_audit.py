@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.datasets import load_iris
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
@@ -67,9 +68,26 @@ def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     assert code == 0 and document["schema"] == "gamekeeper/audit@1"
     assert document == json.loads((here / "audit/audit.json").read_bytes())
     names = {curve["attack"] for each in document["defences"] for curve in each["curves"]}
-    assert names == {"active-selection", "equation-solving", "learned-copy"}
+    assert names >= {"active-selection", "equation-solving", "learned-copy", "boundary-walk"}
+    assert document["findings"] == ["the interface gives probabilities of 2 classes, with all their digits"]
     code, again = run(*arguments)
     assert json.loads(again)["paid_queries"] == document["paid_queries"], "an audit that is run again pays nothing"
+
+
+def test_zoo_is_audited_without_a_target(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line a model, and the shares."""
+    from gamekeeper.audit import zoo
+
+    monkeypatch.setattr(zoo, "_data", lambda: {"iris": load_iris(return_X_y=True)})
+    _, printed = run("--zoo", "--budget", "300", "--seeds", "1", "--out", "zoo")
+    assert "copied to 0.90 for under $10" in printed
+    assert len(json.loads((here / "zoo/zoo.json").read_bytes())["models"]) == 8
+
+
+def test_audit_of_nothing_says_what_it_wants(here: Path) -> None:
+    """A target and inputs, or the zoo."""
+    with pytest.raises(UsageError, match="--zoo"):
+        run("--out", "audit")
 
 
 def test_casebook_says_who_ran_it(here: Path) -> None:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gamekeeper.audit.options import AuditOptions
     from gamekeeper.audit.targets import Target
 
 NAME = "audit"
@@ -14,13 +17,17 @@ NAME = "audit"
 
 def run(
     target: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="MODULE:FUNCTION, a .toml that describes an endpoint, .onnx, .pt2, or a pickled estimator."
         ),
-    ],
-    inputs: Annotated[Path, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")],
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")],
+    inputs: Annotated[
+        Path | None, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")
+    ] = None,
+    zoo: Annotated[bool, typer.Option("--zoo", help="Audit a few dozen models on public data instead.")] = False,
     budget: Annotated[int, typer.Option(help="Queries of the target, all runs together.", min=1)] = 10_000,
     defence: Annotated[
         list[str] | None, typer.Option(help="See `gamekeeper list defences`; may be given more than once.")
@@ -64,6 +71,8 @@ def run(
       gamekeeper audit endpoint.toml --inputs pool.csv --out audit --per-second 10
 
       gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit --defence rounding
+
+      gamekeeper audit --zoo --budget 3000 --out zoo
     """
     from dataclasses import replace
 
@@ -73,9 +82,11 @@ def run(
     from gamekeeper.audit.options import AuditOptions, Prices
     from gamekeeper.audit.run import audit
     from gamekeeper.audit.targets import callable_target
+    from gamekeeper.errors import UsageError
     from gamekeeper.report.audit import audit_document, print_audit
     from gamekeeper.report.audit_page import render_audit
 
+    told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
     prices = Prices(
         per_query=usd_per_query,
         per_input=usd_per_input,
@@ -88,7 +99,11 @@ def run(
     )
     if defence is not None:
         options = replace(options, defences=_known(defence))
-    told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
+    if zoo:
+        _zoo(options, out, told, json, quiet, no_color)
+        return
+    if target is None or inputs is None:
+        raise UsageError("an audit wants a target and --inputs, or --zoo")
     result = audit(
         _target(target, trust_file),
         inputs,
@@ -109,6 +124,25 @@ def run(
         print(f"{out / 'report.html'} shows it")
     best = result.defended[0].best
     raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
+
+
+def _zoo(options: "AuditOptions", out: Path, told: "Console", json: bool, quiet: bool, no_color: bool) -> None:
+    from dataclasses import replace
+
+    import orjson
+    from rich.console import Console
+
+    from gamekeeper.audit.zoo import zoo
+    from gamekeeper.report.zoo import print_zoo, zoo_document
+
+    specimens = list(zoo(replace(options, defences=()), met=lambda name: told.print(name, style="dim")))
+    document = orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "zoo.json").write_bytes(document)
+    if json:
+        print(document.decode())
+    elif not quiet:
+        print_zoo(specimens, Console(no_color=no_color or None))
 
 
 def _sides(picture: str | None) -> tuple[int, int] | None:

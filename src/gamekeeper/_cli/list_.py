@@ -14,13 +14,13 @@ NAME = "list"
 
 def run(
     what: Annotated[
-        Literal["signals", "stolen-key-signals", "encoders", "formats", "defences"],
-        typer.Argument(help="signals, stolen-key-signals, encoders, formats or defences."),
+        Literal["signals", "stolen-key-signals", "encoders", "formats", "defences", "attacks"],
+        typer.Argument(help="signals, stolen-key-signals, encoders, formats, defences or attacks."),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """List signals, signals of stolen keys, encoders, log formats or output defences, each with what it says of itself.
+    """List what there is of a kind, each with what it says of itself.
 
     Example:
 
@@ -32,6 +32,7 @@ def run(
         "encoders": _encoders,
         "formats": _formats,
         "defences": _defences,
+        "attacks": _attacks,
     }
     rows = listed[what]()
     if json:
@@ -76,6 +77,12 @@ def _formats() -> list[dict[str, object]]:
     from gamekeeper.exchange import FORMATS
 
     return [{"name": name, "about": form.about} for name, form in FORMATS.items()]
+
+
+def _attacks() -> list[dict[str, object]]:
+    from gamekeeper.audit.attacks import ATTACKS
+
+    return [asdict(attack.card) for attack in ATTACKS.values()]
 
 
 def _defences() -> list[dict[str, object]]:

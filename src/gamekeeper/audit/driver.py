@@ -6,17 +6,19 @@ Fidelity is the share of test inputs on which a surrogate's label is the undefen
 thief's; what they cost is the audit's, and not counted as a thief's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from time import process_time
+from typing import NamedTuple
 
 import numpy as np
 
 from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
 from gamekeeper.audit.attacks._attack import Encode
+from gamekeeper.audit.findings import findings
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
@@ -29,6 +31,7 @@ from gamekeeper.errors import UsageError
 
 _TEST_SHARE, _TEST_MOST = 0.25, 1_000
 _LEAST_INPUTS = 100
+_ASKED_AGAIN = 5  # test inputs, to see whether answers are the same
 Stage = Callable[[str], object]
 
 
@@ -38,6 +41,18 @@ class Reading(StrEnum):
     SCORES = "scores"
     LABELS = "labels"
     RESTORED = "restored scores"
+
+
+class _Copy(NamedTuple):
+    """A surrogate, judged."""
+
+    queries: int
+    fidelity: float
+    cpu_s: float
+    recipe: str
+
+
+_NO_COPY = _Copy(0, 0.0, 0.0, "")
 
 
 class Audit:
@@ -77,6 +92,7 @@ class Audit:
         self._tests, self._pool = inputs[order[:tests]], inputs[order[tests:]]
         stage(f"asking {tests} test inputs")
         self._raw = meter.ask(self._tests)
+        self._again = meter.ask(self._tests[:_ASKED_AGAIN], turn=1)
         self._access = access_of(self._raw)
         self._truth = seen(self._raw, self._tests, self._access, None).labels
         self._classes = self._raw.shape[1] if self._has_scores else int(self._truth.max()) + 1
@@ -97,6 +113,11 @@ class Audit:
         return self._traffic
 
     @property
+    def _left(self) -> int:
+        """Queries for each thief, once the test inputs are paid."""
+        return self._options.budget - len(self._tests) - len(self._again)
+
+    @property
     def _has_scores(self) -> bool:
         return self._access is not Access.LABELS
 
@@ -111,6 +132,7 @@ class Audit:
             test_inputs=len(self._tests),
             paid=self._meter.paid,
             defended=defended,
+            findings=tuple(findings(self._raw, self._again, self._access)),
             left_out=left_out,
             prices=self._options.prices,
         )
@@ -148,7 +170,7 @@ class Audit:
 
     def _curve(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
         """The same thief as often as there are seeds, each with inputs in another order."""
-        found: dict[int, list[tuple[float, float, str]]] = {}
+        each: list[list[_Copy]] = []
         stopped = None
         for number in range(self._options.seeds):
             heard = partial(self._traffic.add, f"{attack.card.name}-{reading}-{number}")
@@ -156,15 +178,16 @@ class Audit:
                 self._meter,
                 self._access,
                 defence,
-                self._options.budget - len(self._tests),
+                self._left,
                 restore=self._way_back(name) if reading is Reading.RESTORED else None,
                 heard=heard if defence is None else lambda inputs: None,
                 explainer=self._explainer,
             )
             rng = np.random.default_rng([self._options.seed, number])
-            stopped = self._play(attack, asking, reading, rng, found, self._sizes(defence))
-        points = [self._point(queries, each) for queries, each in sorted(found.items())]
-        return Curve(attack=attack.card.name, believes=str(reading), points=tuple(points), stopped=stopped)
+            copies, stopped = self._play(attack, asking, reading, rng, self._sizes(defence))
+            each.append(copies)
+        points = tuple(self._point(copies) for copies in _aligned(each))
+        return Curve(attack=attack.card.name, believes=str(reading), points=points, stopped=stopped)
 
     def _way_back(self, name: str) -> Restore:
         """Through a defence, rehearsed once, with a key that is not the owner's."""
@@ -176,7 +199,7 @@ class Audit:
 
     def _sizes(self, defence: Scores | None) -> tuple[int, ...]:
         """At which copies are wanted; every second behind a defence, which takes half the time."""
-        sizes = [size for size in SIZES if size <= self._options.budget - len(self._tests)]
+        sizes = [size for size in SIZES if size <= self._left]
         return tuple(sizes if defence is None else sizes[::-2][::-1])
 
     def _play(
@@ -185,9 +208,8 @@ class Audit:
         asking: Asking,
         reading: Reading,
         rng: np.random.Generator,
-        found: dict[int, list[tuple[float, float, str]]],
         sizes: Sequence[int],
-    ) -> str | None:
+    ) -> tuple[list["_Copy"], str | None]:
         loot = Loot(
             pool=self._pool[rng.permutation(len(self._pool))],
             sizes=sizes,
@@ -197,25 +219,27 @@ class Audit:
             explain=asking.explain if self._explainer else None,
             picture=self._options.picture,
         )
+        copies: list[_Copy] = []
         began = process_time()
         try:
             for surrogate in attack.surrogates(asking.ask, loot, rng):
                 cpu_s = process_time() - began
                 fidelity = float((surrogate.predict(self._tests) == self._truth).mean())
-                found.setdefault(surrogate.queries, []).append((fidelity, cpu_s, surrogate.recipe))
+                copies.append(_Copy(surrogate.queries, fidelity, cpu_s, surrogate.recipe))
                 began = process_time()
         except SpentError as error:
-            return str(error)
-        return None
+            return copies, str(error)
+        return copies, None
 
-    def _point(self, queries: int, each: list[tuple[float, float, str]]) -> Point:
-        cpu_s = float(np.mean([cpu for _, cpu, _ in each]))
+    def _point(self, copies: Sequence["_Copy"]) -> Point:
+        cpu_s = float(np.mean([copy.cpu_s for copy in copies]))
+        queries = max(copy.queries for copy in copies)
         return Point(
             queries=queries,
-            fidelities=tuple(fidelity for fidelity, _, _ in each),
+            fidelities=tuple(copy.fidelity for copy in copies),
             cpu_s=cpu_s,
             usd=_usd(queries, cpu_s, self._options.prices),
-            recipe=each[0][2],
+            recipe=max(copies, key=lambda copy: copy.fidelity).recipe,
         )
 
     def _users(self, defence: Scores | None) -> Users:
@@ -228,6 +252,12 @@ class Audit:
             label_changed=float((given.labels != self._truth).mean()),
             l1=float(np.abs(given.probabilities - plain).sum(axis=1).mean()),
         )
+
+
+def _aligned(each: Sequence[Sequence[_Copy]]) -> Iterator[tuple[_Copy, ...]]:
+    """The n-th copies of all thieves; one who has no more keeps his last, and none at all agrees with nothing."""
+    for number in range(max(map(len, each), default=0)):
+        yield tuple(copies[min(number, len(copies) - 1)] if copies else _NO_COPY for copies in each)
 
 
 def _usd(queries: int, cpu_s: float, prices: Prices) -> float:

@@ -55,14 +55,18 @@ class Meter:
         self._width: int | None = None
         self.paid = len(journal)
 
-    def ask(self, inputs: Array) -> Array:
+    def ask(self, inputs: Array, turn: int = 0) -> Array:
         """Returns raw answers, shape (n, classes), or (n, 1) where the target gives labels.
+
+        Args:
+            inputs: Shape (n, width).
+            turn: Another turn asks what was asked before once more, up to 255.
 
         Raises:
             SpentError: The budget does not hold what is not known yet; nothing of it was asked.
             TargetError: The target failed, or answered nonsense; what came before is kept.
         """
-        ids = ids_of(inputs)
+        ids = ids_of(inputs, turn)
         known = {
             id: np.frombuffer(answer, "<f8") for id, answer in self._journal.known(list(dict.fromkeys(ids))).items()
         }

@@ -121,6 +121,7 @@ class AuditResult:
         test_inputs: On which fidelity is judged.
         paid: Queries that were made of the target, in this run and those before.
         defended: The target as it is, then with each defence.
+        findings: What the interface gives away, in sentences.
         left_out: Attacks and defences that were not tried, each with the reason.
         prices: By which dollars and days were counted.
     """
@@ -130,5 +131,6 @@ class AuditResult:
     test_inputs: int
     paid: int
     defended: tuple[Defended, ...]
+    findings: tuple[str, ...]
     left_out: dict[str, str]
     prices: Prices

@@ -5,7 +5,13 @@ meaning taken out, and the claim's rank among them is an exact p-value with no a
 """
 
 from gamekeeper.evidence.discovery import discoveries
-from gamekeeper.evidence.intervals import wilson_interval
+from gamekeeper.evidence.intervals import exact_interval, wilson_interval
 from gamekeeper.evidence.ranks import rank_p_value, rank_p_values
 
-__all__ = ["discoveries", "rank_p_value", "rank_p_values", "wilson_interval"]
+__all__ = [
+    "discoveries",
+    "exact_interval",
+    "rank_p_value",
+    "rank_p_values",
+    "wilson_interval",
+]

@@ -24,6 +24,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "access": str(result.access),
         "test_inputs": result.test_inputs,
         "paid_queries": result.paid,
+        "findings": list(result.findings),
         "left_out": result.left_out,
         "prices": asdict(result.prices),
         "defences": [_defended(each, result.prices) for each in result.defended],
@@ -39,6 +40,8 @@ def print_audit(result: AuditResult, console: Console) -> None:
         f"fidelity is agreement with the undefended target on {count(result.test_inputs)} test inputs; "
         f"{count(result.paid)} queries were made of it in all",
     )
+    for finding in result.findings:
+        _say(console, finding)
     for name, why in result.left_out.items():
         _say(console, f"left out: {name}: {why}", "dim")
     for sentence in (*best_thief(result.defended[0]), *comparisons(result), *advice(result)):

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.audit.targets import Array
+from gamekeeper.evidence import exact_interval
 
 Answer = Callable[[Array], Array]
 """Inputs, shape (n, width), to probabilities, shape (n, classes)."""
@@ -165,7 +166,7 @@ def _leak(name: str, scores: Array, members: Array) -> Leak:
         threshold = outside[min(int(share * len(outside)), len(outside) - 1)]
         hits = int((inside > threshold).sum())
         found.append(hits / len(inside))
-        intervals.append(_clopper_pearson(hits, len(inside)))
+        intervals.append(exact_interval(hits, len(inside)))
     return Leak(
         attack=name,
         auc=_auc(inside, outside),
@@ -181,11 +182,3 @@ def _auc(inside: Array, outside: Array) -> float:
 
     ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]
     return float((ranks.sum() - len(inside) * (len(inside) + 1) / 2) / (len(inside) * len(outside)))
-
-
-def _clopper_pearson(hits: int, n: int) -> tuple[float, float]:
-    from scipy.stats import beta
-
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
-    return low, high

@@ -1,0 +1,44 @@
+"""What the interface gives away before anybody attacks: how much it says, how exactly, and whether twice the same."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gamekeeper.audit.asking import Access
+from gamekeeper.audit.hidden_width import hidden_width
+from gamekeeper.audit.targets import Array
+
+_ALL_DIGITS = 7  # decimals from which a softmax keeps enough for equations
+_SAME = 1e-9
+
+
+def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
+    """Yields sentences.
+
+    Args:
+        raw: Answers, shape (n, width).
+        again: Answers to the first inputs once more, shape (k, width).
+        access: What answers are.
+    """
+    yield _said(raw, access)
+    differ = int((np.abs(raw[: len(again)] - again).max(axis=1, initial=0) > _SAME).sum())
+    if differ:
+        yield (
+            f"the same query was answered differently {differ} times of {len(again)}: noise that is drawn anew is "
+            "averaged away by asking again"
+        )
+    if access is Access.LOGITS and (width := hidden_width(raw)) is not None and width < raw.shape[1] - 1:
+        yield f"its logits are made of {width} numbers: that is the width of its last hidden layer"
+
+
+def _said(raw: Array, access: Access) -> str:
+    if access is Access.LABELS:
+        return "the interface gives labels alone"
+    decimals = _decimals(raw)
+    digits = "with all their digits" if decimals >= _ALL_DIGITS else f"rounded to {decimals} decimals"
+    return f"the interface gives {access} of {raw.shape[1]} classes, {digits}"
+
+
+def _decimals(raw: Array) -> int:
+    """Decimals that all answers keep to."""
+    return next((d for d in range(_ALL_DIGITS) if np.allclose(raw, raw.round(d), rtol=0, atol=10.0**-9)), _ALL_DIGITS)

@@ -1,0 +1,50 @@
+import numpy as np
+
+from audit.builders import linear_scores, make_inputs
+from gamekeeper.audit.asking import Access
+from gamekeeper.audit.findings import findings
+from gamekeeper.audit.hidden_width import hidden_width
+from gamekeeper.audit.targets import Array
+
+RAW = linear_scores(make_inputs(40))
+
+
+def logits(n: int, classes: int, width: int, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, width)) @ rng.standard_normal((width, classes))
+
+
+def test_decimals_are_told() -> None:
+    """All of them, or how many there are left."""
+    assert "probabilities of 3 classes, with all their digits" in next(findings(RAW, RAW[:5], Access.PROBABILITIES))
+    rounded = RAW.round(2)
+    assert "rounded to 2 decimals" in next(findings(rounded, rounded[:5], Access.PROBABILITIES))
+
+
+def test_different_answers_to_one_query_are_told() -> None:
+    """How many of those asked again."""
+    again = RAW[:5].copy()
+    again[:2] += 0.01
+    assert any("differently 2 times of 5" in said for said in findings(RAW, again, Access.PROBABILITIES))
+    assert len(list(findings(RAW, RAW[:5], Access.PROBABILITIES))) == 1
+
+
+def test_width_is_read_off_logits() -> None:
+    """Exactly; also of log-probabilities, and after rounding to one decimal."""
+    for seed, (n, classes, width) in enumerate([(100, 300, 40), (300, 100, 17), (200, 2_000, 128)]):
+        raw = logits(n, classes, width, seed)
+        assert hidden_width(raw) == width
+        assert hidden_width(raw - np.log(np.exp(raw).sum(axis=1, keepdims=True))) == width
+        assert hidden_width(raw.round(1)) == width
+
+
+def test_width_is_not_claimed_where_nothing_shows_it() -> None:
+    """Too few answers, or as many numbers as classes."""
+    assert hidden_width(logits(30, 300, 40)) is None
+    assert hidden_width(np.random.default_rng(0).standard_normal((200, 50))) is None
+
+
+def test_finding_names_the_width() -> None:
+    """Of a model that gives its logits."""
+    raw = logits(100, 80, 12)
+    assert any("made of 12 numbers" in said for said in findings(raw, raw[:5], Access.LOGITS))

@@ -1,0 +1,19 @@
+from rich.console import Console
+
+from gamekeeper.audit.options import AuditOptions
+from gamekeeper.audit.zoo import zoo
+from gamekeeper.report.zoo import print_zoo, zoo_document
+
+
+def test_zoo_says_what_share_can_be_copied() -> None:
+    """Every kind of model, one small data set; shares with their intervals."""
+    met: list[str] = []
+    specimens = list(zoo(AuditOptions(budget=500, seeds=1, defences=()), met.append, only="iris"))
+    assert len(specimens) == len(met) == 8
+    assert all(each.accuracy > 0.8 for each in specimens)
+    document = zoo_document(specimens)
+    share = next(each for each in document["shares"] if (each["fidelity"], each["usd"]) == (0.9, 10.0))
+    assert share["of"] == 8 and share["interval"][0] <= share["share"] <= share["interval"][1]
+    console = Console(record=True, width=160)
+    print_zoo(specimens, console)
+    assert "copied to 0.90 for under $10" in console.export_text()
