@@ -28,7 +28,16 @@ MAY_KNOW: dict[str, set[str]] = {
     "audit": {"evidence", "casebook", "defences"},
     "hunt": {"exchange", "campaigns", "verdict"},
     "guard": {"exchange", "encoding", "campaigns", "verdict", "evidence", "defences", "casebook", "report"},
-    "report": {"audit.result", "audit.options", "audit.zoo", "evidence", "campaigns.result", "verdict", "exchange"},
+    "report": {
+        "audit.result",
+        "audit.options",
+        "audit.zoo",
+        "audit.privacy",
+        "evidence",
+        "campaigns.result",
+        "verdict",
+        "exchange",
+    },
     "simulate": {"exchange"},
     "_cli": {
         "audit",

@@ -90,6 +90,36 @@ def test_audit_of_nothing_says_what_it_wants(here: Path) -> None:
         run("--out", "audit")
 
 
+RECIPE = """
+import numpy as np
+
+def train(inputs, labels, seed):
+    def answer(some):
+        far = ((some[:, None] - inputs) ** 2).sum(axis=2)
+        sure = np.exp(-far.min(axis=1))[:, None]
+        return np.eye(2)[labels[far.argmin(axis=1)]] * sure * 0.9 + (1 - 0.9 * sure) / 2
+    return answer
+"""
+
+
+def test_training_that_remembers_its_rows_is_told(here: Path) -> None:
+    """How surely, with its interval, and what poison adds."""
+    (here / "our_training.py").write_text(RECIPE)
+    np.save("labels.npy", np.random.default_rng(1).integers(2, size=(300, 1)))
+    told = ["--train", "our_training:train", "--labels", "labels.npy", "--shadows", "6"]
+    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, *told)
+    assert "are found at 1.0% false alarms" in printed and "mislabelled copies" in printed
+    assert "What it tells of its training data" in (here / "audit/report.html").read_text()
+    document = json.loads((here / "audit/audit.json").read_bytes())
+    assert max(leak["auc"] for leak in document["privacy"]["leaks"]) > 0.9
+
+
+def test_training_without_labels_is_refused(here: Path) -> None:
+    """With what is missing."""
+    with pytest.raises(UsageError, match="--labels"):
+        run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--train", "scoring_model:predict")
+
+
 def test_casebook_says_who_ran_it(here: Path) -> None:
     """An audit is for one's own model, and leaves a trace."""
     run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--quiet")

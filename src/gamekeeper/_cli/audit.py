@@ -45,6 +45,13 @@ def run(
         str | None, typer.Option(help="MODULE:FUNCTION, if your interface explains: the near input with another label.")
     ] = None,
     picture: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")] = None,
+    train: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="With --train: true labels of the inputs, whole numbers, a row each.")
+    ] = None,
+    shadows: Annotated[int, typer.Option(help="With --train: models to train for each figure, even.", min=4)] = 16,
     log: Annotated[bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")] = False,
     log_per_day: Annotated[int, typer.Option(help="Queries a day of each thief in that log.", min=1)] = 500,
     per_second: Annotated[float | None, typer.Option(help="Queries a second at most.")] = None,
@@ -75,13 +82,16 @@ def run(
       gamekeeper audit --zoo --budget 3000 --out zoo
     """
     from dataclasses import replace
+    from functools import partial
 
     import orjson
     from rich.console import Console
 
+    from gamekeeper.audit.inputs import read_inputs
     from gamekeeper.audit.options import AuditOptions, Prices
+    from gamekeeper.audit.privacy import privacy_of
     from gamekeeper.audit.run import audit
-    from gamekeeper.audit.targets import callable_target
+    from gamekeeper.audit.targets import callable_target, named_function
     from gamekeeper.errors import UsageError
     from gamekeeper.report.audit import audit_document, print_audit
     from gamekeeper.report.audit_page import render_audit
@@ -114,6 +124,13 @@ def run(
         explainer=callable_target(counterfactuals) if counterfactuals else None,
         log_per_day=log_per_day if log else None,
     )
+    if train is not None:
+        if labels is None:
+            raise UsageError("--train wants --labels, the true labels of the inputs")
+        told_of = partial(told.print, style="dim")
+        recipe, truth = named_function(train), read_inputs(labels)[:, 0].astype(int)
+        privacy = privacy_of(recipe, read_inputs(inputs), truth, models=shadows, seed=seed, stage=told_of)
+        result = replace(result, privacy=privacy)
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
     (out / "report.html").write_text(render_audit(result), encoding="utf-8")

@@ -5,6 +5,7 @@ from statistics import fmean, stdev
 
 from gamekeeper.audit.asking import Access
 from gamekeeper.audit.options import Prices
+from gamekeeper.audit.privacy import Privacy
 
 FIDELITIES = (0.80, 0.90, 0.95, 0.99)
 """To which the cost of a copy is told."""
@@ -124,6 +125,7 @@ class AuditResult:
         findings: What the interface gives away, in sentences.
         left_out: Attacks and defences that were not tried, each with the reason.
         prices: By which dollars and days were counted.
+        privacy: What the recipe tells of its rows; None if none was named.
     """
 
     target: str
@@ -134,3 +136,4 @@ class AuditResult:
     findings: tuple[str, ...]
     left_out: dict[str, str]
     prices: Prices
+    privacy: Privacy | None = None

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gamekeeper.audit.options import Prices
+from gamekeeper.audit.privacy.membership import FALSE_ALARMS
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
 from gamekeeper.report.words import count, one_line
 
@@ -25,6 +26,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "test_inputs": result.test_inputs,
         "paid_queries": result.paid,
         "findings": list(result.findings),
+        "privacy": asdict(result.privacy) if result.privacy else None,
         "left_out": result.left_out,
         "prices": asdict(result.prices),
         "defences": [_defended(each, result.prices) for each in result.defended],
@@ -42,6 +44,8 @@ def print_audit(result: AuditResult, console: Console) -> None:
     )
     for finding in result.findings:
         _say(console, finding)
+    for sentence in privacy_sentences(result):
+        _say(console, sentence)
     for name, why in result.left_out.items():
         _say(console, f"left out: {name}: {why}", "dim")
     for sentence in (*best_thief(result.defended[0]), *comparisons(result), *advice(result)):
@@ -135,6 +139,24 @@ def comparisons(result: AuditResult) -> Iterator[str]:
         yield f"without the API, {count(labels)} inputs labelled by hand would cost ${usd:,.2f}"
     if prices.owner:
         yield f"the model cost its owner ${prices.owner:,.0f}: the copy costs {point.usd / prices.owner:.2%} of that"
+
+
+def privacy_sentences(result: AuditResult) -> Iterator[str]:
+    """Yields how surely members of the training data are told, at few false alarms, and what poison adds."""
+    if result.privacy is None:
+        return
+    best = max(result.privacy.leaks, key=lambda leak: leak.found)
+    for number, share in enumerate(FALSE_ALARMS):
+        low, high = best.intervals[number]
+        yield (
+            f"of rows that were trained on, {best.found[number]:.1%} (95 % interval {low:.1%} to {high:.1%}) are found "
+            f"at {share:.1%} false alarms, by {best.attack} with {result.privacy.models - 1} shadow models"
+        )
+    clean, poisoned = (max(leak.found[0] for leak in each) for each in (result.privacy.clean, result.privacy.poisoned))
+    yield (
+        f"with {result.privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such rows are found "
+        f"at {FALSE_ALARMS[0]:.0%} false alarms; {clean:.1%} without"
+    )
 
 
 def _labels_to(plain: Defended, fidelity: float) -> int | None:

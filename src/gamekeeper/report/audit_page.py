@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
-from gamekeeper.report.audit import advice, best_thief, comparisons, headline, usd
+from gamekeeper.report.audit import advice, best_thief, comparisons, headline, privacy_sentences, usd
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, axis, layout
 from gamekeeper.report.words import count, one_line
@@ -35,6 +35,7 @@ def render_audit(result: AuditResult) -> str:
         result=result,
         headline=headline(result),
         sentences=[*best_thief(result.defended[0]), *comparisons(result)],
+        privacy=list(privacy_sentences(result)),
         advice=list(advice(result)),
         pictures=pictures,
         fidelities=FIDELITIES,

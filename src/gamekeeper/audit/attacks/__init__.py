@@ -1,14 +1,14 @@
-"""Ways to a surrogate, one a file."""
+"""Ways to a surrogate, one a file; in this order, the hungriest last, for all share one budget."""
 
 from gamekeeper.audit.attacks import (  # isort: skip
     learned_copy,
     equation_solving,
     tree_paths,
-    relu_networks,
-    boundary_walk,
     active_selection,
     head_stealing,
     counterfactuals,
+    relu_networks,
+    boundary_walk,
 )
 from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Interface, Loot, Surrogate
 

@@ -1,7 +1,7 @@
 """What can be audited."""
 
 from gamekeeper.audit.targets._target import Array, Target, TargetError
-from gamekeeper.audit.targets.callables import CallableTarget, callable_target
+from gamekeeper.audit.targets.callables import CallableTarget, callable_target, named_function
 from gamekeeper.audit.targets.estimators import EstimatorTarget, estimator_target
 from gamekeeper.audit.targets.http import HttpTarget, HttpTargetSpec, http_target
 from gamekeeper.audit.targets.tensors import TensorTarget, onnx_target, torch_target
@@ -18,6 +18,7 @@ __all__ = [
     "callable_target",
     "estimator_target",
     "http_target",
+    "named_function",
     "onnx_target",
     "torch_target",
 ]

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,15 @@ def callable_target(spec: str) -> CallableTarget:
     Raises:
         UsageError: There is no such module or function.
     """
+    return CallableTarget(named_function(spec), spec)
+
+
+def named_function(spec: str) -> Callable[..., Any]:
+    """Returns the function that `module:function` names.
+
+    Raises:
+        UsageError: There is no such module or function.
+    """
     module, _, name = spec.partition(":")
     if not module or not name:
         raise UsageError(f'"{spec}" is no target; expected MODULE:FUNCTION, or a file')
@@ -49,4 +59,4 @@ def callable_target(spec: str) -> CallableTarget:
         raise UsageError(f'module "{module}" has no "{name}"') from error
     if not callable(function):
         raise UsageError(f'"{name}" of module "{module}" is a {type(function).__name__}; a target is called')
-    return CallableTarget(function, spec)
+    return function  # type: ignore[no-any-return]

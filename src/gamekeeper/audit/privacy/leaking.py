@@ -1,0 +1,100 @@
+"""How much a training recipe tells of its rows: membership as it is, and with poison among the rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gamekeeper.audit.privacy.membership import Leak, Recipe, leaks, train_shadows
+from gamekeeper.audit.privacy.poisoning import poisoned_leaks
+from gamekeeper.audit.targets import Array, TargetError
+from gamekeeper.errors import UsageError
+
+_COPIES = 4
+_AIMED_SHARE, _AIMED_MOST = 0.05, 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """What a recipe tells of its rows.
+
+    Args:
+        leaks: One for each attack.
+        copies: Mislabelled copies of each row that poison aims at.
+        clean: Of the rows that poison aims at, without it.
+        poisoned: Of the same rows with it.
+        models: That were trained for each.
+    """
+
+    leaks: tuple[Leak, ...]
+    copies: int
+    clean: tuple[Leak, ...]
+    poisoned: tuple[Leak, ...]
+    models: int
+
+
+def privacy_of(
+    fit: Recipe,
+    inputs: Array,
+    labels: Array,
+    *,
+    models: int,
+    seed: int,
+    stage: Callable[[str], object] = lambda what: None,
+) -> Privacy:
+    """Trains models by a recipe and asks them who was in their data.
+
+    Args:
+        fit: Takes inputs, labels and a seed; returns a function of inputs that gives probabilities.
+        inputs: Rows of the training data, shape (n, width).
+        labels: Theirs, from 0, shape (n,).
+        models: To train for each figure, 4 at least, even.
+        seed: Of what is drawn.
+        stage: Told of what is begun.
+
+    Raises:
+        UsageError: Inputs and labels do not fit, or there are too few models.
+        TargetError: The recipe failed, or its models give no probabilities of every class.
+    """
+    _require_fitting(inputs, labels, models)
+    checked = _checked(fit, int(labels.max()) + 1)
+    aimed = min(_AIMED_MOST, max(10, int(_AIMED_SHARE * len(inputs))))
+    stage(f"membership: training {models} models")
+    plain = leaks(train_shadows(checked, inputs, labels, models, np.random.default_rng(seed)))
+    with_poison = []
+    for copies in (0, _COPIES):
+        stage(f"poison: training {models} models with {copies} copies of each of {aimed} rows")
+        rng = np.random.default_rng([seed, 1])
+        with_poison.append(poisoned_leaks(checked, inputs, labels, rng, copies=copies, aimed=aimed, models=models))
+    return Privacy(leaks=plain, copies=_COPIES, clean=with_poison[0], poisoned=with_poison[1], models=models)
+
+
+def _require_fitting(inputs: Array, labels: Array, models: int) -> None:
+    if labels.shape != (len(inputs),):
+        raise UsageError(f"{len(inputs)} inputs want as many labels; found {labels.shape}")
+    if len(labels) < 100 or labels.min() < 0 or (labels != np.round(labels)).any() or len(np.unique(labels)) < 2:
+        raise UsageError(
+            "membership wants 100 rows at least, with labels that are whole numbers from 0, of two classes"
+        )
+    if models < 4 or models % 2:
+        raise UsageError(f"{models} models: membership wants an even number, 4 at least")
+
+
+def _checked(fit: Recipe, classes: int) -> Recipe:
+    """The recipe, its failures and odd answers told as the target's."""
+
+    def checked(inputs: Array, labels: Array, seed: int) -> Callable[[Array], Array]:
+        try:
+            answer = fit(inputs, labels, seed)
+        except Exception as error:
+            raise TargetError(f"the recipe failed on {len(inputs)} rows: {type(error).__name__}: {error}") from error
+
+        def asked(some: Array) -> Array:
+            given = np.asarray(answer(some), np.float64)
+            if given.shape != (len(some), classes) or not np.isfinite(given).all():
+                raise TargetError(f"a model of the recipe answered {given.shape}; expected ({len(some)}, {classes})")
+            return given
+
+        return asked
+
+    return checked
