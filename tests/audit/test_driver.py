@@ -5,7 +5,7 @@ import pytest
 
 from audit.builders import Counting, linear_labels, linear_scores, make_inputs, make_meter, make_target
 from gamekeeper.audit.asking import Access, access_of, probabilities_of
-from gamekeeper.audit.driver import Audit
+from gamekeeper.audit.driver import Audit, _aligned, _Copy
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.errors import UsageError
@@ -53,8 +53,8 @@ def test_users_pay_for_defences_as_well(result: AuditResult) -> None:
 
 
 def test_every_point_has_all_seeds(result: AuditResult) -> None:
-    """Intervals are over the same thieves."""
-    points = [p for d in result.defended for c in d.curves for p in c.points]
+    """Intervals are over the same thieves, where the budget let all of them play."""
+    points = [p for d in result.defended for c in d.curves for p in c.points if c.stopped is None]
     assert points and all(len(point.fidelities) == 2 for point in points)
 
 
@@ -90,6 +90,18 @@ def test_what_cannot_be_audited_is_refused(fields: dict[str, object], said: str,
     """With what is missing."""
     with pytest.raises(UsageError, match=said):
         play(tmp_path, **fields)  # type: ignore[arg-type]
+
+
+def test_attack_that_came_to_nothing_is_listed(result: AuditResult) -> None:
+    """A linear model is no tree."""
+    assert "another kind" in result.left_out["path-finding"]
+
+
+def test_thief_without_a_copy_agrees_with_nothing_and_one_without_more_keeps_his_last() -> None:
+    """So that every point rests on all who played."""
+    one, two = _Copy(10, 0.8, 0.0, "a"), _Copy(20, 0.9, 0.0, "b")
+    points = list(_aligned([[one, two], [one], []]))
+    assert [[copy.fidelity for copy in point] for point in points] == [[0.8, 0.8, 0.0], [0.9, 0.8, 0.0]]
 
 
 def test_logits_are_known_by_their_rows() -> None:

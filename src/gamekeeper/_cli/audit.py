@@ -152,12 +152,13 @@ def _zoo(options: "AuditOptions", out: Path, told: "Console", json: bool, quiet:
     from gamekeeper.audit.zoo import zoo
     from gamekeeper.report.zoo import print_zoo, zoo_document
 
-    specimens = list(zoo(replace(options, defences=()), met=lambda name: told.print(name, style="dim")))
-    document = orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "zoo.json").write_bytes(document)
+    specimens = []
+    for specimen in zoo(replace(options, defences=()), met=lambda name: told.print(name, style="dim")):
+        specimens.append(specimen)  # written after each, for the whole takes a while
+        (out / "zoo.json").write_bytes(orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2))
     if json:
-        print(document.decode())
+        print((out / "zoo.json").read_text(encoding="utf-8"))
     elif not quiet:
         print_zoo(specimens, Console(no_color=no_color or None))
 

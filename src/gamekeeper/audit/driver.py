@@ -133,7 +133,7 @@ class Audit:
             paid=self._meter.paid,
             defended=defended,
             findings=tuple(findings(self._raw, self._again, self._access)),
-            left_out=left_out,
+            left_out=left_out | _without_copy(defended[0]),
             prices=self._options.prices,
         )
 
@@ -178,14 +178,15 @@ class Audit:
                 self._meter,
                 self._access,
                 defence,
-                self._left,
+                self._left // self._options.seeds if attack.card.makes_inputs else self._left,
                 restore=self._way_back(name) if reading is Reading.RESTORED else None,
                 heard=heard if defence is None else lambda inputs: None,
                 explainer=self._explainer,
             )
             rng = np.random.default_rng([self._options.seed, number])
             copies, stopped = self._play(attack, asking, reading, rng, self._sizes(defence))
-            each.append(copies)
+            if copies or stopped is None:  # one who could not play for want of queries says nothing
+                each.append(copies)
         points = tuple(self._point(copies) for copies in _aligned(each))
         return Curve(attack=attack.card.name, believes=str(reading), points=points, stopped=stopped)
 
@@ -252,6 +253,13 @@ class Audit:
             label_changed=float((given.labels != self._truth).mean()),
             l1=float(np.abs(given.probabilities - plain).sum(axis=1).mean()),
         )
+
+
+def _without_copy(plain: Defended) -> dict[str, str]:
+    """Attacks that were tried and came to nothing, and why."""
+    found = {curve.attack for curve in plain.curves if curve.points}
+    tried = {curve.attack: curve.stopped for curve in plain.curves if curve.attack not in found}
+    return {name: stopped or "it was tried, and is for targets of another kind" for name, stopped in tried.items()}
 
 
 def _aligned(each: Sequence[Sequence[_Copy]]) -> Iterator[tuple[_Copy, ...]]:

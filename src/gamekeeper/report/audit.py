@@ -154,8 +154,8 @@ def privacy_sentences(result: AuditResult) -> Iterator[str]:
         )
     clean, poisoned = (max(leak.found[0] for leak in each) for each in (result.privacy.clean, result.privacy.poisoned))
     yield (
-        f"with {result.privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such rows are found "
-        f"at {FALSE_ALARMS[0]:.0%} false alarms; {clean:.1%} without"
+        f"with {result.privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such rows are "
+        f"found at {FALSE_ALARMS[0]:.0%} false alarms; {clean:.1%} without"
     )
 
 

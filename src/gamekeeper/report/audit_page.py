@@ -54,12 +54,13 @@ def _attacks(plain: Defended) -> Picture:
             "Fidelity against queries, the mean over seeds with its 95 % interval as a bar. "
             f"{_reached(plain)} Queries are drawn by their logarithm."
         ),
-        figure={"data": lines, "layout": _plane()},
+        figure={"data": lines, "layout": _plane(lines)},
     )
 
 
 def _defences(defended: Sequence[Defended]) -> Picture:
     best = [(each.defence, _best_by_queries(each.curves)) for each in defended]
+    lines = [_line(name, points, number) for number, (name, points) in enumerate(best) if points]
     return Picture(
         id="defences",
         kind="curves",
@@ -68,10 +69,7 @@ def _defences(defended: Sequence[Defended]) -> Picture:
             "At each number of queries the best of all thieves, those who know of the defence included. A defence that "
             "helps lies below the line without one. " + " ".join(_reached(each) for each in defended[1:])
         ),
-        figure={
-            "data": [_line(name, points, number) for number, (name, points) in enumerate(best) if points],
-            "layout": _plane(),
-        },
+        figure={"data": lines, "layout": _plane(lines)},
     )
 
 
@@ -116,10 +114,12 @@ def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
     }
 
 
-def _plane() -> dict[str, Any]:
+def _plane(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """From a tenth below the worst copy up; fidelities of copies lie close together."""
+    lowest = max(0.0, min((y for line in lines for y in line["y"]), default=0.0) - 0.1)
     return layout(left=48) | {
-        "xaxis": axis("queries") | {"type": "log", "dtick": 1, "minor": {"dtick": "D2"}},
-        "yaxis": axis("fidelity") | {"range": [0, 1.02]},
+        "xaxis": axis("queries") | {"type": "log", "dtick": "D2"},
+        "yaxis": axis("fidelity") | {"range": [lowest, 1.01]},
         "hovermode": "closest",
         "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"},
         "margin": {"l": 48, "r": 8, "t": 8, "b": 120},

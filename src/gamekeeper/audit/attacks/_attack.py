@@ -25,6 +25,7 @@ class AttackCard:
         source: Where it is from, and what differs here.
         extra: Extra that it needs; None for none.
         under_defences: Whether it is played behind defences too; not if it differs in the choice of inputs alone.
+        makes_inputs: Whether it asks what it makes up; then its thieves share what the audit has left to spend.
         maturity: How far it is tested.
     """
 
@@ -35,6 +36,7 @@ class AttackCard:
     source: str
     extra: str | None = None
     under_defences: bool = True
+    makes_inputs: bool = False
     maturity: Maturity = "tested"
 
 

@@ -35,6 +35,7 @@ class BoundaryWalk:
         needs="Labels, and inputs of different labels.",
         fits="Linear models that give labels alone.",
         source="Lowd & Meek, KDD 2005; Tramer et al., USENIX Security 2016, section 4.3; all classes at once is ours.",
+        makes_inputs=True,
         extra="audit",
         under_defences=False,
     )

@@ -40,7 +40,7 @@ _CONFIRMED = 1e-5  # of the bend, by which the meeting point may be off
 _RANK_ONE = 1e-3  # second singular value over the first
 _ON_PLANE = 1e-5  # of a kink from the plane of a known unit
 _SURE_UNIT = 1e-6  # of the largest output weight; a unit below it was a mistake
-_MOST_STALE = 20  # lines in a row without a new unit, before it is given up
+_MOST_STALE = 8  # lines in a row without a new unit, before it is given up
 _STALE_AT_LAST = 3  # the same, once the domain is explained: units of which few inputs know
 _SURE = 1e-250  # a softmax keeps its digits down to here; what is nought has been rounded
 _TIGHT = 1e-3  # log-odds, median error on inputs of the domain, of a copy worth the name
@@ -57,6 +57,7 @@ class ReluNetworks:
         needs="Probabilities or logits with all their digits.",
         fits="One hidden layer of ReLU units, up to 256 inputs; linear models come out as well.",
         source="Jagielski et al., USENIX Security 2020; Carlini et al., CRYPTO 2020; without sign recovery, ours.",
+        makes_inputs=True,
     )
 
     def why_not(self, interface: Interface) -> str | None:
