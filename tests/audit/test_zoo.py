@@ -1,5 +1,8 @@
+import pytest
 from rich.console import Console
+from sklearn.naive_bayes import GaussianNB
 
+from gamekeeper.audit import zoo as module
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.zoo import zoo
 from gamekeeper.report.zoo import print_zoo, zoo_document
@@ -17,3 +20,13 @@ def test_zoo_says_what_share_can_be_copied() -> None:
     console = Console(record=True, width=160)
     print_zoo(specimens, console)
     assert "copied to 0.90 for under $10" in console.export_text()
+
+
+def test_every_data_set_is_halved_between_owner_and_thief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one with an odd number of rows."""
+    met = []
+    monkeypatch.setattr(module, "_kinds", lambda seed: {"naive Bayes": GaussianNB})
+    monkeypatch.setattr(module, "_audited", lambda name, model, inputs, options: met.append(len(inputs)))
+    found = {each.data: each.accuracy for each in zoo(AuditOptions(budget=500))}
+    assert {"iris", "wine", "breast_cancer", "digits", "diabetes above its median"} <= found.keys()
+    assert 284 in met and all(accuracy > 0.6 for accuracy in found.values())

@@ -58,7 +58,7 @@ def zoo(options: AuditOptions, met: Callable[[str], object] = lambda name: None,
         if only not in name:
             continue
         order = np.random.default_rng(options.seed).permutation(len(inputs))
-        ours, theirs = np.split(order, 2)
+        ours, theirs = np.array_split(order, 2)
         for kind, make in _kinds(options.seed).items():
             met(f"{kind} on {name}")
             model = make().fit(inputs[ours], labels[ours])
