@@ -29,4 +29,4 @@ def test_every_data_set_is_halved_between_owner_and_thief(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "_audited", lambda name, model, inputs, options: met.append(len(inputs)))
     found = {each.data: each.accuracy for each in zoo(AuditOptions(budget=500))}
     assert {"iris", "wine", "breast_cancer", "digits", "diabetes above its median"} <= found.keys()
-    assert 284 in met and all(accuracy > 0.6 for accuracy in found.values())
+    assert 284 in met and all(accuracy > 0.5 for accuracy in found.values())
