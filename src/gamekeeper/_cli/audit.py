@@ -114,6 +114,8 @@ def run(
         return
     if target is None or inputs is None:
         raise UsageError("an audit wants a target and --inputs, or --zoo")
+    if train is not None and labels is None:
+        raise UsageError("--train wants --labels, the true labels of the inputs")
     result = audit(
         _target(target, trust_file),
         inputs,
@@ -124,9 +126,7 @@ def run(
         explainer=callable_target(counterfactuals) if counterfactuals else None,
         log_per_day=log_per_day if log else None,
     )
-    if train is not None:
-        if labels is None:
-            raise UsageError("--train wants --labels, the true labels of the inputs")
+    if train is not None and labels is not None:
         told_of = partial(told.print, style="dim")
         recipe, truth = named_function(train), read_inputs(labels)[:, 0].astype(int)
         privacy = privacy_of(recipe, read_inputs(inputs), truth, models=shadows, seed=seed, stage=told_of)
