@@ -25,7 +25,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "verdict": {"exchange", "encoding", "signals", "linking", "evidence"},
     "campaigns": {"exchange", "encoding", "signals", "linking", "evidence", "verdict"},
     "defences": set(),
-    "audit": {"evidence", "casebook", "defences"},
+    "audit": {"evidence", "casebook", "defences", "encoding"},
     "hunt": {"exchange", "campaigns", "verdict"},
     "guard": {"exchange", "encoding", "campaigns", "verdict", "evidence", "defences", "casebook", "report"},
     "report": {

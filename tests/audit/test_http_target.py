@@ -12,7 +12,8 @@ import pytest
 
 from audit.builders import linear_scores, make_inputs
 from gamekeeper.audit.targets import TargetError
-from gamekeeper.audit.targets.http import HttpTarget, HttpTargetSpec, http_target
+from gamekeeper.audit.targets.description import Endpoint, read_endpoint
+from gamekeeper.audit.targets.http import HttpTarget
 from gamekeeper.errors import InputError
 
 Script = Callable[[dict[str, Any]], tuple[int, bytes, dict[str, str]]]
@@ -70,7 +71,7 @@ def server() -> Iterator[Server]:
 
 
 def make_target(server: Server, slept: list[float] | None = None, **fields: Any) -> HttpTarget:
-    spec = HttpTargetSpec(**{"url": server.url, **fields})
+    spec = Endpoint(**{"url": server.url, **fields})
     return HttpTarget(spec, sleep=(slept if slept is not None else []).append)
 
 
@@ -161,10 +162,10 @@ def test_description_is_read_with_its_secrets(server: Server, tmp_path: Path) ->
     path.write_text(
         f'format = "gamekeeper/target@1"\nurl = "{server.url}"\nheaders = {{authorization = "env:MODEL_KEY"}}\n'
     )
-    target = http_target(path, {"MODEL_KEY": "Bearer hush"})
+    target = HttpTarget(read_endpoint(path, {"MODEL_KEY": "Bearer hush"}))
     target.ask(make_inputs(2))
     assert {name.lower(): value for name, value in server.asked[0][2].items()}["authorization"] == "Bearer hush"
-    assert "hush" not in repr(target._spec)
+    assert "hush" not in repr(target._endpoint)
 
 
 def test_all_faults_of_a_description_come_together(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_all_faults_of_a_description_come_together(tmp_path: Path) -> None:
     path = tmp_path / "target.toml"
     path.write_text('url = "ftp://x"\nrow = "a"\nbatch = "many"\n')
     with pytest.raises(InputError) as raised:
-        http_target(path, {})
+        read_endpoint(path, {})
     wanted = ("no description", "no address", "setting row", "batch is of another kind")
     assert all(words in str(raised.value) for words in wanted)
 
@@ -182,9 +183,9 @@ def test_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     path = tmp_path / "target.toml"
     path.write_text('format = "gamekeeper/target@1"\nurl = "http://x"\nheaders = {authorization = "env:NO_SUCH"}\n')
     with pytest.raises(InputError, match="authorization: the environment has no such variable"):
-        http_target(path, {})
+        read_endpoint(path, {})
 
 
 def test_address_is_named_without_its_password() -> None:
     """Names go into reports and casebooks."""
-    assert HttpTarget(HttpTargetSpec(url="https://me:hush@host:8/score?key=hush")).name == "https://host:8/score"
+    assert HttpTarget(Endpoint(url="https://me:hush@host:8/score?key=hush")).name == "https://host:8/score"

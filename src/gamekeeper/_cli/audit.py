@@ -1,6 +1,8 @@
 """`gamekeeper audit`: attack a model of one's own, before others do."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gamekeeper.audit.options import AuditOptions
+    from gamekeeper.audit.result import AuditResult
     from gamekeeper.audit.targets import Target
 
 NAME = "audit"
@@ -27,17 +30,37 @@ def run(
     inputs: Annotated[
         Path | None, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="For a language model, or one that gives embeddings: .txt, .jsonl, .csv or .parquet."),
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="With --prompts: regular expression of the final answer in a reply.")
+    ] = None,
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="With --prompts: MODULE:FUNCTION gives vectors, not texts.")
+    ] = False,
     zoo: Annotated[bool, typer.Option("--zoo", help="Audit a few dozen models on public data instead.")] = False,
     budget: Annotated[int, typer.Option(help="Queries of the target, all runs together.", min=1)] = 10_000,
+    budget_tokens: Annotated[int | None, typer.Option(help="Tokens read and written, likewise.", min=1)] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars by the prices given, likewise.", min=0)] = None,
     defence: Annotated[
         list[str] | None, typer.Option(help="See `gamekeeper list defences`; may be given more than once.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Thieves of each kind; intervals are over them.", min=1)] = 3,
     usd_per_query: Annotated[float, typer.Option(help="What you charge, in dollars.", min=0)] = 0.001,
+    usd_per_million_read: Annotated[
+        float, typer.Option(help="And for a million tokens that a language model reads.", min=0)
+    ] = 0.0,
+    usd_per_million_written: Annotated[float, typer.Option(help="And for a million that it writes.", min=0)] = 0.0,
     usd_per_input: Annotated[float, typer.Option(help="What an unlabelled input costs a thief.", min=0)] = 0.0,
     usd_per_label: Annotated[float | None, typer.Option(help="What labelling an input by hand costs.", min=0)] = None,
+    usd_per_account: Annotated[float, typer.Option(help="What an account more costs a thief.", min=0)] = 1.0,
     owner_usd: Annotated[float | None, typer.Option(help="What the model cost you, to compare with.", min=0)] = None,
     queries_per_day: Annotated[int | None, typer.Option(help="Your limit on an account, for days.", min=1)] = None,
+    honest_queries: Annotated[
+        int, typer.Option(help="Inputs that an honest account asks in the time an account's budget is for.", min=1)
+    ] = 200,
     encoder: Annotated[
         str | None, typer.Option(help="MODULE:FUNCTION, a public encoder that your model may be built on.")
     ] = None,
@@ -79,75 +102,145 @@ def run(
 
       gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit --defence rounding
 
+      gamekeeper audit chat.toml --prompts prompts.jsonl --out audit --budget 2000 --budget-usd 20
+
       gamekeeper audit --zoo --budget 3000 --out zoo
     """
-    from dataclasses import replace
-    from functools import partial
-
     import orjson
     from rich.console import Console
 
-    from gamekeeper.audit.inputs import read_inputs
     from gamekeeper.audit.options import AuditOptions, Prices
-    from gamekeeper.audit.privacy import privacy_of
-    from gamekeeper.audit.run import audit
-    from gamekeeper.audit.targets import callable_target, named_function
     from gamekeeper.errors import UsageError
     from gamekeeper.report.audit import audit_document, print_audit
     from gamekeeper.report.audit_page import render_audit
 
-    told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
+    told, shown = Console(stderr=True, quiet=quiet, no_color=no_color or None), Console(no_color=no_color or None)
     prices = Prices(
         per_query=usd_per_query,
+        per_million_read=usd_per_million_read,
+        per_million_written=usd_per_million_written,
         per_input=usd_per_input,
         per_label=usd_per_label,
+        per_account=usd_per_account,
         owner=owner_usd,
         queries_per_day=queries_per_day,
     )
     options = AuditOptions(
-        budget=budget, seeds=seeds, seed=seed, per_s=per_second, prices=prices, picture=_sides(picture)
+        budget=budget,
+        tokens=budget_tokens,
+        usd=budget_usd,
+        seeds=seeds,
+        seed=seed,
+        per_s=per_second,
+        prices=prices,
+        picture=_sides(picture),
+        honest_queries=honest_queries,
+        **({} if defence is None else {"defences": _known(defence)}),
     )
-    if defence is not None:
-        options = replace(options, defences=_known(defence))
     if zoo:
-        _zoo(options, out, told, json, quiet, no_color)
+        _zoo(options, out, told, None if quiet else shown, json)
         return
-    if target is None or inputs is None:
-        raise UsageError("an audit wants a target and --inputs, or --zoo")
+    if target is None or (inputs is None) == (prompts is None):
+        raise UsageError("an audit wants a target, and --inputs or --prompts; or --zoo")
     if train is not None and labels is None:
         raise UsageError("--train wants --labels, the true labels of the inputs")
-    result = audit(
-        _target(target, trust_file),
-        inputs,
-        out,
-        options,
-        stage=lambda what: told.print(what, style="dim"),
-        encode=callable_target(encoder).ask if encoder else None,
-        explainer=callable_target(counterfactuals) if counterfactuals else None,
-        log_per_day=log_per_day if log else None,
-    )
-    if train is not None and labels is not None:
-        told_of = partial(told.print, style="dim")
-        recipe, truth = named_function(train), read_inputs(labels)[:, 0].astype(int)
-        privacy = privacy_of(recipe, read_inputs(inputs), truth, models=shadows, seed=seed, stage=told_of)
-        result = replace(result, privacy=privacy)
+    job = _Job(out, options, lambda what: told.print(what, style="dim"), log_per_day if log else None)
+    if prompts is not None:
+        result = job.text(target, prompts, answer, embeddings)
+    else:
+        assert inputs is not None
+        result = job.rows(_target(target, trust_file), inputs, encoder, counterfactuals)
+        result = job.with_privacy(result, inputs, train, labels, shadows)
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
     (out / "report.html").write_text(render_audit(result), encoding="utf-8")
     if json:
         print(document.decode())
     elif not quiet:
-        print_audit(result, Console(no_color=no_color or None))
+        print_audit(result, shown)
         print(f"{out / 'report.html'} shows it")
     best = result.defended[0].best
     raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
 
 
-def _zoo(options: "AuditOptions", out: Path, told: "Console", json: bool, quiet: bool, no_color: bool) -> None:
-    from dataclasses import replace
+@dataclass(frozen=True)
+class _Job:
+    """What audits of all kinds of target are told alike."""
 
+    out: Path
+    options: "AuditOptions"
+    stage: Callable[[str], object]
+    log_per_day: int | None
+
+    def rows(self, target: "Target", inputs: Path, encoder: str | None, counterfactuals: str | None) -> "AuditResult":
+        from gamekeeper.audit.run import audit
+        from gamekeeper.audit.targets import callable_target
+
+        return audit(
+            target,
+            inputs,
+            self.out,
+            self.options,
+            self.stage,
+            encode=callable_target(encoder).ask if encoder else None,
+            explainer=callable_target(counterfactuals) if counterfactuals else None,
+            log_per_day=self.log_per_day,
+        )
+
+    def text(self, target: str, prompts: Path, answer: str | None, embeddings: bool) -> "AuditResult":
+        from gamekeeper.audit.run import audit_language, audit_vectors
+        from gamekeeper.audit.targets import (
+            CallableVectors,
+            ChatTarget,
+            VectorTarget,
+            WritingCallable,
+            named_function,
+            read_endpoint,
+        )
+        from gamekeeper.errors import UsageError
+
+        given = (prompts, self.out, self.options, self.stage)
+        if not target.endswith(".toml"):
+            function = named_function(target)
+            if embeddings:
+                return audit_vectors(CallableVectors(function, target), *given, log_per_day=self.log_per_day)
+            made = WritingCallable(function, target)
+            return audit_language(made, *given, pattern=_pattern(answer), log_per_day=self.log_per_day)
+        endpoint = read_endpoint(Path(target))
+        if endpoint.embeddings is not None:
+            return audit_vectors(VectorTarget(endpoint), *given, log_per_day=self.log_per_day)
+        if endpoint.chat is None:
+            raise UsageError(f"{target} names no model behind `chat` or `embeddings`, and --prompts asks with text")
+        chat = ChatTarget(endpoint)
+        return audit_language(chat, *given, pattern=_pattern(answer), log_per_day=self.log_per_day)
+
+    def with_privacy(
+        self, result: "AuditResult", inputs: Path, train: str | None, labels: Path | None, shadows: int
+    ) -> "AuditResult":
+        if train is None or labels is None:
+            return result
+        from gamekeeper.audit.inputs import read_inputs
+        from gamekeeper.audit.privacy import privacy_of
+        from gamekeeper.audit.targets import named_function
+
+        recipe, truth = named_function(train), read_inputs(labels)[:, 0].astype(int)
+        seed = self.options.seed
+        privacy = privacy_of(recipe, read_inputs(inputs), truth, models=shadows, seed=seed, stage=self.stage)
+        return replace(result, privacy=privacy)
+
+
+def _pattern(answer: str | None) -> str | None:
+    from gamekeeper.errors import UsageError
+
+    try:
+        re.compile(answer or "")
+    except re.error as error:
+        raise UsageError(f"--answer {answer!r} is no regular expression: {error}") from error
+    return answer
+
+
+def _zoo(options: "AuditOptions", out: Path, told: "Console", shown: "Console | None", json: bool) -> None:
     import orjson
-    from rich.console import Console
 
     from gamekeeper.audit.zoo import zoo
     from gamekeeper.report.zoo import print_zoo, zoo_document
@@ -159,8 +252,8 @@ def _zoo(options: "AuditOptions", out: Path, told: "Console", json: bool, quiet:
         (out / "zoo.json").write_bytes(orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2))
     if json:
         print((out / "zoo.json").read_text(encoding="utf-8"))
-    elif not quiet:
-        print_zoo(specimens, Console(no_color=no_color or None))
+    elif shown is not None:
+        print_zoo(specimens, shown)
 
 
 def _sides(picture: str | None) -> tuple[int, int] | None:
@@ -175,20 +268,20 @@ def _sides(picture: str | None) -> tuple[int, int] | None:
 
 
 def _known(defences: list[str]) -> tuple[str, ...]:
-    from gamekeeper.defences import DEFENCES
+    from gamekeeper.audit.barriers import defence_names
     from gamekeeper.errors import UsageError
 
-    if unknown := sorted(set(defences) - DEFENCES.keys()):
-        raise UsageError(f"no defence {', '.join(unknown)}; there are {', '.join(DEFENCES)}")
+    if unknown := sorted(set(defences) - set(defence_names())):
+        raise UsageError(f"no defence {', '.join(unknown)}; there are {', '.join(defence_names())}")
     return tuple(dict.fromkeys(defences))
 
 
 def _target(spec: str, trust_file: bool) -> "Target":
-    from gamekeeper.audit.targets import callable_target, estimator_target, http_target, onnx_target, torch_target
+    from gamekeeper.audit.targets import callable_target, estimator_target, onnx_target, torch_target
     from gamekeeper.errors import UsageError
 
     readers: dict[str, Callable[[Path], Target]] = {
-        ".toml": http_target,
+        ".toml": _http_target,
         ".onnx": onnx_target,
         ".pt2": torch_target,
         ".pt": torch_target,
@@ -200,3 +293,13 @@ def _target(spec: str, trust_file: bool) -> "Target":
     if not trust_file:
         raise UsageError(f"reading {spec} runs what stands in it; if it is your own, say --trust-file")
     return estimator_target(Path(spec))
+
+
+def _http_target(path: Path) -> "Target":
+    from gamekeeper.audit.targets import HttpTarget, read_endpoint
+    from gamekeeper.errors import UsageError
+
+    endpoint = read_endpoint(path)
+    if endpoint.chat or endpoint.embeddings:
+        raise UsageError(f"{path} names a model that is asked with text: give --prompts in place of --inputs")
+    return HttpTarget(endpoint)

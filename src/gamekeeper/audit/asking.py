@@ -21,6 +21,9 @@ class Access(StrEnum):
     LABELS = "labels"
     PROBABILITIES = "probabilities"
     LOGITS = "logits"
+    TEXT = "text"
+    TRACES = "text and reasoning"
+    VECTORS = "embeddings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Asking:
         restore: What he does to probabilities to undo it; None for nothing.
         heard: Told of the inputs that are asked.
         explainer: What gives counterfactuals; None for nothing.
+        times: That he asks each input, to average the answers.
+        anew: Whether the target must be asked anew for that, because it answers otherwise each time.
     """
 
     def __init__(
@@ -75,9 +80,12 @@ class Asking:
         restore: Restore | None = None,
         heard: Callable[[Array], object] = lambda inputs: None,
         explainer: Meter | None = None,
+        times: int = 1,
+        anew: bool = False,
     ) -> None:
         self._meter, self._access, self._defence, self._most = meter, access, defence, most
         self._restore, self._heard, self._explainer = restore, heard, explainer
+        self._times, self._anew = times, anew
         self.queries = 0
 
     def ask(self, inputs: Array) -> Answers:
@@ -87,9 +95,9 @@ class Asking:
             SpentError: He may not make so many queries, or the audit may not.
             TargetError: As `Meter.ask`.
         """
-        self._count(inputs)
-        answers = seen(self._meter.ask(inputs), inputs, self._access, self._defence)
-        self._heard(inputs)
+        self._count(inputs, self._times)
+        answers = _averaged([self._seen(inputs, turn) for turn in range(self._times)])
+        self._heard(np.repeat(inputs, self._times, axis=0))
         if self._restore is None or answers.probabilities is None or not len(inputs):
             return answers
         return Answers(answers.labels, self._restore(answers.probabilities))
@@ -106,10 +114,22 @@ class Asking:
         self._heard(inputs)
         return self._explainer.ask(inputs)
 
-    def _count(self, inputs: Array) -> None:
-        if self.queries + len(inputs) > self._most:
+    def _seen(self, inputs: Array, turn: int) -> Answers:
+        return seen(self._meter.ask(inputs, turn if self._anew else 0), inputs, self._access, self._defence)
+
+    def _count(self, inputs: Array, times: int = 1) -> None:
+        if self.queries + times * len(inputs) > self._most:
             raise SpentError(f"this thief may make {self._most} queries")
-        self.queries += len(inputs)
+        self.queries += times * len(inputs)
+
+
+def _averaged(answers: list[Answers]) -> Answers:
+    """Answers to the same queries as one."""
+    rows = [each.probabilities for each in answers if each.probabilities is not None]
+    if len(rows) < 2:
+        return answers[0]
+    mean = np.stack(rows).mean(axis=0)
+    return Answers(mean.argmax(axis=1), mean)
 
 
 def seen(answers: Array, inputs: Array, access: Access, defence: Scores | None) -> Answers:

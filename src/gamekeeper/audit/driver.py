@@ -8,7 +8,6 @@ thief's; what they cost is the audit's, and not counted as a thief's.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from time import process_time
 from typing import NamedTuple
@@ -18,29 +17,23 @@ import numpy as np
 from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
 from gamekeeper.audit.attacks._attack import Encode
-from gamekeeper.audit.findings import findings
+from gamekeeper.audit.barriers import AVERAGED_OVER, Barrier, Reading, barriers
+from gamekeeper.audit.findings import SAME, findings
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
 from gamekeeper.audit.restoring import Restore, learn_to_restore
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Array
+from gamekeeper.audit.tolls import TOLLS, Toll
 from gamekeeper.audit.traffic import Traffic
-from gamekeeper.defences import DEFENCES, Scores, make_defence
+from gamekeeper.defences import Scores
 from gamekeeper.errors import UsageError
 
 _TEST_SHARE, _TEST_MOST = 0.25, 1_000
 _LEAST_INPUTS = 100
 _ASKED_AGAIN = 5  # test inputs, to see whether answers are the same
 Stage = Callable[[str], object]
-
-
-class Reading(StrEnum):
-    """What a thief takes of an answer."""
-
-    SCORES = "scores"
-    LABELS = "labels"
-    RESTORED = "restored scores"
 
 
 class _Copy(NamedTuple):
@@ -105,6 +98,7 @@ class Audit:
             has_counterfactuals=explainer is not None,
             picture=options.picture,
         )
+        self._is_noisy = bool((np.abs(self._raw[: len(self._again)] - self._again) > SAME).any())
         self._by_labels: dict[str, Curve] = {}
 
     @property
@@ -124,51 +118,60 @@ class Audit:
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
         left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(self._interface))}
-        defences = ("none", *(self._options.defences if self._has_scores else ()))
-        defended = tuple(self._defended(defence, left_out) for defence in defences)
+        names = self._options.defences if self._has_scores else ()
+        found = barriers(names, self._options.seed, is_noisy=self._is_noisy)
+        defended = [self._defended(barrier, left_out) for barrier in found]
+        defended += [self._tolled(defended[0], name) for name in self._options.defences if name in TOLLS]
         return AuditResult(
             target=self._name,
             access=self._access,
             test_inputs=len(self._tests),
             paid=self._meter.paid,
-            defended=defended,
+            defended=tuple(defended),
             findings=tuple(findings(self._raw, self._again, self._access)),
             left_out=left_out | _without_copy(defended[0]),
             prices=self._options.prices,
         )
 
-    def _defended(self, name: str, left_out: dict[str, str]) -> Defended:
-        defence = None if name == "none" else make_defence(name, _key(self._options.seed))
+    def _defended(self, barrier: Barrier, left_out: dict[str, str]) -> Defended:
         tried = [
             attack
             for attack in ATTACKS.values()
-            if attack.card.name not in left_out and (defence is None or attack.card.under_defences)
+            if attack.card.name not in left_out and (barrier.scores is None or attack.card.under_defences)
         ]
-        kinds = [(attack, reading) for attack in tried for reading in self._readings(attack, name)]
+        kinds = [(attack, reading) for attack in tried for reading in self._readings(attack, barrier)]
         curves = []
         for attack, reading in kinds:
-            self._stage(f"{attack.card.name} on {reading}, defence: {name}")
-            curves.append(self._curve_once(attack, reading, name, defence))
-        return Defended(defence=name, users=self._users(defence), curves=tuple(curves))
+            self._stage(f"{attack.card.name} on {reading}, defence: {barrier.name}")
+            curves.append(self._curve_once(attack, reading, barrier))
+        return Defended(defence=barrier.name, users=self._users(barrier.scores), curves=tuple(curves))
 
-    def _readings(self, attack: Attack, defence: str) -> list[Reading]:
-        """What thieves take of an answer: who knows of a defence takes the labels alone, or undoes what was done."""
+    def _readings(self, attack: Attack, barrier: Barrier) -> list[Reading]:
         of_labels = attack.why_not(replace(self._interface, access=Access.LABELS)) is None
-        labels = [Reading.LABELS] if of_labels else []
-        if not self._has_scores or defence == "labels-only":
-            return labels
-        restored = [Reading.RESTORED] if defence != "none" and why_no_learners() is None else []
-        return [Reading.SCORES, *labels, *restored]
+        has_learners = why_no_learners() is None
+        return [*barrier.readings(of_scores=self._has_scores, of_labels=of_labels, has_learners=has_learners)]
 
-    def _curve_once(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
+    def _curve_once(self, attack: Attack, reading: Reading, barrier: Barrier) -> Curve:
         """Who takes labels alone is given the same by every defence that keeps the first place: he is played once."""
-        if reading is not Reading.LABELS or not (defence is None or DEFENCES[name].card.keeps_top1):
-            return self._curve(attack, reading, name, defence)
+        if reading is not Reading.LABELS or not barrier.keeps_labels:
+            return self._curve(attack, reading, barrier)
         if attack.card.name not in self._by_labels:
-            self._by_labels[attack.card.name] = self._curve(attack, reading, name, defence)
+            self._by_labels[attack.card.name] = self._curve(attack, reading, barrier)
         return self._by_labels[attack.card.name]
 
-    def _curve(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
+    def _tolled(self, plain: Defended, name: str) -> Defended:
+        """The same copies at another price."""
+        toll: Toll = TOLLS[name](self._pool, self._options)
+        curves = tuple(replace(c, points=tuple(self._levied(c, p, toll) for p in c.points)) for c in plain.curves)
+        return Defended(defence=name, users=toll.users, curves=curves)
+
+    def _levied(self, curve: Curve, point: Point, toll: Toll) -> Point:
+        levy = toll.levy(self._traffic.rows(f"{curve.attack}-{curve.believes}-0")[: point.queries])
+        prices = self._options.prices
+        more = (levy.accounts - 1) * prices.per_account + levy.cpu_s / 3600 * prices.per_core_hour
+        return replace(point, usd=point.usd + more, accounts=levy.accounts)
+
+    def _curve(self, attack: Attack, reading: Reading, barrier: Barrier) -> Curve:
         """The same thief as often as there are seeds, each with inputs in another order."""
         each: list[list[_Copy]] = []
         stopped = None
@@ -177,26 +180,28 @@ class Audit:
             asking = Asking(
                 self._meter,
                 self._access,
-                defence,
+                barrier.scores,
                 self._left // self._options.seeds if attack.card.makes_inputs else self._left,
-                restore=self._way_back(name) if reading is Reading.RESTORED else None,
-                heard=heard if defence is None else lambda inputs: None,
+                restore=self._way_back(barrier) if reading is Reading.RESTORED else None,
+                heard=heard if barrier.scores is None else lambda inputs: None,
                 explainer=self._explainer,
+                times=AVERAGED_OVER if reading is Reading.AVERAGED else 1,
+                anew=self._is_noisy,
             )
             rng = np.random.default_rng([self._options.seed, number])
-            copies, stopped = self._play(attack, asking, reading, rng, self._sizes(defence))
+            copies, stopped = self._play(attack, asking, reading, rng, self._sizes(barrier.scores))
             if copies or stopped is None:  # one who could not play for want of queries says nothing
                 each.append(copies)
         points = tuple(self._point(copies) for copies in _aligned(each))
         return Curve(attack=attack.card.name, believes=str(reading), points=points, stopped=stopped)
 
-    def _way_back(self, name: str) -> Restore:
+    def _way_back(self, barrier: Barrier) -> Restore:
         """Through a defence, rehearsed once, with a key that is not the owner's."""
-        if name not in self._ways_back:
-            rehearsed = make_defence(name, _key(self._options.seed + 1))
+        assert barrier.rehearsed is not None
+        if barrier.name not in self._ways_back:
             rng = np.random.default_rng(self._options.seed)
-            self._ways_back[name] = learn_to_restore(rehearsed, self._classes, rng)
-        return self._ways_back[name]
+            self._ways_back[barrier.name] = learn_to_restore(barrier.rehearsed, self._classes, rng)
+        return self._ways_back[barrier.name]
 
     def _sizes(self, defence: Scores | None) -> tuple[int, ...]:
         """At which copies are wanted; every second behind a defence, which takes half the time."""
@@ -213,20 +218,21 @@ class Audit:
     ) -> tuple[list["_Copy"], str | None]:
         loot = Loot(
             pool=self._pool[rng.permutation(len(self._pool))],
-            sizes=sizes,
+            sizes=sizes if reading is not Reading.AVERAGED else [s for s in sizes if AVERAGED_OVER * s <= self._left],
             uses_scores=reading is not Reading.LABELS,
             classes=self._classes,
             encode=self._encode,
             explain=asking.explain if self._explainer else None,
             picture=self._options.picture,
         )
+        times = AVERAGED_OVER if reading is Reading.AVERAGED else 1
         copies: list[_Copy] = []
         began = process_time()
         try:
             for surrogate in attack.surrogates(asking.ask, loot, rng):
                 cpu_s = process_time() - began
                 fidelity = float((surrogate.predict(self._tests) == self._truth).mean())
-                copies.append(_Copy(surrogate.queries, fidelity, cpu_s, surrogate.recipe))
+                copies.append(_Copy(times * surrogate.queries, fidelity, cpu_s, surrogate.recipe))
                 began = process_time()
         except SpentError as error:
             return copies, str(error)
@@ -245,7 +251,7 @@ class Audit:
 
     def _users(self, defence: Scores | None) -> Users:
         if defence is None:
-            return Users(label_changed=0.0, l1=0.0)
+            return Users()
         plain = probabilities_of(self._raw, self._access)
         given = seen(self._raw, self._tests, self._access, defence)
         assert given.probabilities is not None
@@ -270,10 +276,6 @@ def _aligned(each: Sequence[Sequence[_Copy]]) -> Iterator[tuple[_Copy, ...]]:
 
 def _usd(queries: int, cpu_s: float, prices: Prices) -> float:
     return queries * (prices.per_query + prices.per_input) + cpu_s / 3600 * prices.per_core_hour
-
-
-def _key(seed: int) -> bytes:
-    return np.random.default_rng(seed).bytes(32)
 
 
 def _require_enough(inputs: Array, budget: int) -> None:

@@ -9,7 +9,7 @@ from gamekeeper.audit.hidden_width import hidden_width
 from gamekeeper.audit.targets import Array
 
 _ALL_DIGITS = 7  # decimals from which a softmax keeps enough for equations
-_SAME = 1e-9
+SAME = 1e-9
 
 
 def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
@@ -21,7 +21,7 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
         access: What answers are.
     """
     yield _said(raw, access)
-    differ = int((np.abs(raw[: len(again)] - again).max(axis=1, initial=0) > _SAME).sum())
+    differ = int((np.abs(raw[: len(again)] - again).max(axis=1, initial=0) > SAME).sum())
     if differ:
         yield (
             f"the same query was answered differently {differ} times of {len(again)}: noise that is drawn anew is "

@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,30 @@ _FORMAT = "gamekeeper/audit-journal@1"
 _TABLES = """
 create table if not exists about (name text primary key, value text not null);
 create table if not exists answers (input blob primary key, answer blob not null) without rowid;
+create table if not exists spent (row integer primary key check (row = 0), read integer not null, written integer);
+insert or ignore into spent values (0, 0, 0);
 """
 _DIGEST_BYTES = 16
+
+
+class Tokens(NamedTuple):
+    """Tokens of a language model, as its usage counts them: read are the query's, written the answer's."""
+
+    read: int
+    written: int
+
+    @property
+    def total(self) -> int:
+        """Of both kinds."""
+        return self.read + self.written
+
+    def __add__(self, others: object) -> "Tokens":
+        """Adds kind by kind."""
+        assert isinstance(others, Tokens)
+        return Tokens(self.read + others.read, self.written + others.written)
+
+
+NO_TOKENS = Tokens(0, 0)
 
 
 class Journal:
@@ -55,11 +78,17 @@ class Journal:
             found |= dict(rows)
         return found
 
-    def keep(self, ids: Sequence[bytes], answers: Sequence[bytes]) -> None:
-        """Keeps answers, all or none."""
+    @property
+    def tokens(self) -> Tokens:
+        """What all answers together cost."""
+        return Tokens(*self._base.execute("select read, written from spent").fetchone())
+
+    def keep(self, ids: Sequence[bytes], answers: Sequence[bytes], tokens: Tokens = NO_TOKENS) -> None:
+        """Keeps answers and what they cost, all or none."""
         rows = zip(ids, answers, strict=True)
         self._base.execute("begin")
         self._base.executemany("insert or ignore into answers values (?, ?)", rows)
+        self._base.execute("update spent set read = read + ?, written = written + ?", tokens)
         self._base.execute("commit")
 
     def close(self) -> None:

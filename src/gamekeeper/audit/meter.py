@@ -1,12 +1,17 @@
-"""A target with a counted budget: every query is counted, paced, checked, kept, and paid for once."""
+"""A target with a counted budget: every query is counted, paced, checked, kept, and paid for once.
+
+Till     what is bought, whatever it is: each answer once, on disk before anybody sees it, within limits
+Meter    a target of rows of numbers at a till
+"""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gamekeeper.audit.journal import Journal, ids_of
+from gamekeeper.audit.journal import NO_TOKENS, Journal, Tokens, ids_of
+from gamekeeper.audit.options import Prices
 from gamekeeper.audit.targets import Array, Target, TargetError
 from gamekeeper.errors import GamekeeperError
 
@@ -24,10 +29,110 @@ class Limits:
     Args:
         queries: Of the target, all runs together.
         per_s: Queries a second at most; None for as fast as it answers.
+        tokens: Read and written by the target, all runs together; None for no limit.
+        usd: Dollars, all runs together, by `prices`; None for no limit.
+        prices: What a query and a token cost.
     """
 
     queries: int
     per_s: float | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    prices: Prices = field(default_factory=Prices)
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """Answers that came together.
+
+    Args:
+        positions: Of what was asked.
+        answers: As the journal keeps them.
+        tokens: That they cost.
+    """
+
+    positions: Sequence[int]
+    answers: Sequence[bytes]
+    tokens: Tokens = NO_TOKENS
+
+
+Buy = Callable[[Sequence[int]], Iterable[Sale]]
+"""Positions of what is not known yet to answers, each as soon as it is there."""
+
+
+class Till:
+    """See the module.
+
+    Args:
+        journal: What was answered before.
+        limits: What may be taken.
+        batch: Queries that are made before limits are looked at again.
+        progress: Told of each query that is paid for.
+        sleep: Waits, in seconds.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        limits: Limits,
+        *,
+        batch: int = _BATCH,
+        progress: Callable[[int], object] = lambda queries: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._journal, self._limits, self._batch = journal, limits, batch
+        self._progress, self._sleep = progress, sleep
+        self.paid, self.tokens = len(journal), journal.tokens
+
+    @property
+    def usd(self) -> float:
+        """Dollars that all queries so far cost, those of earlier runs included."""
+        return self._limits.prices.of(self.paid, self.tokens)
+
+    def bought(self, ids: Sequence[bytes], buy: Buy) -> list[bytes]:
+        """Returns an answer for each id; buys those that are not known.
+
+        Args:
+            ids: Of what is asked, n of them.
+            buy: Makes the queries at positions 0 to n - 1.
+
+        Raises:
+            SpentError: The limits do not hold what is not known yet. By queries nothing of it is bought then; by
+                tokens or dollars, which are known only afterwards, what fitted.
+            TargetError: As the target; what came before is kept.
+        """
+        known = self._journal.known(list(dict.fromkeys(ids)))
+        new = list({id: i for i, id in enumerate(ids) if id not in known}.values())
+        self._require_queries(len(new))
+        for start in range(0, len(new), self._batch):
+            some = new[start : start + self._batch]
+            self._require_means(len(some))
+            if self._limits.per_s:
+                self._sleep(len(some) / self._limits.per_s)
+            for sale in buy(some):
+                self._keep(sale, ids)
+                known |= dict(zip((ids[i] for i in sale.positions), sale.answers, strict=True))
+        return [known[id] for id in ids]
+
+    def _keep(self, sale: Sale, ids: Sequence[bytes]) -> None:
+        self._journal.keep([ids[i] for i in sale.positions], sale.answers, sale.tokens)
+        self.tokens += sale.tokens
+        self.paid += len(sale.positions)
+        self._progress(len(sale.positions))
+
+    def _require_queries(self, wanted: int) -> None:
+        left = self._limits.queries - self.paid
+        if wanted > left:
+            raise SpentError(f"{wanted} more queries are wanted, and {left} of {self._limits.queries} are left")
+
+    def _require_means(self, wanted: int) -> None:
+        """Tokens and dollars for a batch, by what queries have cost so far."""
+        share = wanted / max(1, self.paid)
+        tokens, usd = self.tokens.total * (1 + share), self.usd * (1 + share)
+        if wanted and self._limits.tokens is not None and tokens > self._limits.tokens:
+            raise SpentError(f"{self.tokens.total:,} of {self._limits.tokens:,} tokens are spent")
+        if wanted and self._limits.usd is not None and usd > self._limits.usd:
+            raise SpentError(f"${self.usd:,.2f} of ${self._limits.usd:,.2f} are spent")
 
 
 class Meter:
@@ -50,10 +155,13 @@ class Meter:
         progress: Callable[[int], object] = lambda queries: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._target, self._journal, self._limits = target, journal, limits
-        self._progress, self._sleep = progress, sleep
+        self._target, self._till = target, Till(journal, limits, progress=progress, sleep=sleep)
         self._width: int | None = None
-        self.paid = len(journal)
+
+    @property
+    def paid(self) -> int:
+        """Queries that were made, in this run and those before."""
+        return self._till.paid
 
     def ask(self, inputs: Array, turn: int = 0) -> Array:
         """Returns raw answers, shape (n, classes), or (n, 1) where the target gives labels.
@@ -66,27 +174,15 @@ class Meter:
             SpentError: The budget does not hold what is not known yet; nothing of it was asked.
             TargetError: The target failed, or answered nonsense; what came before is kept.
         """
-        ids = ids_of(inputs, turn)
-        known = {
-            id: np.frombuffer(answer, "<f8") for id, answer in self._journal.known(list(dict.fromkeys(ids))).items()
-        }
-        new = {id: i for i, id in enumerate(ids) if id not in known}
-        if self.paid + len(new) > self._limits.queries:
-            left = self._limits.queries - self.paid
-            raise SpentError(f"{len(new)} more queries are wanted, and {left} of {self._limits.queries} are left")
-        fresh = list(new)
-        for start in range(0, len(fresh), _BATCH):
-            some = fresh[start : start + _BATCH]
-            answers = self._answers(inputs[[new[id] for id in some]])
-            self._journal.keep(some, [answer.astype("<f8").tobytes() for answer in answers])
-            known |= dict(zip(some, answers, strict=True))
-            self.paid += len(some)
-            self._progress(len(some))
-        return np.stack([known[id] for id in ids]) if ids else np.empty((0, self._width or 1))
+
+        def buy(positions: Sequence[int]) -> Iterator[Sale]:
+            answers = self._answers(inputs[list(positions)])
+            yield Sale(positions, [answer.astype("<f8").tobytes() for answer in answers])
+
+        rows = [np.frombuffer(answer, "<f8") for answer in self._till.bought(ids_of(inputs, turn), buy)]
+        return np.stack(rows) if rows else np.empty((0, self._width or 1))
 
     def _answers(self, inputs: Array) -> Array:
-        if self._limits.per_s:
-            self._sleep(len(inputs) / self._limits.per_s)
         answers = np.asarray(self._target.ask(inputs), np.float64)
         answers = answers[:, None] if answers.ndim == 1 else answers
         self._require_sound(answers, len(inputs))

@@ -19,8 +19,10 @@ class Point:
         queries: Made for each.
         fidelities: Share of test inputs on which each agrees with the undefended target.
         cpu_s: That training took, on average.
-        usd: Queries, inputs and computing.
+        usd: Queries, tokens, inputs, computing and accounts.
         recipe: What the first of them is.
+        tokens: Read and written by the target for it; 0 for a classifier.
+        accounts: That the queries came from.
     """
 
     queries: int
@@ -28,6 +30,8 @@ class Point:
     cpu_s: float
     usd: float
     recipe: str
+    tokens: int = 0
+    accounts: int = 1
 
     @property
     def fidelity(self) -> float:
@@ -80,10 +84,14 @@ class Users:
     Args:
         label_changed: Share of answers whose first place is another.
         l1: Mean absolute change of a row of probabilities, summed.
+        withheld: Share of what a language model wrote that is not given out.
+        said: What else it costs them, in words.
     """
 
-    label_changed: float
-    l1: float
+    label_changed: float = 0.0
+    l1: float = 0.0
+    withheld: float = 0.0
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ class AuditResult:
     Args:
         target: By name.
         access: What its interface gives out.
+        fidelity: What it is here, in words.
         test_inputs: On which fidelity is judged.
         paid: Queries that were made of the target, in this run and those before.
         defended: The target as it is, then with each defence.
@@ -137,3 +146,4 @@ class AuditResult:
     left_out: dict[str, str]
     prices: Prices
     privacy: Privacy | None = None
+    fidelity: str = "agreement of labels"

@@ -7,18 +7,34 @@ OUT/casebook/        who ran it, on what, when, and what came of it
 
 import getpass
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 from gamekeeper.audit.attacks._attack import Encode
 from gamekeeper.audit.driver import Audit, Stage
 from gamekeeper.audit.inputs import read_inputs
 from gamekeeper.audit.journal import Journal
+from gamekeeper.audit.language.driver import LanguageAudit
+from gamekeeper.audit.language.interview import Interview, Vectors
+from gamekeeper.audit.language.prompts import read_prompts
+from gamekeeper.audit.language.vectors import VectorAudit
 from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult
-from gamekeeper.audit.targets import Target
+from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
+from gamekeeper.audit.traffic import Traffic
 from gamekeeper.casebook import Casebook
+
+
+class _Played(Protocol):
+    """An audit of any kind of target."""
+
+    @property
+    def traffic(self) -> Traffic: ...
+
+    def run(self) -> AuditResult: ...
 
 
 def audit(
@@ -32,7 +48,7 @@ def audit(
     explainer: Target | None = None,
     log_per_day: int | None = None,
 ) -> AuditResult:
-    """Attacks a target of one's own.
+    """Attacks a target of one's own that answers rows of numbers.
 
     Args:
         target: What is attacked.
@@ -49,26 +65,102 @@ def audit(
         UsageError: What the audit is told does not fit together.
         TargetError: The target failed; what was paid for is kept.
     """
-    rows = read_inputs(inputs)
+    rows, limits = read_inputs(inputs), _limits(options)
+
+    def begin(stack: ExitStack) -> Audit:
+        meter = Meter(target, _journal(stack, out / "journal.sqlite", target.name), limits)
+        explains = None
+        if explainer is not None:
+            explains = Meter(explainer, _journal(stack, out / "explained.sqlite", explainer.name), limits)
+        return Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
+
+    return _recorded(target.name, inputs, out, options, begin, log_per_day)
+
+
+def audit_language(
+    target: LanguageTarget,
+    prompts: Path,
+    out: Path,
+    options: AuditOptions,
+    stage: Stage = lambda what: None,
+    *,
+    pattern: str | None = None,
+    log_per_day: int | None = None,
+) -> AuditResult:
+    """Attacks a language model of one's own; arguments as `audit`.
+
+    Args:
+        target: What is attacked.
+        prompts: File of prompts of its task.
+        out: Folder; made if it is not there.
+        options: What the audit is told.
+        stage: Told of each thing that is begun.
+        pattern: Regular expression of the final answer in a reply; None for all of it.
+        log_per_day: As `audit`.
+
+    Raises:
+        InputError: Prompts or folder cannot be used.
+        UsageError: What the audit is told does not fit together.
+        TargetError: The target failed; what was paid for is kept.
+    """
+    asked = read_prompts(prompts)
+
+    def begin(stack: ExitStack) -> LanguageAudit:
+        interview = Interview(target, _journal(stack, out / "journal.sqlite", target.name), _limits(options))
+        return LanguageAudit(interview, asked, options, target.name, stage, pattern=pattern)
+
+    return _recorded(target.name, prompts, out, options, begin, log_per_day)
+
+
+def audit_vectors(
+    target: TextTarget,
+    texts: Path,
+    out: Path,
+    options: AuditOptions,
+    stage: Stage = lambda what: None,
+    *,
+    log_per_day: int | None = None,
+) -> AuditResult:
+    """Attacks a model of one's own that gives vectors for texts; arguments and errors as `audit_language`."""
+    asked = read_prompts(texts)
+
+    def begin(stack: ExitStack) -> VectorAudit:
+        vectors = Vectors(target, _journal(stack, out / "journal.sqlite", target.name), _limits(options))
+        return VectorAudit(vectors, asked, options, target.name, stage)
+
+    return _recorded(target.name, texts, out, options, begin, log_per_day)
+
+
+def _recorded(
+    name: str,
+    inputs: Path,
+    out: Path,
+    options: AuditOptions,
+    begin: Callable[[ExitStack], _Played],
+    log_per_day: int | None,
+) -> AuditResult:
+    """Runs an audit between two entries of its casebook."""
     out.mkdir(parents=True, exist_ok=True)
-    limits = Limits(queries=options.budget, per_s=options.per_s)
-    with ExitStack() as stack:
-        meter = _meter(stack, target, out / "journal.sqlite", limits)
-        explains = _meter(stack, explainer, out / "explained.sqlite", limits) if explainer else None
-        with Casebook.open(out / "casebook") as book:
-            who = {"by": getpass.getuser(), "host": socket.gethostname(), "inputs": str(inputs)}
-            book.append("audit-started", target.name, who | {"budget": options.budget, "seed": options.seed})
-            played = Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
-            result = played.run()
-            if log_per_day is not None:
-                played.traffic.write(out / "exchanges.parquet", log_per_day, options.seed)
-            best = {each.defence: each.best[1].fidelity if each.best else None for each in result.defended}
-            book.append("audit-ended", target.name, {"paid_queries": meter.paid, "best_fidelity": best})
-            book.sign()
+    with ExitStack() as stack, Casebook.open(out / "casebook") as book:
+        who = {"by": getpass.getuser(), "host": socket.gethostname(), "inputs": str(inputs)}
+        book.append("audit-started", name, who | {"budget": options.budget, "seed": options.seed})
+        played = begin(stack)
+        result = played.run()
+        if log_per_day is not None:
+            played.traffic.write(out / "exchanges.parquet", log_per_day, options.seed)
+        best = {each.defence: each.best[1].fidelity if each.best else None for each in result.defended}
+        book.append("audit-ended", name, {"paid_queries": result.paid, "best_fidelity": best})
+        book.sign()
     return result
 
 
-def _meter(stack: ExitStack, target: Target, path: Path, limits: Limits) -> Meter:
-    journal = Journal(path, target.name)
+def _limits(options: AuditOptions) -> Limits:
+    return Limits(
+        queries=options.budget, per_s=options.per_s, tokens=options.tokens, usd=options.usd, prices=options.prices
+    )
+
+
+def _journal(stack: ExitStack, path: Path, target: str) -> Journal:
+    journal = Journal(path, target)
     stack.callback(journal.close)
-    return Meter(target, journal, limits)
+    return journal

@@ -1,5 +1,6 @@
 """What the thieves asked, as an API's log would hold it: each attack is traffic, to be found by hunt and by guard."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,11 +17,19 @@ class Traffic:
     """Queries of each thief, in the order in which he made them."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, list[Array]] = {}
+        self._asked: dict[str, list[Array | Sequence[str]]] = {}
 
-    def add(self, thief: str, inputs: Array) -> None:
-        """Keeps what a thief asked, shape (n, width)."""
+    def add(self, thief: str, inputs: Array | Sequence[str]) -> None:
+        """Keeps what a thief asked: rows of numbers, shape (n, width), or prompts."""
         self._asked.setdefault(thief, []).append(inputs)
+
+    def asked(self, thief: str) -> int:
+        """Returns how many queries a thief has made."""
+        return sum(map(len, self._asked.get(thief, ())))
+
+    def rows(self, thief: str) -> Array:
+        """Returns the rows of numbers that a thief asked, in order, shape (n, width)."""
+        return np.vstack([np.asarray(part) for part in self._asked.get(thief, ())] or [np.empty((0, 1))])
 
     def frame(self, per_day: int, seed: int = 0) -> pl.DataFrame:
         """Returns exchanges in hunt's columns, each thief one account that makes so many queries a day."""

@@ -1,0 +1,107 @@
+"""What stands between a thief and the target's scores, and what thieves who know of it take of an answer.
+
+The thief adapts: whoever is given perturbed scores may take the labels alone, learn the way back through the
+perturbation, or, where noise is drawn anew, ask again and average. All of them are played; the best counts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from gamekeeper.audit.free_noise import NAME as FREE_NOISE
+from gamekeeper.audit.free_noise import FreeNoise
+from gamekeeper.audit.tolls import TOLLS
+from gamekeeper.defences import DEFENCES, Scores, make_defence
+
+NONE = "none"
+AVERAGED_OVER = 4  # answers to the same query
+
+
+class Reading(StrEnum):
+    """What a thief takes of an answer."""
+
+    SCORES = "scores"
+    LABELS = "labels"
+    RESTORED = "restored scores"
+    AVERAGED = "averaged scores"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barrier:
+    """A defence that changes answers, or none.
+
+    Args:
+        name: Of the defence; `none` for none.
+        scores: What is done to probabilities; None for nothing.
+        rehearsed: The same as a thief runs it, with a key of his own; None where there is nothing to learn.
+        keeps_labels: Whether the class in first place stays there.
+        gives_scores: Whether more is given out than the class in first place.
+        is_drawn_anew: Whether the same query is answered otherwise each time.
+    """
+
+    name: str
+    scores: Scores | None = None
+    rehearsed: Scores | None = None
+    keeps_labels: bool = True
+    gives_scores: bool = True
+    is_drawn_anew: bool = False
+
+    def readings(self, *, of_scores: bool, of_labels: bool, has_learners: bool) -> Iterator[Reading]:
+        """Yields what thieves take of an answer.
+
+        Args:
+            of_scores: Whether the attack takes scores, and there are any.
+            of_labels: Whether it does with labels alone.
+            has_learners: Whether the way back can be learnt.
+        """
+        of_scores = of_scores and self.gives_scores
+        if of_scores:
+            yield Reading.SCORES
+        if of_labels:
+            yield Reading.LABELS
+        if of_scores and self.rehearsed is not None and has_learners:
+            yield Reading.RESTORED
+        if of_scores and self.is_drawn_anew:
+            yield Reading.AVERAGED
+
+
+def defence_names() -> tuple[str, ...]:
+    """Returns what can be compared: defences of scores, free noise, and tolls."""
+    return (*DEFENCES, FREE_NOISE, *TOLLS)
+
+
+def barrier(name: str, seed: int) -> Barrier:
+    """Returns the barrier that a defence of scores is.
+
+    Args:
+        name: One of `gamekeeper.defences`, or `free-noise`.
+        seed: Of the owner's key; the thief's is another.
+    """
+    if name == FREE_NOISE:
+        noise = FreeNoise(np.random.default_rng(seed))
+        return Barrier(name=name, scores=noise, keeps_labels=False, is_drawn_anew=True)
+    return Barrier(
+        name=name,
+        scores=make_defence(name, _key(seed)),
+        rehearsed=make_defence(name, _key(seed + 1)),
+        keeps_labels=DEFENCES[name].card.keeps_top1,
+        gives_scores=name != "labels-only",
+    )
+
+
+def barriers(names: Sequence[str], seed: int, *, is_noisy: bool) -> Iterator[Barrier]:
+    """Yields no barrier, then those that the names say.
+
+    Args:
+        names: Of defences; tolls are passed over.
+        seed: Of the owner's keys.
+        is_noisy: Whether the target itself answers otherwise each time.
+    """
+    yield Barrier(name=NONE, is_drawn_anew=is_noisy)
+    yield from (barrier(name, seed) for name in names if name not in TOLLS)
+
+
+def _key(seed: int) -> bytes:
+    return np.random.default_rng(seed).bytes(32)

@@ -1,0 +1,31 @@
+"""Noise that is drawn anew for every answer, to compare with: who asks again averages it away.
+
+    y' = (1 - amount) y + amount r,   r a point of the simplex, another each time
+
+It is no defence of the house (`gamekeeper.defences` has keyed noise in its place), so it stands here.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gamekeeper.audit.targets import Array
+
+NAME = "free-noise"
+_AMOUNT = 0.2
+
+
+class FreeNoise:
+    """See the module.
+
+    Args:
+        rng: Draws the noise.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def __call__(self, scores: Array, inputs: Sequence[bytes]) -> Array:
+        """Returns probabilities, shape (n, classes), with noise."""
+        noise = self._rng.dirichlet(np.ones(scores.shape[1]), len(scores))
+        return np.asarray((1 - _AMOUNT) * scores + _AMOUNT * noise)

@@ -1,0 +1,81 @@
+"""JSON to an endpoint and back, with the patience that servers ask for.
+
+A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask, a few times; a key
+that is refused, or any other answer, ends it.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from gamekeeper.audit.targets._target import TargetError
+
+_TRIES = 5
+_WAIT_S, _LONGEST_WAIT_S = 1.0, 120.0
+_BUSY = frozenset({429, 502, 503, 504})
+
+
+class Poster:
+    """See the module.
+
+    Args:
+        name: By which messages call the endpoint.
+        headers: Sent along; secrets among them are never printed.
+        timeout_s: For one answer.
+        sleep: Waits, in seconds.
+    """
+
+    def __init__(
+        self, name: str, headers: Mapping[str, str], timeout_s: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._name, self._headers, self._timeout_s, self._sleep = name, headers, timeout_s, sleep
+
+    def post(self, url: str, document: Any) -> Any:
+        """Asks until there is an answer; waits where the server asks for it.
+
+        Raises:
+            TargetError: It cannot be reached, stays busy, refuses the credential, or answers no JSON.
+        """
+        for turn in range(_TRIES):
+            try:
+                return self._once(url, document)
+            except urllib.error.HTTPError as error:
+                self._require_busy(error)
+                wait_s = _wait_s(error.headers.get("retry-after"), turn)
+            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+                wait_s, reason = _wait_s(None, turn), getattr(error, "reason", error)
+                if turn == _TRIES - 1:
+                    raise TargetError(f"{self._name} cannot be reached: {reason}") from error
+            self._sleep(wait_s)
+        raise TargetError(f"{self._name} was still busy when asked the {_TRIES}th time; run the same audit again later")
+
+    def _once(self, url: str, document: Any) -> Any:
+        headers = {"content-type": "application/json", **self._headers}
+        request = urllib.request.Request(url, json.dumps(document).encode(), headers, method="POST")
+        with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+            try:
+                return json.load(answer)
+            except ValueError as error:
+                raise TargetError(f"{self._name} answered no JSON: {error}") from error
+
+    def _require_busy(self, error: urllib.error.HTTPError) -> None:
+        if error.code in (401, 403):
+            raise TargetError(f"{self._name} refused the credential ({error.code}); see `headers`") from error
+        if error.code not in _BUSY:
+            said = error.read(200).decode("utf-8", "replace")
+            raise TargetError(f"{self._name} answered {error.code}: {said}") from error
+
+
+def plain_address(url: str) -> str:
+    """Returns an address without credentials or query, as reports and casebooks may name it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _wait_s(asked: str | None, turn: int) -> float:
+    own = _WAIT_S * 2**turn
+    return min(float(asked) if asked and asked.isdigit() else own, _LONGEST_WAIT_S)

@@ -1,0 +1,126 @@
+"""Defences that leave answers as they are and make asking dearer: what they charge a thief who knows of them.
+
+    coverage-budget   an account may touch so many cells of the input space; who wants more makes more accounts, and
+                      parts the space among them: accounts = cells touched / cells allowed
+    proof-of-work     an answer costs computing, the more the more an account has asked; who shares his queries among
+                      accounts pays for accounts in place of work
+
+Both are set by honest accounts: the budget so that all but one in a hundred of those that ask `honest_queries` inputs
+of the domain stay within it; the work so that these pay the least. Fidelity is what it was; dollars are not.
+
+Source: Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023 (coverage); Dziedzic et al., Increasing the Cost of Model
+Extraction with Calibrated Proof of Work, ICLR 2022; counted against a thief with many accounts, which is ours.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from gamekeeper.audit.options import AuditOptions
+from gamekeeper.audit.result import Users
+from gamekeeper.audit.targets import Array
+
+_CELLS = 256
+_HONEST_DRAWS = 400
+_WITHIN = 0.99  # of honest accounts
+_WORK_S = 1.0  # of computing for an answer, at an honest pace
+
+
+@dataclass(frozen=True, slots=True)
+class Levy:
+    """What a thief pays beside his queries.
+
+    Args:
+        accounts: That he needs.
+        cpu_s: Seconds of computing that he is made to do.
+    """
+
+    accounts: int
+    cpu_s: float = 0.0
+
+
+class Toll(Protocol):
+    """A defence that leaves answers as they are."""
+
+    name: str
+
+    @property
+    def users(self) -> Users:
+        """What it costs honest users."""
+        ...
+
+    def levy(self, asked: Array) -> Levy:
+        """Returns what the cheapest way to ask inputs, shape (n, width), costs."""
+        ...
+
+
+class CoverageBudget:
+    """See the module.
+
+    Args:
+        pool: Inputs of the domain, shape (n, width).
+        options: Say what an honest account asks.
+    """
+
+    name = "coverage-budget"
+
+    def __init__(self, pool: Array, options: AuditOptions) -> None:
+        rng = np.random.default_rng(options.seed)
+        self._middle, self._spread = pool.mean(axis=0), pool.std(axis=0) + 1e-12
+        rows = self._scaled(pool)
+        self._centres = rows[rng.permutation(len(rows))[:_CELLS]]
+        cells, each = self._cells(pool), options.honest_queries
+        touched = [len(np.unique(cells[rng.integers(len(cells), size=each)])) for _ in range(_HONEST_DRAWS)]
+        self._allowed = max(1, int(np.ceil(np.quantile(touched, _WITHIN))))
+        self.users = Users(
+            said=f"one account in a hundred that asks {each} inputs is stopped: {self._allowed} of "
+            f"{len(self._centres)} cells are allowed"
+        )
+
+    def levy(self, asked: Array) -> Levy:
+        """See `Toll`."""
+        touched = len(np.unique(self._cells(asked))) if len(asked) else 0
+        return Levy(accounts=max(1, -(-touched // self._allowed)))
+
+    def _scaled(self, inputs: Array) -> Array:
+        return np.asarray((inputs - self._middle) / self._spread)
+
+    def _cells(self, inputs: Array) -> Array:
+        """The centre that each input is nearest to."""
+        rows = self._scaled(inputs)
+        far = (self._centres**2).sum(axis=1) - 2 * rows @ self._centres.T
+        return np.asarray(far.argmin(axis=1))
+
+
+class ProofOfWork:
+    """See the module.
+
+    Args:
+        pool: Inputs of the domain; of no account here.
+        options: Say what an honest account asks, and what accounts and computing cost.
+    """
+
+    name = "proof-of-work"
+
+    def __init__(self, pool: Array, options: AuditOptions) -> None:
+        self._honest, self._prices = options.honest_queries, options.prices
+        self.users = Users(said=f"{_WORK_S:g} s of computing an answer")
+
+    def levy(self, asked: Array) -> Levy:
+        """See `Toll`."""
+        most = max(1, -(-len(asked) // self._honest))
+        return min((self._of(len(asked), accounts) for accounts in range(1, most + 1)), key=self._usd)
+
+    def _of(self, queries: int, accounts: int) -> Levy:
+        """Work for n queries of an account: the least for the honest ones, then in proportion to what was asked."""
+        each, honest = queries / accounts, self._honest
+        work = each if each <= honest else honest + (each**2 - honest**2) / (2 * honest)
+        return Levy(accounts, accounts * work * _WORK_S)
+
+    def _usd(self, levy: Levy) -> float:
+        return levy.accounts * self._prices.per_account + levy.cpu_s / 3600 * self._prices.per_core_hour
+
+
+TOLLS: dict[str, type[CoverageBudget] | type[ProofOfWork]] = {made.name: made for made in (CoverageBudget, ProofOfWork)}
+"""By name."""
