@@ -60,6 +60,15 @@ def test_page_shows_it_and_the_log_holds_what_was_asked(here: Path) -> None:
     assert "learned-copy-labels-0" in log["account"]
 
 
+def test_log_splits_thieves_over_accounts(here: Path) -> None:
+    """As many as are named, each a part of what the thief asked."""
+    few = [*FEW, "--log", "--log-accounts", "4"]
+    run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few)
+    accounts = pl.read_parquet(here / "audit/exchanges.parquet")["account"]
+    own = accounts.filter(accounts.str.starts_with("learned-copy-labels-0"))
+    assert set(own) == {f"learned-copy-labels-0.{number}" for number in range(4)}
+
+
 def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     """For programs."""
     arguments = ["scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--json", "--exit-zero"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gamekeeper.audit.options import AuditOptions
     from gamekeeper.audit.result import AuditResult
     from gamekeeper.audit.targets import Target
+    from gamekeeper.audit.traffic import Pace
 
 NAME = "audit"
 
@@ -76,7 +77,8 @@ def run(
     ] = None,
     shadows: Annotated[int, typer.Option(help="With --train: models to train for each figure, even.", min=4)] = 16,
     log: Annotated[bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")] = False,
-    log_per_day: Annotated[int, typer.Option(help="Queries a day of each thief in that log.", min=1)] = 500,
+    log_per_day: Annotated[int, typer.Option(help="Queries a day of each thief there.", min=1)] = 500,
+    log_accounts: Annotated[int, typer.Option(help="Accounts of each thief in that log.", min=1)] = 1,
     per_second: Annotated[float | None, typer.Option(help="Queries a second at most.")] = None,
     threshold: Annotated[float, typer.Option(help="Fidelity from which the exit code is 1.")] = 0.9,
     trust_file: Annotated[
@@ -110,6 +112,7 @@ def run(
     from rich.console import Console
 
     from gamekeeper.audit.options import AuditOptions, Prices
+    from gamekeeper.audit.traffic import Pace
     from gamekeeper.errors import UsageError
     from gamekeeper.report.audit import audit_document, print_audit
     from gamekeeper.report.audit_page import render_audit
@@ -144,7 +147,8 @@ def run(
         raise UsageError("an audit wants a target, and --inputs or --prompts; or --zoo")
     if train is not None and labels is None:
         raise UsageError("--train wants --labels, the true labels of the inputs")
-    job = _Job(out, options, lambda what: told.print(what, style="dim"), log_per_day if log else None)
+    pace = Pace(per_day=log_per_day, accounts=log_accounts) if log else None
+    job = _Job(out, options, lambda what: told.print(what, style="dim"), pace)
     if prompts is not None:
         result = job.text(target, prompts, answer, embeddings)
     else:
@@ -170,7 +174,7 @@ class _Job:
     out: Path
     options: "AuditOptions"
     stage: Callable[[str], object]
-    log_per_day: int | None
+    log: "Pace | None"
 
     def rows(self, target: "Target", inputs: Path, encoder: str | None, counterfactuals: str | None) -> "AuditResult":
         from gamekeeper.audit.run import audit
@@ -184,7 +188,7 @@ class _Job:
             self.stage,
             encode=callable_target(encoder).ask if encoder else None,
             explainer=callable_target(counterfactuals) if counterfactuals else None,
-            log_per_day=self.log_per_day,
+            log=self.log,
         )
 
     def text(self, target: str, prompts: Path, answer: str | None, embeddings: bool) -> "AuditResult":
@@ -203,16 +207,16 @@ class _Job:
         if not target.endswith(".toml"):
             function = named_function(target)
             if embeddings:
-                return audit_vectors(CallableVectors(function, target), *given, log_per_day=self.log_per_day)
+                return audit_vectors(CallableVectors(function, target), *given, log=self.log)
             made = WritingCallable(function, target)
-            return audit_language(made, *given, pattern=_pattern(answer), log_per_day=self.log_per_day)
+            return audit_language(made, *given, pattern=_pattern(answer), log=self.log)
         endpoint = read_endpoint(Path(target))
         if endpoint.embeddings is not None:
-            return audit_vectors(VectorTarget(endpoint), *given, log_per_day=self.log_per_day)
+            return audit_vectors(VectorTarget(endpoint), *given, log=self.log)
         if endpoint.chat is None:
             raise UsageError(f"{target} names no model behind `chat` or `embeddings`, and --prompts asks with text")
         chat = ChatTarget(endpoint)
-        return audit_language(chat, *given, pattern=_pattern(answer), log_per_day=self.log_per_day)
+        return audit_language(chat, *given, pattern=_pattern(answer), log=self.log)
 
     def with_privacy(
         self, result: "AuditResult", inputs: Path, train: str | None, labels: Path | None, shadows: int

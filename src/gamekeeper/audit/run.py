@@ -24,7 +24,7 @@ from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
-from gamekeeper.audit.traffic import Traffic
+from gamekeeper.audit.traffic import Pace, Traffic
 from gamekeeper.casebook import Casebook
 
 
@@ -46,7 +46,7 @@ def audit(
     *,
     encode: Encode | None = None,
     explainer: Target | None = None,
-    log_per_day: int | None = None,
+    log: Pace | None = None,
 ) -> AuditResult:
     """Attacks a target of one's own that answers rows of numbers.
 
@@ -58,7 +58,7 @@ def audit(
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
-        log_per_day: Writes what thieves asked to OUT/exchanges.parquet, each so many queries a day; None for not.
+        log: Writes what thieves asked to OUT/exchanges.parquet, at this pace; None for not.
 
     Raises:
         InputError: Inputs or folder cannot be used.
@@ -74,7 +74,7 @@ def audit(
             explains = Meter(explainer, _journal(stack, out / "explained.sqlite", explainer.name), limits)
         return Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
 
-    return _recorded(target.name, inputs, out, options, begin, log_per_day)
+    return _recorded(target.name, inputs, out, options, begin, log)
 
 
 def audit_language(
@@ -85,7 +85,7 @@ def audit_language(
     stage: Stage = lambda what: None,
     *,
     pattern: str | None = None,
-    log_per_day: int | None = None,
+    log: Pace | None = None,
 ) -> AuditResult:
     """Attacks a language model of one's own; arguments as `audit`.
 
@@ -96,7 +96,7 @@ def audit_language(
         options: What the audit is told.
         stage: Told of each thing that is begun.
         pattern: Regular expression of the final answer in a reply; None for all of it.
-        log_per_day: As `audit`.
+        log: As `audit`.
 
     Raises:
         InputError: Prompts or folder cannot be used.
@@ -109,7 +109,7 @@ def audit_language(
         interview = Interview(target, _journal(stack, out / "journal.sqlite", target.name), _limits(options))
         return LanguageAudit(interview, asked, options, target.name, stage, pattern=pattern)
 
-    return _recorded(target.name, prompts, out, options, begin, log_per_day)
+    return _recorded(target.name, prompts, out, options, begin, log)
 
 
 def audit_vectors(
@@ -119,7 +119,7 @@ def audit_vectors(
     options: AuditOptions,
     stage: Stage = lambda what: None,
     *,
-    log_per_day: int | None = None,
+    log: Pace | None = None,
 ) -> AuditResult:
     """Attacks a model of one's own that gives vectors for texts; arguments and errors as `audit_language`."""
     asked = read_prompts(texts)
@@ -128,7 +128,7 @@ def audit_vectors(
         vectors = Vectors(target, _journal(stack, out / "journal.sqlite", target.name), _limits(options))
         return VectorAudit(vectors, asked, options, target.name, stage)
 
-    return _recorded(target.name, texts, out, options, begin, log_per_day)
+    return _recorded(target.name, texts, out, options, begin, log)
 
 
 def _recorded(
@@ -137,7 +137,7 @@ def _recorded(
     out: Path,
     options: AuditOptions,
     begin: Callable[[ExitStack], _Played],
-    log_per_day: int | None,
+    log: Pace | None,
 ) -> AuditResult:
     """Runs an audit between two entries of its casebook."""
     out.mkdir(parents=True, exist_ok=True)
@@ -146,8 +146,8 @@ def _recorded(
         book.append("audit-started", name, who | {"budget": options.budget, "seed": options.seed})
         played = begin(stack)
         result = played.run()
-        if log_per_day is not None:
-            played.traffic.write(out / "exchanges.parquet", log_per_day, options.seed)
+        if log is not None:
+            played.traffic.write(out / "exchanges.parquet", log, options.seed)
         best = {each.defence: each.best[1].fidelity if each.best else None for each in result.defended}
         book.append("audit-ended", name, {"paid_queries": result.paid, "best_fidelity": best})
         book.sign()

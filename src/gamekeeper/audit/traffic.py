@@ -1,6 +1,12 @@
-"""What the thieves asked, as an API's log would hold it: each attack is traffic, to be found by hunt and by guard."""
+"""What the thieves asked, as an API's log would hold it: each attack is traffic, to be found by hunt and by guard.
+
+A thief asks at a steady rate, day and night (exponential gaps). With more than one account, every round of as many
+queries as he has accounts gives each of them one, in an order drawn anew: each asks equally much and little, and none
+of them holds a stretch of the attack that would mean something by itself.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,17 +19,30 @@ _START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday; a log of exercises needs 
 _DAY_S = 86_400
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast thieves ask, and through how many accounts.
+
+    Args:
+        per_day: Queries a day of each thief, all his accounts together.
+        accounts: Over which each thief splits his queries: named as he is, or, if more than one, `thief.0`, ...
+    """
+
+    per_day: int
+    accounts: int = 1
+
+
 class Traffic:
     """Queries of each thief, in the order in which he made them."""
 
     def __init__(self) -> None:
         self._asked: dict[str, list[Array | Sequence[str]]] = {}
 
-    def add(self, thief: str, inputs: Array | Sequence[str]) -> None:
+    def add(self, thief: str, asked: Array | Sequence[str]) -> None:
         """Keeps what a thief asked: rows of numbers, shape (n, width), or prompts."""
-        self._asked.setdefault(thief, []).append(inputs)
+        self._asked.setdefault(thief, []).append(asked)
 
-    def asked(self, thief: str) -> int:
+    def count(self, thief: str) -> int:
         """Returns how many queries a thief has made."""
         return sum(map(len, self._asked.get(thief, ())))
 
@@ -31,21 +50,39 @@ class Traffic:
         """Returns the rows of numbers that a thief asked, in order, shape (n, width)."""
         return np.vstack([np.asarray(part) for part in self._asked.get(thief, ())] or [np.empty((0, 1))])
 
-    def frame(self, per_day: int, seed: int = 0) -> pl.DataFrame:
-        """Returns exchanges in hunt's columns, each thief one account that makes so many queries a day."""
+    def frame(self, pace: Pace, seed: int = 0) -> pl.DataFrame:
+        """Returns exchanges in hunt's columns.
+
+        Args:
+            pace: Of each thief.
+            seed: Of times, and of which account asks what.
+        """
         rng = np.random.default_rng(seed)
-        frames = [self._account(thief, np.vstack(asked), per_day, rng) for thief, asked in self._asked.items()]
+        frames = [
+            _exchanges(thief, [row for part in asked for row in part], pace, rng)
+            for thief, asked in self._asked.items()
+        ]
         return pl.concat(frames).sort("time") if frames else pl.DataFrame()
 
-    def write(self, path: Path, per_day: int, seed: int = 0) -> None:
-        """Writes them as Parquet."""
-        self.frame(per_day, seed).write_parquet(path)
+    def write(self, path: Path, pace: Pace, seed: int = 0) -> None:
+        """Writes them as Parquet; see `frame`."""
+        self.frame(pace, seed).write_parquet(path)
 
-    @staticmethod
-    def _account(thief: str, inputs: Array, per_day: int, rng: np.random.Generator) -> pl.DataFrame:
-        gaps_s = rng.exponential(_DAY_S / per_day, len(inputs))
-        times = [_START + timedelta(seconds=float(at)) for at in np.cumsum(gaps_s)]
-        features = pl.Series("features", inputs.tolist(), dtype=pl.List(pl.Float64))
-        return pl.DataFrame(
-            {"time": pl.Series(times, dtype=pl.Datetime("us", "UTC")), "account": [thief] * len(inputs)}
-        ).with_columns(features)
+
+def _exchanges(thief: str, asked: Sequence[Array | str], pace: Pace, rng: np.random.Generator) -> pl.DataFrame:
+    gaps_s = rng.exponential(_DAY_S / pace.per_day, len(asked))
+    times = [_START + timedelta(seconds=float(at)) for at in np.cumsum(gaps_s)]
+    if isinstance(asked[0], str):
+        queries = pl.Series("prompt", asked)
+    else:
+        queries = pl.Series("features", [list(row) for row in asked], dtype=pl.List(pl.Float64))
+    accounts = pl.Series("account", _dealt(thief, len(asked), pace.accounts, rng))
+    return pl.DataFrame([pl.Series("time", times, dtype=pl.Datetime("us", "UTC")), accounts, queries])
+
+
+def _dealt(thief: str, queries: int, accounts: int, rng: np.random.Generator) -> list[str]:
+    """Which account makes each query: one each a round, in an order drawn anew."""
+    if accounts == 1:
+        return [thief] * queries
+    rounds = np.tile(np.arange(accounts), (-(-queries // accounts), 1))
+    return [f"{thief}.{account}" for account in rng.permuted(rounds, axis=1).ravel()[:queries]]

@@ -166,7 +166,7 @@ class LanguageAudit:
 
     def _hear(self, reading: Reading, prompts: list[str]) -> None:
         name = f"{_SKILL}-{reading.name.lower()}"
-        self.traffic.add(name, prompts[self.traffic.asked(name) :])
+        self.traffic.add(name, prompts[self.traffic.count(name) :])
 
     def _point(self, lessons: Lessons, tokens: Tokens) -> Point:
         with ThreadPoolExecutor(2) as workers:

@@ -110,7 +110,7 @@ class VectorAudit:
                 stopped = str(error)
                 break
             if name == "none":
-                self.traffic.add(_ATTACK, self._pool[self.traffic.asked(_ATTACK) : size])
+                self.traffic.add(_ATTACK, self._pool[self.traffic.count(_ATTACK) : size])
             points.append(self._point(self._pool[:size], given))
         curve = Curve(attack=_ATTACK, believes=_READING, points=tuple(points), stopped=stopped)
         return Defended(defence=name, users=self._users(name, coarsen), curves=(curve,))
