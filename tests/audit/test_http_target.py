@@ -1,9 +1,7 @@
 """A real server on loopback, which is as bad as servers are."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +9,20 @@ import numpy as np
 import pytest
 
 from audit.builders import linear_scores, make_inputs
+from audit.server import Server, in_turn
 from gamekeeper.audit.targets import TargetError
 from gamekeeper.audit.targets.description import Endpoint, read_endpoint
 from gamekeeper.audit.targets.http import HttpTarget
 from gamekeeper.errors import InputError
-
-Script = Callable[[dict[str, Any]], tuple[int, bytes, dict[str, str]]]
-
-
-class Server:
-    """Answers by its script; remembers what it was asked.
-
-    Args:
-        script: Status, body and headers for a request.
-    """
-
-    def __init__(self) -> None:
-        self.script: Script = scoring
-        self.asked: list[tuple[str, dict[str, Any], dict[str, str]]] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                document = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                server.asked.append((self.path, document, dict(self.headers)))
-                status, body, headers = server.script(document)
-                self.send_response(status)
-                for name, value in {"content-length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/score"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def scoring(document: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
     return 200, json.dumps({"predictions": linear_scores(np.array(document["instances"])).tolist()}).encode(), {}
 
 
-def in_turn(*answers: tuple[int, bytes, dict[str, str]]) -> Script:
-    left = list(answers)
-    return lambda document: left.pop(0) if left else scoring(document)
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server()
+    made = Server(scoring)
     yield made
     made.close()
 
@@ -112,7 +69,7 @@ def test_kserve_model_is_asked_in_its_protocol(server: Server) -> None:
 
 def test_rate_limit_is_waited_for_as_long_as_it_says(server: Server) -> None:
     """And a busy server a little longer each time."""
-    server.script = in_turn((429, b"", {"retry-after": "7"}), (503, b"", {}), (502, b"", {}))
+    server.script = in_turn(scoring, (429, b"", {"retry-after": "7"}), (503, b"", {}), (502, b"", {}))
     slept: list[float] = []
     assert len(make_target(server, slept).ask(make_inputs(3))) == 3
     assert slept == [7.0, 2.0, 4.0]

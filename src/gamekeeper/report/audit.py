@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gamekeeper.audit.options import Prices
 from gamekeeper.audit.privacy.membership import FALSE_ALARMS
-from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
+from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point, Users
 from gamekeeper.report.words import count, one_line
 
 SCHEMA = "gamekeeper/audit@1"
@@ -23,6 +23,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "schema": SCHEMA,
         "target": result.target,
         "access": str(result.access),
+        "fidelity": result.fidelity,
         "test_inputs": result.test_inputs,
         "paid_queries": result.paid,
         "findings": list(result.findings),
@@ -39,7 +40,7 @@ def print_audit(result: AuditResult, console: Console) -> None:
     console.print(_table(result))
     _say(
         console,
-        f"fidelity is agreement with the undefended target on {count(result.test_inputs)} test inputs; "
+        f"fidelity is {result.fidelity} with the undefended target, on {count(result.test_inputs)} test inputs; "
         f"{count(result.paid)} queries were made of it in all",
     )
     for finding in result.findings:
@@ -58,8 +59,7 @@ def _table(result: AuditResult) -> Table:
     for fidelity in FIDELITIES:
         table.add_column(f"to {fidelity:.2f}", justify="right", no_wrap=True)
     table.add_column("best", justify="right", no_wrap=True)
-    table.add_column("labels changed", justify="right")
-    table.add_column("scores moved, L1", justify="right")
+    table.add_column("cost to honest users")
     for each in result.defended:
         table.add_row(*map(Text, _row(each)))
     return table
@@ -73,7 +73,7 @@ def headline(result: AuditResult) -> str:
             curve, point = found
             return (
                 f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for {usd(point)}: "
-                f"{count(point.queries)} queries, by {curve.name}"
+                f"{spent(point)}, by {curve.name}"
             )
     best = plain.best
     reached = f"; the best copy reaches {best[1].fidelity:.2f}" if best else ""
@@ -109,8 +109,18 @@ def _row(each: Defended) -> Iterator[str]:
         yield usd(found[1]) if found else "-"
     best = each.best
     yield f"{best[1].fidelity:.3f}" if best else "-"
-    yield f"{each.users.label_changed:.1%}"
-    yield f"{each.users.l1:.2f}"
+    yield users_words(each.users)
+
+
+def users_words(users: Users) -> str:
+    """Returns what a defence costs honest users, in a few words."""
+    parts = [
+        f"{users.label_changed:.1%} of answers another" if users.label_changed else "",
+        f"scores moved {users.l1:.2f} (L1)" if users.l1 else "",
+        f"{users.withheld:.0%} of what it writes" if users.withheld else "",
+        users.said,
+    ]
+    return ", ".join(part for part in parts if part) or "-"
 
 
 def best_thief(plain: Defended) -> Iterator[str]:
@@ -133,7 +143,11 @@ def comparisons(result: AuditResult) -> Iterator[str]:
         return
     point = found[1]
     if (days := prices.days(point.queries)) is not None:
-        yield f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account {days:,.1f} days"
+        many = max(2, round(days))
+        yield (
+            f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account {days:,.1f} days; "
+            f"{count(many)} accounts, ${many * prices.per_account:,.2f} more, take {days / many:,.1f}"
+        )
     if prices.per_label is not None and (labels := _labels_to(plain, point.fidelity)):
         usd = labels * (prices.per_label + prices.per_input)
         yield f"without the API, {count(labels)} inputs labelled by hand would cost ${usd:,.2f}"
@@ -167,6 +181,14 @@ def _labels_to(plain: Defended, fidelity: float) -> int | None:
     return point.queries if point else None
 
 
+def spent(point: Point) -> str:
+    """Returns what was asked for a copy, in words: queries, tokens of a language model, accounts if more than one."""
+    tokens = f", {count(point.tokens)} tokens" if point.tokens else ""
+    return f"{count(point.queries)} queries{tokens}" + (
+        f", {count(point.accounts)} accounts" if point.accounts > 1 else ""
+    )
+
+
 def usd(point: Point) -> str:
     """Returns what a copy costs, as people write it."""
     return f"${point.usd:,.2f}" if point.usd >= 0.01 else f"${point.usd:.4f}"
@@ -186,11 +208,12 @@ def _cost(each: Defended, fidelity: float, prices: Prices) -> dict[str, Any] | N
     if found is None:
         return None
     curve, point = found
-    days = prices.days(point.queries)
     return {
         "usd": point.usd,
         "queries": point.queries,
-        "days_for_one_account": days,
+        "tokens": point.tokens,
+        "accounts": point.accounts,
+        "days": prices.days(point.queries, point.accounts),
         "attack": curve.attack,
         "believes": curve.believes,
     }

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
-from gamekeeper.report.audit import advice, best_thief, comparisons, headline, privacy_sentences, usd
+from gamekeeper.report.audit import (
+    advice,
+    best_thief,
+    comparisons,
+    headline,
+    privacy_sentences,
+    spent,
+    usd,
+    users_words,
+)
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, axis, layout
 from gamekeeper.report.words import count, one_line
@@ -130,7 +139,7 @@ def _row(each: Defended) -> dict[str, Any]:
     costs = [each.cheapest(fidelity) for fidelity in FIDELITIES]
     return {
         "defence": each.defence,
-        "costs": [(usd(found[1]), found[1].queries, found[0].name) if found else None for found in costs],
+        "costs": [(usd(found[1]), spent(found[1]), found[0].name) if found else None for found in costs],
         "best": each.best[1] if each.best else None,
-        "users": each.users,
+        "users": users_words(each.users),
     }

@@ -6,6 +6,7 @@ Fidelity is the likeness of the student's final answers to the target's own on t
 that answers otherwise when asked again bounds it: nobody agrees with it more than it does itself.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +24,7 @@ from gamekeeper.audit.language.students import Lessons, best_student, why_no_wri
 from gamekeeper.audit.language.width import Door, Width, look_for_width
 from gamekeeper.audit.language.withholding import WITHHOLDINGS, Withhold
 from gamekeeper.audit.learners import why_no_learners
+from gamekeeper.audit.learners.cores import one_core_each
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
@@ -79,6 +81,8 @@ class LanguageAudit:
         *,
         pattern: str | None = None,
     ) -> None:
+        if why_no_learners() is not None:
+            raise MissingExtraError("students of a language model", "audit")
         _require_enough(prompts, options.budget)
         self._interview, self._options, self._name, self._stage = interview, options, name, stage
         self._pattern, self.traffic = pattern, Traffic()
@@ -96,6 +100,7 @@ class LanguageAudit:
         )
         self._has_traces = any(reply.trace for reply in self._replies)
         self._curves: dict[Reading, Curve] = {}
+        self._why_no_writer: str | None = None
 
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
@@ -103,8 +108,8 @@ class LanguageAudit:
         defended = tuple(self._defended(name) for name in names)
         width, why_not = self._width()
         left_out = {_WIDTH: why_not} if why_not else {}
-        if (reason := self._why_no_writer()) is not None:
-            left_out["a student that writes"] = reason
+        if self._why_no_writer is not None:
+            left_out["a student that writes"] = self._why_no_writer
         if not self._has_traces:
             left_out["reasoning"] = "the interface gives none out"
         return AuditResult(
@@ -169,7 +174,8 @@ class LanguageAudit:
         self.traffic.add(name, prompts[self.traffic.count(name) :])
 
     def _point(self, lessons: Lessons, tokens: Tokens) -> Point:
-        with ThreadPoolExecutor(2) as workers:
+        self._why_no_writer = why_no_writer(lessons)  # imports torch, before it is kept to one core
+        with one_core_each(), ThreadPoolExecutor(os.cpu_count()) as workers:
             copies = list(workers.map(lambda number: self._copy(lessons, number), range(self._options.seeds)))
         cpu_s = fmean(seconds for _, _, seconds in copies)
         prices, n = self._options.prices, len(lessons)
@@ -229,13 +235,6 @@ class LanguageAudit:
         whole = sum(len(reply.text) + len(reply.trace) for reply in self._replies)
         kept = sum(len(reply.text) + len(reply.trace) for reply in map(withhold, self._replies))
         return Users(withheld=1 - kept / max(1, whole))
-
-    def _why_no_writer(self) -> str | None:
-        if (missing := why_no_learners()) is not None:
-            raise MissingExtraError("students of a language model", "audit") from None
-        known = self._interview.ask([Query(prompt) for prompt in self._pool[: max(self._sizes)]])
-        answers, traces = tuple(map(self._final, known)), tuple(reply.trace for reply in known)
-        return missing or why_no_writer(Lessons(tuple(self._pool[: len(known)]), answers, traces))
 
     def _final(self, reply: Reply) -> str:
         return final_answer(reply.text, self._pattern)

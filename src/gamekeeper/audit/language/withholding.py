@@ -37,8 +37,9 @@ class Withholding:
 
 
 def _summarised(reply: Reply) -> Reply:
-    """Keeps the first and the last step."""
+    """Keeps the first and the last step; of a trace without sentences, the first and the last word."""
     steps = [step for step in _STEP.split(reply.trace) if step.strip()]
+    steps = steps if len(steps) > 2 else reply.trace.split()
     return replace(reply, trace=" ".join([steps[0], steps[-1]]) if len(steps) > 2 else reply.trace)
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict
+from gamekeeper.audit.learners.cores import one_core_each
 from gamekeeper.audit.learners.pictures import picture_learners
 from gamekeeper.audit.learners.tabular import tabular_learners
 from gamekeeper.errors import MissingExtraError
@@ -98,8 +99,7 @@ def _ranked(learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generat
 def _contest() -> Iterator[None]:
     """Each learner on one core, for they learn side by side; without warnings of those that have not converged."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_core_each(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # held-out answers judge them, converged or not
         yield

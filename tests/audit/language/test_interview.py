@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audit.language.builders import Clerk, make_interview, reckoned
+from gamekeeper.audit.journal import Journal, Tokens
+from gamekeeper.audit.language.interview import Vectors
+from gamekeeper.audit.meter import Limits, SpentError
+from gamekeeper.audit.options import Prices
+from gamekeeper.audit.targets import CallableVectors, Query, Reply, TargetError
+
+QUERIES = [Query(f"{i}+{i}") for i in range(40)]
+
+
+def test_reply_is_paid_once(tmp_path: Path) -> None:
+    """In this run and the next; another turn is another query, and so is another bias."""
+    clerk = Clerk(reckoned)
+    first = make_interview(tmp_path, clerk)
+    replies = first.ask([*QUERIES, QUERIES[0]])
+    assert len(clerk.asked) == 40 and replies[0] == replies[-1] == reckoned("0+0")
+    again = make_interview(tmp_path, clerk)
+    assert again.ask(QUERIES) == replies[:-1] and len(clerk.asked) == 40
+    assert (again.till.paid, again.till.tokens) == (40, Tokens(400, 200))
+    again.ask([Query("0+0", turn=1), Query("0+0", bias={5: 1.0})])
+    assert len(clerk.asked) == 42
+
+
+def test_replies_that_came_before_a_failure_are_kept(tmp_path: Path) -> None:
+    """And the next run goes on from them."""
+    with pytest.raises(TargetError, match="went home"):
+        make_interview(tmp_path, Clerk(reckoned, fails_after=21)).ask(QUERIES)
+    clerk = Clerk(reckoned)
+    make_interview(tmp_path, clerk).ask(QUERIES)
+    assert len(clerk.asked) == 19
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"queries": 30}, "40 more queries are wanted, and 30 of 30 are left"),
+        ({"tokens": 400}, "of 400 tokens are spent"),
+        ({"usd": 0.015, "prices": Prices(per_query=0.0, per_million_written=100.0)}, r"of \$0.01 are spent"),
+    ],
+    ids=["queries", "tokens", "dollars"],
+)
+def test_no_budget_is_overdrawn(limits: dict[str, object], said: str, tmp_path: Path) -> None:
+    """Of queries, tokens or dollars; what was paid for is kept."""
+    clerk = Clerk(reckoned)
+    with pytest.raises(SpentError, match=said):
+        interview = make_interview(tmp_path, clerk, **limits)
+        interview.ask(QUERIES)
+    assert interview.till.paid == len(clerk.asked)
+    assert len(clerk.asked) * 15 <= 400 and interview.till.usd <= (0.015 if "usd" in limits else 1)
+
+
+def test_reply_survives_the_journal() -> None:
+    """With all that it holds."""
+    reply = Reply("é", "why", 3, 4, first=("t1", -0.5), tops=(("t1", -0.5), ("t2", -1.5)))
+    assert Reply.unpacked(reply.packed()) == reply
+    assert Reply.unpacked(Reply("").packed()) == Reply("")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda texts: [[1.0]] * (len(texts) - 1), "to 3 texts"),
+        (lambda texts: [[float("nan")]] * len(texts), "NaN"),
+        (lambda texts: [[1.0], [1.0, 2.0], [1.0]], "failed on 3 texts"),
+        (lambda texts: 1 / 0, "ZeroDivisionError"),
+    ],
+    ids=["count", "nan", "ragged", "raises"],
+)
+def test_vectors_that_are_none_are_refused(answer: object, said: str, tmp_path: Path) -> None:
+    """Nothing of them is kept."""
+    target = CallableVectors(answer, "vectors")  # type: ignore[arg-type]
+    vectors = Vectors(target, Journal(tmp_path / "j.sqlite", "vectors"), Limits(queries=10))
+    with pytest.raises(TargetError, match=said):
+        vectors.ask(["a", "b", "c"])
+    assert vectors.till.paid == 0
+
+
+def test_vector_is_paid_once(tmp_path: Path) -> None:
+    """As every answer is."""
+    asked: list[str] = []
+
+    def answer(texts: list[str]) -> object:
+        asked.extend(texts)
+        return np.array([[float(len(text)), 1.0] for text in texts])
+
+    vectors = Vectors(CallableVectors(answer, "v"), Journal(tmp_path / "j.sqlite", "v"), Limits(queries=10))
+    assert vectors.ask(["a", "bb", "a"]).tolist() == [[1, 1], [2, 1], [1, 1]]
+    assert vectors.ask(["bb"]).tolist() == [[2, 1]] and asked == ["a", "bb"]
