@@ -68,6 +68,9 @@ def run(
     counterfactuals: Annotated[
         str | None, typer.Option(help="MODULE:FUNCTION, if your interface explains: the near input with another label.")
     ] = None,
+    behind: Annotated[
+        Path | None, typer.Option(help=".toml of the same model behind a live defence, such as the guard.")
+    ] = None,
     picture: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")] = None,
     train: Annotated[
         str | None, typer.Option(help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers.")
@@ -153,7 +156,8 @@ def run(
         result = job.text(target, prompts, answer, embeddings)
     else:
         assert inputs is not None
-        result = job.rows(_target(target, trust_file), inputs, encoder, counterfactuals)
+        live = _http_target(behind) if behind else None
+        result = job.rows(_target(target, trust_file), inputs, encoder, counterfactuals, live)
         result = job.with_privacy(result, inputs, train, labels, shadows)
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
@@ -176,7 +180,14 @@ class _Job:
     stage: Callable[[str], object]
     log: "Pace | None"
 
-    def rows(self, target: "Target", inputs: Path, encoder: str | None, counterfactuals: str | None) -> "AuditResult":
+    def rows(
+        self,
+        target: "Target",
+        inputs: Path,
+        encoder: str | None,
+        counterfactuals: str | None,
+        live: "Target | None",
+    ) -> "AuditResult":
         from gamekeeper.audit.run import audit
         from gamekeeper.audit.targets import callable_target
 
@@ -188,6 +199,7 @@ class _Job:
             self.stage,
             encode=callable_target(encoder).ask if encoder else None,
             explainer=callable_target(counterfactuals) if counterfactuals else None,
+            behind=live,
             log=self.log,
         )
 

@@ -24,7 +24,7 @@ from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
 from gamekeeper.audit.restoring import Restore, learn_to_restore
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
-from gamekeeper.audit.targets import Array
+from gamekeeper.audit.targets import Array, TargetError
 from gamekeeper.audit.tolls import TOLLS, Toll
 from gamekeeper.audit.traffic import Traffic
 from gamekeeper.defences import Scores
@@ -32,6 +32,7 @@ from gamekeeper.errors import UsageError
 
 _TEST_SHARE, _TEST_MOST = 0.25, 1_000
 _LEAST_INPUTS = 100
+LIVE = "live defence"
 _ASKED_AGAIN = 5  # test inputs, to see whether answers are the same
 Stage = Callable[[str], object]
 
@@ -59,6 +60,7 @@ class Audit:
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
+        behind: The same target behind a live defence, such as the guard.
 
     Raises:
         UsageError: There are too few inputs, or the budget is too small to judge a surrogate.
@@ -75,10 +77,11 @@ class Audit:
         *,
         encode: Encode | None = None,
         explainer: Meter | None = None,
+        behind: Meter | None = None,
     ) -> None:
         _require_enough(inputs, options.budget)
         self._meter, self._options, self._name, self._stage = meter, options, name, stage
-        self._encode, self._explainer, self._traffic = encode, explainer, Traffic()
+        self._encode, self._explainer, self._behind, self._traffic = encode, explainer, behind, Traffic()
         self._ways_back: dict[str, Restore] = {}
         order = np.random.default_rng(options.seed).permutation(len(inputs))
         tests = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
@@ -122,6 +125,8 @@ class Audit:
         found = barriers(names, self._options.seed, is_noisy=self._is_noisy)
         defended = [self._defended(barrier, left_out) for barrier in found]
         defended += [self._tolled(defended[0], name) for name in self._options.defences if name in TOLLS]
+        if self._behind is not None:
+            defended.append(self._live(self._behind))
         return AuditResult(
             target=self._name,
             access=self._access,
@@ -164,6 +169,26 @@ class Audit:
         toll: Toll = TOLLS[name](self._pool, self._options)
         curves = tuple(replace(c, points=tuple(self._levied(c, p, toll) for p in c.points)) for c in plain.curves)
         return Defended(defence=name, users=toll.users, curves=curves)
+
+    def _live(self, behind: Meter) -> Defended:
+        """One account that learns from what a live defence lets through, until it is refused."""
+        self._stage("asking test inputs through the live defence")
+        try:
+            given = behind.ask(self._tests)
+        except TargetError as error:
+            return Defended(defence=LIVE, users=Users(said=f"refused the test inputs: {error}"), curves=())
+        access, attack = access_of(given), ATTACKS["learned-copy"]
+        readings = [Reading.LABELS] if access is Access.LABELS else [Reading.SCORES, Reading.LABELS]
+        curves = []
+        for reading in readings if why_no_learners() is None else ():
+            self._stage(f"learned-copy on {reading}, through the live defence")
+            asking = Asking(behind, access, None, self._left)
+            rng = np.random.default_rng(self._options.seed)  # the same inputs for both, asked once
+            copies, stopped = self._play(attack, asking, reading, rng, self._sizes(None), is_live=True)
+            points = tuple(self._point([copy]) for copy in copies)
+            curves.append(Curve(attack=attack.card.name, believes=str(reading), points=points, stopped=stopped))
+        changed = float((seen(given, self._tests, access, None).labels != self._truth).mean())
+        return Defended(defence=LIVE, users=Users(label_changed=changed), curves=tuple(curves))
 
     def _levied(self, curve: Curve, point: Point, toll: Toll) -> Point:
         levy = toll.levy(self._traffic.rows(f"{curve.attack}-{curve.believes}-0")[: point.queries])
@@ -215,6 +240,8 @@ class Audit:
         reading: Reading,
         rng: np.random.Generator,
         sizes: Sequence[int],
+        *,
+        is_live: bool = False,
     ) -> tuple[list["_Copy"], str | None]:
         loot = Loot(
             pool=self._pool[rng.permutation(len(self._pool))],
@@ -236,6 +263,10 @@ class Audit:
                 began = process_time()
         except SpentError as error:
             return copies, str(error)
+        except TargetError as error:
+            if not is_live:
+                raise
+            return copies, f"refused: {error}"
         return copies, None
 
     def _point(self, copies: Sequence["_Copy"]) -> Point:

@@ -155,7 +155,9 @@ class Meter:
         progress: Callable[[int], object] = lambda queries: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._target, self._till = target, Till(journal, limits, progress=progress, sleep=sleep)
+        batch = getattr(target, "batch", _BATCH)  # of an endpoint, one request: what fails is then not paid for
+        self._target = target
+        self._till = Till(journal, limits, batch=batch, progress=progress, sleep=sleep)
         self._width: int | None = None
 
     @property

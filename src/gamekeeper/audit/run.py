@@ -2,6 +2,7 @@
 
 OUT/journal.sqlite   every answer that was paid for; the same audit goes on from it
 OUT/explained.sqlite the same for counterfactuals, if there are any
+OUT/behind.sqlite    the same for answers through a live defence, if there is one
 OUT/casebook/        who ran it, on what, when, and what came of it
 """
 
@@ -46,6 +47,7 @@ def audit(
     *,
     encode: Encode | None = None,
     explainer: Target | None = None,
+    behind: Target | None = None,
     log: Pace | None = None,
 ) -> AuditResult:
     """Attacks a target of one's own that answers rows of numbers.
@@ -58,6 +60,7 @@ def audit(
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
+        behind: The same target behind a live defence.
         log: Writes what thieves asked to OUT/exchanges.parquet, at this pace; None for not.
 
     Raises:
@@ -69,10 +72,12 @@ def audit(
 
     def begin(stack: ExitStack) -> Audit:
         meter = Meter(target, _journal(stack, out / "journal.sqlite", target.name), limits)
-        explains = None
-        if explainer is not None:
-            explains = Meter(explainer, _journal(stack, out / "explained.sqlite", explainer.name), limits)
-        return Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
+        others = {"explained": explainer, "behind": behind}
+        explained, through = (
+            Meter(other, _journal(stack, out / f"{name}.sqlite", other.name), limits) if other else None
+            for name, other in others.items()
+        )
+        return Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explained, behind=through)
 
     return _recorded(target.name, inputs, out, options, begin, log)
 

@@ -69,7 +69,8 @@ class Vectors:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._target = target
-        self.till = Till(journal, limits, progress=progress, sleep=sleep)
+        batch = getattr(target, "batch", _AT_ONCE)  # one request: what fails is then not paid for
+        self.till = Till(journal, limits, batch=batch, progress=progress, sleep=sleep)
 
     def ask(self, texts: Sequence[str], turn: int = 0) -> Array:
         """Returns a vector for each text, shape (n, width).

@@ -21,6 +21,7 @@ import numpy as np
 from gamekeeper.audit.asking import Access
 from gamekeeper.audit.language.interview import Vectors
 from gamekeeper.audit.learners import why_no_learners
+from gamekeeper.audit.learners.cores import one_core_each
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
@@ -35,12 +36,13 @@ _SAME = 1e-6
 _HELD_OUT = 0.2
 _MOST_FOR_KERNELS = 5_000
 _ATTACK, _READING = "embedding-regression", "vectors"
-_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_RIDGES, _KERNELS = (1e-2, 1e-1, 1.0), (1e-3, 1e-2)  # strengths
 _DECIMALS, _NOISE, _KEPT = 1, 0.3, 0.25  # of a row whose places have a spread of 1; share of its norm; of its places
 
 Coarsen = Callable[[Array], Array]
 """Vectors to what is given out of them, both of shape (n, width)."""
-Copy = Callable[[Sequence[str]], Array]
+Copy = Callable[[Array], Array]
+"""A thief's own features of texts, shape (n, 512), to vectors."""
 
 
 class VectorAudit:
@@ -78,6 +80,7 @@ class VectorAudit:
         order = np.random.default_rng(options.seed).permutation(len(texts))
         tests = min(_TEST_MOST, int(len(texts) * _TEST_SHARE), options.budget // 3)
         self._tests, self._pool = ([texts[i] for i in part] for part in np.split(order, [tests]))
+        self._known, self._asked = public_features(self._pool), public_features(self._tests)
         stage(f"asking {tests} test texts")
         self._truth = vectors.ask(self._tests)
         self._again = vectors.ask(self._tests[:_ASKED_AGAIN], turn=1)
@@ -102,7 +105,7 @@ class VectorAudit:
     def _defended(self, name: str, coarsen: Coarsen) -> Defended:
         points: list[Point] = []
         stopped = None
-        for size in self._sizes:
+        for size in self._sizes if name == "none" else self._sizes[::-2][::-1]:
             self._stage(f"{_ATTACK} on {size} texts, defence: {name}")
             try:
                 given = coarsen(self._vectors.ask(self._pool[:size]))
@@ -111,18 +114,20 @@ class VectorAudit:
                 break
             if name == "none":
                 self.traffic.add(_ATTACK, self._pool[self.traffic.count(_ATTACK) : size])
-            points.append(self._point(self._pool[:size], given))
+            points.append(self._point(given))
         curve = Curve(attack=_ATTACK, believes=_READING, points=tuple(points), stopped=stopped)
         return Defended(defence=name, users=self._users(name, coarsen), curves=(curve,))
 
-    def _point(self, texts: list[str], given: Array) -> Point:
+    def _point(self, given: Array) -> Point:
+        features = self._known[: len(given)]
         began, fidelities, recipes = process_time(), [], []
-        for number in range(self._options.seeds):
-            recipe, copy = regression(texts, given, np.random.default_rng([self._options.seed, number]))
-            fidelities.append(float((nearest(copy(self._tests)) == self._nearest).mean()))
-            recipes.append(recipe)
+        with one_core_each():
+            for number in range(self._options.seeds):
+                recipe, copy = regression(features, given, np.random.default_rng([self._options.seed, number]))
+                fidelities.append(float((nearest(copy(self._asked)) == self._nearest).mean()))
+                recipes.append(recipe)
         cpu_s = (process_time() - began) / self._options.seeds
-        prices, n = self._options.prices, len(texts)
+        prices, n = self._options.prices, len(given)
         usd = n * (prices.per_query + prices.per_input) + cpu_s / 3600 * prices.per_core_hour
         best = recipes[int(np.argmax(fidelities))]
         return Point(queries=n, fidelities=tuple(fidelities), cpu_s=cpu_s, usd=usd, recipe=best)
@@ -179,35 +184,33 @@ def nearest(vectors: Array) -> Array:
     return np.asarray(alike.argmax(axis=1))
 
 
-def regression(texts: Sequence[str], given: Array, rng: np.random.Generator) -> tuple[str, Copy]:
+def regression(features: Array, given: Array, rng: np.random.Generator) -> tuple[str, Copy]:
     """Returns the best of several regressions from public features to vectors, with its name.
 
     Args:
-        texts: That were asked, n of them.
+        features: Of the texts that were asked, shape (n, 512).
         given: Their vectors, shape (n, width).
         rng: Draws which judge.
     """
-    features = public_features(texts)
-    held, known = np.split(rng.permutation(len(texts)), [max(1, int(_HELD_OUT * len(texts)))])
+    held, known = np.split(rng.permutation(len(given)), [max(1, int(_HELD_OUT * len(given)))])
 
     def wrong(make: Callable[[], Any]) -> float:
         said = make().fit(features[known], given[known]).predict(features[held])
         return -float(_cosines(said, given[held]).mean())
 
-    name, make = min(_regressions(len(texts)).items(), key=lambda each: wrong(each[1]))
+    name, make = min(_regressions(len(given)).items(), key=lambda each: wrong(each[1]))
     model = make().fit(features, given)
-    return name, lambda some: np.asarray(model.predict(public_features(some)))
+    return name, lambda some: np.asarray(model.predict(some))
 
 
 def _regressions(n: int) -> dict[str, Callable[[], Any]]:
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import Ridge
 
-    made: dict[str, Callable[[], Any]] = {f"ridge {alpha:g}": partial(Ridge, alpha=alpha) for alpha in _STRENGTHS}
+    made: dict[str, Callable[[], Any]] = {f"ridge {alpha:g}": partial(Ridge, alpha=alpha) for alpha in _RIDGES}
     if n <= _MOST_FOR_KERNELS:
         made |= {
-            f"kernel ridge {alpha:g}": partial(KernelRidge, alpha=alpha, kernel="rbf", gamma=1.0)
-            for alpha in _STRENGTHS[:3]
+            f"kernel ridge {alpha:g}": partial(KernelRidge, alpha=alpha, kernel="rbf", gamma=1.0) for alpha in _KERNELS
         }
     return made
 

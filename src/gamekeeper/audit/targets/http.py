@@ -20,13 +20,12 @@ class HttpTarget:
     """
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._endpoint, self.name = endpoint, plain_address(endpoint.url)
+        self._endpoint, self.name, self.batch = endpoint, plain_address(endpoint.url), endpoint.batch
         self._poster = Poster(self.name, endpoint.headers, endpoint.timeout_s, sleep)
 
     def ask(self, inputs: Array) -> Array:
         """See `Target`."""
-        size = self._endpoint.batch
-        answers = [self._scores(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+        answers = [self._scores(inputs[at : at + self.batch]) for at in range(0, len(inputs), self.batch)]
         try:
             return np.concatenate(answers)
         except ValueError as error:

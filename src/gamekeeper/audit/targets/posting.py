@@ -44,8 +44,9 @@ class Poster:
             try:
                 return self._once(url, document)
             except urllib.error.HTTPError as error:
-                self._require_busy(error)
-                wait_s = _wait_s(error.headers.get("retry-after"), turn)
+                with error:  # holds the connection
+                    self._require_busy(error)
+                    wait_s = _wait_s(error.headers.get("retry-after"), turn)
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
                 wait_s, reason = _wait_s(None, turn), getattr(error, "reason", error)
                 if turn == _TRIES - 1:

@@ -186,14 +186,14 @@ class VectorTarget:
     """
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._endpoint, self.name = endpoint, f"{endpoint.embeddings} at {plain_address(endpoint.url)}"
+        self._endpoint, self.batch = endpoint, endpoint.batch
+        self.name = f"{endpoint.embeddings} at {plain_address(endpoint.url)}"
         self._poster = Poster(self.name, endpoint.headers, endpoint.timeout_s, sleep)
         self._url = f"{endpoint.url.rstrip('/')}/embeddings"
 
     def vectors(self, texts: Sequence[str]) -> Array:
         """See `TextTarget`."""
-        size = self._endpoint.batch
-        parts = [self._vectors(texts[start : start + size]) for start in range(0, len(texts), size)]
+        parts = [self._vectors(texts[at : at + self.batch]) for at in range(0, len(texts), self.batch)]
         return np.concatenate(parts) if parts else np.empty((0, 1))
 
     def _vectors(self, texts: Sequence[str]) -> Array:
