@@ -150,7 +150,7 @@ def privacy_sentences(result: AuditResult) -> Iterator[str]:
         low, high = best.intervals[number]
         yield (
             f"of rows that were trained on, {best.found[number]:.1%} (95 % interval {low:.1%} to {high:.1%}) are found "
-            f"at {share:.1%} false alarms, by {best.attack} with {result.privacy.models - 1} shadow models"
+            f"at {share:.1%} false alarms, by {best.attack} with {result.privacy.models - 2} shadow models"
         )
     clean, poisoned = (max(leak.found[0] for leak in each) for each in (result.privacy.clean, result.privacy.poisoned))
     yield (

@@ -4,7 +4,7 @@ import pytest
 from gamekeeper.audit.asking import Answers
 from gamekeeper.audit.privacy import SCREENS, Leak, Shadows, found_by, invert, leaks, poisoned_leaks, train_shadows
 from gamekeeper.audit.privacy.inversion import Domain
-from gamekeeper.audit.privacy.membership import Answer, log_odds_of
+from gamekeeper.audit.privacy.membership import Answer, _scores, log_odds_of
 from gamekeeper.audit.targets import Array
 
 
@@ -38,7 +38,7 @@ def by_name(found: tuple[Leak, ...]) -> dict[str, Leak]:
 def test_shadows_have_each_row_in_half_of_them() -> None:
     """So that both sides are known of every row."""
     shadows = train_shadows(nearest, *rows(), 6, np.random.default_rng(0))
-    assert shadows.readings.shape == (6, 120)
+    assert shadows.readings.shape == (6, 120, 2)
     assert (shadows.members.sum(axis=0) == 3).all()
 
 
@@ -85,8 +85,20 @@ def test_shadow_free_figures_count_what_they_rest_on() -> None:
     rng = np.random.default_rng(3)
     members = np.tile([True, False], (4, 25))
     members[1::2] = ~members[1::2]
-    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50)), members))
+    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50, 2)), members))
     assert (first.members, first.others) == (100, 100)
+
+
+def test_shadows_tell_nothing_by_how_many_had_a_row() -> None:
+    """A target whose readings mean nothing is told nothing of, though its other half is among the models."""
+    rng = np.random.default_rng(6)
+    members = np.stack([rng.permutation(2_000) % 2 == 0 for _ in range(4)]).repeat(2, axis=0)
+    members[1::2] = ~members[1::2]
+    readings = np.where(members[..., None], 3.0, -3.0) + rng.standard_normal((8, 2_000, 2))
+    readings[0] = rng.standard_normal((2_000, 2))
+    for _, score in _scores(Shadows(readings, members), 0):
+        ranks = score.argsort().argsort()
+        assert abs(ranks[members[0]].mean() - ranks[~members[0]].mean()) < 100  # 58 are two deviations
 
 
 @pytest.mark.parametrize("screen", SCREENS)
