@@ -49,7 +49,8 @@ def run(
         str | None, typer.Option(help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers.")
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="With --train: true labels of the inputs, whole numbers, a row each.")
+        Path | None,
+        typer.Option(help="True labels of the inputs, whole numbers from 0, a row each: what do classes show?"),
     ] = None,
     shadows: Annotated[int, typer.Option(help="With --train: models to train for each figure, even.", min=4)] = 16,
     log: Annotated[bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")] = False,
@@ -87,7 +88,7 @@ def run(
     import orjson
     from rich.console import Console
 
-    from gamekeeper.audit.inputs import read_inputs
+    from gamekeeper.audit.inputs import read_inputs, read_labels
     from gamekeeper.audit.options import AuditOptions, Prices
     from gamekeeper.audit.privacy import privacy_of
     from gamekeeper.audit.run import audit
@@ -124,12 +125,14 @@ def run(
         stage=lambda what: told.print(what, style="dim"),
         encode=callable_target(encoder).ask if encoder else None,
         explainer=callable_target(counterfactuals) if counterfactuals else None,
+        labels=labels,
         log_per_day=log_per_day if log else None,
     )
     if train is not None and labels is not None:
         told_of = partial(told.print, style="dim")
-        recipe, truth = named_function(train), read_inputs(labels)[:, 0].astype(int)
-        privacy = privacy_of(recipe, read_inputs(inputs), truth, models=shadows, seed=seed, stage=told_of)
+        recipe, rows = named_function(train), read_inputs(inputs)
+        truth = read_labels(labels, len(rows))
+        privacy = privacy_of(recipe, rows, truth, models=shadows, seed=seed, stage=told_of, beside=result.privacy)
         result = replace(result, privacy=privacy)
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)

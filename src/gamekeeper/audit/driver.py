@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
+from gamekeeper.audit.asking import Access, Ask, Asking, access_of, probabilities_of, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
 from gamekeeper.audit.attacks._attack import Encode
 from gamekeeper.audit.findings import findings
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
+from gamekeeper.audit.privacy import Inversion, Plan, Privacy, inversion_of, planned
 from gamekeeper.audit.restoring import Restore, learn_to_restore
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Array
@@ -66,6 +67,7 @@ class Audit:
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
+        labels: True labels of the inputs, from 0, shape (n,): classes are reconstructed, and judged by them.
 
     Raises:
         UsageError: There are too few inputs, or the budget is too small to judge a surrogate.
@@ -82,6 +84,7 @@ class Audit:
         *,
         encode: Encode | None = None,
         explainer: Meter | None = None,
+        labels: Array | None = None,
     ) -> None:
         _require_enough(inputs, options.budget)
         self._meter, self._options, self._name, self._stage = meter, options, name, stage
@@ -106,6 +109,7 @@ class Audit:
             picture=options.picture,
         )
         self._by_labels: dict[str, Curve] = {}
+        self._plan = None if labels is None else self._planned(inputs, labels)
 
     @property
     def traffic(self) -> Traffic:
@@ -114,8 +118,9 @@ class Audit:
 
     @property
     def _left(self) -> int:
-        """Queries for each thief, once the test inputs are paid."""
-        return self._options.budget - len(self._tests) - len(self._again)
+        """Queries for each thief, once the test inputs and the reconstructions are paid."""
+        spent = self._plan.total if isinstance(self._plan, Plan) else 0
+        return self._options.budget - len(self._tests) - len(self._again) - spent
 
     @property
     def _has_scores(self) -> bool:
@@ -124,6 +129,7 @@ class Audit:
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
         left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(self._interface))}
+        inversion = self._inversion()
         defences = ("none", *(self._options.defences if self._has_scores else ()))
         defended = tuple(self._defended(defence, left_out) for defence in defences)
         return AuditResult(
@@ -133,9 +139,35 @@ class Audit:
             paid=self._meter.paid,
             defended=defended,
             findings=tuple(findings(self._raw, self._again, self._access)),
-            left_out=left_out | _without_copy(defended[0]),
+            left_out=left_out
+            | _without_copy(defended[0])
+            | ({"inversion": inversion} if isinstance(inversion, str) else {}),
             prices=self._options.prices,
+            privacy=Privacy(inversion=inversion) if isinstance(inversion, Inversion) else None,
         )
+
+    def _planned(self, inputs: Array, labels: Array) -> Plan | str:
+        """What is reconstructed, or why nothing is."""
+        if not self._has_scores:
+            return "it needs scores: labels alone do not say which way leads to a class"
+        if (missing := why_no_learners()) is not None:
+            return missing
+        return planned(inputs, labels, self._classes, self._options.budget, self._options.seeds)
+
+    def _inversion(self) -> Inversion | str | None:
+        """Before all thieves, for those who make up what they ask leave nothing; or why it was not tried."""
+        if not isinstance(self._plan, Plan):
+            return self._plan
+        self._stage(f"inversion of {len(self._plan.classes)} classes, {self._plan.queries} queries each")
+        try:
+            return inversion_of(self._inverter, self._plan, self._pool, self._options.picture, self._options.seed)
+        except SpentError as error:
+            return str(error)
+
+    def _inverter(self, number: int) -> Ask:
+        assert isinstance(self._plan, Plan)
+        heard = partial(self._traffic.add, f"inversion-{number}")
+        return Asking(self._meter, self._access, None, self._plan.total // self._plan.seeds, heard=heard).ask
 
     def _defended(self, name: str, left_out: dict[str, str]) -> Defended:
         defence = None if name == "none" else make_defence(name, _key(self._options.seed))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gamekeeper.audit.attacks._attack import Encode
 from gamekeeper.audit.driver import Audit, Stage
-from gamekeeper.audit.inputs import read_inputs
+from gamekeeper.audit.inputs import read_inputs, read_labels
 from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.options import AuditOptions
@@ -30,6 +30,7 @@ def audit(
     *,
     encode: Encode | None = None,
     explainer: Target | None = None,
+    labels: Path | None = None,
     log_per_day: int | None = None,
 ) -> AuditResult:
     """Attacks a target of one's own.
@@ -42,6 +43,7 @@ def audit(
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
+        labels: File of the inputs' true labels: classes are reconstructed, and judged by them; None for not.
         log_per_day: Writes what thieves asked to OUT/exchanges.parquet, each so many queries a day; None for not.
 
     Raises:
@@ -50,6 +52,7 @@ def audit(
         TargetError: The target failed; what was paid for is kept.
     """
     rows = read_inputs(inputs)
+    truth = read_labels(labels, len(rows)) if labels else None
     out.mkdir(parents=True, exist_ok=True)
     limits = Limits(queries=options.budget, per_s=options.per_s)
     with ExitStack() as stack:
@@ -58,7 +61,7 @@ def audit(
         with Casebook.open(out / "casebook") as book:
             who = {"by": getpass.getuser(), "host": socket.gethostname(), "inputs": str(inputs)}
             book.append("audit-started", target.name, who | {"budget": options.budget, "seed": options.seed})
-            played = Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
+            played = Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains, labels=truth)
             result = played.run()
             if log_per_day is not None:
                 played.traffic.write(out / "exchanges.parquet", log_per_day, options.seed)

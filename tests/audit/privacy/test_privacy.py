@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 
 from gamekeeper.audit.asking import Answers
-from gamekeeper.audit.privacy import SCREENS, Leak, Shadows, found_by, invert, leaks, poisoned_leaks, train_shadows
+from gamekeeper.audit.privacy import (
+    SCREENS,
+    Leak,
+    Privacy,
+    Shadows,
+    found_by,
+    invert,
+    leaks,
+    poisoned_leaks,
+    privacy_of,
+    train_shadows,
+)
 from gamekeeper.audit.privacy.inversion import Domain
 from gamekeeper.audit.privacy.membership import Answer, _scores, log_odds_of
 from gamekeeper.audit.targets import Array
@@ -111,6 +122,37 @@ def test_screens_find_poison_that_looks_like_nothing_else(screen: str) -> None:
     assert found_by(SCREENS[screen](features, labels), poisoned) < 0.4
     features[poisoned] += 4
     assert found_by(SCREENS[screen](features, labels), poisoned) > 0.8
+
+
+def test_poison_that_a_recipe_learns_by_heart_lies_apart_in_its_answers() -> None:
+    """A screen of rows finds what chance finds; both say beside what that is, and on how many sets it rests."""
+
+    def doubtful_of_twins(inputs: Array, labels: Array, seed: int) -> Answer:
+        """Sure of a row's label, less so the more often it has the row."""
+        known = {row.tobytes(): label for row, label in zip(inputs, labels, strict=True)}
+        counts = {row.tobytes(): (inputs == row).all(axis=1).sum() for row in inputs}
+
+        def answer(some: Array) -> Array:
+            own = np.array([known.get(row.tobytes(), 0) for row in some])
+            sure = np.array([0.9 if counts.get(row.tobytes(), 1) < 4 else 0.4 for row in some])[:, None]
+            return np.eye(3)[own] * sure + (1 - sure) / 3
+
+        return answer
+
+    found = privacy_of(doubtful_of_twins, *rows(400), models=6, seed=0)
+    screens = {(each.screen, each.features): each for each in found.screens}
+    assert set(screens) == {(screen, features) for screen in SCREENS for features in ("rows", "probabilities")}
+    told = screens["spectral", "probabilities"]
+    assert told.chance == pytest.approx(1.5 * 80 / 280) and told.sets == 4
+    assert told.found > 0.8 and told.lowest <= told.found <= told.highest
+    assert screens["spectral", "rows"].found < 0.65
+
+
+def test_what_is_known_beside_stays() -> None:
+    """A recipe's leaks are added to it."""
+    beside = Privacy(copies=9)
+    found = privacy_of(forgetful, *rows(), models=4, seed=0, beside=beside)
+    assert found.leaks and found.copies == 4 and found.inversion is None and beside == Privacy(copies=9)
 
 
 def test_inversion_finds_what_the_class_looks_like() -> None:

@@ -44,10 +44,10 @@ def log_likelihood(x: Array, shadows: Array, other: Array) -> Array:
 
 
 def _common(shadows: Array) -> Array:
-    """Covariance of readings around each row's mean, shape (d, d); of one shadow a row, that of all readings."""
+    """Covariance of readings around each row's mean, shape (d, d); of one shadow a row, half that of all readings."""
     count, rows, width = shadows.shape
     rest = (shadows - shadows.mean(axis=(0, 1) if count == 1 else 0)).reshape(-1, width)
-    return np.asarray(rest.T @ rest / (max(count - 1, 1) * rows) + _LEAST * np.eye(width))
+    return np.asarray(rest.T @ rest / ((count - 1 or 2) * rows) + _LEAST * np.eye(width))
 
 
 def _foretold(mean: Array, other: Array) -> Array:
