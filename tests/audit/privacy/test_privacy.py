@@ -14,6 +14,7 @@ from gamekeeper.audit.privacy import (
     privacy_of,
     train_shadows,
 )
+from gamekeeper.audit.privacy.crowd import Crowd
 from gamekeeper.audit.privacy.inversion import Domain
 from gamekeeper.audit.privacy.membership import Answer, _scores, log_odds_of
 from gamekeeper.audit.targets import Array
@@ -40,6 +41,13 @@ def forgetful(inputs: Array, labels: Array, seed: int) -> Answer:
 def rows(n: int = 120, seed: int = 0) -> tuple[Array, Array]:
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, 8)), rng.integers(3, size=n)
+
+
+def halves(rng: np.random.Generator, models: int, n: int) -> Array:
+    """Members, two and two."""
+    members = np.stack([rng.permutation(n) % 2 == 0 for _ in range(models // 2)]).repeat(2, axis=0)
+    members[1::2] = ~members[1::2]
+    return members
 
 
 def by_name(found: tuple[Leak, ...]) -> dict[str, Leak]:
@@ -94,20 +102,21 @@ def test_every_model_is_given_the_poison() -> None:
 def test_shadow_free_figures_count_what_they_rest_on() -> None:
     """Pairs of model and row."""
     rng = np.random.default_rng(3)
-    members = np.tile([True, False], (4, 25))
-    members[1::2] = ~members[1::2]
-    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50, 2)), members))
+    members = halves(rng, 4, 50)
+    crowd = Crowd(rng.standard_normal((50, 3)), rng.integers(2, size=50))
+    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50, 2)), members, crowd))
     assert (first.members, first.others) == (100, 100)
 
 
 def test_shadows_tell_nothing_by_how_many_had_a_row() -> None:
     """A target whose readings mean nothing is told nothing of, though its other half is among the models."""
     rng = np.random.default_rng(6)
-    members = np.stack([rng.permutation(2_000) % 2 == 0 for _ in range(4)]).repeat(2, axis=0)
-    members[1::2] = ~members[1::2]
+    members = halves(rng, 8, 2_000)
     readings = np.where(members[..., None], 3.0, -3.0) + rng.standard_normal((8, 2_000, 2))
     readings[0] = rng.standard_normal((2_000, 2))
-    for _, score in _scores(Shadows(readings, members), 0):
+    crowd = Crowd(rng.standard_normal((2_000, 3)), rng.integers(2, size=2_000))
+    pulls = np.stack([crowd.pull(had.astype(float)) for had in members])
+    for _, score in _scores(Shadows(readings, members, crowd), pulls, 0):
         ranks = score.argsort().argsort()
         assert abs(ranks[members[0]].mean() - ranks[~members[0]].mean()) < 100  # 58 are two deviations
 

@@ -13,6 +13,7 @@ at the row itself, and on average at points around it: the trace of a row is sha
 
     loss    r at the row alone
     lira    log p(r | in) - log p(r | out), of both readings, see `likelihood`
+    joint   the same, less what the other rows do to a row by lira's verdict on them, see `crowd`
     rmia    p_y over its mean over shadows
 
 Source: Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (LiRA, and TPR at low FPR);
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gamekeeper.audit.privacy.crowd import Crowd, without_pull
 from gamekeeper.audit.privacy.likelihood import log_likelihood
 from gamekeeper.audit.targets import Array
 from gamekeeper.evidence import exact_interval
@@ -46,10 +48,12 @@ class Shadows:
     Args:
         readings: Log-odds of each row's label by each model, at the row and around it, shape (models, n, 2).
         members: Whether the model had the row, shape (models, n).
+        crowd: What other rows do to a row.
     """
 
     readings: Array
     members: Array
+    crowd: Crowd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,7 @@ def train_shadows(
         answer = fit(rows, wanted, int(rng.integers(1 << 31)))
         readings[number] = _read(answer, inputs, labels, around)
         trained(rows, wanted, answer)
-    return Shadows(readings, members)
+    return Shadows(readings, members, Crowd(inputs, labels))
 
 
 def _read(answer: Answer, inputs: Array, labels: Array, around: int) -> Array:
@@ -134,29 +138,35 @@ def leaks(shadows: Shadows, rows: Array | None = None) -> tuple[Leak, ...]:
         rows: Of which membership is asked, positions; None for all.
     """
     rows = np.arange(shadows.members.shape[1]) if rows is None else rows
+    pulls = np.stack([shadows.crowd.pull(had.astype(float)) for had in shadows.members])
     scores: dict[str, list[Array]] = {}
     for target in range(len(shadows.readings)):
-        for name, score in _scores(shadows, target):
+        for name, score in _scores(shadows, pulls, target):
             scores.setdefault(name, []).append(score[rows])
     members = shadows.members[:, rows].ravel()
     return tuple(_leak(name, np.concatenate(each), members) for name, each in scores.items())
 
 
-def _scores(shadows: Shadows, target: int) -> Iterator[tuple[str, Array]]:
+def _scores(shadows: Shadows, pulls: Array, target: int) -> Iterator[tuple[str, Array]]:
     """Each attack's score of every row, shape (n,); higher is more likely a member."""
     pair = [target, target ^ 1]
     reading = shadows.readings[target]
-    others, had = np.delete(shadows.readings, pair, axis=0), np.delete(shadows.members, pair, axis=0)
+    others, pulls, had = (np.delete(each, pair, axis=0) for each in (shadows.readings, pulls, shadows.members))
     yield "loss", reading[:, 0]
     inside, outside = _parted(others, had), _parted(others, ~had)
-    yield "lira", log_likelihood(reading, inside, outside) - log_likelihood(reading, outside, inside)
+    verdict = log_likelihood(reading, inside, outside) - log_likelihood(reading, outside, inside)
+    yield "lira", verdict
+    pull = shadows.crowd.pull(np.exp(_log_p(verdict)))
+    in_reading, inside = without_pull(reading, inside, pull, _parted(pulls, had))
+    out_reading, outside = without_pull(reading, outside, pull, _parted(pulls, ~had))
+    yield "joint", log_likelihood(in_reading, inside, outside) - log_likelihood(out_reading, outside, inside)
     yield "rmia", _log_p(reading[:, 0]) - np.log(np.exp(_log_p(others[..., 0])).mean(axis=0) + _FLOOR)
 
 
-def _parted(readings: Array, had: Array) -> Array:
-    """Readings of the models that count for each row, shape (models / 2, n, 2): as many for every row."""
+def _parted(each: Array, had: Array) -> Array:
+    """What models give for each row, of those that count, shape (models / 2, n, ...): as many for every row."""
     order = np.argsort(~had, axis=0, kind="stable")[: len(had) // 2]
-    return np.take_along_axis(readings, order[..., None], axis=0)
+    return np.take_along_axis(each, order.reshape(*order.shape, *(1,) * (each.ndim - 2)), axis=0)
 
 
 def _log_p(readings: Array) -> Array:
