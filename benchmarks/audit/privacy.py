@@ -3,12 +3,13 @@
     python benchmarks/audit/privacy.py --seeds 100 101
 
 Membership: digits (scikit-learn's), a fifth of the labels wrong so that a network must learn rows by heart, and a made
-problem of 60 features and 20 classes; 16 shadows and a target a model, every model in turn the target. ART's black-box
+problem of 60 features and 20 classes; 18 models, every one in turn the target, with the 16 that are not of its pair as
+its shadows. ART's black-box
 attack is given half of the members by name and the same target; it runs only where ART is installed.
 
 Inversion: digits of a network, from 1,000 answers a class, judged by logistic regression on other digits.
 
-Poison: 60 rows of the made problem, 0, 2 and 8 mislabelled copies of each.
+Poison: 60 rows of the made problem, 0, 2 and 8 mislabelled copies of each; and what screens find of them.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from sklearn.neural_network import MLPClassifier
 from gamekeeper.audit.asking import Answers
 from gamekeeper.audit.privacy import Leak, invert, leaks, poisoned_leaks, train_shadows
 from gamekeeper.audit.privacy.inversion import Domain
+from gamekeeper.audit.privacy.screens import Screened, Screening
 from gamekeeper.audit.targets import Array
 
 SHADOWS = 16
@@ -90,7 +92,7 @@ def membership(seeds: list[int]) -> None:
         for seed in seeds:
             inputs, labels = data(seed)
             found: list[Leak | None] = list(
-                leaks(train_shadows(fit, inputs, labels, SHADOWS + 1 + (SHADOWS + 1) % 2, np.random.default_rng(seed)))
+                leaks(train_shadows(fit, inputs, labels, SHADOWS + 2, np.random.default_rng(seed)))
             )
             for leak in filter(None, [*found, arts(inputs, labels, seed)]):
                 low, high = leak.intervals[1]
@@ -131,12 +133,26 @@ def main() -> None:
     membership(seeds)
     print("\n| copies | attack | AUC | TPR at 1 % (95 %) | pairs |\n|---|---|---|---|---|")
     inputs, labels = made(seeds[0])
-    poisoned = partial(poisoned_leaks, fit, inputs[:1_000], labels[:1_000], aimed=60, models=16)
+    poisoned = partial(poisoned_leaks, fit, inputs[:1_000], labels[:1_000], aimed=60, models=18)
+    screened: dict[int, list[Screened]] = {}
     for copies in (0, 2, 8):
-        for leak in poisoned(np.random.default_rng(seeds[0]), copies=copies):
+        screening = Screening(60 * copies)
+        met = {"trained": screening.met} if copies else {}
+        for leak in poisoned(np.random.default_rng(seeds[0]), copies=copies, **met):
             low, high = leak.intervals[0]
             shown = f"{leak.found[0]:.3f} ({low:.3f} to {high:.3f})"
             print(f"| {copies} | {leak.attack} | {leak.auc:.3f} | {shown} | {leak.members + leak.others} |", flush=True)
+        screened[copies] = list(screening.results())
+    screens(screened)
+
+
+def screens(screened: dict[int, list[Screened]]) -> None:
+    """Prints what screens find of poison, by copies."""
+    print("\n| copies | screen | looks at | found (least to most of 4 sets) | by chance |\n|---|---|---|---|---|")
+    for copies, found in screened.items():
+        for each in found:
+            span = f"{each.found:.3f} ({each.lowest:.3f} to {each.highest:.3f})"
+            print(f"| {copies} | {each.screen} | {each.features} | {span} | {each.chance:.3f} |")
 
 
 if __name__ == "__main__":

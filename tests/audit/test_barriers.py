@@ -7,7 +7,7 @@ from audit.builders import linear_scores, make_inputs, make_meter, make_target
 from audit.test_driver import curve_of, play
 from gamekeeper.audit.asking import Access, Asking
 from gamekeeper.audit.barriers import Reading, barrier, barriers
-from gamekeeper.audit.driver import LIVE, Audit
+from gamekeeper.audit.driver import LIVE, Audit, Beside
 from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import Defended
 from gamekeeper.audit.targets import Array, TargetError
@@ -91,7 +91,7 @@ def through(folder: Path, most: int) -> Defended:
     options = AuditOptions(budget=1_000, seeds=1, defences=())
     (folder / "behind").mkdir()
     behind = make_meter(folder / "behind", Guarded(most))
-    result = Audit(make_meter(folder), make_inputs(), options, "a target", behind=behind).run()
+    result = Audit(make_meter(folder), make_inputs(), options, "a target", beside=Beside(behind=behind)).run()
     return next(each for each in result.defended if each.defence == LIVE)
 
 

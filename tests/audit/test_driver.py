@@ -1,13 +1,16 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from audit.builders import Counting, linear_labels, linear_scores, make_inputs, make_meter, make_target
+from gamekeeper.audit import driver
 from gamekeeper.audit.asking import Access, access_of, probabilities_of
-from gamekeeper.audit.driver import Audit, _aligned, _Copy
+from gamekeeper.audit.driver import Audit, Beside, _aligned, _Copy
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
+from gamekeeper.audit.traffic import Pace
 from gamekeeper.errors import UsageError
 
 
@@ -16,6 +19,12 @@ def play(folder: Path, answer: object = linear_scores, *, inputs: int = 400, **f
     options = AuditOptions(**told)  # type: ignore[arg-type]
     target = make_target(answer)
     return Audit(make_meter(folder, target, options.budget), make_inputs(inputs), options, target.name).run()
+
+
+@pytest.fixture
+def few_thieves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attack alone, which takes no time."""
+    monkeypatch.setattr(driver, "ATTACKS", {"equation-solving": driver.ATTACKS["equation-solving"]})
 
 
 def curve_of(defended: Defended, name: str) -> Curve:
@@ -90,6 +99,52 @@ def test_what_cannot_be_audited_is_refused(fields: dict[str, object], said: str,
     """With what is missing."""
     with pytest.raises(UsageError, match=said):
         play(tmp_path, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("few_thieves")
+def test_classes_are_reconstructed_and_paid_once(tmp_path: Path) -> None:
+    """Within the budget; the same audit again asks nothing, and finds the same."""
+    target, inputs = Counting(), make_inputs()
+    options = AuditOptions(budget=3_000, seeds=1, defences=(), picture=(2, 3))
+    labels = linear_labels(inputs)
+    first = Audit(make_meter(tmp_path, target, 3_000), inputs, options, "counting", beside=Beside(labels=labels))
+    found = first.run()
+    paid = target.asked
+    again = Audit(make_meter(tmp_path, target, 3_000), inputs, options, "counting", beside=Beside(labels=labels)).run()
+    assert paid == found.paid <= 3_000 and target.asked == paid
+    assert found.privacy is not None and found.privacy == again.privacy
+    inversion = found.privacy.inversion
+    assert inversion is not None and (inversion.found, inversion.tries, inversion.queries) == (1.0, 3, 240)
+    assert inversion.picture == (2, 3)
+    asked = first.traffic.frame(Pace(per_day=500)).filter(pl.col("account") == "inversion-0")
+    assert asked.height == 3 * 240
+
+
+@pytest.mark.usefixtures("few_thieves")
+@pytest.mark.parametrize(
+    ("answer", "budget", "said"),
+    [(linear_labels, 3_000, "it needs scores"), (linear_scores, 1_000, "it wants 600 queries")],
+)
+def test_inversion_that_is_not_tried_says_why(answer: object, budget: int, said: str, tmp_path: Path) -> None:
+    """Of labels alone, and of a budget that does not hold it; without true labels nobody asked for it."""
+    inputs, target = make_inputs(), make_target(answer)
+    options = AuditOptions(budget=budget, seeds=1, defences=())
+    labels = linear_labels(inputs)
+    told = Audit(make_meter(tmp_path, target, budget), inputs, options, "a target", beside=Beside(labels=labels)).run()
+    assert said in told.left_out["inversion"] and told.privacy is None
+    silent = Audit(make_meter(tmp_path, target, budget), inputs, options, "a target").run()
+    assert "inversion" not in silent.left_out
+
+
+@pytest.mark.usefixtures("few_thieves")
+def test_budget_that_is_spent_leaves_no_inversion(tmp_path: Path) -> None:
+    """An audit that is run again with labels, its queries made before."""
+    inputs, target = make_inputs(), Counting()
+    options = AuditOptions(budget=2_500, seeds=1, defences=())
+    Audit(make_meter(tmp_path, target, 2_500), inputs, options, "counting").run()
+    meter = make_meter(tmp_path, target, target.asked + 20)
+    result = Audit(meter, inputs, options, "counting", beside=Beside(labels=linear_labels(inputs))).run()
+    assert "are left" in result.left_out["inversion"] and result.privacy is None
 
 
 def test_attack_that_came_to_nothing_is_listed(result: AuditResult) -> None:

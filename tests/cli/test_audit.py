@@ -118,9 +118,36 @@ def test_training_that_remembers_its_rows_is_told(here: Path) -> None:
     told = ["--train", "our_training:train", "--labels", "labels.npy", "--shadows", "6"]
     _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, *told)
     assert "are found at 1.0% false alarms" in printed and "mislabelled copies" in printed
+    assert "screens that look at 1.5 times" in printed and "left out: inversion: it wants 400 queries" in printed
     assert "What it tells of its training data" in (here / "audit/report.html").read_text()
     document = json.loads((here / "audit/audit.json").read_bytes())
     assert max(leak["auc"] for leak in document["privacy"]["leaks"]) > 0.9
+
+
+def test_classes_are_reconstructed_where_labels_are_named(here: Path) -> None:
+    """Without training; said in words, drawn on the page, whole in the document."""
+    np.save("labels.npy", (np.load("pool.npy") @ [2, 2, 2, 2] > 0).astype(int))
+    few = ["--budget", "1700", "--seeds", "1", "--defence", "rounding", "--picture", "2x2"]
+    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few, "--labels", "labels.npy")
+    assert "from 200 answers a class, 2 of 2 inputs" in printed and "chance gives 50%" in printed
+    page = (here / "audit/report.html").read_text()
+    assert page.count('alt="What the target shows of') == 2 and "class 1: shown" in page
+    document = json.loads((here / "audit/audit.json").read_bytes())
+    told = document["privacy"]
+    assert document["paid_queries"] <= 1_700
+    assert len(told["inversion"]["shown"][1]["values"]) == 4 and told["leaks"] == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [([0, 1] * 100, "200 labels; expected one for each of 300"), ([0, 0.5] * 150, "no whole numbers")],
+)
+def test_labels_that_do_not_fit_are_refused_before_the_first_query(labels: list[float], said: str, here: Path) -> None:
+    """Nothing is paid."""
+    np.save("labels.npy", np.array(labels))
+    with pytest.raises(UsageError, match=said):
+        run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", "--labels", "labels.npy")
+    assert not (here / "audit").exists()
 
 
 def test_training_without_labels_is_refused(here: Path) -> None:

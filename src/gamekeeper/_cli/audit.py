@@ -76,7 +76,8 @@ def run(
         str | None, typer.Option(help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers.")
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="With --train: true labels of the inputs, whole numbers, a row each.")
+        Path | None,
+        typer.Option(help="True labels of the inputs, whole numbers from 0, a row each: what do classes show?"),
     ] = None,
     shadows: Annotated[int, typer.Option(help="With --train: models to train for each figure, even.", min=4)] = 16,
     log: Annotated[bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")] = False,
@@ -157,7 +158,7 @@ def run(
     else:
         assert inputs is not None
         live = _http_target(behind) if behind else None
-        result = job.rows(_target(target, trust_file), inputs, encoder, counterfactuals, live)
+        result = job.rows(_target(target, trust_file), inputs, encoder, counterfactuals, live, labels)
         result = job.with_privacy(result, inputs, train, labels, shadows)
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
@@ -187,6 +188,7 @@ class _Job:
         encoder: str | None,
         counterfactuals: str | None,
         live: "Target | None",
+        labels: Path | None,
     ) -> "AuditResult":
         from gamekeeper.audit.run import audit
         from gamekeeper.audit.targets import callable_target
@@ -200,6 +202,7 @@ class _Job:
             encode=callable_target(encoder).ask if encoder else None,
             explainer=callable_target(counterfactuals) if counterfactuals else None,
             behind=live,
+            labels=labels,
             log=self.log,
         )
 
@@ -235,13 +238,20 @@ class _Job:
     ) -> "AuditResult":
         if train is None or labels is None:
             return result
-        from gamekeeper.audit.inputs import read_inputs
+        from gamekeeper.audit.inputs import read_inputs, read_labels
         from gamekeeper.audit.privacy import privacy_of
         from gamekeeper.audit.targets import named_function
 
-        recipe, truth = named_function(train), read_inputs(labels)[:, 0].astype(int)
-        seed = self.options.seed
-        privacy = privacy_of(recipe, read_inputs(inputs), truth, models=shadows, seed=seed, stage=self.stage)
+        rows, seed = read_inputs(inputs), self.options.seed
+        privacy = privacy_of(
+            named_function(train),
+            rows,
+            read_labels(labels, len(rows)),
+            models=shadows,
+            seed=seed,
+            stage=self.stage,
+            beside=result.privacy,
+        )
         return replace(result, privacy=privacy)
 
 

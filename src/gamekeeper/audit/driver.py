@@ -7,14 +7,14 @@ thief's; what they cost is the audit's, and not counted as a thief's.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from time import process_time
 from typing import NamedTuple
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access, Asking, access_of, probabilities_of, seen
+from gamekeeper.audit.asking import Access, Ask, Asking, access_of, probabilities_of, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack, Interface, Loot
 from gamekeeper.audit.attacks._attack import Encode
 from gamekeeper.audit.barriers import AVERAGED_OVER, Barrier, Reading, barriers
@@ -22,6 +22,7 @@ from gamekeeper.audit.findings import SAME, findings
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
+from gamekeeper.audit.privacy import Inversion, Plan, Privacy, inversion_of, planned
 from gamekeeper.audit.restoring import Restore, learn_to_restore
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Array, TargetError
@@ -35,6 +36,23 @@ _LEAST_INPUTS = 100
 LIVE = "live defence"
 _ASKED_AGAIN = 5  # test inputs, to see whether answers are the same
 Stage = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What an audit is given beside the target; None where it is not.
+
+    Args:
+        encode: A public encoder that the target may be built on.
+        explainer: What gives counterfactuals for inputs.
+        behind: The same target behind a live defence, such as the guard.
+        labels: True labels of the inputs, from 0, shape (n,): classes are reconstructed, and judged by them.
+    """
+
+    encode: Encode | None = None
+    explainer: Meter | None = None
+    behind: Meter | None = None
+    labels: Array | None = None
 
 
 class _Copy(NamedTuple):
@@ -58,9 +76,7 @@ class Audit:
         options: What the audit is told.
         name: Of the target.
         stage: Told of each thing that is begun.
-        encode: A public encoder that the target may be built on.
-        explainer: What gives counterfactuals for inputs.
-        behind: The same target behind a live defence, such as the guard.
+        beside: What it is given beside the target.
 
     Raises:
         UsageError: There are too few inputs, or the budget is too small to judge a surrogate.
@@ -74,14 +90,11 @@ class Audit:
         options: AuditOptions,
         name: str,
         stage: Stage = lambda what: None,
-        *,
-        encode: Encode | None = None,
-        explainer: Meter | None = None,
-        behind: Meter | None = None,
+        beside: Beside | None = None,
     ) -> None:
         _require_enough(inputs, options.budget)
         self._meter, self._options, self._name, self._stage = meter, options, name, stage
-        self._encode, self._explainer, self._behind, self._traffic = encode, explainer, behind, Traffic()
+        self._beside, self._traffic = beside or Beside(), Traffic()
         self._ways_back: dict[str, Restore] = {}
         order = np.random.default_rng(options.seed).permutation(len(inputs))
         tests = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
@@ -97,12 +110,14 @@ class Audit:
             access=self._access,
             width=inputs.shape[1],
             classes=self._classes,
-            has_encoder=encode is not None,
-            has_counterfactuals=explainer is not None,
+            has_encoder=self._beside.encode is not None,
+            has_counterfactuals=self._beside.explainer is not None,
             picture=options.picture,
         )
         self._is_noisy = bool((np.abs(self._raw[: len(self._again)] - self._again) > SAME).any())
         self._by_labels: dict[str, Curve] = {}
+        labels = self._beside.labels
+        self._plan = None if labels is None else self._planned(inputs, labels)
 
     @property
     def traffic(self) -> Traffic:
@@ -111,8 +126,9 @@ class Audit:
 
     @property
     def _left(self) -> int:
-        """Queries for each thief, once the test inputs are paid."""
-        return self._options.budget - len(self._tests) - len(self._again)
+        """Queries for each thief, once the test inputs and the reconstructions are paid."""
+        spent = self._plan.total if isinstance(self._plan, Plan) else 0
+        return self._options.budget - len(self._tests) - len(self._again) - spent
 
     @property
     def _has_scores(self) -> bool:
@@ -121,12 +137,13 @@ class Audit:
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
         left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(self._interface))}
+        inversion = self._inversion()
         names = self._options.defences if self._has_scores else ()
         found = barriers(names, self._options.seed, is_noisy=self._is_noisy)
         defended = [self._defended(barrier, left_out) for barrier in found]
         defended += [self._tolled(defended[0], name) for name in self._options.defences if name in TOLLS]
-        if self._behind is not None:
-            defended.append(self._live(self._behind))
+        if self._beside.behind is not None:
+            defended.append(self._live(self._beside.behind))
         return AuditResult(
             target=self._name,
             access=self._access,
@@ -134,9 +151,35 @@ class Audit:
             paid=self._meter.paid,
             defended=tuple(defended),
             findings=tuple(findings(self._raw, self._again, self._access)),
-            left_out=left_out | _without_copy(defended[0]),
+            left_out=left_out
+            | _without_copy(defended[0])
+            | ({"inversion": inversion} if isinstance(inversion, str) else {}),
             prices=self._options.prices,
+            privacy=Privacy(inversion=inversion) if isinstance(inversion, Inversion) else None,
         )
+
+    def _planned(self, inputs: Array, labels: Array) -> Plan | str:
+        """What is reconstructed, or why nothing is."""
+        if not self._has_scores:
+            return "it needs scores: labels alone do not say which way leads to a class"
+        if (missing := why_no_learners()) is not None:
+            return missing
+        return planned(inputs, labels, self._classes, self._options.budget, self._options.seeds)
+
+    def _inversion(self) -> Inversion | str | None:
+        """Before all thieves, for those who make up what they ask leave nothing; or why it was not tried."""
+        if not isinstance(self._plan, Plan):
+            return self._plan
+        self._stage(f"inversion of {len(self._plan.classes)} classes, {self._plan.queries} queries each")
+        try:
+            return inversion_of(self._inverter, self._plan, self._pool, self._options.picture, self._options.seed)
+        except SpentError as error:
+            return str(error)
+
+    def _inverter(self, number: int) -> Ask:
+        assert isinstance(self._plan, Plan)
+        heard = partial(self._traffic.add, f"inversion-{number}")
+        return Asking(self._meter, self._access, None, self._plan.total // self._plan.seeds, heard=heard).ask
 
     def _defended(self, barrier: Barrier, left_out: dict[str, str]) -> Defended:
         tried = [
@@ -209,7 +252,7 @@ class Audit:
                 self._left // self._options.seeds if attack.card.makes_inputs else self._left,
                 restore=self._way_back(barrier) if reading is Reading.RESTORED else None,
                 heard=heard if barrier.scores is None else lambda inputs: None,
-                explainer=self._explainer,
+                explainer=self._beside.explainer,
                 times=AVERAGED_OVER if reading is Reading.AVERAGED else 1,
                 anew=self._is_noisy,
             )
@@ -248,8 +291,8 @@ class Audit:
             sizes=sizes if reading is not Reading.AVERAGED else [s for s in sizes if AVERAGED_OVER * s <= self._left],
             uses_scores=reading is not Reading.LABELS,
             classes=self._classes,
-            encode=self._encode,
-            explain=asking.explain if self._explainer else None,
+            encode=self._beside.encode,
+            explain=asking.explain if self._beside.explainer else None,
             picture=self._options.picture,
         )
         times = AVERAGED_OVER if reading is Reading.AVERAGED else 1

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.audit.targets import Array
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.errors import Fault, InputError, UsageError
 
 _EXPECTED = "rows of numbers: .npy of shape (n, width), .csv with a head, or .parquet"
 
@@ -29,9 +29,29 @@ def read_inputs(path: Path) -> Array:
     return rows
 
 
+def read_labels(path: Path, rows: int) -> Array:
+    """Returns true labels, int64, shape (n,): the first column of a file.
+
+    Args:
+        path: Of the file; an .npy may hold one row of numbers.
+        rows: Inputs that they are of.
+
+    Raises:
+        InputError: As `read_inputs`.
+        UsageError: They are not as many, or no whole numbers from 0.
+    """
+    labels = read_inputs(path)[:, 0]
+    if len(labels) != rows:
+        raise UsageError(f"{path} holds {len(labels)} labels; expected one for each of {rows} inputs")
+    if labels.min() < 0 or (labels != np.round(labels)).any():
+        raise UsageError(f"{path} holds labels that are no whole numbers from 0; number the classes as the target does")
+    return labels.astype(np.int64)
+
+
 def _read(path: Path) -> Array:
     if path.suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
+        rows = np.asarray(np.load(path, allow_pickle=False), np.float64)
+        return rows[:, None] if rows.ndim == 1 else rows
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     if others := [name for name, kind in frame.schema.items() if not (kind.is_numeric() or kind == pl.Boolean)]:
         raise InputError([_fault(path, "has columns that are no numbers", ", ".join(others)[:200])])

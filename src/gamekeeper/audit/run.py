@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gamekeeper.audit.attacks._attack import Encode
-from gamekeeper.audit.driver import Audit, Stage
-from gamekeeper.audit.inputs import read_inputs
+from gamekeeper.audit.driver import Audit, Beside, Stage
+from gamekeeper.audit.inputs import read_inputs, read_labels
 from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.language.driver import LanguageAudit
 from gamekeeper.audit.language.interview import Interview, Vectors
@@ -48,6 +48,7 @@ def audit(
     encode: Encode | None = None,
     explainer: Target | None = None,
     behind: Target | None = None,
+    labels: Path | None = None,
     log: Pace | None = None,
 ) -> AuditResult:
     """Attacks a target of one's own that answers rows of numbers.
@@ -61,6 +62,7 @@ def audit(
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
         behind: The same target behind a live defence.
+        labels: File of the inputs' true labels: classes are reconstructed, and judged by them; None for not.
         log: Writes what thieves asked to OUT/exchanges.parquet, at this pace; None for not.
 
     Raises:
@@ -69,6 +71,7 @@ def audit(
         TargetError: The target failed; what was paid for is kept.
     """
     rows, limits = read_inputs(inputs), _limits(options)
+    truth = read_labels(labels, len(rows)) if labels else None
 
     def begin(stack: ExitStack) -> Audit:
         meter = Meter(target, _journal(stack, out / "journal.sqlite", target.name), limits)
@@ -77,7 +80,8 @@ def audit(
             Meter(other, _journal(stack, out / f"{name}.sqlite", other.name), limits) if other else None
             for name, other in others.items()
         )
-        return Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explained, behind=through)
+        beside = Beside(encode=encode, explainer=explained, behind=through, labels=truth)
+        return Audit(meter, rows, options, target.name, stage, beside)
 
     return _recorded(target.name, inputs, out, options, begin, log)
 

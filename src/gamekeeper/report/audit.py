@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gamekeeper.audit.options import Prices
+from gamekeeper.audit.privacy import Inversion, Privacy
 from gamekeeper.audit.privacy.membership import FALSE_ALARMS
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point, Users
 from gamekeeper.report.words import count, one_line
@@ -156,20 +157,54 @@ def comparisons(result: AuditResult) -> Iterator[str]:
 
 
 def privacy_sentences(result: AuditResult) -> Iterator[str]:
-    """Yields how surely members of the training data are told, at few false alarms, and what poison adds."""
+    """Yields what the target shows of its classes, how surely members are told, what poison adds and who finds it."""
     if result.privacy is None:
         return
-    best = max(result.privacy.leaks, key=lambda leak: leak.found)
+    if result.privacy.inversion is not None:
+        yield from _of_inversion(result.privacy.inversion)
+    if result.privacy.leaks:
+        yield from _of_members(result.privacy)
+        yield from _of_screens(result.privacy)
+
+
+def _of_inversion(inversion: Inversion) -> Iterator[str]:
+    low, high = inversion.interval
+    hits = round(inversion.found * inversion.tries)
+    yield (
+        f"from {count(inversion.queries)} answers a class, {count(hits)} of {count(inversion.tries)} inputs made up "
+        f"from nothing but the range and the middle show their class: {inversion.found:.0%} (95 % interval {low:.0%} "
+        f"to {high:.0%}); chance gives {inversion.chance:.0%}"
+    )
+    start = "no class" if inversion.start is None else f"class {inversion.start}"
+    yield (
+        "whether one does is said by a forest and a regression that must agree and learnt from your labels alone: "
+        f"right on {inversion.judge_accuracy:.1%} of {count(inversion.judge_rows)} rows held out; the input from which "
+        f"all begin shows {start}"
+    )
+
+
+def _of_members(privacy: Privacy) -> Iterator[str]:
+    best = max(privacy.leaks, key=lambda leak: leak.found)
     for number, share in enumerate(FALSE_ALARMS):
         low, high = best.intervals[number]
         yield (
             f"of rows that were trained on, {best.found[number]:.1%} (95 % interval {low:.1%} to {high:.1%}) are found "
-            f"at {share:.1%} false alarms, by {best.attack} with {result.privacy.models - 1} shadow models"
+            f"at {share:.1%} false alarms, by {best.attack} with {privacy.models - 2} shadow models"
         )
-    clean, poisoned = (max(leak.found[0] for leak in each) for each in (result.privacy.clean, result.privacy.poisoned))
+    clean, poisoned = (max(leak.found[0] for leak in each) for each in (privacy.clean, privacy.poisoned))
     yield (
-        f"with {result.privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such rows are "
+        f"with {privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such rows are "
         f"found at {FALSE_ALARMS[0]:.0%} false alarms; {clean:.1%} without"
+    )
+
+
+def _of_screens(privacy: Privacy) -> Iterator[str]:
+    if not privacy.screens:
+        return
+    shares = ", ".join(f"{each.found:.0%} by {each.screen} on {each.features}" for each in privacy.screens)
+    yield (
+        f"of that poison, screens that look at 1.5 times as many rows as are poisoned find {shares}; chance gives "
+        f"{privacy.screens[0].chance:.0%}"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gamekeeper.audit.privacy import Privacy, Shown
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
 from gamekeeper.report.audit import (
     advice,
@@ -14,6 +15,7 @@ from gamekeeper.report.audit import (
     usd,
     users_words,
 )
+from gamekeeper.report.grey import grey_png
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, axis, layout
 from gamekeeper.report.words import count, one_line
@@ -23,6 +25,8 @@ _COLOURS = tuple(
     for name in ("accent", "content", "shape", "elicitation", "rhythm", "coverage", "pivot", "infrastructure")
 )
 _DASHES = ("solid", "dash", "dot", "dashdot")
+MAX_RECONSTRUCTIONS = 40
+"""Drawn; all of them stand in `audit.json`."""
 TAGS = (
     ("MITRE ATLAS 5.6.0", "AML.T0024.002 Extract AI Model"),
     ("OWASP LLM Top 10 2026", "LLM06 Unbounded Consumption, common example 7"),
@@ -45,12 +49,31 @@ def render_audit(result: AuditResult) -> str:
         headline=headline(result),
         sentences=[*best_thief(result.defended[0]), *comparisons(result)],
         privacy=list(privacy_sentences(result)),
+        reconstructions=_reconstructions(result.privacy),
         advice=list(advice(result)),
         pictures=pictures,
         fidelities=FIDELITIES,
         rows=[_row(each) for each in result.defended],
         tags=TAGS,
     )
+
+
+def _reconstructions(privacy: Privacy | None) -> list[dict[str, str]]:
+    """Pictures of what the target shows of its classes, each with what the judge says of it."""
+    inversion = privacy.inversion if privacy else None
+    if inversion is None or inversion.picture is None:
+        return []
+    low, high = inversion.low, inversion.high
+    return [
+        {"source": grey_png(shown.values, inversion.picture, low, high), "says": _judged(shown)}
+        for shown in inversion.shown[:MAX_RECONSTRUCTIONS]
+    ]
+
+
+def _judged(shown: Shown) -> str:
+    if shown.judged == shown.label:
+        return f"class {shown.label}: shown"
+    return f"class {shown.label}: " + ("not clear" if shown.judged is None else f"looks like {shown.judged}")
 
 
 def _attacks(plain: Defended) -> Picture:

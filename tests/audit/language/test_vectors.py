@@ -12,7 +12,7 @@ from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.targets import Array, CallableVectors
 from gamekeeper.errors import UsageError
 
-_MIXING = np.random.default_rng(0).standard_normal((512, 24))
+_MIXING = np.random.default_rng(0).standard_normal((512, 24)) * 0.3
 
 
 def texts(n: int) -> list[str]:

@@ -2,9 +2,21 @@ import numpy as np
 import pytest
 
 from gamekeeper.audit.asking import Answers
-from gamekeeper.audit.privacy import SCREENS, Leak, Shadows, found_by, invert, leaks, poisoned_leaks, train_shadows
+from gamekeeper.audit.privacy import (
+    SCREENS,
+    Leak,
+    Privacy,
+    Shadows,
+    found_by,
+    invert,
+    leaks,
+    poisoned_leaks,
+    privacy_of,
+    train_shadows,
+)
+from gamekeeper.audit.privacy.crowd import Crowd
 from gamekeeper.audit.privacy.inversion import Domain
-from gamekeeper.audit.privacy.membership import Answer, log_odds_of
+from gamekeeper.audit.privacy.membership import Answer, _scores, log_odds_of
 from gamekeeper.audit.targets import Array
 
 
@@ -31,6 +43,13 @@ def rows(n: int = 120, seed: int = 0) -> tuple[Array, Array]:
     return rng.standard_normal((n, 8)), rng.integers(3, size=n)
 
 
+def halves(rng: np.random.Generator, models: int, n: int) -> Array:
+    """Members, two and two."""
+    members = np.stack([rng.permutation(n) % 2 == 0 for _ in range(models // 2)]).repeat(2, axis=0)
+    members[1::2] = ~members[1::2]
+    return members
+
+
 def by_name(found: tuple[Leak, ...]) -> dict[str, Leak]:
     return {leak.attack: leak for leak in found}
 
@@ -38,7 +57,7 @@ def by_name(found: tuple[Leak, ...]) -> dict[str, Leak]:
 def test_shadows_have_each_row_in_half_of_them() -> None:
     """So that both sides are known of every row."""
     shadows = train_shadows(nearest, *rows(), 6, np.random.default_rng(0))
-    assert shadows.readings.shape == (6, 120)
+    assert shadows.readings.shape == (6, 120, 2)
     assert (shadows.members.sum(axis=0) == 3).all()
 
 
@@ -83,10 +102,23 @@ def test_every_model_is_given_the_poison() -> None:
 def test_shadow_free_figures_count_what_they_rest_on() -> None:
     """Pairs of model and row."""
     rng = np.random.default_rng(3)
-    members = np.tile([True, False], (4, 25))
-    members[1::2] = ~members[1::2]
-    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50)), members))
+    members = halves(rng, 4, 50)
+    crowd = Crowd(rng.standard_normal((50, 3)), rng.integers(2, size=50))
+    (first, *_) = leaks(Shadows(rng.standard_normal((4, 50, 2)), members, crowd))
     assert (first.members, first.others) == (100, 100)
+
+
+def test_shadows_tell_nothing_by_how_many_had_a_row() -> None:
+    """A target whose readings mean nothing is told nothing of, though its other half is among the models."""
+    rng = np.random.default_rng(6)
+    members = halves(rng, 8, 2_000)
+    readings = np.where(members[..., None], 3.0, -3.0) + rng.standard_normal((8, 2_000, 2))
+    readings[0] = rng.standard_normal((2_000, 2))
+    crowd = Crowd(rng.standard_normal((2_000, 3)), rng.integers(2, size=2_000))
+    pulls = np.stack([crowd.pull(had.astype(float)) for had in members])
+    for _, score in _scores(Shadows(readings, members, crowd), pulls, 0):
+        ranks = score.argsort().argsort()
+        assert abs(ranks[members[0]].mean() - ranks[~members[0]].mean()) < 100  # 58 are two deviations
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -99,6 +131,37 @@ def test_screens_find_poison_that_looks_like_nothing_else(screen: str) -> None:
     assert found_by(SCREENS[screen](features, labels), poisoned) < 0.4
     features[poisoned] += 4
     assert found_by(SCREENS[screen](features, labels), poisoned) > 0.8
+
+
+def test_poison_that_a_recipe_learns_by_heart_lies_apart_in_its_answers() -> None:
+    """A screen of rows finds what chance finds; both say beside what that is, and on how many sets it rests."""
+
+    def doubtful_of_twins(inputs: Array, labels: Array, seed: int) -> Answer:
+        """Sure of a row's label, less so the more often it has the row."""
+        known = {row.tobytes(): label for row, label in zip(inputs, labels, strict=True)}
+        counts = {row.tobytes(): (inputs == row).all(axis=1).sum() for row in inputs}
+
+        def answer(some: Array) -> Array:
+            own = np.array([known.get(row.tobytes(), 0) for row in some])
+            sure = np.array([0.9 if counts.get(row.tobytes(), 1) < 4 else 0.4 for row in some])[:, None]
+            return np.eye(3)[own] * sure + (1 - sure) / 3
+
+        return answer
+
+    found = privacy_of(doubtful_of_twins, *rows(400), models=6, seed=0)
+    screens = {(each.screen, each.features): each for each in found.screens}
+    assert set(screens) == {(screen, features) for screen in SCREENS for features in ("rows", "probabilities")}
+    told = screens["spectral", "probabilities"]
+    assert told.chance == pytest.approx(1.5 * 80 / 280) and told.sets == 4
+    assert told.found > 0.8 and told.lowest <= told.found <= told.highest
+    assert screens["spectral", "rows"].found < 0.65
+
+
+def test_what_is_known_beside_stays() -> None:
+    """A recipe's leaks are added to it."""
+    beside = Privacy(copies=9)
+    found = privacy_of(forgetful, *rows(), models=4, seed=0, beside=beside)
+    assert found.leaks and found.copies == 4 and found.inversion is None and beside == Privacy(copies=9)
 
 
 def test_inversion_finds_what_the_class_looks_like() -> None:

@@ -18,6 +18,8 @@ from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.targets import Array
 
 _PAIRS = 20
+QUERIES_A_ROUND = 2 * _PAIRS
+"""Of which queries are a multiple; what is left over is not asked."""
 _STEP, _RATE = 0.15, 0.12  # of the range
 _ROUGHNESS = 2.0
 _SMOOTH = 0.08  # of a picture's side
@@ -53,7 +55,7 @@ def invert(ask: Ask, domain: Domain, label: int, queries: int, rng: np.random.Ge
     """
     at, span = domain.start.copy(), domain.high - domain.low
     velocity = np.zeros_like(at)
-    rounds = queries // (2 * _PAIRS)
+    rounds = queries // QUERIES_A_ROUND
     for number in range(rounds):
         steps = _steps(domain, rng)
         tried = np.clip(np.vstack([at + _STEP * span * steps, at - _STEP * span * steps]), domain.low, domain.high)

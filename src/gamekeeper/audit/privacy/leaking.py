@@ -1,12 +1,15 @@
-"""How much a training recipe tells of its rows: membership as it is, and with poison among the rows."""
+"""How much a training recipe tells of its rows: membership as it is, and with poison; and who finds the poison."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from gamekeeper.audit.privacy.membership import Leak, Recipe, leaks, train_shadows
 from gamekeeper.audit.privacy.poisoning import poisoned_leaks
+from gamekeeper.audit.privacy.screens import Screened, Screening
+from gamekeeper.audit.privacy.showing import Inversion
 from gamekeeper.audit.targets import Array, TargetError
 from gamekeeper.errors import UsageError
 
@@ -16,21 +19,25 @@ _AIMED_SHARE, _AIMED_MOST = 0.05, 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
-    """What a recipe tells of its rows.
+    """What a model and its recipe tell of the data. All but `inversion` are empty where no recipe is named.
 
     Args:
-        leaks: One for each attack.
+        inversion: What the target's classes look like; None if it was not tried.
+        leaks: Membership, one for each attack.
         copies: Mislabelled copies of each row that poison aims at.
         clean: Of the rows that poison aims at, without it.
         poisoned: Of the same rows with it.
+        screens: What finds the poison.
         models: That were trained for each.
     """
 
-    leaks: tuple[Leak, ...]
-    copies: int
-    clean: tuple[Leak, ...]
-    poisoned: tuple[Leak, ...]
-    models: int
+    inversion: Inversion | None = None
+    leaks: tuple[Leak, ...] = ()
+    copies: int = 0
+    clean: tuple[Leak, ...] = ()
+    poisoned: tuple[Leak, ...] = ()
+    screens: tuple[Screened, ...] = ()
+    models: int = 0
 
 
 def privacy_of(
@@ -41,6 +48,7 @@ def privacy_of(
     models: int,
     seed: int,
     stage: Callable[[str], object] = lambda what: None,
+    beside: Privacy | None = None,
 ) -> Privacy:
     """Trains models by a recipe and asks them who was in their data.
 
@@ -51,6 +59,7 @@ def privacy_of(
         models: To train for each figure, 4 at least, even.
         seed: Of what is drawn.
         stage: Told of what is begun.
+        beside: What is known already, and stays.
 
     Raises:
         UsageError: Inputs and labels do not fit, or there are too few models.
@@ -61,12 +70,21 @@ def privacy_of(
     aimed = min(_AIMED_MOST, max(10, int(_AIMED_SHARE * len(inputs))))
     stage(f"membership: training {models} models")
     plain = leaks(train_shadows(checked, inputs, labels, models, np.random.default_rng(seed)))
-    with_poison = []
-    for copies in (0, _COPIES):
-        stage(f"poison: training {models} models with {copies} copies of each of {aimed} rows")
-        rng = np.random.default_rng([seed, 1])
-        with_poison.append(poisoned_leaks(checked, inputs, labels, rng, copies=copies, aimed=aimed, models=models))
-    return Privacy(leaks=plain, copies=_COPIES, clean=with_poison[0], poisoned=with_poison[1], models=models)
+    aim = partial(poisoned_leaks, checked, inputs, labels, aimed=aimed, models=models)
+    stage(f"poison: training {models} models without it")
+    clean = aim(np.random.default_rng([seed, 1]), copies=0)
+    stage(f"poison: training {models} models with {_COPIES} copies of each of {aimed} rows")
+    screening = Screening(_COPIES * aimed)
+    poisoned = aim(np.random.default_rng([seed, 1]), copies=_COPIES, trained=screening.met)
+    return replace(
+        beside or Privacy(),
+        leaks=plain,
+        copies=_COPIES,
+        clean=clean,
+        poisoned=poisoned,
+        screens=tuple(screening.results()),
+        models=models,
+    )
 
 
 def _require_fitting(inputs: Array, labels: Array, models: int) -> None:

@@ -1,20 +1,23 @@
 """Membership: was this row in the training data? Judged where it counts, at few false alarms.
 
-Models are trained by the owner's own recipe on random halves of the same rows, so that each row is known to be in half
-of them. Each model in turn is the target, the others the shadows. A row's reading is the log-odds of its label,
+Models are trained by the owner's own recipe on random halves of the same rows, two and two: what one of a pair has not,
+the other has. Each model in turn is the target, all pairs but its own are the shadows, so that every row is in half of
+them whatever the target had. (With the target's other half among the shadows, a row that the target had is in fewer of
+them than one that it had not: a mean over shadows then tells the answer, and the figures are too high.)
+
+A row's reading is the log-odds of its label,
 
     r = log p_y - log (1 - p_y)
 
-    loss          r alone
-    lira          log N(r; in) - log N(r; out), a normal for each row, from shadows that had it and shadows that had not
-    lira-offline  how far r lies above the shadows that had it not, in their deviations
-    rmia          p_y over its mean over shadows
+at the row itself, and on average at points around it: the trace of a row is sharper than what grew there by itself.
 
-Deviations from a few shadows are drawn towards that of all rows, as a few more shadows would (an inverse-gamma prior).
+    loss    r at the row alone
+    lira    log p(r | in) - log p(r | out), of both readings, see `likelihood`
+    joint   the same, less what the other rows do to a row by lira's verdict on them, see `crowd`
+    rmia    p_y over its mean over shadows
 
 Source: Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (LiRA, and TPR at low FPR);
-Zarifzadeh et al., ICML 2024 (RMIA; with one population for all rows its order is that of the ratio used here); the
-prior in the manner of BaVarIA, 2026.
+Zarifzadeh et al., ICML 2024 (RMIA; with one population for all rows its order is that of the ratio used here).
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +25,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gamekeeper.audit.privacy.crowd import Crowd, without_pull
+from gamekeeper.audit.privacy.likelihood import log_likelihood
 from gamekeeper.audit.targets import Array
 from gamekeeper.evidence import exact_interval
 
@@ -32,21 +37,23 @@ Recipe = Callable[[Array, Array, int], Answer]
 
 FALSE_ALARMS = (0.01, 0.001)
 """Shares of non-members taken for members at which a leak is told."""
-_PRIOR = 4.0  # shadows that the deviation of all rows counts for
+_AROUND, _REACH = 16, 0.35  # points around a row, and how far off, in deviations of each feature
 _FLOOR = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """Models on random halves of the same rows.
+    """Models on random halves of the same rows, in pairs that halve them: 0 and 1, 2 and 3, and so on.
 
     Args:
-        readings: Log-odds of each row's label by each model, shape (models, n).
+        readings: Log-odds of each row's label by each model, at the row and around it, shape (models, n, 2).
         members: Whether the model had the row, shape (models, n).
+        crowd: What other rows do to a row.
     """
 
     readings: Array
     members: Array
+    crowd: Crowd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +85,7 @@ def train_shadows(
     rng: np.random.Generator,
     *,
     poison: tuple[Array, Array] | None = None,
-    trained: Callable[[int], object] = lambda number: None,
+    trained: Callable[[Array, Array, Answer], object] = lambda rows, labels, answer: None,
 ) -> Shadows:
     """Trains models on random halves, so that each row is in exactly half of each pair of them.
 
@@ -89,19 +96,29 @@ def train_shadows(
         models: To train; 4 at least.
         rng: Draws the halves.
         poison: Rows and labels that every model is given beside its half.
-        trained: Told of each model that is done.
+        trained: Told of each model that is done: rows and labels it was given, and how it answers.
     """
     members = np.empty((models, len(inputs)), bool)
-    readings = np.empty(members.shape)
+    readings = np.empty((*members.shape, 2))
+    around = int(rng.integers(1 << 31))
     for number in range(models):
         members[number] = ~members[number - 1] if number % 2 else rng.permutation(len(inputs)) % 2 == 0
         rows, wanted = inputs[members[number]], labels[members[number]]
         if poison is not None:
             rows, wanted = np.vstack([rows, poison[0]]), np.concatenate([wanted, poison[1]])
-        answers = fit(rows, wanted, int(rng.integers(1 << 31)))(inputs)
-        readings[number] = log_odds_of(answers, labels)
-        trained(number)
-    return Shadows(readings, members)
+        answer = fit(rows, wanted, int(rng.integers(1 << 31)))
+        readings[number] = _read(answer, inputs, labels, around)
+        trained(rows, wanted, answer)
+    return Shadows(readings, members, Crowd(inputs, labels))
+
+
+def _read(answer: Answer, inputs: Array, labels: Array, around: int) -> Array:
+    """Log-odds at each row and on average around it, shape (n, 2), at the same points for all models."""
+    rng, reach = np.random.default_rng(around), _REACH * inputs.std(axis=0)
+    near = np.zeros(len(inputs))
+    for _ in range(_AROUND):
+        near += log_odds_of(answer(inputs + reach * rng.standard_normal(inputs.shape)), labels) / _AROUND
+    return np.stack([log_odds_of(answer(inputs), labels), near], axis=1)
 
 
 def log_odds_of(answers: Array, labels: Array) -> Array:
@@ -117,42 +134,39 @@ def leaks(shadows: Shadows, rows: Array | None = None) -> tuple[Leak, ...]:
     """Plays every attack, each model in turn the target.
 
     Args:
-        shadows: Models; the others are the target's shadows.
+        shadows: Models, 4 at least; the other pairs are the target's shadows.
         rows: Of which membership is asked, positions; None for all.
     """
     rows = np.arange(shadows.members.shape[1]) if rows is None else rows
+    pulls = np.stack([shadows.crowd.pull(had.astype(float)) for had in shadows.members])
     scores: dict[str, list[Array]] = {}
     for target in range(len(shadows.readings)):
-        for name, score in _scores(shadows, target):
+        for name, score in _scores(shadows, pulls, target):
             scores.setdefault(name, []).append(score[rows])
     members = shadows.members[:, rows].ravel()
     return tuple(_leak(name, np.concatenate(each), members) for name, each in scores.items())
 
 
-def _scores(shadows: Shadows, target: int) -> Iterator[tuple[str, Array]]:
+def _scores(shadows: Shadows, pulls: Array, target: int) -> Iterator[tuple[str, Array]]:
     """Each attack's score of every row, shape (n,); higher is more likely a member."""
+    pair = [target, target ^ 1]
     reading = shadows.readings[target]
-    others = np.delete(shadows.readings, target, axis=0)
-    had = np.delete(shadows.members, target, axis=0)
-    (mean_in, sd_in), (mean_out, sd_out) = _normal(others, had), _normal(others, ~had)
-    yield "loss", reading
-    yield "lira", _log_normal(reading, mean_in, sd_in) - _log_normal(reading, mean_out, sd_out)
-    yield "lira-offline", (reading - mean_out) / sd_out
-    yield "rmia", _log_p(reading) - np.log(np.exp(_log_p(others)).mean(axis=0) + _FLOOR)
+    others, pulls, had = (np.delete(each, pair, axis=0) for each in (shadows.readings, pulls, shadows.members))
+    yield "loss", reading[:, 0]
+    inside, outside = _parted(others, had), _parted(others, ~had)
+    verdict = log_likelihood(reading, inside, outside) - log_likelihood(reading, outside, inside)
+    yield "lira", verdict
+    pull = shadows.crowd.pull(np.exp(_log_p(verdict)))
+    in_reading, inside = without_pull(reading, inside, pull, _parted(pulls, had))
+    out_reading, outside = without_pull(reading, outside, pull, _parted(pulls, ~had))
+    yield "joint", log_likelihood(in_reading, inside, outside) - log_likelihood(out_reading, outside, inside)
+    yield "rmia", _log_p(reading[:, 0]) - np.log(np.exp(_log_p(others[..., 0])).mean(axis=0) + _FLOOR)
 
 
-def _normal(readings: Array, had: Array) -> tuple[Array, Array]:
-    """Mean and deviation of each row over the models that count, the deviation drawn towards that of all rows."""
-    n = had.sum(axis=0)
-    mean = np.where(had, readings, 0).sum(axis=0) / np.maximum(n, 1)
-    squares = (np.where(had, readings - mean, 0) ** 2).sum(axis=0)
-    common = squares.sum() / max(1, int(np.maximum(n - 1, 0).sum()))
-    sd = np.sqrt((squares + _PRIOR * common) / (np.maximum(n - 1, 0) + _PRIOR)) + 1e-9
-    return np.where(n > 0, mean, readings.mean()), sd
-
-
-def _log_normal(x: Array, mean: Array, sd: Array) -> Array:
-    return np.asarray(-np.log(sd) - 0.5 * ((x - mean) / sd) ** 2)
+def _parted(each: Array, had: Array) -> Array:
+    """What models give for each row, of those that count, shape (models / 2, n, ...): as many for every row."""
+    order = np.argsort(~had, axis=0, kind="stable")[: len(had) // 2]
+    return np.take_along_axis(each, order.reshape(*order.shape, *(1,) * (each.ndim - 2)), axis=0)
 
 
 def _log_p(readings: Array) -> Array:
