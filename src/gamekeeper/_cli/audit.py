@@ -44,6 +44,9 @@ def run(
     counterfactuals: Annotated[
         str | None, typer.Option(help="MODULE:FUNCTION, if your interface explains: the near input with another label.")
     ] = None,
+    public: Annotated[
+        Path | None, typer.Option(help="Inputs of the same shape that anybody can have, of another domain.")
+    ] = None,
     picture: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")] = None,
     train: Annotated[
         str | None, typer.Option(help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers.")
@@ -124,6 +127,7 @@ def run(
         stage=lambda what: told.print(what, style="dim"),
         encode=callable_target(encoder).ask if encoder else None,
         explainer=callable_target(counterfactuals) if counterfactuals else None,
+        public=public,
         log_per_day=log_per_day if log else None,
     )
     if train is not None and labels is not None:

@@ -66,9 +66,11 @@ class Audit:
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
+        public: Inputs of another domain, shape (m, width); None for none.
 
     Raises:
-        UsageError: There are too few inputs, or the budget is too small to judge a surrogate.
+        UsageError: There are too few inputs, the budget is too small to judge a surrogate, or public inputs are of
+            another width.
         TargetError: The target failed.
     """
 
@@ -82,10 +84,12 @@ class Audit:
         *,
         encode: Encode | None = None,
         explainer: Meter | None = None,
+        public: Array | None = None,
     ) -> None:
         _require_enough(inputs, options.budget)
+        _require_alike(inputs, public)
         self._meter, self._options, self._name, self._stage = meter, options, name, stage
-        self._encode, self._explainer, self._traffic = encode, explainer, Traffic()
+        self._encode, self._explainer, self._public, self._traffic = encode, explainer, public, Traffic()
         self._ways_back: dict[str, Restore] = {}
         order = np.random.default_rng(options.seed).permutation(len(inputs))
         tests = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
@@ -104,6 +108,7 @@ class Audit:
             has_encoder=encode is not None,
             has_counterfactuals=explainer is not None,
             picture=options.picture,
+            has_public=public is not None,
         )
         self._by_labels: dict[str, Curve] = {}
 
@@ -144,12 +149,29 @@ class Audit:
             for attack in ATTACKS.values()
             if attack.card.name not in left_out and (defence is None or attack.card.under_defences)
         ]
-        kinds = [(attack, reading) for attack in tried for reading in self._readings(attack, name)]
         curves = []
-        for attack, reading in kinds:
-            self._stage(f"{attack.card.name} on {reading}, defence: {name}")
-            curves.append(self._curve_once(attack, reading, name, defence))
+        for attack in tried:
+            most = self._most(attack, tried, defence)
+            for reading in self._readings(attack, name):
+                self._stage(f"{attack.card.name} on {reading}, defence: {name}")
+                curves.append(self._curve_once(attack, reading, name, defence, most))
         return Defended(defence=name, users=self._users(defence), curves=tuple(curves))
+
+    def _most(self, attack: Attack, tried: Sequence[Attack], defence: Scores | None) -> int:
+        """Queries that each of its thieves may make.
+
+        Of what the first attack leaves of the audit's, half is kept for those that say what they need, where it is
+        enough for them: else who solves in vain for what is not linear would leave nothing.
+        """
+        unspent, seeds = self._options.budget - self._meter.asked, self._options.seeds
+        waiting = [each for each in tried[tried.index(attack) :] if each.card.fewest]
+        if attack.card.fewest:
+            self._meter.kept_back = 0
+            return unspent // (len(waiting) * seeds)
+        if attack is tried[1] and defence is None:
+            needed = seeds * sum(each.card.fewest for each in waiting)
+            self._meter.kept_back = unspent // 2 if unspent // 2 >= needed else 0
+        return self._left // seeds if attack.card.makes_inputs else self._left
 
     def _readings(self, attack: Attack, defence: str) -> list[Reading]:
         """What thieves take of an answer: who knows of a defence takes the labels alone, or undoes what was done."""
@@ -160,17 +182,21 @@ class Audit:
         restored = [Reading.RESTORED] if defence != "none" and why_no_learners() is None else []
         return [Reading.SCORES, *labels, *restored]
 
-    def _curve_once(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
+    def _curve_once(self, attack: Attack, reading: Reading, name: str, defence: Scores | None, most: int) -> Curve:
         """Who takes labels alone is given the same by every defence that keeps the first place: he is played once."""
         if reading is not Reading.LABELS or not (defence is None or DEFENCES[name].card.keeps_top1):
-            return self._curve(attack, reading, name, defence)
+            return self._curve(attack, reading, name, defence, most)
         if attack.card.name not in self._by_labels:
-            self._by_labels[attack.card.name] = self._curve(attack, reading, name, defence)
+            self._by_labels[attack.card.name] = self._curve(attack, reading, name, defence, most)
         return self._by_labels[attack.card.name]
 
-    def _curve(self, attack: Attack, reading: Reading, name: str, defence: Scores | None) -> Curve:
+    def _curve(self, attack: Attack, reading: Reading, name: str, defence: Scores | None, most: int) -> Curve:
         """The same thief as often as there are seeds, each with inputs in another order."""
         each: list[list[_Copy]] = []
+        sizes = self._sizes(defence, most if attack.card.fewest else self._left)
+        if most < attack.card.fewest:
+            why = f"it takes {attack.card.fewest} queries at least, and each thief would have {most}"
+            return Curve(attack=attack.card.name, believes=str(reading), points=(), stopped=why)
         stopped = None
         for number in range(self._options.seeds):
             heard = partial(self._traffic.add, f"{attack.card.name}-{reading}-{number}")
@@ -178,13 +204,13 @@ class Audit:
                 self._meter,
                 self._access,
                 defence,
-                self._left // self._options.seeds if attack.card.makes_inputs else self._left,
+                most,
                 restore=self._way_back(name) if reading is Reading.RESTORED else None,
                 heard=heard if defence is None else lambda inputs: None,
                 explainer=self._explainer,
             )
             rng = np.random.default_rng([self._options.seed, number])
-            copies, stopped = self._play(attack, asking, reading, rng, self._sizes(defence))
+            copies, stopped = self._play(attack, asking, reading, rng, sizes)
             if copies or stopped is None:  # one who could not play for want of queries says nothing
                 each.append(copies)
         points = tuple(self._point(copies) for copies in _aligned(each))
@@ -198,9 +224,9 @@ class Audit:
             self._ways_back[name] = learn_to_restore(rehearsed, self._classes, rng)
         return self._ways_back[name]
 
-    def _sizes(self, defence: Scores | None) -> tuple[int, ...]:
+    def _sizes(self, defence: Scores | None, most: int) -> tuple[int, ...]:
         """At which copies are wanted; every second behind a defence, which takes half the time."""
-        sizes = [size for size in SIZES if size <= self._left]
+        sizes = [size for size in SIZES if size <= most]
         return tuple(sizes if defence is None else sizes[::-2][::-1])
 
     def _play(
@@ -219,6 +245,7 @@ class Audit:
             encode=self._encode,
             explain=asking.explain if self._explainer else None,
             picture=self._options.picture,
+            public=self._public,
         )
         copies: list[_Copy] = []
         began = process_time()
@@ -281,6 +308,13 @@ def _require_enough(inputs: Array, budget: int) -> None:
         raise UsageError(f"a budget of {budget} queries cannot judge a surrogate; expected {_LEAST_INPUTS} at least")
     if len(inputs) < _LEAST_INPUTS:
         raise UsageError(f"{len(inputs)} inputs are too few to attack with and to judge by; {_LEAST_INPUTS} at least")
+
+
+def _require_alike(inputs: Array, public: Array | None) -> None:
+    if public is not None and public.shape[1] != inputs.shape[1]:
+        raise UsageError(
+            f"public inputs have {public.shape[1]} values each, inputs {inputs.shape[1]}; expected as many"
+        )
 
 
 def _require_classes(labels: Array) -> None:

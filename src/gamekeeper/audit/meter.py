@@ -53,7 +53,14 @@ class Meter:
         self._target, self._journal, self._limits = target, journal, limits
         self._progress, self._sleep = progress, sleep
         self._width: int | None = None
+        self._asked: set[bytes] = set()
         self.paid = len(journal)
+        self.kept_back = 0  # of the queries, which nobody may take for now
+
+    @property
+    def asked(self) -> int:
+        """Different inputs that were asked since it was made, paid for now or before."""
+        return len(self._asked)
 
     def ask(self, inputs: Array, turn: int = 0) -> Array:
         """Returns raw answers, shape (n, classes), or (n, 1) where the target gives labels.
@@ -71,9 +78,10 @@ class Meter:
             id: np.frombuffer(answer, "<f8") for id, answer in self._journal.known(list(dict.fromkeys(ids))).items()
         }
         new = {id: i for i, id in enumerate(ids) if id not in known}
-        if self.paid + len(new) > self._limits.queries:
-            left = self._limits.queries - self.paid
+        left = max(0, self._limits.queries - self.kept_back - self.paid)
+        if len(new) > left:
             raise SpentError(f"{len(new)} more queries are wanted, and {left} of {self._limits.queries} are left")
+        self._asked.update(ids)
         fresh = list(new)
         for start in range(0, len(fresh), _BATCH):
             some = fresh[start : start + _BATCH]

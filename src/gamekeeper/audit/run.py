@@ -30,6 +30,7 @@ def audit(
     *,
     encode: Encode | None = None,
     explainer: Target | None = None,
+    public: Path | None = None,
     log_per_day: int | None = None,
 ) -> AuditResult:
     """Attacks a target of one's own.
@@ -42,6 +43,7 @@ def audit(
         stage: Told of each thing that is begun.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
+        public: File of inputs of the same shape that anybody can have, of another domain; None for none.
         log_per_day: Writes what thieves asked to OUT/exchanges.parquet, each so many queries a day; None for not.
 
     Raises:
@@ -49,7 +51,7 @@ def audit(
         UsageError: What the audit is told does not fit together.
         TargetError: The target failed; what was paid for is kept.
     """
-    rows = read_inputs(inputs)
+    rows, others = read_inputs(inputs), read_inputs(public) if public else None
     out.mkdir(parents=True, exist_ok=True)
     limits = Limits(queries=options.budget, per_s=options.per_s)
     with ExitStack() as stack:
@@ -58,7 +60,7 @@ def audit(
         with Casebook.open(out / "casebook") as book:
             who = {"by": getpass.getuser(), "host": socket.gethostname(), "inputs": str(inputs)}
             book.append("audit-started", target.name, who | {"budget": options.budget, "seed": options.seed})
-            played = Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains)
+            played = Audit(meter, rows, options, target.name, stage, encode=encode, explainer=explains, public=others)
             result = played.run()
             if log_per_day is not None:
                 played.traffic.write(out / "exchanges.parquet", log_per_day, options.seed)

@@ -73,7 +73,7 @@ def best_learner(lessons: Lessons, rng: np.random.Generator) -> tuple[str, Predi
 
 def _learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
     if lessons.picture is not None and (of_pictures := picture_learners(lessons, seed)):
-        return of_pictures | tabular_learners(lessons, seed, few=True)
+        return of_pictures | tabular_learners(lessons, seed, few=lessons.moves)
     return tabular_learners(lessons, seed)
 
 
