@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Show = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 _STEPS = 500
+_MANY, _LONGEST = 2_500, 3  # answers to pictures that are not moved, and times the steps: all of them are new to it
 _BATCH = 64
 _RATE = 4e-3
 _CHANNELS = 16
@@ -58,7 +59,8 @@ def quick_network(lessons: Lessons, seed: int) -> Scores | None:
 
 
 def _learnt(lessons: Lessons, seed: int, *, soft: bool) -> Predict:
-    score = _scored(lessons, seed, soft=soft, steps=_STEPS)
+    longer = 1.0 if lessons.moves else float(np.clip(len(lessons) / _MANY, 1, _LONGEST))
+    score = _scored(lessons, seed, soft=soft, steps=int(_STEPS * longer))
     return lambda inputs: np.asarray(score(inputs).argmax(axis=1))
 
 
