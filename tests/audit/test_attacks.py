@@ -62,7 +62,7 @@ FITS: dict[str, Ask] = {
     "counterfactuals": plane,
 }
 """Targets that an attack is for; others are given the linear model with its scores."""
-ENOUGH = {"relu-networks": 2_000, "boundary-walk": 500}
+ENOUGH = {"relu-networks": 2_000, "boundary-walk": 500, "public-copy": 1_000, "data-free": 1_000}
 """Answers within which an attack gets there; for others 200."""
 
 
@@ -76,6 +76,7 @@ def make_loot(sizes: tuple[int, ...], *, uses_scores: bool) -> Loot:
         classes=CLASSES,
         encode=lambda inputs: np.asarray(inputs * scale),
         explain=beyond_plane,
+        public=make_inputs(1_500, seed=8) * 2 + 1,
     )
 
 
@@ -94,7 +95,7 @@ def fidelity(surrogate: Surrogate, ask: Ask = soft) -> float:
 def test_card_is_complete(attack: Attack) -> None:
     """Every word of it is said; an extra is None on purpose."""
     words = {f.name: getattr(attack.card, f.name) for f in fields(AttackCard) if f.name != "extra"}
-    assert all(said or isinstance(said, bool) for said in words.values())
+    assert all(said or isinstance(said, bool | int) for said in words.values())
 
 
 @each
@@ -106,7 +107,7 @@ def test_attack_copies_what_it_fits(attack: Attack) -> None:
 @each
 def test_same_seed_gives_the_same_surrogates(attack: Attack) -> None:
     """Reports can be made again."""
-    first, again = (play(attack, sizes=(50,)) for _ in range(2))
+    first, again = (play(attack, sizes=(max(50, attack.card.fewest),)) for _ in range(2))
     assert [(s.predict(TESTS) == t.predict(TESTS)).all() for s, t in zip(first, again, strict=True)]
 
 
@@ -125,7 +126,8 @@ def test_queries_are_counted(attack: Attack) -> None:
         asked += len(inputs)
         return beyond_plane(inputs)
 
-    loot = replace(make_loot((50, 100), uses_scores=target not in (hard, plane)), explain=explaining)
+    sizes = (100, max(200, attack.card.fewest))
+    loot = replace(make_loot(sizes, uses_scores=target not in (hard, plane)), explain=explaining)
     for surrogate in attack.surrogates(counting, loot, np.random.default_rng(0)):
         assert surrogate.queries == asked
 

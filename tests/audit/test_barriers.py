@@ -7,9 +7,10 @@ from audit.builders import linear_scores, make_inputs, make_meter, make_target
 from audit.test_driver import curve_of, play
 from gamekeeper.audit.asking import Access, Asking
 from gamekeeper.audit.barriers import Reading, barrier, barriers
-from gamekeeper.audit.driver import LIVE, Audit, Beside
+from gamekeeper.audit.driver import LIVE, Audit
 from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import Defended
+from gamekeeper.audit.subject import Beside
 from gamekeeper.audit.targets import Array, TargetError
 
 

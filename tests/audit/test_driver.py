@@ -7,18 +7,21 @@ import pytest
 from audit.builders import Counting, linear_labels, linear_scores, make_inputs, make_meter, make_target
 from gamekeeper.audit import driver
 from gamekeeper.audit.asking import Access, access_of, probabilities_of
-from gamekeeper.audit.driver import Audit, Beside, _aligned, _Copy
+from gamekeeper.audit.driver import Audit
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
+from gamekeeper.audit.subject import Beside
+from gamekeeper.audit.thieves import _aligned, _Copy
 from gamekeeper.audit.traffic import Pace
 from gamekeeper.errors import UsageError
 
 
 def play(folder: Path, answer: object = linear_scores, *, inputs: int = 400, **fields: object) -> AuditResult:
     told: dict[str, object] = {"budget": 1_000, "seeds": 2, "defences": ("rounding", "reverse-sigmoid")} | fields
+    public = told.pop("public", None)
     options = AuditOptions(**told)  # type: ignore[arg-type]
-    target = make_target(answer)
-    return Audit(make_meter(folder, target, options.budget), make_inputs(inputs), options, target.name).run()
+    target, meter = make_target(answer), make_meter(folder, make_target(answer), told["budget"])  # type: ignore[arg-type]
+    return Audit(meter, make_inputs(inputs), options, target.name, beside=Beside(public=public)).run()  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -176,3 +179,25 @@ def test_cheapest_point_is_by_dollars_not_by_queries() -> None:
     found = curve.cheapest(0.9)
     assert found is not None and found.queries == 200
     assert curve.cheapest(0.99) is None
+
+
+def test_thieves_who_make_up_inputs_have_queries_set_aside(tmp_path: Path) -> None:
+    """Half of what the learned copy leaves, though others come first and would take all of it."""
+    result = play(tmp_path, linear_labels, budget=4_000, public=make_inputs(900, seed=3), seeds=1)
+    curves = {curve.attack: curve for curve in result.defended[0].curves}
+    assert [point.queries for point in curves["public-copy"].points] == [250, 500]
+    assert curves["data-free"].points[-1].fidelity > 0.9
+    assert curves["boundary-walk"].points and result.paid <= 4_000
+
+
+def test_thief_for_whom_too_few_queries_are_left_is_left_out(tmp_path: Path) -> None:
+    """With what he needs and what there is."""
+    result = play(tmp_path, linear_labels, budget=700)
+    assert "it takes 250 queries at least" in result.left_out["data-free"]
+    assert "--public" in result.left_out["public-copy"]
+
+
+def test_public_inputs_of_another_width_are_refused(tmp_path: Path) -> None:
+    """Before anything is asked."""
+    with pytest.raises(UsageError, match="public inputs have 4 values each, inputs 6"):
+        play(tmp_path, public=np.zeros((10, 4)))

@@ -100,3 +100,23 @@ def test_journal_of_another_target_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "journal.sqlite", "one").close()
     with pytest.raises(InputError, match="another target"):
         Journal(tmp_path / "journal.sqlite", "two")
+
+
+def test_what_is_kept_back_nobody_takes(tmp_path: Path) -> None:
+    """What was answered before is still given."""
+    meter = make_meter(tmp_path, queries=100)
+    meter.ask(make_inputs(40))
+    meter.keep_back(50)
+    with pytest.raises(SpentError, match="20 more queries are wanted, and 10 of 100 are left"):
+        meter.ask(make_inputs(20, seed=1))
+    meter.ask(make_inputs(40))
+    meter.keep_back(0)
+    assert len(meter.ask(make_inputs(20, seed=1))) == 20
+
+
+def test_what_was_asked_is_counted_anew_in_each_run(tmp_path: Path) -> None:
+    """So that a run that goes on shares the budget as the first did."""
+    make_meter(tmp_path).ask(make_inputs(30))
+    meter = make_meter(tmp_path)
+    meter.ask(make_inputs(20)), meter.ask(make_inputs(20))
+    assert (meter.paid, meter.asked) == (30, 20)

@@ -83,6 +83,16 @@ def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     assert json.loads(again)["paid_queries"] == document["paid_queries"], "an audit that is run again pays nothing"
 
 
+def test_public_inputs_make_another_thief(here: Path) -> None:
+    """Who has nothing of the domain."""
+    np.save("public.npy", np.random.default_rng(5).uniform(-3, 3, (400, 4)))
+    few = ["--budget", "2500", "--seeds", "1", "--defence", "rounding", "--json", "--exit-zero"]
+    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few, "--public", "public.npy")
+    document = json.loads(printed)
+    names = {curve["attack"] for curve in document["defences"][0]["curves"] if curve["points"]}
+    assert names >= {"public-copy", "data-free"} and "public-copy" not in document["left_out"]
+
+
 def test_zoo_is_audited_without_a_target(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line a model, and the shares."""
     from gamekeeper.audit import zoo

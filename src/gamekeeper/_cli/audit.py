@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gamekeeper.audit.options import AuditOptions
-    from gamekeeper.audit.result import AuditResult
-    from gamekeeper.audit.targets import Target
-    from gamekeeper.audit.traffic import Pace
+    from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
 
 NAME = "audit"
 
@@ -68,6 +66,9 @@ def run(
     counterfactuals: Annotated[
         str | None, typer.Option(help="MODULE:FUNCTION, if your interface explains: the near input with another label.")
     ] = None,
+    public: Annotated[
+        Path | None, typer.Option(help="Inputs of the same shape that anybody can have, of another domain.")
+    ] = None,
     behind: Annotated[
         Path | None, typer.Option(help=".toml of the same model behind a live defence, such as the guard.")
     ] = None,
@@ -116,6 +117,8 @@ def run(
     from rich.console import Console
 
     from gamekeeper.audit.options import AuditOptions, Prices
+    from gamekeeper.audit.run import audit, audit_text, with_privacy
+    from gamekeeper.audit.targets import callable_target, named_function
     from gamekeeper.audit.traffic import Pace
     from gamekeeper.errors import UsageError
     from gamekeeper.report.audit import audit_document, print_audit
@@ -152,14 +155,27 @@ def run(
     if train is not None and labels is None:
         raise UsageError("--train wants --labels, the true labels of the inputs")
     pace = Pace(per_day=log_per_day, accounts=log_accounts) if log else None
-    job = _Job(out, options, lambda what: told.print(what, style="dim"), pace)
+    stage = lambda what: told.print(what, style="dim")  # noqa: E731
     if prompts is not None:
-        result = job.text(target, prompts, answer, embeddings)
+        source = _text_source(target, embeddings)
+        result = audit_text(source, prompts, out, options, stage, pattern=_pattern(answer), log=pace)
     else:
         assert inputs is not None
-        live = _http_target(behind) if behind else None
-        result = job.rows(_target(target, trust_file), inputs, encoder, counterfactuals, live, labels)
-        result = job.with_privacy(result, inputs, train, labels, shadows)
+        result = audit(
+            _target(target, trust_file),
+            inputs,
+            out,
+            options,
+            stage,
+            encode=callable_target(encoder).ask if encoder else None,
+            explainer=callable_target(counterfactuals) if counterfactuals else None,
+            behind=_http_target(behind) if behind else None,
+            public=public,
+            labels=labels,
+            log=pace,
+        )
+        if train is not None and labels is not None:
+            result = with_privacy(result, named_function(train), inputs, labels, options, shadows, stage)
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
     (out / "report.html").write_text(render_audit(result), encoding="utf-8")
@@ -172,87 +188,23 @@ def run(
     raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What audits of all kinds of target are told alike."""
+def _text_source(spec: str, embeddings: bool) -> "LanguageTarget | TextTarget":
+    from gamekeeper.audit.targets import (
+        CallableVectors,
+        ChatTarget,
+        VectorTarget,
+        WritingCallable,
+        named_function,
+        read_endpoint,
+    )
+    from gamekeeper.errors import UsageError
 
-    out: Path
-    options: "AuditOptions"
-    stage: Callable[[str], object]
-    log: "Pace | None"
-
-    def rows(
-        self,
-        target: "Target",
-        inputs: Path,
-        encoder: str | None,
-        counterfactuals: str | None,
-        live: "Target | None",
-        labels: Path | None,
-    ) -> "AuditResult":
-        from gamekeeper.audit.run import audit
-        from gamekeeper.audit.targets import callable_target
-
-        return audit(
-            target,
-            inputs,
-            self.out,
-            self.options,
-            self.stage,
-            encode=callable_target(encoder).ask if encoder else None,
-            explainer=callable_target(counterfactuals) if counterfactuals else None,
-            behind=live,
-            labels=labels,
-            log=self.log,
-        )
-
-    def text(self, target: str, prompts: Path, answer: str | None, embeddings: bool) -> "AuditResult":
-        from gamekeeper.audit.run import audit_language, audit_vectors
-        from gamekeeper.audit.targets import (
-            CallableVectors,
-            ChatTarget,
-            VectorTarget,
-            WritingCallable,
-            named_function,
-            read_endpoint,
-        )
-        from gamekeeper.errors import UsageError
-
-        given = (prompts, self.out, self.options, self.stage)
-        if not target.endswith(".toml"):
-            function = named_function(target)
-            if embeddings:
-                return audit_vectors(CallableVectors(function, target), *given, log=self.log)
-            made = WritingCallable(function, target)
-            return audit_language(made, *given, pattern=_pattern(answer), log=self.log)
-        endpoint = read_endpoint(Path(target))
-        if endpoint.embeddings is not None:
-            return audit_vectors(VectorTarget(endpoint), *given, log=self.log)
-        if endpoint.chat is None:
-            raise UsageError(f"{target} names no model behind `chat` or `embeddings`, and --prompts asks with text")
-        chat = ChatTarget(endpoint)
-        return audit_language(chat, *given, pattern=_pattern(answer), log=self.log)
-
-    def with_privacy(
-        self, result: "AuditResult", inputs: Path, train: str | None, labels: Path | None, shadows: int
-    ) -> "AuditResult":
-        if train is None or labels is None:
-            return result
-        from gamekeeper.audit.inputs import read_inputs, read_labels
-        from gamekeeper.audit.privacy import privacy_of
-        from gamekeeper.audit.targets import named_function
-
-        rows, seed = read_inputs(inputs), self.options.seed
-        privacy = privacy_of(
-            named_function(train),
-            rows,
-            read_labels(labels, len(rows)),
-            models=shadows,
-            seed=seed,
-            stage=self.stage,
-            beside=result.privacy,
-        )
-        return replace(result, privacy=privacy)
+    if not spec.endswith(".toml"):
+        return (CallableVectors if embeddings else WritingCallable)(named_function(spec), spec)
+    endpoint = read_endpoint(Path(spec))
+    if endpoint.embeddings is None and endpoint.chat is None:
+        raise UsageError(f"{spec} names no model behind `chat` or `embeddings`, and --prompts asks with text")
+    return ChatTarget(endpoint) if endpoint.embeddings is None else VectorTarget(endpoint)
 
 
 def _pattern(answer: str | None) -> str | None:

@@ -83,6 +83,13 @@ class Till:
         self._journal, self._limits, self._batch = journal, limits, batch
         self._progress, self._sleep = progress, sleep
         self.paid, self.tokens = len(journal), journal.tokens
+        self.kept_back = 0
+        self._asked: set[bytes] = set()
+
+    @property
+    def asked(self) -> int:
+        """Different queries that were asked since it was made, paid for now or before."""
+        return len(self._asked)
 
     @property
     def usd(self) -> float:
@@ -104,6 +111,7 @@ class Till:
         known = self._journal.known(list(dict.fromkeys(ids)))
         new = list({id: i for i, id in enumerate(ids) if id not in known}.values())
         self._require_queries(len(new))
+        self._asked.update(ids)
         for start in range(0, len(new), self._batch):
             some = new[start : start + self._batch]
             self._require_means(len(some))
@@ -121,7 +129,7 @@ class Till:
         self._progress(len(sale.positions))
 
     def _require_queries(self, wanted: int) -> None:
-        left = self._limits.queries - self.paid
+        left = max(0, self._limits.queries - self.kept_back - self.paid)
         if wanted > left:
             raise SpentError(f"{wanted} more queries are wanted, and {left} of {self._limits.queries} are left")
 
@@ -164,6 +172,15 @@ class Meter:
     def paid(self) -> int:
         """Queries that were made, in this run and those before."""
         return self._till.paid
+
+    @property
+    def asked(self) -> int:
+        """Different inputs that were asked since it was made, paid for now or before."""
+        return self._till.asked
+
+    def keep_back(self, queries: int) -> None:
+        """Keeps so many of the queries that are left from everybody, until told otherwise."""
+        self._till.kept_back = queries
 
     def ask(self, inputs: Array, turn: int = 0) -> Array:
         """Returns raw answers, shape (n, classes), or (n, 1) where the target gives labels.

@@ -10,11 +10,12 @@ import getpass
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from gamekeeper.audit.attacks._attack import Encode
-from gamekeeper.audit.driver import Audit, Beside, Stage
+from gamekeeper.audit.driver import Audit, Stage
 from gamekeeper.audit.inputs import read_inputs, read_labels
 from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.language.driver import LanguageAudit
@@ -23,7 +24,9 @@ from gamekeeper.audit.language.prompts import read_prompts
 from gamekeeper.audit.language.vectors import VectorAudit
 from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.options import AuditOptions
+from gamekeeper.audit.privacy import Recipe, privacy_of
 from gamekeeper.audit.result import AuditResult
+from gamekeeper.audit.subject import Beside
 from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
 from gamekeeper.audit.traffic import Pace, Traffic
 from gamekeeper.casebook import Casebook
@@ -48,6 +51,7 @@ def audit(
     encode: Encode | None = None,
     explainer: Target | None = None,
     behind: Target | None = None,
+    public: Path | None = None,
     labels: Path | None = None,
     log: Pace | None = None,
 ) -> AuditResult:
@@ -62,6 +66,7 @@ def audit(
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
         behind: The same target behind a live defence.
+        public: File of inputs of the same shape that anybody can have, of another domain; None for none.
         labels: File of the inputs' true labels: classes are reconstructed, and judged by them; None for not.
         log: Writes what thieves asked to OUT/exchanges.parquet, at this pace; None for not.
 
@@ -71,23 +76,24 @@ def audit(
         TargetError: The target failed; what was paid for is kept.
     """
     rows, limits = read_inputs(inputs), _limits(options)
+    others = read_inputs(public) if public else None
     truth = read_labels(labels, len(rows)) if labels else None
 
     def begin(stack: ExitStack) -> Audit:
         meter = Meter(target, _journal(stack, out / "journal.sqlite", target.name), limits)
-        others = {"explained": explainer, "behind": behind}
+        sources = {"explained": explainer, "behind": behind}
         explained, through = (
             Meter(other, _journal(stack, out / f"{name}.sqlite", other.name), limits) if other else None
-            for name, other in others.items()
+            for name, other in sources.items()
         )
-        beside = Beside(encode=encode, explainer=explained, behind=through, labels=truth)
+        beside = Beside(encode=encode, explainer=explained, behind=through, public=others, labels=truth)
         return Audit(meter, rows, options, target.name, stage, beside)
 
     return _recorded(target.name, inputs, out, options, begin, log)
 
 
-def audit_language(
-    target: LanguageTarget,
+def audit_text(
+    target: LanguageTarget | TextTarget,
     prompts: Path,
     out: Path,
     options: AuditOptions,
@@ -96,15 +102,15 @@ def audit_language(
     pattern: str | None = None,
     log: Pace | None = None,
 ) -> AuditResult:
-    """Attacks a language model of one's own; arguments as `audit`.
+    """Attacks a target of one's own that is asked with text: a language model, or one that gives vectors.
 
     Args:
         target: What is attacked.
-        prompts: File of prompts of its task.
+        prompts: File of prompts of its task, or of texts of its domain.
         out: Folder; made if it is not there.
         options: What the audit is told.
         stage: Told of each thing that is begun.
-        pattern: Regular expression of the final answer in a reply; None for all of it.
+        pattern: Regular expression of the final answer in a language model's reply; None for all of it.
         log: As `audit`.
 
     Raises:
@@ -114,30 +120,30 @@ def audit_language(
     """
     asked = read_prompts(prompts)
 
-    def begin(stack: ExitStack) -> LanguageAudit:
-        interview = Interview(target, _journal(stack, out / "journal.sqlite", target.name), _limits(options))
-        return LanguageAudit(interview, asked, options, target.name, stage, pattern=pattern)
+    def begin(stack: ExitStack) -> LanguageAudit | VectorAudit:
+        journal, limits = _journal(stack, out / "journal.sqlite", target.name), _limits(options)
+        if isinstance(target, LanguageTarget):
+            interview = Interview(target, journal, limits)
+            return LanguageAudit(interview, asked, options, target.name, stage, pattern=pattern)
+        return VectorAudit(Vectors(target, journal, limits), asked, options, target.name, stage)
 
     return _recorded(target.name, prompts, out, options, begin, log)
 
 
-def audit_vectors(
-    target: TextTarget,
-    texts: Path,
-    out: Path,
+def with_privacy(
+    result: AuditResult,
+    train: Recipe,
+    inputs: Path,
+    labels: Path,
     options: AuditOptions,
+    models: int,
     stage: Stage = lambda what: None,
-    *,
-    log: Pace | None = None,
 ) -> AuditResult:
-    """Attacks a model of one's own that gives vectors for texts; arguments and errors as `audit_language`."""
-    asked = read_prompts(texts)
-
-    def begin(stack: ExitStack) -> VectorAudit:
-        vectors = Vectors(target, _journal(stack, out / "journal.sqlite", target.name), _limits(options))
-        return VectorAudit(vectors, asked, options, target.name, stage)
-
-    return _recorded(target.name, texts, out, options, begin, log)
+    """Returns the result of an audit with what the training tells of its rows beside it; see `privacy_of`."""
+    rows = read_inputs(inputs)
+    truth, beside = read_labels(labels, len(rows)), result.privacy
+    found = privacy_of(train, rows, truth, models=models, seed=options.seed, stage=stage, beside=beside)
+    return replace(result, privacy=found)
 
 
 def _recorded(

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gamekeeper.audit.learners import Lessons, best_learner
+from gamekeeper.audit.learners.pictures import picture_learners
 from gamekeeper.audit.targets import Array
 
 pytestmark = pytest.mark.extra
@@ -42,3 +45,20 @@ def test_same_seed_gives_the_same_network() -> None:
         for _ in range(2)
     )
     assert (one == other).all()
+
+
+def test_network_is_shown_pictures_as_they_are_where_moving_them_would_change_the_answer() -> None:
+    """Bars in the left half and in the right half: who moves them learns what is not so."""
+    rng = np.random.default_rng(0)
+    places, noise = rng.integers(8, size=300), rng.uniform(0, 0.3, (300, 8, 8))
+    noise[np.arange(300), :, places] += 0.7
+    lessons = Lessons(noise.reshape(300, -1)[:200], (places > 3).astype(int)[:200], picture=(8, 8))
+    near = np.isin(places[200:], (3, 4))
+
+    def agreed(moves: bool) -> float:
+        predict = picture_learners(replace(lessons, moves=moves), 0)["convolutional network"](
+            replace(lessons, moves=moves)
+        )
+        return float((predict(noise.reshape(300, -1)[200:]) == (places > 3)[200:])[near].mean())
+
+    assert agreed(moves=False) == 1 > agreed(moves=True)

@@ -9,22 +9,27 @@ from gamekeeper.audit.attacks import (  # isort: skip
     counterfactuals,
     relu_networks,
     boundary_walk,
+    public_copy,
+    data_free,
 )
-from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Interface, Loot, Surrogate
+from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Documentation, Interface, Loot, Surrogate
 
 __all__ = [
     "ATTACKS",
     "Attack",
     "AttackCard",
+    "Documentation",
     "Interface",
     "Loot",
     "Surrogate",
     "active_selection",
     "boundary_walk",
     "counterfactuals",
+    "data_free",
     "equation_solving",
     "head_stealing",
     "learned_copy",
+    "public_copy",
     "relu_networks",
     "tree_paths",
 ]

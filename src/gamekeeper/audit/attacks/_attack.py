@@ -25,7 +25,8 @@ class AttackCard:
         source: Where it is from, and what differs here.
         extra: Extra that it needs; None for none.
         under_defences: Whether it is played behind defences too; not if it differs in the choice of inputs alone.
-        makes_inputs: Whether it asks what it makes up; then its thieves share what the audit has left to spend.
+        makes_inputs: Whether it asks what no other does; then its thieves share what the audit has to spend.
+        fewest: Queries a thief needs for any copy, if so many that the audit sets them aside for him; see the driver.
         maturity: How far it is tested.
     """
 
@@ -37,6 +38,7 @@ class AttackCard:
     extra: str | None = None
     under_defences: bool = True
     makes_inputs: bool = False
+    fewest: int = 0
     maturity: Maturity = "tested"
 
 
@@ -62,6 +64,23 @@ Explain = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Documentation:
+    """What the documentation of an interface says of inputs, to everybody.
+
+    Args:
+        low: Least value of each feature, shape (width,); of pictures, of all pixels alike.
+        high: Greatest, the same.
+        whole: Which of them are whole numbers, shape (width,).
+        picture: Height and width of an input, if inputs are pictures in one channel.
+    """
+
+    low: Array
+    high: Array
+    whole: Array
+    picture: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loot:
     """What a thief brings along.
 
@@ -73,6 +92,7 @@ class Loot:
         encode: A public encoder that the target may be built on; None if none is known.
         explain: Asks for counterfactuals, each a query; None if the interface gives none.
         picture: Height and width of an input, if inputs are pictures in one channel.
+        public: Inputs of the same shape, but of another domain, shape (m, width); None if none are given.
     """
 
     pool: Array
@@ -82,6 +102,19 @@ class Loot:
     encode: Encode | None = None
     explain: Explain | None = None
     picture: tuple[int, int] | None = None
+    public: Array | None = None
+
+    @property
+    def documentation(self) -> Documentation:
+        """All that a thief without inputs of the domain may know of them."""
+        low, high, whole = self.pool.min(axis=0), self.pool.max(axis=0), (self.pool == np.round(self.pool)).all(axis=0)
+        if self.picture is not None:  # nobody writes down what each pixel can be
+            low, high, whole = (
+                np.full_like(low, low.min()),
+                np.full_like(high, high.max()),
+                np.full_like(whole, whole.all()),
+            )
+        return Documentation(low=low, high=high, whole=whole, picture=self.picture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +128,7 @@ class Interface:
         has_encoder: Whether a public encoder is known.
         has_counterfactuals: Whether the interface gives counterfactuals.
         picture: As `Loot.picture`.
+        has_public: Whether public inputs are given.
     """
 
     access: Access
@@ -103,6 +137,7 @@ class Interface:
     has_encoder: bool = False
     has_counterfactuals: bool = False
     picture: tuple[int, int] | None = None
+    has_public: bool = False
 
     @property
     def has_scores(self) -> bool:

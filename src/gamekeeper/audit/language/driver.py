@@ -6,9 +6,7 @@ Fidelity is the likeness of the student's final answers to the target's own on t
 that answers otherwise when asked again bounds it: nobody agrees with it more than it does itself.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import StrEnum
 from statistics import fmean
@@ -175,7 +173,7 @@ class LanguageAudit:
 
     def _point(self, lessons: Lessons, tokens: Tokens) -> Point:
         self._why_no_writer = why_no_writer(lessons)  # imports torch, before it is kept to one core
-        with one_core_each(), ThreadPoolExecutor(os.cpu_count()) as workers:
+        with one_core_each() as workers:
             copies = list(workers.map(lambda number: self._copy(lessons, number), range(self._options.seeds)))
         cpu_s = fmean(seconds for _, _, seconds in copies)
         prices, n = self._options.prices, len(lessons)

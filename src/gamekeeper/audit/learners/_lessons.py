@@ -7,6 +7,8 @@ from gamekeeper.audit.targets import Array
 
 Predict = Callable[[Array], Array]
 """Inputs, shape (n, width), to labels, shape (n,)."""
+Scores = Callable[[Array], Array]
+"""Inputs, shape (n, width), to how likely each class is, shape (n, classes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Lessons:
         soft: Their answers as probabilities, shape (n, classes); None to learn from labels alone.
         real: The first so many inputs are of the domain, and judge; None for all.
         picture: Height and width of an input, if inputs are pictures in one channel.
+        moves: Whether a picture moved a little gets the same answer; of pictures of another domain none does.
     """
 
     inputs: Array
@@ -26,6 +29,7 @@ class Lessons:
     soft: Array | None = None
     real: int | None = None
     picture: tuple[int, int] | None = None
+    moves: bool = True
 
     def __len__(self) -> int:
         return len(self.inputs)

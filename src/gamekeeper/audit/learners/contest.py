@@ -5,7 +5,6 @@ everywhere; an audit that trains one poorly understates the risk. The winner is 
 five hundred answers on, only those take part that came out ahead on fewer: they have shown what they can.
 """
 
-import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,8 +55,8 @@ class Contest:
         if len(np.unique(lessons.labels)) == 1:
             return "one label for everything", lambda some: np.full(len(some), lessons.labels[0])
         learners = self._learners(lessons)
-        with _contest():
-            ranked = _ranked(learners, lessons, self._rng)
+        with _contest() as workers:
+            ranked = _ranked(learners, lessons, self._rng, workers)
             self._ahead = ranked[:_AHEAD]
             return ranked[0], learners[ranked[0]](lessons)
 
@@ -74,11 +73,13 @@ def best_learner(lessons: Lessons, rng: np.random.Generator) -> tuple[str, Predi
 
 def _learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
     if lessons.picture is not None and (of_pictures := picture_learners(lessons, seed)):
-        return of_pictures | tabular_learners(lessons, seed, few=True)
+        return of_pictures | tabular_learners(lessons, seed, few=lessons.moves)
     return tabular_learners(lessons, seed)
 
 
-def _ranked(learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generator) -> list[str]:
+def _ranked(
+    learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generator, workers: ThreadPoolExecutor
+) -> list[str]:
     """Names of learners by how much they agree with answers that they did not see."""
     order = rng.permutation(min(len(lessons), lessons.real or len(lessons)))
     held, kept = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
@@ -90,16 +91,15 @@ def _ranked(learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generat
     def agreed(learn: Learn) -> float:
         return float((learn(known)(inputs) == labels).mean())
 
-    with ThreadPoolExecutor(os.cpu_count()) as workers:
-        agreements = dict(zip(learners, workers.map(agreed, learners.values()), strict=True))
+    agreements = dict(zip(learners, workers.map(agreed, learners.values()), strict=True))
     return sorted(learners, key=agreements.__getitem__, reverse=True)
 
 
 @contextmanager
-def _contest() -> Iterator[None]:
+def _contest() -> Iterator[ThreadPoolExecutor]:
     """Each learner on one core, for they learn side by side; without warnings of those that have not converged."""
     from sklearn.exceptions import ConvergenceWarning
 
-    with one_core_each(), warnings.catch_warnings():
+    with one_core_each() as workers, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # held-out answers judge them, converged or not
-        yield
+        yield workers

@@ -1,15 +1,17 @@
 """One core for each learner: where several learn side by side, threads within each only get in one another's way."""
 
+import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 
 @contextmanager
-def one_core_each() -> Iterator[None]:
-    """Keeps numerical libraries to one thread; to be entered before the threads that learn are started.
+def one_core_each() -> Iterator[ThreadPoolExecutor]:
+    """Gives as many workers as there are cores, and keeps numerical libraries to one thread in each of them.
 
-    torch looks its number up in each new thread, and OpenMP's own limit is of the calling thread alone: both are set.
+    torch looks its number up in each new thread; OpenMP's is of the thread that sets it, so that workers set it too.
     """
     from threadpoolctl import threadpool_limits
 
@@ -18,8 +20,14 @@ def one_core_each() -> Iterator[None]:
     if torch:
         torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
-            yield
+        with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count(), initializer=_keep_to_one) as workers:
+            yield workers
     finally:
         if torch:
             torch.set_num_threads(before)
+
+
+def _keep_to_one() -> None:
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -72,6 +72,7 @@ class Reply:
         return Reply(**found | {"first": first, "tops": tuple((token, value) for token, value in found["tops"])})
 
 
+@runtime_checkable
 class LanguageTarget(Protocol):
     """A language model under audit."""
 

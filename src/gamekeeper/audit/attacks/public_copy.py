@@ -1,0 +1,55 @@
+"""Public copy: inputs of the same shape that anybody can have, and the target's answers to those that tell most.
+
+Public inputs are of another domain: to most of them the target gives one of a few labels. What was learnt so far
+guesses at them, and those are asked first that it spreads evenly over the classes.
+
+Source: Orekondy et al., Knockoff Nets, CVPR 2019 (public inputs); that good public data and a good recipe beat
+algorithms, E3 (2024); the even choice is ours.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gamekeeper.audit.asking import Ask
+from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._outside import FEWEST, copies, picked
+from gamekeeper.audit.learners import Lessons, why_no_learners
+from gamekeeper.audit.targets import Array
+
+_MOST_OFFERED = 20_000  # of which a round is chosen
+
+
+@attack
+class PublicCopy:
+    """See the module."""
+
+    card = AttackCard(
+        name="public-copy",
+        purpose="Asks public inputs of another domain, evenly over the classes, and trains several kinds of learner.",
+        needs="Labels, and public inputs of the same shape.",
+        fits="Pictures, texts as vectors: whatever there are public inputs like.",
+        source="Orekondy et al., Knockoff Nets, CVPR 2019; E3, 2024; evenly over the classes is ours.",
+        makes_inputs=True,
+        fewest=FEWEST,
+        extra="audit",
+        under_defences=False,
+    )
+
+    def why_not(self, interface: Interface) -> str | None:
+        """See `Attack`."""
+        return why_no_learners() if interface.has_public else "no public inputs are given (--public)"
+
+    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+        """See `Attack`."""
+        assert loot.public is not None
+        left = loot.public[rng.permutation(len(loot.public))]
+
+        def choose(lessons: Lessons, n: int) -> Array:
+            nonlocal left
+            positions = picked(left[:_MOST_OFFERED], lessons, n, rng)
+            chosen: Array = left[positions]
+            left = np.delete(left, positions, axis=0)
+            return chosen
+
+        return copies(ask, loot, choose, rng)
