@@ -83,6 +83,7 @@ def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     assert json.loads(again)["paid_queries"] == document["paid_queries"], "an audit that is run again pays nothing"
 
 
+@pytest.mark.slow
 def test_public_inputs_make_another_thief(here: Path) -> None:
     """Who has nothing of the domain."""
     np.save("public.npy", np.random.default_rng(5).uniform(-3, 3, (400, 4)))
