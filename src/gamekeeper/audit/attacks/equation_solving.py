@@ -22,6 +22,7 @@ from gamekeeper.audit.targets import Array
 _FLOOR = 1e-9
 _SHRINK = 0.5  # of the pool's spread
 _REFINE_STEPS = 500
+_SHOWS, _EXPLAINS = 3, 0.9  # answers to an unknown from which on so many labels must come out of the equations
 _MOST = 20  # answers to an unknown; more teach a linear model nothing
 
 
@@ -45,15 +46,19 @@ class EquationSolving:
         """See `Attack`."""
         width = loot.pool.shape[1]
         middle, spread = loot.pool.mean(axis=0), loot.pool.std(axis=0) + 1e-12
-        directions, scores = np.empty((0, width)), np.empty((0, loot.classes))
+        directions, scores, labels = np.empty((0, width)), np.empty((0, loot.classes)), np.empty(0, np.int64)
         for size in [width + 1, *(size for size in loot.sizes if width + 1 < size <= _MOST * (width + 1))]:
             more = rng.standard_normal((size - len(directions), width))
-            answers = ask(middle + _SHRINK * spread * more).probabilities
-            assert answers is not None
-            directions, scores = np.vstack([directions, more]), np.vstack([scores, answers])
+            answers = ask(middle + _SHRINK * spread * more)
+            assert answers.probabilities is not None
+            directions, scores = np.vstack([directions, more]), np.vstack([scores, answers.probabilities])
+            labels = np.concatenate([labels, answers.labels])
             weights = _refined(_solved(directions, scores), directions, scores)
             predict = _Linear(weights, middle, _SHRINK * spread)
             yield Surrogate(queries=size, predict=predict, recipe="a linear model")
+            explained = (predict(middle + _SHRINK * spread * directions) == labels).mean()
+            if size >= _SHOWS * (width + 1) and explained < _EXPLAINS:
+                return  # no linear model; more equations would be paid for in vain
 
 
 class _Linear:
