@@ -73,10 +73,7 @@ class CoverageBudget:
         cells, each = self._cells(pool), options.honest_queries
         touched = [len(np.unique(cells[rng.integers(len(cells), size=each)])) for _ in range(_HONEST_DRAWS)]
         self._allowed = max(1, int(np.ceil(np.quantile(touched, _WITHIN))))
-        self.users = Users(
-            said=f"one account in a hundred that asks {each} inputs is stopped: {self._allowed} of "
-            f"{len(self._centres)} cells are allowed"
-        )
+        self.users = Users(said=f"1 in 100 accounts that ask {each} inputs stopped")
 
     def levy(self, asked: Array) -> Levy:
         """See `Toll`."""
@@ -105,7 +102,7 @@ class ProofOfWork:
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
         self._honest, self._prices = options.honest_queries, options.prices
-        self.users = Users(said=f"{_WORK_S:g} s of computing an answer")
+        self.users = Users(said=f"{_WORK_S:g} s of computing a query")
 
     def levy(self, asked: Array) -> Levy:
         """See `Toll`."""

@@ -38,6 +38,7 @@ class BoundaryWalk:
         makes_inputs=True,
         extra="audit",
         under_defences=False,
+        fewest=100,
     )
 
     def why_not(self, interface: Interface) -> str | None:

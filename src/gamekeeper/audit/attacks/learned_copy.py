@@ -16,6 +16,7 @@ from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrog
 from gamekeeper.audit.learners import Contest, Lessons, why_no_learners
 from gamekeeper.audit.targets import Array
 
+_MIXING = 0  # seed of what is mixed
 _MOST_MIXED = 4  # times the pool; more mixtures of the same inputs teach little
 
 
@@ -52,12 +53,20 @@ class LearnedCopy:
 
 
 def _with_mixtures(pool: Array, sizes: Sequence[int], rng: np.random.Generator) -> Array:
-    """The pool, then mixtures of two of its inputs each: what a thief asks whose inputs run out."""
+    """The pool, then mixtures of two of its inputs each: what a thief asks whose inputs run out.
+
+    All thieves have the same mixtures, each in an order of his own, so that they are paid for once.
+    """
     wanted = max((size for size in sizes if size <= _MOST_MIXED * len(pool)), default=0) - len(pool)
     if wanted <= 0:
         return pool
+    mixtures = _mixtures(pool[np.lexsort(pool.T)], wanted, np.random.default_rng(_MIXING))
+    return np.vstack([pool, rng.permutation(mixtures)])
+
+
+def _mixtures(pool: Array, wanted: int, rng: np.random.Generator) -> Array:
     one, other = (pool[rng.integers(len(pool), size=wanted)] for _ in range(2))
     share = rng.uniform(0, 0.5, (wanted, 1))
     whole = (pool == np.round(pool)).all(axis=0)  # categories and counts have nothing in between
     share = np.where(whole, rng.random(one.shape) < share, share)
-    return np.vstack([pool, one + share * (other - one)])
+    return np.asarray(one + share * (other - one))
