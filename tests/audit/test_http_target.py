@@ -77,11 +77,20 @@ def test_rate_limit_is_waited_for_as_long_as_it_says(server: Server) -> None:
 
 def test_server_that_stays_busy_ends_the_audit(server: Server) -> None:
     """What was paid for is the journal's matter."""
-    server.script = lambda document: (429, b"", {"retry-after": "9999"})
+    server.script = lambda document: (429, b"", {"retry-after": "120"})
     slept: list[float] = []
     with pytest.raises(TargetError, match="still busy"):
         make_target(server, slept).ask(make_inputs(3))
-    assert len(server.asked) == 5 and max(slept) == 120
+    assert slept == [120.0] * 5
+
+
+def test_limit_of_the_day_is_not_sat_through(server: Server) -> None:
+    """It is said when to come back."""
+    server.script = lambda document: (429, b"", {"retry-after": "9999"})
+    slept: list[float] = []
+    with pytest.raises(TargetError, match="asks to wait 9,999 s; run the same audit again then"):
+        make_target(server, slept).ask(make_inputs(3))
+    assert len(server.asked) == 1 and not slept
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def advice(result: AuditResult) -> Iterator[str]:
         return
     before = plain.cheapest(wanted)
     assert before is not None
-    dearer = [(each, each.cheapest(wanted)) for each in defended]
+    dearer = [(each, each.cheapest(wanted)) for each in defended if each.curves]
     stops = [each.defence for each, found in dearer if found is None]
     if stops:
         yield f"within this budget nobody reached {wanted:.2f} through {', '.join(stops)}"

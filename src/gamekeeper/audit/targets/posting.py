@@ -1,7 +1,7 @@
 """JSON to an endpoint and back, with the patience that servers ask for.
 
-A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask, a few times; a key
-that is refused, or any other answer, ends it.
+A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask up to two minutes, a
+few times; a limit that asks for longer, a key that is refused, or any other answer, ends it.
 """
 
 import json
@@ -46,9 +46,9 @@ class Poster:
             except urllib.error.HTTPError as error:
                 with error:  # holds the connection
                     self._require_busy(error)
-                    wait_s = _wait_s(error.headers.get("retry-after"), turn)
+                    wait_s = self._asked_wait_s(error, turn)
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                wait_s, reason = _wait_s(None, turn), getattr(error, "reason", error)
+                wait_s, reason = _own_wait_s(turn), getattr(error, "reason", error)
                 if turn == _TRIES - 1:
                     raise TargetError(f"{self._name} cannot be reached: {reason}") from error
             self._sleep(wait_s)
@@ -62,6 +62,17 @@ class Poster:
                 return json.load(answer)
             except ValueError as error:
                 raise TargetError(f"{self._name} answered no JSON: {error}") from error
+
+    def _asked_wait_s(self, error: urllib.error.HTTPError, turn: int) -> float:
+        """As long as it asks for, if that is not too long to sit through."""
+        asked = error.headers.get("retry-after") or ""
+        if not asked.isdigit():
+            return _own_wait_s(turn)
+        if int(asked) > _LONGEST_WAIT_S:
+            raise TargetError(
+                f"{self._name} answered {error.code} and asks to wait {int(asked):,} s; run the same audit again then"
+            ) from error
+        return float(asked)
 
     def _require_busy(self, error: urllib.error.HTTPError) -> None:
         if error.code in (401, 403):
@@ -77,6 +88,5 @@ def plain_address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _wait_s(asked: str | None, turn: int) -> float:
-    own = _WAIT_S * 2**turn
-    return min(float(asked) if asked and asked.isdigit() else own, _LONGEST_WAIT_S)
+def _own_wait_s(turn: int) -> float:
+    return float(_WAIT_S * 2**turn)
