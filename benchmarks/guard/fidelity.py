@@ -9,15 +9,16 @@ Fidelity is agreement with the victim on rows of ordinary portfolios that nobody
 """
 
 import argparse
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
 
 import numpy as np
 import polars as pl
-from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from defences import Net, one_hot
@@ -27,10 +28,12 @@ from gamekeeper.guard.query import Query
 from gamekeeper.guard.replay import Met, Truth, outcomes, replay
 from gamekeeper.guard.routes import Withheld
 from gamekeeper.guard.routes.classifier import ClassifierRoute
-from gamekeeper.simulate import Traffic, simulate_classifier
-from gamekeeper.simulate.classifier import COLUMNS
+from gamekeeper.simulate import simulate_classifier
 
-CALLERS, COLLUDERS, PER_ACCOUNT, PER_COLLUDER, GRADES = 400, 40, 150, 300, 5
+sys.path.append(str(Path(__file__).parents[1]))
+from scoring_api import CALLERS, GRADES, grader, interval, only, portfolios, scaled
+
+COLLUDERS, PER_ACCOUNT, PER_COLLUDER = 40, 150, 300
 TRAIN, TEST = 4_000, 4_000
 CAMPAIGN = "sweep"
 SETTINGS = ("off", "dry run", "enforce", "enforce, 2 a day")
@@ -61,31 +64,14 @@ def build(seed: int) -> World:
     """Composes the month; the victim learns from portfolios of another month, the test is of a third."""
     callers = simulate_classifier(seed=seed, callers=CALLERS, colluders=2, per_account=PER_ACCOUNT)
     sweep = simulate_classifier(seed=seed + 10_000, callers=2, colluders=COLLUDERS, per_account=PER_COLLUDER)
-    parts = [_only(callers, pl.col("campaign").is_null()), _only(sweep, pl.col("campaign") == CAMPAIGN, "t-")]
+    parts = [only(callers, pl.col("campaign").is_null()), only(sweep, pl.col("campaign") == CAMPAIGN, "t-")]
     rng = np.random.default_rng(seed)
     rows, test = portfolios(seed + 20_000, TRAIN, rng), portfolios(seed + 30_000, TEST, rng)
-    grade = _grader(rng, rows)
+    grade = grader(rng, rows)
     victim = Net(rows, np.eye(GRADES)[grade(rows)], rng)
     accuracy = float((victim(test).argmax(1) == grade(test)).mean())
     log, labels = (pl.concat(frames) for frames in zip(*parts, strict=True))
     return World(log=log.sort("time", "account"), labels=labels, victim=victim, test=test, accuracy=accuracy)
-
-
-def portfolios(seed: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns rows of ordinary callers, scaled as the victim takes them."""
-    month = simulate_classifier(seed=seed, callers=CALLERS, colluders=2, per_account=20)
-    rows, _ = _only(month, pl.col("campaign").is_null())
-    return rng.permutation(scaled(rows["features"]))[:count]
-
-
-def scaled(features: pl.Series) -> np.ndarray:
-    """Returns rows in standard scores, by the API's published schema."""
-    values = np.array(features.to_list())
-    columns = [
-        np.log(np.maximum(v, 0.05 * c.middle) / c.middle) / c.spread if c.is_log else (v - c.middle) / c.spread
-        for c, v in zip(COLUMNS, values.T, strict=True)
-    ]
-    return np.stack(columns, axis=1)
 
 
 def steal(world: World, setting: str, seed: int) -> Thief:
@@ -145,33 +131,6 @@ def _fidelity(world: World, x: np.ndarray, scores: np.ndarray, seed: int) -> flo
     return max(float((copy(world.test).argmax(1) == truth).mean()) for copy in copies)
 
 
-def _grader(rng: np.random.Generator, rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Grades by a rule that is not linear; the borders part the rows evenly, one in twenty is graded at random."""
-    width = rows.shape[1]
-    inward, outward = rng.normal(0, 1 / np.sqrt(width), (width, 24)), rng.normal(size=24)
-
-    def risk(z: np.ndarray) -> np.ndarray:
-        return np.asarray(np.tanh(1.5 * z @ inward) @ outward)
-
-    borders = np.quantile(risk(rows), np.linspace(0, 1, GRADES + 1)[1:-1])
-
-    def grade(z: np.ndarray) -> np.ndarray:
-        grades = np.searchsorted(borders, risk(z))
-        return np.where(rng.random(len(z)) < 0.05, rng.integers(0, GRADES, len(z)), grades)
-
-    return grade
-
-
-def _only(month: Traffic, which: pl.Expr, mark: str = "") -> tuple[pl.DataFrame, pl.DataFrame]:
-    labels = month.labels.filter(which)
-    rows = month.exchanges.join(labels.select("account"), on="account")
-    return _marked(rows, mark), _marked(labels, mark)
-
-
-def _marked(frame: pl.DataFrame, mark: str) -> pl.DataFrame:
-    return frame.with_columns((pl.lit(mark) + pl.col("account")).alias("account"))
-
-
 def run(seed: int) -> tuple[float, list[Thief]]:
     """Returns the victim's accuracy and what a thief reached in each setting."""
     with threadpool_limits(1):
@@ -188,7 +147,7 @@ def table(found: list[list[Thief]]) -> Iterator[str]:
     yield "|" + "---|" * 11
     for at, setting in enumerate(SETTINGS):
         thieves = [seed[at] for seed in found]
-        yield f"| {setting} | {_interval([t.fidelity for t in thieves])} | " + _rest(thieves) + " |"
+        yield f"| {setting} | {interval([t.fidelity for t in thieves])} | " + _rest(thieves) + " |"
 
 
 def _rest(thieves: list[Thief]) -> str:
@@ -203,15 +162,7 @@ def _rest(thieves: list[Thief]) -> str:
         f"{sum(getattr(t, name) for t in truth)} of {sum(t.accounts for t in truth):,}"
         for name in ("slowed", "refused")
     ]
-    return " | ".join([_interval([t.had for t in thieves]), hours, *counts, held, *harmed])
-
-
-def _interval(values: list[float]) -> str:
-    middle = mean(values)
-    if len(values) < 2:
-        return f"{middle:.1%}"
-    half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{middle:.1%} ± {half:.1%}"
+    return " | ".join([interval([t.had for t in thieves]), hours, *counts, held, *harmed])
 
 
 def main() -> None:
@@ -221,7 +172,7 @@ def main() -> None:
     chosen, began = options.parse_args(), time.monotonic()
     with ProcessPoolExecutor(2) as pool:
         found = list(pool.map(run, chosen.seeds))
-    print(f"victim right on {_interval([accuracy for accuracy, _ in found])} of rows; seeds {chosen.seeds}")
+    print(f"victim right on {interval([accuracy for accuracy, _ in found])} of rows; seeds {chosen.seeds}")
     print("\n".join(table([thieves for _, thieves in found])))
     print(f"{time.monotonic() - began:,.0f} s")
 
