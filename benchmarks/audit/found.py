@@ -1,6 +1,6 @@
 """The table of docs/reference/found.md: what a copy has reached when hunt names its thief, and when guard holds him.
 
-    python benchmarks/audit/found.py [--seeds 100 101 102] [--accounts 8 40] [--attacks learned-copy ...]
+    python benchmarks/audit/found.py [--seeds 100 101 102] [--accounts 8 40] [--attacks learned-copy ...] [--help]
 
 Three weeks of a credit-scoring API: ordinary callers score portfolios of their own. `gamekeeper.audit` plays each
 attack against a model on which it is strong; what the thief asked is split over accounts, put into the log, and shown
@@ -307,12 +307,14 @@ def _met(each: Sequence[tuple[Theft, Met]]) -> str:
 
 def main() -> None:
     """Prints the table; what is met, as it is met, on standard error."""
-    setting = Setting()
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
     options.add_argument("--accounts", type=int, nargs="+", default=[8, 40])
     options.add_argument("--attacks", nargs="+", choices=list(ATTACKED), default=list(ATTACKED))
+    options.add_argument("--callers", type=int, default=Setting.callers, help="ordinary accounts")
+    options.add_argument("--per-account", type=int, default=Setting.per_account, help="median rows of each")
     chosen, began = options.parse_args(), time.monotonic()
+    setting = Setting(callers=chosen.callers, per_account=chosen.per_account)
     found = []
     for seed in chosen.seeds:
         for cell in cells(seed, setting, chosen.attacks, chosen.accounts):
@@ -320,7 +322,8 @@ def main() -> None:
             told = f"{time.monotonic() - began:5,.0f} s: {seed} {cell.theft.attack} {cell.accounts}"
             print(told, cell.hunted, cell.guarded, file=sys.stderr, flush=True)
     print("\n".join(table(found)))
-    print(f"\nseeds {chosen.seeds}; {setting}; {time.monotonic() - began:,.0f} s")
+    took = f"{time.monotonic() - began:,.0f} s, of a core {time.process_time():,.0f} s"
+    print(f"\nseeds {chosen.seeds}; {setting}; {took}")
 
 
 if __name__ == "__main__":
