@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import numpy as np
@@ -46,8 +46,8 @@ from gamekeeper.hunt import hunt
 from gamekeeper.simulate import simulate_classifier
 from gamekeeper.simulate.accounts import Account
 from gamekeeper.simulate.classifier import MODEL
-from gamekeeper.simulate.network import Internet
-from gamekeeper.simulate.scene import START
+from gamekeeper.simulate.network import Infra
+from gamekeeper.simulate.scene import START, Scene
 from gamekeeper.simulate.traffic import book
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -65,7 +65,7 @@ ATTACKED = {
 DAYS, EVERY, PATIENCE = 20, 2, 4
 """Days of the log, days between looks, and days for which a thief is looked for after his last query."""
 TRAIN, INPUTS, TESTS, ASKED_AGAIN = 4_000, 5_000, 1_000, 5
-_DAY_S = 86_400
+_DAY_S, _UNUSED = 86_400, 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,7 @@ class Setting:
         queries: Of a thief, all his accounts together, at most.
         per_day: Queries of a thief a day, all his accounts together.
         begins: Day on which he begins.
+        networks: Whether his accounts have networks, clients and cards of their own (`unique`) or share some.
     """
 
     callers: int = 300
@@ -85,6 +86,7 @@ class Setting:
     queries: int = 2_500
     per_day: int = 250
     begins: int = 4
+    networks: Infra = "unique"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,7 @@ class Met:
     Args:
         queries: Made until half of the accounts that had begun were named or held; None: never.
         accounts: Of his that were named by then, or held at any time; by hunt at its last look, if never.
+        watched: Of his that were in a campaign at any time, whatever its verdict.
         of: Accounts that he has; of hunt those that had begun.
         innocents: Ordinary accounts that were named in the same look, or held at any time.
         ordinary: How many there are; of hunt those that had begun.
@@ -125,6 +128,7 @@ class Met:
 
     queries: int | None
     accounts: int
+    watched: int
     of: int
     innocents: int
     ordinary: int
@@ -206,32 +210,27 @@ def audited(victim: Any, name: str, inputs: np.ndarray, setting: Setting, seed: 
 
 
 def booked(theft: Theft, setting: Setting, accounts: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Returns what the thief asked as the API logs it, each of his accounts with a network and a card of its own."""
-    rng = np.random.default_rng([seed, accounts])
-    internet = Internet(rng)
+    """Returns what the thief asked as the API logs it, and whose it is."""
+    scene = Scene.open(seed, DAYS)  # the month's own internet: what is common among callers is common among thieves
+    scene.rng.bit_generator.advance(_UNUSED)
+    hub, begins_s = scene.internet.hub(), setting.begins * _DAY_S
     asked = theft.asked.frame(setting.per_day, seed, accounts=accounts)
     asked = asked.filter(pl.col("account").str.starts_with(theft.thief))
-    began, begins_s = asked["time"].min(), setting.begins * _DAY_S
-    return only(
-        book(
-            [
-                Account(
-                    kind="campaign",
-                    campaign=theft.attack,
-                    network=internet.join(),
-                    times=begins_s + (own["time"] - began).dt.total_microseconds().to_numpy() / 1e6,
-                    turns=np.ones(len(own), np.int64),
-                    models=[MODEL] * len(own),
-                    features=sent(np.array(own["features"].to_list())),
-                    output_tokens=1,
-                )
-                for own in asked.partition_by("account", maintain_order=True)
-            ],
-            rng,
-        ),
-        pl.lit(True),
-        "t-",
-    )
+    asked = asked.with_columns((pl.col("time") - pl.col("time").min()).dt.total_microseconds() / 1e6 + begins_s)
+    opened = [
+        Account(
+            kind="campaign",
+            campaign=theft.attack,
+            network=scene.internet.behind(hub, setting.networks),
+            times=own["time"].to_numpy(),
+            turns=np.ones(len(own), np.int64),
+            models=[MODEL] * len(own),
+            features=sent(np.array(own["features"].to_list())),
+            output_tokens=1,
+        )
+        for own in asked.partition_by("account", maintain_order=True)
+    ]
+    return only(book(opened, scene.rng), pl.lit(True), "t-")
 
 
 def hunted(log: pl.DataFrame, labels: pl.DataFrame, begins: int) -> Met:
@@ -257,6 +256,7 @@ def _named(verdicts: pl.DataFrame, log: pl.DataFrame, labels: pl.DataFrame) -> M
     return Met(
         queries=queries if is_found else None,
         accounts=int(thief["named"].sum()),
+        watched=int(thief["named"].sum()),
         of=len(thief),
         innocents=int(ordinary["named"].sum()),
         ordinary=len(ordinary),
@@ -273,6 +273,7 @@ def guarded(log: pl.DataFrame, labels: pl.DataFrame) -> Met:
     return Met(
         queries=held,
         accounts=met.slowed,
+        watched=len(replayed.grouped & set(labels.drop_nulls("campaign")["account"])),
         of=met.accounts,
         innocents=outcome.ordinary.slowed,
         ordinary=outcome.ordinary.accounts,
@@ -283,26 +284,40 @@ def table(found: Sequence[Cell]) -> Iterator[str]:
     """Yields the table, a row for an attack through so many accounts."""
     yield (
         "| attack | queries | fidelity in the end | accounts | found by hunt | queries by then | fidelity by then "
-        "| accounts named | ordinary named | held by the guard | queries by then | fidelity by then "
-        "| accounts held | ordinary slowed |"
+        "| accounts named | ordinary named | watched by the guard | held by the guard | queries by then "
+        "| fidelity by then | ordinary slowed |"
     )
     yield "|" + "---|" * 14
     for attack, accounts in dict.fromkeys((cell.theft.attack, cell.accounts) for cell in found):
         same = [cell for cell in found if (cell.theft.attack, cell.accounts) == (attack, accounts)]
         queries = f"{max(cell.queries for cell in same):,}"
         whole = interval([cell.theft.fidelity(cell.queries) for cell in same])
-        met = [_met([(cell.theft, getattr(cell, by)) for cell in same]) for by in ("hunted", "guarded")]
-        yield "| " + " | ".join([attack, queries, whole, str(accounts), *met]) + " |"
+        hunts, guards = ([getattr(cell, by) for cell in same] for by in ("hunted", "guarded"))
+        thefts = [cell.theft for cell in same]
+        by_hunt = [_seeds(hunts), *_by_then(thefts, hunts), _of(hunts, "accounts", "of"), _innocents(hunts)]
+        by_guard = [_of(guards, "watched", "of"), _of(guards, "accounts", "of"), *_by_then(thefts, guards)]
+        yield "| " + " | ".join([attack, queries, whole, str(accounts), *by_hunt, *by_guard, _innocents(guards)]) + " |"
 
 
-def _met(each: Sequence[tuple[Theft, Met]]) -> str:
-    found = [(theft, met.queries) for theft, met in each if met.queries is not None]
-    by_then = ", ".join("never" if met.queries is None else f"{met.queries:,}" for _, met in each)
-    reached = [theft.fidelity(queries) for theft, queries in found]
-    fidelity = interval(reached) if len(found) == len(each) else ", ".join(f"{f:.1%}" for f in reached) or "–"
-    named = f"{sum(met.accounts for _, met in each)} of {sum(met.of for _, met in each)}"
-    innocents = f"{sum(met.innocents for _, met in each)} of {sum(met.ordinary for _, met in each):,}"
-    return " | ".join([f"{len(found)} of {len(each)}", by_then, fidelity, named, innocents])
+def _seeds(each: Sequence[Met]) -> str:
+    return f"{sum(met.queries is not None for met in each)} of {len(each)}"
+
+
+def _by_then(thefts: Sequence[Theft], each: Sequence[Met]) -> tuple[str, str]:
+    """Queries of each seed, and fidelity with its interval; one by one where a thief was never met."""
+    met = [(theft, m.queries) for theft, m in zip(thefts, each, strict=True) if m.queries is not None]
+    queries = ", ".join("never" if m.queries is None else f"{m.queries:,}" for m in each)
+    reached = [theft.fidelity(queries) for theft, queries in met]
+    shown = interval(reached) if len(met) == len(each) else ", ".join(f"{fidelity:.1%}" for fidelity in reached)
+    return queries, shown or "–"
+
+
+def _of(each: Sequence[Met], part: str, whole: str) -> str:
+    return f"{sum(getattr(met, part) for met in each):,} of {sum(getattr(met, whole) for met in each):,}"
+
+
+def _innocents(each: Sequence[Met]) -> str:
+    return _of(each, "innocents", "ordinary")
 
 
 def main() -> None:
@@ -313,8 +328,11 @@ def main() -> None:
     options.add_argument("--attacks", nargs="+", choices=list(ATTACKED), default=list(ATTACKED))
     options.add_argument("--callers", type=int, default=Setting.callers, help="ordinary accounts")
     options.add_argument("--per-account", type=int, default=Setting.per_account, help="median rows of each")
+    options.add_argument(
+        "--networks", choices=get_args(Infra), default=Setting.networks, help="of the thief's accounts"
+    )
     chosen, began = options.parse_args(), time.monotonic()
-    setting = Setting(callers=chosen.callers, per_account=chosen.per_account)
+    setting = Setting(callers=chosen.callers, per_account=chosen.per_account, networks=chosen.networks)
     found = []
     for seed in chosen.seeds:
         for cell in cells(seed, setting, chosen.attacks, chosen.accounts):
