@@ -39,6 +39,7 @@ from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import Curve
 from gamekeeper.audit.targets import CallableTarget
+from gamekeeper.audit.traffic import Pace
 from gamekeeper.audit.traffic import Traffic as Asked
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.replay import outcomes, replay
@@ -214,7 +215,7 @@ def booked(theft: Theft, setting: Setting, accounts: int, seed: int) -> tuple[pl
     scene = Scene.open(seed, DAYS)  # the month's own internet: what is common among callers is common among thieves
     scene.rng.bit_generator.advance(_UNUSED)
     hub, begins_s = scene.internet.hub(), setting.begins * _DAY_S
-    asked = theft.asked.frame(setting.per_day, seed, accounts=accounts)
+    asked = theft.asked.frame(Pace(per_day=setting.per_day, accounts=accounts), seed)
     asked = asked.filter(pl.col("account").str.starts_with(theft.thief))
     asked = asked.with_columns((pl.col("time") - pl.col("time").min()).dt.total_microseconds() / 1e6 + begins_s)
     opened = [
