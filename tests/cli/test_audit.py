@@ -219,6 +219,17 @@ def test_inputs_that_are_none_are_named(name: str, content: str | None, said: st
         run("scoring_model:predict", "--inputs", name, "--out", "audit")
 
 
+def test_named_attacks_alone_are_played(here: Path) -> None:
+    """And a name that is none is refused before a query is made."""
+    arguments = ["scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW]
+    _, printed = run(*arguments, "--attack", "equation-solving", "--json")
+    document = json.loads(printed)
+    assert {curve["attack"] for each in document["defences"] for curve in each["curves"]} == {"equation-solving"}
+    assert not document["left_out"]
+    with pytest.raises(UsageError, match="no attack hope; there are learned-copy"):
+        run(*arguments, "--attack", "hope")
+
+
 def test_unknown_defence_names_those_there_are(here: Path) -> None:
     """A wrong word costs no queries."""
     with pytest.raises(UsageError, match="labels-only"):

@@ -1,7 +1,7 @@
 """`gamekeeper audit`: attack a model of one's own, before others do."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +43,9 @@ def run(
     budget: Annotated[int, typer.Option(help="Queries of the target, all runs together.", min=1)] = 10_000,
     budget_tokens: Annotated[int | None, typer.Option(help="Tokens read and written, likewise.", min=1)] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars by the prices given, likewise.", min=0)] = None,
+    attack: Annotated[
+        list[str] | None, typer.Option(help="See `gamekeeper list attacks`; all unless some are named.")
+    ] = None,
     defence: Annotated[
         list[str] | None, typer.Option(help="See `gamekeeper list defences`; may be given more than once.")
     ] = None,
@@ -116,6 +119,8 @@ def run(
     import orjson
     from rich.console import Console
 
+    from gamekeeper.audit.attacks import attack_names
+    from gamekeeper.audit.barriers import defence_names
     from gamekeeper.audit.options import AuditOptions, Prices
     from gamekeeper.audit.run import audit, audit_text, with_privacy
     from gamekeeper.audit.targets import callable_target, named_function
@@ -145,7 +150,8 @@ def run(
         prices=prices,
         picture=_sides(picture),
         honest_queries=honest_queries,
-        **({} if defence is None else {"defences": _known(defence)}),
+        attacks=_known("attack", attack or [], attack_names()),
+        **({} if defence is None else {"defences": _known("defence", defence, defence_names())}),
     )
     if zoo:
         _zoo(options, out, told, None if quiet else shown, json)
@@ -245,13 +251,12 @@ def _sides(picture: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _known(defences: list[str]) -> tuple[str, ...]:
-    from gamekeeper.audit.barriers import defence_names
+def _known(kind: str, named: list[str], there_are: Sequence[str]) -> tuple[str, ...]:
     from gamekeeper.errors import UsageError
 
-    if unknown := sorted(set(defences) - set(defence_names())):
-        raise UsageError(f"no defence {', '.join(unknown)}; there are {', '.join(defence_names())}")
-    return tuple(dict.fromkeys(defences))
+    if unknown := sorted(set(named) - set(there_are)):
+        raise UsageError(f"no {kind} {', '.join(unknown)}; there are {', '.join(there_are)}")
+    return tuple(dict.fromkeys(named))
 
 
 def _target(spec: str, trust_file: bool) -> "Target":

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from gamekeeper.audit.asking import Access, Ask, Asking, access_of, probabilities_of, seen
-from gamekeeper.audit.attacks import ATTACKS
+from gamekeeper.audit.attacks import ATTACKS, Attack
 from gamekeeper.audit.barriers import Barrier, Reading, barriers
 from gamekeeper.audit.findings import findings
 from gamekeeper.audit.learners import why_no_learners
@@ -66,6 +66,11 @@ class Audit:
         self._thieves = Thieves(self._subject, options, options.budget - self._subject.spent - reconstructing)
 
     @property
+    def _attacks(self) -> list[Attack]:
+        wanted = self._options.attacks
+        return [attack for attack in ATTACKS.values() if not wanted or attack.card.name in wanted]
+
+    @property
     def traffic(self) -> Traffic:
         """What each thief asked of the target as it is."""
         return self._thieves.traffic
@@ -73,7 +78,7 @@ class Audit:
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
         subject, options = self._subject, self._options
-        left_out = {a.card.name: why for a in ATTACKS.values() if (why := a.why_not(subject.interface))}
+        left_out = {a.card.name: why for a in self._attacks if (why := a.why_not(subject.interface))}
         inversion = self._inversion()
         names = options.defences if subject.has_scores else ()
         found = barriers(names, options.seed, is_noisy=subject.is_noisy)
@@ -115,7 +120,7 @@ class Audit:
         """All thieves through a barrier."""
         tried = [
             attack
-            for attack in ATTACKS.values()
+            for attack in self._attacks
             if attack.card.name not in left_out and (barrier.scores is None or attack.card.under_defences)
         ]
         curves = []

@@ -55,6 +55,7 @@ class AuditOptions:
     Args:
         budget: Queries of the target in all, those that judge surrogates included; 100 at least.
         defences: Names of `defence_names`, each compared with none.
+        attacks: Names of those that are played; all if empty.
         seeds: Thieves of each kind; intervals are over them.
         seed: Of everything that is drawn.
         per_s: Queries a second at most.
@@ -76,6 +77,7 @@ class AuditOptions:
         "coverage-budget",
         "proof-of-work",
     )
+    attacks: tuple[str, ...] = ()
     seeds: int = 3
     seed: int = 0
     per_s: float | None = None

@@ -91,7 +91,8 @@ def _attacks(plain: Defended) -> Picture:
 
 
 def _defences(defended: Sequence[Defended]) -> Picture:
-    best = [(each.defence, _best_by_queries(each.curves)) for each in defended]
+    answered = [defended[0], *(each for each in defended[1:] if _copies(each) != _copies(defended[0]))]
+    best = [(each.defence, _best_by_queries(each.curves)) for each in answered]
     lines = [_line(name, points, number) for number, (name, points) in enumerate(best) if points]
     return Picture(
         id="defences",
@@ -99,10 +100,15 @@ def _defences(defended: Sequence[Defended]) -> Picture:
         title="The best thief, behind each defence",
         caption=(
             "At each number of queries the best of all thieves, those who know of the defence included. A defence that "
-            "helps lies below the line without one. " + " ".join(_reached(each) for each in defended[1:])
+            "helps lies below the line without one. " + " ".join(_reached(each) for each in answered[1:])
         ),
         figure={"data": lines, "layout": _plane(lines)},
     )
+
+
+def _copies(each: Defended) -> list[tuple[float, ...]]:
+    """Fidelities of all copies: a toll leaves them as they are, and would draw the same line again."""
+    return [point.fidelities for curve in each.curves for point in curve.points]
 
 
 def _best_by_queries(curves: Sequence[Curve]) -> list[Point]:

@@ -14,6 +14,12 @@ from gamekeeper.audit.attacks import (  # isort: skip
 )
 from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Documentation, Interface, Loot, Surrogate
 
+
+def attack_names() -> tuple[str, ...]:
+    """Returns what can be played, in order."""
+    return tuple(ATTACKS)
+
+
 __all__ = [
     "ATTACKS",
     "Attack",
@@ -23,6 +29,7 @@ __all__ = [
     "Loot",
     "Surrogate",
     "active_selection",
+    "attack_names",
     "boundary_walk",
     "counterfactuals",
     "data_free",
