@@ -3,7 +3,7 @@ import numpy as np
 from audit.builders import linear_scores, make_inputs
 from gamekeeper.audit.asking import Access
 from gamekeeper.audit.findings import findings
-from gamekeeper.audit.hidden_width import hidden_width
+from gamekeeper.audit.hidden_width import hidden_width, projection, unexplained
 from gamekeeper.audit.targets import Array
 
 RAW = linear_scores(make_inputs(40))
@@ -42,6 +42,21 @@ def test_width_is_not_claimed_where_nothing_shows_it() -> None:
     """Too few answers, or as many numbers as classes."""
     assert hidden_width(logits(30, 300, 40)) is None
     assert hidden_width(np.random.default_rng(0).standard_normal((200, 50))) is None
+
+
+def test_last_layer_is_read_off_up_to_a_change_of_basis() -> None:
+    """What is read explains answers that it was not read from, and lies in the span of the true layer."""
+    rng = np.random.default_rng(4)
+    true = rng.standard_normal((60, 9))
+    raw, others = (rng.standard_normal((n, 9)) @ true.T for n in (50, 30))
+    layer = projection(raw, 9)
+    assert unexplained(layer, others) < 1e-9
+    centred = true - true.mean(axis=0)
+    basis = np.linalg.qr(layer)[0]
+    assert np.allclose(basis @ (basis.T @ centred), centred)
+    assert unexplained(rng.standard_normal((60, 9)), others) > 0.5
+    said = [*findings(raw, raw[:5], Access.LOGITS)]
+    assert any("made of 9 numbers" in each for each in said) and any("last layer itself" in each for each in said)
 
 
 def test_finding_names_the_width() -> None:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Access
-from gamekeeper.audit.hidden_width import hidden_width
+from gamekeeper.audit.hidden_width import hidden_width, projection, unexplained
 from gamekeeper.audit.targets import Array
 
 _ALL_DIGITS = 7  # decimals from which a softmax keeps enough for equations
 SAME = 1e-9
+_EXPLAINED = 0.1  # of the spread of other answers, which the last layer leaves at most
 
 
 def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
@@ -29,6 +30,20 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
         )
     if access is Access.LOGITS and (width := hidden_width(raw)) is not None and width < raw.shape[1] - 1:
         yield f"its logits are made of {width} numbers: that is the width of its last hidden layer"
+        yield from _of_projection(raw, width)
+
+
+def _of_projection(raw: Array, width: int) -> Iterator[str]:
+    """What half of the answers say of the last layer, judged by the other half."""
+    half = len(raw) // 2
+    if half < width:
+        return
+    wrong = unexplained(projection(raw[:half], width), raw[half:])
+    if wrong < _EXPLAINED:
+        yield (
+            f"the last layer itself is read off {half} answers, up to a change of basis: it explains the others to "
+            f"{wrong:.1e} of their spread"
+        )
 
 
 def _said(raw: Array, access: Access) -> str:

@@ -250,7 +250,10 @@ def _of_width(width: Width, options: AuditOptions) -> Iterator[str]:
         return
     yield f"{width.door} ({width.tops} at once)"
     if width.width is not None:
-        yield f"the input of its last layer has {width.width} numbers, seen in {width.queries:,} queries"
+        yield (
+            f"the input of its last layer has {width.width} numbers, seen in {width.queries:,} queries; the layer "
+            f"itself, up to a change of basis, takes {width.queries_for_layer:,} for each thousand tokens"
+        )
     elif width.queries_if_wide is not None:
         usd = width.queries_if_wide * options.prices.per_query
         above = f"it is above {width.above}; " if width.above else ""

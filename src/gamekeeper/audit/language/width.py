@@ -65,6 +65,11 @@ class Width:
         return _queries(_WIDE + 2, self._a_query) if self._a_query else None
 
     @property
+    def queries_for_layer(self) -> int:
+        """What the last layer takes for a thousand tokens of the vocabulary, its width known."""
+        return (self.width or 0) * -(-1_000 // max(1, self._a_query))
+
+    @property
     def _a_query(self) -> int:
         return {Door.TOPS: max(1, self.tops - 1), Door.WRITTEN: 1}.get(self.door, 0)
 
