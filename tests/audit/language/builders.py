@@ -49,7 +49,7 @@ def tickets(n: int) -> list[str]:
 
 def make_interview(folder: Path, clerk: Any, **limits: Any) -> Interview:
     limits = {"queries": 5_000} | limits
-    return Interview(clerk, Journal(folder / "journal.sqlite", clerk.name), Limits(**limits), sleep=lambda s: None)
+    return Interview(clerk, Journal(folder / "journal.sqlite", clerk.name), Limits(**limits))
 
 
 def reckoning(model: Reckoner) -> Script:

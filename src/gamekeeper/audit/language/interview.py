@@ -5,8 +5,7 @@ Replies are kept one by one, as they come: who stops in the middle has lost none
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -25,21 +24,11 @@ class Interview:
         target: What is asked.
         journal: What was answered before.
         limits: What may be taken.
-        progress: Told of each query that is paid for.
-        sleep: Waits, in seconds.
     """
 
-    def __init__(
-        self,
-        target: LanguageTarget,
-        journal: Journal,
-        limits: Limits,
-        *,
-        progress: Callable[[int], object] = lambda queries: None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, target: LanguageTarget, journal: Journal, limits: Limits) -> None:
         self._target = target
-        self.till = Till(journal, limits, batch=_AT_ONCE, progress=progress, sleep=sleep)
+        self.till = Till(journal, limits, batch=_AT_ONCE)
 
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
         """Returns a reply to each query.
@@ -59,18 +48,10 @@ class Interview:
 class Vectors:
     """A model that gives vectors, at a till; arguments as `Interview`."""
 
-    def __init__(
-        self,
-        target: TextTarget,
-        journal: Journal,
-        limits: Limits,
-        *,
-        progress: Callable[[int], object] = lambda queries: None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, target: TextTarget, journal: Journal, limits: Limits) -> None:
         self._target = target
         batch = getattr(target, "batch", _AT_ONCE)  # one request: what fails is then not paid for
-        self.till = Till(journal, limits, batch=batch, progress=progress, sleep=sleep)
+        self.till = Till(journal, limits, batch=batch)
 
     def ask(self, texts: Sequence[str], turn: int = 0) -> Array:
         """Returns a vector for each text, shape (n, width).
