@@ -29,6 +29,12 @@ def test_different_answers_to_one_query_are_told() -> None:
     assert len(list(findings(RAW, RAW[:5], Access.PROBABILITIES))) == 1
 
 
+def test_arithmetic_of_another_batch_is_no_noise() -> None:
+    """Networks in float32 answer a little otherwise in batches of another size."""
+    again = RAW[:5] * (1 + 1e-6) + 1e-7
+    assert len(list(findings(RAW, again, Access.PROBABILITIES))) == 1
+
+
 def test_width_is_read_off_logits() -> None:
     """Exactly; also of log-probabilities, and after rounding to one decimal."""
     for seed, (n, classes, width) in enumerate([(100, 300, 40), (300, 100, 17), (200, 2_000, 128)]):

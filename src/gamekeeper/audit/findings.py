@@ -9,7 +9,7 @@ from gamekeeper.audit.hidden_width import hidden_width, projection, unexplained
 from gamekeeper.audit.targets import Array
 
 _ALL_DIGITS = 7  # decimals from which a softmax keeps enough for equations
-SAME = 1e-9
+_SAME = 1e-5  # of an answer: float32 sums differ so much between batches of other sizes
 _EXPLAINED = 0.1  # of the spread of other answers, which the last layer leaves at most
 
 
@@ -22,7 +22,7 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
         access: What answers are.
     """
     yield _said(raw, access)
-    differ = int((np.abs(raw[: len(again)] - again).max(axis=1, initial=0) > SAME).sum())
+    differ = int(answered_otherwise(raw, again).sum())
     if differ:
         yield (
             f"the same query was answered differently {differ} times of {len(again)}: noise that is drawn anew is "
@@ -31,6 +31,11 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
     if access is Access.LOGITS and (width := hidden_width(raw)) is not None and width < raw.shape[1] - 1:
         yield f"its logits are made of {width} numbers: that is the width of its last hidden layer"
         yield from _of_projection(raw, width)
+
+
+def answered_otherwise(raw: Array, again: Array) -> Array:
+    """Returns which of the first inputs were answered otherwise when they were asked again, shape (k,)."""
+    return np.asarray(~np.isclose(raw[: len(again)], again, rtol=_SAME, atol=_SAME).all(axis=1))
 
 
 def _of_projection(raw: Array, width: int) -> Iterator[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from gamekeeper.audit.asking import Access, access_of, seen
 from gamekeeper.audit.attacks import Interface
 from gamekeeper.audit.attacks._attack import Encode
-from gamekeeper.audit.findings import SAME
+from gamekeeper.audit.findings import answered_otherwise
 from gamekeeper.audit.meter import Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.targets import Array
@@ -79,7 +79,7 @@ class Subject:
     @property
     def is_noisy(self) -> bool:
         """Whether it answers the same query otherwise each time."""
-        return bool((np.abs(self.raw[: len(self.again)] - self.again) > SAME).any())
+        return bool(answered_otherwise(self.raw, self.again).any())
 
     @property
     def spent(self) -> int:
