@@ -81,14 +81,22 @@ def _formats() -> list[dict[str, object]]:
 
 def _attacks() -> list[dict[str, object]]:
     from gamekeeper.audit.attacks import ATTACKS
+    from gamekeeper.audit.language import driver, vectors, width
 
-    return [asdict(attack.card) for attack in ATTACKS.values()]
+    return [asdict(card) for card in (*(a.card for a in ATTACKS.values()), driver.CARD, width.CARD, vectors.CARD)]
 
 
 def _defences() -> list[dict[str, object]]:
+    from gamekeeper.audit import free_noise
+    from gamekeeper.audit.language.withholding import WITHHOLDINGS
+    from gamekeeper.audit.tolls import TOLLS
     from gamekeeper.defences import DEFENCES
 
-    return [asdict(d.card) | {"parameters": [_named(p) for p in d.card.parameters]} for d in DEFENCES.values()]
+    scores = [asdict(d.card) | {"parameters": [_named(p) for p in d.card.parameters]} for d in DEFENCES.values()]
+    tolls = [{"name": toll.name, "purpose": toll.purpose, "undone_by": toll.undone_by} for toll in TOLLS.values()]
+    kept = [asdict(w) for w in WITHHOLDINGS.values()]
+    noise = {"name": free_noise.NAME, "purpose": free_noise.PURPOSE, "undone_by": free_noise.UNDONE_BY}
+    return [*scores, noise, *tolls, *({key: card[key] for key in card if key != "apply"} for card in kept)]
 
 
 def _named(parameter: "Parameter") -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from gamekeeper.audit.targets import Array
 
 NAME = "free-noise"
+PURPOSE = "Mixes scores with noise that is drawn anew for every answer; for comparison in audits."
+UNDONE_BY = "Asking again and averaging; taking the label."
 _AMOUNT = 0.2
 
 

@@ -64,6 +64,8 @@ class CoverageBudget:
     """
 
     name = "coverage-budget"
+    purpose = "Stops an account that touches more of the input space than honest ones do; for comparison in audits."
+    undone_by = "More accounts, each with a part of the space; a thief with inputs of the domain looks honest for long."
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
         rng = np.random.default_rng(options.seed)
@@ -99,6 +101,8 @@ class ProofOfWork:
     """
 
     name = "proof-of-work"
+    purpose = "Asks computing for an answer, the more the more an account has asked; for comparison in audits."
+    undone_by = "More accounts; at what honest users bear, the work costs a thief next to nothing."
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
         self._honest, self._prices = options.honest_queries, options.prices

@@ -15,6 +15,7 @@ from time import thread_time
 import numpy as np
 
 from gamekeeper.audit.asking import Access
+from gamekeeper.audit.attacks import AttackCard
 from gamekeeper.audit.journal import Tokens
 from gamekeeper.audit.language.answers import final_answer, likeness_for
 from gamekeeper.audit.language.interview import Interview
@@ -38,6 +39,14 @@ _COERCED_FIRST = 5  # prompts, to see whether the steps come when they are asked
 _COPIES = 3  # sizes at which students are trained; each costs minutes
 _SKILL, _WIDTH = "skill-leeching", "width-from-logprobs"
 
+CARD = AttackCard(
+    name=_SKILL,
+    purpose="Teaches a small student a language model's skill at one task, by its answers and its reasoning.",
+    needs="Prompts of the task (--prompts).",
+    fits="Tasks of small scope; what is told step by step is learnt from a few hundred replies.",
+    source="Birch et al., Model Leeching, 2023; that reasoning is what matters, DistillGuard, 2026; students are ours.",
+    extra="audit",
+)
 COERCION = (
     "\n\nWrite out every step of your reasoning, then end with a new line that begins with 'Answer:' and holds the "
     "final answer alone."

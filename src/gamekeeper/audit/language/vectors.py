@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.asking import Access
+from gamekeeper.audit.attacks import AttackCard
 from gamekeeper.audit.language.interview import Vectors
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.learners.cores import one_core_each
@@ -38,6 +39,15 @@ _MOST_FOR_KERNELS = 5_000
 _ATTACK, _READING = "embedding-regression", "vectors"
 _RIDGES, _KERNELS = (1e-2, 1e-1, 1.0), (1e-3, 1e-2)  # strengths
 _DECIMALS, _NOISE, _KEPT = 1, 0.3, 0.25  # of a row whose places have a spread of 1; share of its norm; of its places
+
+CARD = AttackCard(
+    name=_ATTACK,
+    purpose="Learns the way from public features of texts to a target's embeddings.",
+    needs="Texts of the domain (--prompts).",
+    fits="Encoders that are built on public ones.",
+    source="Liu et al., StolenEncoder, CCS 2022; Sha et al., CVPR 2023; regression on public features is ours.",
+    extra="audit",
+)
 
 Coarsen = Callable[[Array], Array]
 """Vectors to what is given out of them, both of shape (n, width)."""

@@ -19,6 +19,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from gamekeeper.audit.attacks import AttackCard
 from gamekeeper.audit.hidden_width import hidden_width
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.targets import Array, Query, Reply, TargetError
@@ -30,6 +31,15 @@ _LIFT = 100.0  # the most that interfaces allow
 _FIRST_TOKEN = 300  # lower ones are single bytes in most vocabularies
 _FIRST_SIZE = 32
 _WIDE = 4_096  # of a large model, to say what looking for it would cost
+
+
+CARD = AttackCard(
+    name="width-from-logprobs",
+    purpose="Reads the width of a language model's last layer off log-probabilities.",
+    needs="A few log-probabilities an answer, and a bias on tokens (--prompts).",
+    fits="Interfaces in which a bias shows in log-probabilities, or in what is written.",
+    source="Carlini et al., ICML 2024; Finlayson et al., 2024; tokens and prompts doubled until it shows is ours.",
+)
 
 
 class Door(StrEnum):
