@@ -103,7 +103,7 @@ class VectorAudit:
         return AuditResult(
             target=self._name,
             access=Access.VECTORS,
-            fidelity="share of test texts whose nearest other test text is the same",
+            fidelity="agreement on the nearest other text",
             test_inputs=len(self._tests),
             paid=self._vectors.till.paid,
             defended=defended,
@@ -151,7 +151,7 @@ class VectorAudit:
         if name == "none":
             return Users()
         moved = float((nearest(coarsen(self._truth)) != self._nearest).mean())
-        return Users(label_changed=moved, said="nearest text another for this share of texts")
+        return Users(label_changed=moved)
 
     def _findings(self) -> Iterator[str]:
         yield f"it gives vectors of {self._truth.shape[1]} numbers"
