@@ -26,6 +26,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "campaigns": {"exchange", "encoding", "signals", "linking", "evidence", "verdict"},
     "defences": set(),
     "audit": {"evidence", "casebook", "defences", "encoding"},
+    "sealing": {"exchange", "evidence", "casebook"},
     "hunt": {"exchange", "campaigns", "verdict"},
     "guard": {"exchange", "encoding", "campaigns", "verdict", "evidence", "defences", "casebook", "report"},
     "report": {
@@ -52,6 +53,7 @@ MAY_KNOW: dict[str, set[str]] = {
         "evidence",
         "casebook",
         "defences",
+        "sealing",
     },
     "__main__": {"_cli"},
 }
