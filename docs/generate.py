@@ -21,9 +21,14 @@ from gamekeeper._cli import (
     explain,
     guard,
     hunt,
+    inspect_,
+    keypair,
     keys,
     list_,
+    open_,
     replay,
+    rewrap,
+    seal,
     simulate,
     verify,
 )
@@ -32,7 +37,7 @@ from gamekeeper.signals import CARDS, Card
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
-VERBS = (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_)
+VERBS = (hunt, explain, guard, replay, audit, seal, open_, rewrap, inspect_, keypair, simulate, demo, demo_live, list_)
 GROUPS = (keys, decisions, verify)
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 

@@ -16,9 +16,14 @@ from gamekeeper._cli import (
     explain,
     guard,
     hunt,
+    inspect_,
+    keypair,
     keys,
     list_,
+    open_,
     replay,
+    rewrap,
+    seal,
     simulate,
     verify,
 )
@@ -32,7 +37,8 @@ app = typer.Typer(
     help="Finds, slows and proves the theft of AI models through their API.",
     epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
 )
-for verb in (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_):
+_VERBS = (hunt, explain, guard, replay, audit, seal, open_, rewrap, inspect_, keypair, simulate, demo, demo_live, list_)
+for verb in _VERBS:
     app.command(name=verb.NAME)(verb.run)
 for group in (keys, decisions, verify):
     app.add_typer(group.app, name=group.NAME)

@@ -8,3 +8,20 @@
 None of it stops extraction by queries: whoever may ask may copy. See docs/reference/sealing.md for what helps
 against what.
 """
+
+from gamekeeper.sealing.faults import NotForYouError, SealError
+from gamekeeper.sealing.loading import SealedModel, load_sealed
+from gamekeeper.sealing.sealed import open_sealed, rewrap, seal, verify_sealed
+from gamekeeper.sealing.secret import SecretBytes
+
+__all__ = [
+    "NotForYouError",
+    "SealError",
+    "SealedModel",
+    "SecretBytes",
+    "load_sealed",
+    "open_sealed",
+    "rewrap",
+    "seal",
+    "verify_sealed",
+]

@@ -1,0 +1,124 @@
+"""What the verbs on sealed files share: keys and recipients as they are named on the command line."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gamekeeper.sealing.contents import Contents
+    from gamekeeper.sealing.recipients import Identity, Passphrase, Recipient, Stanza
+
+PASSPHRASE = "passphrase"
+TO_HELP = (
+    "Who can open it: a public key file, x25519:HEX, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
+)
+KEY_HELP = "What opens it: a key file, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
+
+Keys = Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)]
+PassphraseFile = Annotated[Path | None, typer.Option(help="File whose first line is the passphrase; else it is asked.")]
+Signer = Annotated[
+    Path | None, typer.Option(help="Public key of who must have signed it; PEM. Every byte is checked against it.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Threads. Default: one a core, at most 8.")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, nothing on standard error.")]
+Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
+
+
+def recipients(texts: Sequence[str], passphrase_file: Path | None) -> "list[Recipient]":
+    """Returns those for whom is sealed."""
+    from gamekeeper.sealing.recipients import read_recipient
+
+    return [_new_passphrase(passphrase_file) if text == PASSPHRASE else read_recipient(text) for text in texts]
+
+
+def identities(texts: Sequence[str] | None, passphrase_file: Path | None) -> "list[Identity]":
+    """Returns the keys to try, in the order in which they were named; a passphrase file counts as one."""
+    from gamekeeper.sealing.recipients import read_identity
+
+    named = list(texts or [])
+    if passphrase_file and PASSPHRASE not in named:
+        named.append(PASSPHRASE)
+    return [_known_passphrase(passphrase_file) if text == PASSPHRASE else read_identity(text) for text in named]
+
+
+@contextmanager
+def bytes_done(stage: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Shows how far chunks of 1 MiB are, as bytes."""
+    from gamekeeper.report import Progress
+
+    with Progress(quiet=quiet)(stage, unit="B") as step:
+        yield lambda done, total: step(done << 20, total << 20)
+
+
+def say(text: str, quiet: bool) -> None:
+    """Narrates on standard error."""
+    if not quiet:
+        typer.echo(text, err=True)
+
+
+def print_json(fields: dict[str, Any]) -> None:
+    """Prints an object."""
+    import orjson
+
+    print(orjson.dumps(fields, option=orjson.OPT_INDENT_2).decode())
+
+
+def shown_recipients(stanzas: "Sequence[Stanza]") -> list[dict[str, str]]:
+    """Returns recipients as JSON shows them."""
+    return [{"kind": one.kind, "name": one.name} for one in stanzas]
+
+
+def shown_contents(contents: "Contents") -> list[dict[str, Any]]:
+    """Returns the files of a model as JSON shows them."""
+    return [
+        {
+            "path": member.path,
+            "kind": member.kind,
+            "bytes": member.length,
+            "tensors": [{"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in member.tensors],
+        }
+        for member in contents.members
+    ]
+
+
+def _new_passphrase(file: Path | None) -> "Passphrase":
+    from gamekeeper.sealing.recipients import passphrase
+
+    return passphrase(_first_line(file) if file else _asked(is_new=True), is_new=True)
+
+
+def _known_passphrase(file: Path | None) -> "Passphrase":
+    from gamekeeper.sealing.recipients import passphrase
+
+    return passphrase(_first_line(file) if file else _asked(is_new=False), is_new=False)
+
+
+def _asked(*, is_new: bool) -> str:
+    from gamekeeper.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError("no terminal to ask for a passphrase: give --passphrase-file FILE")
+    return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True))
+
+
+def _first_line(path: Path) -> str:
+    from gamekeeper.errors import Fault, InputError
+    from gamekeeper.sealing.recipients.keypairs import require_private
+
+    if path.is_file():  # not of a pipe, which nobody else reads
+        require_private(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        lines, found = [], getattr(fault, "strerror", None) or "bytes that are no UTF-8"
+    else:
+        found = "an empty file"
+    if not lines or not lines[0]:
+        fault_ = Fault(where=str(path), problem="no passphrase", found=found, expected="a line of text")
+        raise InputError([fault_])
+    return lines[0]

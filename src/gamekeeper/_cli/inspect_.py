@@ -1,0 +1,86 @@
+"""`gamekeeper inspect`: what a sealed file says of itself."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gamekeeper._cli._sealing import Debug, Json, Keys, PassphraseFile
+
+if TYPE_CHECKING:
+    from gamekeeper.sealing.contents import Contents
+    from gamekeeper.sealing.sealed import SealedFile
+
+NAME = "inspect"
+SCHEMA = "gamekeeper/inspect@1"
+
+
+def run(
+    sealed: Annotated[Path, typer.Argument(help="The sealed file.")],
+    key: Keys = None,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show what is public of a sealed file, and with a key its files and tensors. Reads no tensor.
+
+    It checks nothing but that the file is whole: `gamekeeper verify sealed` does.
+
+    Examples:
+
+      gamekeeper inspect model.safetensors.sealed
+
+      gamekeeper inspect model.safetensors.sealed --key serving.pem --json
+    """
+    from gamekeeper._cli._sealing import identities, print_json
+    from gamekeeper.sealing.sealed import SealedFile
+
+    keys = identities(key, passphrase_file)
+    with SealedFile(sealed) as file:
+        contents = file.unlock(keys).contents if keys else None
+        document = _document(file, contents)
+    if json:
+        print_json(document)
+    else:
+        print("\n".join([*_public(document), *(_private(contents) if contents else [])]))
+
+
+def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]:
+    from gamekeeper._cli._sealing import shown_contents, shown_recipients
+    from gamekeeper.sealing.sealed import FORMAT
+
+    header = file.header
+    return {
+        "schema": SCHEMA,
+        "sealed": str(file.path),
+        "format": FORMAT,
+        "file_id": header.file_id.hex(),
+        "bytes": header.payload_bytes,
+        "chunks": header.chunks,
+        "signer": header.signer.hex() if header.signer else None,
+        "recipients": shown_recipients(file.slot.stanzas),
+        "generation": file.slot.generation,
+        "is_rewrap_unfinished": any(file.idle_slot()),
+        "files": shown_contents(contents) if contents else None,
+    }
+
+
+def _public(document: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{document['sealed']}: {document['format']}",
+        f"  holds       {document['bytes']:,} bytes in {document['chunks']:,} chunks",
+        f"  signer      {document['signer'] or 'nobody'}",
+        *(f"  recipient   {one['name']} ({one['kind']})" for one in document["recipients"]),
+        f"  generation  {document['generation']}: rewrapped {document['generation'] - 1} times",
+    ]
+    if document["is_rewrap_unfinished"]:
+        lines.append("  unfinished  a rewrap was interrupted: whoever it removed may still open the file; rewrap again")
+    return lines
+
+
+def _private(contents: "Contents") -> list[str]:
+    lines = []
+    for member in contents.members:
+        lines.append(f"  file        {member.path} ({member.kind}), {member.length:,} bytes")
+        lines += [f"    {ascii(one.name)[1:-1]}  {one.dtype} {list(one.shape)}" for one in member.tensors]
+    return lines

@@ -1,0 +1,49 @@
+"""`gamekeeper rewrap`: change who can open a sealed model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gamekeeper._cli._sealing import TO_HELP, Debug, Json, Keys, PassphraseFile, Quiet
+
+NAME = "rewrap"
+SCHEMA = "gamekeeper/rewrap@1"
+_SAID = "whoever was removed and kept the data key or an older copy can still read it; to shut somebody out, seal anew"
+
+
+def run(
+    sealed: Annotated[Path, typer.Argument(help="The sealed file.")],
+    key: Keys = None,
+    to: Annotated[list[str] | None, typer.Option("--add", help=TO_HELP)] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Name of a recipient, or its beginning. Repeat.")] = None,
+    passphrase_file: PassphraseFile = None,
+    new_passphrase_file: Annotated[Path | None, typer.Option(help="Of --add passphrase; else it is asked.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Add and remove recipients of a sealed model. Only its wrapped keys change: no data move, whatever its size.
+
+    It needs a key that opens the file, not the one that signed it; the signature holds on.
+
+    Examples:
+
+      gamekeeper rewrap llm.sealed --key old.pem --add new.pub.pem --remove mlkem768-x25519:3fa9
+
+      gamekeeper rewrap llm.sealed --key old.pem --add awskms:alias/models-2027
+    """
+    from gamekeeper._cli._sealing import identities, print_json, recipients, say, shown_recipients
+    from gamekeeper.errors import UsageError
+    from gamekeeper.sealing.sealed import rewrap
+
+    if not to and not remove:
+        raise UsageError("nothing to change: --add RECIPIENT, --remove NAME")
+    keys = identities(key, passphrase_file)
+    stanzas = rewrap(sealed, identities=keys, add=recipients(to or [], new_passphrase_file), remove=remove or [])
+    if json:
+        print_json({"schema": SCHEMA, "sealed": str(sealed), "recipients": shown_recipients(stanzas)})
+    else:
+        print(f"{sealed}: can be opened by {', '.join(one.name for one in stanzas)}")
+    if remove:
+        say(_SAID, quiet)

@@ -1,0 +1,44 @@
+"""Bytes that lie somewhere and are read in pieces."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from gamekeeper.sealing.files import read_at
+
+
+class Bytes(Protocol):
+    """A file, or what a sealed file holds."""
+
+    @property
+    def size(self) -> int:
+        """Their number."""
+        ...
+
+    def read(self, at: int, length: int) -> bytes:
+        """Returns so many bytes from a place on; fewer only at the end."""
+        ...
+
+
+class FileBytes:
+    """The bytes of a file on disk; open until `close`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = os.open(path, os.O_RDONLY)
+        self.size = os.fstat(self.file).st_size
+
+    def read(self, at: int, length: int) -> bytes:
+        """Returns so many bytes from a place on; fewer only at the end."""
+        buffer = bytearray(max(0, min(length, self.size - at)))
+        return bytes(memoryview(buffer)[: read_at(self.file, memoryview(buffer), at)])
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        os.close(self.file)

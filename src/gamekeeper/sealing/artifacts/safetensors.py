@@ -1,0 +1,68 @@
+"""safetensors files: where their tensors lie.
+
+    length of the header (8 bytes, little-endian), header (JSON), tensors one behind another
+
+The header maps names to {"dtype", "shape", "data_offsets": [begin, end]}, counted from its own end. As the format asks,
+the tensors fill the rest of the file without gaps, and the header has at most 100 MB.
+Source: github.com/huggingface/safetensors, "Format" and "Benefits" of its README.
+"""
+
+from typing import Any
+
+import orjson
+
+from gamekeeper.sealing.artifacts._bytes import Bytes
+from gamekeeper.sealing.contents import DTYPE_BITS, LieError, Member, Tensor, require_sound
+
+_LENGTH_BYTES = 8
+_MAX_HEADER_BYTES = 100_000_000
+_METADATA = "__metadata__"
+_ENTRY = {"dtype", "shape", "data_offsets"}
+
+
+def is_safetensors(data: Bytes) -> bool:
+    """Whether a file begins as one, and is long enough for its header."""
+    start = data.read(0, _LENGTH_BYTES + 1)
+    length = int.from_bytes(start[:_LENGTH_BYTES], "little")
+    return start[_LENGTH_BYTES:] == b"{" and length <= data.size - _LENGTH_BYTES
+
+
+def safetensors_member(data: Bytes, path: str, begin: int) -> Member:
+    """Returns a safetensors file with its tensors.
+
+    Args:
+        data: The file.
+        path: Its name.
+        begin: Its place in the payload.
+
+    Raises:
+        LieError: It is none, or its header says what cannot be.
+    """
+    length = int.from_bytes(data.read(0, _LENGTH_BYTES), "little")
+    if not 2 <= length <= min(_MAX_HEADER_BYTES, data.size - _LENGTH_BYTES):
+        raise LieError(f"a header of {length:,} bytes in a file of {data.size:,}")
+    start = _LENGTH_BYTES + length
+    tensors = sorted(_tensors(data.read(_LENGTH_BYTES, length), begin + start), key=lambda one: (one.begin, one.length))
+    member = Member(path=path, kind="safetensors", begin=begin, length=data.size, tensors=tuple(tensors))
+    require_sound(member)
+    if start + sum(one.length for one in tensors) != data.size:
+        raise LieError("its tensors do not fill the file")
+    return member
+
+
+def _tensors(header: bytes, begin: int) -> list[Tensor]:
+    try:
+        entries = orjson.loads(header)
+        return [_tensor(name, entry, begin) for name, entry in entries.items() if name != _METADATA]
+    except (ValueError, TypeError, KeyError, AttributeError) as fault:
+        raise fault if isinstance(fault, LieError) else LieError("its header is no list of tensors") from None
+
+
+def _tensor(name: str, entry: dict[str, Any], begin: int) -> Tensor:
+    first, end = entry["data_offsets"]
+    numbers = [first, end, *entry["shape"]]
+    if entry.keys() != _ENTRY or not all(type(n) is int and n >= 0 for n in numbers) or first > end:
+        raise LieError(f"tensor {ascii(name)[:80]} has no place")
+    if entry["dtype"] not in DTYPE_BITS:
+        raise LieError(f"tensor {ascii(name)[:80]} is of type {ascii(entry['dtype'])[:40]}, which is not known")
+    return Tensor(name=name, dtype=entry["dtype"], shape=tuple(entry["shape"]), begin=begin + first, length=end - first)

@@ -1,0 +1,214 @@
+"""What a model is made of: its files and their tensors, as places in one payload.
+
+The payload is the files one behind another. The index of a sealed file is this, as JSON:
+
+    {"format": "gamekeeper/contents@1",
+     "members": [[path, kind, bytes], ...],                      in the order of the payload
+     "tensors": [[member, name, dtype, [shape], begin, bytes], ...]}   begin counts from the start of the member
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal, get_args
+
+import orjson
+
+Kind = Literal["safetensors", "onnx", "file"]
+FORMAT = "gamekeeper/contents@1"
+DTYPE_BITS = {
+    "BOOL": 8,
+    "U8": 8,
+    "I8": 8,
+    "F8_E4M3": 8,
+    "F8_E5M2": 8,
+    "F8_E8M0": 8,
+    "U16": 16,
+    "I16": 16,
+    "F16": 16,
+    "BF16": 16,
+    "U32": 32,
+    "I32": 32,
+    "F32": 32,
+    "U64": 64,
+    "I64": 64,
+    "F64": 64,
+    "C64": 64,
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+}
+_MAX_DIMS = 64
+_MAX_PATH_CHARS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """One tensor, by its place in the payload.
+
+    Args:
+        name: As its file calls it; unique in its file.
+        dtype: As safetensors names types: `F32`, `BF16`.
+        shape: Lengths of its axes; empty for a scalar.
+        begin: First byte, from the start of the payload.
+        length: In bytes.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One file of a model.
+
+    Args:
+        path: Relative to the model's folder, with slashes; a model of one file has its name here.
+        kind: `safetensors` and `onnx` have tensors; `file` is anything that goes with them.
+        begin: Its first byte, from the start of the payload.
+        length: In bytes.
+        tensors: In the order of their places.
+    """
+
+    path: str
+    kind: Kind
+    begin: int
+    length: int
+    tensors: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """All files of a model, in the order of the payload."""
+
+    members: tuple[Member, ...]
+
+    @property
+    def length(self) -> int:
+        """Length of the payload."""
+        return sum(member.length for member in self.members)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it was a folder rather than one file."""
+        return len(self.members) > 1 or "/" in self.members[0].path
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns all tensors by name; a name that two files have is `path:name`."""
+        names = [tensor.name for member in self.members for tensor in member.tensors]
+        twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+        return {
+            f"{member.path}:{tensor.name}" if tensor.name in twice else tensor.name: tensor
+            for member in self.members
+            for tensor in member.tensors
+        }
+
+    def text(self) -> bytes:
+        """Returns it as JSON."""
+        tensors = [
+            [number, one.name, one.dtype, one.shape, one.begin - member.begin, one.length]
+            for number, member in enumerate(self.members)
+            for one in member.tensors
+        ]
+        members = [[member.path, member.kind, member.length] for member in self.members]
+        return orjson.dumps({"format": FORMAT, "members": members, "tensors": tensors})
+
+
+class LieError(ValueError):
+    """An index that cannot be true; says what is wrong."""
+
+
+def read_contents(text: bytes, payload_bytes: int) -> Contents:
+    """Reads an index.
+
+    Args:
+        text: JSON, as `Contents.text` writes it.
+        payload_bytes: Length of the payload that it describes.
+
+    Raises:
+        LieError: It is none, or says what cannot be: files that do not fill the payload, tensors outside of their
+            file or in each other's place, shapes that do not fit, paths that lead elsewhere.
+    """
+    try:
+        fields = orjson.loads(text)
+        _require(isinstance(fields, dict) and fields.get("format") == FORMAT, f"no {FORMAT}")
+        members = list(_members(fields["members"]))
+        filled = _with_tensors(members, fields["tensors"])
+    except (KeyError, TypeError, ValueError) as fault:
+        raise fault if isinstance(fault, LieError) else LieError("no index that gamekeeper wrote") from None
+    _require(bool(filled) and sum(one.length for one in filled) == payload_bytes, "its files do not fill the payload")
+    _require(len({one.path for one in filled}) == len(filled), "two files of one name")
+    return Contents(members=tuple(filled))
+
+
+def require_sound(member: Member) -> None:
+    """Checks the tensors of one file.
+
+    Raises:
+        LieError: Two have one name, one lies outside of its file or over another, or has a length that does not fit
+            its shape.
+    """
+    end, names = member.begin, set()
+    for tensor in member.tensors:
+        _require(tensor.name not in names, f"tensor {_shown(tensor.name)} stands there twice")
+        _require(tensor.begin >= end, f"tensor {_shown(tensor.name)} begins before the one before it ends")
+        _require(tensor.length == _size(tensor.dtype, tensor.shape), f"tensor {_shown(tensor.name)}: length and shape")
+        end = tensor.begin + tensor.length
+        names.add(tensor.name)
+    _require(end <= member.begin + member.length, f"the tensors of {_shown(member.path)} reach beyond its end")
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path stays inside the folder that it is unpacked to, on every system."""
+    parts = path.split("/")
+    is_plain = all(part not in ("", ".", "..") and part == part.rstrip(". ") for part in parts)
+    has_odd = any(not c.isprintable() or c in '\\:*?"<>|' for c in path)
+    return is_plain and not has_odd and len(path) <= _MAX_PATH_CHARS and str(PurePosixPath(path)) == path
+
+
+def _members(listed: Sequence[Any]) -> Iterator[Member]:
+    begin = 0
+    for path, kind, length in listed:
+        _require(isinstance(path, str) and is_safe_path(path), f"a file named {_shown(path)}")
+        _require(kind in get_args(Kind), f"a file of kind {_shown(kind)}")
+        _require(type(length) is int and length >= 0, f"a file of {_shown(length)} bytes")
+        yield Member(path=path, kind=kind, begin=begin, length=length)
+        begin += length
+
+
+def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Member]:
+    of: list[list[Tensor]] = [[] for _ in members]
+    for number, name, dtype, shape, begin, length in listed:
+        _require(type(number) is int and 0 <= number < len(members), f"a tensor of file {_shown(number)}")
+        _require(isinstance(name, str) and dtype in DTYPE_BITS, f"a tensor of type {_shown(dtype)}")
+        _require(len(shape) <= _MAX_DIMS and all(_is_count(n) for n in (begin, length, *shape)), "a tensor's numbers")
+        at = members[number].begin + begin
+        of[number].append(Tensor(name=name, dtype=dtype, shape=tuple(shape), begin=at, length=length))
+    filled = [
+        Member(path=one.path, kind=one.kind, begin=one.begin, length=one.length, tensors=tuple(tensors))
+        for one, tensors in zip(members, of, strict=True)
+    ]
+    for member in filled:
+        require_sound(member)
+    return filled
+
+
+def _size(dtype: str, shape: tuple[int, ...]) -> int:
+    return -(-math.prod(shape) * DTYPE_BITS[dtype] // 8)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _require(holds: bool, problem: str) -> None:
+    if not holds:
+        raise LieError(problem)
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:80]

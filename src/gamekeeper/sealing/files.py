@@ -1,0 +1,150 @@
+"""Files that come into being whole or not at all, even when the process is killed while it writes them.
+
+The bytes go to a file without a name (Linux, O_TMPFILE), which the system forgets with the process; it gets its name
+when all of it is on the disk. Where a file system knows no such files, a hidden one beside the goal takes its place,
+which a killed process can leave behind.
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gamekeeper.casebook.files import sync_folder
+from gamekeeper.sealing.faults import input_error
+
+_UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+PRIVATE = 0o600
+
+
+class NewFile:
+    """A file that is being written.
+
+    Args:
+        file: Its descriptor, open for reading and writing.
+    """
+
+    def __init__(self, file: int, hidden: Path | None) -> None:
+        self.file = file
+        self._hidden = hidden
+
+    def finish(self, path: Path, *, is_replaced: bool = False) -> None:
+        """Gives it its name, once its bytes are on the disk.
+
+        Raises:
+            FileExistsError: There is a file of that name, and it is not to be replaced.
+        """
+        os.fsync(self.file)
+        named = self._hidden or _named(self.file, path)
+        try:
+            if is_replaced:
+                named.replace(path)
+            else:
+                os.link(named, path)  # unlike a rename it never replaces
+        finally:
+            named.unlink(missing_ok=True)
+            self._hidden = None
+        sync_folder(path.parent)
+
+    def forget(self) -> None:
+        """Closes it; without a name it is gone."""
+        os.close(self.file)
+        if self._hidden:
+            self._hidden.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_file(folder: Path, mode: int = PRIVATE) -> Iterator[NewFile]:
+    """A file that gets a name by `finish`, and is gone without it.
+
+    Args:
+        folder: Where its name will be.
+        mode: Its permissions.
+    """
+    new = _anonymous(folder, mode) or _hidden(folder, mode)
+    try:
+        yield new
+    finally:
+        new.forget()
+
+
+@contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """Turns faults of the disk into errors that say what to do."""
+    try:
+        yield
+    except OSError as fault:
+        is_full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        problem = "the disk is full" if is_full else "the file cannot be written"
+        expected, try_ = (
+            ("room for all of it", "free some, or name another disk") if is_full else ("a folder to write in", "")
+        )
+        raise input_error(path, problem, fault.strerror or str(fault), expected, try_) from None
+
+
+def require_room(folder: Path, needed_bytes: int, path: Path) -> None:
+    """Checks that a disk has room before an hour is spent on filling it.
+
+    Raises:
+        InputError: It has not.
+    """
+    state = os.statvfs(folder)
+    free = state.f_bavail * state.f_frsize
+    if free < needed_bytes:
+        found, expected = f"{free:,} bytes free", f"{needed_bytes:,} bytes"
+        raise input_error(path, "the disk is full", found, expected, "free some, or name another disk")
+
+
+def _anonymous(folder: Path, mode: int) -> NewFile | None:
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        return NewFile(os.open(folder, os.O_TMPFILE | os.O_RDWR, mode), None)
+    except OSError as fault:
+        if fault.errno not in _UNSUPPORTED or not folder.is_dir():
+            raise
+        return None
+
+
+def _hidden(folder: Path, mode: int) -> NewFile:
+    path = _spare_name(folder)
+    return NewFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode), path)
+
+
+def _named(file: int, path: Path) -> Path:
+    """Gives a file without a name a hidden one: a link can make a name but not replace one."""
+    spare = _spare_name(path.parent)
+    # The folder's descriptor is ignored beside an absolute path; without one Python would link the link itself.
+    os.link(f"/proc/self/fd/{file}", spare, src_dir_fd=file, follow_symlinks=True)
+    return spare
+
+
+def _spare_name(folder: Path) -> Path:
+    return folder / f".gamekeeper-{secrets.token_hex(8)}.part"
+
+
+def write_at(file: int, data: memoryview | bytes, at: int) -> None:
+    """Writes all bytes at a place of a file."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(file, rest, at)
+        rest, at = rest[written:], at + written
+
+
+def read_at(file: int, into: memoryview, at: int) -> int:
+    """Fills a buffer from a place of a file; returns how much there was, less only at its end."""
+    filled = 0
+    while filled < len(into):
+        got = os.preadv(file, [into[filled:]], at + filled)
+        if got == 0:
+            break
+        filled += got
+    return filled
+
+
+def close_quietly(file: int) -> None:
+    """Closes a descriptor whatever it says."""
+    with suppress(OSError):
+        os.close(file)

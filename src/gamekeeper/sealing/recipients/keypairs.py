@@ -1,0 +1,238 @@
+"""People as recipients: key pairs, and wrapping by HPKE (RFC 9180).
+
+Two kinds. `mlkem768-x25519` holds against a quantum computer as long as either half does: weights that are copied
+today can be kept until one exists. `x25519` is what older tools have. A key file is PEM: one block for X25519, and one
+for ML-KEM-768 where there are two.
+
+    wrapped = HPKE base mode, KEM of the kind, HKDF-SHA256, AES-256-GCM, info = context
+
+Source: RFC 9180; draft-ietf-hpke-pq for the hybrid, as the cryptography package has it.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import (
+    AEAD,
+    KDF,
+    KEM,
+    MLKEM768X25519PrivateKey,
+    MLKEM768X25519PublicKey,
+    Suite,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from gamekeeper.casebook.files import replace_whole
+from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
+from gamekeeper.sealing.secret import SecretBytes
+
+X25519, HYBRID = "x25519", "mlkem768-x25519"
+_SUITES = {
+    X25519: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
+    HYBRID: Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
+}
+_WRAPPED_BYTES = {X25519: 32 + KEY_BYTES + 16, HYBRID: 1120 + KEY_BYTES + 16}
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----", re.ASCII)
+_INLINE = re.compile(r"x25519:([0-9a-f]{64})", re.ASCII)
+_MAX_FILE_BYTES = 1 << 16
+_FOR_OTHERS = 0o077
+_FINGERPRINT_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """Somebody for whom can be sealed.
+
+    Args:
+        x25519: The half that every kind has.
+        mlkem: The other half of the hybrid, or None.
+    """
+
+    x25519: X25519PublicKey
+    mlkem: MLKEM768PublicKey | None = None
+
+    @property
+    def kind(self) -> str:
+        """`x25519` or `mlkem768-x25519`."""
+        return X25519 if self.mlkem is None else HYBRID
+
+    @property
+    def name(self) -> str:
+        """Kind, and the beginning of a digest of the key: what people compare."""
+        raw = self.x25519.public_bytes_raw() + (self.mlkem.public_bytes_raw() if self.mlkem else b"")
+        return f"{self.kind}:{hashlib.sha256(raw).hexdigest()[:_FINGERPRINT_DIGITS]}"
+
+    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+        """Returns the data key, wrapped for the holder of the private half."""
+        whole: Any = MLKEM768X25519PublicKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
+        wrapped = _SUITES[self.kind].encrypt(data_key.reveal(), whole, context)
+        return Stanza(kind=self.kind, name=self.name, values={"wrapped": base64.b64encode(wrapped).decode()})
+
+    def pem(self) -> bytes:
+        """Returns it as its file holds it."""
+        halves: list[Any] = [self.x25519, *([self.mlkem] if self.mlkem else [])]
+        return b"".join(one.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for one in halves)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateKey:
+    """Somebody who can open what was sealed for the public half."""
+
+    x25519: X25519PrivateKey = field(repr=False)
+    mlkem: MLKEM768PrivateKey | None = field(default=None, repr=False)
+
+    @classmethod
+    def generate(cls, *, is_hybrid: bool = True) -> "PrivateKey":
+        """Returns a new key."""
+        return cls(x25519=X25519PrivateKey.generate(), mlkem=MLKEM768PrivateKey.generate() if is_hybrid else None)
+
+    def public_key(self) -> PublicKey:
+        """Returns the half to hand out."""
+        return PublicKey(x25519=self.x25519.public_key(), mlkem=self.mlkem.public_key() if self.mlkem else None)
+
+    def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
+        """Returns the data key, or None where it is wrapped for somebody else or damaged."""
+        public = self.public_key()
+        if (stanza.kind, stanza.name) != (public.kind, public.name):
+            return None
+        wrapped = decoded(stanza.values.get("wrapped", ""), _WRAPPED_BYTES[public.kind])
+        whole: Any = MLKEM768X25519PrivateKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
+        try:
+            return None if wrapped is None else SecretBytes(_SUITES[public.kind].decrypt(wrapped, whole, context))
+        except (InvalidTag, ValueError):
+            return None
+
+    def pem(self) -> SecretBytes:
+        """Returns it as its file holds it."""
+        halves: list[Any] = [self.x25519, *([self.mlkem] if self.mlkem else [])]
+        blocks = [one.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in halves]
+        return SecretBytes(b"".join(blocks))
+
+
+def read_public_key(text: str) -> PublicKey:
+    """Reads a recipient: a file in PEM, or `x25519:` and 64 hexadecimal digits.
+
+    Raises:
+        InputError: It is neither.
+    """
+    inline = _INLINE.fullmatch(text)
+    if inline:
+        return PublicKey(x25519=X25519PublicKey.from_public_bytes(bytes.fromhex(inline[1])))
+    halves = _halves(Path(text), load_pem_public_key)
+    x25519 = [one for one in halves if isinstance(one, X25519PublicKey)]
+    mlkem = [one for one in halves if isinstance(one, MLKEM768PublicKey)]
+    if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
+        raise input_error(
+            text, "no public key to seal for", _kinds(halves), "X25519 in PEM, with or without ML-KEM-768"
+        )
+    return PublicKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
+
+
+def read_private_key(path: Path) -> PrivateKey:
+    """Reads a key that opens.
+
+    Raises:
+        InputError: It is none, or others can read it.
+    """
+    halves = _halves(path, lambda pem: load_pem_private_key(pem, password=None))
+    require_private(path)
+    x25519 = [one for one in halves if isinstance(one, X25519PrivateKey)]
+    mlkem = [one for one in halves if isinstance(one, MLKEM768PrivateKey)]
+    if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
+        raise input_error(path, "no key that opens", _kinds(halves), "X25519 in PEM, with or without ML-KEM-768")
+    return PrivateKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
+
+
+def write_key_pair(key: PrivateKey, path: Path) -> Path:
+    """Writes a key that opens, readable by its owner only, and its public half beside it.
+
+    Returns:
+        Where the public half lies: `NAME.pub.pem` beside `NAME.pem`.
+    """
+    return write_pems(path, key.pem(), key.public_key().pem())
+
+
+def write_pems(path: Path, private: SecretBytes, public: bytes) -> Path:
+    """Writes the two halves of a key pair.
+
+    Raises:
+        InputError: There is a file of either name, or they cannot be written.
+    """
+    beside = path.with_name(f"{path.stem}.pub.pem")
+    for one in (path, beside):
+        if one.exists():
+            try_ = "a lost key opens nothing again: no key is ever replaced"
+            raise input_error(one, "there is a file of that name", "a file", "a new name", try_)
+    try:
+        replace_whole(path, private.reveal(), mode=0o600)
+        replace_whole(beside, public, mode=0o644)
+    except OSError as fault:
+        raise input_error(
+            path, "the key cannot be written", fault.strerror or str(fault), "a folder to write in"
+        ) from None
+    return beside
+
+
+def require_private(path: Path) -> None:
+    """Checks that others cannot read a file.
+
+    Raises:
+        InputError: They can.
+    """
+    mode = os.stat(path).st_mode & 0o777
+    if os.name == "posix" and mode & _FOR_OTHERS:
+        raise input_error(path, "others can read the secret", f"mode {mode:04o}", "mode 0600", f"chmod 600 {path}")
+
+
+def decoded(text: str, length: int) -> bytes | None:
+    """Returns so many bytes from base64, or None."""
+    try:
+        value = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return value if len(value) == length else None
+
+
+def pem_blocks(path: Path) -> list[bytes]:
+    """Returns the PEM blocks of a small file.
+
+    Raises:
+        InputError: It cannot be read, or has none.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+    except OSError as fault:
+        raise input_error(path, "the key cannot be read", fault.strerror or str(fault), "a file in PEM") from None
+    blocks = [match[0] for match in _BLOCK.finditer(content)] if len(content) <= _MAX_FILE_BYTES else []
+    if not blocks:
+        raise input_error(path, "no key", "no PEM block", "a file in PEM", "gamekeeper keypair NAME.pem makes one")
+    return blocks
+
+
+def _halves(path: Path, load: Any) -> list[Any]:
+    try:
+        return [load(block + b"\n") for block in pem_blocks(path)]
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        pass
+    raise input_error(path, "the key cannot be read", "a PEM block that is none of ours", "X25519 or ML-KEM-768 in PEM")
+
+
+def _kinds(keys: list[Any]) -> str:
+    return ", ".join(type(key).__name__ for key in keys)

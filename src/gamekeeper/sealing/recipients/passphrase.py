@@ -1,0 +1,119 @@
+"""A passphrase as recipient: Argon2id (RFC 9106), then AES-256-GCM under the key that it gives.
+
+    key     = Argon2id(passphrase, salt 16 bytes, passes, lanes, memory)
+    wrapped = AES-256-GCM(key, nonce 0, data key, associated = context); the salt is fresh, so the key is used once
+
+The default takes 256 MiB and three passes, about half a second a guess; what a file asks for is bounded, so that
+opening cannot be made to take all memory.
+"""
+
+import base64
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from os import urandom
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from gamekeeper.errors import UsageError
+from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
+from gamekeeper.sealing.recipients.keypairs import decoded
+from gamekeeper.sealing.secret import SecretBytes
+
+KIND = "passphrase"
+LEAST_CHARS = 12
+_SALT_BYTES = 16
+_WRAPPED_BYTES = KEY_BYTES + 16
+_NONCE = bytes(12)
+_PASSES, _LANES, _MEMORY_KIB = range(1, 17), range(1, 17), range(64, (2 << 20) + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a guess costs.
+
+    Args:
+        passes: 1 to 16.
+        lanes: 1 to 16.
+        memory_kib: 64 to 2 GiB.
+    """
+
+    passes: int = 3
+    lanes: int = 4
+    memory_kib: int = 256 << 10
+
+    @classmethod
+    def parse(cls, values: dict[str, str]) -> "Cost | None":
+        """Returns the cost that a stanza names, or None if it is out of bounds."""
+        texts = [values.get(name, "") for name in ("passes", "lanes", "memory_kib")]
+        if not all(text.isascii() and text.isdigit() and len(text) < 9 for text in texts):
+            return None
+        passes, lanes, memory = map(int, texts)
+        is_bounded = passes in _PASSES and lanes in _LANES and memory in _MEMORY_KIB and memory >= 8 * lanes
+        return cls(passes=passes, lanes=lanes, memory_kib=memory) if is_bounded else None
+
+
+@dataclass(frozen=True, slots=True)
+class Passphrase:
+    """Whoever knows it.
+
+    Args:
+        secret: The passphrase, UTF-8 in NFC.
+        name: By which people know it; public.
+        cost: What a guess costs, of new ones.
+        entropy: Draws n random bytes.
+
+    Example:
+        >>> Passphrase(SecretBytes(b"correct horse battery")).wrap(SecretBytes(bytes(32)), bytes(32)).name
+        'passphrase'
+    """
+
+    secret: SecretBytes = field(repr=False)
+    name: str = KIND
+    cost: Cost = Cost()
+    entropy: Callable[[int], bytes] = urandom
+
+    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+        """Returns the data key, wrapped for whoever knows the passphrase."""
+        salt = self.entropy(_SALT_BYTES)
+        wrapped = AESGCM(self._key(salt, self.cost)).encrypt(_NONCE, data_key.reveal(), context)
+        values = {
+            "lanes": str(self.cost.lanes),
+            "memory_kib": str(self.cost.memory_kib),
+            "passes": str(self.cost.passes),
+            "salt": base64.b64encode(salt).decode(),
+            "wrapped": base64.b64encode(wrapped).decode(),
+        }
+        return Stanza(kind=KIND, name=self.name, values=values)
+
+    def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
+        """Returns the data key, or None where another passphrase wrapped it."""
+        cost = Cost.parse(dict(stanza.values)) if stanza.kind == KIND else None
+        salt = decoded(stanza.values.get("salt", ""), _SALT_BYTES)
+        wrapped = decoded(stanza.values.get("wrapped", ""), _WRAPPED_BYTES)
+        if cost is None or salt is None or wrapped is None:
+            return None
+        try:
+            return SecretBytes(AESGCM(self._key(salt, cost)).decrypt(_NONCE, wrapped, context))
+        except InvalidTag:
+            return None
+
+    def _key(self, salt: bytes, cost: Cost) -> bytes:
+        kdf = Argon2id(
+            salt=salt, length=KEY_BYTES, iterations=cost.passes, lanes=cost.lanes, memory_cost=cost.memory_kib
+        )
+        return kdf.derive(self.secret.reveal())
+
+
+def passphrase(text: str, *, is_new: bool) -> Passphrase:
+    """Returns what somebody typed as a passphrase.
+
+    Raises:
+        UsageError: A new one is short.
+    """
+    plain = unicodedata.normalize("NFC", text)
+    if is_new and len(plain) < LEAST_CHARS:
+        raise UsageError(f"a passphrase of {len(plain)} characters is soon guessed: take {LEAST_CHARS} or more")
+    return Passphrase(SecretBytes(plain.encode()))

@@ -1,0 +1,106 @@
+"""Who sealed it: Ed25519 over the digests of a sealed file.
+
+    gamekeeper/sealed-signature@1
+    <SHA-256 of the header, hexadecimal>
+    <BLAKE3 of the encrypted index>
+    <BLAKE3 of the list of the chunks' BLAKE3 digests>
+
+Digests, not tags: see docs/decisions/0009. Nobody needs a key to check them.
+"""
+
+import hashlib
+from pathlib import Path
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.recipients.keypairs import pem_blocks, require_private, write_pems
+from gamekeeper.sealing.secret import SecretBytes
+
+FORMAT = "gamekeeper/sealed-signature@1"
+
+
+def digest(data: memoryview | bytes | bytearray) -> bytes:
+    """Returns the BLAKE3 digest, 32 bytes."""
+    return blake3(data).digest()
+
+
+def header_digest(header: bytes) -> bytes:
+    """Returns what stands for a header: SHA-256 of its text, 32 bytes."""
+    return hashlib.sha256(header).digest()
+
+
+def signed_text(header: bytes, index: bytes, digests: bytes) -> bytes:
+    """Returns what is signed.
+
+    Args:
+        header: Its text.
+        index: Encrypted.
+        digests: Of the chunks, 32 bytes each, one behind another.
+    """
+    return f"{FORMAT}\n{header_digest(header).hex()}\n{digest(index).hex()}\n{digest(digests).hex()}\n".encode()
+
+
+def is_signed(signer: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether the holder of an Ed25519 key, 32 bytes, signed a text."""
+    try:
+        Ed25519PublicKey.from_public_bytes(signer).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
+    """Reads a key that signs, Ed25519 in PEM.
+
+    Raises:
+        InputError: It is none, or others can read it.
+    """
+    blocks = pem_blocks(path)
+    require_private(path)
+    try:
+        key = load_pem_private_key(blocks[0] + b"\n", password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise input_error(
+            path, "no key that signs", "another key", "Ed25519 in PEM", "gamekeeper keypair --signing NAME.pem"
+        )
+    return key
+
+
+def read_signer(path: Path) -> bytes:
+    """Reads the public key of who signs, Ed25519 in PEM; returns its 32 bytes.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        key = load_pem_public_key(pem_blocks(path)[0] + b"\n")
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise input_error(path, "no public key of a signer", "another key", "Ed25519 in PEM")
+    return key.public_bytes_raw()
+
+
+def write_signing_pair(path: Path) -> tuple[Path, str]:
+    """Makes a key that signs, and writes it as `write_pems` does.
+
+    Returns:
+        Where the public half lies, and the key in hexadecimal.
+    """
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return write_pems(path, SecretBytes(private), public), key.public_key().public_bytes_raw().hex()
