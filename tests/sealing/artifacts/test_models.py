@@ -1,0 +1,189 @@
+"""Models are read as they lie on disk; pickles and damaged files are refused before anything is sealed."""
+
+import io
+import json
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gamekeeper.errors import InputError
+from gamekeeper.sealing.artifacts import read_model
+from gamekeeper.sealing.contents import LieError
+from sealing.builders import message, onnx_bytes, onnx_tensor, safetensors_bytes, some_tensors, write_model
+
+VALUES = np.arange(6, dtype=np.float32)
+
+
+def torch_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02.")
+        archive.writestr("archive/data/0", bytes(100))
+    return buffer.getvalue()
+
+
+def object_array() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+PICKLES = {
+    "model.pkl": pickle.dumps({"w": [1.0]}),
+    "renamed.json": pickle.dumps([1], protocol=4),
+    "old.pt": b"cbuiltins\nlist\n.",
+    "model.bin": torch_zip(),
+    "model.ckpt": torch_zip(),
+    "model.joblib": b"anything",
+    "weights.npy": object_array(),
+    "model.pkl.gz": b"\x1f\x8b\x08rest",
+}
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_pickle_is_refused_and_the_message_says_why(tmp_path: Path, name: str) -> None:
+    """By what is in it, whatever it is called."""
+    (tmp_path / name).write_bytes(PICKLES[name])
+    with pytest.raises(InputError, match="would run the code that is in it") as refused:
+        read_model(tmp_path / name)
+    assert "safetensors.torch.save_file" in str(refused.value)
+
+
+def test_all_pickles_of_a_folder_are_named(tmp_path: Path) -> None:
+    """One message, not one a try."""
+    write_model(tmp_path / "good.safetensors")
+    for name, content in PICKLES.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as refused:
+        read_model(tmp_path)
+    assert len(refused.value.faults) == len(PICKLES)
+
+
+def test_numbers_that_only_look_like_a_pickle_pass(tmp_path: Path) -> None:
+    """A safetensors file whose header has 0x0280 bytes begins as a pickle of protocol 2 does."""
+    for pad in range(2000):
+        content = safetensors_bytes(some_tensors(), {"pad": "x" * pad})
+        if content[:2] == b"\x80\x02":
+            break
+    assert content[:2] == b"\x80\x02"
+    (tmp_path / "m.safetensors").write_bytes(content)
+    assert len(read_model(tmp_path / "m.safetensors").contents.tensors()) == 5
+
+
+def header_bytes(header: object, data: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(**change: object) -> dict[str, object]:
+    return {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | change}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (struct.pack("<Q", 4 << 30) + b"{" + bytes(100), "a header of 4,294,967,296 bytes"),
+        (struct.pack("<Q", 0), "a header of 0 bytes"),
+        (b"", "a header of 0 bytes"),
+        (struct.pack("<Q", 10) + b"{not json}", "no list of tensors"),
+        (header_bytes([]), "no list of tensors"),
+        (header_bytes({"w": 5}), "no list of tensors"),
+        (header_bytes(entry(), bytes(7)), "beyond its end"),
+        (header_bytes(entry(), bytes(9)), "do not fill the file"),
+        (header_bytes(entry(data_offsets=[0, 4]), bytes(4)), "length and shape"),
+        (header_bytes(entry(data_offsets=[8, 0]), bytes(8)), "no place"),
+        (header_bytes(entry(data_offsets=[0.0, 8]), bytes(8)), "no place"),
+        (header_bytes(entry(shape=[-2]), bytes(8)), "no place"),
+        (header_bytes(entry(more=1), bytes(8)), "no place"),
+        (header_bytes(entry(dtype="F99"), bytes(8)), "which is not known"),
+        (header_bytes(entry() | {"v": entry()["w"]}, bytes(8)), "begins before"),
+    ],
+)
+def test_damaged_safetensors_are_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    """Cut short, lengths that lie, tensors over each other."""
+    (tmp_path / "m.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_model(tmp_path / "m.safetensors")
+
+
+def test_onnx_initializers_are_found(tmp_path: Path) -> None:
+    """In the file and beside it; two names for the same bytes are one place, and the second waits for the file."""
+    place = {"location": "./w.bin", "offset": "4", "length": "24"}
+    content = onnx_bytes(
+        onnx_tensor("in", VALUES), onnx_tensor("out", VALUES, place), onnx_tensor("tied", VALUES, place)
+    )
+    (tmp_path / "m.onnx").write_bytes(content)
+    (tmp_path / "w.bin").write_bytes(bytes(28))
+    contents = read_model(tmp_path / "m.onnx").contents
+    assert [one.path for one in contents.members] == ["m.onnx", "w.bin"]
+    inside, outside = contents.members[0].tensors, contents.members[1].tensors
+    assert content[inside[0].begin :][: inside[0].length] == VALUES.tobytes()
+    assert [(one.name, one.begin, one.shape) for one in outside] == [("out", len(content) + 4, (6,))]
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ({"location": "../w.bin"}, "outside of the model's folder"),
+        ({"location": "/etc/passwd"}, "outside of the model's folder"),
+        ({"location": "gone.bin", "length": "24"}, "which is not there"),
+    ],
+)
+def test_onnx_tensors_elsewhere_are_refused(tmp_path: Path, place: dict[str, str], says: str) -> None:
+    """A model must not bring files of the machine along, nor be sealed without its numbers."""
+    (tmp_path / "m.onnx").write_bytes(onnx_bytes(onnx_tensor("w", VALUES, place)))
+    with pytest.raises(InputError, match=says):
+        read_model(tmp_path / "m.onnx")
+
+
+def test_messages_in_messages_without_end_are_refused(tmp_path: Path) -> None:
+    """Subgraphs in subgraphs must not take the stack."""
+    graph = message((2, "g"))
+    for _ in range(300):
+        graph = message((1, message((5, message((6, graph))))))
+    (tmp_path / "m.onnx").write_bytes(message((1, 8), (7, graph)))
+    with pytest.raises(InputError, match="more than 100 deep"):
+        read_model(tmp_path / "m.onnx")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mutated_models_are_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """Never another error, of either format."""
+    name = data.draw(st.sampled_from(["m.onnx", "m.safetensors"]))
+    content = bytearray(onnx_bytes(onnx_tensor("w", VALUES)) if name == "m.onnx" else safetensors_bytes(some_tensors()))
+    for at in data.draw(st.lists(st.integers(0, min(len(content), 400) - 1), min_size=1, max_size=6)):
+        content[at] = data.draw(st.integers(0, 255))
+    (tmp_path / name).write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        assert read_model(tmp_path / name).contents.members
+    except InputError as refused:
+        assert refused.faults
+    except LieError as leaked:  # pragma: no cover
+        raise AssertionError("an error without a place") from leaked
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    """Nothing there, an empty folder, text, a link that leads nowhere, a pipe."""
+    (tmp_path / "text.txt").write_text("hello")
+    for path in (tmp_path / "none", tmp_path / "text.txt", tmp_path):
+        with pytest.raises(InputError):
+            read_model(path)
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / "odd").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match="a name that cannot be sealed"):
+        read_model(tmp_path)
+
+
+def test_version_control_is_not_sealed(tmp_path: Path) -> None:
+    """A repository holds old versions of what is sealed."""
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("secret")
+    assert [one.path for one in read_model(tmp_path).contents.members] == ["m.safetensors"]

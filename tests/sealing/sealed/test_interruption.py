@@ -1,0 +1,220 @@
+"""Nothing that looks finished is left by a full disk, a broken one, an interrupt or a killed process."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from gamekeeper.errors import InputError, UsageError
+from gamekeeper.sealing import open_sealed, rewrap, seal, verify_sealed
+from gamekeeper.sealing.recipients import PrivateKey
+from gamekeeper.sealing.sealed import SealedFile
+from gamekeeper.sealing.sealed.layout import HEADER_BLOCK_BYTES
+from sealing.builders import big_model, cheap_passphrase, write_model
+
+
+@pytest.fixture(params=[True, False], ids=["nameless", "hidden"])
+def kinds_of_files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With files that have no name, and where the file system knows none."""
+    if not request.param:
+        monkeypatch.delattr(os, "O_TMPFILE")
+
+
+@pytest.mark.usefixtures("kinds_of_files")
+@pytest.mark.parametrize("fails_at", [1, 2, 4])
+def test_full_disk_leaves_nothing(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    """Neither of a seal nor of an opening, wherever the disk gets full; the message says so."""
+    seal(big_model(tmp_path / "m", 3), tmp_path / "s", to=[key.public_key()])
+    before, write, calls = sorted(tmp_path.iterdir()), os.pwrite, [0]
+
+    def full(*arguments: object) -> int:
+        calls[0] += 1
+        if calls[0] >= fails_at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        seal(tmp_path / "m", tmp_path / "new", to=[key.public_key()])
+    calls[0] = 0
+    with pytest.raises(InputError, match="the disk is full"):
+        open_sealed(tmp_path / "s", tmp_path / "new", identities=[key])
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_disk_without_room_is_seen_before_the_work(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour of work is not begun that cannot be finished."""
+    monkeypatch.setattr(os, "statvfs", lambda _: namedtuple("S", "f_bavail f_frsize")(1, 4096))
+    with pytest.raises(InputError, match="4,096 bytes free"):
+        seal(write_model(tmp_path / "m"), tmp_path / "s", to=[key.public_key()])
+
+
+@pytest.mark.usefixtures("kinds_of_files")
+def test_interrupt_leaves_nothing(tmp_path: Path, key: PrivateKey) -> None:
+    """A hand on the keyboard in the middle of it."""
+    model = big_model(tmp_path / "m", 3)
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    for workers in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            seal(model, tmp_path / "s", to=[key.public_key()], workers=workers, progress=interrupt)
+    assert [one.name for one in tmp_path.iterdir()] == ["m"]
+
+
+SEALING = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from sealing.builders import cheap_passphrase
+from gamekeeper.sealing import open_sealed, seal
+def told(done, total):
+    print(done, flush=True)
+if sys.argv[4] == "seal":
+    seal(Path(sys.argv[1]), Path(sys.argv[2]), to=[cheap_passphrase()], workers=1, progress=told)
+else:
+    open_sealed(Path(sys.argv[1]), Path(sys.argv[2]), identities=[cheap_passphrase()], workers=1, progress=told)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["seal", "open"])
+def test_killed_process_leaves_nothing(tmp_path: Path, what: str) -> None:
+    """`kill -9` in the middle: neither half a sealed file nor plaintext is in the folder."""
+    model = tmp_path / "m"
+    big_model(model, 60)
+    if what == "open":
+        seal(model, tmp_path / "s", to=[cheap_passphrase()])
+    source, before = tmp_path / ("m" if what == "seal" else "s"), sorted(tmp_path.iterdir())
+    tests = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SEALING, str(source), str(tmp_path / "new"), str(tests), what], stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    for _ in range(5):
+        process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_rewrap_moves_no_data(four_chunks: Path, tmp_path: Path, key: PrivateKey) -> None:
+    """All but the key slots stays as it was, and the signature with it."""
+    path, new = tmp_path / "f", PrivateKey.generate()
+    shutil.copy(four_chunks, path)
+    with SealedFile(path) as sealed:
+        header = sealed.header
+    rewrap(path, identities=[key], add=[new.public_key()], remove=[key.public_key().name])
+    before, after = four_chunks.read_bytes(), path.read_bytes()
+    assert before[:HEADER_BLOCK_BYTES] == after[:HEADER_BLOCK_BYTES]
+    assert before[header.index_at :] == after[header.index_at :]
+    assert verify_sealed(path, identities=[new]).generation == 2
+    with pytest.raises(Exception, match="no key that was given opens it"):
+        verify_sealed(path, identities=[key])
+
+
+def test_removed_keys_are_wiped_from_the_file(sealed: Path, key: PrivateKey) -> None:
+    """The old slot is overwritten: what was wrapped for who left is gone from this copy."""
+    phrase = cheap_passphrase()
+    rewrap(sealed, identities=[key], add=[phrase])
+    wrapped = key.public_key().name.encode()
+    assert wrapped in sealed.read_bytes()
+    rewrap(sealed, identities=[phrase], remove=[key.public_key().name[:20]])
+    assert wrapped not in sealed.read_bytes()
+
+
+def test_rewrap_needs_a_name_that_fits_and_leaves_somebody(sealed: Path, key: PrivateKey) -> None:
+    """A typing error must not lock everybody out."""
+    before = sealed.read_bytes()
+    for add, remove, message in (
+        ([], ["bob"], "names no recipients"),
+        ([], [key.public_key().name], "nobody could open it any more"),
+        ([cheap_passphrase(), cheap_passphrase()], [], "the same recipient twice"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            rewrap(sealed, identities=[key], add=add, remove=remove)
+    assert sealed.read_bytes() == before
+
+
+def test_recipient_who_is_added_again_is_wrapped_anew(sealed: Path, key: PrivateKey) -> None:
+    """A changed passphrase replaces the one of the same name."""
+    rewrap(sealed, identities=[key], add=[cheap_passphrase("the first passphrase")])
+    rewrap(sealed, identities=[key], add=[cheap_passphrase("the second passphrase")])
+    assert verify_sealed(sealed, identities=[cheap_passphrase("the second passphrase")])
+    with pytest.raises(Exception, match="no key that was given opens it"):
+        verify_sealed(sealed, identities=[cheap_passphrase("the first passphrase")])
+
+
+@pytest.mark.parametrize("written", [0, 10, 40, 600, 1500, None])
+def test_interrupted_rewrap_leaves_a_file_that_opens(
+    sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, written: int | None
+) -> None:
+    """The machine stops after so many bytes of the new slot, or between the two writes."""
+    new, write, slots = PrivateKey.generate(), os.pwrite, [0]
+
+    def stopped(file: int, data: memoryview, at: int) -> int:
+        slots[0] += 1
+        if slots[0] == 1 and written is not None:
+            write(file, data[:written], at)
+        if slots[0] == 1 and written is None:
+            return write(file, data, at)
+        raise OSError(errno.EIO, "stopped")
+
+    monkeypatch.setattr(os, "pwrite", stopped)
+    with pytest.raises(InputError, match="stopped"):
+        rewrap(sealed, identities=[key], add=[new.public_key()], remove=[key.public_key().name])
+    monkeypatch.undo()
+    opens, other = (new, key) if written is None else (key, new)
+    assert open_sealed(sealed, sealed.with_name("back"), identities=[opens])
+    with pytest.raises(Exception, match="no key that was given opens it"):
+        open_sealed(sealed, sealed.with_name("back2"), identities=[other])
+    rewrap(sealed, identities=[opens], add=[cheap_passphrase()])
+    assert verify_sealed(sealed, identities=[opens]), "the next rewrap clears what was left"
+
+
+def test_two_rewraps_wait_for_each_other(sealed: Path, key: PrivateKey) -> None:
+    """Whoever comes second adds to what the first has written."""
+    from threading import Thread
+
+    names = [f"phrase {number}" for number in range(6)]
+    threads = [
+        Thread(target=rewrap, args=(sealed,), kwargs={"identities": [key], "add": [cheap_passphrase(name=name)]})
+        for name in names
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    with SealedFile(sealed) as file:
+        assert {one.name for one in file.slot.stanzas} == {key.public_key().name, *names}
+
+
+@pytest.mark.slow
+def test_memory_is_constant(tmp_path: Path) -> None:
+    """A gigabyte and a half goes through less than 250 MB of memory, both ways."""
+    program = SEALING.replace("print(done, flush=True)", "pass")
+    program += "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    header = b'{"w":{"dtype":"U8","shape":[1500000000],"data_offsets":[0,1500000000]}}'
+    with (tmp_path / "m.safetensors").open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + 1_500_000_000)
+    tests = str(Path(__file__).parents[2])
+    for what, source, out in (("seal", "m.safetensors", "s"), ("open", "s", "back")):
+        call = [sys.executable, "-c", program, str(tmp_path / source), str(tmp_path / out), tests, what]
+        peak_kib = int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+        assert peak_kib < 250_000
+    (tmp_path / "s").unlink()
+    (tmp_path / "back").unlink()

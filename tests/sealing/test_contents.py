@@ -1,0 +1,102 @@
+"""An index is read as a stranger's word."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamekeeper.sealing.contents import Contents, LieError, Member, Tensor, is_safe_path, read_contents
+
+GOOD = {
+    "format": "gamekeeper/contents@1",
+    "members": [["a.safetensors", "safetensors", 100], ["b/c.json", "file", 7]],
+    "tensors": [[0, "w", "F32", [2, 5], 10, 40], [0, "v", "I64", [], 50, 8]],
+}
+
+
+def read(fields: object, length: int = 107) -> Contents:
+    return read_contents(orjson.dumps(fields), length)
+
+
+def test_an_index_is_read_as_it_was_written() -> None:
+    """Places become places in the payload."""
+    contents = read(GOOD)
+    assert contents.members[1] == Member(path="b/c.json", kind="file", begin=100, length=7)
+    assert contents.tensors()["w"] == Tensor(name="w", dtype="F32", shape=(2, 5), begin=10, length=40)
+    assert read_contents(contents.text(), 107) == contents
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": "other"}, "no gamekeeper/contents@1"),
+        ({"members": [], "tensors": []}, "do not fill"),
+        ({"members": [["a", "safetensors", 106]]}, "beyond its end|do not fill"),
+        ({"members": [["a", "safetensors", 100], ["a", "file", 7]]}, "two files of one name"),
+        ({"members": [["/etc/passwd", "file", 107]], "tensors": []}, "a file named"),
+        ({"members": [["../x", "file", 107]], "tensors": []}, "a file named"),
+        ({"members": [["a", "program", 107]], "tensors": []}, "a file of kind"),
+        ({"members": [["a", "file", -1], ["b", "file", 108]], "tensors": []}, "a file of -1"),
+        ({"members": [["a", "file", 107.0]], "tensors": []}, "a file of"),
+        ({"members": [["a", "file"]]}, "no index"),
+        ({"members": 5}, "no index"),
+        ({"tensors": [[0, "w", "F32", [2, 5], 10, 41]]}, "length and shape"),
+        ({"tensors": [[0, "w", "F32", [2, 5], 61, 40]]}, "beyond its end"),
+        ({"tensors": [[0, "w", "F32", [2, 5], -1, 40]]}, "numbers"),
+        ({"tensors": [[0, "w", "F32", [2, -5], 10, 40]]}, "numbers"),
+        ({"tensors": [[0, "w", "F32", [1 << 62, 1 << 62], 10, 40]]}, "length and shape"),
+        ({"tensors": [[0, "w", "F32", [True, 10], 10, 40]]}, "numbers"),
+        ({"tensors": [[0, "w", "F32", [1] * 65, 10, 4]]}, "numbers"),
+        ({"tensors": [[0, "w", "F9", [2], 10, 8]]}, "of type"),
+        ({"tensors": [[2, "w", "F32", [2], 10, 8]]}, "of file 2"),
+        ({"tensors": [[-1, "w", "F32", [2], 10, 8]]}, "of file -1"),
+        ({"tensors": [[0, 5, "F32", [2], 10, 8]]}, "of type"),
+        ({"tensors": [[0, "w", "F32", [2], 10, 8], [0, "w", "F32", [2], 18, 8]]}, "twice"),
+        ({"tensors": [[0, "w", "F32", [2], 10, 8], [0, "v", "F32", [2], 12, 8]]}, "begins before"),
+        ({"tensors": None}, "no index"),
+    ],
+)
+def test_an_index_that_cannot_be_is_refused(change: dict[str, object], says: str) -> None:
+    """Files that leave their folder or do not fill the payload; tensors out of place, over each other, out of shape."""
+    with pytest.raises(LieError, match=says):
+        read(GOOD | change)
+
+
+@given(st.binary(max_size=60) | st.recursive(st.none() | st.text(), st.lists).map(orjson.dumps))
+def test_any_bytes_are_read_or_refused(text: bytes) -> None:
+    """Never another error."""
+    with pytest.raises(LieError):
+        read_contents(text, 107)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".",
+        "..",
+        "/a",
+        "a/",
+        "a//b",
+        "a/../b",
+        "a/./b",
+        "a\\b",
+        "C:a",
+        "a\0b",
+        "a\nb",
+        "a\x1bb",
+        "b.",
+        "b ",
+        "x" * 2000,
+        "a*",
+    ],
+)
+def test_paths_that_lead_elsewhere_are_not_safe(path: str) -> None:
+    """On this system or on another, or on somebody's terminal."""
+    assert not is_safe_path(path)
+
+
+@pytest.mark.parametrize("path", ["a", "model-00001-of-00002.safetensors", "onnx/model.onnx", ".hidden", "ä b.json"])
+def test_plain_paths_are_safe(path: str) -> None:
+    """Also hidden ones, with spaces, in any script."""
+    assert is_safe_path(path)
