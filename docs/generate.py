@@ -24,6 +24,7 @@ from gamekeeper._cli import (
     keys,
     list_,
     replay,
+    sign,
     simulate,
     verify,
 )
@@ -32,7 +33,7 @@ from gamekeeper.signals import CARDS, Card
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
-VERBS = (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_)
+VERBS = (hunt, explain, guard, replay, audit, sign, simulate, demo, demo_live, list_)
 GROUPS = (keys, decisions, verify)
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
@@ -51,7 +52,7 @@ def cli_page() -> str:
         "| code | means |",
         "|---|---|",
         "| 0 | done; nothing above threshold (or `--exit-zero`) |",
-        "| 1 | done; `hunt` found campaigns |",
+        "| 1 | done; `hunt` found campaigns, or what `verify` checked does not hold |",
         "| 2 | wrong usage: unknown option, family, encoder, campaign or account; a folder that is not replaced |",
         "| 3 | input missing, empty or unreadable |",
         "| 4 | a fault of gamekeeper's own |",

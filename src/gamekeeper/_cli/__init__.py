@@ -19,6 +19,7 @@ from gamekeeper._cli import (
     keys,
     list_,
     replay,
+    sign,
     simulate,
     verify,
 )
@@ -32,7 +33,7 @@ app = typer.Typer(
     help="Finds, slows and proves the theft of AI models through their API.",
     epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
 )
-for verb in (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_):
+for verb in (hunt, explain, guard, replay, audit, sign, simulate, demo, demo_live, list_):
     app.command(name=verb.NAME)(verb.run)
 for group in (keys, decisions, verify):
     app.add_typer(group.app, name=group.NAME)

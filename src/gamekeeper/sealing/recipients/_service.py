@@ -13,12 +13,12 @@ from gamekeeper.errors import InputError
 from gamekeeper.sealing.faults import input_error
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 from gamekeeper.sealing.secret import SecretBytes
+from gamekeeper.sealing.shown import shown
 
 MAX_WRAPPED_BYTES = 6144  # what AWS KMS returns at most; the others stay far below
 MAX_VALUE_CHARACTERS = 4 * (MAX_WRAPPED_BYTES + 2) // 3 + 1
 CONTEXT_BYTES = range(16, 257)
 TIMEOUT_S = 10
-_QUOTED_CHARACTERS = 300
 MIN_SCRUBBED_CHARACTERS = 4  # shorter ones would be found in every other word
 OTHER_FILE = "it was wrapped with another key or for another file, or was changed"
 
@@ -31,7 +31,7 @@ def key_name(text: str, kind: str, form: re.Pattern[str], expected: str) -> str:
     """
     prefix, _, name = text.partition(":")
     if prefix != kind or not form.fullmatch(name):
-        raise input_error("recipient", f"no key of the kind {kind}", quoted(text), expected)
+        raise input_error("recipient", f"no key of the kind {kind}", shown(text), expected)
     return name
 
 
@@ -43,7 +43,7 @@ def stanza_text(stanza: Stanza, name: str, form: re.Pattern[str], expected: str)
     """
     value: object = stanza.values.get(name)
     if not isinstance(value, str) or len(value) > MAX_VALUE_CHARACTERS or not form.fullmatch(value):
-        found = "nothing" if value is None else quoted(str(value)[:_QUOTED_CHARACTERS])
+        found = "nothing" if value is None else shown(str(value))
         raise input_error(where(stanza), f'"{name}" cannot be read', found, expected, "take the file from its source")
     return value
 
@@ -59,7 +59,7 @@ def stanza_bytes(stanza: Stanza, name: str, lengths: range) -> bytes:
     try:
         value = b64decode(text, validate=True)
     except binascii.Error:
-        raise input_error(where(stanza), f'"{name}" is no base64', quoted(text), expected) from None
+        raise input_error(where(stanza), f'"{name}" is no base64', shown(text), expected) from None
     if len(value) not in lengths:
         raise input_error(where(stanza), f'"{name}" has another length', f"{len(value)} bytes", expected)
     return value
@@ -86,7 +86,7 @@ def service_error(
     service: str, problem: str, fault: object, expected: str, try_: str, secrets: Iterable[str] = ()
 ) -> InputError:
     """Returns the error of a key service, with the text of its library, from which the secrets are taken out."""
-    return input_error(service, problem, quoted(scrubbed(str(fault), secrets)), expected, try_)
+    return input_error(service, problem, shown(scrubbed(str(fault), secrets)), expected, try_)
 
 
 def scrubbed(text: str, secrets: Iterable[str]) -> str:
@@ -97,16 +97,9 @@ def scrubbed(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def quoted(text: str) -> str:
-    """Returns the text in one short line of which no character can steer a terminal."""
-    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
-    line = "".join(one if one.isprintable() else "?" for one in line)
-    return line if len(line) <= _QUOTED_CHARACTERS else f"{line[:_QUOTED_CHARACTERS]}..."
-
-
 def where(stanza: Stanza) -> str:
     """Returns how an error calls a stanza."""
-    return f"stanza {quoted(stanza.name)}"
+    return f"stanza {shown(stanza.name)}"
 
 
 def base64_text(value: bytes) -> str:

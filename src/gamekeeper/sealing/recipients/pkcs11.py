@@ -31,7 +31,6 @@ from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 from gamekeeper.sealing.recipients._service import (
     OTHER_FILE,
     base64_text,
-    quoted,
     require_context,
     require_data_key,
     service_error,
@@ -39,6 +38,7 @@ from gamekeeper.sealing.recipients._service import (
     stanza_text,
 )
 from gamekeeper.sealing.secret import SecretBytes
+from gamekeeper.sealing.shown import shown
 
 KIND = "pkcs11"
 MODULE, PIN, TOKEN = "GAMEKEEPER_PKCS11_MODULE", "GAMEKEEPER_PKCS11_PIN", "GAMEKEEPER_PKCS11_TOKEN"
@@ -143,7 +143,7 @@ def parse(text: str) -> Pkcs11Recipient:
     try:
         uri = urlsplit(text)
     except ValueError:
-        raise input_error("recipient", "no PKCS#11 URI", quoted(text), _EXPECTED) from None
+        raise input_error("recipient", "no PKCS#11 URI", shown(text), _EXPECTED) from None
     if uri.scheme != KIND or uri.netloc or uri.fragment:
         raise input_error("recipient", "no PKCS#11 URI", _shown(text), _EXPECTED)
     path, query = _attributes(uri.path, ";", _PATH), _attributes(uri.query, "&", _QUERY)
@@ -174,14 +174,14 @@ def _attributes(text: str, separator: str, known: set[str]) -> dict[str, str]:
         name, _, value = attribute.partition("=")
         if name not in known or name in found:
             try_ = "put the PIN into a file and name it with pin-source" if name.startswith("pin") else ""
-            raise input_error("recipient", "an attribute of the URI is not taken", quoted(name), _EXPECTED, try_)
+            raise input_error("recipient", "an attribute of the URI is not taken", shown(name), _EXPECTED, try_)
         found[name] = unquote(value)  # what is no UTF-8 becomes U+FFFD, and names no token
     return found
 
 
 def _shown(text: str) -> str:
     """A URI without its query, where a PIN may stand."""
-    return quoted(text.partition("?")[0])
+    return shown(text.partition("?")[0])
 
 
 def _run(key: Pkcs11Key, operation: str, value: bytes, nonce: bytes, context: bytes) -> bytes:
@@ -233,7 +233,7 @@ def _only(found: list[Any], key: Pkcs11Key, what: str) -> Any:
 def _module(key: Pkcs11Key) -> str:
     module = key.module or os.environ.get(MODULE, "")
     if not Path(module).is_absolute() or not Path(module).is_file():
-        found = quoted(module) if module else "nothing"
+        found = shown(module) if module else "nothing"
         raise input_error(MODULE, "no PKCS#11 module", found, "the whole path of a library, or module-path in the URI")
     return module
 
