@@ -28,6 +28,7 @@ from tests.sealing.provenance.signing import (
 from gamekeeper.errors import InputError
 from gamekeeper.sealing.faults import SealError
 from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity, sign_model, verify_model
+from gamekeeper.sealing.provenance._tree import Tree
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("model_signing")
@@ -379,9 +380,24 @@ def test_nothing_is_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -
 
     add(model)
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match="No space"):
         signed(model)
-    assert signature.read_bytes() == before
+    assert signature.read_bytes() == before and not list(model.parent.glob("*.new"))
+
+
+def test_rest_of_a_process_that_died_is_not_signed(model: Path) -> None:
+    """It would be gone as soon as it is signed."""
+    (model / "model.sig.new").write_bytes(b"half of it")
+    sign_model(model, model / "model.sig", model.parent / "key.pem")
+    assert verify_model(model, model / "model.sig", by_key(model)).files == 3
+
+
+def test_file_that_vanishes_meanwhile_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's signature is doubted for it."""
+    signature = signed(model)
+    tree = Tree(files=[model / "config.json", model / "gone.bin"])
+    monkeypatch.setattr("gamekeeper.sealing.provenance.verify.tree_of", lambda *_: tree)
+    assert "the model cannot be read" in unreadable(model, signature)
 
 
 def test_empty_model_is_not_signed(tmp_path: Path) -> None:

@@ -36,8 +36,10 @@ class StrictHashing:
         files: Returns the files; called once the signature is known to hold.
     """
 
+    manifest: Any
+
     def __init__(self, config: Any, files: Callable[[], Collection[Path]]) -> None:
-        self.manifest: Any = None
+        self.is_asked, self.manifest = False, None
         self._config, self._files = config, files
 
     def add_ignored_paths(self, **_: object) -> None:
@@ -45,6 +47,7 @@ class StrictHashing:
 
     def hash(self, model_path: Path, **_: object) -> Any:
         """Returns the manifest of the files."""
+        self.is_asked = True
         self.manifest = self._config.hash(model_path, files_to_hash=self._files())
         return self.manifest
 

@@ -1,6 +1,7 @@
 """Signs a model with a key: ECDSA over the SHA-256 of each of its files, in OpenSSF's format."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,6 +45,7 @@ def sign_model(
     """
     model = model.resolve()
     left_out = paths_in(model, ignored) | place_in(model, signature)
+    _discard_unfinished(signature)  # in the model it would be signed, and then be gone
     tree = tree_of(model, left_out)
     if tree.faults:
         raise InputError(tree.faults)
@@ -52,7 +54,7 @@ def sign_model(
     config = _config(private_key, certificate, chain)
     hashing = library().hashing.Config().set_ignored_paths(paths=sorted(left_out), ignore_git_paths=False)
     config.set_hashing_config(StrictHashing(hashing, lambda: tree.files))
-    replace_whole(signature, _signed(config, model), mode=0o644)
+    _write(signature, _signed(config, model))
     return len(tree.files)
 
 
@@ -79,3 +81,18 @@ def _signed(config: Any, model: Path) -> bytes:
             return made.read_bytes()
     except (OSError, ValueError) as fault:
         raise input_error(model, "the model cannot be signed", shown(str(fault)), "files that do not change") from None
+
+
+def _write(signature: Path, content: bytes) -> None:
+    try:
+        replace_whole(signature, content, mode=0o644)
+    except OSError as fault:
+        _discard_unfinished(signature)
+        found = fault.strerror or str(fault)
+        raise input_error(signature, "the signature cannot be written", found, "a folder with room in it") from None
+
+
+def _discard_unfinished(signature: Path) -> None:
+    """Removes what `replace_whole` leaves when the disk is full or the process dies."""
+    with suppress(OSError):
+        signature.with_name(f"{signature.name}.new").unlink(missing_ok=True)

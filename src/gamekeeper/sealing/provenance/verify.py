@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gamekeeper.errors import Fault, InputError
-from gamekeeper.sealing.faults import SealError, seal_error
+from gamekeeper.sealing.faults import SealError, input_error, seal_error
 from gamekeeper.sealing.provenance._bundle import Statement, no_bundle, read_bundle
 from gamekeeper.sealing.provenance._library import StrictHashing, library, quiet
 from gamekeeper.sealing.provenance._tree import Tree, paths_in, place_in, tree_of
@@ -71,8 +71,10 @@ def verify_model(model: Path, signature: Path, signer: Signer, *, ignored: Colle
     hashing = StrictHashing(_hashing(statement), files)
     config.set_hashing_config(hashing)
     fault = _fault_of(config, model, content)
-    if hashing.manifest is None:
+    if not hashing.is_asked:
         raise _unproved(signature, fault)
+    if hashing.manifest is None:
+        raise input_error(model, "the model cannot be read", shown(str(fault)), "files that stay while they are read")
     actual = _digests(hashing.manifest)
     differing = _differing(model, statement, actual, tree)
     faults = [*tree.faults, *(_difference(model, path, statement, actual) for path in differing[:MAX_FAULTS])]
