@@ -13,32 +13,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from policy_page import policy_page
 from typer.models import ArgumentInfo
 
-from gamekeeper._cli import (
-    audit,
-    decisions,
-    demo,
-    demo_live,
-    explain,
-    guard,
-    hunt,
-    inspect_,
-    keypair,
-    keys,
-    list_,
-    open_,
-    replay,
-    rewrap,
-    seal,
-    simulate,
-    verify,
-)
+from gamekeeper._cli import GROUPS, VERBS
 from gamekeeper.report.words import FAMILIES
 from gamekeeper.signals import CARDS, Card
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
-VERBS = (hunt, explain, guard, replay, audit, seal, open_, rewrap, inspect_, keypair, simulate, demo, demo_live, list_)
-GROUPS = (keys, decisions, verify)
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
@@ -56,7 +36,7 @@ def cli_page() -> str:
         "| code | means |",
         "|---|---|",
         "| 0 | done; nothing above threshold (or `--exit-zero`) |",
-        "| 1 | done; `hunt` found campaigns |",
+        "| 1 | done; `hunt` found campaigns, or what `verify` checked does not hold |",
         "| 2 | wrong usage: unknown option, family, encoder, campaign or account; a folder that is not replaced |",
         "| 3 | input missing, empty or unreadable |",
         "| 4 | a fault of gamekeeper's own |",

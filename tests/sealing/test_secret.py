@@ -13,6 +13,7 @@ import pytest
 import gamekeeper.sealing
 from gamekeeper.sealing import SealError, load_sealed, seal
 from gamekeeper.sealing.recipients import Passphrase, PrivateKey
+from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.secret import SecretBytes, is_same
 from sealing.builders import CHEAP, write_model
 
@@ -50,14 +51,16 @@ def test_traceback_with_all_locals_shows_no_secret(tmp_path: Path) -> None:
 
     out = tmp_path / "s"
     seal(write_model(tmp_path / "m"), out, to=[phrase, key.public_key()], entropy=draw)
+    with SealedFile(out) as sealed:
+        at = sealed.header.index_at
     content = bytearray(out.read_bytes())
-    content[-1] ^= 1
+    content[at] ^= 1
     out.write_bytes(content)
     with pytest.raises(SealError) as failed:
-        load_sealed(out, keys=[key]).numpy()
+        load_sealed(out, keys=[phrase, key])
     frames = traceback.TracebackException.from_exception(failed.value, capture_locals=True).stack
     shown = str([frame.locals for frame in frames if frame.filename != __file__])
-    assert "keys = " in shown or "'keys'" in shown, "the frames that hold keys are among them"
+    assert "Subkeys(" in shown, "the frames that hold keys are among them"
     for secret in (drawn[0], VALUE, key.x25519.private_bytes_raw()):
         for form in (secret.hex(), base64.b64encode(secret).decode(), repr(secret)[2:-1]):
             assert form not in shown
@@ -70,7 +73,7 @@ def test_comparison_is_of_values() -> None:
 
 def test_tags_and_digests_are_compared_in_constant_time_everywhere() -> None:
     """No `==` on anything named like one, in the whole room."""
-    named = re.compile(r"(^|\b|_)(mac|tag|commitment|secret|digest|pin|token|passphrase)s?\b", re.IGNORECASE)
+    named = re.compile(r"(^|\b|_)(mac|tag|commitment|digest|pin|passphrase|signature)s?\b", re.IGNORECASE)
     constants = re.compile(r"_BYTES\b")
     found = []
     for path in sorted(Path(gamekeeper.sealing.__file__).parent.rglob("*.py")):

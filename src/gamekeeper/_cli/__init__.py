@@ -24,6 +24,7 @@ from gamekeeper._cli import (
     replay,
     rewrap,
     seal,
+    sign,
     simulate,
     verify,
 )
@@ -37,10 +38,27 @@ app = typer.Typer(
     help="Finds, slows and proves the theft of AI models through their API.",
     epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
 )
-_VERBS = (hunt, explain, guard, replay, audit, seal, open_, rewrap, inspect_, keypair, simulate, demo, demo_live, list_)
-for verb in _VERBS:
+VERBS = (
+    hunt,
+    explain,
+    guard,
+    replay,
+    audit,
+    seal,
+    open_,
+    rewrap,
+    inspect_,
+    sign,
+    keypair,
+    simulate,
+    demo,
+    demo_live,
+    list_,
+)
+GROUPS = (verify, keys, decisions)
+for verb in VERBS:
     app.command(name=verb.NAME)(verb.run)
-for group in (keys, decisions, verify):
+for group in GROUPS:
     app.add_typer(group.app, name=group.NAME)
 
 

@@ -1,4 +1,4 @@
-"""`gamekeeper verify`: check what was written to be checked by others; one noun a kind of thing."""
+"""`gamekeeper verify casebook`: every entry and signature of a casebook."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,20 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gamekeeper.casebook import CasebookError, EntryProof, Verified
+    from gamekeeper.casebook import EntryProof, Verified
 
-NAME = "verify"
 _SCHEMA = "gamekeeper/verify-casebook@1"
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Check what was written to be checked by others.",
-    epilog="Example: gamekeeper verify casebook found/casebook --public-key key.pub.pem",
-)
 
-
-@app.command("casebook")
 def run(
     folder: Annotated[Path, typer.Argument(help="Folder of the casebook.")],
     public_key: Annotated[
@@ -50,6 +41,7 @@ def run(
     """
     import orjson
 
+    from gamekeeper._cli.verify._failure import failure
     from gamekeeper.casebook import CasebookError, prove_entry, read_head, verify_casebook
 
     try:
@@ -62,7 +54,7 @@ def run(
         )
     except CasebookError as error:
         if json and not quiet:
-            print(orjson.dumps(_failure(error), option=orjson.OPT_INDENT_2).decode())
+            print(orjson.dumps(failure(_SCHEMA, error.faults), option=orjson.OPT_INDENT_2).decode())
         raise
     proof = None if entry is None else prove_entry(folder, entry)
     if json and not quiet:
@@ -99,12 +91,6 @@ def _document(verified: "Verified", proof: "EntryProof | None") -> dict[str, Any
         "stamps": [{"name": one.name, "size": one.size, "time": one.time} for one in verified.stamps],
     }
     return document | ({"entry": proof.document()} if proof else {})
-
-
-def _failure(error: "CasebookError") -> dict[str, Any]:
-    names = ("where", "problem", "found", "expected", "try_", "count")
-    faults = [{name.rstrip("_"): getattr(fault, name) for name in names} for fault in error.faults]
-    return {"schema": _SCHEMA, "holds": False, "faults": faults}
 
 
 def _summary(folder: Path, verified: "Verified") -> list[str]:

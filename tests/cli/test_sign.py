@@ -1,0 +1,104 @@
+"""`gamekeeper sign` and `gamekeeper verify model`, for every exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.sealing.provenance.signing import make_certificate, make_key, make_model
+
+pytestmark = pytest.mark.extra
+pytest.importorskip("model_signing")
+pytest.importorskip("OpenSSL")
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "gamekeeper", *map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a model, a key and a signature."""
+    make_key(tmp_path)
+    make_model(tmp_path)
+    done = run("sign", tmp_path / "model", "--key", tmp_path / "key.pem", "--out", tmp_path / "model.sig")
+    assert done.returncode == 0 and done.stdout == "" and "3 files" in done.stderr
+    return tmp_path
+
+
+def verify(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    by = words or ("--public-key", folder / "key.pub.pem")
+    return run("verify", "model", folder / "model", "--signature", folder / "model.sig", *by)
+
+
+def test_model_that_holds_exits_0(folder: Path) -> None:
+    """As text and as JSON."""
+    done = verify(folder)
+    assert done.returncode == 0 and "holds" in done.stdout and "3, all signed" in done.stdout
+    document = json.loads(verify(folder, "--public-key", folder / "key.pub.pem", "--json").stdout)
+    assert document == {
+        "schema": "gamekeeper/verify-model@1",
+        "holds": True,
+        "name": "model",
+        "files": 3,
+        "left_out": [],
+        "old_format": False,
+    }
+
+
+def test_model_that_differs_exits_1(folder: Path) -> None:
+    """Each file is named, on standard error and in the document."""
+    (folder / "model" / "weights.bin").write_bytes(b"other")
+    (folder / "model" / "added.py").write_text("import os")
+    done = verify(folder, "--public-key", folder / "key.pub.pem", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 1 and document["holds"] is False
+    assert [(Path(one["where"]).name, one["problem"]) for one in document["faults"]] == [
+        ("added.py", "the file is not signed"),
+        ("weights.bin", "the file was changed"),
+    ]
+    assert "weights.bin" in done.stderr and "Traceback" not in done.stderr
+    assert verify(folder, "--public-key", folder / "key.pub.pem", "--quiet").stdout == ""
+
+
+def test_wrong_words_exit_2(folder: Path) -> None:
+    """No signer, two signers, half an identity, a chain without a certificate."""
+    for words in (
+        ["--json"],
+        ["--public-key", folder / "key.pub.pem", "--root", folder / "key.pub.pem"],
+        ["--identity", "somebody@example.org"],
+        ["--public-key", folder / "key.pub.pem", "--issuer", "https://example.org"],
+    ):
+        assert verify(folder, *words).returncode == 2
+    words = ["--key", folder / "key.pem", "--out", folder / "x.sig", "--chain", folder / "ca.pem"]
+    assert run("sign", folder / "model", *words).returncode == 2
+
+
+def test_what_cannot_be_read_exits_3(folder: Path) -> None:
+    """Signature, key, model."""
+    assert verify(folder, "--public-key", folder / "none.pem").returncode == 3
+    (folder / "model.sig").write_text("{}")
+    assert verify(folder).returncode == 3
+    done = run("sign", folder / "none", "--key", folder / "key.pem", "--out", folder / "x.sig")
+    assert done.returncode == 3 and "Traceback" not in done.stderr and not (folder / "x.sig").exists()
+
+
+def test_certificates_and_paths_left_out(folder: Path) -> None:
+    """The other options, as JSON."""
+    ca, key = make_key(folder, "ca"), make_key(folder)
+    make_certificate(folder / "ca.crt.pem", ca, ("ca", ca), "ca", is_ca=True)
+    make_certificate(folder / "key.crt.pem", key, ("ca", ca), "signer", is_ca=False)
+    (folder / "model" / ".cache").write_bytes(b"x")
+    words = ["--key", folder / "key.pem", "--certificate", folder / "key.crt.pem", "--chain", folder / "ca.crt.pem"]
+    out = folder / "model.sig"
+    done = run("sign", folder / "model", *words, "--ignore", ".cache", "--out", out, "--json", "--quiet")
+    assert json.loads(done.stdout) == {
+        "schema": "gamekeeper/sign@1",
+        "model": str(folder / "model"),
+        "files": 3,
+        "signature": str(out),
+    }
+    assert done.stderr == ""
+    assert verify(folder, "--root", folder / "ca.crt.pem", "--ignore", ".cache").returncode == 0
+    assert verify(folder, "--root", folder / "ca.crt.pem").returncode == 1

@@ -1,0 +1,523 @@
+import json
+import os
+import shutil
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from tests.sealing.provenance.signing import (
+    library,
+    make_certificate,
+    make_key,
+    make_model,
+    old_statement,
+    payload_of,
+    write_bundle,
+)
+
+from gamekeeper.errors import InputError
+from gamekeeper.sealing.faults import SealError
+from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity, sign_model, verify_model
+from gamekeeper.sealing.provenance._tree import Tree
+
+pytestmark = pytest.mark.extra
+pytest.importorskip("model_signing")
+pytest.importorskip("OpenSSL")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model, and a key pair beside it."""
+    make_key(tmp_path)
+    return make_model(tmp_path)
+
+
+def signed(model: Path, **options: Any) -> Path:
+    signature = model.parent / "model.sig"
+    sign_model(model, signature, model.parent / "key.pem", **options)
+    return signature
+
+
+def by_key(model: Path, name: str = "key") -> PublicKey:
+    return PublicKey(model.parent / f"{name}.pub.pem")
+
+
+def told(model: Path, signature: Path, signer: Any = None, **options: Any) -> list[tuple[str, str]]:
+    """What does not hold: each problem, and the last part of where it is."""
+    with pytest.raises(SealError) as caught:
+        verify_model(model, signature, signer or by_key(model), **options)
+    return [(fault.problem, Path(fault.where).name) for fault in caught.value.faults]
+
+
+def unreadable(model: Path, signature: Path, signer: Any = None) -> str:
+    with pytest.raises(InputError) as caught:
+        verify_model(model, signature, signer or by_key(model))
+    return str(caught.value)
+
+
+def their_verdict(model: Path, signature: Path, *options: str) -> int:
+    key = model.parent / "key.pub.pem"
+    return library("verify", "key", model, "--signature", signature, "--public_key", key, *options).returncode
+
+
+def signed_by_them(model: Path, *options: str | Path) -> Path:
+    signature = model.parent / "theirs.sig"
+    key = model.parent / "key.pem"
+    done = library("sign", "key", model, "--signature", signature, "--private_key", key, *options)
+    assert done.returncode == 0, done.stderr
+    return signature
+
+
+def change(model: Path) -> None:
+    (model / "weights.bin").write_bytes(b"other")
+
+
+def rename(model: Path) -> None:
+    (model / "weights.bin").rename(model / "heavier.bin")
+
+
+def remove(model: Path) -> None:
+    (model / "layers" / "head.bin").unlink()
+    (model / "layers" / "tail.bin").write_bytes(b"tail")
+
+
+def add(model: Path) -> None:
+    (model / "layers" / "tail.bin").write_bytes(b"tail")
+
+
+def swap(model: Path) -> None:
+    (model / "weights.bin").rename(model / "w")
+    (model / "config.json").rename(model / "weights.bin")
+    (model / "w").rename(model / "config.json")
+
+
+CHANGES: list[tuple[Callable[[Path], None], list[tuple[str, str]]]] = [
+    (change, [("the file was changed", "weights.bin")]),
+    (rename, [("the file is not signed", "heavier.bin"), ("the file is missing", "weights.bin")]),
+    (remove, [("the file is missing", "head.bin"), ("the file is not signed", "tail.bin")]),
+    (add, [("the file is not signed", "tail.bin")]),
+    (swap, [("the file was changed", "config.json"), ("the file was changed", "weights.bin")]),
+]
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
+def test_signed_model_verifies(model: Path, curve: ec.EllipticCurve) -> None:
+    """By its public key, under another name too; all its files count."""
+    make_key(model.parent, curve=curve)
+    signature = signed(model)
+    verified = verify_model(model, signature, by_key(model))
+    assert (verified.name, verified.files, verified.left_out, verified.is_old) == ("model", 3, (), False)
+    moved = model.rename(model.parent / "renamed")
+    assert verify_model(moved, signature, by_key(moved)).files == 3
+
+
+@pytest.mark.parametrize(("spoil", "faults"), CHANGES)
+def test_what_differs_is_listed(model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]) -> None:
+    """File by file."""
+    signature = signed(model)
+    spoil(model)
+    assert told(model, signature) == faults
+
+
+@pytest.mark.parametrize(("spoil", "faults"), CHANGES)
+def test_library_agrees_on_what_we_sign(
+    model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]
+) -> None:
+    """Its command line takes the signature, and refuses it after each change."""
+    signature = signed(model)
+    assert their_verdict(model, signature) == 0
+    spoil(model)
+    assert their_verdict(model, signature) != 0
+
+
+@pytest.mark.parametrize(("spoil", "faults"), CHANGES)
+def test_we_agree_on_what_the_library_signs(
+    model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]
+) -> None:
+    """Its command line has signed."""
+    signature = signed_by_them(model)
+    assert verify_model(model, signature, by_key(model)).files == 3
+    spoil(model)
+    assert told(model, signature) == faults
+
+
+def test_single_file_verifies_both_ways(model: Path) -> None:
+    """A file is a model too, under any name."""
+    file = model.parent / "one.bin"
+    file.write_bytes(b"weights")
+    ours, theirs = signed(file), signed_by_them(file)
+    assert their_verdict(file, ours) == 0
+    for signature in (ours, theirs):
+        file.write_bytes(b"weights")
+        assert verify_model(file, signature, by_key(file)).files == 1
+        file.write_bytes(b"others")
+        assert told(file, signature) == [("the file was changed", "one.bin")]
+
+
+def test_signature_in_the_folder_verifies_both_ways(model: Path) -> None:
+    """It cannot sign itself, and says so."""
+    ours = model / "model.sig"
+    sign_model(model, ours, model.parent / "key.pem")
+    assert payload_of(ours)["predicate"]["serialization"]["ignore_paths"] == ["model.sig"]
+    assert their_verdict(model, ours) == 0
+    assert verify_model(model, ours, by_key(model)).left_out == ("model.sig",)
+    ours.unlink()
+    theirs = signed_by_them(model).rename(model / "theirs.sig")
+    assert verify_model(model, theirs, by_key(model)).files == 3
+
+
+def test_signature_kept_elsewhere_does_not_excuse_a_file_of_its_name(model: Path) -> None:
+    """The name that the signature leaves out is no place to hide a file."""
+    sign_model(model, model / "model.sig", model.parent / "key.pem")
+    kept = shutil.copy(model / "model.sig", model.parent / "kept.sig")
+    (model / "model.sig").write_text("import os")
+    assert told(model, Path(kept)) == [("the file is not signed", "model.sig")]
+
+
+def test_what_the_library_leaves_out_for_git_is_not_passed_over(model: Path) -> None:
+    """Its default ignores git's files when it signs and when it verifies."""
+    signature = signed_by_them(model)
+    (model / ".git" / "hooks").mkdir(parents=True)
+    (model / ".git" / "hooks" / "post-checkout").write_text("#!/bin/sh")
+    (model / ".gitattributes").write_text("* text")
+    assert their_verdict(model, signature) == 0
+    names = [("the file is not signed", "post-checkout"), ("the file is not signed", ".gitattributes")]
+    assert told(model, signature) == names
+    assert verify_model(model, signature, by_key(model), ignored=[".git", ".gitattributes"]).files == 3
+
+
+def test_git_files_that_we_sign_want_an_option_of_the_library(model: Path) -> None:
+    """They are signed like all others."""
+    (model / ".gitattributes").write_text("* text")
+    signature = signed(model)
+    assert their_verdict(model, signature) != 0
+    assert their_verdict(model, signature, "--no-ignore-git-paths") == 0
+
+
+def test_what_the_signer_left_out_is_told(model: Path) -> None:
+    """And taken only if the caller leaves it out too."""
+    (model / "cache").mkdir()
+    (model / "cache" / "x.bin").write_bytes(b"x")
+    signature = signed_by_them(model, "--ignore-paths", model / "cache")
+    with pytest.raises(SealError, match="the signer left it out"):
+        verify_model(model, signature, by_key(model))
+    assert verify_model(model, signature, by_key(model), ignored=["cache"]).files == 3
+    ours = signed(model, ignored=["cache"])
+    assert their_verdict(model, ours) == 0
+    assert told(model, ours) == [("the file is not signed", "x.bin")]
+
+
+def test_leaving_out_what_is_signed_excuses_nothing(model: Path) -> None:
+    """It counts as missing."""
+    assert told(model, signed(model), ignored=["weights.bin"]) == [("the file is missing", "weights.bin")]
+
+
+@pytest.mark.parametrize("path", ["/etc", "../x", ".", "a/../../b"])
+def test_path_out_of_the_model_is_no_path_to_leave_out(model: Path, path: str) -> None:
+    """When signing and when verifying."""
+    signature = signed(model)
+    with pytest.raises(InputError, match="does not lead into the model"):
+        signed(model, ignored=[path])
+    with pytest.raises(InputError, match="does not lead into the model"):
+        verify_model(model, signature, by_key(model), ignored=[path])
+
+
+def make_link(model: Path) -> None:
+    (model / "link.bin").symlink_to(model / "weights.bin")
+
+
+def make_linked_folder(model: Path) -> None:
+    (model / "elsewhere").symlink_to(model.parent, target_is_directory=True)
+
+
+def make_empty_folder(model: Path) -> None:
+    (model / "empty").mkdir()
+
+
+def make_pipe(model: Path) -> None:
+    os.mkfifo(model / "pipe")
+
+
+def make_odd_name(model: Path) -> None:
+    (model / "\x1b[31m.bin").write_bytes(b"x")
+
+
+@pytest.mark.parametrize("spoil", [make_link, make_linked_folder, make_empty_folder, make_pipe, make_odd_name])
+def test_what_a_signature_cannot_hold_is_refused(model: Path, spoil: Callable[[Path], None]) -> None:
+    """Neither signed nor passed over; the library sees no empty folders."""
+    signature = signed(model)
+    before = signature.read_bytes()
+    spoil(model)
+    with pytest.raises(SealError, match="a signature cannot hold this") as caught:
+        verify_model(model, signature, by_key(model))
+    assert "\x1b" not in str(caught.value)
+    with pytest.raises(InputError, match="a signature cannot hold this"):
+        signed(model)
+    assert signature.read_bytes() == before
+
+
+def test_wrong_key_is_refused(model: Path) -> None:
+    """Whatever the model holds."""
+    make_key(model.parent, "other")
+    assert told(model, signed(model), by_key(model, "other")) == [("the signature does not hold", "model.sig")]
+
+
+def test_signature_of_another_model_is_refused(model: Path) -> None:
+    """It holds, but for other files."""
+    other = make_model(model.parent / "b")
+    make_key(other.parent)
+    change(other)
+    shutil.copy(model.parent / "key.pub.pem", other.parent)
+    assert told(other, signed(model)) == [("the file was changed", "weights.bin")]
+
+
+def test_changed_statement_is_refused(model: Path) -> None:
+    """The files in it are those of the model, but nobody has signed that."""
+    signature = signed(model)
+    bundle = json.loads(signature.read_text())
+    statement = payload_of(signature)
+    change(model)
+    statement["predicate"]["resources"] = [
+        one for one in statement["predicate"]["resources"] if one["name"] != "weights.bin"
+    ]
+    (model / "weights.bin").unlink()
+    bundle["dsseEnvelope"]["payload"] = b64encode(json.dumps(statement).encode()).decode()
+    signature.write_text(json.dumps(bundle))
+    assert told(model, signature) == [("the signature does not hold", "model.sig")]
+
+
+def test_truncated_signature_cannot_be_read(model: Path) -> None:
+    """At any length."""
+    signature = signed(model)
+    content = signature.read_bytes()
+    for length in (0, 1, len(content) // 2, len(content) - 1):
+        signature.write_bytes(content[:length])
+        assert "no signature of a model" in unreadable(model, signature)
+
+
+@pytest.mark.parametrize("content", [
+    b"[]", b"null", b"{}", b'{"dsseEnvelope": 5}', b'{"dsseEnvelope": {"payload": "%"}}', b"[" * 99_999, b"\xff",
+    b'{"dsseEnvelope": {"payload": "e30="}}', b'{"a": 1, "a": 2}',
+])  # fmt: skip
+def test_file_that_is_no_signature_cannot_be_read(model: Path, content: bytes) -> None:
+    """Neither as JSON nor as a bundle."""
+    (model.parent / "x.sig").write_bytes(content)
+    assert "no signature of a model" in unreadable(model, model.parent / "x.sig")
+
+
+@pytest.mark.parametrize("path", ["mediaType", "verificationMaterial", "dsseEnvelope.signatures"])
+def test_bundle_with_a_part_missing_holds_nothing(model: Path, path: str) -> None:
+    """Read or not, it verifies nothing."""
+    signature = signed(model)
+    bundle = json.loads(signature.read_text())
+    *folders, name = path.split(".")
+    part = bundle
+    for folder in folders:
+        part = part[folder]
+    del part[name]
+    signature.write_text(json.dumps(bundle))
+    with pytest.raises((InputError, SealError)):
+        verify_model(model, signature, by_key(model))
+
+
+def test_endless_signature_is_not_read(model: Path) -> None:
+    """4 GB of nothing; a pipe without a writer; a folder."""
+    with (model.parent / "x.sig").open("wb") as file:
+        file.truncate(4 << 30)
+    assert "too long" in unreadable(model, model.parent / "x.sig")
+    os.mkfifo(model.parent / "pipe.sig")
+    assert "no regular file" in unreadable(model, model.parent / "pipe.sig")
+    assert "cannot be read" in unreadable(model, model)
+
+
+def test_missing_files_are_told(model: Path) -> None:
+    """Signature, key, model."""
+    signature = signed(model)
+    assert "no.sig" in unreadable(model, model.parent / "no.sig")
+    assert "no.pem" in unreadable(model, signature, PublicKey(model.parent / "no.pem"))
+    assert "the model cannot be read" in unreadable(model.parent / "no", signature, by_key(model))
+
+
+def test_key_of_another_kind_is_told(model: Path) -> None:
+    """RSA, a private key, something else."""
+    signature = signed(model)
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    public, private = model.parent / "rsa.pub.pem", model.parent / "rsa.pem"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    for path in (public, private, model / "config.json"):
+        assert "nobody to verify by" in unreadable(model, signature, PublicKey(path))
+        with pytest.raises(InputError, match="nothing to sign with"):
+            sign_model(model, model.parent / "x.sig", path)
+    assert not (model.parent / "x.sig").exists()
+
+
+def test_key_with_a_password_is_told(model: Path) -> None:
+    """The password is asked for nowhere."""
+    key, path = ec.generate_private_key(ec.SECP256R1()), model.parent / "locked.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password")))
+    with pytest.raises(InputError, match="without a password"):
+        sign_model(model, model.parent / "x.sig", path)
+
+
+def test_nothing_is_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is full, the earlier signature stays."""
+    signature = signed(model)
+    before = signature.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    add(model)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="No space"):
+        signed(model)
+    assert signature.read_bytes() == before and not list(model.parent.glob("*.new"))
+
+
+def test_rest_of_a_process_that_died_is_not_signed(model: Path) -> None:
+    """It would be gone as soon as it is signed."""
+    (model / "model.sig.new").write_bytes(b"half of it")
+    sign_model(model, model / "model.sig", model.parent / "key.pem")
+    assert verify_model(model, model / "model.sig", by_key(model)).files == 3
+
+
+def test_file_that_vanishes_meanwhile_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's signature is doubted for it."""
+    signature = signed(model)
+    tree = Tree(files=[model / "config.json", model / "gone.bin"])
+    monkeypatch.setattr("gamekeeper.sealing.provenance.verify.tree_of", lambda *_: tree)
+    assert "the model cannot be read" in unreadable(model, signature)
+
+
+def test_empty_model_is_not_signed(tmp_path: Path) -> None:
+    """A signature over nothing would hold for nothing."""
+    make_key(tmp_path)
+    (tmp_path / "model").mkdir()
+    with pytest.raises(InputError, match="there is nothing to sign"):
+        signed(tmp_path / "model")
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_signature_of_an_older_version_verifies(model: Path, capsys: pytest.CaptureFixture[str], is_old: bool) -> None:
+    """Of 0.2, and of 1.0 without a word on the key; the library's warning does not get between results."""
+    key, signature = make_key(model.parent), model.parent / "old.sig"
+    write_bundle(signature, key, old_statement(model), is_old=is_old)
+    assert verify_model(model, signature, by_key(model)).is_old
+    assert capsys.readouterr().out == ""
+    change(model)
+    assert told(model, signature) == [("the file was changed", "weights.bin")]
+
+
+def test_signed_statement_of_another_kind_is_refused(model: Path) -> None:
+    """Signed by the right key, for another purpose, or with a name twice."""
+    key, signature = make_key(model.parent), model.parent / "x.sig"
+    statement = old_statement(model)
+    write_bundle(signature, key, statement | {"predicateType": "https://slsa.dev/provenance/v1"}, is_old=False)
+    assert "a statement of the type" in unreadable(model, signature)
+    write_bundle(signature, key, statement | {"_type": "https://in-toto.io/Statement/v9"}, is_old=False)
+    assert told(model, signature) == [("the signature does not hold", "x.sig")]
+    write_bundle(signature, key, statement | {"subject": statement["subject"] * 2}, is_old=False)
+    assert "stands in it twice" in unreadable(model, signature)
+    write_bundle(signature, key, statement | {"subject": []}, is_old=False)
+    assert "it signs no file" in unreadable(model, signature)
+
+
+def test_signature_by_shards_verifies(model: Path) -> None:
+    """As others make them; a changed shard names its file, and an empty file, which has none, is not passed over."""
+    from model_signing import hashing, signing
+
+    signature = model.parent / "shards.sig"
+    shards = hashing.Config().use_shard_serialization(shard_size=1_024)
+    config = signing.Config().use_elliptic_key_signer(private_key=model.parent / "key.pem")
+    config.set_hashing_config(shards).sign(model, signature)
+    assert verify_model(model, signature, by_key(model)).files == 3
+    with (model / "weights.bin").open("r+b") as file:
+        file.seek(5_000)
+        file.write(b"?")
+    (model / "__init__.py").touch()
+    assert told(model, signature) == [
+        ("the file is not signed", "__init__.py"),
+        ("the file was changed", "weights.bin"),
+    ]
+
+
+@pytest.mark.parametrize("algorithm", ["blake2", "blake3"])
+def test_other_digests_verify(model: Path, algorithm: Any) -> None:
+    """As others make them."""
+    from model_signing import hashing, signing
+
+    signature = model.parent / "x.sig"
+    config = signing.Config().use_elliptic_key_signer(private_key=model.parent / "key.pem")
+    config.set_hashing_config(hashing.Config().use_file_serialization(hashing_algorithm=algorithm))
+    config.sign(model, signature)
+    assert verify_model(model, signature, by_key(model)).files == 3
+    change(model)
+    assert told(model, signature) == [("the file was changed", "weights.bin")]
+
+
+@pytest.fixture
+def certified(model: Path) -> dict[str, Path]:
+    """A root, a signer's certificate under it, and a root of somebody else."""
+    folder = model.parent
+    ca, other, key = make_key(folder, "ca"), make_key(folder, "other-ca"), make_key(folder)
+    paths = {name: folder / f"{name}.crt.pem" for name in ("ca", "other-ca", "key")}
+    make_certificate(paths["ca"], ca, ("ca", ca), "ca", is_ca=True)
+    make_certificate(paths["other-ca"], other, ("other-ca", other), "other-ca", is_ca=True)
+    make_certificate(paths["key"], key, ("ca", ca), "signer", is_ca=False)
+    return paths
+
+
+def test_certificate_verifies_by_its_root(model: Path, certified: dict[str, Path]) -> None:
+    """And by no other."""
+    signature = signed(model, certificate=certified["key"], chain=[certified["ca"]])
+    assert verify_model(model, signature, Certificates((certified["ca"],))).files == 3
+    assert told(model, signature, Certificates((certified["other-ca"],))) == [
+        ("the signature does not hold", "model.sig")
+    ]
+    assert told(model, signature, by_key(model)) == [("the signature does not hold", "model.sig")]
+    change(model)
+    assert told(model, signature, Certificates((certified["ca"],))) == [("the file was changed", "weights.bin")]
+
+
+def test_library_takes_our_certificates(model: Path, certified: dict[str, Path]) -> None:
+    """Its command line, with the same root."""
+    signature = signed(model, certificate=certified["key"], chain=[certified["ca"]])
+    words = ["verify", "certificate", model, "--signature", signature, "--certificate_chain"]
+    assert library(*words, certified["ca"]).returncode == 0
+    assert library(*words, certified["other-ca"]).returncode != 0
+
+
+def test_certificate_of_another_key_is_not_signed_with(model: Path, certified: dict[str, Path]) -> None:
+    """It would verify nowhere."""
+    with pytest.raises(InputError, match="nothing to sign with"):
+        signed(model, certificate=certified["ca"])
+
+
+def test_no_root_is_no_signer() -> None:
+    """The library would take those of the web."""
+    with pytest.raises(ValueError, match="root"):
+        Certificates(())
+
+
+def test_sigstore_out_of_reach_is_told(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Offline nobody can be verified by identity."""
+    home = tmp_path_factory.mktemp("home")
+    for name, value in {"HOME": home, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home}.items():
+        monkeypatch.setenv(name, str(value))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    signer = SigstoreIdentity("somebody@example.org", "https://accounts.google.com")
+    assert "a network in which Sigstore can be reached" in unreadable(model, signed(model), signer)

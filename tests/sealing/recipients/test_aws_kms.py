@@ -1,0 +1,225 @@
+import json
+import logging
+import socket
+import threading
+import traceback
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from gamekeeper.errors import InputError
+from gamekeeper.sealing.recipients import Stanza
+from gamekeeper.sealing.recipients.aws_kms import AwsKmsIdentity, identity_from_environment, parse
+from gamekeeper.sealing.secret import SecretBytes
+
+pytestmark = pytest.mark.extra
+pytest.importorskip("boto3")
+pytest.importorskip("moto")
+
+SECRET = "an-access-key-that-nobody-may-read"
+DATA_KEY, CONTEXT, OTHER = SecretBytes(bytes(range(32))), b"c" * 16, b"d" * 16
+ARN = "arn:aws:kms:eu-central-1:123456789012:key/6a1f0b1e-8d0b-4b4e-9d5c-0b9f6d5f0a11"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Moto's server on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    nothing = tmp_path_factory.mktemp("aws") / "none"
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIATEST",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_CONFIG_FILE": str(nothing),
+        "AWS_SHARED_CREDENTIALS_FILE": str(nothing),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def kms(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of the server to which the environment leads."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", server)
+    return boto3.session.Session().client("kms")
+
+
+def make_key(kms: Any, **options: str) -> str:
+    return str(kms.create_key(**options)["KeyMetadata"]["Arn"])
+
+
+@contextmanager
+def answering(status: int, document: dict[str, Any]) -> Iterator[str]:
+    """A server that always answers the same: moto does not refuse keys that are disabled."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            content = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def told(stanza: Stanza, context: bytes = CONTEXT, identity: AwsKmsIdentity | None = None) -> str:
+    """What the error says; neither it nor its traceback holds credentials or the key."""
+    with pytest.raises(InputError) as caught:
+        (identity or AwsKmsIdentity()).unwrap(stanza, context)
+    text = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert SECRET not in text and b64encode(DATA_KEY.reveal()).decode()[:40] not in text
+    return str(caught.value)
+
+
+def stanza_for(arn: str = ARN) -> Stanza:
+    return Stanza(kind="awskms", name=f"awskms:{arn}", values={"key": arn, "wrapped": b64encode(b"w" * 99).decode()})
+
+
+def changed(stanza: Stanza, **values: str) -> Stanza:
+    return replace(stanza, values={**stanza.values, **values})
+
+
+def test_wrapped_key_unwraps(kms: Any) -> None:
+    """Named by ARN, id or alias, and by an identity without keys."""
+    arn = make_key(kms)
+    kms.create_alias(AliasName="alias/models", TargetKeyId=arn)
+    for name in (arn, arn.rpartition("/")[2], "alias/models"):
+        stanza = parse(f"awskms:{name}").wrap(DATA_KEY, CONTEXT)
+        assert stanza.name == f"awskms:{name}" and stanza.values["key"] == arn
+        assert identity_from_environment().unwrap(stanza, CONTEXT) == DATA_KEY
+        assert identity_from_environment(f"awskms:{name}").unwrap(stanza, CONTEXT) == DATA_KEY
+        assert identity_from_environment(f"awskms:{arn}").unwrap(stanza, CONTEXT) == DATA_KEY
+
+
+def test_another_context_is_refused(kms: Any) -> None:
+    """A wrapped key cannot be moved into another file."""
+    stanza = parse(f"awskms:{make_key(kms)}").wrap(DATA_KEY, CONTEXT)
+    assert "the data key does not unwrap" in told(stanza, OTHER)
+
+
+def test_another_key_is_refused(kms: Any) -> None:
+    """`KeyId` is sent: KMS would else take the key that the wrapped bytes name."""
+    stanza = parse(f"awskms:{make_key(kms)}").wrap(DATA_KEY, CONTEXT)
+    assert "no permission for this key" in told(changed(stanza, key=make_key(kms)))
+
+
+def test_file_does_not_choose_the_key(kms: Any) -> None:
+    """An identity with keys sends its own name for the key, whatever the stanza calls itself."""
+    mine, theirs = make_key(kms), make_key(kms)
+    stanza = parse(f"awskms:{theirs}").wrap(DATA_KEY, CONTEXT)
+    assert AwsKmsIdentity((mine,)).unwrap(stanza, CONTEXT) is None
+    lying = replace(stanza, name=f"awskms:{mine}")
+    assert "no permission for this key" in told(lying, identity=AwsKmsIdentity((mine,)))
+
+
+def test_stanza_of_another_kind_is_for_somebody_else() -> None:
+    """Nothing is asked."""
+    assert AwsKmsIdentity().unwrap(replace(stanza_for(), kind="vault"), CONTEXT) is None
+
+
+def test_unknown_key_is_told(kms: Any) -> None:
+    """At wrapping."""
+    with pytest.raises(InputError, match="the key is unknown"):
+        parse("awskms:alias/nothing").wrap(DATA_KEY, CONTEXT)
+
+
+def test_data_of_another_length_is_no_data_key(kms: Any) -> None:
+    """Somebody may have encrypted something else with the same context."""
+    stanza = parse(f"awskms:{make_key(kms)}").wrap(SecretBytes(b"short"), CONTEXT)
+    assert "no data key" in told(stanza)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("DisabledException", "the key is disabled"),
+        ("KMSInvalidStateException", "cannot be used in its state"),
+        ("AccessDeniedException", "no permission for this key"),
+        ("IncorrectKeyException", "does not unwrap"),
+        ("UnrecognizedClientException", "it refuses"),
+    ],
+)
+def test_refusal_is_told(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
+    """With the words of KMS."""
+    with answering(400, {"__type": code, "message": "because of \x1b[31mthat"}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", address)
+        text = told(stanza_for())
+    assert words in text and "because of" in text and code in text and "\x1b" not in text
+
+
+def test_service_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the address that was tried."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://127.0.0.1:{free.getsockname()[1]}")
+        assert "it cannot be reached" in told(stanza_for())
+
+
+def test_missing_credentials_and_region_are_told(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent without them."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", server)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "credentials" in told(stanza_for())
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert "region" in told(stanza_for())
+
+
+@pytest.mark.parametrize("values", [
+    {"key": "alias/models"}, {"key": "http://127.0.0.1:1/"}, {"key": ""}, {"key": ARN + "\n"}, {"key": ARN + "/x"},
+    {"key": "arn:aws:s3:::bucket"}, {"wrapped": ""}, {"wrapped": "%%%%"}, {"wrapped": "AAA"},
+    {"wrapped": "A" * 9_000}, {"wrapped": b64encode(bytes(6_145)).decode()},
+])  # fmt: skip
+def test_mangled_stanza_never_leaves_the_machine(values: dict[str, str]) -> None:
+    """No address is in the environment: what would be sent would be told as out of reach."""
+    assert '"key"' in (text := told(changed(stanza_for(), **values))) or '"wrapped"' in text
+
+
+@pytest.mark.parametrize("text", ["awskms:", "kms:a", "awskms:a/b", "awskms:alias/", "awskms:a b", "vault:a/b",
+    "awskms:https://x"])  # fmt: skip
+def test_text_that_names_no_key_is_refused(text: str) -> None:
+    """And the error shows what one looks like."""
+    with pytest.raises(InputError, match="awskms:alias/models"):
+        parse(text)
+
+
+def test_no_log_holds_the_key(kms: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Botocore logs bodies at level DEBUG, which a program may have set for all."""
+    caplog.set_level(logging.DEBUG)
+    stanza = parse(f"awskms:{make_key(kms)}").wrap(DATA_KEY, CONTEXT)
+    caplog.clear()
+    parse(f"awskms:{stanza.values['key']}").wrap(DATA_KEY, CONTEXT)
+    AwsKmsIdentity().unwrap(stanza, CONTEXT)
+    assert b64encode(DATA_KEY.reveal()).decode() not in caplog.text and SECRET not in caplog.text
+    assert str(DATA_KEY.reveal()) not in caplog.text
