@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.sealing.provenance.signing import make_certificate, make_key, make_model
+
+from sealing.provenance.signing import make_certificate, make_key, make_model
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("model_signing")

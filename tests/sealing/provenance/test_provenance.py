@@ -15,7 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from tests.sealing.provenance.signing import (
+
+from gamekeeper.errors import InputError
+from gamekeeper.sealing.faults import SealError
+from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity, sign_model, verify_model
+from gamekeeper.sealing.provenance._tree import Tree
+from sealing.provenance.signing import (
     library,
     make_certificate,
     make_key,
@@ -24,11 +29,6 @@ from tests.sealing.provenance.signing import (
     payload_of,
     write_bundle,
 )
-
-from gamekeeper.errors import InputError
-from gamekeeper.sealing.faults import SealError
-from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity, sign_model, verify_model
-from gamekeeper.sealing.provenance._tree import Tree
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("model_signing")

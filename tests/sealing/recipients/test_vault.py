@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.sealing.recipients.transit import Key, Transit, served
 
 from gamekeeper.errors import InputError
 from gamekeeper.sealing.recipients import Stanza
 from gamekeeper.sealing.recipients.vault import VaultIdentity, identity_from_environment, parse
 from gamekeeper.sealing.secret import SecretBytes
+from sealing.recipients.transit import Key, Transit, served
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("hvac")
