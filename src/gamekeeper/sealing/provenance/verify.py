@@ -56,27 +56,27 @@ def verify_model(model: Path, signature: Path, signer: Signer, *, ignored: Colle
         InputError: Model, signature or key cannot be read.
         MissingExtraError: The extra "provenance" is not installed.
     """
-    model = model.resolve()
-    left_out = paths_in(model, ignored) | place_in(model, signature)
+    root = model.resolve()
+    left_out = paths_in(root, ignored) | place_in(root, signature)
     config = library().verifying.Config()
     content, statement = read_bundle(signature)
     use_verifier(config, signer)
     tree = Tree()
 
     def files() -> list[Path]:
-        found = tree_of(model, left_out)
+        found = tree_of(root, left_out)
         tree.files, tree.faults = found.files, found.faults
         return found.files
 
     hashing = StrictHashing(_hashing(statement), files)
     config.set_hashing_config(hashing)
-    fault = _fault_of(config, model, content)
+    fault = _fault_of(config, root, content)
     if not hashing.is_asked:
         raise _unproved(signature, fault)
     if hashing.manifest is None:
         raise input_error(model, "the model cannot be read", shown(str(fault)), "files that stay while they are read")
     actual = _digests(hashing.manifest)
-    differing = _differing(model, statement, actual, tree)
+    differing = _differing(root, statement, actual, tree)
     faults = [*tree.faults, *(_difference(model, path, statement, actual) for path in differing[:MAX_FAULTS])]
     if len(differing) > MAX_FAULTS:
         faults.append(_more(model, len(differing)))
