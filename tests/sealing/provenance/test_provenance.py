@@ -130,6 +130,16 @@ def test_what_differs_is_listed(model: Path, spoil: Callable[[Path], None], faul
     assert told(model, signature) == faults
 
 
+def test_many_differences_are_counted(model: Path) -> None:
+    """A hundred are told one by one."""
+    signature = signed(model)
+    for number in range(150):
+        (model / f"added-{number:03}.bin").write_bytes(b"x")
+    with pytest.raises(SealError, match="150 files, of which the first 100 are told"):
+        verify_model(model, signature, by_key(model))
+    assert len(told(model, signature)) == 101
+
+
 @pytest.mark.parametrize(("spoil", "faults"), CHANGES)
 def test_library_agrees_on_what_we_sign(
     model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]
