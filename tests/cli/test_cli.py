@@ -10,7 +10,7 @@ import pytest
 
 from gamekeeper.simulate import simulate
 
-VERBS = ("hunt", "explain", "guard", "simulate", "demo", "demo-live", "list")
+VERBS = ("hunt", "explain", "guard", "sign", "simulate", "demo", "demo-live", "list")
 FAULTY = "import gamekeeper.{0} as m; m.{1} = lambda *a, **k: 1 / 0; from gamekeeper._cli import main; main()"
 
 

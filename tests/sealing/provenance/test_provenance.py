@@ -1,5 +1,6 @@
 import json
 import os
+import random
 import shutil
 from base64 import b64encode
 from collections.abc import Callable
@@ -129,6 +130,16 @@ def test_what_differs_is_listed(model: Path, spoil: Callable[[Path], None], faul
     assert told(model, signature) == faults
 
 
+def test_many_differences_are_counted(model: Path) -> None:
+    """A hundred are told one by one."""
+    signature = signed(model)
+    for number in range(150):
+        (model / f"added-{number:03}.bin").write_bytes(b"x")
+    with pytest.raises(SealError, match="150 files, of which the first 100 are told"):
+        verify_model(model, signature, by_key(model))
+    assert len(told(model, signature)) == 101
+
+
 @pytest.mark.parametrize(("spoil", "faults"), CHANGES)
 def test_library_agrees_on_what_we_sign(
     model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]
@@ -202,6 +213,9 @@ def test_git_files_that_we_sign_want_an_option_of_the_library(model: Path) -> No
     signature = signed(model)
     assert their_verdict(model, signature) != 0
     assert their_verdict(model, signature, "--no-ignore-git-paths") == 0
+    assert verify_model(model, signature, by_key(model)).files == 4
+    (model / ".gitattributes").write_text("* binary")
+    assert told(model, signature) == [("the file was changed", ".gitattributes")]
 
 
 def test_what_the_signer_left_out_is_told(model: Path) -> None:
@@ -313,6 +327,14 @@ def test_file_that_is_no_signature_cannot_be_read(model: Path, content: bytes) -
     """Neither as JSON nor as a bundle."""
     (model.parent / "x.sig").write_bytes(content)
     assert "no signature of a model" in unreadable(model, model.parent / "x.sig")
+
+
+def test_name_that_stands_twice_cannot_be_read(model: Path) -> None:
+    """Two readers may each take another one."""
+    signature = signed(model)
+    text = signature.read_text()
+    signature.write_text(text.replace('{"mediaType"', '{"mediaType":"x","mediaType"', 1))
+    assert signature.read_text() != text and "stands twice" in unreadable(model, signature)
 
 
 @pytest.mark.parametrize("path", ["mediaType", "verificationMaterial", "dsseEnvelope.signatures"])
@@ -521,3 +543,20 @@ def test_sigstore_out_of_reach_is_told(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     signer = SigstoreIdentity("somebody@example.org", "https://accounts.google.com")
     assert "a network in which Sigstore can be reached" in unreadable(model, signed(model), signer)
+
+
+def test_spoilt_signature_verifies_nothing_else(model: Path) -> None:
+    """Bytes changed, cut out or doubled at random: an error of ours, or the same three files."""
+    rng = random.Random(11)
+    signature = signed(model)
+    content = signature.read_bytes()
+    outcomes = set()
+    for _ in range(300):
+        at, length = rng.randrange(len(content)), rng.choice((1, 1, 8, 64))
+        middle = rng.choice((rng.randbytes(length), b"", content[at : at + length] * 2))
+        signature.write_bytes(content[:at] + middle + content[at + length :])
+        try:
+            outcomes.add(verify_model(model, signature, by_key(model)).files)
+        except (InputError, SealError) as error:
+            outcomes.add(type(error).__name__)
+    assert {"InputError", "SealError"} <= outcomes <= {"InputError", "SealError", 3}

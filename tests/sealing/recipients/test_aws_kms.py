@@ -187,6 +187,12 @@ def test_service_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "it cannot be reached" in told(stanza_for())
 
 
+def test_unsafe_endpoint_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over http the data key would go in the clear."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://kms.example.org")
+    assert "would not go there safely" in told(stanza_for())
+
+
 def test_missing_credentials_and_region_are_told(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent without them."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", server)

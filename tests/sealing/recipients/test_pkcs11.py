@@ -185,7 +185,7 @@ def test_file_that_is_no_module_is_told(stanza: Stanza, monkeypatch: pytest.Monk
     assert "the token refuses" in told(stanza)
 
 
-@pytest.mark.parametrize("pin", ["", "tw\no", "9" * 257])
+@pytest.mark.parametrize("pin", ["", "tw\no", "9" * 257, "a-pin\udcff"])
 def test_unusable_pin_is_told(stanza: Stanza, monkeypatch: pytest.MonkeyPatch, pin: str) -> None:
     """And not shown."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_PIN", pin)

@@ -129,7 +129,7 @@ def _described(model: str, digests: Mapping[str, str], how: Mapping[str, Any], *
         method=method,
         hash_type=hash_type,
         shard_bytes=shard_bytes,
-        left_out=tuple(map(_text, how.get("ignore_paths", ()))),
+        left_out=tuple(sorted(map(_text, how.get("ignore_paths", ())))),
         is_old=is_old,
     )
 

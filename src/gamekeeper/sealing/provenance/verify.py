@@ -4,7 +4,7 @@ Stricter than the library: every file in the folder must be signed, whatever the
 but for the signature itself and what the caller leaves out by name.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -56,30 +56,26 @@ def verify_model(model: Path, signature: Path, signer: Signer, *, ignored: Colle
         InputError: Model, signature or key cannot be read.
         MissingExtraError: The extra "provenance" is not installed.
     """
-    model = model.resolve()
-    left_out = paths_in(model, ignored) | place_in(model, signature)
+    root = model.resolve()
+    left_out = paths_in(root, ignored) | place_in(root, signature)
     config = library().verifying.Config()
     content, statement = read_bundle(signature)
     use_verifier(config, signer)
     tree = Tree()
 
     def files() -> list[Path]:
-        found = tree_of(model, left_out)
+        found = tree_of(root, left_out)
         tree.files, tree.faults = found.files, found.faults
         return found.files
 
     hashing = StrictHashing(_hashing(statement), files)
     config.set_hashing_config(hashing)
-    fault = _fault_of(config, model, content)
+    fault = _fault_of(config, root, content)
     if not hashing.is_asked:
         raise _unproved(signature, fault)
     if hashing.manifest is None:
         raise input_error(model, "the model cannot be read", shown(str(fault)), "files that stay while they are read")
-    actual = _digests(hashing.manifest)
-    differing = _differing(model, statement, actual, tree)
-    faults = [*tree.faults, *(_difference(model, path, statement, actual) for path in differing[:MAX_FAULTS])]
-    if len(differing) > MAX_FAULTS:
-        faults.append(_more(model, len(differing)))
+    faults = [*tree.faults, *_differences(model, statement, _digests(hashing.manifest), _names(root, tree))]
     if fault or faults:
         raise SealError(faults or [_unlisted(model, fault)])
     return VerifiedModel(
@@ -135,15 +131,23 @@ def _digests(manifest: Any) -> dict[str, str]:
     return {one.identifier: f"{one.digest.algorithm}:{one.digest.digest_hex}" for one in resources}
 
 
-def _differing(model: Path, statement: Statement, actual: Mapping[str, str], tree: Tree) -> list[str]:
-    """The files that were changed, are missing or were added.
+def _names(root: Path, tree: Tree) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in tree.files}
+
+
+def _differences(model: Path, statement: Statement, actual: Mapping[str, str], files: set[str]) -> Iterator[Fault]:
+    """What was changed, is missing or was added, file by file; not more than `MAX_FAULTS`.
 
     An empty file has no shard, so in a signature by shards nothing but its name shows that it was added.
     """
     signed = statement.digests
     names = {name for name in signed.keys() | actual.keys() if signed.get(name) != actual.get(name)}
-    added = {path.relative_to(model).as_posix() for path in tree.files} - set(map(statement.path_of, signed))
-    return sorted({*map(statement.path_of, names), *added})
+    added = files - set(map(statement.path_of, signed))
+    differing = sorted({*map(statement.path_of, names), *added})
+    yield from (_difference(model, path, statement, actual) for path in differing[:MAX_FAULTS])
+    if len(differing) > MAX_FAULTS:
+        found = f"{len(differing):,} files, of which the first {MAX_FAULTS} are told"
+        yield Fault(where=str(model), problem="more files differ", found=found, expected="as signed")
 
 
 def _difference(model: Path, path: str, statement: Statement, actual: Mapping[str, str]) -> Fault:
@@ -169,8 +173,3 @@ def _of(path: str, digests: Mapping[str, str], statement: Statement) -> str:
 
 def _is_in(path: str, folders: Collection[str]) -> bool:
     return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
-
-
-def _more(model: Path, count: int) -> Fault:
-    found = f"{count:,} files, of which the first {MAX_FAULTS} are told"
-    return Fault(where=str(model), problem="more files differ", found=found, expected="as signed")

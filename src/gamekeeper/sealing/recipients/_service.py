@@ -8,6 +8,7 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from gamekeeper.errors import InputError
 from gamekeeper.sealing.faults import input_error
@@ -19,6 +20,7 @@ MAX_WRAPPED_BYTES = 6144  # what AWS KMS returns at most; the others stay far be
 MAX_VALUE_CHARACTERS = 4 * (MAX_WRAPPED_BYTES + 2) // 3 + 1
 CONTEXT_BYTES = range(16, 257)
 TIMEOUT_S = 10
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 MIN_SCRUBBED_CHARACTERS = 4  # shorter ones would be found in every other word
 OTHER_FILE = "it was wrapped with another key or for another file, or was changed"
 
@@ -69,6 +71,25 @@ def require_context(context: bytes) -> None:
     """Raises ValueError where a context is too short to tell files apart, or too long for a service."""
     if len(context) not in CONTEXT_BYTES:
         raise ValueError(f"a context has 16 to 256 bytes, found {len(context)}")
+
+
+def require_private(address: str, name: str) -> None:
+    """Raises InputError where others could read on the way what is sent to an address.
+
+    Args:
+        address: Of the service.
+        name: Where it was taken from.
+    """
+    try:
+        parts = urlsplit(address)
+        scheme, host = parts.scheme, parts.hostname or ""
+    except ValueError:
+        scheme, host = "", ""
+    is_private = scheme == "https" or (scheme == "http" and host in _LOOPBACK)
+    if not host or not is_private or "@" in address:
+        expected = "https://HOST:PORT, without a name or password in it; http for localhost only"
+        found = f"{shown(scheme) or 'no scheme'}, {shown(host) or 'no host'}"
+        raise input_error(name, "data keys would not go there safely", found, expected)
 
 
 def require_data_key(value: bytes, service: str) -> SecretBytes:

@@ -3,7 +3,8 @@
     wrapped = Encrypt(KeyId, data key, EncryptionContext = {"gamekeeper:sealed-file": hex(context)})
 
 Credentials, region and endpoint come from the environment, as boto3 reads them (AWS_DEFAULT_REGION, AWS_PROFILE,
-AWS_ENDPOINT_URL_KMS and so on). The encryption context stands in CloudTrail: who opened which file can be read there.
+AWS_ENDPOINT_URL_KMS and so on); an endpoint over http is for loopback addresses only. The encryption context stands in
+CloudTrail: who opened which file can be read there.
 
 What a file can do: a stanza names a key, never an address or a region. An identity with keys sends `Decrypt` for
 these only, under the names that its user gave. An identity without any sends it for whatever key the stanza names,
@@ -28,6 +29,7 @@ from gamekeeper.sealing.recipients._service import (
     key_name,
     require_context,
     require_data_key,
+    require_private,
     service_error,
     stanza_bytes,
     stanza_text,
@@ -152,7 +154,9 @@ def _client() -> Any:
     logger = logging.getLogger("botocore")  # at DEBUG it logs bodies, and so data keys
     logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
     config = Config(connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"total_max_attempts": 2})
-    return boto3.session.Session().client("kms", config=config)
+    client = boto3.session.Session().client("kms", config=config)
+    require_private(client.meta.endpoint_url, "AWS_ENDPOINT_URL_KMS")
+    return client
 
 
 def _refusal(key: str, fault: Any) -> InputError:

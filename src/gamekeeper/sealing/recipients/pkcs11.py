@@ -239,7 +239,7 @@ def _module(key: Pkcs11Key) -> str:
 
 
 def _pin(key: Pkcs11Key) -> SecretBytes:
-    where, pin = PIN, os.environ.get(PIN, "").encode()
+    where, pin = PIN, os.fsencode(os.environ.get(PIN, ""))
     if key.pin_source:
         where, pin = key.pin_source, _first_line(key.pin_source)
     try:

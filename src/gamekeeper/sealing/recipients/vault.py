@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 from gamekeeper.errors import InputError, MissingExtraError
 from gamekeeper.sealing.faults import input_error
@@ -36,6 +35,7 @@ from gamekeeper.sealing.recipients._service import (
     key_name,
     require_context,
     require_data_key,
+    require_private,
     service_error,
     stanza_text,
 )
@@ -47,7 +47,6 @@ _NAME = r"\w(?:[\w.-]{0,126}\w)?"
 _KEY = re.compile(rf"{_NAME}(?:/{_NAME}){{1,7}}", re.ASCII)
 _WRAPPED = re.compile(rf"vault:v[0-9]{{1,9}}:[A-Za-z0-9+/]{{1,{MAX_WRAPPED_BYTES}}}={{0,2}}", re.ASCII)
 _EXPECTED = "vault: and a mount and a key, such as vault:transit/models"
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NO_UPSERT = "as-it-is"  # no type of key: a key that is not there is an error, where it would else be made
 _PROBLEMS = {
     400: ("the request is refused", "a key that is there and may be used"),
@@ -151,7 +150,8 @@ def _call(operation: str, key: str, sent: Mapping[str, str], context: bytes) -> 
     except ImportError:
         raise MissingExtraError("a key of Vault", "vault") from None
 
-    address, token = _address(), SecretBytes(_variable("VAULT_TOKEN").encode())
+    address, token = _variable("VAULT_ADDR"), SecretBytes(_variable("VAULT_TOKEN").encode())
+    require_private(address, "VAULT_ADDR")
     mount, _, name = key.rpartition("/")
     body = {**sent, "associated_data": base64_text(context)}
     try:
@@ -181,20 +181,6 @@ def _variable(name: str) -> str:
         found = "something that cannot go into a header" if value else "nothing"
         raise input_error(name, "the variable of the environment is not set", found, "as for the command `vault`")
     return value
-
-
-def _address() -> str:
-    address = _variable("VAULT_ADDR")
-    try:
-        parts = urlsplit(address)
-        is_good = bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        raise input_error("VAULT_ADDR", "no address", "something else", "https://HOST:PORT") from None
-    if not is_good or (parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
-        expected = "https://HOST:PORT, without a name or password in it; http for localhost only"
-        found = f"{parts.scheme or 'no scheme'}, {parts.hostname or 'no host'}"
-        raise input_error("VAULT_ADDR", "token and data key would not go safely", found, expected)
-    return address
 
 
 def _unreachable(address: str, fault: Exception, token: SecretBytes) -> InputError:
