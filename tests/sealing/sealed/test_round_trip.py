@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from gamekeeper.errors import InputError, UsageError
 from gamekeeper.sealing import NotForYouError, load_sealed, open_sealed, seal, verify_sealed
-from gamekeeper.sealing.recipients import PrivateKey
+from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.recipients import PrivateKey, Stanza
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
+from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import (
     big_model,
     cheap_passphrase,
@@ -155,6 +157,23 @@ def test_other_keys_do_not_open(sealed: Path) -> None:
     with pytest.raises(NotForYouError, match="no key that was given opens it"):
         open_sealed(sealed, sealed.with_name("out"), identities=[stranger, cheap_passphrase("another passphrase")])
     assert not sealed.with_name("out").exists()
+
+
+def test_a_key_service_that_is_down_does_not_keep_other_keys_out(model: Path, key: PrivateKey) -> None:
+    """The next key is tried; only where none opens it is the service's fault told."""
+
+    class Down:
+        def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+            return Stanza(kind="service", name="service")
+
+        def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
+            raise input_error("service", "it cannot be reached", "no route", "a service")
+
+    out = model.with_name("s")
+    seal(model, out, to=[Down(), key.public_key()])
+    assert verify_sealed(out, identities=[Down(), key]).contents
+    with pytest.raises(InputError, match="it cannot be reached"):
+        verify_sealed(out, identities=[Down(), PrivateKey.generate()])
 
 
 def test_names_of_tensors_are_not_in_the_file(sealed: Path) -> None:

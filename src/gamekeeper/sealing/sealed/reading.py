@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from gamekeeper.errors import Fault, InputError
 from gamekeeper.sealing.contents import Contents, LieError, read_contents
 from gamekeeper.sealing.faults import NotForYouError, SealError, input_error, seal_error
 from gamekeeper.sealing.files import read_at
@@ -135,13 +136,19 @@ class SealedFile:
 
         Raises:
             NotForYouError: No key that was given unwraps it.
+            InputError: None does, and a key service could not be asked or refused.
         """
+        refused: list[Fault] = []
         for stanza in self.slot.stanzas:
             for identity in identities:
-                key = identity.unwrap(stanza, context_of(self.header.file_id))
+                try:
+                    key = identity.unwrap(stanza, context_of(self.header.file_id))
+                except InputError as fault:  # another key may open it all the same
+                    refused += fault.faults
+                    continue
                 if key is not None and len(key) == KEY_BYTES and self._is_committed(key):
                     return key
-        raise self._not_for_you()
+        raise InputError(refused) if refused else self._not_for_you()
 
     def keys(self, data_key: SecretBytes) -> Subkeys:
         """Returns the subkeys, once it is sure that somebody who can open the file wrote who can open it.
