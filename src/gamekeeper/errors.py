@@ -4,6 +4,7 @@
     ├── UsageError                  exit 2   the call's words do not fit together
     ├── InputError                  exit 3   input is missing, empty or unreadable; carries all faults of it
     ├── CasebookError               exit 1   a casebook, or a proof from it, does not hold (gamekeeper.casebook)
+    ├── SealError                   exit 1   what is sealed or signed does not hold (gamekeeper.sealing)
     └── MissingExtraError           exit 2   a feature needs a package that is not installed
 
 A message says where, what was found, what was expected and what to try; all faults of a file come together.
