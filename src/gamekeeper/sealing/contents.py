@@ -167,7 +167,7 @@ def require_sound(member: Member) -> None:
 
 
 def is_shape(shape: Sequence[int]) -> bool:
-    """Whether a tensor can have this shape: few axes, whose product every library can count, also beside an axis of 0."""
+    """Whether a tensor can have this shape: few axes, which every library can multiply, also beside one of 0."""
     return len(shape) <= MAX_DIMS and math.prod(max(1, length) for length in shape) <= _MAX_NUMBERS
 
 

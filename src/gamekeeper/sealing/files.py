@@ -8,6 +8,7 @@ which a killed process can leave behind.
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -142,6 +143,19 @@ def read_at(file: int, into: memoryview, at: int) -> int:
             break
         filled += got
     return filled
+
+
+def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Opens a plain file and returns its descriptor: a pipe would keep its reader waiting for ever.
+
+    Raises:
+        OSError: It cannot be opened, or is a pipe, a device or a folder.
+    """
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "no plain file")
+    return file
 
 
 def close_quietly(file: int) -> None:

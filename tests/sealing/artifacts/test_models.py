@@ -229,3 +229,15 @@ def test_onnx_of_fields_without_end_is_refused(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "m.onnx").write_bytes(onnx_bytes() + b"\x08\x01" * 1000)
     with pytest.raises(InputError, match="no ONNX model"):
         read_model(tmp_path / "m.onnx")
+
+
+def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
+    """It is not followed, and a model without what is behind it would be half of one."""
+    folder = tmp_path / "llm"
+    folder.mkdir()
+    write_model(folder / "m.safetensors")
+    (tmp_path / "shards").mkdir()
+    write_model(tmp_path / "shards" / "n.safetensors")
+    (folder / "more").symlink_to(tmp_path / "shards")
+    with pytest.raises(InputError, match="plain names of plain files"):
+        read_model(folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gamekeeper.errors import InputError, UsageError
-from gamekeeper.sealing import open_sealed, rewrap, seal, verify_sealed
+from gamekeeper.sealing import load_sealed, open_sealed, rewrap, seal, verify_sealed
 from gamekeeper.sealing.recipients import PrivateKey
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import HEADER_BLOCK_BYTES
@@ -218,3 +218,49 @@ def test_memory_is_constant(tmp_path: Path) -> None:
         assert peak_kib < 250_000
     (tmp_path / "s").unlink()
     (tmp_path / "back").unlink()
+
+
+def test_a_model_in_use_does_not_keep_others_from_rewrapping(sealed: Path, key: PrivateKey) -> None:
+    """A server has its model open for months; keys are rotated all the same, and it reads on."""
+    from threading import Thread
+
+    with load_sealed(sealed, keys=[key]) as loaded:
+        call = {"identities": [key], "add": [cheap_passphrase()]}
+        rewrapping = Thread(target=rewrap, args=(sealed,), kwargs=call, daemon=True)
+        rewrapping.start()
+        rewrapping.join(20)
+        assert not rewrapping.is_alive()
+        assert loaded.numpy()
+    with SealedFile(sealed) as file:
+        assert len(file.slot.stanzas) == 2
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes what happens on the disk, in its order."""
+    events: list[str] = []
+    for name in ("fsync", "pwrite", "link"):
+        call = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *words, name=name, call=call, **more: (events.append(name), call(*words, **more))[1]
+        )
+    return events
+
+
+def test_new_slot_is_on_the_disk_before_the_old_one_is_wiped(
+    sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that stops may lose writes in any order, but for what was synced."""
+    events = noted(monkeypatch)
+    rewrap(sealed, identities=[key], add=[cheap_passphrase()])
+    assert events == ["pwrite", "fsync", "pwrite", "fsync"]
+
+
+@pytest.mark.usefixtures("kinds_of_files")
+def test_bytes_are_on_the_disk_before_they_have_a_name(
+    sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that outlives its bytes would be half a file; the name itself is synced last."""
+    events = noted(monkeypatch)
+    open_sealed(sealed, sealed.with_name("out"), identities=[key])
+    assert events[:2] == ["pwrite", "fsync"] and "link" in events and events[-1] == "fsync"
+    assert events.index("fsync") < events.index("link")

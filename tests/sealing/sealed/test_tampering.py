@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gamekeeper.errors import InputError
 from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, seal, verify_sealed
+from gamekeeper.sealing.artifacts import read_model
 from gamekeeper.sealing.contents import Contents
 from gamekeeper.sealing.recipients import PrivateKey
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, HEADER_BLOCK_BYTES, TAG_BYTES, Header
 from gamekeeper.sealing.sealed.slots import make_slot
-from gamekeeper.sealing.sealed.stream import Stream
+from gamekeeper.sealing.sealed.stream import Stream, seal_index
+from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import big_model, cheap_passphrase, write_model
 
 STORED = CHUNK_BYTES + TAG_BYTES
@@ -305,3 +308,63 @@ def test_a_wrong_passphrase_is_not_told_from_a_damaged_one(model: Path) -> None:
     seal(model, out, to=[cheap_passphrase()])
     with pytest.raises(NotForYouError):
         load_sealed(out, keys=[cheap_passphrase("not the one at all")])
+
+
+def test_last_chunk_is_told_from_the_others() -> None:
+    """Also under the same associated data: the flag alone ends the stream."""
+    key, plain = SecretBytes(bytes(32)), memoryview(bytes(100))
+    sealed, opened = memoryview(bytearray(116)), memoryview(bytearray(100))
+    Stream(key, b"header", 3).seal(1, plain, sealed)
+    assert Stream(key, b"header", 3).open(1, sealed, opened)
+    assert not Stream(key, b"header", 2).open(1, sealed, opened)
+
+
+def test_what_is_not_authentic_is_not_in_the_buffer() -> None:
+    """The cipher decrypts before it compares the tag; nobody may see what it made."""
+    stream = Stream(SecretBytes(bytes(32)), b"header", 1)
+    sealed, opened = memoryview(bytearray(116)), memoryview(bytearray(b"\xff" * 100))
+    stream.seal(0, memoryview(b"plain" * 20), sealed)
+    sealed[50] ^= 1
+    assert not stream.open(0, sealed, opened)
+    assert bytes(opened) == bytes(100)
+
+
+def test_an_empty_signer_is_no_leave_to_skip_the_check(signed: Path, sealed: Path, key: PrivateKey) -> None:
+    """Bytes of an empty file in place of a key: nobody has signed by that."""
+    for path in (signed, sealed):
+        require_refused(path, key, b"")
+        for read in (
+            lambda path=path: load_sealed(path, keys=[key], signer=b""),
+            lambda p=path: verify_sealed(p, signer=b""),
+        ):
+            with pytest.raises(SealError, match="signed it"):
+                read()
+
+
+def test_index_is_the_one_whose_signature_was_checked(
+    signed: Path, key: PrivateKey, signer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recipient can make another that decrypts, and change the file between check and use."""
+    with SealedFile(signed) as file:
+        keys, header = file.keys(file.data_key([key])), file.header
+        text = file.unlock([key]).contents.text()
+        forged = seal_index(keys.index, text.replace(b"body.bias", b"body.evil"), file.associated)
+    read, indexes = SealedFile.read, [0]
+
+    def changed(self: SealedFile, at: int, length: int) -> bytes:
+        indexes[0] += at == header.index_at
+        return forged if at == header.index_at and indexes[0] > 1 else read(self, at, length)
+
+    monkeypatch.setattr(SealedFile, "read", changed)
+    with load_sealed(signed, keys=[key], signer=signer) as loaded:
+        assert "body.bias" in loaded.tensors and "body.evil" not in loaded.tensors
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: PrivateKey) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDWR)  # so that this test fails rather than waits
+    for read in (lambda: load_sealed(tmp_path / "pipe", keys=[key]), lambda: read_model(tmp_path / "pipe")):
+        with pytest.raises(InputError, match="no plain file"):
+            read()
+    os.close(end)

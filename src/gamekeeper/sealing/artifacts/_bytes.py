@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from gamekeeper.sealing.files import read_at
+from gamekeeper.sealing.files import open_plain, read_at
 
 
 class Bytes(Protocol):
@@ -27,11 +27,11 @@ class FileBytes:
         path: The file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no plain file.
     """
 
     def __init__(self, path: Path) -> None:
-        self.file = os.open(path, os.O_RDONLY)
+        self.file = open_plain(path)
         self.size = os.fstat(self.file).st_size
 
     def read(self, at: int, length: int) -> bytes:

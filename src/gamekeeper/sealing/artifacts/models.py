@@ -116,7 +116,8 @@ def _beside(member: Member, beside: dict[str, tuple[str, OnnxFile]]) -> Member:
 def _folder_names(folder: Path) -> list[str]:
     """All files below a folder, by name, but for what version control keeps for itself."""
     found = [one for one in sorted(folder.rglob("*")) if ".git" not in one.relative_to(folder).parts]
-    odd = [one for one in found if not one.is_dir() and not one.is_file()]
+    # A link to a folder is not followed; to leave its files out without a word would seal half a model.
+    odd = [one for one in found if not one.is_file() and (one.is_symlink() or not one.is_dir())]
     names = [one.relative_to(folder).as_posix() for one in found if one.is_file()]
     bad = [str(one) for one in odd] + [name for name in names if not is_safe_path(name)]
     if bad:
