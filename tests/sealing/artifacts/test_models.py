@@ -28,6 +28,22 @@ def torch_zip() -> bytes:
     return buffer.getvalue()
 
 
+def big_torch_zip() -> bytes:
+    """Its directory is longer than what is read of the end."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02.")
+        for number in range(12_000):
+            archive.writestr(f"archive/data/{number:060}", b"")
+    return buffer.getvalue()
+
+
+def array_of(dtype: str) -> bytes:
+    """An array as numpy reads it, whose type is written in another way than numpy writes it."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (1,), }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + pickle.dumps([1])
+
+
 def object_array() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
@@ -41,7 +57,10 @@ PICKLES = {
     "model.bin": torch_zip(),
     "model.ckpt": torch_zip(),
     "model.joblib": b"anything",
+    "large.bin": big_torch_zip(),
     "weights.npy": object_array(),
+    "odd.npy": array_of("O8"),
+    "other.npy": array_of("=O"),
     "model.pkl.gz": b"\x1f\x8b\x08rest",
 }
 

@@ -10,13 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gamekeeper.errors import InputError
-from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, seal, verify_sealed
+from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, rewrap, seal, verify_sealed
 from gamekeeper.sealing.artifacts import read_model
 from gamekeeper.sealing.contents import Contents
-from gamekeeper.sealing.recipients import PrivateKey
+from gamekeeper.sealing.recipients import PrivateKey, Stanza
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, HEADER_BLOCK_BYTES, TAG_BYTES, Header
-from gamekeeper.sealing.sealed.slots import make_slot
+from gamekeeper.sealing.sealed.slots import make_slot, read_slots
 from gamekeeper.sealing.sealed.stream import Stream, seal_index
 from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import big_model, cheap_passphrase, write_model
@@ -368,3 +368,78 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: PrivateKey) -
         with pytest.raises(InputError, match="no plain file"):
             read()
     os.close(end)
+
+
+class Odd:
+    """A recipient whose stanza says what it is told."""
+
+    def __init__(self, **fields: object) -> None:
+        self.fields: dict[str, object] = {"kind": "odd", "name": "odd", "values": {}} | fields
+
+    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+        return Stanza(**self.fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "a\tb"}, {"name": "\x1b[2J"}, {"values": {"wrapped": "a\nb"}}, {"kind": 5}]
+)
+def test_no_slot_is_written_that_could_not_be_read(sealed: Path, key: PrivateKey, fields: dict[str, object]) -> None:
+    """A rewrap would wipe the good one, and the model would be lost."""
+    before = sealed.read_bytes()
+    with pytest.raises(SealError, match="nobody could read it again"):
+        rewrap(sealed, identities=[key], add=[Odd(**fields)])
+    assert sealed.read_bytes() == before
+    with pytest.raises(SealError, match="nobody could read it again"):
+        seal(sealed.with_name("model.safetensors"), sealed.with_name("new"), to=[key.public_key(), Odd(**fields)])
+    assert not sealed.with_name("new").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"generation":1%s,"stanzas":[{"kind":"a","name":"b","values":{}}]}' % (b"0" * 30),
+        b'{"generation":0,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":-1,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":true,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":9,"stanzas":[]}',
+        b'{"generation":9,"stanzas":[{"kind":"a","name":"b\\u001b[2J","values":{}}]}',
+        b'{"generation":9,"stanzas":[{"kind":"a","name":"b","values":{"c":"\\u009b2J"}}]}',
+        b'{"generation":9, "stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":9,"generation":9,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+    ],
+)
+def test_a_slot_that_a_stranger_wrote_oddly_does_not_count(sealed: Path, text: bytes) -> None:
+    """Anybody can write its digest; numbers without end, what steers a terminal, a second way to write it."""
+    header, content = header_of(sealed), bytearray(sealed.read_bytes())
+    rest = len(text).to_bytes(4) + text + bytes(32)
+    content[header.slot_at(1) : header.index_at] = (hashlib.sha256(rest).digest() + rest).ljust(
+        header.slot_bytes, b"\0"
+    )
+    sealed.write_bytes(content)
+    with SealedFile(sealed) as file:
+        assert (file.slot_number, file.slot.generation) == (0, 1)
+
+
+def test_passphrases_that_would_take_all_day_are_not_tried(sealed: Path) -> None:
+    """One slot has room for a thousand of the dearest; each would cost half a minute before the next is tried."""
+    dear = {"lanes": "1", "memory_kib": str(2 << 20), "passes": "16", "salt": "", "wrapped": ""}
+    with SealedFile(sealed) as file:
+        for count, name in ((1, "odd"), (2, None)):
+            stanzas = [Stanza(kind="passphrase", name=f"odd {n}", values=dear) for n in range(count)]
+            make = lambda made=stanzas: make_slot(2, made, SecretBytes(bytes(32)), file.associated, 16_384)  # noqa: E731
+            if name:
+                assert read_slots([make()], sealed)[1].stanzas == tuple(stanzas)
+            else:
+                with pytest.raises(SealError, match="affordable together"):
+                    make()
+
+
+def test_names_that_a_recipient_wrote_twice_can_be_removed(sealed: Path, key: PrivateKey) -> None:
+    """Both go; otherwise whoever adds himself twice could never be shut out by name."""
+    with SealedFile(sealed) as file:
+        keys, stanzas = file.keys(file.data_key([key])), [*file.slot.stanzas, Odd().wrap(SecretBytes(b""), b"")]
+        slot = make_slot(2, [*stanzas, stanzas[-1]], keys.slots, file.associated, file.header.slot_bytes)
+    content, header = bytearray(sealed.read_bytes()), header_of(sealed)
+    content[header.slot_at(1) : header.index_at] = slot
+    sealed.write_bytes(content)
+    assert [one.name for one in rewrap(sealed, identities=[key], remove=["odd"])] == [key.public_key().name]
