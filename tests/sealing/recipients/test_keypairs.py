@@ -142,3 +142,11 @@ def test_a_passphrase_that_is_no_text_is_refused() -> None:
     with pytest.raises(UsageError, match="not UTF-8") as refused:
         passphrase("correct horse \udcff battery", is_new=False)
     assert "horse" not in str(refused.value)
+
+
+def test_a_wrapped_passphrase_serves_one_file_only() -> None:
+    """Its context is another in every file."""
+    phrase = replace(passphrase("correct horse battery", is_new=True), cost=CHEAP)
+    stanza = phrase.wrap(DATA_KEY, CONTEXT)
+    assert phrase.unwrap(stanza, CONTEXT) == DATA_KEY
+    assert phrase.unwrap(stanza, CONTEXT + b"?") is None

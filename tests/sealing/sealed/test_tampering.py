@@ -17,7 +17,7 @@ from gamekeeper.sealing.recipients import PrivateKey, Stanza
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, HEADER_BLOCK_BYTES, TAG_BYTES, Header
 from gamekeeper.sealing.sealed.slots import make_slot, read_slots
-from gamekeeper.sealing.sealed.stream import Stream, seal_index
+from gamekeeper.sealing.sealed.stream import Stream, open_index, seal_index
 from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import big_model, cheap_passphrase, write_model
 
@@ -264,6 +264,9 @@ def test_signatures_of_others_do_not_count(signed: Path, sealed: Path, key: Priv
     stranger = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     assert "somebody else signed it" in str(require_refused(signed, key, stranger))
     assert "nobody signed it" in str(require_refused(sealed, key, signer))
+    for identities in ((), (key,)):
+        with pytest.raises(SealError, match="somebody else signed it"):
+            verify_sealed(signed, signer=stranger, identities=identities)
     content, header = signed.read_bytes(), header_of(signed)
     named = Header(**{name: getattr(header, name) for name in header.__slots__} | {"signer": stranger})
     signed.write_bytes(named.block() + content[HEADER_BLOCK_BYTES:])
@@ -317,6 +320,14 @@ def test_last_chunk_is_told_from_the_others() -> None:
     Stream(key, b"header", 3).seal(1, plain, sealed)
     assert Stream(key, b"header", 3).open(1, sealed, opened)
     assert not Stream(key, b"header", 2).open(1, sealed, opened)
+
+
+def test_chunks_and_index_belong_to_their_header() -> None:
+    """Under the same key too: the header is associated data of each."""
+    key, sealed, opened = SecretBytes(bytes(32)), memoryview(bytearray(116)), memoryview(bytearray(100))
+    Stream(key, b"header", 3).seal(1, memoryview(bytes(100)), sealed)
+    assert not Stream(key, b"another", 3).open(1, sealed, opened)
+    assert open_index(key, seal_index(key, b"index", b"header"), b"another") is None
 
 
 def test_what_is_not_authentic_is_not_in_the_buffer() -> None:
