@@ -388,3 +388,23 @@ def test_no_chunk_is_begun_after_one_has_failed() -> None:
     with pytest.raises(OSError, match="broken"):
         each_chunk(range(10_000), lambda: work, 2)
     assert len(begun) < 1000
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_a_rewrap_does_not_write_to_a_file_that_lost_its_name(
+    sealed: Path, model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Somebody seals anew while it waits for the lock: it would report a change that no file has."""
+    fcntl = pytest.importorskip("fcntl")
+    lock = fcntl.flock
+
+    def waited(file: int, kind: int) -> None:
+        if kind == fcntl.LOCK_EX:
+            sealed.unlink()
+            if how == "replaced":
+                seal(model, sealed, to=[key.public_key()])
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", waited)
+    with pytest.raises(InputError, match="another file took its place"):
+        rewrap(sealed, identities=[key], add=[cheap_passphrase()])

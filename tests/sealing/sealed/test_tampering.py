@@ -352,6 +352,18 @@ def test_an_empty_signer_is_no_leave_to_skip_the_check(signed: Path, sealed: Pat
                 read()
 
 
+def test_an_index_that_a_recipient_forges_is_not_signed(signed: Path, key: PrivateKey, signer: bytes) -> None:
+    """Other names for the same numbers would be another model."""
+    with SealedFile(signed) as file:
+        keys, header = file.keys(file.data_key([key])), file.header
+        text = file.unlock([key]).contents.text()
+        forged = seal_index(keys.index, text.replace(b"body.bias", b"body.evil"), file.associated)
+    content = signed.read_bytes()
+    signed.write_bytes(content[: header.index_at] + forged + content[header.chunks_at :])
+    for asked in (signer, None):
+        assert "the signature does not hold" in str(require_refused(signed, key, asked))
+
+
 def test_index_is_the_one_whose_signature_was_checked(
     signed: Path, key: PrivateKey, signer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

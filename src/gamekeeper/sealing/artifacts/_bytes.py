@@ -39,6 +39,11 @@ class FileBytes:
         buffer = bytearray(max(0, min(length, self.size - at)))
         return bytes(memoryview(buffer)[: read_at(self.file, memoryview(buffer), at)])
 
+    def mark(self) -> tuple[int, ...]:
+        """Returns what tells the file from another, and from itself once it was written to."""
+        state = os.fstat(self.file)
+        return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+
     def close(self) -> None:
         """Lets go of the file."""
         os.close(self.file)

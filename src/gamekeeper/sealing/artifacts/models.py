@@ -24,10 +24,12 @@ class Model:
     Args:
         contents: Its files and tensors.
         paths: Where each file lies, in the same order.
+        marks: Which file it was that was looked into, and in which state.
     """
 
     contents: Contents
     paths: tuple[Path, ...]
+    marks: tuple[tuple[int, ...], ...]
 
 
 def read_model(path: Path) -> Model:
@@ -47,7 +49,9 @@ def read_model(path: Path) -> Model:
     folder = path if path.is_dir() else path.parent
     with ExitStack() as stack:
         parts = [_opened(folder / name, stack) for name in names]
-        return Model(contents=contents_of(names, parts, path), paths=tuple(folder / name for name in names))
+        marks = tuple(part.mark() for part in parts)
+        contents = contents_of(names, parts, path)
+        return Model(contents=contents, paths=tuple(folder / name for name in names), marks=marks)
 
 
 def contents_of(names: Sequence[str], parts: Sequence[Bytes], where: object) -> Contents:

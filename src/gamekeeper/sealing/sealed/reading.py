@@ -58,6 +58,7 @@ class SealedFile:
             ) from None
         try:
             self._lock(is_written)
+            self._require_named(is_written)
             size = os.fstat(self.file).st_size
             self.header: Header = read_header(self.read(0, HEADER_BLOCK_BYTES), size, path)
             self.associated = header_digest(self.header.text())
@@ -182,6 +183,16 @@ class SealedFile:
         except (ImportError, OSError):
             if is_written:
                 raise input_error(self.path, "the file cannot be locked", "no lock", "a disk with locks") from None
+
+    def _require_named(self, is_written: bool) -> None:
+        """Checks that the file still has its name: who waited for it could else write to one that nobody sees."""
+        try:
+            is_named = not is_written or os.path.samestat(os.fstat(self.file), os.stat(self.path))
+        except OSError:  # the name is gone
+            is_named = False
+        if not is_named:
+            problem = "another file took its place while it was waited for"
+            raise input_error(self.path, problem, "another file", "the file that was opened", "try again")
 
     def _unlock(self) -> None:
         """Lets rewraps go on: they change nothing but slots, which are read, and a server reads for months."""
