@@ -44,7 +44,7 @@ def test_an_index_is_read_as_it_was_written() -> None:
         ({"tensors": [[0, "w", "F32", [2, 5], 61, 40]]}, "beyond its end"),
         ({"tensors": [[0, "w", "F32", [2, 5], -1, 40]]}, "numbers"),
         ({"tensors": [[0, "w", "F32", [2, -5], 10, 40]]}, "numbers"),
-        ({"tensors": [[0, "w", "F32", [1 << 62, 1 << 62], 10, 40]]}, "length and shape"),
+        ({"tensors": [[0, "w", "F32", [1 << 62, 1 << 62], 10, 40]]}, "a shape that cannot be"),
         ({"tensors": [[0, "w", "F32", [True, 10], 10, 40]]}, "numbers"),
         ({"tensors": [[0, "w", "F32", [1] * 65, 10, 4]]}, "numbers"),
         ({"tensors": [[0, "w", "F9", [2], 10, 8]]}, "of type"),
@@ -100,3 +100,41 @@ def test_paths_that_lead_elsewhere_are_not_safe(path: str) -> None:
 def test_plain_paths_are_safe(path: str) -> None:
     """Also hidden ones, with spaces, in any script."""
     assert is_safe_path(path)
+
+
+def sharing(*tensors: tuple[str, str]) -> Contents:
+    """Contents of a file a tensor, by path and name."""
+    return Contents(
+        members=tuple(
+            Member(
+                path=path,
+                kind="onnx",
+                begin=0,
+                length=0,
+                tensors=(Tensor(name=name, dtype="U8", shape=(0,), begin=0, length=0),),
+            )
+            for path, name in tensors
+        )
+    )
+
+
+def test_no_tensor_hides_another() -> None:
+    """A name can look like the path and name of another; all are there, each under its own."""
+    found = sharing(("a", "w"), ("b", "w"), ("c", "a:w"), ("d", "x:y")).tensors()
+    assert list(found) == ["a:w", "b:w", "c:a:w", "x:y"]
+
+
+def test_shared_names_are_found_in_linear_time() -> None:
+    """A stranger's index can hold millions of names; two equal ones must not cost their square."""
+    from time import process_time
+
+    many = [("a", str(number)) for number in range(20_000)]
+    contents, start = sharing(*many, ("b", "0")), process_time()
+    assert len(contents.tensors()) == 20_001
+    assert process_time() - start < 1
+
+
+def test_shapes_that_overflow_are_refused() -> None:
+    """An axis of 0 makes room for any other, which numpy cannot count."""
+    with pytest.raises(LieError, match="a shape that cannot be"):
+        read(GOOD | {"tensors": [[0, "w", "F32", [0, 1 << 62, 1 << 62], 10, 0]]})

@@ -60,7 +60,7 @@ def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]
         "signer": header.signer.hex() if header.signer else None,
         "recipients": shown_recipients(file.slot.stanzas),
         "generation": file.slot.generation,
-        "is_rewrap_unfinished": any(file.idle_slot()),
+        "is_rewrap_unfinished": any(file.idle_slot),
         "files": shown_contents(contents) if contents else None,
     }
 

@@ -8,6 +8,7 @@ The payload is the files one behind another. The index of a sealed file is this,
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -39,7 +40,8 @@ DTYPE_BITS = {
     "F6_E2M3": 6,
     "F6_E3M2": 6,
 }
-_MAX_DIMS = 64
+MAX_DIMS = 64
+_MAX_NUMBERS = 1 << 53  # above what a payload can hold, below where numpy and torch overflow
 _MAX_PATH_CHARS = 1024
 
 
@@ -98,14 +100,15 @@ class Contents:
         return len(self.members) > 1 or "/" in self.members[0].path
 
     def tensors(self) -> dict[str, Tensor]:
-        """Returns all tensors by name; a name that two files have is `path:name`."""
-        names = [tensor.name for member in self.members for tensor in member.tensors]
-        twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-        return {
-            f"{member.path}:{tensor.name}" if tensor.name in twice else tensor.name: tensor
-            for member in self.members
-            for tensor in member.tensors
-        }
+        """Returns all tensors by name; a name that two files have, or that looks like this, is `path:name`."""
+        times = Counter(tensor.name for member in self.members for tensor in member.tensors)
+        paths = {member.path for member in self.members}  # in which no colon can be: see is_safe_path
+
+        def label(member: Member, name: str) -> str:
+            path, colon, _ = name.partition(":")
+            return f"{member.path}:{name}" if times[name] > 1 or (colon and path in paths) else name
+
+        return {label(member, tensor.name): tensor for member in self.members for tensor in member.tensors}
 
     def text(self) -> bytes:
         """Returns it as JSON."""
@@ -156,10 +159,16 @@ def require_sound(member: Member) -> None:
     for tensor in member.tensors:
         _require(tensor.name not in names, f"tensor {_shown(tensor.name)} stands there twice")
         _require(tensor.begin >= end, f"tensor {_shown(tensor.name)} begins before the one before it ends")
+        _require(is_shape(tensor.shape), f"tensor {_shown(tensor.name)}: a shape that cannot be")
         _require(tensor.length == _size(tensor.dtype, tensor.shape), f"tensor {_shown(tensor.name)}: length and shape")
         end = tensor.begin + tensor.length
         names.add(tensor.name)
     _require(end <= member.begin + member.length, f"the tensors of {_shown(member.path)} reach beyond its end")
+
+
+def is_shape(shape: Sequence[int]) -> bool:
+    """Whether a tensor can have this shape: few axes, which every library can multiply, also beside one of 0."""
+    return len(shape) <= MAX_DIMS and math.prod(max(1, length) for length in shape) <= _MAX_NUMBERS
 
 
 def is_safe_path(path: str) -> bool:
@@ -185,7 +194,7 @@ def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Memb
     for number, name, dtype, shape, begin, length in listed:
         _require(type(number) is int and 0 <= number < len(members), f"a tensor of file {_shown(number)}")
         _require(isinstance(name, str) and dtype in DTYPE_BITS, f"a tensor of type {_shown(dtype)}")
-        _require(len(shape) <= _MAX_DIMS and all(_is_count(n) for n in (begin, length, *shape)), "a tensor's numbers")
+        _require(len(shape) <= MAX_DIMS and all(_is_count(n) for n in (begin, length, *shape)), "a tensor's numbers")
         at = members[number].begin + begin
         of[number].append(Tensor(name=name, dtype=dtype, shape=tuple(shape), begin=at, length=length))
     filled = [

@@ -8,6 +8,7 @@ which a killed process can leave behind.
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,17 +37,27 @@ class NewFile:
         Raises:
             FileExistsError: There is a file of that name, and it is not to be replaced.
         """
-        os.fsync(self.file)
-        named = self._hidden or _named(self.file, path)
-        try:
-            if is_replaced:
-                named.replace(path)
-            else:
-                os.link(named, path)  # unlike a rename it never replaces
-        finally:
-            named.unlink(missing_ok=True)
-            self._hidden = None
+        self.sync()
+        if self._hidden is None and not is_replaced:
+            _link(self.file, path)
+        else:
+            self._rename(path, is_replaced=is_replaced)
         sync_folder(path.parent)
+
+    def sync(self) -> None:
+        """Returns when its bytes are on the disk."""
+        os.fsync(self.file)
+
+    def _rename(self, path: Path, *, is_replaced: bool) -> None:
+        if self._hidden is None:  # a link makes a name but replaces none
+            self._hidden = _spare_name(path.parent)
+            _link(self.file, self._hidden)
+        if is_replaced:
+            self._hidden.replace(path)
+        else:
+            os.link(self._hidden, path)  # unlike a rename it never replaces
+        self._hidden.unlink(missing_ok=True)
+        self._hidden = None
 
     def forget(self) -> None:
         """Closes it; without a name it is gone."""
@@ -113,12 +124,10 @@ def _hidden(folder: Path, mode: int) -> NewFile:
     return NewFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode), path)
 
 
-def _named(file: int, path: Path) -> Path:
-    """Gives a file without a name a hidden one: a link can make a name but not replace one."""
-    spare = _spare_name(path.parent)
+def _link(file: int, path: Path) -> None:
+    """Gives a file without a name its name; fails where there is one."""
     # The folder's descriptor is ignored beside an absolute path; without one Python would link the link itself.
-    os.link(f"/proc/self/fd/{file}", spare, src_dir_fd=file, follow_symlinks=True)
-    return spare
+    os.link(f"/proc/self/fd/{file}", path, src_dir_fd=file, follow_symlinks=True)
 
 
 def _spare_name(folder: Path) -> Path:
@@ -142,6 +151,19 @@ def read_at(file: int, into: memoryview, at: int) -> int:
             break
         filled += got
     return filled
+
+
+def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Opens a plain file and returns its descriptor: a pipe would keep its reader waiting for ever.
+
+    Raises:
+        OSError: It cannot be opened, or is a pipe, a device or a folder.
+    """
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "no plain file")
+    return file
 
 
 def close_quietly(file: int) -> None:

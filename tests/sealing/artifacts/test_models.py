@@ -28,6 +28,22 @@ def torch_zip() -> bytes:
     return buffer.getvalue()
 
 
+def big_torch_zip() -> bytes:
+    """Its directory is longer than what is read of the end."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02.")
+        for number in range(12_000):
+            archive.writestr(f"archive/data/{number:060}", b"")
+    return buffer.getvalue()
+
+
+def array_of(dtype: str) -> bytes:
+    """An array as numpy reads it, whose type is written in another way than numpy writes it."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (1,), }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + pickle.dumps([1])
+
+
 def object_array() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
@@ -41,7 +57,10 @@ PICKLES = {
     "model.bin": torch_zip(),
     "model.ckpt": torch_zip(),
     "model.joblib": b"anything",
+    "large.bin": big_torch_zip(),
     "weights.npy": object_array(),
+    "odd.npy": array_of("O8"),
+    "other.npy": array_of("=O"),
     "model.pkl.gz": b"\x1f\x8b\x08rest",
 }
 
@@ -187,3 +206,57 @@ def test_version_control_is_not_sealed(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "config").write_text("secret")
     assert [one.path for one in read_model(tmp_path).contents.members] == ["m.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ([1] * 65, "a shape that cannot be"),
+        ([1 << 62] * 50_000, "a shape that cannot be"),
+        ([0, 1 << 62, 1 << 62], "a shape that cannot be"),
+    ],
+)
+def test_shapes_that_no_library_counts_are_refused(tmp_path: Path, shape: list[int], says: str) -> None:
+    """Before they are multiplied, and before a file is sealed whose index would not be read."""
+    content = header_bytes(entry(dtype="U8", shape=shape, data_offsets=[0, 0]))
+    (tmp_path / "m.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_model(tmp_path / "m.safetensors")
+
+
+def test_onnx_tensors_of_too_many_axes_are_refused(tmp_path: Path) -> None:
+    """Packed or one by one; a list of millions is not walked."""
+    for dims in (message((1, b"\x7f" * 1_000_000)), message((1, 1)) * 65):
+        (tmp_path / "m.onnx").write_bytes(onnx_bytes(dims + message((2, 2), (8, "w"), (9, b""))))
+        with pytest.raises(InputError, match="more than 64"):
+            read_model(tmp_path / "m.onnx")
+
+
+def test_onnx_tensors_of_uncountable_shape_wait_for_the_file(tmp_path: Path) -> None:
+    """An axis of 2^69 beside one of 0 has no bytes, and no place in an index."""
+    dims = message((1, 0)) + message((1, 1 << 69))
+    (tmp_path / "m.onnx").write_bytes(onnx_bytes(dims + message((2, 2), (8, "w"), (9, b""))))
+    contents = read_model(tmp_path / "m.onnx").contents
+    assert not contents.tensors() and contents.text()
+
+
+def test_onnx_of_fields_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bytes a field: a file of a gigabyte would be walked for an hour."""
+    from gamekeeper.sealing.artifacts import _wire
+
+    monkeypatch.setattr(_wire, "_MAX_FIELDS", 1000)
+    (tmp_path / "m.onnx").write_bytes(onnx_bytes() + b"\x08\x01" * 1000)
+    with pytest.raises(InputError, match="no ONNX model"):
+        read_model(tmp_path / "m.onnx")
+
+
+def test_a_link_to_a_folder_is_refused(tmp_path: Path) -> None:
+    """It is not followed, and a model without what is behind it would be half of one."""
+    folder = tmp_path / "llm"
+    folder.mkdir()
+    write_model(folder / "m.safetensors")
+    (tmp_path / "shards").mkdir()
+    write_model(tmp_path / "shards" / "n.safetensors")
+    (folder / "more").symlink_to(tmp_path / "shards")
+    with pytest.raises(InputError, match="plain names of plain files"):
+        read_model(folder)

@@ -135,3 +135,18 @@ def test_a_file_cannot_ask_for_all_memory(asked: tuple[str, str, str]) -> None:
 def test_the_default_cost_is_what_the_docstring_says() -> None:
     """Above the second recommendation of RFC 9106, section 4: three passes, four lanes, 64 MiB."""
     assert (Cost().passes, Cost().lanes, Cost().memory_kib) == (3, 4, 262_144)
+
+
+def test_a_passphrase_that_is_no_text_is_refused() -> None:
+    """Bytes of a terminal in another encoding, which Python carries as halves of characters."""
+    with pytest.raises(UsageError, match="not UTF-8") as refused:
+        passphrase("correct horse \udcff battery", is_new=False)
+    assert "horse" not in str(refused.value)
+
+
+def test_a_wrapped_passphrase_serves_one_file_only() -> None:
+    """Its context is another in every file."""
+    phrase = replace(passphrase("correct horse battery", is_new=True), cost=CHEAP)
+    stanza = phrase.wrap(DATA_KEY, CONTEXT)
+    assert phrase.unwrap(stanza, CONTEXT) == DATA_KEY
+    assert phrase.unwrap(stanza, CONTEXT + b"?") is None

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from gamekeeper.errors import InputError, UsageError
-from gamekeeper.sealing import open_sealed, rewrap, seal, verify_sealed
+from gamekeeper.sealing import SealError, load_sealed, open_sealed, rewrap, seal, verify_sealed
 from gamekeeper.sealing.recipients import PrivateKey
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import HEADER_BLOCK_BYTES
+from gamekeeper.sealing.sealed.parallel import each_chunk
 from sealing.builders import big_model, cheap_passphrase, write_model
 
 
@@ -218,3 +219,192 @@ def test_memory_is_constant(tmp_path: Path) -> None:
         assert peak_kib < 250_000
     (tmp_path / "s").unlink()
     (tmp_path / "back").unlink()
+
+
+def test_a_model_in_use_does_not_keep_others_from_rewrapping(sealed: Path, key: PrivateKey) -> None:
+    """A server has its model open for months; keys are rotated all the same, and it reads on."""
+    from threading import Thread
+
+    with load_sealed(sealed, keys=[key]) as loaded:
+        call = {"identities": [key], "add": [cheap_passphrase()]}
+        rewrapping = Thread(target=rewrap, args=(sealed,), kwargs=call, daemon=True)
+        rewrapping.start()
+        rewrapping.join(20)
+        assert not rewrapping.is_alive()
+        assert loaded.numpy()
+    with SealedFile(sealed) as file:
+        assert len(file.slot.stanzas) == 2
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes what happens on the disk, in its order."""
+    events: list[str] = []
+    for name in ("fsync", "pwrite", "link"):
+        call = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *words, name=name, call=call, **more: (events.append(name), call(*words, **more))[1]
+        )
+    return events
+
+
+def test_new_slot_is_on_the_disk_before_the_old_one_is_wiped(
+    sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that stops may lose writes in any order, but for what was synced."""
+    events = noted(monkeypatch)
+    rewrap(sealed, identities=[key], add=[cheap_passphrase()])
+    assert events == ["pwrite", "fsync", "pwrite", "fsync"]
+
+
+@pytest.mark.usefixtures("kinds_of_files")
+def test_bytes_are_on_the_disk_before_they_have_a_name(
+    sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that outlives its bytes would be half a file; the name itself is synced last."""
+    events = noted(monkeypatch)
+    open_sealed(sealed, sealed.with_name("out"), identities=[key])
+    assert events[:2] == ["pwrite", "fsync"] and "link" in events and events[-1] == "fsync"
+    assert events.index("fsync") < events.index("link")
+
+
+def test_files_of_a_folder_are_on_the_disk_before_the_first_has_a_name(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large files take minutes to sync; whoever is killed in them leaves no plaintext in a hidden folder."""
+    folder = tmp_path / "llm"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        write_model(folder / f"{name}.safetensors")
+    seal(folder, tmp_path / "s", to=[key.public_key()])
+    events = noted(monkeypatch)
+    open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
+    assert events[: events.index("link")].count("fsync") >= 3
+
+
+@pytest.mark.usefixtures("kinds_of_files")
+def test_a_file_that_comes_in_between_is_not_replaced(
+    sealed: Path, model: Path, key: PrivateKey, tmp_path: Path
+) -> None:
+    """Another program makes one of that name while it is sealed or opened."""
+    new = tmp_path / "new"
+    before = sorted(one.name for one in tmp_path.iterdir())
+    others = lambda done, total: new.write_bytes(b"of another program") and None  # noqa: E731
+    for do in (
+        lambda: seal(model, new, to=[key.public_key()], progress=others),
+        lambda: open_sealed(sealed, new, identities=[key], progress=others),
+    ):
+        with pytest.raises(InputError, match="File exists"):
+            do()
+        assert new.read_bytes() == b"of another program"
+        new.unlink()
+        assert sorted(one.name for one in tmp_path.iterdir()) == before
+
+
+@pytest.mark.usefixtures("kinds_of_files")
+def test_replacing_leaves_nothing_but_the_new_file(sealed: Path, model: Path, key: PrivateKey) -> None:
+    """Nor a link in place of it, nor what the link leads to."""
+    before, kept = sorted(one.name for one in sealed.parent.iterdir()), model.read_bytes()
+    (sealed.parent / "out").symlink_to(model)
+    open_sealed(sealed, sealed.parent / "out", identities=[key], is_replaced=True)
+    assert not (sealed.parent / "out").is_symlink() and model.read_bytes() == kept
+    assert sorted(one.name for one in sealed.parent.iterdir()) == sorted([*before, "out"])
+
+
+def test_a_folder_that_cannot_be_made_leaves_nothing(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk breaks when the second file of it gets its name."""
+    folder = tmp_path / "llm"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_model(folder / f"{name}.safetensors")
+    seal(folder, tmp_path / "s", to=[key.public_key()])
+    before, link, calls = sorted(tmp_path.iterdir()), os.link, [0]
+
+    def broken(*words: object, **more: object) -> None:
+        calls[0] += 1
+        if calls[0] > 1:
+            raise OSError(errno.EIO, "broken")
+        link(*words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "link", broken)
+    with pytest.raises(InputError, match="broken"):
+        open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_folders_are_never_replaced(tmp_path: Path, key: PrivateKey) -> None:
+    """Also where it is asked for, and where the folder is empty, which a rename would take."""
+    folder = tmp_path / "llm"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write_model(folder / f"{name}.safetensors")
+    seal(folder, tmp_path / "s", to=[key.public_key()])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="there is something of that name"):
+        open_sealed(tmp_path / "s", tmp_path / "empty", identities=[key], is_replaced=True)
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_disks_that_take_and_give_a_little_at_a_time(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As disks of a network do: one call moves less than was asked for."""
+    model, write, read = big_model(tmp_path / "m", 1.2), os.pwrite, os.preadv
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[:70_001], at))
+    monkeypatch.setattr(os, "preadv", lambda file, into, at: read(file, [into[0][:50_021]], at))
+    seal(model, tmp_path / "s", to=[key.public_key()])
+    open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
+    assert (tmp_path / "back").read_bytes() == model.read_bytes()
+
+
+def test_files_that_become_shorter_while_they_are_read(tmp_path: Path, key: PrivateKey) -> None:
+    """What was in the buffer before is neither sealed nor opened in place of what is missing."""
+    model = big_model(tmp_path / "m", 3)
+    seal(model, tmp_path / "s", to=[key.public_key()])
+    with load_sealed(tmp_path / "s", keys=[key]) as loaded:
+        os.truncate(tmp_path / "s", (tmp_path / "s").stat().st_size - 100)
+        with pytest.raises(SealError, match="fewer bytes"):
+            loaded.numpy(["second"])
+    cut = lambda done, total: os.truncate(model, 2_500_000)  # noqa: E731
+    with pytest.raises(InputError, match="changed while it was sealed"):
+        seal(model, tmp_path / "new", to=[key.public_key()], workers=1, progress=cut)
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_chunk_is_begun_after_one_has_failed() -> None:
+    """A tenth of the way into 100 GB the rest is not worth doing."""
+    from threading import Event
+
+    begun, failed = [], Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 1:  # of the second thread, while the first is waited for
+            failed.set()
+            raise OSError("broken")
+        failed.wait(5)
+
+    with pytest.raises(OSError, match="broken"):
+        each_chunk(range(10_000), lambda: work, 2)
+    assert len(begun) < 1000
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_a_rewrap_does_not_write_to_a_file_that_lost_its_name(
+    sealed: Path, model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Somebody seals anew while it waits for the lock: it would report a change that no file has."""
+    fcntl = pytest.importorskip("fcntl")
+    lock = fcntl.flock
+
+    def waited(file: int, kind: int) -> None:
+        if kind == fcntl.LOCK_EX:
+            sealed.unlink()
+            if how == "replaced":
+                seal(model, sealed, to=[key.public_key()])
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", waited)
+    with pytest.raises(InputError, match="another file took its place"):
+        rewrap(sealed, identities=[key], add=[cheap_passphrase()])

@@ -257,3 +257,25 @@ def test_files_of_safetensors_itself_are_read(tmp_path: Path, key: PrivateKey) -
     open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
     for name, tensor in library.load_file(tmp_path / "back").items():
         np.testing.assert_array_equal(tensor, tensors[name])
+
+
+@pytest.mark.parametrize("how", ["written", "replaced"])
+def test_a_model_that_changes_after_it_was_looked_into_is_refused(
+    model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Of the same length: the index would be of one model and the numbers of another."""
+    from gamekeeper.sealing.sealed import writing
+
+    look, other = writing.read_model, model.read_bytes().replace(b"body", b"evil")
+
+    def changed(path: Path) -> object:
+        looked = look(path)
+        if how == "replaced":
+            path.rename(path.with_name("was"))
+        path.write_bytes(other)
+        return looked
+
+    monkeypatch.setattr(writing, "read_model", changed)
+    with pytest.raises(InputError, match="changed while it was sealed"):
+        seal(model, model.with_name("new"), to=[key.public_key()])
+    assert not model.with_name("new").exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gamekeeper.errors import InputError
-from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, seal, verify_sealed
+from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, rewrap, seal, verify_sealed
+from gamekeeper.sealing.artifacts import read_model
 from gamekeeper.sealing.contents import Contents
-from gamekeeper.sealing.recipients import PrivateKey
+from gamekeeper.sealing.recipients import PrivateKey, Stanza
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, HEADER_BLOCK_BYTES, TAG_BYTES, Header
-from gamekeeper.sealing.sealed.slots import make_slot
-from gamekeeper.sealing.sealed.stream import Stream
+from gamekeeper.sealing.sealed.slots import make_slot, read_slots
+from gamekeeper.sealing.sealed.stream import Stream, open_index, seal_index
+from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import big_model, cheap_passphrase, write_model
 
 STORED = CHUNK_BYTES + TAG_BYTES
@@ -261,6 +264,9 @@ def test_signatures_of_others_do_not_count(signed: Path, sealed: Path, key: Priv
     stranger = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     assert "somebody else signed it" in str(require_refused(signed, key, stranger))
     assert "nobody signed it" in str(require_refused(sealed, key, signer))
+    for identities in ((), (key,)):
+        with pytest.raises(SealError, match="somebody else signed it"):
+            verify_sealed(signed, signer=stranger, identities=identities)
     content, header = signed.read_bytes(), header_of(signed)
     named = Header(**{name: getattr(header, name) for name in header.__slots__} | {"signer": stranger})
     signed.write_bytes(named.block() + content[HEADER_BLOCK_BYTES:])
@@ -305,3 +311,158 @@ def test_a_wrong_passphrase_is_not_told_from_a_damaged_one(model: Path) -> None:
     seal(model, out, to=[cheap_passphrase()])
     with pytest.raises(NotForYouError):
         load_sealed(out, keys=[cheap_passphrase("not the one at all")])
+
+
+def test_last_chunk_is_told_from_the_others() -> None:
+    """Also under the same associated data: the flag alone ends the stream."""
+    key, plain = SecretBytes(bytes(32)), memoryview(bytes(100))
+    sealed, opened = memoryview(bytearray(116)), memoryview(bytearray(100))
+    Stream(key, b"header", 3).seal(1, plain, sealed)
+    assert Stream(key, b"header", 3).open(1, sealed, opened)
+    assert not Stream(key, b"header", 2).open(1, sealed, opened)
+
+
+def test_chunks_and_index_belong_to_their_header() -> None:
+    """Under the same key too: the header is associated data of each."""
+    key, sealed, opened = SecretBytes(bytes(32)), memoryview(bytearray(116)), memoryview(bytearray(100))
+    Stream(key, b"header", 3).seal(1, memoryview(bytes(100)), sealed)
+    assert not Stream(key, b"another", 3).open(1, sealed, opened)
+    assert open_index(key, seal_index(key, b"index", b"header"), b"another") is None
+
+
+def test_what_is_not_authentic_is_not_in_the_buffer() -> None:
+    """The cipher decrypts before it compares the tag; nobody may see what it made."""
+    stream = Stream(SecretBytes(bytes(32)), b"header", 1)
+    sealed, opened = memoryview(bytearray(116)), memoryview(bytearray(b"\xff" * 100))
+    stream.seal(0, memoryview(b"plain" * 20), sealed)
+    sealed[50] ^= 1
+    assert not stream.open(0, sealed, opened)
+    assert bytes(opened) == bytes(100)
+
+
+def test_an_empty_signer_is_no_leave_to_skip_the_check(signed: Path, sealed: Path, key: PrivateKey) -> None:
+    """Bytes of an empty file in place of a key: nobody has signed by that."""
+    for path in (signed, sealed):
+        require_refused(path, key, b"")
+        for read in (
+            lambda path=path: load_sealed(path, keys=[key], signer=b""),
+            lambda p=path: verify_sealed(p, signer=b""),
+        ):
+            with pytest.raises(SealError, match="signed it"):
+                read()
+
+
+def test_an_index_that_a_recipient_forges_is_not_signed(signed: Path, key: PrivateKey, signer: bytes) -> None:
+    """Other names for the same numbers would be another model."""
+    with SealedFile(signed) as file:
+        keys, header = file.keys(file.data_key([key])), file.header
+        text = file.unlock([key]).contents.text()
+        forged = seal_index(keys.index, text.replace(b"body.bias", b"body.evil"), file.associated)
+    content = signed.read_bytes()
+    signed.write_bytes(content[: header.index_at] + forged + content[header.chunks_at :])
+    for asked in (signer, None):
+        assert "the signature does not hold" in str(require_refused(signed, key, asked))
+
+
+def test_index_is_the_one_whose_signature_was_checked(
+    signed: Path, key: PrivateKey, signer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recipient can make another that decrypts, and change the file between check and use."""
+    with SealedFile(signed) as file:
+        keys, header = file.keys(file.data_key([key])), file.header
+        text = file.unlock([key]).contents.text()
+        forged = seal_index(keys.index, text.replace(b"body.bias", b"body.evil"), file.associated)
+    read, indexes = SealedFile.read, [0]
+
+    def changed(self: SealedFile, at: int, length: int) -> bytes:
+        indexes[0] += at == header.index_at
+        return forged if at == header.index_at and indexes[0] > 1 else read(self, at, length)
+
+    monkeypatch.setattr(SealedFile, "read", changed)
+    with load_sealed(signed, keys=[key], signer=signer) as loaded:
+        assert "body.bias" in loaded.tensors and "body.evil" not in loaded.tensors
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: PrivateKey) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDWR)  # so that this test fails rather than waits
+    for read in (lambda: load_sealed(tmp_path / "pipe", keys=[key]), lambda: read_model(tmp_path / "pipe")):
+        with pytest.raises(InputError, match="no plain file"):
+            read()
+    os.close(end)
+
+
+class Odd:
+    """A recipient whose stanza says what it is told."""
+
+    def __init__(self, **fields: object) -> None:
+        self.fields: dict[str, object] = {"kind": "odd", "name": "odd", "values": {}} | fields
+
+    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+        return Stanza(**self.fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "a\tb"}, {"name": "\x1b[2J"}, {"values": {"wrapped": "a\nb"}}, {"kind": 5}]
+)
+def test_no_slot_is_written_that_could_not_be_read(sealed: Path, key: PrivateKey, fields: dict[str, object]) -> None:
+    """A rewrap would wipe the good one, and the model would be lost."""
+    before = sealed.read_bytes()
+    with pytest.raises(SealError, match="nobody could read it again"):
+        rewrap(sealed, identities=[key], add=[Odd(**fields)])
+    assert sealed.read_bytes() == before
+    with pytest.raises(SealError, match="nobody could read it again"):
+        seal(sealed.with_name("model.safetensors"), sealed.with_name("new"), to=[key.public_key(), Odd(**fields)])
+    assert not sealed.with_name("new").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"generation":1%s,"stanzas":[{"kind":"a","name":"b","values":{}}]}' % (b"0" * 30),
+        b'{"generation":0,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":-1,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":true,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":9,"stanzas":[]}',
+        b'{"generation":9,"stanzas":[{"kind":"a","name":"b\\u001b[2J","values":{}}]}',
+        b'{"generation":9,"stanzas":[{"kind":"a","name":"b","values":{"c":"\\u009b2J"}}]}',
+        b'{"generation":9, "stanzas":[{"kind":"a","name":"b","values":{}}]}',
+        b'{"generation":9,"generation":9,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
+    ],
+)
+def test_a_slot_that_a_stranger_wrote_oddly_does_not_count(sealed: Path, text: bytes) -> None:
+    """Anybody can write its digest; numbers without end, what steers a terminal, a second way to write it."""
+    header, content = header_of(sealed), bytearray(sealed.read_bytes())
+    rest = len(text).to_bytes(4) + text + bytes(32)
+    content[header.slot_at(1) : header.index_at] = (hashlib.sha256(rest).digest() + rest).ljust(
+        header.slot_bytes, b"\0"
+    )
+    sealed.write_bytes(content)
+    with SealedFile(sealed) as file:
+        assert (file.slot_number, file.slot.generation) == (0, 1)
+
+
+def test_passphrases_that_would_take_all_day_are_not_tried(sealed: Path) -> None:
+    """One slot has room for a thousand of the dearest; each would cost half a minute before the next is tried."""
+    dear = {"lanes": "1", "memory_kib": str(2 << 20), "passes": "16", "salt": "", "wrapped": ""}
+    with SealedFile(sealed) as file:
+        for count, name in ((1, "odd"), (2, None)):
+            stanzas = [Stanza(kind="passphrase", name=f"odd {n}", values=dear) for n in range(count)]
+            make = lambda made=stanzas: make_slot(2, made, SecretBytes(bytes(32)), file.associated, 16_384)  # noqa: E731
+            if name:
+                assert read_slots([make()], sealed)[1].stanzas == tuple(stanzas)
+            else:
+                with pytest.raises(SealError, match="affordable together"):
+                    make()
+
+
+def test_names_that_a_recipient_wrote_twice_can_be_removed(sealed: Path, key: PrivateKey) -> None:
+    """Both go; otherwise whoever adds himself twice could never be shut out by name."""
+    with SealedFile(sealed) as file:
+        keys, stanzas = file.keys(file.data_key([key])), [*file.slot.stanzas, Odd().wrap(SecretBytes(b""), b"")]
+        slot = make_slot(2, [*stanzas, stanzas[-1]], keys.slots, file.associated, file.header.slot_bytes)
+    content, header = bytearray(sealed.read_bytes()), header_of(sealed)
+    content[header.slot_at(1) : header.index_at] = slot
+    sealed.write_bytes(content)
+    assert [one.name for one in rewrap(sealed, identities=[key], remove=["odd"])] == [key.public_key().name]

@@ -12,6 +12,7 @@ from gamekeeper.sealing.contents import LieError
 
 _WINDOW_BYTES = 1 << 16
 _VARINT_BYTES = 10
+_MAX_FIELDS = 5_000_000  # about ten seconds; the largest models have some hundred thousand
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
@@ -43,14 +44,18 @@ class Wire:
     def __init__(self, data: Bytes) -> None:
         self._data = data
         self._window, self._at = b"", 0
+        self._visited = 0
 
     def fields(self, begin: int, end: int) -> Iterator[Field]:
         """Visits the fields of the message between two places.
 
         Raises:
-            LieError: There is no message.
+            LieError: There is no message, or more fields than any model has.
         """
         while begin < end:
+            self._visited += 1
+            if self._visited > _MAX_FIELDS:
+                raise LieError(f"a message of more than {_MAX_FIELDS:,} fields")
             key, begin = self._varint(begin, end)
             field, begin = self._field(key, begin, end)
             yield field
@@ -69,10 +74,16 @@ class Wire:
         """Returns the text of a field."""
         return self.content(field, most).decode("utf-8", "replace")
 
-    def numbers(self, field: Field) -> list[int]:
-        """Returns the whole numbers of a repeated field, packed or not."""
+    def numbers(self, field: Field, most: int) -> list[int]:
+        """Returns the whole numbers of a repeated field, packed or not.
+
+        Raises:
+            LieError: There are more than `most`.
+        """
         if not field.is_bytes:
             return [field.value]
+        if field.end - field.begin > most * _VARINT_BYTES:
+            raise LieError(f"more than {most} numbers in a list")
         found, at = [], field.begin
         while at < field.end:
             value, at = self._varint(at, field.end)

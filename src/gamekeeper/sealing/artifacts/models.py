@@ -24,10 +24,12 @@ class Model:
     Args:
         contents: Its files and tensors.
         paths: Where each file lies, in the same order.
+        marks: Which file it was that was looked into, and in which state.
     """
 
     contents: Contents
     paths: tuple[Path, ...]
+    marks: tuple[tuple[int, ...], ...]
 
 
 def read_model(path: Path) -> Model:
@@ -47,7 +49,9 @@ def read_model(path: Path) -> Model:
     folder = path if path.is_dir() else path.parent
     with ExitStack() as stack:
         parts = [_opened(folder / name, stack) for name in names]
-        return Model(contents=contents_of(names, parts, path), paths=tuple(folder / name for name in names))
+        marks = tuple(part.mark() for part in parts)
+        contents = contents_of(names, parts, path)
+        return Model(contents=contents, paths=tuple(folder / name for name in names), marks=marks)
 
 
 def contents_of(names: Sequence[str], parts: Sequence[Bytes], where: object) -> Contents:
@@ -116,7 +120,8 @@ def _beside(member: Member, beside: dict[str, tuple[str, OnnxFile]]) -> Member:
 def _folder_names(folder: Path) -> list[str]:
     """All files below a folder, by name, but for what version control keeps for itself."""
     found = [one for one in sorted(folder.rglob("*")) if ".git" not in one.relative_to(folder).parts]
-    odd = [one for one in found if not one.is_dir() and not one.is_file()]
+    # A link to a folder is not followed; to leave its files out without a word would seal half a model.
+    odd = [one for one in found if not one.is_file() and (one.is_symlink() or not one.is_dir())]
     names = [one.relative_to(folder).as_posix() for one in found if one.is_file()]
     bad = [str(one) for one in odd] + [name for name in names if not is_safe_path(name)]
     if bad:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gamekeeper.sealing.artifacts._bytes import Bytes
 from gamekeeper.sealing.artifacts._wire import Field, Wire
-from gamekeeper.sealing.contents import DTYPE_BITS, LieError, Member, Tensor, is_safe_path
+from gamekeeper.sealing.contents import DTYPE_BITS, MAX_DIMS, LieError, Member, Tensor, is_safe_path, is_shape
 
 DTYPES = {
     1: "F32",
@@ -85,7 +85,7 @@ class OnnxFile:
 def is_onnx(data: Bytes) -> bool:
     """Whether a file is a message with ONNX's version and graph."""
     try:
-        fields = [one.number for one in Wire(data).fields(0, data.size)]
+        fields = {one.number for one in Wire(data).fields(0, data.size)}
     except LieError:
         return False
     return _MODEL_GRAPH in fields and _MODEL_VERSION in fields
@@ -127,7 +127,9 @@ def _found(wire: Wire, place: Field) -> _Found:
     found = _Found()
     for one in wire.fields(place.begin, place.end):
         if one.number == _DIMS:
-            found.dims += wire.numbers(one)
+            found.dims += wire.numbers(one, MAX_DIMS)
+            if len(found.dims) > MAX_DIMS:
+                raise LieError(f"a tensor of more than {MAX_DIMS} axes")
         elif one.number == _TYPE:
             found.dtype = DTYPES.get(one.value)
         elif one.number == _NAME:
@@ -175,7 +177,12 @@ def _placed(tensors: tuple[Tensor, ...], begin: int, length: int) -> tuple[Tenso
     kept: dict[str, Tensor] = {}
     end = 0
     for one in sorted(tensors, key=lambda tensor: (tensor.begin, tensor.length)):
-        fits = end <= one.begin and 0 <= one.length == _size(one) and one.begin + one.length <= length
+        fits = (
+            is_shape(one.shape)
+            and end <= one.begin
+            and 0 <= one.length == _size(one)
+            and one.begin + one.length <= length
+        )
         if fits and one.name not in kept:
             end = one.begin + one.length
             kept[one.name] = Tensor(

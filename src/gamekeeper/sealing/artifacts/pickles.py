@@ -4,6 +4,7 @@ Sealing one would say who sealed it, not what it does, and make a file that was 
 pickle is told by its bytes; names only help where the bytes leave it open.
 """
 
+import re
 from pathlib import PurePosixPath
 
 from gamekeeper.sealing.artifacts._bytes import Bytes
@@ -12,9 +13,9 @@ _ZIP = b"PK\x03\x04"
 _PROTOCOLS = range(2, 6)
 _END = b"."
 _NAMES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"}
-_NUMPY, _OBJECTS = b"\x93NUMPY", b"'O'"
+_NUMPY, _OBJECTS = b"\x93NUMPY", re.compile(rb"""['"][<>|=]?O8?['"]""")
 _COMPRESSED = (b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x04\x22\x4d\x18")
-_START_BYTES = 4096
+_START_BYTES = 1 << 16  # holds every header that numpy reads
 _ZIP_END_BYTES = 1 << 20
 
 
@@ -26,9 +27,10 @@ def is_pickle(data: Bytes, path: str) -> bool:
         return True
     if start.startswith(_ZIP):
         end = data.read(max(0, data.size - _ZIP_END_BYTES), _ZIP_END_BYTES)
-        return is_named or b".pkl" in end or b".pickle" in end
+        # torch writes the pickle first: the name stands at the start also where the directory is longer than its end.
+        return is_named or any(name in part for name in (b".pkl", b".pickle") for part in (start, end))
     if start.startswith(_NUMPY):
-        return _OBJECTS in start or b'"O"' in start or b"|O" in start
+        return _OBJECTS.search(start) is not None
     if is_named:
         return True
     return (

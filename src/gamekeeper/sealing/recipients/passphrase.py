@@ -4,12 +4,12 @@
     wrapped = AES-256-GCM(key, nonce 0, data key, associated = context); the salt is fresh, so the key is used once
 
 The default takes 256 MiB and three passes, about half a second a guess; what a file asks for is bounded, so that
-opening cannot be made to take all memory.
+opening cannot be made to take all memory, and for all passphrases of a file together, nor all day.
 """
 
 import base64
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from os import urandom
 
@@ -28,6 +28,7 @@ _SALT_BYTES = 16
 _WRAPPED_BYTES = KEY_BYTES + 16
 _NONCE = bytes(12)
 _PASSES, _LANES, _MEMORY_KIB = range(1, 17), range(1, 17), range(64, (2 << 20) + 1)
+_MOST_KIB_PASSES = 16 * (2 << 20)  # the dearest one, or 42 of the default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +108,21 @@ class Passphrase:
         return kdf.derive(self.secret.reveal())
 
 
+def is_affordable(stanzas: Sequence[Stanza]) -> bool:
+    """Whether a passphrase that fits the last of these stanzas is found in a minute or so."""
+    costs = [Cost.parse(dict(one.values)) for one in stanzas if one.kind == KIND]
+    return sum(one.passes * one.memory_kib for one in costs if one) <= _MOST_KIB_PASSES
+
+
 def passphrase(text: str, *, is_new: bool) -> Passphrase:
     """Returns what somebody typed as a passphrase.
 
     Raises:
-        UsageError: A new one is short.
+        UsageError: A new one is short, or it is no text.
     """
     plain = unicodedata.normalize("NFC", text)
+    if any("\ud800" <= one <= "\udfff" for one in plain):  # bytes of a terminal that are no UTF-8
+        raise UsageError("a passphrase that is no text: its characters are not UTF-8")
     if is_new and len(plain) < LEAST_CHARS:
         raise UsageError(f"a passphrase of {len(plain)} characters is soon guessed: take {LEAST_CHARS} or more")
     return Passphrase(SecretBytes(plain.encode()))

@@ -89,6 +89,8 @@ def _spread(members: Sequence[Member], files: Sequence[NewFile], chunk: memoryvi
 
 def _name_folder(members: Sequence[Member], files: Sequence[NewFile], out: Path) -> None:
     """Gives the files of a folder their names, and the folder its own when all have theirs."""
+    for new in files:
+        new.sync()  # it takes long, and a process that is killed in it leaves nothing as long as nothing has a name
     folder = Path(mkdtemp(prefix=".gamekeeper-", dir=out.parent))
     try:
         for member, new in zip(members, files, strict=True):

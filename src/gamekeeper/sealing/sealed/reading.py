@@ -6,12 +6,13 @@ he signed.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gamekeeper.errors import Fault, InputError
 from gamekeeper.sealing.contents import Contents, LieError, read_contents
 from gamekeeper.sealing.faults import NotForYouError, SealError, input_error, seal_error
-from gamekeeper.sealing.files import read_at
+from gamekeeper.sealing.files import open_plain, read_at
 from gamekeeper.sealing.recipients import KEY_BYTES, Identity, Stanza
 from gamekeeper.sealing.sealed.layout import (
     CHUNK_BYTES,
@@ -37,7 +38,10 @@ class SealedFile:
 
     Args:
         path: The file.
-        is_written: Whether it will be written to, by a rewrap.
+        is_written: Whether it will be written to, by a rewrap, which then has it to itself until it is closed.
+
+    Attributes:
+        idle_slot: The slot that does not count; zeros unless a rewrap was interrupted.
 
     Raises:
         InputError: It cannot be read.
@@ -46,18 +50,22 @@ class SealedFile:
 
     def __init__(self, path: Path, *, is_written: bool = False) -> None:
         self.path = path
+        self._sealed_index: bytes | None = None
         try:
-            self.file = os.open(path, os.O_RDWR if is_written else os.O_RDONLY)
+            self.file = open_plain(path, os.O_RDWR if is_written else os.O_RDONLY)
         except OSError as fault:
             raise input_error(
                 path, "the file cannot be opened", fault.strerror or str(fault), "a sealed file"
             ) from None
         try:
             self._lock(is_written)
+            self._require_named(is_written)
             size = os.fstat(self.file).st_size
             self.header: Header = read_header(self.read(0, HEADER_BLOCK_BYTES), size, path)
             self.associated = header_digest(self.header.text())
-            self.slot_number, self.slot = self._slots()
+            self.slot_number, self.slot, self.idle_slot = self._slots()
+            if not is_written:
+                self._unlock()
         except BaseException:
             os.close(self.file)
             raise
@@ -76,9 +84,11 @@ class SealedFile:
         except OSError as fault:
             raise input_error(self.path, "the file cannot be read", fault.strerror or str(fault), "a file") from None
 
-    def idle_slot(self) -> bytes:
-        """Returns the slot that does not count; zeros unless a rewrap was interrupted."""
-        return self.read(self.header.slot_at(1 - self.slot_number), self.header.slot_bytes)
+    def index(self) -> bytes:
+        """Returns the encrypted index, read once: what is decrypted is what the signature was checked over."""
+        if self._sealed_index is None:
+            self._sealed_index = self.read(self.header.index_at, self.header.index_bytes + TAG_BYTES)
+        return self._sealed_index
 
     def digests(self) -> bytes:
         """Returns the digests of the chunks, 32 bytes each, once their signature is checked.
@@ -94,8 +104,7 @@ class SealedFile:
             )
         digests = self.read(header.digests_at, header.chunks * DIGEST_BYTES)
         signature = self.read(header.digests_at + len(digests), SIGNATURE_BYTES)
-        index = self.read(header.index_at, header.index_bytes + TAG_BYTES)
-        if not is_signed(header.signer, signature, signed_text(header.text(), index, digests)):
+        if not is_signed(header.signer, signature, signed_text(header.text(), self.index(), digests)):
             raise seal_error(self.path, "the signature does not hold", "another signature", "the signer's", _COPY)
         return digests
 
@@ -126,7 +135,7 @@ class SealedFile:
             NotForYouError: No key fits.
             SealError: It was tampered with, or is not signed by `signer`.
         """
-        checked = self.require_signer(signer) if signer else None
+        checked = None if signer is None else self.require_signer(signer)
         if signer is None and self.header.signer:
             self.digests()
         return Opened(self, self.keys(self.data_key(identities)), checked)
@@ -165,10 +174,12 @@ class SealedFile:
     def _is_committed(self, key: SecretBytes) -> bool:
         return is_same(subkeys(key, self.header.file_id).commitment, self.header.commitment)
 
-    def _slots(self) -> tuple[int, Slot]:
+    def _slots(self) -> tuple[int, Slot, bytes]:
         length = self.header.slot_bytes
         both = self.read(HEADER_BLOCK_BYTES, 2 * length)
-        return read_slots([both[:length], both[length:]], self.path)
+        slots = [both[:length], both[length:]]
+        number, slot = read_slots(slots, self.path)
+        return number, slot, slots[1 - number]
 
     def _lock(self, is_written: bool) -> None:
         """Waits for a rewrap that is under way; a file system without locks is read all the same."""
@@ -179,6 +190,23 @@ class SealedFile:
         except (ImportError, OSError):
             if is_written:
                 raise input_error(self.path, "the file cannot be locked", "no lock", "a disk with locks") from None
+
+    def _require_named(self, is_written: bool) -> None:
+        """Checks that the file still has its name: who waited for it could else write to one that nobody sees."""
+        try:
+            is_named = not is_written or os.path.samestat(os.fstat(self.file), os.stat(self.path))
+        except OSError:  # the name is gone
+            is_named = False
+        if not is_named:
+            problem = "another file took its place while it was waited for"
+            raise input_error(self.path, problem, "another file", "the file that was opened", "try again")
+
+    def _unlock(self) -> None:
+        """Lets rewraps go on: they change nothing but slots, which are read, and a server reads for months."""
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(self.file, fcntl.LOCK_UN)
 
     def _not_for_you(self) -> NotForYouError:
         refused = seal_error(
@@ -253,8 +281,7 @@ class Opened:
 
     def _index(self, keys: Subkeys) -> Contents:
         sealed = self._sealed
-        index = sealed.read(self._header.index_at, self._header.index_bytes + TAG_BYTES)
-        text = open_index(keys.index, index, sealed.associated)
+        text = open_index(keys.index, sealed.index(), sealed.associated)
         if text is None:
             raise seal_error(sealed.path, "the index was tampered with", "another tag", "its tag", _COPY)
         try:

@@ -67,9 +67,8 @@ def _replace(sealed: SealedFile, slot: bytes) -> None:
 
 
 def _named(name: str, stanzas: Sequence[Stanza]) -> str:
-    fits = [one.name for one in stanzas if one.name == name] or [
-        one.name for one in stanzas if one.name.startswith(name)
-    ]
+    names = {one.name for one in stanzas}
+    fits = [name] if name in names else [one for one in names if one.startswith(name)]
     if len(fits) != 1:
         there = ", ".join(one.name for one in stanzas)
         raise UsageError(f'"{name}" names {"several" if fits else "no"} recipients; there are {there}')

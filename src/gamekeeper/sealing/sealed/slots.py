@@ -14,6 +14,7 @@ from typing import Any
 
 from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Stanza
+from gamekeeper.sealing.recipients.passphrase import is_affordable
 from gamekeeper.sealing.sealed.canonical import canonical, parsed
 from gamekeeper.sealing.secret import SecretBytes, is_same
 
@@ -25,6 +26,7 @@ _ALIGNED_BYTES = 4096
 _LEAST_BYTES = 16_384
 _SPARE = 4  # room for four times today's recipients, since a slot cannot grow
 _MAX_TEXT_CHARS = 1 << 16
+_GENERATIONS = range(1, 1 << 53)  # what JSON carries everywhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +65,19 @@ def make_slot(generation: int, stanzas: Sequence[Stanza], key: SecretBytes, asso
         length: Of the slot, in bytes.
 
     Raises:
-        SealError: There is no room for so many recipients.
+        SealError: There is no room for so many recipients, or what they ask for could not be read again.
     """
     text = _text(generation, stanzas)
     rest = len(text).to_bytes(_LENGTH_BYTES) + text + _mac(text, key, associated)
     if _DIGEST_BYTES + len(rest) > length:
         found, expected = f"{len(stanzas)} recipients, {len(rest):,} bytes", f"at most {length - _DIGEST_BYTES:,} bytes"
         raise seal_error("key slot", "no room for so many recipients", found, expected, "seal anew, or for fewer")
-    return (hashlib.sha256(rest).digest() + rest).ljust(length, b"\0")
+    slot = (hashlib.sha256(rest).digest() + rest).ljust(length, b"\0")
+    if _read(slot) is None:  # a rewrap would wipe the slot that can be read, and nobody could open the file again
+        found = ", ".join(ascii(one.name)[:40] for one in stanzas)[:200]
+        expected = "printable names and values, passphrases that are affordable together"
+        raise seal_error("key slot", "nobody could read it again", found, expected)
+    return slot
 
 
 def read_slots(slots: Sequence[bytes], where: object) -> tuple[int, Slot]:
@@ -99,13 +106,16 @@ def _read(data: bytes) -> Slot | None:
 
 
 def _slot(fields: dict[str, Any], mac: bytes) -> Slot | None:
-    if fields.keys() != {"generation", "stanzas"} or type(fields["generation"]) is not int or fields["generation"] < 1:
+    if fields.keys() != {"generation", "stanzas"} or type(fields["generation"]) is not int:
+        return None
+    if fields["generation"] not in _GENERATIONS:
         return None
     listed = fields["stanzas"]
     stanzas = [_stanza(one) for one in listed] if isinstance(listed, list) else []
     if not stanzas or None in stanzas:
         return None
-    return Slot(generation=fields["generation"], stanzas=tuple(one for one in stanzas if one), mac=mac)
+    whole = tuple(one for one in stanzas if one)
+    return Slot(generation=fields["generation"], stanzas=whole, mac=mac) if is_affordable(whole) else None
 
 
 def _stanza(fields: object) -> Stanza | None:

@@ -58,7 +58,7 @@ def verify_sealed(
     """
     with SealedFile(path) as sealed:
         _require_no_remains(sealed)
-        vouched = sealed.require_signer(signer) if signer else sealed.digests() if sealed.header.signer else None
+        vouched = _vouched(sealed, signer)
         if vouched is None and not identities:
             expected = "a signature to check, or a key to open it"
             raise seal_error(path, "nothing vouches for it", "no signature", expected, "name a key with --key")
@@ -76,6 +76,13 @@ def verify_sealed(
             is_signer_given=signer is not None,
             contents=opened.contents if opened else None,
         )
+
+
+def _vouched(sealed: SealedFile, signer: bytes | None) -> bytes | None:
+    """Returns the digests that are signed: by whom was asked for, else by whom the file names, if it names somebody."""
+    if signer is not None:
+        return sealed.require_signer(signer)
+    return sealed.digests() if sealed.header.signer else None
 
 
 def _checking(sealed: SealedFile, opened: Opened | None, vouched: bytes | None) -> Callable[[], Work]:
@@ -99,7 +106,7 @@ def _checking(sealed: SealedFile, opened: Opened | None, vouched: bytes | None) 
 
 
 def _require_no_remains(sealed: SealedFile) -> None:
-    if any(sealed.idle_slot()):
+    if any(sealed.idle_slot):
         raise seal_error(
             sealed.path,
             "the idle key slot is not empty",

@@ -1,6 +1,5 @@
 """Seals a model: read, encrypt and write chunk by chunk, in constant memory, whole or not at all."""
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -147,7 +146,6 @@ class _Payload:
             part = FileBytes(path)
             self._stack.callback(part.close)
             self._parts.append(part)
-        self._marks = self._state()
         self.require_unchanged()
         return self
 
@@ -164,15 +162,13 @@ class _Payload:
                     raise self._changed(member.path)
 
     def require_unchanged(self) -> None:
-        """Checks that no file was written to since.
+        """Checks that no file was written to or replaced since its tensors were looked up.
 
         Raises:
             InputError: One was.
         """
-        for member, part, now, then in zip(
-            self._model.contents.members, self._parts, self._state(), self._marks, strict=True
-        ):
-            if now != then or part.size != member.length:
+        for member, part, then in zip(self._model.contents.members, self._parts, self._model.marks, strict=True):
+            if part.mark() != then:
                 raise self._changed(member.path)
 
     def _read(self, part: FileBytes, into: memoryview, at: int, path: str) -> int:
@@ -180,10 +176,6 @@ class _Payload:
             return read_at(part.file, into, at)
         except OSError as fault:
             raise input_error(path, "the file cannot be read", fault.strerror or str(fault), "a file") from None
-
-    def _state(self) -> list[tuple[int, int]]:
-        states = [os.fstat(part.file) for part in self._parts]
-        return [(state.st_size, state.st_mtime_ns) for state in states]
 
     def _changed(self, path: str) -> Exception:
         return input_error(
