@@ -56,12 +56,12 @@ def test_random_files(tmp_path: Path, start: bytes, rest: bytes) -> None:
 
 
 def test_lengths_of_strangers_take_no_memory(tmp_path: Path, good: bytes) -> None:
-    """A header that says a petabyte is refused by the length of the file, before anything is made room for."""
+    """A header that says seven terabytes is refused by the length of the file, before anything is made room for."""
     length = int.from_bytes(good[16:20])
     text = good[20 : 20 + length]
     at = text.index(b'"payload_bytes":')
     end = text.index(b",", at)
-    huge = text[:at] + b'"payload_bytes":1000000000000000' + text[end:]
+    huge = text[:at] + b'"payload_bytes":7000000000000' + text[end:]
     block = (good[:16] + len(huge).to_bytes(4) + huge).ljust(4096, b"\0")
     (tmp_path / "f").write_bytes(block + good[4096:])
     tracemalloc.start()

@@ -9,6 +9,7 @@ from gamekeeper.sealing.contents import Contents, LieError, Member, Tensor, is_s
 
 GOOD = {
     "format": "gamekeeper/contents@1",
+    "folder": True,
     "members": [["a.safetensors", "safetensors", 100], ["b/c.json", "file", 7]],
     "tensors": [[0, "w", "F32", [2, 5], 10, 40], [0, "v", "I64", [], 50, 8]],
 }
@@ -54,6 +55,8 @@ def test_an_index_is_read_as_it_was_written() -> None:
         ({"tensors": [[0, "w", "F32", [2], 10, 8], [0, "w", "F32", [2], 18, 8]]}, "twice"),
         ({"tensors": [[0, "w", "F32", [2], 10, 8], [0, "v", "F32", [2], 12, 8]]}, "begins before"),
         ({"tensors": None}, "no index"),
+        ({"folder": False}, "a folder that is one file, or several"),
+        ({"folder": 1}, "a folder that is one file, or several"),
     ],
 )
 def test_an_index_that_cannot_be_is_refused(change: dict[str, object], says: str) -> None:
@@ -67,6 +70,24 @@ def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     """Never another error."""
     with pytest.raises(LieError):
         read_contents(text, 107)
+
+
+def test_pieces_of_the_payload_go_to_their_files() -> None:
+    """Also over several files, and past empty ones."""
+    lengths, begin, members = [5, 0, 3, 0, 4], 0, []
+    for number, length in enumerate(lengths):
+        members.append(Member(path=str(number), kind="file", begin=begin, length=length))
+        begin += length
+    contents = Contents(members=tuple(members), is_folder=True)
+    for at in range(begin):
+        for length in range(1, begin - at + 1):
+            payload = [(number, place) for number, one in enumerate(lengths) for place in range(one)][at : at + length]
+            found = [
+                (number, place + step)
+                for number, place, part in contents.pieces(at, length)
+                for step in range(part.stop - part.start)
+            ]
+            assert found == payload
 
 
 @pytest.mark.parametrize(

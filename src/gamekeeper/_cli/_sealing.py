@@ -62,10 +62,10 @@ def say(text: str, quiet: bool) -> None:
 
 
 def print_json(fields: dict[str, Any]) -> None:
-    """Prints an object."""
-    import orjson
+    """Prints an object, in ASCII: names in it are of strangers, and no character may steer a terminal."""
+    import json
 
-    print(orjson.dumps(fields, option=orjson.OPT_INDENT_2).decode())
+    print(json.dumps(fields, indent=2).replace("\x7f", "\\u007f"))
 
 
 def shown_recipients(stanzas: "Sequence[Stanza]") -> list[dict[str, str]]:

@@ -9,7 +9,10 @@ from gamekeeper._cli._sealing import TO_HELP, Debug, Json, Keys, PassphraseFile,
 
 NAME = "rewrap"
 SCHEMA = "gamekeeper/rewrap@1"
-_SAID = "whoever was removed and kept the data key or an older copy can still read it; to shut somebody out, seal anew"
+_SAID = (
+    "whoever was removed and kept the data key or an older copy can still read it, and change this list where he can "
+    "write; to shut somebody out, seal anew"
+)
 
 
 def run(

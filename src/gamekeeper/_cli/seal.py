@@ -18,6 +18,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The sealed file. Default: MODEL.sealed.")] = None,
     sign: Annotated[Path | None, typer.Option(help="Key that signs it, Ed25519 in PEM.")] = None,
     passphrase_file: PassphraseFile = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Seal what links out of the folder lead to, as in a download cache.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     workers: Workers = None,
     json: Json = False,
@@ -45,7 +48,14 @@ def run(
     who = recipients(to or [], passphrase_file)
     with bytes_done("seal", quiet) as progress:
         header = seal(
-            model, target, to=who, signing_key=signing_key, is_replaced=force, workers=workers, progress=progress
+            model,
+            target,
+            to=who,
+            signing_key=signing_key,
+            is_replaced=force,
+            is_linked=follow_links,
+            workers=workers,
+            progress=progress,
         )
     with SealedFile(target) as sealed:
         stanzas = sealed.slot.stanzas

@@ -3,11 +3,13 @@
 The payload is the files one behind another. The index of a sealed file is this, as JSON:
 
     {"format": "gamekeeper/contents@1",
+     "folder": whether it was a folder rather than one file,
      "members": [[path, kind, bytes], ...],                      in the order of the payload
      "tensors": [[member, name, dtype, [shape], begin, bytes], ...]}   begin counts from the start of the member
 """
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,19 +87,39 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """All files of a model, in the order of the payload."""
+    """All files of a model.
+
+    Args:
+        members: In the order of the payload.
+        is_folder: Whether they were a folder rather than one file.
+    """
 
     members: tuple[Member, ...]
+    is_folder: bool = False
 
     @property
     def length(self) -> int:
         """Length of the payload."""
         return sum(member.length for member in self.members)
 
-    @property
-    def is_folder(self) -> bool:
-        """Whether it was a folder rather than one file."""
-        return len(self.members) > 1 or "/" in self.members[0].path
+    def pieces(self, at: int, length: int) -> Iterator[tuple[int, int, slice]]:
+        """Which files a piece of the payload belongs to.
+
+        Args:
+            at: Its first byte.
+            length: In bytes.
+
+        Yields:
+            Number of the member, place in it, and what of the piece goes there.
+        """
+        start = bisect_right(self.members, at, key=lambda member: member.begin) - 1
+        for number in range(start, len(self.members)):
+            member = self.members[number]
+            if member.begin >= at + length:
+                return
+            first, last = max(at, member.begin), min(at + length, member.begin + member.length)
+            if first < last:
+                yield number, first - member.begin, slice(first - at, last - at)
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns all tensors by name; a name that two files have, or that looks like this, is `path:name`."""
@@ -118,7 +140,8 @@ class Contents:
             for one in member.tensors
         ]
         members = [[member.path, member.kind, member.length] for member in self.members]
-        return orjson.dumps({"format": FORMAT, "members": members, "tensors": tensors})
+        fields = {"format": FORMAT, "folder": self.is_folder, "members": members, "tensors": tensors}
+        return orjson.dumps(fields)
 
 
 class LieError(ValueError):
@@ -140,12 +163,13 @@ def read_contents(text: bytes, payload_bytes: int) -> Contents:
         fields = orjson.loads(text)
         _require(isinstance(fields, dict) and fields.get("format") == FORMAT, f"no {FORMAT}")
         members = list(_members(fields["members"]))
-        filled = _with_tensors(members, fields["tensors"])
+        filled, is_folder = _with_tensors(members, fields["tensors"]), fields["folder"]
     except (KeyError, TypeError, ValueError) as fault:
         raise fault if isinstance(fault, LieError) else LieError("no index that gamekeeper wrote") from None
     _require(bool(filled) and sum(one.length for one in filled) == payload_bytes, "its files do not fill the payload")
     _require(len({one.path for one in filled}) == len(filled), "two files of one name")
-    return Contents(members=tuple(filled))
+    _require(is_folder is True or (is_folder is False and len(filled) == 1), "a folder that is one file, or several")
+    return Contents(members=tuple(filled), is_folder=is_folder)
 
 
 def require_sound(member: Member) -> None:

@@ -37,6 +37,10 @@ class NewFile:
         Raises:
             FileExistsError: There is a file of that name, and it is not to be replaced.
         """
+        if is_replaced and path.exists():
+            os.fchmod(
+                self.file, stat.S_IMODE(path.stat().st_mode) & (PRIVATE | stat.S_IMODE(os.fstat(self.file).st_mode))
+            )
         self.sync()
         if self._hidden is None and not is_replaced:
             _link(self.file, path)
@@ -55,7 +59,7 @@ class NewFile:
         if is_replaced:
             self._hidden.replace(path)
         else:
-            os.link(self._hidden, path)  # unlike a rename it never replaces
+            _link_or_rename(self._hidden, path)
         self._hidden.unlink(missing_ok=True)
         self._hidden = None
 
@@ -128,6 +132,16 @@ def _link(file: int, path: Path) -> None:
     """Gives a file without a name its name; fails where there is one."""
     # The folder's descriptor is ignored beside an absolute path; without one Python would link the link itself.
     os.link(f"/proc/self/fd/{file}", path, src_dir_fd=file, follow_symlinks=True)
+
+
+def _link_or_rename(hidden: Path, path: Path) -> None:
+    """Gives a hidden file its name by a link, which never replaces, or where there are none (FAT) by a rename."""
+    try:
+        os.link(hidden, path)
+    except PermissionError:
+        if path.exists() or path.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        hidden.rename(path)
 
 
 def _spare_name(folder: Path) -> Path:

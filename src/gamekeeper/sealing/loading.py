@@ -111,7 +111,7 @@ class SealedModel:
         except ImportError:
             raise MissingExtraError("tensors of torch", "torch") from None
         wanted = self._wanted(names)
-        odd = sorted({one.dtype for one in wanted.values() if one.dtype not in TORCH})
+        odd = sorted({one.dtype for one in wanted.values() if not hasattr(torch, TORCH.get(one.dtype, "?"))})
         if odd:
             raise UsageError(f"torch has no type {', '.join(odd)}")
         return {

@@ -1,10 +1,14 @@
 """Models are read as they lie on disk; pickles and damaged files are refused before anything is sealed."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import pickle
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +66,13 @@ PICKLES = {
     "odd.npy": array_of("O8"),
     "other.npy": array_of("=O"),
     "model.pkl.gz": b"\x1f\x8b\x08rest",
+    "model.pkl.lz4": b"\x04\x22\x4d\x18rest",
+    "weights.dat": gzip.compress(pickle.dumps([1])),
+    "weights.z": zlib.compress(pickle.dumps([1])),
+    "weights.xz": lzma.compress(pickle.dumps([1])),
+    "weights.bz2": bz2.compress(pickle.dumps([1])),
+    "w.bin": b"cos\nsystem\n(S'true'\ntR.",
+    "long.bin": b"cos\nsystem\n(S'true'\ntR(" + b"I1\n" * 700_000,
 }
 
 
@@ -93,6 +104,38 @@ def test_numbers_that_only_look_like_a_pickle_pass(tmp_path: Path) -> None:
     assert content[:2] == b"\x80\x02"
     (tmp_path / "m.safetensors").write_bytes(content)
     assert len(read_model(tmp_path / "m.safetensors").contents.tensors()) == 5
+
+
+INNOCENT = {
+    "config.json": b'{"a": 1}',
+    "classes.txt": b"cat\ndog\nI see.\n",
+    "commit.txt": b"commit 1\nauthor 2\n\n    a fix\n",
+    "merges.txt": b"#version: 0.2\ni n\n",
+    "none.txt": b"N.",
+    "vocab.json.gz": gzip.compress(b"{}"),
+    "spiece.model": bytes(range(256)) * 8,
+    "README.md": b"(c) 2026\n",
+}
+
+
+def test_what_goes_with_a_model_is_no_pickle(tmp_path: Path) -> None:
+    """Texts that begin like one, and compressed ones."""
+    write_model(tmp_path / "m.safetensors")
+    for name, content in INNOCENT.items():
+        (tmp_path / name).write_bytes(content)
+    assert len(read_model(tmp_path).contents.members) == 1 + len(INNOCENT)
+
+
+def test_links_out_of_the_folder_are_followed_when_they_are_meant(tmp_path: Path) -> None:
+    """A link to a secret of the machine would be sealed for strangers; a download cache is made of links."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "cache" / "config.json").symlink_to(tmp_path / "secret")
+    write_model(tmp_path / "cache" / "m.safetensors")
+    (tmp_path / "cache" / "same.safetensors").symlink_to("m.safetensors")
+    with pytest.raises(InputError, match=r"config\.json -> [\s\S]*--follow-links"):
+        read_model(tmp_path / "cache")
+    assert len(read_model(tmp_path / "cache", is_linked=True).contents.members) == 3
 
 
 def header_bytes(header: object, data: bytes = b"") -> bytes:

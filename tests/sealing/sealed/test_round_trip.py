@@ -1,5 +1,6 @@
 """What was sealed comes back, and only for those for whom it was sealed."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gamekeeper.errors import InputError, UsageError
-from gamekeeper.sealing import NotForYouError, load_sealed, open_sealed, seal, verify_sealed
+from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, seal, verify_sealed
 from gamekeeper.sealing.faults import input_error
 from gamekeeper.sealing.recipients import PrivateKey, Stanza
 from gamekeeper.sealing.sealed import SealedFile
@@ -128,6 +129,32 @@ def test_folder_comes_back_as_it_was(tmp_path: Path, key: PrivateKey) -> None:
         assert "model-1.safetensors:head" in loaded.tensors, "two files have one of that name"
         assert loaded.file("config.json") == b"{}"
     assert verify_sealed(tmp_path / "s", identities=[key]).contents is not None
+
+
+def test_folder_with_one_file_stays_a_folder(tmp_path: Path, key: PrivateKey) -> None:
+    """And a file a file."""
+    (tmp_path / "llm").mkdir()
+    write_model(tmp_path / "llm" / "m.safetensors")
+    seal(tmp_path / "llm", tmp_path / "s", to=[key.public_key()])
+    open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
+    assert [one.name for one in (tmp_path / "back").iterdir()] == ["m.safetensors"]
+
+
+def test_pickle_that_another_program_sealed_is_not_written(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opens a file trusts it more than one that was never sealed."""
+    from gamekeeper.sealing.artifacts import models
+
+    monkeypatch.setattr(models, "is_pickle", lambda data, path: False)
+    (tmp_path / "llm").mkdir()
+    write_model(tmp_path / "llm" / "m.safetensors")
+    (tmp_path / "llm" / "extra").write_bytes(pickle.dumps([1]))
+    seal(tmp_path / "llm", tmp_path / "s", to=[key.public_key()])
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SealError, match="a pickle was sealed"):
+        open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_an_onnx_file_brings_the_files_of_its_tensors(tmp_path: Path, key: PrivateKey) -> None:
@@ -268,8 +295,8 @@ def test_a_model_that_changes_after_it_was_looked_into_is_refused(
 
     look, other = writing.read_model, model.read_bytes().replace(b"body", b"evil")
 
-    def changed(path: Path) -> object:
-        looked = look(path)
+    def changed(path: Path, *, is_linked: bool) -> object:
+        looked = look(path, is_linked=is_linked)
         if how == "replaced":
             path.rename(path.with_name("was"))
         path.write_bytes(other)

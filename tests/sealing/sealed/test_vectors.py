@@ -125,7 +125,7 @@ def test_the_same_randomness_gives_the_same_file(tmp_path: Path) -> None:
     phrase = Passphrase(SecretBytes(PHRASE), cost=cheap.cost, entropy=drawn(b"salt"))
     seal(write_model(tmp_path / "model.safetensors"), tmp_path / "s", to=[phrase], entropy=drawn(b"file"))
     assert hashlib.sha256((tmp_path / "s").read_bytes()).hexdigest() == (
-        "bede701d3c94f31f0c3e3f70d139739de29f9f65c09c8eb4684cf351f39717b7"
+        "ac1f326d83d3d3f3bcfe3d071c8b97a8c9802d0c85502cf8c674e9101f4c4501"
     )
     index, payload = read_by_hand((tmp_path / "s").read_bytes(), "passphrase")
     assert payload == safetensors_bytes(some_tensors())

@@ -32,29 +32,33 @@ class Model:
     marks: tuple[tuple[int, ...], ...]
 
 
-def read_model(path: Path) -> Model:
+def read_model(path: Path, *, is_linked: bool = False) -> Model:
     """Reads which files a model has and where its tensors lie.
 
     An ONNX file brings the files beside it that hold its tensors.
 
     Args:
         path: A safetensors or ONNX file, or a folder with at least one, and whatever goes with it.
+        is_linked: Whether links that lead out of the model's folder are followed, as those of a download cache do.
 
     Raises:
-        InputError: There is no such model, or a file of it is a pickle or damaged; all of them are named.
+        InputError: There is no such model, or a file of it is a pickle or damaged, or a link that leads elsewhere; all
+            of them are named.
     """
     if not path.exists():
         raise input_error(path, "no such file or folder", "nothing", _FORMATS)
     names = _folder_names(path) if path.is_dir() else _file_names(path)
     folder = path if path.is_dir() else path.parent
+    if not is_linked:
+        _require_inside(folder, names if path.is_dir() else names[1:])
     with ExitStack() as stack:
         parts = [_opened(folder / name, stack) for name in names]
         marks = tuple(part.mark() for part in parts)
-        contents = contents_of(names, parts, path)
+        contents = contents_of(names, parts, path, is_folder=path.is_dir() or len(names) > 1)
         return Model(contents=contents, paths=tuple(folder / name for name in names), marks=marks)
 
 
-def contents_of(names: Sequence[str], parts: Sequence[Bytes], where: object) -> Contents:
+def contents_of(names: Sequence[str], parts: Sequence[Bytes], where: object, *, is_folder: bool) -> Contents:
     """Returns what these files hold; of one that was sealed it must be what its index says.
 
     Raises:
@@ -75,7 +79,7 @@ def contents_of(names: Sequence[str], parts: Sequence[Bytes], where: object) -> 
         raise InputError(faults)
     if all(one.kind == "file" for one in members):
         raise input_error(where, "no model that can be sealed", ", ".join(names)[:80] or "an empty folder", _FORMATS)
-    return Contents(members=tuple(_beside(one, beside) for one in members))
+    return Contents(members=tuple(_beside(one, beside) for one in members), is_folder=is_folder)
 
 
 class _PickleError(Exception):
@@ -127,6 +131,16 @@ def _folder_names(folder: Path) -> list[str]:
     if bad:
         raise input_error(folder, "a name that cannot be sealed", ascii(bad[0])[:80], "plain names of plain files")
     return names
+
+
+def _require_inside(folder: Path, names: Sequence[str]) -> None:
+    """Raises where a link would seal a file for strangers that belongs to the machine and not to the model."""
+    home = folder.resolve()
+    away = [name for name in names if not (folder / name).resolve().is_relative_to(home)]
+    if away:
+        found = ", ".join(f"{ascii(name)[1:-1]} -> {(folder / name).resolve()}" for name in away)
+        try_ = "--follow-links, where they are meant, as in a download cache"
+        raise input_error(folder, "links that lead out of the model's folder", found[:300], "plain files", try_)
 
 
 def _file_names(path: Path) -> list[str]:

@@ -37,8 +37,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from gamekeeper.casebook.files import replace_whole
 from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.files import disk_faults, new_file, write_at
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 from gamekeeper.sealing.secret import SecretBytes
 
@@ -51,7 +51,7 @@ _WRAPPED_BYTES = {X25519: 32 + KEY_BYTES + 16, HYBRID: 1120 + KEY_BYTES + 16}
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----", re.ASCII)
 _INLINE = re.compile(r"x25519:([0-9a-f]{64})", re.ASCII)
 _MAX_FILE_BYTES = 1 << 16
-_FOR_OTHERS = 0o077
+_FOR_OTHERS, _PUBLIC = 0o077, 0o644
 _FINGERPRINT_DIGITS = 16
 
 
@@ -179,13 +179,11 @@ def write_pems(path: Path, private: SecretBytes, public: bytes) -> Path:
         if one.exists():
             try_ = "a lost key opens nothing again: no key is ever replaced"
             raise input_error(one, "there is a file of that name", "a file", "a new name", try_)
-    try:
-        replace_whole(path, private.reveal(), mode=0o600)
-        replace_whole(beside, public, mode=0o644)
-    except OSError as fault:
-        raise input_error(
-            path, "the key cannot be written", fault.strerror or str(fault), "a folder to write in"
-        ) from None
+    with disk_faults(path), new_file(path.parent) as secret, new_file(path.parent, _PUBLIC) as other:
+        write_at(secret.file, private.reveal(), 0)
+        write_at(other.file, public, 0)
+        other.finish(beside)
+        secret.finish(path)
     return beside
 
 

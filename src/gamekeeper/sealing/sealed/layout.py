@@ -27,8 +27,8 @@ SIGNATURE_BYTES = 64
 HEADER_BLOCK_BYTES = 4096
 ID_BYTES = 32
 
-MAX_PAYLOAD_BYTES = 1 << 50
-MAX_INDEX_BYTES = 256 << 20
+MAX_PAYLOAD_BYTES = 1 << 43  # 8 TiB: its digests, which a stranger can make us read, take 256 MiB
+MAX_INDEX_BYTES = 32 << 20  # over a million tensors
 SLOT_BYTES = range(4096, (1 << 20) + 1, 4096)
 _LENGTH_BYTES = 4
 _FIELDS = {"commitment", "file_id", "format", "index_bytes", "payload_bytes", "signer", "slot_bytes"}
@@ -41,8 +41,8 @@ class Header:
     Args:
         file_id: Random, 32 bytes: tells this file from every other.
         commitment: What the data key must derive to, 32 bytes.
-        payload_bytes: Length of what was sealed, 1 to 2^50.
-        index_bytes: Length of the index before encryption, 1 to 2^28.
+        payload_bytes: Length of what was sealed, 1 to 2^43.
+        index_bytes: Length of the index before encryption, 1 to 2^25.
         slot_bytes: Length of each key slot, a multiple of 4,096 up to 2^20.
         signer: Ed25519 public key of who signed, 32 bytes; None if nobody did.
     """

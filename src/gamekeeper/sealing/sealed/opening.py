@@ -11,13 +11,14 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from gamekeeper.casebook.files import sync_folder
+from gamekeeper.sealing.artifacts.pickles import is_pickle
 from gamekeeper.sealing.contents import Contents, Member
-from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.faults import input_error, seal_error
 from gamekeeper.sealing.files import NewFile, disk_faults, new_file, require_room, write_at
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
 from gamekeeper.sealing.sealed.parallel import Step, Work, each_chunk, ignore, usual_workers
-from gamekeeper.sealing.sealed.reading import Opened, SealedFile
+from gamekeeper.sealing.sealed.reading import Opened, Part, SealedFile
 
 
 def open_sealed(
@@ -45,7 +46,8 @@ def open_sealed(
         What was sealed.
 
     Raises:
-        SealError: It does not open, or is not what was sealed. Nothing is left behind.
+        SealError: It does not open, is not what was sealed, or a pickle was sealed, by another program. Nothing is left
+            behind.
         InputError: It cannot be read, or its content cannot be written. Nothing is left behind.
     """
     with SealedFile(path) as sealed:
@@ -58,6 +60,7 @@ def open_sealed(
             require_room(out.parent, contents.length, out)
             files = [stack.enter_context(new_file(out.parent)) for _ in contents.members]
             _decrypt(sealed, opened, files, workers or usual_workers(), progress)
+            _require_no_pickle(opened, path)
             if contents.is_folder:
                 _name_folder(contents.members, files, out)
             else:
@@ -72,19 +75,20 @@ def _decrypt(sealed: SealedFile, opened: Opened, files: Sequence[NewFile], worke
         def work(number: int) -> None:
             chunk = buffer[: sealed.header.chunk_length(number)]
             opening(number, chunk)
-            _spread(opened.contents.members, files, chunk, number * CHUNK_BYTES)
+            for member, place, part in opened.contents.pieces(number * CHUNK_BYTES, len(chunk)):
+                write_at(files[member].file, chunk[part], place)
 
         return work
 
     each_chunk(range(sealed.header.chunks), decrypting, workers, progress)
 
 
-def _spread(members: Sequence[Member], files: Sequence[NewFile], chunk: memoryview, at: int) -> None:
-    """Writes a chunk of the payload to the files that it belongs to."""
-    for member, new in zip(members, files, strict=True):
-        first, last = max(at, member.begin), min(at + len(chunk), member.begin + member.length)
-        if first < last:
-            write_at(new.file, chunk[first - at : last - at], first - member.begin)
+def _require_no_pickle(opened: Opened, path: Path) -> None:
+    for member in opened.contents.members:
+        if member.kind == "file" and is_pickle(Part(opened, member), member.path):
+            found, expected = ascii(member.path)[:80], "numbers only"
+            problem = "a pickle was sealed: whoever loads it would run the code that is in it"
+            raise seal_error(path, problem, found, expected, "ask who sealed it for safetensors or ONNX")
 
 
 def _name_folder(members: Sequence[Member], files: Sequence[NewFile], out: Path) -> None:

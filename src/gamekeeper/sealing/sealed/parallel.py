@@ -36,8 +36,9 @@ def each_chunk(chunks: range, make_work: Callable[[], Work], workers: int, progr
     if workers <= 1:
         queue.run(make_work())
         return
+    works = [make_work() for _ in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
-        runs = [pool.submit(queue.run, make_work()) for _ in range(workers)]
+        runs = [pool.submit(queue.run, work) for work in works]
         try:
             for run in runs:
                 run.result()

@@ -1,7 +1,7 @@
 """Reads a sealed file: first what anybody can, then, with a key, what was sealed.
 
-Nothing is handed out before its tag was checked, and with a signer named, before its digest was checked against what
-he signed.
+Nothing is handed out before its tag was checked, and of a signed file, before its digest was checked against what was
+signed. By whom it must be signed is for the caller to say: without a name, the file's own word is taken.
 """
 
 import os
@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gamekeeper.errors import Fault, InputError
-from gamekeeper.sealing.contents import Contents, LieError, read_contents
+from gamekeeper.sealing.contents import Contents, LieError, Member, read_contents
 from gamekeeper.sealing.faults import NotForYouError, SealError, input_error, seal_error
 from gamekeeper.sealing.files import open_plain, read_at
 from gamekeeper.sealing.recipients import KEY_BYTES, Identity, Stanza
@@ -29,6 +29,7 @@ from gamekeeper.sealing.sealed.slots import Slot, read_slots
 from gamekeeper.sealing.sealed.stream import Stream, open_index
 from gamekeeper.sealing.sealed.subkeys import Subkeys, context_of, subkeys
 from gamekeeper.sealing.secret import SecretBytes, is_same
+from gamekeeper.sealing.shown import shown
 
 _COPY = "copy it again from where it was sealed"
 
@@ -124,20 +125,28 @@ class SealedFile:
             )
         return self.digests()
 
+    def vouched(self, signer: bytes | None) -> bytes | None:
+        """Returns the digests that are signed: by whom was asked for, else by whom the file names, if it names any.
+
+        Raises:
+            SealError: They are not signed by him.
+        """
+        if signer is not None:
+            return self.require_signer(signer)
+        return self.digests() if self.header.signer else None
+
     def unlock(self, identities: Sequence[Identity], signer: bytes | None = None) -> "Opened":
         """Returns what was sealed, readable.
 
         Args:
             identities: Keys to try.
-            signer: Who must have signed it; every chunk is then checked against his digests too.
+            signer: Who must have signed it; None for whom it names itself, if anybody.
 
         Raises:
             NotForYouError: No key fits.
             SealError: It was tampered with, or is not signed by `signer`.
         """
-        checked = None if signer is None else self.require_signer(signer)
-        if signer is None and self.header.signer:
-            self.digests()
+        checked = self.vouched(signer)
         return Opened(self, self.keys(self.data_key(identities)), checked)
 
     def data_key(self, identities: Sequence[Identity]) -> SecretBytes:
@@ -212,7 +221,7 @@ class SealedFile:
         refused = seal_error(
             self.path,
             "no key that was given opens it",
-            f"sealed for {', '.join(map(_named, self.slot.stanzas))}",
+            shown(f"sealed for {', '.join(map(_named, self.slot.stanzas))}"),
             "a key of one of them",
             "name it with --key, or give the passphrase",
         )
@@ -225,7 +234,7 @@ class Opened:
     Args:
         sealed: The file.
         keys: Its subkeys.
-        digests: What each chunk must digest to, where a signer was named.
+        digests: What each chunk must digest to; None where nobody signed.
 
     Raises:
         SealError: The index was tampered with, or says what cannot be.
@@ -289,6 +298,23 @@ class Opened:
         except LieError as lie:
             expected = "what the files hold"
             raise seal_error(sealed.path, "the index lies", str(lie), expected, "ask who sealed it") from None
+
+
+class Part:
+    """One file of what was sealed.
+
+    Args:
+        opened: What was sealed.
+        member: Which file.
+    """
+
+    def __init__(self, opened: Opened, member: Member) -> None:
+        self._opened, self._member = opened, member
+        self.size = member.length
+
+    def read(self, at: int, length: int) -> bytes:
+        """Returns so many bytes from a place on; fewer only at the end."""
+        return self._opened.read(self._member.begin + at, max(0, min(length, self.size - at)))
 
 
 class _Opening:

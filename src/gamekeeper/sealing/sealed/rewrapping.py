@@ -16,6 +16,7 @@ from gamekeeper.sealing.sealed.reading import SealedFile
 from gamekeeper.sealing.sealed.slots import make_slot
 from gamekeeper.sealing.sealed.subkeys import context_of
 from gamekeeper.sealing.sealed.writing import require_names_apart
+from gamekeeper.sealing.shown import shown
 
 
 def rewrap(
@@ -27,8 +28,8 @@ def rewrap(
 ) -> tuple[Stanza, ...]:
     """Adds and removes recipients of a sealed file, in milliseconds whatever its size.
 
-    Who is removed and kept the data key, or a copy of the file from before, can still read it. To shut somebody out
-    of what follows, seal anew.
+    Who is removed and kept the data key, or a copy of the file from before, can still read it; where he can write to
+    it, he can let himself and others in again, or shut all out. To shut somebody out of what follows, seal anew.
 
     Args:
         path: The sealed file.
@@ -68,8 +69,8 @@ def _replace(sealed: SealedFile, slot: bytes) -> None:
 
 def _named(name: str, stanzas: Sequence[Stanza]) -> str:
     names = {one.name for one in stanzas}
-    fits = [name] if name in names else [one for one in names if one.startswith(name)]
+    fits = [name] if name in names else [one for one in names if name and one.startswith(name)]
     if len(fits) != 1:
-        there = ", ".join(one.name for one in stanzas)
-        raise UsageError(f'"{name}" names {"several" if fits else "no"} recipients; there are {there}')
+        there = shown(", ".join(one.name for one in stanzas))
+        raise UsageError(f'"{shown(name)}" names {"several" if fits else "no"} recipients; there are {there}')
     return fits[0]

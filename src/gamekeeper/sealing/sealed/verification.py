@@ -6,12 +6,12 @@ from pathlib import Path
 
 from gamekeeper.errors import InputError
 from gamekeeper.sealing.artifacts import contents_of
-from gamekeeper.sealing.contents import Contents, Member
+from gamekeeper.sealing.contents import Contents
 from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity, Stanza
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, TAG_BYTES, Header
 from gamekeeper.sealing.sealed.parallel import Step, Work, each_chunk, ignore, usual_workers
-from gamekeeper.sealing.sealed.reading import Opened, SealedFile, read_chunk, require_digest
+from gamekeeper.sealing.sealed.reading import Opened, Part, SealedFile, read_chunk, require_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,11 @@ def verify_sealed(
     """
     with SealedFile(path) as sealed:
         _require_no_remains(sealed)
-        vouched = _vouched(sealed, signer)
+        vouched = sealed.vouched(signer)
         if vouched is None and not identities:
             expected = "a signature to check, or a key to open it"
             raise seal_error(path, "nothing vouches for it", "no signature", expected, "name a key with --key")
-        opened = sealed.unlock(identities, sealed.header.signer) if identities else None
+        opened = sealed.unlock(identities, signer) if identities else None
         each_chunk(
             range(sealed.header.chunks), _checking(sealed, opened, vouched), workers or usual_workers(), progress
         )
@@ -76,13 +76,6 @@ def verify_sealed(
             is_signer_given=signer is not None,
             contents=opened.contents if opened else None,
         )
-
-
-def _vouched(sealed: SealedFile, signer: bytes | None) -> bytes | None:
-    """Returns the digests that are signed: by whom was asked for, else by whom the file names, if it names somebody."""
-    if signer is not None:
-        return sealed.require_signer(signer)
-    return sealed.digests() if sealed.header.signer else None
 
 
 def _checking(sealed: SealedFile, opened: Opened | None, vouched: bytes | None) -> Callable[[], Work]:
@@ -116,23 +109,12 @@ def _require_no_remains(sealed: SealedFile) -> None:
         )
 
 
-class _Part:
-    """One file of what was sealed."""
-
-    def __init__(self, opened: Opened, member: Member) -> None:
-        self._opened, self._member = opened, member
-        self.size = member.length
-
-    def read(self, at: int, length: int) -> bytes:
-        """Returns so many bytes from a place on; fewer only at the end."""
-        return self._opened.read(self._member.begin + at, max(0, min(length, self.size - at)))
-
-
 def _require_true_index(opened: Opened, path: Path) -> None:
     """Compares the index with what the files say themselves: it is authentic, and whoever sealed it could lie."""
     members = opened.contents.members
     try:
-        found = contents_of([one.path for one in members], [_Part(opened, one) for one in members], path)
+        names, parts = [one.path for one in members], [Part(opened, one) for one in members]
+        found = contents_of(names, parts, path, is_folder=opened.contents.is_folder)
     except InputError as fault:
         raise seal_error(path, "what was sealed is no model", str(fault.faults[0].problem), "a whole model") from None
     if found != opened.contents:

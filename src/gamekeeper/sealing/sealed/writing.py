@@ -40,6 +40,7 @@ def seal(
     to: Sequence[Recipient],
     signing_key: Ed25519PrivateKey | None = None,
     is_replaced: bool = False,
+    is_linked: bool = False,
     workers: int | None = None,
     progress: Step = ignore,
     entropy: Callable[[int], bytes] = secrets.token_bytes,
@@ -52,6 +53,7 @@ def seal(
         to: Who can open it; at least one, of different names.
         signing_key: Signs it, so that recipients can tell who sealed it.
         is_replaced: Whether a file of that name is replaced.
+        is_linked: Whether links that lead out of the model's folder are followed.
         workers: Threads; all cores, at most 8, if None.
         progress: Called with the chunks that are done and all of them.
         entropy: Draws n random bytes.
@@ -65,7 +67,7 @@ def seal(
     """
     if out.exists() and not is_replaced:
         raise input_error(out, "there is a file of that name", "a file", "a new name", "--force replaces it")
-    model = read_model(path)
+    model = read_model(path, is_linked=is_linked)
     index = model.contents.text()
     _require_bounded(model.contents, index, path)
     data_key, file_id = SecretBytes(entropy(KEY_BYTES)), entropy(ID_BYTES)
@@ -154,12 +156,10 @@ class _Payload:
 
     def read_into(self, into: memoryview, at: int) -> None:
         """Fills a buffer from a place of the payload on."""
-        for member, part in zip(self._model.contents.members, self._parts, strict=True):
-            first, last = max(at, member.begin), min(at + len(into), member.begin + member.length)
-            if first < last:
-                piece = into[first - at : last - at]
-                if self._read(part, piece, first - member.begin, member.path) != len(piece):
-                    raise self._changed(member.path)
+        for number, place, part in self._model.contents.pieces(at, len(into)):
+            path = self._model.contents.members[number].path
+            if self._read(self._parts[number], into[part], place, path) != len(into[part]):
+                raise self._changed(path)
 
     def require_unchanged(self) -> None:
         """Checks that no file was written to or replaced since its tensors were looked up.
