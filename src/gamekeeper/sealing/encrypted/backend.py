@@ -61,8 +61,8 @@ class Backend(Protocol):
         """
         ...
 
-    def encrypt(self, secret: SecretBytes, slots: "Slots | Sequence[complex]", scale: int) -> bytes:
-        """Returns a fresh ciphertext, of `cipher_bytes` bytes; scale in bits."""
+    def encrypt(self, secret: SecretBytes, slots: "Slots | Sequence[complex]", scale: float) -> bytes:
+        """Returns a fresh ciphertext, of `cipher_bytes` bytes."""
         ...
 
     @property
@@ -70,7 +70,7 @@ class Backend(Protocol):
         """Exact length of a fresh ciphertext."""
         ...
 
-    def load_cipher(self, raw: bytes, scale: int) -> Cipher:
+    def load_cipher(self, raw: bytes, scale: float) -> Cipher:
         """Reads a fresh ciphertext that a stranger sent.
 
         Raises:
@@ -92,6 +92,10 @@ class Backend(Protocol):
 
     def add(self, one: Cipher, other: Cipher) -> Cipher:
         """Returns the sum."""
+        ...
+
+    def add_to(self, total: Cipher, cipher: Cipher) -> Cipher:
+        """Returns the sum; `total` is not to be used any more."""
         ...
 
     def add_plain(self, cipher: Cipher, plain: Plain) -> Cipher:

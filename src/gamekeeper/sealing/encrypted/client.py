@@ -89,15 +89,16 @@ class Client:
         Raises:
             InputError: Rows do not fit, or a number is none.
         """
-        layout, scale = self.description.layout, self.description.input_scale
+        layout, scale = self.description.layout, 2.0**self.description.input_scale
         values = self._required(inputs)
-        bounded = np.clip(values, self.description.low, self.description.high)
+        clipped = (values < self.description.low) | (values > self.description.high)
+        mapped = self.description.normalised(values)
         rows = 1 << (len(values) - 1).bit_length()
-        ciphers = [self._backend.encrypt(self._secret, slots, scale) for slots in layout.packed(bounded, rows)]
+        ciphers = [self._backend.encrypt(self._secret, slots, scale) for slots in layout.packed(mapped, rows)]
         if self._digest is None:
             self._digest = keys_digest(self.keys())
         message = request_message(self.description, self._digest, rows, ciphers)
-        return Asked(message, len(values), rows, int(np.count_nonzero(bounded != values)))
+        return Asked(message, len(values), rows, int(np.count_nonzero(clipped)))
 
     def decrypt(self, answer: bytes, asked: Asked) -> Array:
         """Returns the scores, shape (count, classes).

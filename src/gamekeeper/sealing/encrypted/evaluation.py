@@ -94,7 +94,7 @@ def latency_product(
     """Returns the last layer's product, not yet divided by the prime `mask`."""
     total = weights.first(0, ciphers[0])
     for part in range(1, layout.parts):
-        total = backend.add(total, weights.first(part, ciphers[part]))
+        total = backend.add_to(total, weights.first(part, ciphers[part]))
     if not layout.units:
         return total
     total = backend.rescale(total)
@@ -133,5 +133,5 @@ def _weighted(backend: Backend, values: Sequence[Cipher], weights: Array, scale:
     total = None
     for value, weight in zip(values, np.where(np.abs(weights) < least, least, weights), strict=True):
         product = backend.multiply_plain(value, backend.encode(float(weight), level, 2.0**scale))
-        total = product if total is None else backend.add(total, product)
+        total = product if total is None else backend.add_to(total, product)
     return total

@@ -237,20 +237,22 @@ def layout_for(network: Network, packing: Packing, slots: int, rows: int | None 
         layout = Layout(packing=packing, units=0, rows=asked, features=features, **shape)
     elif network.hidden == 1:
         units = _power(network.layers[0].weights.shape[0])
-        layout = _hidden_layout(units, rows or 1, shape)
+        layout = _hidden_layout(units, rows, shape)
     else:
         raise input_error("model", "does not fit", f"{network.hidden} hidden layers", "one; or packing batched")
     _require_possible(layout, "model")
     return layout
 
 
-def _hidden_layout(units: int, rows: int, shape: dict[str, int]) -> Layout:
+def _hidden_layout(units: int, rows: int | None, shape: dict[str, int]) -> Layout:
     """One hidden layer: as many features a ciphertext as four of them need, fewer where classes leave less room."""
-    places = shape["slots"] // (units * rows)
+    places = shape["slots"] // (units * (rows or 1))
     features = max(1, _power(-(-shape["inputs"] // _PARTS)))
     while features > 1 and features - 1 + shape["classes"] > places:
         features //= 2
-    return Layout(packing="latency", units=units, rows=rows, features=features, **shape)
+    fitting = max(1, shape["slots"] // (units * _power(features - 1 + shape["classes"])))
+    asked = rows or min(_ROWS, 1 << (fitting.bit_length() - 1))
+    return Layout(packing="latency", units=units, rows=asked, features=features, **shape)
 
 
 def _power(n: int) -> int:

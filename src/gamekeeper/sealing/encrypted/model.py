@@ -68,10 +68,23 @@ class Description:
             "determining_rows": self.determining_rows,
         }
 
+    def normalised(self, inputs: Array) -> Array:
+        """Returns inputs clipped to the range and mapped to -1 .. 1, as the network takes them."""
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        centre, half = middle(low, high)
+        result: Array = (np.clip(inputs, low, high) - centre) / half
+        return result
+
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of it, 32 bytes: keys and requests are for one description."""
         return hashlib.sha256(orjson.dumps(self.fields(), option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def middle(low: Array, high: Array) -> tuple[Array, Array]:
+    """Returns middle and half width of ranges; 1 for the width of what is one value."""
+    half = (high - low) / 2
+    return (high + low) / 2, np.where(half > 0, half, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +93,7 @@ class CompiledModel:
 
     Args:
         description: What clients get.
-        network: With the weights.
+        network: With the weights; takes inputs mapped to -1 .. 1.
         scales: Of inputs and weights.
         flood_bits: How far an answer's noise hides the weights' own, for one answer; see `answering`.
         report: What compiling cost in accuracy.
@@ -91,6 +104,10 @@ class CompiledModel:
     scales: Scales
     flood_bits: float
     report: dict[str, Any]
+
+    def scores(self, inputs: Array) -> Array:
+        """Returns the scores of rows, in the open."""
+        return self.network.scores(self.description.normalised(np.asarray(inputs, np.float64)))
 
     def fields(self) -> dict[str, Any]:
         """Returns it as a JSON object."""

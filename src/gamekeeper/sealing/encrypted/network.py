@@ -110,3 +110,32 @@ def standardised(layers: Sequence[Layer], mean: Array, scale: Array) -> tuple[La
     first = layers[0]
     weights = first.weights / scale
     return (Layer(weights, first.bias - weights @ mean), *layers[1:])
+
+
+def balanced(network: Network, inputs: Array) -> Network:
+    """Returns the same function with hidden units that reach 1 on these inputs: weights are rounded where they meet them.
+
+    Args:
+        network: Of squares.
+        inputs: As it takes them, shape (n, inputs).
+    """
+    layers, values = list(network.layers), np.asarray(inputs, np.float64)
+    for at in range(network.hidden):
+        below, above = layers[at], layers[at + 1]
+        reach = np.abs(values @ below.weights.T + below.bias).max(axis=0)
+        factor = 1 / np.where(reach > 0, reach, 1.0)
+        layers[at] = Layer(below.weights * factor[:, None], below.bias * factor)
+        layers[at + 1] = Layer(above.weights / factor**2, above.bias)
+        values = (values @ layers[at].weights.T + layers[at].bias) ** 2
+    return Network(tuple(layers))
+
+
+def unbiased(network: Network) -> Network:
+    """Returns the same function without biases, of one input more, which is 1; and of one hidden unit more, also 1."""
+    layers = []
+    for at, layer in enumerate(network.layers):
+        weights = np.column_stack([layer.weights, layer.bias])
+        if at < network.hidden:
+            weights = np.vstack([weights, np.eye(1, weights.shape[1], weights.shape[1] - 1)])
+        layers.append(Layer(weights, np.zeros(len(weights))))
+    return Network(tuple(layers))

@@ -21,6 +21,7 @@ WEIGHT_BITS = 34
 """Scale of weights: their rounding shows in scores as about 2^-20."""
 _LEAST_PRIME_BITS, _MOST_PRIME_BITS, _MOST_PRIMES = 24, 60, 12
 _SPARE_BITS = 2
+_FIRST_BITS = 4  # by which weights stand above the prime of their layer: their rounding counts, fresh noise less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +97,10 @@ def parameters_for(hidden: int, *, strong: bool = False) -> Parameters:
         return Parameters(degree=8192, primes=(48, 60, 30))
     if hidden == 1 and not strong:
         return Parameters(degree=8192, primes=(45, 41, 47, 38, 47))
-    if hidden <= 2:
-        return Parameters(degree=16384, primes=(50, 50, *(56, 46) * hidden, 58))
+    if hidden == 1:
+        return Parameters(degree=16384, primes=(55, 60, 60, 60, 60))
+    if hidden == 2:
+        return Parameters(degree=16384, primes=(50, 50, *(56, 46) * 2, 58))
     if hidden == 3 and not strong:
         return Parameters(degree=16384, primes=(48, 44, *(50, 46) * 3, 56))
     raise input_error("model", "too deep", f"{hidden} hidden layers", "at most 3; 2 where `strong` is asked for")
@@ -132,6 +135,6 @@ def scales_for(parameters: Parameters, bound: float, gain: int) -> Scales:
     squares, layers = parameters.primes[2:-1:2], parameters.primes[3:-1:2]
     hidden = squares[-1]  # hidden^2 / square = hidden: the same scale all the way
     inner = [hidden + layer - hidden for layer in layers[:-1]]
-    first = layers[-1] + hidden - WEIGHT_BITS
+    first = hidden - _FIRST_BITS
     outer = min(room + mask, last + mask - _SPARE_BITS) - hidden
-    return Scales(input=first, weights=(WEIGHT_BITS, *reversed(inner), outer))
+    return Scales(input=first, weights=(layers[-1] + _FIRST_BITS, *reversed(inner), outer))

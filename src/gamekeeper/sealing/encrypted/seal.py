@@ -103,10 +103,10 @@ class SealBackend:
         switches = (int(wanted.relinearise) + len(wanted.steps)) * self.parameters.levels
         return SEED_BYTES + (1 + switches) * _bytes_of(self._primes, self.parameters.degree)
 
-    def encrypt(self, secret: SecretBytes, slots: "Slots | Sequence[complex]", scale: int) -> bytes:
+    def encrypt(self, secret: SecretBytes, slots: "Slots | Sequence[complex]", scale: float) -> bytes:
         """See `Backend`."""
         plain, cipher = self._seal.Plaintext(), self._seal.Ciphertext()
-        self._encoder.encode(list(slots), 2.0**scale, plain)
+        self._encoder.encode(list(slots), scale, plain)
         self._encryptor(secret).encrypt_symmetric(plain, cipher)
         seed, primes = token_bytes(SEED_BYTES), self._primes[:-1]
         with files.private_folder() as folder:
@@ -150,12 +150,12 @@ class SealBackend:
         with files.private_folder() as folder:
             return self._loaded_keys(polynomials, wanted, folder)
 
-    def load_cipher(self, raw: bytes, scale: int) -> Any:
+    def load_cipher(self, raw: bytes, scale: float) -> Any:
         """See `Backend`."""
         _require_length(raw, self.cipher_bytes, "ciphertext")
         primes = self._primes[:-1]
         words = self._whole(raw[SEED_BYTES:], raw[:SEED_BYTES], b"cipher", primes, "ciphertext")
-        return self._cipher(words, self._parms_id(len(primes)), 2.0**scale)
+        return self._cipher(words, self._parms_id(len(primes)), scale)
 
     def encode(self, slots: "Slots | float", level: int, scale: float) -> Any:
         """See `Backend`."""
@@ -175,6 +175,11 @@ class SealBackend:
     def add(self, one: Any, other: Any) -> Any:
         """See `Backend`."""
         return self._made("add", one, other)
+
+    def add_to(self, total: Any, cipher: Any) -> Any:
+        """See `Backend`."""
+        self._evaluator.add_inplace(total, cipher)
+        return total
 
     def add_plain(self, cipher: Any, plain: Any) -> Any:
         """See `Backend`."""

@@ -144,7 +144,7 @@ class Server:
     def _finished(self, request: Request, keys: Keys) -> list[Cipher]:
         """The ciphertexts of the answer, which hold more than may leave."""
         backend, model, rows = self.backend, self.model, request.rows
-        ciphers = [backend.load_cipher(raw, model.scales.input) for raw in request.ciphers]
+        ciphers = [backend.load_cipher(raw, 2.0**model.scales.input) for raw in request.ciphers]
         if self.description.layout.is_batched:
             products = batched_products(backend, model.network, model.scales, ciphers, keys)
             biases = model.network.layers[-1].bias

@@ -19,7 +19,11 @@ from gamekeeper.sealing.encrypted.residues import Words, packed, unpacked, width
 from gamekeeper.sealing.faults import input_error
 
 _KEYS, _REQUEST, _ANSWER = b"GKHEKEY1", b"GKHEASK1", b"GKHEANS1"
-_KEYS_HEAD, _REQUEST_HEAD, _ANSWER_HEAD = struct.Struct("<8s32s"), struct.Struct("<8s32s32sI"), struct.Struct("<8s32sId")
+_KEYS_HEAD, _REQUEST_HEAD, _ANSWER_HEAD = (
+    struct.Struct("<8s32s"),
+    struct.Struct("<8s32s32sI"),
+    struct.Struct("<8s32sId"),
+)
 REQUEST_HEAD_BYTES = _REQUEST_HEAD.size
 
 
