@@ -20,6 +20,7 @@ from gamekeeper._cli import (
     demo_live,
     explain,
     guard,
+    he,
     hunt,
     keys,
     list_,
@@ -33,7 +34,7 @@ from gamekeeper.signals import CARDS, Card
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
 VERBS = (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_)
-GROUPS = (keys, decisions, verify)
+GROUPS = (keys, decisions, he, verify)
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 

@@ -15,6 +15,7 @@ from gamekeeper._cli import (
     demo_live,
     explain,
     guard,
+    he,
     hunt,
     keys,
     list_,
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 for verb in (hunt, explain, guard, replay, audit, simulate, demo, demo_live, list_):
     app.command(name=verb.NAME)(verb.run)
-for group in (keys, decisions, verify):
+for group in (keys, decisions, he, verify):
     app.add_typer(group.app, name=group.NAME)
 
 

@@ -1,9 +1,9 @@
 """What leaves: the finished numbers and no more, flooded; and how a client reads them.
 
 A ciphertext (c0, c1) decrypts to c0 + c1 s. Of c0 the server sends only what the finished numbers need: with
-Y = X^(N / 2n), the coefficients y_k of 1, Y, ... Y^(2n - 1), and of these only y_0 and y_k - y_(2n - k), which is the real
-part. All else of the plaintext is masked by c1 s and stays with the server: products before their sum, slots that
-hold nothing, hidden units, imaginary parts. So an answer carries n numbers a ciphertext, whatever was packed how.
+Y = X^(N / 2n), the coefficients y_k of 1, Y, ... Y^(2n - 1), and of these only y_0 and y_k - y_(2n - k), which is the
+real part. All else of the plaintext is masked by c1 s and stays with the server: products before their sum, slots
+that hold nothing, hidden units, imaginary parts. So an answer carries n numbers a ciphertext, whatever was packed how.
 
 c1 itself must tell nothing: a client knows the c1 that he sent, and c1 * w / c1 is the weights. So a fresh encryption
 of zero under his public key is added before the last division: c1 becomes a u + e beside what it was, where `a` comes
@@ -16,8 +16,8 @@ answers that were made from f(x) alone, with fresh noise, by a total variation o
     sqrt(q n) nu / (2 sigma)                      as bits: 1 + log2(sigma / nu) - log2(q n) / 2
 
 which is a bound for whoever averages over repeats, too. Limits: nu is what honest inputs in their range give, and
-inputs beyond raise it; it hides f(x) no better than sigma, which is what the owner allows as error. That bits of noise are
-needed for bits of security, and that less does not do: Klucznik and Santato, 2025.
+inputs beyond raise it; it hides f(x) no better than sigma, which is what the owner allows as error. That bits of noise
+are needed for bits of security, and that less does not do: Klucznik and Santato, 2025.
 
 A client whose keys are no keys: c0 then may tell n equations about u, and n <= N / 2. What is left of u is as hard as a
 ring of N / 2 at the modulus at which zero was added; `Parameters` refuses primes for which that is not secure. His
@@ -25,7 +25,7 @@ answers are still n numbers each, of other functions than f.
 """
 
 from functools import lru_cache
-from math import log2, pi
+from math import log2, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def flood_deviation(error: float, finished: int, gain: int, scale: float) -> flo
         gain: What the client multiplies by.
         scale: Of the answer.
     """
-    return error / _TAIL * scale / (gain * ((finished + 1) / 2) ** 0.5)
+    return error / _TAIL * scale / (gain * sqrt((finished + 1) / 2))
 
 
 def flood_bits(deviation: float, noise: float, numbers: int, answers: int = 1) -> float:
@@ -73,7 +73,8 @@ def gaussian(deviation: float, count: int, entropy: bytes) -> NDArray[np.int64]:
     uniform = (np.frombuffer(entropy, "<u8").reshape(2, count) >> np.uint64(11)).astype(np.float64) + 0.5
     uniform /= 2.0**53
     drawn = np.sqrt(-2 * np.log(uniform[0])) * np.cos(2 * pi * uniform[1])
-    return np.rint(deviation * drawn).astype(np.int64)
+    result: NDArray[np.int64] = np.rint(deviation * drawn).astype(np.int64)
+    return result
 
 
 def sent(c0: Words, finished: int, q: int) -> Words:

@@ -27,13 +27,13 @@ class Asked(NamedTuple):
 
     Args:
         message: What is sent.
-        count: Rows in it.
+        given: Rows in it.
         rows: That it asks for, and is charged: the next power of two.
         clipped: Numbers that stood outside the range and were clipped.
     """
 
     message: bytes
-    count: int
+    given: int
     rows: int
     clipped: int
 
@@ -111,7 +111,7 @@ class Client:
         scale, parts = read_answer(answer, asked.message, rows, layout, degree, q)
         factor = layout.gain(rows) / scale
         sums = [answering.opened(numbers, backend.decrypted(self._secret, c1), q) * factor for numbers, c1 in parts]
-        return layout.unpacked(sums, asked.count, rows)
+        return layout.unpacked(sums, asked.given, rows)
 
     def _required(self, inputs: Array) -> Array:
         values, layout = np.asarray(inputs, np.float64), self.description.layout

@@ -10,7 +10,8 @@ it in.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class Options:
     strong: bool = False
     features: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
-    training: Training | None = Training()
+    training: Training | None = field(default_factory=Training)
 
 
 def original_of(model: Any) -> Original:
@@ -196,7 +197,7 @@ def _linear_noise(model: CompiledModel) -> float:
         size = float(np.sqrt((layer.weights**2).sum(axis=1).max()))
     else:
         size = float(np.sqrt(sum(np.mean(layout.first_weights(layer.weights, p) ** 2) for p in range(layout.parts))))
-    return gain * finished**0.5 * FRESH_DEVIATION * size / 2.0**model.scales.input
+    return gain * sqrt(finished) * FRESH_DEVIATION * size / 2.0**model.scales.input
 
 
 def _bits(model: CompiledModel, noise: float) -> float:
@@ -262,7 +263,8 @@ def _report(
 
 
 def _classes(scores: Array) -> NDArray[np.int64]:
-    return scores.argmax(axis=1)
+    result: NDArray[np.int64] = scores.argmax(axis=1)
+    return result
 
 
 def _split(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

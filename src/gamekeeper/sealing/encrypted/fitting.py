@@ -8,6 +8,7 @@ original says (distillation). The best epoch by the rows kept apart is taken.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def softmax(scores: Array) -> Array:
 
 def _random(sizes: Sequence[int], rng: np.random.Generator) -> list[Array]:
     made: list[Array] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         made += [rng.normal(size=(outputs, inputs)) / np.sqrt(2 * inputs), np.zeros(outputs)]
     return made
 

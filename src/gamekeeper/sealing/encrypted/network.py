@@ -113,7 +113,7 @@ def standardised(layers: Sequence[Layer], mean: Array, scale: Array) -> tuple[La
 
 
 def balanced(network: Network, inputs: Array) -> Network:
-    """Returns the same function with hidden units that reach 1 on these inputs: weights are rounded where they meet them.
+    """Returns the same function with hidden units that reach 1 on these inputs, which rounds weights least.
 
     Args:
         network: Of squares.

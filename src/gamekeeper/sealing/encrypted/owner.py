@@ -5,9 +5,9 @@ can decrypt the weights**, so it is never handed to the users of a model: it pro
 whom the owner lets ask. The owner sends inputs, or passes on what users send; reads answers; and passes on scores,
 rounded (see `client` on showing decryptions).
 
-The host learns the shape of the model, and inputs that come in the open. It computes as it likes: nothing shows the owner
-that an answer is right. Biases are weights of an input, and of a hidden unit, that are 1 (`network.unbiased`). Latency
-packings only.
+The host learns the shape of the model, and inputs that come in the open. It computes as it likes: nothing
+shows the owner that an answer is right. Biases are weights of an input, and of a
+hidden unit, that are 1 (`network.unbiased`). Latency packings only.
 """
 
 import struct
