@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -188,16 +188,20 @@ def query(
 
     description, (rows, _) = _description(url), _read_rows(inputs)
     client = Client(description) if keys is None else Client.load(description, keys)
-    scores, charged, clipped = _asked(url, client, rows, _api_key(key_file))
+    got = _asked(url, client, rows, _api_key(key_file))
+    scores = got.scores
     labels = _labels(description, scores)
     if out is not None:
         _write_scores(out, scores, labels)
     if json:
-        _print_json({"scores": scores.tolist(), "labels": labels, "rows_charged": charged, "clipped": clipped})
+        _print_json({"scores": scores.tolist(), "labels": labels, "rows_charged": got.charged, "clipped": got.clipped})
     elif out is None:
         print("\n".join(labels or [",".join(f"{score:.4f}" for score in row) for row in scores]))
     if not quiet:
-        typer.echo(f"{len(rows)} rows answered, {charged} charged, {clipped} numbers clipped to the range", err=True)
+        told = f"{len(scores)} of {len(rows)} rows answered, {got.charged} charged"
+        typer.echo(f"{told}, {got.clipped} numbers clipped to the range", err=True)
+    if got.fault is not None:
+        raise got.fault  # what was answered before it has been charged, and is not lost
 
 
 def _options(
@@ -365,18 +369,43 @@ def _require_budgets(
         told(f"warning: all keys together may ask {total:,} rows; whoever holds several may put answers together")
 
 
-def _asked(url: str, client: "Client", rows: "Array", key: str) -> "tuple[Array, int, int]":
+class _Got(NamedTuple):
+    """Scores of the rows that were answered, and the fault that ended it."""
+
+    scores: "Array"
+    charged: int
+    clipped: int
+    fault: "InputError | None"
+
+
+def _asked(url: str, client: "Client", rows: "Array", key: str) -> _Got:
     import numpy as np
 
-    headers = {"authorization": f"Bearer {key}"}
-    capacity, scores, charged, clipped = client.description.layout.rows, [], 0, 0
+    from gamekeeper.errors import InputError
+
+    headers, layout = {"authorization": f"Bearer {key}"}, client.description.layout
+    scores, charged, clipped, fault = [np.zeros((0, layout.classes))], 0, 0, None
     _http("PUT", f"{url}/keys", client.keys(), headers)
-    for begin in range(0, len(rows), capacity):
-        asked = client.encrypt(rows[begin : begin + capacity])
-        answer = _http("POST", f"{url}/infer", asked.message, headers)
+    for chunk in _chunks(rows, layout.rows, padded=layout.is_batched):
+        asked = client.encrypt(chunk)
+        try:
+            answer = _http("POST", f"{url}/infer", asked.message, headers)
+        except InputError as error:
+            fault = error
+            break
         scores.append(client.decrypt(answer, asked))
         charged, clipped = charged + asked.rows, clipped + asked.clipped
-    return np.concatenate(scores), charged, clipped
+    return _Got(np.concatenate(scores), charged, clipped, fault)
+
+
+def _chunks(rows: "Array", capacity: int, *, padded: bool) -> "Iterator[Array]":
+    """Rows by requests. Powers of two are charged as they are; a batch is dear to compute, and is filled up instead."""
+    begin = 0
+    while begin < len(rows):
+        left = len(rows) - begin
+        size = min(capacity, left if padded else 1 << (left.bit_length() - 1))
+        yield rows[begin : begin + size]
+        begin += size
 
 
 def _http(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:

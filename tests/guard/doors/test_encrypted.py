@@ -31,6 +31,8 @@ def unlinked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Operation(NamedTuple):
+    """What a request is."""
+
     kind: str
     model: str
     body_bytes: int

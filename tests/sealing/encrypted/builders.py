@@ -1,5 +1,6 @@
 """What the tests of encrypted inference are made of."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def make_network(*sizes: int, seed: int = 0) -> Network:
     rng = np.random.default_rng(seed)
     layers = [
         Layer(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), rng.normal(size=outputs) / 4)
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False)
+        for inputs, outputs in pairwise(sizes)
     ]
     return Network(tuple(layers))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from sealing.encrypted.builders import Array, make_model, make_network, make_rows
 
 pytestmark = pytest.mark.extra

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import make_model, make_network, make_rows
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -17,6 +16,7 @@ from gamekeeper.sealing.encrypted.compiling import Options, compiled, original_o
 from gamekeeper.sealing.encrypted.fitting import Training, fitted, one_hot, trained
 from gamekeeper.sealing.encrypted.model import read_model, write_model
 from gamekeeper.sealing.encrypted.network import Layer, balanced, unbiased, with_quadratic
+from sealing.encrypted.builders import make_model, make_network, make_rows
 
 
 def make_data(rows: int = 400, width: int = 6, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +74,8 @@ def test_a_trained_network_of_squares_keeps_accuracy() -> None:
     """Loss is stated: agreement with the original, and both accuracies."""
     pytest.importorskip("tenseal")
     inputs, labels = make_data(1500)
-    model = make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=2000, tol=1e-3, random_state=0)).fit(inputs, labels)
+    network = MLPClassifier((16,), max_iter=2000, tol=1e-3, random_state=0)
+    model = make_pipeline(StandardScaler(), network).fit(inputs, labels)
     plain = compiled(model, inputs, Options(training=None), labels)
     made = compiled(model, inputs, Options(training=Training(epochs=80)), labels)
     assert made.report["agreement"] > 0.85 and made.report["agreement"] >= plain.report["agreement"] - 0.02

@@ -1,12 +1,13 @@
 """What a stranger sends to a server, and a server to a client, at random and mutated: an error each, never a crash."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import make_model, make_rows
 
 from gamekeeper.errors import GamekeeperError, InputError
+from sealing.encrypted.builders import make_model, make_rows
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")
@@ -84,7 +85,7 @@ def test_any_keys_with_any_ciphertext_are_answered_or_refused() -> None:
     low = bytes(byte & 0x3F if at % 6 == 5 else byte for at, byte in enumerate(rng.bytes(len(keys) - 72)))
     wrong = keys[:72] + low
     asked = client.encrypt(make_rows(1, 16))
-    message = asked.message[:40] + __import__("hashlib").sha256(wrong).digest() + asked.message[72:]
+    message = asked.message[:40] + hashlib.sha256(wrong).digest() + asked.message[72:]
     survived(lambda raw: server.answer(raw, wrong), message)
     assert np.isfinite(client.decrypt(server.answer(asked.message, keys), asked)).all()
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sealing.encrypted.builders import Array, make_network, make_rows
 
 from gamekeeper.errors import InputError
 from gamekeeper.sealing.encrypted.evaluation import OpenWeights, batched_bias, batched_products, latency_product
 from gamekeeper.sealing.encrypted.layout import Layout, layout_for, read_layout
 from gamekeeper.sealing.encrypted.network import Network
 from gamekeeper.sealing.encrypted.parameters import Scales
+from sealing.encrypted.builders import Array, make_network, make_rows
 
 SLOTS = 4096
 

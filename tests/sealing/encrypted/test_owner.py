@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import make_model, make_rows
 
 from gamekeeper.errors import InputError
+from sealing.encrypted.builders import make_model, make_rows
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")

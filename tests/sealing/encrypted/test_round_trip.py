@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import assembled_model, make_model, make_rows
 
 from gamekeeper.errors import InputError
+from sealing.encrypted.builders import assembled_model, make_model, make_rows
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")
@@ -128,7 +128,8 @@ def test_no_secret_is_in_what_leaves_or_in_what_is_shown(tmp_path: Path) -> None
     model = make_model(6, 3)
     client = Client(model.description)
     secret = client._secret.reveal()
-    assert secret[:64] not in client.keys() and "SecretBytes" not in repr(client)
+    public = client.keys()
+    assert secret[:64] not in public and "SecretBytes" not in repr(client)
     assert repr(model.network.layers[0].weights[0, 0])[:8] not in repr(model)
     assert "weights" not in str(model.description.fields())
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sealing.encrypted.builders import make_model
 
 from gamekeeper.errors import InputError
 from gamekeeper.sealing.encrypted.model import read_description
 from gamekeeper.sealing.encrypted.parameters import Parameters, parameters_for
 from gamekeeper.sealing.encrypted.security import MOST_MODULUS_BITS, require_secure
+from sealing.encrypted.builders import make_model
 
 
 @pytest.mark.parametrize(("degree", "bits"), MOST_MODULUS_BITS[128].items())
