@@ -24,7 +24,6 @@ _KEYS_HEAD, _REQUEST_HEAD, _ANSWER_HEAD = (
     struct.Struct("<8s32s32sI"),
     struct.Struct("<8s32sId"),
 )
-REQUEST_HEAD_BYTES = _REQUEST_HEAD.size
 
 
 class Request(NamedTuple):
@@ -72,13 +71,6 @@ def request_message(description: Description, keys: bytes, rows: int, ciphers: S
 def request_bytes(layout: Layout, backend: Backend) -> int:
     """Returns the length of a request."""
     return _REQUEST_HEAD.size + layout.parts * backend.cipher_bytes
-
-
-def rows_of(raw: bytes) -> int | None:
-    """Returns the rows that a request says it asks for, or None if it is no request; all else is unchecked."""
-    if len(raw) < _REQUEST_HEAD.size or not raw.startswith(_REQUEST):
-        return None
-    return int(_REQUEST_HEAD.unpack_from(raw)[3])
 
 
 def read_request(raw: bytes, description: Description, backend: Backend) -> Request:
