@@ -136,9 +136,9 @@ def tenseal_vectors(name: str, model: CompiledModel, seed: int) -> tuple[str, fl
     """TenSEAL's own `ckks_vector`, one row: name, ms, MB of context, largest error of ten rows."""
     import tenseal as ts
 
-    bits = [60, 40, 40, 60] if model.network.hidden == 0 else [31, 26, 26, 26, 26, 26, 26, 31]
+    bits = [60, 40, 40, 60] if model.network.hidden == 0 else [49, 40, 40, 40, 49]
     context = ts.context(ts.SCHEME_TYPE.CKKS, poly_modulus_degree=8192, coeff_mod_bit_sizes=bits)
-    context.global_scale = 2.0 ** (40 if model.network.hidden == 0 else 26)
+    context.global_scale = 2.0**40
     context.generate_galois_keys()
     inputs = model.description.normalised(drawn(10, model.network.inputs, seed + 200))
 
@@ -159,9 +159,9 @@ def tenseal_tensors(name: str, model: CompiledModel, seed: int) -> tuple[str, fl
     """TenSEAL's own `ckks_tensor`, batched, 4096 rows: name, ms a row, largest error."""
     import tenseal as ts
 
-    bits = [60, 40, 40, 60] if model.network.hidden == 0 else [31, 26, 26, 26, 26, 26, 26, 31]
+    bits = [60, 40, 40, 60] if model.network.hidden == 0 else [49, 40, 40, 40, 49]
     context = ts.context(ts.SCHEME_TYPE.CKKS, poly_modulus_degree=8192, coeff_mod_bit_sizes=bits)
-    context.global_scale = 2.0 ** (40 if model.network.hidden == 0 else 26)
+    context.global_scale = 2.0**40
     inputs = model.description.normalised(drawn(4096, model.network.inputs, seed + 200))
     value = ts.ckks_tensor(context, ts.plain_tensor(inputs[:, None, :].tolist()), batch=True)
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from gamekeeper.errors import InputError
-from sealing.encrypted.builders import assembled_model, make_model, make_rows
+from gamekeeper.sealing.encrypted.layout import Packing
+from gamekeeper.sealing.encrypted.network import Layer, Network
+from sealing.encrypted.builders import assembled_model, make_model, make_network, make_rows
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")
@@ -40,6 +42,18 @@ def test_scores_are_those_in_the_open_within_the_stated_error(name: str) -> None
         scores = client.decrypt(answer, asked)
         assert scores.shape == (count, sizes[-1])
         assert np.abs(scores - model.scores(rows)).max() < 1e-3
+
+
+@pytest.mark.parametrize("packing", ["latency", "batched"])
+@pytest.mark.parametrize("sizes", [(9, 3), (9, 4, 2)])
+def test_weights_of_zero_are_answered(sizes: tuple[int, ...], packing: Packing) -> None:
+    """A sparse model, or one that answers the same to all: SEAL alone would refuse the product."""
+    layers = [Layer(layer.weights * 0, layer.bias) for layer in make_network(*sizes).layers]
+    model = make_model(*sizes, packing=packing, network=Network(tuple(layers)))
+    client, server = Client(model.description), Server(model)
+    asked = client.encrypt(make_rows(2, 9))
+    scores = client.decrypt(server.answer(asked.message, client.keys()), asked)
+    assert np.abs(scores - model.scores(make_rows(2, 9))).max() < 1e-3
 
 
 @pytest.mark.slow

@@ -73,7 +73,10 @@ class OpenWeights:
         return self._backend.level(cipher), 2.0 ** self._scales.weights[layer]
 
     def _encode(self, what: str, which: int, level: int, scale: float) -> Plain:
-        return self._backend.encode(slots_of(self._layout, self._layers, what, which), level, scale)
+        slots = slots_of(self._layout, self._layers, what, which)
+        if what in ("first", "last") and not slots.any():
+            slots = np.full_like(slots, 2 / scale)  # SEAL refuses products by 0; the smallest there is does no harm
+        return self._backend.encode(slots, level, scale)
 
 
 def slots_of(layout: Layout, layers: Sequence[object], what: str, which: int) -> Slots:
