@@ -101,7 +101,9 @@ def compile_(
 @app.command()
 def serve(
     models: Annotated[list[Path], typer.Argument(help="Files that `he compile` wrote; each is served by its name.")],
-    state: Annotated[str, typer.Option(help="The guard's state, with its keys: a folder.")] = "gamekeeper-state",
+    state: Annotated[
+        str | None, typer.Option(help="Folder of the guard's state, with its keys; else the policy's.")
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file of the guard; see docs/reference/policy.md.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8_330,
@@ -310,7 +312,7 @@ def _read_models(paths: Sequence[Path]) -> "dict[str, CompiledModel]":
     return named
 
 
-def _policy(path: Path | None, state: str, enforce: bool) -> "GuardPolicy":
+def _policy(path: Path | None, state: str | None, enforce: bool) -> "GuardPolicy":
     from gamekeeper.errors import UsageError
     from gamekeeper.guard.policy import GuardPolicy, Identity, read_policy
 
@@ -319,8 +321,8 @@ def _policy(path: Path | None, state: str, enforce: bool) -> "GuardPolicy":
         raise UsageError(
             '`he serve` wants identity.modes = ["keys"], and a folder of state: budgets of rows are its keys\''
         )
-    folder = read.state.model_copy(update={"folder": state}) if path is None else read.state
-    return read.model_copy(update={"enforce": read.enforce or enforce, "state": folder})
+    folder = {"folder": state} if state is not None else {}
+    return read.model_copy(update={"enforce": read.enforce or enforce, "state": read.state.model_copy(update=folder)})
 
 
 async def _serve(

@@ -94,6 +94,7 @@ def test_a_network_is_trained_from_nothing() -> None:
     assert made.network.hidden == 1
 
 
+@pytest.mark.extra
 def test_torch_networks_are_read_with_any_activation() -> None:
     """Linear and activations in turn; dropout and the softmax at the end do not count."""
     torch = pytest.importorskip("torch")
