@@ -340,6 +340,7 @@ async def _serve(
         _require_budgets(guard, models, policy, told)
         await guard.start()
     except BaseException:
+        guard.casebook.close()
         guard.store.close()
         raise
     try:
