@@ -298,7 +298,8 @@ def _warnings(made: "CompiledModel") -> Iterator[str]:
     if made.network.hidden == 0:
         yield f"  (a linear model with {made.network.inputs} inputs is determined by {rows:,} answers)"
     yield "What is encrypted cannot be looked at: signals of content are blind, and no defence touches the scores."
-    yield f"So serve it under a hard budget a key for its life: below {rows:,} rows, one person's keys together."
+    yield f"So serve it under a hard budget a key for its life: well below {rows:,} rows, one person's keys together."
+    yield "  (a copy that is merely good takes fewer: gamekeeper audit says how many)"
 
 
 def _read_models(paths: Sequence[Path]) -> "dict[str, CompiledModel]":

@@ -12,7 +12,8 @@ the scores of his rows. Sent otherwise, they are of functions that f is made of:
 - inputs beyond the range: f there, modulo what fits.
 
 So a row is a unit of what leaves, `classes` numbers, and a request is charged the rows that it asks for. Budgets are
-to be set against `determining_rows`, which no packing undercuts.
+to be set well below `determining_rows`: so many numbers fix all parameters, whatever the packing, and a copy that is
+merely good takes fewer.
 """
 
 import os
