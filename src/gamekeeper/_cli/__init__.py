@@ -15,6 +15,7 @@ from gamekeeper._cli import (
     demo_live,
     explain,
     guard,
+    he,
     hunt,
     inspect_,
     keypair,
@@ -55,7 +56,7 @@ VERBS = (
     demo_live,
     list_,
 )
-GROUPS = (verify, keys, decisions)
+GROUPS = (he, verify, keys, decisions)
 for verb in VERBS:
     app.command(name=verb.NAME)(verb.run)
 for group in GROUPS:

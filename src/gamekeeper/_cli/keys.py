@@ -29,6 +29,7 @@ app = typer.Typer(
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _FILE = "guard.sqlite"
+_ENCRYPTED = "encrypted.infer"  # `gamekeeper he serve`
 _CLASSIFIERS = "classifier."  # these routes are described by the guard's policy, which is not read here
 
 State = Annotated[str, typer.Option(help="The guard's state: a folder, or redis://...")]
@@ -55,6 +56,9 @@ def issue(
     new_ground_per_day: Annotated[
         int | None, typer.Option(min=0, help="Cells of the space of prompts a day that it had not touched before.")
     ] = None,
+    encrypted_rows: Annotated[
+        int | None, typer.Option(min=0, help="Rows of encrypted input over the key's whole life; see `he serve`.")
+    ] = None,
     dpop_key: Annotated[
         str | None, typer.Option(help="Public key (file, JWK or PEM) or thumbprint that must prove each request.")
     ] = None,
@@ -74,7 +78,9 @@ def issue(
     from gamekeeper.guard.identity.thumbprint import read_thumbprint
 
     now = time.time()
-    budget = Budget(requests=requests_per_day, tokens=tokens_per_day, usd=usd_per_day, cells=new_ground_per_day)
+    budget = Budget(
+        requests=requests_per_day, tokens=tokens_per_day, usd=usd_per_day, cells=new_ground_per_day, rows=encrypted_rows
+    )
     until = _expiry(expires, now)
     bound_to = None if dpop_key is None else read_thumbprint(dpop_key)
     if routes:
@@ -201,7 +207,7 @@ def _require_known(names: list[str]) -> None:
     from gamekeeper.guard.identity.principal import is_in_scope
     from gamekeeper.guard.routes import known_routes
 
-    known = sorted(route.name for route in known_routes())
+    known = sorted([*(route.name for route in known_routes()), _ENCRYPTED])
     unknown = [
         name
         for name in names
@@ -275,6 +281,7 @@ def _line(record: "KeyRecord", now: float) -> str:
         f"routes {_names(record.routes)}",
         f"expires {_time(record.expires) or 'never'}",
         *(f"{what} {limit:g} a day" for what, limit in limits.items() if limit is not None),
+        *([] if record.budget.rows is None else [f"{record.budget.rows:,} encrypted rows in all"]),
         *(["bound"] if record.bound_to else []),
     ]
     return "; ".join(parts)

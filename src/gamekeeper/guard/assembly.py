@@ -13,6 +13,8 @@ from gamekeeper.guard.clock import SteadyClock
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decision import Tracked
 from gamekeeper.guard.doors.asgi import App, AsgiDoor, Scope
+from gamekeeper.guard.doors.encrypted import ROUTE as ENCRYPTED
+from gamekeeper.guard.doors.encrypted import EncryptedApi, EncryptedDoor
 from gamekeeper.guard.gate import Gate
 from gamekeeper.guard.identity import Budget, Principal, state_secret
 from gamekeeper.guard.identity.access import DEFAULT_POLICY, Access
@@ -24,6 +26,7 @@ from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy, Issuer
 from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
+from gamekeeper.guard.rows import RowLedger
 from gamekeeper.guard.stolen import Stolen, habits_for
 from gamekeeper.guard.store import Store, StoreGoneError, open_store
 from gamekeeper.guard.strict import StrictBudgets
@@ -78,8 +81,8 @@ class Guard:
             count=lambda signal: self.core.metrics.signals.labels(signal).inc(),
             told=told,
         )
-        access = _access(policy, self.routes, self.keys)
-        self.gate = Gate(self.core, access, self._is_known, self.telemetry, self.stolen)
+        self._access = _access(policy, self.routes, self.keys)
+        self.gate = Gate(self.core, self._access, self._is_known, self.telemetry, self.stolen)
         self._tasks: list[asyncio.Task[None]] = []
         self._findings: asyncio.Queue[Finding] = asyncio.Queue()
 
@@ -93,6 +96,11 @@ class Guard:
         """
         authenticator = None if account_of else self._authenticator()
         return AsgiDoor(app, self.gate, self.routes, self.policy, authenticator, self.upstream_accounts, account_of)
+
+    def encrypted_door(self, app: EncryptedApi) -> EncryptedDoor:
+        """Returns the door in front of an app that answers encrypted input; it wants keys with a budget of rows."""
+        ledger = RowLedger(self.store)
+        return EncryptedDoor(app, self.core, self.gate, ledger, self.policy, self._authenticator(), self._access)
 
     async def start(self) -> None:
         """Starts what runs beside requests."""
@@ -248,6 +256,6 @@ def _upstream_accounts(policy: GuardPolicy, store: Store) -> UpstreamAccounts | 
 def _access(policy: GuardPolicy, routes: Routes, keys: Keys | None) -> Access | None:
     """The policy's Cedar file; without one the scopes of keys and tokens decide; nothing where there are none."""
     if policy.identity.access is not None:
-        return Access.read(Path(policy.identity.access), routes=routes.names)
+        return Access.read(Path(policy.identity.access), routes=(*routes.names, ENCRYPTED))
     scoped = keys is not None or "jwt" in policy.identity.modes
-    return Access.read(DEFAULT_POLICY, routes=routes.names) if scoped else None
+    return Access.read(DEFAULT_POLICY, routes=(*routes.names, ENCRYPTED)) if scoped else None

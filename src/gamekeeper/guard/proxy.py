@@ -48,10 +48,10 @@ async def serve(
             listening(admin_app(guard), policy.admin.host, policy.admin.port, policy.limits)
         )
         ready(at, admin_url(guard, look))
-        await _signal()
+        await until_signalled()
 
 
-async def _signal() -> None:
+async def until_signalled() -> None:
     """Waits until somebody asks the process to end."""
     asked, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -118,7 +118,7 @@ class AsgiDoor:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await _refuse(send, None, Refusal(status=404, code="unknown_route", message="no such route"))
+            await refuse(send, None, Refusal(status=404, code="unknown_route", message="no such route"))
 
     def _is_far_from_known(self, scope: Scope) -> bool:
         """Whether no server could take a path for a known route: odd spellings never pass, whatever the policy says."""
@@ -137,7 +137,7 @@ class AsgiDoor:
             passage = self._gate.enter(route, path, raw, principal, caller, proof, trace)
             passage = await self._gate.reserve(passage)
         except StoppedError as stopped:
-            await _refuse(send, route, stopped.refusal)
+            await refuse(send, route, stopped.refusal)
             return
         await self._through(passage, scope, receive, send)
 
@@ -149,7 +149,7 @@ class AsgiDoor:
             return Principal(account=account, credential="host", kind="host")
         assert self._authenticator is not None
         headers, now = scope["headers"], self._gate.core.clock.now()
-        arguments = headers, scope["method"], _url(scope), now
+        arguments = headers, scope["method"], url_of(scope), now
         try:
             if self._authenticator.is_blocking(headers):
                 return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
@@ -198,7 +198,7 @@ class AsgiDoor:
         try:
             if wait := passage.judgement.act.wait_s:
                 await asyncio.sleep(wait)
-            await self._app(inner, _once(body, receive), answer)
+            await self._app(inner, once(body, receive), answer)
         except BrokenAnswerError as broken:
             await self._broken(passage, broken, answer, send)
         finally:
@@ -214,7 +214,7 @@ class AsgiDoor:
         log.error("an answer of %s could not be stripped: %s", passage.route.name, broken)
         if answer.has_begun:
             raise broken  # the server ends the connection: the client sees that the answer is not whole
-        await _refuse(send, passage.route, Refusal(status=502, code="upstream", message="the answer could not be read"))
+        await refuse(send, passage.route, Refusal(status=502, code="upstream", message="the answer could not be read"))
 
     def _authenticated(self, principal: Principal, status: int) -> None:
         if self._upstream_accounts is not None and principal.kind == "upstream" and status:
@@ -236,7 +236,8 @@ def _raw_path(scope: Scope) -> bytes:
     return raw.partition(b"?")[0]
 
 
-def _url(scope: Scope) -> str:
+def url_of(scope: Scope) -> str:
+    """Returns the URL of a request, as the client wrote it."""
     host = _header(scope["headers"], b"host") or ""
     return f"{scope.get('scheme', 'http')}://{host}{_raw_path(scope).decode('latin-1')}"
 
@@ -267,8 +268,8 @@ def _too_large(limit: int) -> Refusal:
     return Refusal(status=413, code="too_large", message=f"the body may have {limit:,} bytes")
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the judged body, then waits for the client to go away."""
+def once(body: bytes, receive: Receive) -> Receive:
+    """Returns a `receive` that gives the judged body, then waits for the client to go away."""
     given = False
 
     async def receive_body() -> Message:
@@ -281,7 +282,8 @@ def _once(body: bytes, receive: Receive) -> Receive:
     return receive_body
 
 
-async def _refuse(send: Send, route: Route | None, refusal: Refusal) -> None:
+async def refuse(send: Send, route: Route | None, refusal: Refusal) -> None:
+    """Sends a refusal, in the route's own form."""
     if route is None:
         document: dict[str, Any] = {"error": {"code": refusal.code, "message": refusal.message}}
     else:

@@ -83,7 +83,7 @@ class Keys:
             account: Who is charged.
             models: Models that it may ask; a trailing `*` stands for any ending; None for all.
             routes: Routes that it may use; None for all.
-            budget: Limits of a day; None for none.
+            budget: Limits of a day and of its life; None for none.
             expires: From when it counts no more, epoch s; None for never.
             bound_to: Thumbprint of the key that must prove each request.
 
@@ -244,7 +244,7 @@ def _is_over(expires: float | None, now: float) -> bool:
 def _require_fitting(account: str, budget: Budget, expires: float | None, now: float) -> None:
     if not is_name(account):
         raise UsageError("an account is named by 1 to 256 printable characters")
-    limits = (budget.requests, budget.tokens, budget.usd, budget.cells)
+    limits = (budget.requests, budget.tokens, budget.usd, budget.cells, budget.rows)
     if any(limit is not None and not (math.isfinite(limit) and limit >= 0) for limit in limits):
         raise UsageError("a budget is a number of 0 or more")
     if _is_over(expires, now):

@@ -13,19 +13,21 @@ _MAX_NAME_CHARS = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What an account may use up in a day (UTC); None is no limit.
+    """What an account may use up in a day (UTC), and a key over its life; None is no limit.
 
     Args:
         requests: Requests answered.
         tokens: Input and output tokens.
         usd: Money, in dollars.
         cells: New ground: cells of the space of prompts that the account had not touched before.
+        rows: Rows of encrypted input, over the key's whole life; None: none are answered.
     """
 
     requests: int | None = None
     tokens: int | None = None
     usd: float | None = None
     cells: int | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,18 @@
+"""`gamekeeper he`: answer inputs that the server cannot read; one file a verb."""
+
+import typer
+
+from gamekeeper._cli.he import compile_, keys, query, serve
+
+NAME = "he"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Answer inputs that the server cannot read (extra `he`). It does not stop extraction by queries.",
+    epilog="Start: gamekeeper he compile model.joblib --trust-file --inputs pool.csv --out scoring.he",
+)
+app.command("compile")(compile_.run)
+app.command("serve")(serve.run)
+app.command("keys")(keys.run)
+app.command("query")(query.run)

@@ -1,0 +1,66 @@
+"""Rows of numbers in files: what is asked, and the scores that come back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gamekeeper._cli.he._shared import SCHEMA, unreadable
+
+if TYPE_CHECKING:
+    from gamekeeper.sealing.encrypted.network import Array
+
+
+def read_rows(path: Path) -> "tuple[Array, tuple[str, ...]]":
+    """Rows of numbers, and the names of their columns where a CSV has a header."""
+    import numpy as np
+    import orjson
+
+    names: tuple[str, ...] = ()
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        elif path.suffix == ".json":
+            values = np.asarray(orjson.loads(path.read_bytes()), np.float64)
+        else:
+            values, names = _read_csv(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise unreadable(path, str(error)[:200], "rows of numbers: CSV, .npy or .json") from error
+    shaped = values.reshape(-1, 1) if values.ndim == 1 else values
+    if shaped.ndim != 2 or not shaped.size:
+        raise unreadable(path, f"shape {values.shape}", "rows of numbers")
+    return shaped.astype(np.float64), names
+
+
+def _read_csv(path: Path) -> "tuple[Array, tuple[str, ...]]":
+    import numpy as np
+
+    with path.open(encoding="utf-8") as file:
+        first = file.readline().strip().split(",")
+    names = () if all(_is_number(cell) for cell in first) else tuple(cell.strip() for cell in first)
+    return np.loadtxt(path, delimiter=",", skiprows=int(bool(names)), ndmin=2), names
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def write_scores(path: Path, scores: "Array", labels: list[str]) -> None:
+    """Writes scores, in the format that the name says."""
+    import numpy as np
+    import orjson
+
+    if path.suffix == ".npy":
+        np.save(path, scores)
+    elif path.suffix == ".json":
+        path.write_bytes(orjson.dumps({"schema": SCHEMA, "scores": scores.tolist(), "labels": labels}))
+    else:
+        lines = [",".join([*([label] if labels else []), *map(repr, row)]) for label, row in _lines(labels, scores)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _lines(labels: list[str], scores: "Array") -> "Iterator[tuple[str, list[float]]]":
+    yield from zip(labels or [""] * len(scores), scores.tolist(), strict=True)

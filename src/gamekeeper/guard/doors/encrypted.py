@@ -1,0 +1,217 @@
+"""The door in front of answers to encrypted input: who asks, may they, and how many rows have they left.
+
+What is asked cannot be read here. No signal of content sees it, no defence strips it; what is left is a hard budget of
+rows over the key's life, and a key without one is refused. A request is charged the rows that it can hold, as the app
+counts them, before it is answered; what gets no answer is put back. Decisions of people and of the guard hold, and the
+key's budgets of a day.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from gamekeeper.errors import InputError
+from gamekeeper.guard.caller import Caller, Callers
+from gamekeeper.guard.core import Core
+from gamekeeper.guard.doors.asgi import Message, Receive, Scope, Send, once, refuse, url_of
+from gamekeeper.guard.gate import Gate, StoppedError
+from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity.access import Access
+from gamekeeper.guard.identity.authenticator import Authenticator
+from gamekeeper.guard.ladder import Refusal
+from gamekeeper.guard.policy import GuardPolicy
+from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes import clean_path
+from gamekeeper.guard.rows import RowLedger
+from gamekeeper.guard.store import StoreGoneError
+
+log = logging.getLogger("gamekeeper.guard")
+
+ROUTE = "encrypted.infer"
+"""By which scopes and access policies name it; sending keys belongs to it."""
+
+_GONE = Refusal(status=503, code="unavailable", message="the guard cannot reach its store; try again soon")
+_USED_UP = "this key's budget of rows is used up: {spent} of {most}, and {rows} were asked for"
+
+
+class Operation(Protocol):
+    """What a request to the app is."""
+
+    @property
+    def kind(self) -> str:
+        """`description`, `keys` or `infer`."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def body_bytes(self) -> int:
+        """Most bytes that its body may have."""
+        ...
+
+
+class EncryptedApi(Protocol):
+    """An app that answers encrypted input, and says what a request to it is."""
+
+    def find(self, method: str, path: str) -> Operation | None:
+        """Returns what a request is, None if it is nothing that the app answers."""
+        ...
+
+    def rows(self, model: str, body: bytes) -> int:
+        """Returns the rows that a request is charged.
+
+        Raises:
+            InputError: It is no request.
+        """
+        ...
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answers."""
+        ...
+
+
+class EncryptedDoor:
+    """See the module.
+
+    Args:
+        app: What stands behind.
+        core: Judges, and counts.
+        gate: Is told of credentials that are refused.
+        ledger: Counts rows.
+        policy: How long a body may take.
+        authenticator: Says who asks.
+        access: Says who may use what.
+    """
+
+    def __init__(
+        self,
+        app: EncryptedApi,
+        core: Core,
+        gate: Gate,
+        ledger: RowLedger,
+        policy: GuardPolicy,
+        authenticator: Authenticator,
+        access: Access | None,
+    ) -> None:
+        self._app, self._core, self._gate, self._ledger = app, core, gate, ledger
+        self._policy, self._authenticator, self._access = policy, authenticator, access
+        self._callers = Callers(policy.identity)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Takes one ASGI scope."""
+        if scope["type"] != "http":
+            return
+        path = clean_path(scope["path"], self._policy.prefix)
+        operation = self._app.find(scope["method"], path) if path else None
+        try:
+            if operation is None or path is None:
+                raise StoppedError(Refusal(status=404, code="unknown_route", message="no such model or route"))
+            await self._known(operation, {**scope, "path": path}, receive, send)
+        except StoppedError as stopped:
+            self._core.metrics.refused.labels(stopped.refusal.code).inc()
+            await refuse(send, None, stopped.refusal)
+
+    async def _known(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
+        if operation.kind == "description":
+            await self._app(scope, receive, send)
+            return
+        caller = self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
+        principal, query = await self._principal(scope, caller), Query(model=operation.model)
+        most = self._allowed(principal, query, caller)
+        body = await self._body(receive, operation.body_bytes)
+        if operation.kind == "keys":
+            await self._app(scope, once(body, receive), send)
+            return
+        rows = self._rows(operation, body)
+        await self._take(principal, rows, most)
+        status = await self._answered(scope, once(body, receive), send, principal, rows)
+        if 200 <= status < 300:
+            self._core.answered(principal, ROUTE, query, Usage(), caller, self._core.clock.now())
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, principal: Principal, rows: int) -> int:
+        """Passes the answer on; puts rows back where nothing of one went out."""
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            if not 200 <= status < 300:
+                await self._stored(lambda: self._ledger.give_back(principal.credential, rows))
+        return status
+
+    async def _principal(self, scope: Scope, caller: Caller) -> Principal:
+        arguments = scope["headers"], scope["method"], url_of(scope), self._core.clock.now()
+        try:
+            return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
+        except Refused as refused:
+            self._gate.refused(refused, caller)
+            told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
+            raise StoppedError(
+                Refusal(status=refused.status, code=refused.code, message=refused.message, headers=told)
+            ) from None
+        except StoreGoneError:
+            raise StoppedError(_GONE) from None
+
+    def _allowed(self, principal: Principal, query: Query, caller: Caller) -> int:
+        """The key's budget of rows, if it may ask at all."""
+        most, now = principal.budget.rows, self._core.clock.now()
+        if principal.kind != "key" or most is None:
+            message = "this credential has no budget of rows, and none is answered without"
+            raise StoppedError(Refusal(status=403, code="no_budget", message=message))
+        decision = self._core.decisions.of(principal.account, now)
+        context = {"ip": caller.ip or "", "level": str(decision.verdict) if decision else "allow"}
+        context["hour"], context["stream"] = int(now // 3600 % 24), False  # type: ignore[assignment]
+        if self._access is not None and not self._access.is_allowed(principal, ROUTE, query.model, context):
+            message = f"this credential may not use {query.model} by {ROUTE}"
+            raise StoppedError(Refusal(status=403, code="forbidden", message=message))
+        if (refusal := self._core.judge(principal, ROUTE, query, now).act.refusal) is not None:
+            raise StoppedError(refusal)
+        return most
+
+    def _rows(self, operation: Operation, body: bytes) -> int:
+        try:
+            return self._app.rows(operation.model, body)
+        except InputError as error:
+            fault = error.faults[0]
+            message = f"{fault.where}: {fault.problem}: found {fault.found}, expected {fault.expected}"
+            raise StoppedError(Refusal(status=400, code="unreadable", message=message)) from None
+
+    async def _take(self, principal: Principal, rows: int, most: int) -> None:
+        key = principal.credential
+        if not await self._stored(lambda: self._ledger.take(key, rows, most)):
+            told = _USED_UP.format(spent=self._ledger.spent(key), most=most, rows=rows)
+            raise StoppedError(Refusal(status=429, code="budget", message=told))
+
+    async def _stored(self, call: Callable[[], bool | None]) -> bool | None:
+        """Closed where the store is gone, whatever the policy says of other routes: a budget is all there is here."""
+        try:
+            return await asyncio.to_thread(call)
+        except StoreGoneError as error:
+            log.error("the store is gone (%s): nothing is answered", error)
+            raise StoppedError(_GONE) from None
+
+    async def _body(self, receive: Receive, most: int) -> bytes:
+        parts, size, more = [], 0, True
+        try:
+            async with asyncio.timeout(self._policy.limits.receive_s):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise StoppedError(Refusal(status=400, code="gone", message="the client went away"))
+                    parts.append(message.get("body", b""))
+                    size, more = size + len(parts[-1]), message.get("more_body", False)
+                    if size > most:
+                        told = f"the body has {most:,} bytes for this model"
+                        raise StoppedError(Refusal(status=413, code="too_large", message=told))
+        except TimeoutError:
+            raise StoppedError(Refusal(status=408, code="too_slow", message="the body took too long")) from None
+        return b"".join(parts)

@@ -1,0 +1,67 @@
+"""Hard budgets of rows, over a key's whole life: what bounds the copying of a model that cannot see what it is asked.
+
+A charge is a record of its own, `<key>.<number>`, with the total after it, written before the answer is made. Records
+are only added, and only if there is none of that number: two processes, or a process and its successor after a crash,
+cannot both spend the same rows. A budget of n rows leaves at most 2 n records.
+"""
+
+from threading import Lock
+
+import orjson
+
+from gamekeeper.guard.store import Store
+
+TABLE = "encrypted-rows"
+
+
+class RowLedger:
+    """See the module. Every method blocks on the store.
+
+    Args:
+        store: Where the guard's state is.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._lock = store, Lock()
+        self._known: dict[str, tuple[int, int]] = {}
+        self._read()
+
+    def take(self, key: str, rows: int, most: int) -> bool:
+        """Takes rows off a key's budget; returns whether there were so many left.
+
+        Args:
+            key: Its id.
+            rows: At least 1.
+            most: The budget.
+
+        Raises:
+            StoreGoneError: The store cannot be reached.
+        """
+        with self._lock:
+            return self._add(key, rows, most)
+
+    def give_back(self, key: str, rows: int) -> None:
+        """Puts rows back that got no answer."""
+        with self._lock:
+            self._add(key, -rows, None)
+
+    def spent(self, key: str) -> int:
+        """Returns how many rows a key has used up."""
+        return self._known.get(key, (0, 0))[1]
+
+    def _add(self, key: str, rows: int, most: int | None) -> bool:
+        while True:
+            number, total = self._known.get(key, (0, 0))
+            if most is not None and total + rows > most:
+                return False
+            after = (number + 1, total + rows)
+            if self._store.put_new(TABLE, f"{key}.{after[0]:012d}", orjson.dumps({"total": after[1]})):
+                self._known[key] = after
+                return True
+            self._read()  # somebody else wrote that number
+
+    def _read(self) -> None:
+        for id, record in self._store.load(TABLE).items():
+            key, _, number = id.rpartition(".")
+            if int(number) > self._known.get(key, (0, 0))[0]:
+                self._known[key] = int(number), int(orjson.loads(record)["total"])

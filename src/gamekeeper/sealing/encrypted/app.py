@@ -1,0 +1,139 @@
+"""The server over HTTP, as a plain ASGI app.
+
+    GET  /v2/encrypted/MODEL          the description, JSON
+    PUT  /v2/encrypted/MODEL/keys     a message with keys -> {"keys": its digest}
+    POST /v2/encrypted/MODEL/infer    a request -> the answer; 409 where its keys are not held: send them again
+
+Bodies are `application/octet-stream` of exactly the length that the model fixes, and are not read further. Errors are
+JSON: {"error": {"code", "message"}}. It knows no callers: it stands behind the guard, which does.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from gamekeeper.errors import GamekeeperError, InputError
+from gamekeeper.sealing.encrypted.server import Server, UnknownKeysError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Kind = Literal["description", "keys", "infer"]
+
+_PATH = re.compile(r"/v2/encrypted/([A-Za-z0-9._-]{1,128})(?:/(keys|infer))?")
+_METHODS: dict[str | None, tuple[str, Kind]] = {
+    None: ("GET", "description"),
+    "keys": ("PUT", "keys"),
+    "infer": ("POST", "infer"),
+}
+_BINARY = b"application/octet-stream"
+_JSON = b"application/json"
+
+
+class Operation(NamedTuple):
+    """What a request is.
+
+    Args:
+        kind: Which of the three.
+        model: Its name.
+        body_bytes: That its body has, exactly.
+    """
+
+    kind: Kind
+    model: str
+    body_bytes: int
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+class EncryptedApp:
+    """See the module.
+
+    Args:
+        servers: By the models' names.
+    """
+
+    def __init__(self, servers: Mapping[str, Server]) -> None:
+        self._servers = dict(servers)
+
+    def find(self, method: str, path: str) -> Operation | None:
+        """Returns what a request is, or None if it is nothing that is answered here."""
+        found = _PATH.fullmatch(path)
+        server = self._servers.get(found.group(1)) if found else None
+        if found is None or server is None or _METHODS[found.group(2)][0] != method:
+            return None
+        kind = _METHODS[found.group(2)][1]
+        sizes = {"description": 0, "keys": server.keys_bytes, "infer": server.request_bytes}
+        return Operation(kind, found.group(1), sizes[kind])
+
+    def rows(self, model: str, body: bytes) -> int:
+        """Returns what a request is charged.
+
+        Raises:
+            InputError: It is no request of this model.
+        """
+        return self._servers[model].rows(body)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Takes one ASGI scope."""
+        if scope["type"] != "http":
+            return
+        try:
+            body, kind = await self._answered(scope, receive)
+        except _Refused as refused:
+            document = {"error": {"code": refused.code, "message": str(refused)}}
+            await _send(send, refused.status, orjson.dumps(document), _JSON)
+        else:
+            await _send(send, 200, body, kind)
+
+    async def _answered(self, scope: Message, receive: Receive) -> tuple[bytes, bytes]:
+        operation = self.find(scope["method"], scope["path"])
+        if operation is None:
+            raise _Refused(404, "unknown_route", "no such model or route")
+        server = self._servers[operation.model]
+        if operation.kind == "description":
+            return orjson.dumps(server.description.fields()), _JSON
+        body = await _body(receive, operation.body_bytes)
+        try:
+            if operation.kind == "keys":
+                digest = await asyncio.to_thread(server.add_keys, body)
+                return orjson.dumps({"keys": digest.hex()}), _JSON
+            return await asyncio.to_thread(server.answer, body), _BINARY
+        except UnknownKeysError as error:
+            raise _Refused(409, "unknown_keys", str(error)) from None
+        except InputError as error:
+            raise _Refused(400, "unreadable", _in_a_line(error)) from None
+        except (GamekeeperError, ValueError, RuntimeError):
+            raise _Refused(400, "unanswerable", "this request cannot be answered") from None
+
+
+def _in_a_line(error: InputError) -> str:
+    fault = error.faults[0]
+    return f"{fault.where}: {fault.problem}: found {fault.found}, expected {fault.expected}"
+
+
+async def _body(receive: Receive, size: int) -> bytes:
+    parts, length, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "gone", "the client went away")
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        more = message.get("more_body", False)
+        if length > size:
+            raise _Refused(413, "too_large", f"the body has {size:,} bytes for this model")
+    return b"".join(parts)
+
+
+async def _send(send: Send, status: int, body: bytes, kind: bytes) -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
