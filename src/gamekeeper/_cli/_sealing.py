@@ -23,7 +23,7 @@ PassphraseFile = Annotated[Path | None, typer.Option(help="File whose first line
 Signer = Annotated[
     Path | None, typer.Option(help="Public key of who must have signed it; PEM. Every byte is checked against it.")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Threads. Default: one a core, at most 8.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Threads. Default: one a core, 2 to 8.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, nothing on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", hidden=True)]

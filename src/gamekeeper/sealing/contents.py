@@ -123,12 +123,12 @@ class Contents:
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns all tensors by name; a name that two files have, or that looks like this, is `path:name`."""
-        times = Counter(tensor.name for member in self.members for tensor in member.tensors)
+        times = Counter([tensor.name for member in self.members for tensor in member.tensors])
         paths = {member.path for member in self.members}  # in which no colon can be: see is_safe_path
 
         def label(member: Member, name: str) -> str:
-            path, colon, _ = name.partition(":")
-            return f"{member.path}:{name}" if times[name] > 1 or (colon and path in paths) else name
+            is_odd = times[name] > 1 or (":" in name and name.partition(":")[0] in paths)
+            return f"{member.path}:{name}" if is_odd else name
 
         return {label(member, tensor.name): tensor for member in self.members for tensor in member.tensors}
 
@@ -181,10 +181,14 @@ def require_sound(member: Member) -> None:
     """
     end, names = member.begin, set()
     for tensor in member.tensors:
-        _require(tensor.name not in names, f"tensor {_shown(tensor.name)} stands there twice")
-        _require(tensor.begin >= end, f"tensor {_shown(tensor.name)} begins before the one before it ends")
-        _require(is_shape(tensor.shape), f"tensor {_shown(tensor.name)}: a shape that cannot be")
-        _require(tensor.length == _size(tensor.dtype, tensor.shape), f"tensor {_shown(tensor.name)}: length and shape")
+        if tensor.name in names:
+            raise LieError(f"tensor {_shown(tensor.name)} stands there twice")
+        if tensor.begin < end:
+            raise LieError(f"tensor {_shown(tensor.name)} begins before the one before it ends")
+        if not is_shape(tensor.shape):
+            raise LieError(f"tensor {_shown(tensor.name)}: a shape that cannot be")
+        if tensor.length != _size(tensor.dtype, tensor.shape):
+            raise LieError(f"tensor {_shown(tensor.name)}: length and shape")
         end = tensor.begin + tensor.length
         names.add(tensor.name)
     _require(end <= member.begin + member.length, f"the tensors of {_shown(member.path)} reach beyond its end")
@@ -192,7 +196,7 @@ def require_sound(member: Member) -> None:
 
 def is_shape(shape: Sequence[int]) -> bool:
     """Whether a tensor can have this shape: few axes, which every library can multiply, also beside one of 0."""
-    return len(shape) <= MAX_DIMS and math.prod(max(1, length) for length in shape) <= _MAX_NUMBERS
+    return len(shape) <= MAX_DIMS and math.prod([length or 1 for length in shape]) <= _MAX_NUMBERS
 
 
 def is_safe_path(path: str) -> bool:
@@ -215,12 +219,10 @@ def _members(listed: Sequence[Any]) -> Iterator[Member]:
 
 def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Member]:
     of: list[list[Tensor]] = [[] for _ in members]
-    for number, name, dtype, shape, begin, length in listed:
-        _require(type(number) is int and 0 <= number < len(members), f"a tensor of file {_shown(number)}")
-        _require(isinstance(name, str) and dtype in DTYPE_BITS, f"a tensor of type {_shown(dtype)}")
-        _require(len(shape) <= MAX_DIMS and all(_is_count(n) for n in (begin, length, *shape)), "a tensor's numbers")
-        at = members[number].begin + begin
-        of[number].append(Tensor(name=name, dtype=dtype, shape=tuple(shape), begin=at, length=length))
+    for number, *entry in listed:
+        if type(number) is not int or not 0 <= number < len(members):
+            raise LieError(f"a tensor of file {_shown(number)}")
+        of[number].append(_tensor(entry, members[number].begin))
     filled = [
         Member(path=one.path, kind=one.kind, begin=one.begin, length=one.length, tensors=tuple(tensors))
         for one, tensors in zip(members, of, strict=True)
@@ -230,12 +232,21 @@ def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Memb
     return filled
 
 
+def _tensor(entry: Sequence[Any], start: int) -> Tensor:
+    name, dtype, shape, begin, length = entry
+    if type(name) is not str or dtype not in DTYPE_BITS:
+        raise LieError(f"a tensor of type {_shown(dtype)}")
+    if (
+        len(shape) > MAX_DIMS
+        or {type(begin), type(length), *map(type, shape)} != {int}
+        or min(begin, length, *shape) < 0
+    ):
+        raise LieError("a tensor's numbers")
+    return Tensor(name=name, dtype=dtype, shape=tuple(shape), begin=start + begin, length=length)
+
+
 def _size(dtype: str, shape: tuple[int, ...]) -> int:
     return -(-math.prod(shape) * DTYPE_BITS[dtype] // 8)
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -39,7 +39,7 @@ def open_sealed(
         identities: Keys to try.
         signer: Who must have signed it, Ed25519 public key; None checks no more than that who it names signed it.
         is_replaced: Whether a file of that name is replaced; folders never are.
-        workers: Threads; all cores, at most 8, if None.
+        workers: Threads; one a core, 2 to 8, if None.
         progress: Called with the chunks that are done and all of them.
 
     Returns:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 MOST_WORKERS = 8  # beyond, memory is what they wait for
+_LEAST_WORKERS = 2  # while one waits for the disk the other works
 Work = Callable[[int], None]
 Step = Callable[[int, int], None]
 
@@ -15,8 +16,9 @@ def ignore(done: int, total: int) -> None:
 
 
 def usual_workers() -> int:
-    """Returns how many threads are used unless said otherwise: the cores that this process may use, at most 8."""
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """Returns how many threads are used unless said otherwise: the cores that this process may use, 2 to 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(_LEAST_WORKERS, min(MOST_WORKERS, cores))
 
 
 def each_chunk(chunks: range, make_work: Callable[[], Work], workers: int, progress: Step = ignore) -> None:

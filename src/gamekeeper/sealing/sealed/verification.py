@@ -49,7 +49,7 @@ def verify_sealed(
         path: The file.
         signer: Who must have signed it, Ed25519 public key; None for whom it names itself.
         identities: Keys to open it; with one, the index is compared with what the files really hold.
-        workers: Threads; all cores, at most 8, if None.
+        workers: Threads; one a core, 2 to 8, if None.
         progress: Called with the chunks that are done and all of them.
 
     Raises:

@@ -54,7 +54,7 @@ def seal(
         signing_key: Signs it, so that recipients can tell who sealed it.
         is_replaced: Whether a file of that name is replaced.
         is_linked: Whether links that lead out of the model's folder are followed.
-        workers: Threads; all cores, at most 8, if None.
+        workers: Threads; one a core, 2 to 8, if None.
         progress: Called with the chunks that are done and all of them.
         entropy: Draws n random bytes.
 
