@@ -1,6 +1,6 @@
 """What answers to encrypted input cost and how far they are off, as a Markdown page.
 
-    python -m benchmarks.sealing.encrypted --seeds 1 2 3
+    python benchmarks/sealing/encrypted.py --seeds 1 2 3
 
 Process CPU time of one thread, the least of several runs; on a machine that others use too it is an upper bound. The
 models are 64-10 (linear) and 64-32-10 (one hidden layer of squares), with random weights and standard normal inputs
