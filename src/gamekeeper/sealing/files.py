@@ -31,6 +31,17 @@ class NewFile:
         self.file = file
         self._hidden = hidden
 
+    def reserve(self, length: int) -> None:
+        """Takes the room for so many bytes, which is also quicker than taking it write by write.
+
+        File systems that know files without a name take it at once; others would have to write it all.
+
+        Raises:
+            OSError: There is not so much.
+        """
+        if self._hidden is None and length:
+            os.posix_fallocate(self.file, 0, length)
+
     def finish(self, path: Path, *, is_replaced: bool = False) -> None:
         """Gives it its name, once its bytes are on the disk.
 

@@ -51,6 +51,22 @@ def test_full_disk_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_room_is_taken_before_the_work(tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may fill the disk meanwhile; it is told at once, and nothing is left."""
+    seal(write_model(tmp_path / "m"), tmp_path / "s", to=[key.public_key()])
+    before = sorted(tmp_path.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        seal(tmp_path / "m", tmp_path / "new", to=[key.public_key()])
+    with pytest.raises(InputError, match="the disk is full"):
+        open_sealed(tmp_path / "s", tmp_path / "new", identities=[key])
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_disk_without_room_is_seen_before_the_work(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

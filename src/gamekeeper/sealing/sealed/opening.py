@@ -59,6 +59,8 @@ def open_sealed(
         with disk_faults(out), ExitStack() as stack:
             require_room(out.parent, contents.length, out)
             files = [stack.enter_context(new_file(out.parent)) for _ in contents.members]
+            for member, new in zip(contents.members, files, strict=True):
+                new.reserve(member.length)
             _decrypt(sealed, opened, files, workers or usual_workers(), progress)
             _require_no_pickle(opened, path)
             if contents.is_folder:

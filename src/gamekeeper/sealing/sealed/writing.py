@@ -83,6 +83,7 @@ def seal(
     )
     with disk_faults(out), new_file(out.parent, _MODE) as new, _Payload(model) as payload:
         require_room(out.parent, header.file_bytes, out)
+        new.reserve(header.file_bytes)
         writer = _Writer(new.file, header, keys, payload)
         writer.write(index, stanzas, signing_key, workers or usual_workers(), progress)
         payload.require_unchanged()
