@@ -94,6 +94,7 @@ def test_public_inputs_make_another_thief(here: Path) -> None:
     assert names >= {"public-copy", "data-free"} and "public-copy" not in document["left_out"]
 
 
+@pytest.mark.slow
 def test_zoo_is_audited_without_a_target(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line a model, and the shares."""
     from gamekeeper.audit import zoo

@@ -16,7 +16,7 @@ from gamekeeper.sealing.encrypted.model import Description, write_private
 from gamekeeper.sealing.encrypted.network import Array
 from gamekeeper.sealing.encrypted.wire import keys_digest, keys_message, read_answer, request_message
 from gamekeeper.sealing.faults import input_error
-from gamekeeper.sealing.secret import SecretBytes
+from gamekeeper.sealing.secret import SecretBytes, is_same
 
 _SECRET = b"GKHESEC1"
 _FOR_OTHERS = 0o077
@@ -132,7 +132,7 @@ def _read_secret(path: Path, description: Description) -> SecretBytes:
         raise input_error(path, "cannot be read", found, "a secret key", "gamekeeper he keys") from error
     if mode & _FOR_OTHERS:
         raise input_error(path, "others can read the secret key", f"mode {mode:04o}", "0600", f"chmod 600 {path}")
-    if raw[:8] != _SECRET or raw[8:40] != description.digest:
+    if raw[:8] != _SECRET or not is_same(raw[8:40], description.digest):
         raise input_error(path, "no key for this model", "another kind, or model", "a key made for its description")
     return SecretBytes(raw[40:])
 

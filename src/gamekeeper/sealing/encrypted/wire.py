@@ -17,6 +17,7 @@ from gamekeeper.sealing.encrypted.layout import Layout
 from gamekeeper.sealing.encrypted.model import Description
 from gamekeeper.sealing.encrypted.residues import Words, packed, unpacked, width
 from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.secret import is_same
 
 _KEYS, _REQUEST, _ANSWER = b"GKHEKEY1", b"GKHEASK1", b"GKHEANS1"
 _KEYS_HEAD, _REQUEST_HEAD, _ANSWER_HEAD = (
@@ -107,7 +108,8 @@ def read_answer(
     _require_length(raw, _ANSWER_HEAD.size + layout.answers * sum(sizes), "answer")
     kind, digest, answered, scale = _ANSWER_HEAD.unpack_from(raw)
     _require(kind == _ANSWER, "answer", "another kind of message")
-    _require(digest == hashlib.sha256(request).digest() and answered == rows, "answer", "the answer to another request")
+    is_ours = is_same(digest, hashlib.sha256(request).digest()) and answered == rows
+    _require(is_ours, "answer", "the answer to another request")
     _require(1 < scale < 2.0**200, "answer", f"a scale of {scale}")
     parts, at = [], _ANSWER_HEAD.size
     for _ in range(layout.answers):
@@ -125,7 +127,7 @@ def keys_digest(message: bytes) -> bytes:
 
 
 def _require_description(digest: bytes, description: Description, what: str) -> None:
-    if digest != description.digest:
+    if not is_same(digest, description.digest):
         found, expected = digest.hex()[:16], description.digest.hex()[:16]
         raise input_error(what, "for another description of the model", found, expected, "ask for the description anew")
 
