@@ -132,6 +132,12 @@ def test_keys_are_kept_for_their_owner_only(tmp_path: Path) -> None:
     secret = tmp_path / "keys" / "secret.key"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert Client.load(description, tmp_path / "keys").keys() == client.keys()
+    public = tmp_path / "keys" / "public.keys"
+    kept = public.read_bytes()
+    public.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        Client.load(description, tmp_path / "keys")
+    public.write_bytes(kept)
     secret.chmod(0o644)
     with pytest.raises(InputError, match="others can read"):
         Client.load(description, tmp_path / "keys")
