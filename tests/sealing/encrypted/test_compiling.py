@@ -55,7 +55,7 @@ def test_one_score_of_two_classes_becomes_two() -> None:
     assert made.description.labels == ("no", "yes")
     labels = np.array(made.description.labels)[made.scores(INPUTS).argmax(axis=1)]
     assert (labels == model.predict(INPUTS)).all()
-    assert made.network.determining_rows == 7
+    assert made.network.determining_rows == 4  # each score of a row of its own: (6 + 1) / 2
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
@@ -113,6 +113,27 @@ def test_torch_networks_are_read_with_any_activation() -> None:
     ):
         with pytest.raises(InputError):
             original_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows"), [((64, 10), 65), ((64, 32, 10), 241), ((10, 512, 2), 66), ((3, 8, 8, 1), 35)]
+)
+def test_rows_that_determine_a_network_are_no_more_than_its_polynomials_have_coefficients(
+    sizes: tuple[int, ...], rows: int
+) -> None:
+    """A wide network of few inputs has many parameters, and is a quadratic form all the same: honest rows find it."""
+    network = make_network(*sizes)
+    assert network.determining_rows == rows
+    if sizes == (10, 512, 2):
+        asked, other = make_rows(rows, 10, seed=2), make_rows(20, 10, seed=3)
+        found = np.linalg.solve(_monomials(asked), network.scores(asked))
+        assert np.abs(_monomials(other) @ found - network.scores(other)).max() < 1e-6
+
+
+def _monomials(rows: np.ndarray) -> np.ndarray:
+    full = np.column_stack([rows, np.ones(len(rows))])
+    at = np.triu_indices(full.shape[1])
+    return full[:, at[0]] * full[:, at[1]]
 
 
 def test_quadratics_are_exact() -> None:
