@@ -112,6 +112,16 @@ def test_two_encryptions_of_the_same_rows_have_nothing_in_common() -> None:
     assert sum(a == b for a, b in zip(first[100:20_100], second[100:20_100], strict=True)) < 200
 
 
+def test_no_seed_is_used_twice() -> None:
+    """Two ciphertexts with one second half differ by what was encrypted, and small noise."""
+    model = make_model(16, 8, 3)
+    client, size = Client(model.description), Server(model).backend.cipher_bytes
+    seeds = [client.keys()[40:72], Client(model.description).keys()[40:72]]
+    for message in (client.encrypt(make_rows(1, 16)).message, client.encrypt(make_rows(1, 16)).message):
+        seeds += [message[at : at + 32] for at in range(76, len(message), size)]
+    assert len(seeds) == len(set(seeds)) == 2 + 2 * model.description.layout.parts
+
+
 def test_keys_are_held_for_so_many_clients_only() -> None:
     """The longest idle give way; whoever lost his place sends them again."""
     model = make_model(6, 3)
