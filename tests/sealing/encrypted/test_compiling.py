@@ -232,6 +232,35 @@ def test_damaged_models_are_refused(tmp_path: Path) -> None:
                 read_model(path)
 
 
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("scales", "weights"), ["a", "b"]),
+        (("scales", "weights"), [-5, 34]),
+        (("scales", "weights"), [5_000, 34]),
+        (("description", "error"), 0),
+        (("description", "error"), -1),
+        (("description", "error"), True),
+        (("description", "determining_rows"), 0),
+        (("layers",), [{"weights": [[1.0] * 6] * 9, "bias": [0] * 9}, {"weights": [[1.0] * 9] * 3, "bias": [0] * 3}]),
+    ],
+)
+def test_models_that_would_fail_or_flood_nothing_when_asked_are_refused(
+    tmp_path: Path, where: tuple[str, ...], value: Any
+) -> None:
+    """When they are read: with an error of 0 there would be no noise."""
+    import orjson
+
+    fields = make_model(6, 5, 3).fields()
+    held = fields
+    for name in where[:-1]:
+        held = held[name]
+    held[where[-1]] = value
+    (tmp_path / "m.he").write_bytes(orjson.dumps(fields))
+    with pytest.raises(InputError):
+        read_model(tmp_path / "m.he")
+
+
 def test_layers_that_do_not_fit_are_refused() -> None:
     """Sizes, numbers that are none, nothing at all."""
     good = Layer(np.ones((2, 3)), np.ones(2))

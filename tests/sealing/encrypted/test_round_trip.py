@@ -112,6 +112,20 @@ def test_two_encryptions_of_the_same_rows_have_nothing_in_common() -> None:
     assert sum(a == b for a, b in zip(first[100:20_100], second[100:20_100], strict=True)) < 200
 
 
+@pytest.mark.parametrize(("packing", "count", "rows"), [("latency", 1, 1), ("latency", 3, 4), ("batched", 100, 128)])
+def test_rows_are_charged_as_they_are_asked_for(packing: Packing, count: int, rows: int) -> None:
+    """What is charged is what is answered: a request that says fewer gets the scores of fewer."""
+    model = make_model(6, 3, packing=packing)
+    client, server = Client(model.description), Server(model)
+    asked = client.encrypt(make_rows(count, 6))
+    assert server.rows(asked.message) == asked.rows == rows
+    one = asked.message[:72] + (1).to_bytes(4, "little") + asked.message[76:]
+    answer = server.answer(one, client.keys())
+    assert server.rows(one) == 1
+    scores = client.decrypt(answer, asked._replace(message=one, rows=1, given=1))
+    assert scores.shape == (1, 3)
+
+
 def test_no_seed_is_used_twice() -> None:
     """Two ciphertexts with one second half differ by what was encrypted, and small noise."""
     model = make_model(16, 8, 3)
