@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
-from gamekeeper.errors import GamekeeperError
+from gamekeeper._cli.he._asking import exchanged
+from gamekeeper._cli.he._rows import write_scores
+from gamekeeper.errors import GamekeeperError, InputError
 
 INPUTS = np.random.default_rng(0).normal(size=(200, 5))
 LABELS = (INPUTS @ np.arange(5.0) > 0).astype(int)
@@ -46,7 +51,7 @@ def test_compile_says_what_a_linear_model_is_worth() -> None:
     """d + 1 answers determine it, and encryption changes nothing about that."""
     code, out, err = run(*COMPILE)
     assert code == 0 and "agreement" in out
-    assert "a linear model with 5 inputs is determined by 6 answers" in err
+    assert "a linear model with 5 inputs is determined by 6 answers at most" in err
     assert "does not stop extraction" in err
     assert Path("scoring.he").stat().st_mode & 0o777 == 0o600
 
@@ -56,7 +61,7 @@ def test_compile_prints_one_schema() -> None:
     code, out, _ = run(*COMPILE, "--labels", "labels.csv", "--json", "--quiet")
     document = json.loads(out)
     assert code == 0 and document["schema"] == "gamekeeper/he@1"
-    assert document["compiled"]["determining_rows"] == 6
+    assert document["compiled"]["determining_rows"] == 4  # -z and z are one score
     assert document["compiled"]["report"]["accuracy"] > 0.9
 
 
@@ -84,6 +89,51 @@ def test_wrong_usage_exits_2_and_wrong_input_3(words: tuple[str, ...], code: int
     found, _, err = run("he", *words)
     assert found == code
     assert told in err
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"no HTTP\r\n\r\n",
+        b"HTTP/1.1 400 x\r\nconnection: close\r\n\r\n\x1b[2Jgone",
+        b'HTTP/1.1 400 x\r\nconnection: close\r\n\r\n{"error": {"message": "\\u001b[2Jgone"}}',
+    ],
+)
+def test_a_server_that_means_ill_gets_an_error_and_no_terminal(reply: bytes) -> None:
+    """Whatever it answers; control characters are not passed on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        code, out, err = run("he", "keys", f"http://127.0.0.1:{listener.getsockname()[1]}/v2/encrypted/m")
+        thread.join()
+    assert code == 3 and "cannot be used" in err
+    assert "\x1b" not in out + err
+
+
+def test_an_api_key_that_is_none_is_shown_nowhere() -> None:
+    """HTTP's own error would print the header."""
+    headers = {"authorization": "Bearer " + "_".join(["gk", "secret"]) + "\nmore"}
+    with pytest.raises(InputError) as caught:
+        exchanged("GET", "http://127.0.0.1:9/x", None, headers)
+    assert "gk_secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.npy", "s.json"])
+def test_scores_are_for_their_owner_and_whole(name: str) -> None:
+    """Unrounded they tell of the secret key."""
+    write_scores(Path(name), np.array([[0.5, 1.5]]), ["a"])
+    assert Path(name).stat().st_mode & 0o777 == 0o600
+    if name == "s.npy":
+        assert np.load(name).tolist() == [[0.5, 1.5]]
+    else:
+        assert "0.5" in Path(name).read_text() and "1.5" in Path(name).read_text()
 
 
 @pytest.mark.extra

@@ -36,6 +36,18 @@ def test_what_got_no_answer_is_put_back(tmp_path: Path) -> None:
     assert ledger.take("k", 10, 10)
 
 
+def test_failures_do_not_fill_the_store(tmp_path: Path) -> None:
+    """Each leaves two records; beyond a thousand, what fails is charged, and a budget ends that too."""
+    store = MemoryStore()
+    ledger = RowLedger(store)
+    for _ in range(2_000):
+        if ledger.take("k", 1, 10):
+            ledger.give_back("k", 1)
+    assert len(store.load("encrypted-rows")) < 1_100
+    assert ledger.spent("k") == 10
+    assert ledger.take("other", 10, 10)
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_processes_cannot_overdraw_together(tmp_path: Path, count: int) -> None:
     """Each with its own memory of what was spent, on one file."""

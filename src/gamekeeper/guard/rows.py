@@ -2,7 +2,8 @@
 
 A charge is a record of its own, `<key>.<number>`, with the total after it, written before the answer is made. Records
 are only added, and only if there is none of that number: two processes, or a process and its successor after a crash,
-cannot both spend the same rows. A budget of n rows leaves at most 2 n records.
+cannot both spend the same rows. Rows are put back only while a key has no more records than two for each row that it
+used up, and a thousand: a budget of n rows leaves at most 3 n + 1,000.
 """
 
 from threading import Lock
@@ -12,6 +13,7 @@ import orjson
 from gamekeeper.guard.store import Store
 
 TABLE = "encrypted-rows"
+_FAILURES = 1_000  # whose rows are put back, beside as many as succeed: more would fill the store, a record each
 
 
 class RowLedger:
@@ -41,9 +43,11 @@ class RowLedger:
             return self._add(key, rows, most)
 
     def give_back(self, key: str, rows: int) -> None:
-        """Puts rows back that got no answer."""
+        """Puts rows back that got no answer, unless that happened too often."""
         with self._lock:
-            self._add(key, -rows, None)
+            number, total = self._known.get(key, (0, 0))
+            if number <= 2 * total + _FAILURES:
+                self._add(key, -rows, None)
 
     def spent(self, key: str) -> int:
         """Returns how many rows a key has used up."""

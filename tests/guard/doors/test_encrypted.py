@@ -153,6 +153,7 @@ def test_no_key_and_no_budget_get_no_answer(tmp_path: Path) -> None:
             assert (await ask(url, b"\x01", plain))[0] == 403
             assert (await ask(url, b"\x01", plain, "PUT", f"{PATH}/keys"))[0] == 403
             assert (await ask(url, b"\x01", spent))[0] == 429
+            assert (await ask(url, b"\x01", spent, "PUT", f"{PATH}/keys"))[0] == 429
             assert app.asked == [b""]
 
     asyncio.run(run())

@@ -3,6 +3,7 @@
 First against the textbook's server, where it works; then against ours.
 """
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,9 @@ pytest.importorskip("tenseal")
 from gamekeeper.sealing.encrypted import answering  # noqa: E402
 from gamekeeper.sealing.encrypted.client import Client  # noqa: E402
 from gamekeeper.sealing.encrypted.model import CompiledModel  # noqa: E402
+from gamekeeper.sealing.encrypted.network import Layer, Network  # noqa: E402
 from gamekeeper.sealing.encrypted.parameters import parameters_for  # noqa: E402
-from gamekeeper.sealing.encrypted.residues import Words, centred, plus  # noqa: E402
+from gamekeeper.sealing.encrypted.residues import Words, centred, packed, plus, width  # noqa: E402
 from gamekeeper.sealing.encrypted.seal import SealBackend  # noqa: E402
 from gamekeeper.sealing.encrypted.server import Server  # noqa: E402
 from gamekeeper.sealing.encrypted.wire import read_answer, request_message  # noqa: E402
@@ -220,6 +222,50 @@ def test_a_hidden_unit_can_be_asked_alone_and_is_charged_as_a_row() -> None:
     units[0] += first.weights[0] @ row
     assert np.abs(scores - (last.weights @ units**2 + last.bias)).max() < 1e-3
     assert server.rows(asked.message) == 1
+
+
+def test_two_scores_that_are_one_fall_to_half_as_many_rows() -> None:
+    """-z and z, each of a row of its own: a thief asks (d + 1) / 2 rows, and the number that is told says so."""
+    score = make_network(5, 1).layers[0]
+    both = Network((Layer(np.vstack([-score.weights, score.weights]), np.append(-score.bias, score.bias)),))
+    model = make_model(5, 2, rows=1, network=both)
+    thief, server = Thief(model.description), Server(model)
+    server.add_keys(thief.keys())
+    asked_rows, found = np.vstack([np.zeros(5), np.eye(5)]), np.zeros(6)
+    for at in range(0, 6, 2):
+        slots = np.zeros((model.description.layout.slots // 2, 2))
+        slots[:5] = asked_rows[at : at + 2].T
+        asked = thief.ask([slots.reshape(-1)], 1)
+        found[at : at + 2] = thief.decrypt(server.answer(asked.message), asked)[0] * (-1, 1)
+    assert np.abs(found[1:] - found[0] - score.weights[0]).max() < 2e-3
+    assert model.description.determining_rows <= 4
+
+
+def sent_under(client: Client, server: Server, asked: Any, constant: int) -> Any:
+    """The numbers of an answer to a thief whose public key is a constant, and whose other keys are 0."""
+    primes, degree = server.backend._primes, client.description.parameters.degree  # type: ignore[attr-defined]
+    honest = client.keys()
+    size = degree * sum(map(width, primes))
+    public = b"".join(packed(np.full(degree, constant % q, np.uint64), q) for q in primes)
+    keys = honest[:72] + public + bytes(len(honest) - 72 - size)
+    message = asked.message[:40] + hashlib.sha256(keys).digest() + asked.message[72:]
+    layout, q = client.description.layout, primes[0]
+    _, ((numbers, _),) = read_answer(server.answer(message, keys), message, asked.rows, layout, degree, q)
+    return centred(numbers, q)
+
+
+def test_a_public_key_that_is_none_reads_no_randomness_of_the_server() -> None:
+    """Were it ternary alone, a dozen of its coefficients would fit into one number, and all into one answer.
+
+    A coefficient has more bits than a number that is sent, so that a number tells of one at most.
+    """
+    model = make_model(16, 1, 3)
+    client, server = Client(model.description), Server(model)
+    asked = client.encrypt(make_rows(1, 16))
+    primes = server.backend._primes  # type: ignore[attr-defined]
+    unit = 1 << 26  # well above the noise
+    told = sent_under(client, server, asked, unit * primes[1] * primes[2]) - sent_under(client, server, asked, 0)
+    assert np.abs(np.rint(told / unit)).max() > 1000  # ternary: -2 .. 2
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def test_one_score_of_two_classes_becomes_two() -> None:
     assert made.description.labels == ("no", "yes")
     labels = np.array(made.description.labels)[made.scores(INPUTS).argmax(axis=1)]
     assert (labels == model.predict(INPUTS)).all()
-    assert made.network.determining_rows == 7
+    assert made.network.determining_rows == 4  # each score of a row of its own: (6 + 1) / 2
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
@@ -113,6 +113,27 @@ def test_torch_networks_are_read_with_any_activation() -> None:
     ):
         with pytest.raises(InputError):
             original_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows"), [((64, 10), 65), ((64, 32, 10), 241), ((10, 512, 2), 66), ((3, 8, 8, 1), 35)]
+)
+def test_rows_that_determine_a_network_are_no_more_than_its_polynomials_have_coefficients(
+    sizes: tuple[int, ...], rows: int
+) -> None:
+    """A wide network of few inputs has many parameters, and is a quadratic form all the same: honest rows find it."""
+    network = make_network(*sizes)
+    assert network.determining_rows == rows
+    if sizes == (10, 512, 2):
+        asked, other = make_rows(rows, 10, seed=2), make_rows(20, 10, seed=3)
+        found = np.linalg.solve(_monomials(asked), network.scores(asked))
+        assert np.abs(_monomials(other) @ found - network.scores(other)).max() < 1e-6
+
+
+def _monomials(rows: np.ndarray) -> np.ndarray:
+    full = np.column_stack([rows, np.ones(len(rows))])
+    at = np.triu_indices(full.shape[1])
+    return full[:, at[0]] * full[:, at[1]]
 
 
 def test_quadratics_are_exact() -> None:
@@ -209,6 +230,35 @@ def test_damaged_models_are_refused(tmp_path: Path) -> None:
                 continue
             with pytest.raises(InputError):
                 read_model(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("scales", "weights"), ["a", "b"]),
+        (("scales", "weights"), [-5, 34]),
+        (("scales", "weights"), [5_000, 34]),
+        (("description", "error"), 0),
+        (("description", "error"), -1),
+        (("description", "error"), True),
+        (("description", "determining_rows"), 0),
+        (("layers",), [{"weights": [[1.0] * 6] * 9, "bias": [0] * 9}, {"weights": [[1.0] * 9] * 3, "bias": [0] * 3}]),
+    ],
+)
+def test_models_that_would_fail_or_flood_nothing_when_asked_are_refused(
+    tmp_path: Path, where: tuple[str, ...], value: Any
+) -> None:
+    """When they are read: with an error of 0 there would be no noise."""
+    import orjson
+
+    fields = make_model(6, 5, 3).fields()
+    held = fields
+    for name in where[:-1]:
+        held = held[name]
+    held[where[-1]] = value
+    (tmp_path / "m.he").write_bytes(orjson.dumps(fields))
+    with pytest.raises(InputError):
+        read_model(tmp_path / "m.he")
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:

@@ -112,6 +112,30 @@ def test_two_encryptions_of_the_same_rows_have_nothing_in_common() -> None:
     assert sum(a == b for a, b in zip(first[100:20_100], second[100:20_100], strict=True)) < 200
 
 
+@pytest.mark.parametrize(("packing", "count", "rows"), [("latency", 1, 1), ("latency", 3, 4), ("batched", 100, 128)])
+def test_rows_are_charged_as_they_are_asked_for(packing: Packing, count: int, rows: int) -> None:
+    """What is charged is what is answered: a request that says fewer gets the scores of fewer."""
+    model = make_model(6, 3, packing=packing)
+    client, server = Client(model.description), Server(model)
+    asked = client.encrypt(make_rows(count, 6))
+    assert server.rows(asked.message) == asked.rows == rows
+    one = asked.message[:72] + (1).to_bytes(4, "little") + asked.message[76:]
+    answer = server.answer(one, client.keys())
+    assert server.rows(one) == 1
+    scores = client.decrypt(answer, asked._replace(message=one, rows=1, given=1))
+    assert scores.shape == (1, 3)
+
+
+def test_no_seed_is_used_twice() -> None:
+    """Two ciphertexts with one second half differ by what was encrypted, and small noise."""
+    model = make_model(16, 8, 3)
+    client, size = Client(model.description), Server(model).backend.cipher_bytes
+    seeds = [client.keys()[40:72], Client(model.description).keys()[40:72]]
+    for message in (client.encrypt(make_rows(1, 16)).message, client.encrypt(make_rows(1, 16)).message):
+        seeds += [message[at : at + 32] for at in range(76, len(message), size)]
+    assert len(seeds) == len(set(seeds)) == 2 + 2 * model.description.layout.parts
+
+
 def test_keys_are_held_for_so_many_clients_only() -> None:
     """The longest idle give way; whoever lost his place sends them again."""
     model = make_model(6, 3)
@@ -132,6 +156,12 @@ def test_keys_are_kept_for_their_owner_only(tmp_path: Path) -> None:
     secret = tmp_path / "keys" / "secret.key"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert Client.load(description, tmp_path / "keys").keys() == client.keys()
+    public = tmp_path / "keys" / "public.keys"
+    kept = public.read_bytes()
+    public.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        Client.load(description, tmp_path / "keys")
+    public.write_bytes(kept)
     secret.chmod(0o644)
     with pytest.raises(InputError, match="others can read"):
         Client.load(description, tmp_path / "keys")

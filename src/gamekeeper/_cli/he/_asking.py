@@ -17,6 +17,7 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
     Raises:
         InputError: There is none, or it is a refusal.
     """
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -35,18 +36,28 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
             read: bytes = answer.read(_MOST_ANSWER_BYTES)
             return read
     except HTTPError as error:
-        raise unreadable(url, f"{error.code}: {_message(error.read(1 << 16))}", "an answer") from None
-    except (URLError, TimeoutError, OSError) as error:
-        raise unreadable(url, str(getattr(error, "reason", error)), "a server: gamekeeper he serve") from error
+        with error:
+            found = f"{error.code}: {_message(error.read(1 << 16))}"
+        raise unreadable(url, found, "an answer") from None
+    except (URLError, TimeoutError, OSError, HTTPException) as error:
+        found = _shown(str(getattr(error, "reason", error) or type(error).__name__))
+        raise unreadable(url, found, "a server: gamekeeper he serve") from error
+    except ValueError:  # whose message may show a header, and with it the API key
+        raise unreadable(url, "no URL, or no API key", "http://HOST:PORT/v2/encrypted/NAME") from None
 
 
 def _message(body: bytes) -> str:
     import orjson
 
     try:
-        return str(orjson.loads(body)["error"]["message"])[:300]
+        return _shown(str(orjson.loads(body)["error"]["message"])[:300])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return body[:100].decode("latin-1")
+        return _shown(body[:100].decode("latin-1"))
+
+
+def _shown(text: str) -> str:
+    """What a terminal may be given of a stranger's text."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def description_at(url: str) -> "Description":

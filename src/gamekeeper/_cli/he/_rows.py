@@ -49,17 +49,29 @@ def _is_number(cell: str) -> bool:
 
 
 def write_scores(path: Path, scores: "Array", labels: list[str]) -> None:
-    """Writes scores, in the format that the name says."""
+    """Writes scores, in the format that the name says: whole or not at all, for their owner only.
+
+    Unrounded they tell of the secret key.
+    """
+    from gamekeeper.sealing.encrypted.model import write_private
+
+    write_private(path, _as_file(path.suffix, scores, labels))
+
+
+def _as_file(suffix: str, scores: "Array", labels: list[str]) -> bytes:
+    import io
+
     import numpy as np
     import orjson
 
-    if path.suffix == ".npy":
-        np.save(path, scores)
-    elif path.suffix == ".json":
-        path.write_bytes(orjson.dumps({"schema": SCHEMA, "scores": scores.tolist(), "labels": labels}))
-    else:
-        lines = [",".join([*([label] if labels else []), *map(repr, row)]) for label, row in _lines(labels, scores)]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if suffix == ".npy":
+        file = io.BytesIO()
+        np.save(file, scores)
+        return file.getvalue()
+    if suffix == ".json":
+        return orjson.dumps({"schema": SCHEMA, "scores": scores.tolist(), "labels": labels})
+    lines = [",".join([*([label] if labels else []), *map(repr, row)]) for label, row in _lines(labels, scores)]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _lines(labels: list[str], scores: "Array") -> "Iterator[tuple[str, list[float]]]":

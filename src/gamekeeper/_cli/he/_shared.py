@@ -20,9 +20,10 @@ def warnings(made: "CompiledModel") -> Iterator[str]:
     """What encryption does not do, said of one model."""
     rows = made.network.determining_rows
     yield "Encryption does not stop extraction by queries: whoever is answered learns f(x), and with it f."
-    yield f"  {made.description.name} has as many parameters as {rows:,} answers have numbers: {rows:,} rows copy it"
+    yield f"  {made.description.name} has no more freedom than {rows:,} answers have numbers: {rows:,} rows copy it"
     if made.network.hidden == 0:
-        yield f"  (a linear model with {made.network.inputs} inputs is determined by {rows:,} answers)"
+        inputs = made.network.inputs
+        yield f"  (a linear model with {inputs} inputs is determined by {inputs + 1:,} answers at most)"
     yield "What is encrypted cannot be looked at: signals of content are blind, and no defence touches the scores."
     yield f"So serve it under a hard budget a key for its life: well below {rows:,} rows, one person's keys together."
     yield "  (a copy that is merely good takes fewer: gamekeeper audit says how many)"

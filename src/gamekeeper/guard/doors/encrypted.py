@@ -9,7 +9,7 @@ key's budgets of a day.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from gamekeeper.errors import InputError
 from gamekeeper.guard.caller import Caller, Callers
@@ -122,6 +122,8 @@ class EncryptedDoor:
         caller = self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
         principal, query = await self._principal(scope, caller), Query(model=operation.model)
         most = self._allowed(principal, query, caller)
+        if self._ledger.spent(principal.credential) >= most:  # nor room for keys, which others would have to leave
+            self._used_up(principal, 1, most)
         body = await self._body(receive, operation.body_bytes)
         if operation.kind == "keys":
             await self._app(scope, once(body, receive), send)
@@ -188,8 +190,11 @@ class EncryptedDoor:
     async def _take(self, principal: Principal, rows: int, most: int) -> None:
         key = principal.credential
         if not await self._stored(lambda: self._ledger.take(key, rows, most)):
-            told = _USED_UP.format(spent=self._ledger.spent(key), most=most, rows=rows)
-            raise StoppedError(Refusal(status=429, code="budget", message=told))
+            self._used_up(principal, rows, most)
+
+    def _used_up(self, principal: Principal, rows: int, most: int) -> NoReturn:
+        told = _USED_UP.format(spent=self._ledger.spent(principal.credential), most=most, rows=rows)
+        raise StoppedError(Refusal(status=429, code="budget", message=told))
 
     async def _stored(self, call: Callable[[], bool | None]) -> bool | None:
         """Closed where the store is gone, whatever the policy says of other routes: a budget is all there is here."""

@@ -7,7 +7,7 @@ that hold nothing, hidden units, imaginary parts. So an answer carries n numbers
 
 c1 itself must tell nothing: a client knows the c1 that he sent, and c1 * w / c1 is the weights. So a fresh encryption
 of zero under his public key is added before the last division: c1 becomes a u + e beside what it was, where `a` comes
-from a seed and u is the server's.
+from a seed and u is the server's, another one for each ciphertext.
 
 What is left is the noise in the numbers that are sent, which depends on the weights. Gaussian noise of deviation sigma
 on each floods it. By Pinsker's inequality q answers of n numbers, whose own noise has deviation nu, differ from
@@ -19,9 +19,16 @@ which is a bound for whoever averages over repeats, too. Limits: nu is what hone
 inputs beyond raise it; it hides f(x) no better than sigma, which is what the owner allows as error. That bits of noise
 are needed for bits of security, and that less does not do: Klucznik and Santato, 2025.
 
-A client whose keys are no keys: c0 then may tell n equations about u, and n <= N / 2. What is left of u is as hard as a
-ring of N / 2 at the modulus at which zero was added; `Parameters` refuses primes for which that is not secure. His
-answers are still n numbers each, of other functions than f.
+A client whose keys are no keys: c0 then may tell n numbers about u, and n <= N / 2. Were u ternary, as in SEAL's zeros,
+a number of 23 bits would hold a dozen of its coefficients, and one answer all of them. So u is that and a wide part, of
+deviation 2^(mask - 7), whose coefficients have more bits than a number has above the flood (36 to 55; 18 to 29 at an
+error of 10^-3): a number is worth one coefficient at most. What is left of u is as hard as a ring of N / 2 at the
+modulus at which zero was added, if hints cost a dimension each, which is heuristic; `Parameters` refuses primes for
+which that is not secure. His answers are still n numbers each, of other functions than f.
+
+n is more than the scores that are charged: rounded up to a power of two, and in the latency packing of a hidden layer
+the slots a unit. What is over reads as 0 only while nothing wraps modulo the primes. Inputs some 2^8 times beyond their
+range make all n numbers functions of the weights, of some 23 bits each.
 """
 
 from functools import lru_cache

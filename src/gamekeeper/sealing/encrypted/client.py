@@ -64,10 +64,10 @@ class Client:
         return self._keys
 
     def save(self, folder: Path) -> None:
-        """Writes `secret.key` (mode 0600) and `public.keys`."""
+        """Writes `secret.key` and `public.keys`, each whole or not at all; mode 0600."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(folder / "secret.key", _SECRET + self.description.digest + self._secret.reveal())
-        (folder / "public.keys").write_bytes(self.keys())
+        write_private(folder / "public.keys", self.keys())
 
     @classmethod
     def load(cls, description: Description, folder: Path) -> "Client":
@@ -77,7 +77,7 @@ class Client:
             InputError: It is missing, readable by others, or for another description.
         """
         client = cls(description, _read_secret(folder / "secret.key", description))
-        client._keys = (folder / "public.keys").read_bytes()
+        client._keys = _read_public(folder / "public.keys")
         return client
 
     def encrypt(self, inputs: Array) -> Asked:
@@ -135,6 +135,14 @@ def _read_secret(path: Path, description: Description) -> SecretBytes:
     if raw[:8] != _SECRET or not is_same(raw[8:40], description.digest):
         raise input_error(path, "no key for this model", "another kind, or model", "a key made for its description")
     return SecretBytes(raw[40:])
+
+
+def _read_public(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise input_error(path, "cannot be read", found, "public keys", "gamekeeper he keys") from error
 
 
 def _seal(description: Description) -> Backend:

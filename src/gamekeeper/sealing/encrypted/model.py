@@ -22,6 +22,8 @@ from gamekeeper.sealing.faults import input_error
 MODEL_FORMAT = "gamekeeper/encrypted-model@1"
 DESCRIPTION_FORMAT = "gamekeeper/encrypted-description@1"
 _MOST_BYTES = 64 << 20
+_MOST_ERROR = 1e6
+_MOST_SCALE = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +190,8 @@ def read_description(fields: Any, where: str = "description") -> Description:
         raise input_error(where, "numbers that do not fit", f"input_scale {scale!r:.20}", f"20 to {top}; low <= high")
     if not isinstance(error, float | int) or type(rows) is not int or parameters.hidden != layout.hidden:
         raise input_error(where, "a damaged description", "fields missing", DESCRIPTION_FORMAT)
+    if isinstance(error, bool) or not 0 < error < _MOST_ERROR or rows < 1:
+        raise input_error(where, "numbers that do not fit", f"error {error}, {rows} rows", "each above 0")
     return Description(
         name=_text(fields.get("name"), where),
         parameters=parameters,
@@ -208,6 +212,12 @@ def _require_agreement(model: CompiledModel, path: Path) -> None:
     theirs = (layout.inputs, layout.classes, layout.hidden, model.description.input_scale, network.hidden + 1)
     if ours != theirs:
         raise input_error(path, "weights and description differ", str(ours), str(theirs), _COMPILE)
+    width = len(network.layers[0].bias)
+    if layout.units and not layout.units // 2 < width <= layout.units:
+        raise input_error(path, "weights and description differ", f"{width} units", f"{layout.units} places", _COMPILE)
+    if not all(type(bits) is int and 0 < bits <= _MOST_SCALE for bits in model.scales.weights):
+        found = str(model.scales.weights)[:80]
+        raise input_error(path, "no scales", found, f"whole numbers, 1 to {_MOST_SCALE}", _COMPILE)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ before it and whose factor into the weights behind it. Whoever standardises inpu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from gamekeeper.sealing.faults import input_error
 
 Array = NDArray[np.float64]
 MOST_INPUTS, MOST_HIDDEN, MOST_CLASSES = 4096, 512, 256
+_RANK = 1e-6  # below which, of the largest, a singular value is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,19 @@ class Network:
 
     @property
     def determining_rows(self) -> int:
-        """Answers with as many numbers as it has parameters: for a linear model inputs + 1."""
-        return -(-self.parameters // self.classes)
+        """Answers with as many numbers as f has freedom: for a linear model with as many ranks as classes inputs + 1.
+
+        That is its parameters, or the coefficients of the polynomials of degree 2^hidden that its scores are, whichever
+        are fewer. Scores of rank r count as c by m matrices of that rank do, r (m + c - r): two scores z and -z, or
+        scores that add up to 0, have less to be found, and where a class may see a row of its own, fewer rows find it.
+        """
+        last, degree = self.layers[-1], 1 << self.hidden
+        sizes = np.linalg.svd(np.column_stack([last.weights, last.bias]), compute_uv=False)
+        rank = max(1, int((sizes > _RANK * sizes[0]).sum()))
+        below = self.parameters - last.weights.size - last.bias.size
+        weights = below + rank * (last.weights.shape[1] + 1 + self.classes - rank)
+        polynomials = rank * (comb(self.inputs + degree, degree) + self.classes - rank)
+        return int(-(-min(weights, polynomials) // self.classes))
 
     def scores(self, inputs: Array) -> Array:
         """Returns f of each row, in the open."""

@@ -10,6 +10,7 @@ slower than SEAL beneath it under the packings here.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import sqrt
 from secrets import token_bytes
 from typing import Any
 
@@ -34,6 +35,8 @@ from gamekeeper.sealing.faults import input_error
 from gamekeeper.sealing.secret import SecretBytes
 
 _GENERATOR = 3  # of the rotations, in SEAL
+_MASKED = 2  # primes that a ciphertext has where a fresh zero is added
+_WIDE_BITS = 7  # by which the wide part of what masks c1 stays below the prime that divides it
 
 
 def sealapi() -> Any:
@@ -54,6 +57,7 @@ class SealKeys:
     """What a server holds of a client: no secret."""
 
     encryptor: Any
+    public: Any
     relinearise: Any
     rotate: Any
 
@@ -218,9 +222,22 @@ class SealBackend:
     def add_zero(self, cipher: Any, keys: SealKeys) -> Any:
         """See `Backend`."""
         zero = self._seal.Ciphertext()
-        keys.encryptor.encrypt_zero(self._parms_id(self.level(cipher)), zero)
-        zero.scale = cipher.scale
-        return self.add(cipher, zero)
+        keys.encryptor.encrypt_zero(self._parms_id(_MASKED), zero)
+        for part in (zero, self._made("multiply_plain", keys.public, self._wide())):
+            part.scale = cipher.scale
+            cipher = self.add(cipher, part)
+        return cipher
+
+    def _wide(self) -> Any:
+        """A random polynomial, deviation 2^(mask - 7) a coefficient: times the public key's noise, a few units of c0.
+
+        Coefficients are sums over slots that are uniform in a square, so all but Gaussian.
+        """
+        drawn = np.frombuffer(token_bytes(16 * self.parameters.slots), "<i8") * (sqrt(3) / 2.0**63)
+        scale = 2.0 ** (self.parameters.primes[1] - _WIDE_BITS) * sqrt(self.parameters.slots)
+        plain = self._seal.Plaintext()
+        self._encoder.encode(drawn.view(np.complex128).tolist(), self._parms_id(_MASKED), scale, plain)
+        return plain
 
     def coefficients(self, cipher: Any) -> tuple[Words, Words]:
         """See `Backend`."""
@@ -296,8 +313,10 @@ class SealBackend:
     def _loaded_keys(self, polynomials: Iterator[Words], wanted: Wanted, folder: Any) -> SealKeys:
         seal, ident = self._seal, list(self._context.key_parms_id())
         digits = self.parameters.levels
-        body = files.cipher_body(ident, next(polynomials), 1.0, is_ntt=True)
-        public = files.loaded(seal.PublicKey(), self._context, body, folder)
+        words = next(polynomials)
+        body = files.cipher_body(ident, words, 1.0, is_ntt=True)
+        encryptor = seal.Encryptor(self._context, files.loaded(seal.PublicKey(), self._context, body, folder))
+        public = self._cipher(words[:, :_MASKED], self._parms_id(_MASKED), 1.0)
         relinearise = rotate = None
         if wanted.relinearise:
             body = files.keys_body(ident, 1, {0: [next(polynomials) for _ in range(digits)]})
@@ -306,7 +325,7 @@ class SealBackend:
             found = {_place(self._element(s)): [next(polynomials) for _ in range(digits)] for s in wanted.steps}
             body = files.keys_body(ident, self.parameters.degree, found)
             rotate = files.loaded(seal.GaloisKeys(), self._context, body, folder)
-        return SealKeys(seal.Encryptor(self._context, public), relinearise, rotate)
+        return SealKeys(encryptor, public, relinearise, rotate)
 
     def _element(self, step: int) -> int:
         return pow(_GENERATOR, step, 2 * self.parameters.degree)

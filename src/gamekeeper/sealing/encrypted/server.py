@@ -1,18 +1,18 @@
 """The server: a request in, an answer out, of which it can read neither.
 
-What a client gets of an answer is in `answering`: rows * classes numbers, whatever he sent. Sent as meant, these are
-the scores of his rows. Sent otherwise, they are of functions that f is made of:
+What a client gets of an answer is in `answering`: n numbers, whatever he sent. Sent as meant, rows * classes of these
+are the scores of his rows, and the others 0. Sent otherwise, they are of functions that f is made of:
 
 - a complex number in a slot: the real part of f there, one number still.
 - batched: each slot is a row by itself; nothing else can be asked.
 - latency, linear: each class may see a row of its own. For a linear f that is a score of f all the same.
 - latency, hidden: each hidden unit, and in part each class, may see a row of its own, so that a client can ask for
   V_ch (w_h x + b_h)^2 + c alone. An f of squares then falls to about as many answers as it has parameters over
-  classes (`determining_rows`), where honest inputs need (d + 1)(d + 2) / 2 to pin the quadratic form down.
-- inputs beyond the range: f there, modulo what fits.
+  classes, where honest inputs need (d + 1)(d + 2) / 2 to pin the quadratic form down; `determining_rows` is the less.
+- inputs far beyond the range: f there, modulo what fits; and where n is more than rows * classes, the others too.
 
 So a row is a unit of what leaves, `classes` numbers, and a request is charged the rows that it asks for. Budgets are
-to be set well below `determining_rows`: so many numbers fix all parameters, whatever the packing, and a copy that is
+to be set well below `determining_rows`: so many scores fix all parameters, whatever the packing, and a copy that is
 merely good takes fewer.
 """
 
