@@ -59,6 +59,7 @@ def test_without_a_defence_there_is_nothing_to_undo_but_the_targets_own_noise() 
     assert [each.name for each in others] == ["rounding"]
 
 
+@pytest.mark.slow
 def test_audit_plays_who_averages_and_prices_who_pays_tolls(tmp_path: Path) -> None:
     """Tolls leave fidelity as it is; dollars, and accounts, they do not."""
     defences = ("free-noise", "coverage-budget", "proof-of-work")

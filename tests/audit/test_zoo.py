@@ -8,6 +8,7 @@ from gamekeeper.audit.zoo import zoo
 from gamekeeper.report.zoo import print_zoo, zoo_document
 
 
+@pytest.mark.slow
 def test_zoo_says_what_share_can_be_copied() -> None:
     """Every kind of model, one small data set; shares with their intervals."""
     met: list[str] = []

@@ -3,6 +3,7 @@ import pytest
 
 from gamekeeper.sealing.encrypted.answering import (
     evaluated,
+    filling,
     flood_bits,
     flood_deviation,
     flooded,
@@ -10,7 +11,7 @@ from gamekeeper.sealing.encrypted.answering import (
     opened,
     sent,
 )
-from gamekeeper.sealing.encrypted.residues import modulo, plus
+from gamekeeper.sealing.encrypted.residues import centred, modulo, plus
 
 Q = 281474976546817
 DEGREE = 1024
@@ -75,6 +76,17 @@ def test_bits_of_flooding_fall_with_answers_as_the_formula_says() -> None:
     one = flood_bits(1e-4, 1e-9, 16)
     assert flood_bits(1e-4, 1e-9, 16, answers=4) == pytest.approx(one - 1)
     assert flood_bits(1e-4, 5e-10, 16) == pytest.approx(one + 1)
+
+
+@pytest.mark.parametrize(("finished", "scores"), [(8, 1), (16, 10), (128, 10), (512, 3)])
+def test_what_is_filled_up_reads_as_nothing_where_scores_stand(finished: int, scores: int) -> None:
+    """And as noise elsewhere, that neither wraps nor is small."""
+    scored = np.arange(finished) < scores
+    noise = filling(scored, np.random.default_rng(5).bytes(16 * finished), Q)
+    read = opened(noise, np.zeros(2 * finished, np.uint64), Q)
+    assert np.abs(read[scored]).max() < 4 * np.sqrt(finished)
+    assert np.abs(read[~scored]).mean() > Q / 128
+    assert np.abs(centred(noise, Q)).max() < Q / 8
 
 
 def test_evaluation_of_one_number_is_itself() -> None:

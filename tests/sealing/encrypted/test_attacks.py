@@ -108,7 +108,7 @@ def test_our_answer_gives_no_weight_away(repeats: int) -> None:
 
 
 def test_an_answer_has_rows_times_classes_numbers_and_random_words() -> None:
-    """For one row of ten classes: sixteen numbers, six of them 0, and c1."""
+    """For one row of ten classes: sixteen numbers, six of them noise as large as fits, and c1."""
     model = make_model(FEATURES, 10)
     thief, server = Thief(model.description), Server(model)
     asked = thief.encrypt(make_rows(1, FEATURES))
@@ -116,7 +116,9 @@ def test_an_answer_has_rows_times_classes_numbers_and_random_words() -> None:
     assert len(numbers) == 16
     q = thief._backend.last_prime
     sums = answering.opened(numbers, thief._backend.decrypted(thief._secret, c1), q)
-    assert np.abs(sums[10:] * model.description.layout.gain(1) / scale).max() < 1e-3
+    assert np.abs(sums[10:]).min() > q / 2**20
+    row_scores = sums[:10] * model.description.layout.gain(1) / scale
+    assert np.abs(row_scores - model.scores(make_rows(1, FEATURES))).max() < 1e-3
     assert abs(c1.astype(float).mean() / q - 0.5) < 0.02
 
 
@@ -222,6 +224,24 @@ def test_a_hidden_unit_can_be_asked_alone_and_is_charged_as_a_row() -> None:
     units[0] += first.weights[0] @ row
     assert np.abs(scores - (last.weights @ units**2 + last.bias)).max() < 1e-3
     assert server.rows(asked.message) == 1
+
+
+@pytest.mark.parametrize("sizes", [(64, 10), (64, 32, 10)])
+def test_inputs_far_beyond_the_range_get_no_more_numbers_than_scores(sizes: tuple[int, ...]) -> None:
+    """Products that wrap modulo the primes are 0 nowhere: of 128 numbers, ten repeat, and 118 do not."""
+    model = make_model(*sizes)
+    layout = model.description.layout
+    thief, server = Thief(model.description), Server(model)
+    server.add_keys(thief.keys())
+    size = 2.0**12 if layout.units else 2.0**30
+    slots, read, q = [part * size for part in layout.packed(ONES, 1)], [], thief._backend.last_prime
+    for _ in range(2):
+        asked = thief.ask(slots, 1)
+        _, ((numbers, c1),) = thief.parts(server.answer(asked.message), asked)
+        read.append(answering.opened(numbers, thief._backend.decrypted(thief._secret, c1), q))
+    beside = ~layout.scored(1)
+    assert beside.sum() == layout.finished(1) - 10
+    assert np.abs(read[0][beside] - read[1][beside]).min() > q / 2**20
 
 
 def test_two_scores_that_are_one_fall_to_half_as_many_rows() -> None:

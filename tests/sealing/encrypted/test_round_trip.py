@@ -178,20 +178,57 @@ def test_no_secret_is_in_what_leaves_or_in_what_is_shown(tmp_path: Path) -> None
     assert "weights" not in str(model.description.fields())
 
 
-def test_temporary_files_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SEAL reads paths: what stood there is removed, also after an error."""
+@pytest.mark.parametrize("is_in_memory", [True, False])
+def test_no_file_of_a_key_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_in_memory: bool) -> None:
+    """SEAL reads paths: they lead to files in memory without a name, or else to a folder that is removed."""
     from gamekeeper.sealing.encrypted import seal_files
 
     made: list[Path] = []
-    kept = seal_files.tempfile.mkdtemp
+    kept = seal_files.tempfile.TemporaryDirectory
 
-    def noted(*args: Any, **fields: Any) -> str:
-        made.append(Path(kept(*args, **fields)))
+    def noted(**fields: Any) -> Any:
+        folder = kept(dir=tmp_path, **fields)
+        made.append(Path(folder.name))
         assert made[-1].stat().st_mode & 0o777 == 0o700
-        return str(made[-1])
+        return folder
 
-    monkeypatch.setattr(seal_files.tempfile, "mkdtemp", noted)
+    monkeypatch.setattr(seal_files.tempfile, "TemporaryDirectory", noted)
+    if not is_in_memory:
+        monkeypatch.delattr(seal_files.os, "memfd_create")
     model = make_model(6, 3)
     client, server = Client(model.description), Server(model)
     server.answer(client.encrypt(make_rows(1, 6)).message, client.keys())
-    assert len(made) > 3 and not any(folder.exists() for folder in made)
+    assert (len(made) > 3) is not is_in_memory
+    assert not list(tmp_path.iterdir())
+
+
+def test_keys_of_one_client_push_out_his_own_alone() -> None:
+    """Whoever sends keys again and again keeps nobody else from being answered."""
+    model = make_model(6, 3)
+    server, first = Server(model, most_keys=4), Client(model.description)
+    server.add_keys(first.keys(), "first")
+    sent = [server.add_keys(Client(model.description).keys(), "second") for _ in range(4)]
+    assert [server.has_keys(one) for one in sent] == [False, False, True, True]
+    assert server.answer(first.encrypt(make_rows(1, 6)).message)
+    for name in ("third", "fourth"):
+        server.add_keys(Client(model.description).keys(), name)
+    assert server.answer(first.encrypt(make_rows(1, 6)).message), "it was used last"
+    assert not server.has_keys(sent[2]), "the longest idle of all gave way"
+
+
+def test_no_secret_key_is_replaced(tmp_path: Path) -> None:
+    """What was asked under it could not be read any more."""
+    client = Client(make_model(6, 3).description)
+    client.save(tmp_path / "keys")
+    with pytest.raises(InputError, match="there is a secret key in it"):
+        client.save(tmp_path / "keys")
+
+
+def test_weights_too_small_to_count_are_answered() -> None:
+    """SEAL refuses products by what rounds to 0."""
+    network = make_network(6, 3)
+    tiny = Network(tuple(Layer(layer.weights * 1e-14, layer.bias) for layer in network.layers))
+    model = make_model(6, 3, network=tiny)
+    client, server = Client(model.description), Server(model)
+    asked = client.encrypt(rows := make_rows(1, 6))
+    assert np.abs(client.decrypt(server.answer(asked.message, client.keys()), asked) - model.scores(rows)).max() < 1e-3

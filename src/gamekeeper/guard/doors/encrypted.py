@@ -28,6 +28,8 @@ from gamekeeper.guard.store import StoreGoneError
 
 log = logging.getLogger("gamekeeper.guard")
 
+OWNER = "gamekeeper.owner"
+"""Key of the scope that tells the app whose keys are sent."""
 ROUTE = "encrypted.infer"
 """By which scopes and access policies name it; sending keys belongs to it."""
 
@@ -126,7 +128,7 @@ class EncryptedDoor:
             self._used_up(principal, 1, most)
         body = await self._body(receive, operation.body_bytes)
         if operation.kind == "keys":
-            await self._app(scope, once(body, receive), send)
+            await self._app({**scope, OWNER: principal.credential}, once(body, receive), send)
             return
         rows = self._rows(operation, body)
         await self._take(principal, rows, most)
@@ -140,15 +142,21 @@ class EncryptedDoor:
 
         async def noted(message: Message) -> None:
             nonlocal status
-            status = message.get("status", status)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if not 200 <= status < 300:  # before the client hears of it, who may ask again at once
+                    await self._give_back(principal, rows)
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
         finally:
-            if not 200 <= status < 300:
-                await self._stored(lambda: self._ledger.give_back(principal.credential, rows))
+            if not status:
+                await self._give_back(principal, rows)
         return status
+
+    async def _give_back(self, principal: Principal, rows: int) -> None:
+        await self._stored(lambda: self._ledger.give_back(principal.credential, rows))
 
     async def _principal(self, scope: Scope, caller: Caller) -> Principal:
         arguments = scope["headers"], scope["method"], url_of(scope), self._core.clock.now()

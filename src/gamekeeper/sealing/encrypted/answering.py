@@ -97,6 +97,32 @@ def flooded(numbers: Words, deviation: float, entropy: bytes, q: int) -> Words:
     return plus(numbers, modulo(gaussian(deviation, len(numbers), entropy), q), q)
 
 
+def filling(scored: NDArray[np.bool_], entropy: bytes, q: int) -> Words:
+    """Returns numbers that read as 0 where scores stand, and as noise of a 64th of the prime elsewhere.
+
+    What stands there is 0 times what was asked, as long as nothing wraps modulo the primes: beyond their range inputs
+    would be answered with as many numbers more.
+
+    Args:
+        scored: Which finished numbers hold a score, shape (finished,).
+        entropy: 16 random bytes for each.
+        q: The prime.
+    """
+    n = len(scored)
+    noise = np.where(scored, 0, gaussian(q / 64 * sqrt(n / 2), n, entropy)).astype(np.float64)
+    return modulo(np.rint(_interpolated(noise)).astype(np.int64), q)
+
+
+def _interpolated(values: Array) -> Array:
+    """The inverse of `evaluated`."""
+    n, places = len(values), _places(len(values))
+    whole = np.zeros(2 * n)
+    whole[places] = whole[2 * n - 1 - places] = values
+    turned = np.fft.fft(whole)[:n] * np.exp(-1j * pi * np.arange(n) / (2 * n)) / n
+    turned[0] /= 2
+    return np.ascontiguousarray(turned.real)
+
+
 def opened(numbers: Words, product: Words, q: int) -> Array:
     """Returns the finished numbers of an answer, in units of the ring.
 

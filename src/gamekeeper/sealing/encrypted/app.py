@@ -11,6 +11,7 @@ JSON: {"error": {"code", "message"}}. It knows no callers: it stands behind the 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -29,6 +30,9 @@ _METHODS: dict[str | None, tuple[str, Kind]] = {
     "keys": ("PUT", "keys"),
     "infer": ("POST", "infer"),
 }
+OWNER = "gamekeeper.owner"
+"""Key of an ASGI scope under which whoever stands in front says whose keys are sent."""
+_MOST_WAITING = 64
 _BINARY = b"application/octet-stream"
 _JSON = b"application/json"
 
@@ -62,6 +66,9 @@ class EncryptedApp:
 
     def __init__(self, servers: Mapping[str, Server]) -> None:
         self._servers = dict(servers)
+        # A thread a model, apart from those that others share: what waits here keeps nobody from signing in.
+        self._threads = {name: ThreadPoolExecutor(1, f"encrypted-{name}") for name in servers}
+        self._waiting = 0
 
     def find(self, method: str, path: str) -> Operation | None:
         """Returns what a request is, or None if it is nothing that is answered here."""
@@ -72,6 +79,15 @@ class EncryptedApp:
         kind = _METHODS[found.group(2)][1]
         sizes = {"description": 0, "keys": server.keys_bytes, "infer": server.request_bytes}
         return Operation(kind, found.group(1), sizes[kind])
+
+    async def _in_turn(self, model: str, work: Callable[..., bytes], *arguments: Any) -> bytes:
+        if self._waiting >= _MOST_WAITING:
+            raise _Refused(503, "busy", "too many requests wait; try again soon")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads[model], work, *arguments)
+        finally:
+            self._waiting -= 1
 
     def rows(self, model: str, body: bytes) -> int:
         """Returns what a request is charged.
@@ -103,9 +119,9 @@ class EncryptedApp:
         body = await _body(receive, operation.body_bytes)
         try:
             if operation.kind == "keys":
-                digest = await asyncio.to_thread(server.add_keys, body)
+                digest = await self._in_turn(operation.model, server.add_keys, body, str(scope.get(OWNER, "")))
                 return orjson.dumps({"keys": digest.hex()}), _JSON
-            return await asyncio.to_thread(server.answer, body), _BINARY
+            return await self._in_turn(operation.model, server.answer, body), _BINARY
         except UnknownKeysError as error:
             raise _Refused(409, "unknown_keys", str(error)) from None
         except InputError as error:

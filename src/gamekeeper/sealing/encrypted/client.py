@@ -64,8 +64,14 @@ class Client:
         return self._keys
 
     def save(self, folder: Path) -> None:
-        """Writes `secret.key` and `public.keys`, each whole or not at all; mode 0600."""
+        """Writes `secret.key` and `public.keys`, each whole or not at all; mode 0600.
+
+        Raises:
+            InputError: There is a secret key in the folder.
+        """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (folder / "secret.key").exists():
+            raise input_error(folder, "there is a secret key in it", "secret.key", "another folder")
         write_private(folder / "secret.key", _SECRET + self.description.digest + self._secret.reveal())
         write_private(folder / "public.keys", self.keys())
 

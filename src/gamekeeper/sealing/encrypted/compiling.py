@@ -30,6 +30,7 @@ _HEADROOM = 4.0
 _TAIL = 6.0
 _LEAST_DEVIATION = 16.0
 _FEWEST_ROWS = 20
+_LEAST_FLOOD_BITS = 5
 
 _ACTIVATIONS: dict[str, Activation] = {
     "identity": lambda t: t,
@@ -170,7 +171,11 @@ def assembled(
     )
     model = CompiledModel(description=description, network=network, scales=scales, flood_bits=0.0, report=report)
     noise = _linear_noise(model) if network.hidden == 0 else measured_noise(model, inputs)
-    return replace(model, flood_bits=_bits(model, noise))
+    bits = _bits(model, noise)
+    if bits < _LEAST_FLOOD_BITS:
+        found, expected = f"{bits:.1f} bits over the weights' own", f"{_LEAST_FLOOD_BITS} bits for one answer"
+        raise input_error("model", "noise would not hide the weights", found, expected, "--strong, or a larger --error")
+    return replace(model, flood_bits=bits)
 
 
 def measured_noise(model: CompiledModel, inputs: Array) -> float:

@@ -74,7 +74,7 @@ class OpenWeights:
 
     def _encode(self, what: str, which: int, level: int, scale: float) -> Plain:
         slots = slots_of(self._layout, self._layers, what, which)
-        if what in ("first", "last") and not slots.any():
+        if what in ("first", "last") and np.abs(slots).max() < 2 / scale:
             slots = np.full_like(slots, 2 / scale)  # SEAL refuses products by 0; the smallest there is does no harm
         return self._backend.encode(slots, level, scale)
 

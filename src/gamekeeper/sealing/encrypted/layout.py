@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gamekeeper.sealing.encrypted.backend import Slots, Wanted
 from gamekeeper.sealing.encrypted.network import Array, Network
@@ -84,6 +85,13 @@ class Layout:
         if self.is_batched:
             return rows
         return self.slots // self.units if self.units else rows * _power(self.classes)
+
+    def scored(self, rows: int) -> NDArray[np.bool_]:
+        """Returns which of the finished numbers hold a score; the others are rounded up to, and hold none."""
+        shape = (self.rows if self.units else rows, -1)
+        held = np.zeros(self.finished(rows), bool).reshape(shape)
+        held[:rows, : self.classes] = True
+        return held.reshape(-1)
 
     def gain(self, rows: int) -> int:
         """Returns what the client multiplies by."""

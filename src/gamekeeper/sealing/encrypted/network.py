@@ -7,7 +7,7 @@ before it and whose factor into the weights behind it. Whoever standardises inpu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 
 import numpy as np
@@ -29,8 +29,8 @@ class Layer:
         bias: Shape (outputs,).
     """
 
-    weights: Array
-    bias: Array
+    weights: Array = field(repr=False)
+    bias: Array = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,17 +89,15 @@ class SealBackend:
 
     def make_secret(self) -> SecretBytes:
         """See `Backend`."""
-        with files.private_folder() as folder:
-            key = self._seal.KeyGenerator(self._context).secret_key()
-            words = files.plain_words(files.members(key, folder)).reshape(len(self._primes), -1)
+        key = self._seal.KeyGenerator(self._context).secret_key()
+        words = files.plain_words(files.members(key)).reshape(len(self._primes), -1)
         return SecretBytes(_packed(words, self._primes))
 
     def bundle(self, secret: SecretBytes, wanted: Wanted) -> bytes:
         """See `Backend`."""
         s, seed = self._secret_words(secret), token_bytes(SEED_BYTES)
-        with files.private_folder() as folder:
-            made = self._made_keys(secret, wanted, folder)
-            fitted = [self._fitted(words, s, seed, _key_domain(at)) for at, words in enumerate(made)]
+        made = self._made_keys(secret, wanted)
+        fitted = [self._fitted(words, s, seed, _key_domain(at)) for at, words in enumerate(made)]
         return seed + b"".join(_packed(words, self._primes) for words in fitted)
 
     def bundle_bytes(self, wanted: Wanted) -> int:
@@ -113,8 +111,7 @@ class SealBackend:
         self._encoder.encode(list(slots), scale, plain)
         self._encryptor(secret).encrypt_symmetric(plain, cipher)
         seed, primes = token_bytes(SEED_BYTES), self._primes[:-1]
-        with files.private_folder() as folder:
-            words = files.cipher_words(files.members(cipher, folder))
+        words = files.cipher_words(files.members(cipher))
         return seed + _packed(self._fitted(words, self._secret_words(secret), seed, b"cipher"), primes)
 
     @property
@@ -126,18 +123,17 @@ class SealBackend:
         """See `Backend`."""
         seal, ident = self._seal, self._parms_id(1)
         words = np.stack([np.zeros_like(c1), c1])[:, None, :]
-        with files.private_folder() as folder:
-            body = files.cipher_body(ident, words, 1.0, is_ntt=False)
-            cipher = files.loaded(seal.Ciphertext(), self._context, body, folder)
-            self._evaluator.transform_to_ntt_inplace(cipher)
-            plain = seal.Plaintext()
-            seal.Decryptor(self._context, self._secret_key(secret)).decrypt(cipher, plain)
-            product = files.plain_words(files.members(plain, folder))
-            # SEAL turns no plaintext back into coefficients, but it does so with a ciphertext.
-            body = files.cipher_body(ident, np.stack([product, product])[:, None, :], 1.0, is_ntt=True)
-            turned = files.loaded(seal.Ciphertext(), self._context, body, folder)
-            self._evaluator.transform_from_ntt_inplace(turned)
-            found: Words = files.cipher_words(files.members(turned, folder))[0, 0]
+        body = files.cipher_body(ident, words, 1.0, is_ntt=False)
+        cipher = files.loaded(seal.Ciphertext(), self._context, body)
+        self._evaluator.transform_to_ntt_inplace(cipher)
+        plain = seal.Plaintext()
+        seal.Decryptor(self._context, self._secret_key(secret)).decrypt(cipher, plain)
+        product = files.plain_words(files.members(plain))
+        # SEAL turns no plaintext back into coefficients, but it does so with a ciphertext.
+        body = files.cipher_body(ident, np.stack([product, product])[:, None, :], 1.0, is_ntt=True)
+        turned = files.loaded(seal.Ciphertext(), self._context, body)
+        self._evaluator.transform_from_ntt_inplace(turned)
+        found: Words = files.cipher_words(files.members(turned))[0, 0]
         return found
 
     # The server's side.
@@ -151,8 +147,7 @@ class SealBackend:
             self._whole(raw[at : at + size], seed, _key_domain(number), primes, "keys")
             for number, at in enumerate(range(SEED_BYTES, len(raw), size))
         )
-        with files.private_folder() as folder:
-            return self._loaded_keys(polynomials, wanted, folder)
+        return self._loaded_keys(polynomials, wanted)
 
     def load_cipher(self, raw: bytes, scale: float) -> Any:
         """See `Backend`."""
@@ -242,8 +237,7 @@ class SealBackend:
     def coefficients(self, cipher: Any) -> tuple[Words, Words]:
         """See `Backend`."""
         turned = self._made("transform_from_ntt", cipher)
-        with files.private_folder() as folder:
-            words = files.cipher_words(files.members(turned, folder))
+        words = files.cipher_words(files.members(turned))
         return words[0, 0], words[1, 0]
 
     @property
@@ -273,9 +267,8 @@ class SealBackend:
         return result
 
     def _cipher(self, words: Words, parms_id: Sequence[int], scale: float) -> Any:
-        with files.private_folder() as folder:
-            body = files.cipher_body(parms_id, words, scale, is_ntt=True)
-            return files.loaded(self._seal.Ciphertext(), self._context, body, folder)
+        body = files.cipher_body(parms_id, words, scale, is_ntt=True)
+        return files.loaded(self._seal.Ciphertext(), self._context, body)
 
     def _whole(self, raw: bytes, seed: bytes, domain: bytes, primes: Sequence[int], what: str) -> Words:
         """Both polynomials: the one that was sent, and the one that its seed stands for."""
@@ -296,35 +289,35 @@ class SealBackend:
             [plus(words[0, i], times(minus(words[1, i], drawn[i], q), s[i], q), q) for i, q in enumerate(primes)]
         )
 
-    def _made_keys(self, secret: SecretBytes, wanted: Wanted, folder: Any) -> Iterator[Words]:
+    def _made_keys(self, secret: SecretBytes, wanted: Wanted) -> Iterator[Words]:
         seal, generator = self._seal, self._seal.KeyGenerator(self._context, self._secret_key(secret))
         public = seal.PublicKey()
         generator.create_public_key(public)
-        yield files.cipher_words(files.members(public, folder))
+        yield files.cipher_words(files.members(public))
         if wanted.relinearise:
             relinearise = seal.RelinKeys()
             generator.create_relin_keys(relinearise)
-            yield from files.keys_words(files.members(relinearise, folder))[0]
+            yield from files.keys_words(files.members(relinearise))[0]
         for step in wanted.steps:
             element, rotate = self._element(step), seal.GaloisKeys()
             generator.create_galois_keys([element], rotate)
-            yield from files.keys_words(files.members(rotate, folder))[_place(element)]
+            yield from files.keys_words(files.members(rotate))[_place(element)]
 
-    def _loaded_keys(self, polynomials: Iterator[Words], wanted: Wanted, folder: Any) -> SealKeys:
+    def _loaded_keys(self, polynomials: Iterator[Words], wanted: Wanted) -> SealKeys:
         seal, ident = self._seal, list(self._context.key_parms_id())
         digits = self.parameters.levels
         words = next(polynomials)
         body = files.cipher_body(ident, words, 1.0, is_ntt=True)
-        encryptor = seal.Encryptor(self._context, files.loaded(seal.PublicKey(), self._context, body, folder))
+        encryptor = seal.Encryptor(self._context, files.loaded(seal.PublicKey(), self._context, body))
         public = self._cipher(words[:, :_MASKED], self._parms_id(_MASKED), 1.0)
         relinearise = rotate = None
         if wanted.relinearise:
             body = files.keys_body(ident, 1, {0: [next(polynomials) for _ in range(digits)]})
-            relinearise = files.loaded(seal.RelinKeys(), self._context, body, folder)
+            relinearise = files.loaded(seal.RelinKeys(), self._context, body)
         if wanted.steps:
             found = {_place(self._element(s)): [next(polynomials) for _ in range(digits)] for s in wanted.steps}
             body = files.keys_body(ident, self.parameters.degree, found)
-            rotate = files.loaded(seal.GaloisKeys(), self._context, body, folder)
+            rotate = files.loaded(seal.GaloisKeys(), self._context, body)
         return SealKeys(encryptor, public, relinearise, rotate)
 
     def _element(self, step: int) -> int:
@@ -346,8 +339,7 @@ class SealBackend:
         if known is not None and known[0] is secret:
             return known[1]
         body = files.plain_body(list(self._context.key_parms_id()), self._secret_words(secret).reshape(-1))
-        with files.private_folder() as folder:
-            key = files.loaded(self._seal.SecretKey(), self._context, body, folder)
+        key = files.loaded(self._seal.SecretKey(), self._context, body)
         self._secrets = {id(secret): (secret, key)}
         return key
 

@@ -1,7 +1,7 @@
 """SEAL's files, uncompressed: written by us around residues, read by us for theirs.
 
-sealapi reads and writes paths only, so that each passes through a private folder in memory. A stranger's bytes never
-reach SEAL's parser: every field of a file but the residues and the galois elements is ours.
+sealapi reads and writes paths only, so that each passes through a file in memory without a name. A stranger's bytes
+never reach SEAL's parser: every field of a file but the residues and the galois elements is ours.
 
     file       head(16) | members                 head: magic a15e, 16, version 4.3, compression, 0, length of all
     words      head(16) | count u64 | u64 * count
@@ -13,12 +13,10 @@ Source: Microsoft SEAL 4.1, native/src/seal: serialization.h, ciphertext.cpp, pl
 """
 
 import os
-import shutil
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,32 +24,41 @@ import zstandard
 
 from gamekeeper.errors import GamekeeperError
 from gamekeeper.sealing.encrypted.residues import Words
+from gamekeeper.sealing.files import write_at
 
 _HEAD = struct.Struct("<HBBBBHQ")
 _MAGIC, _VERSION = 0xA15E, (4, 3)
 _RAW, _ZSTD = 0, 2
 _CIPHER = struct.Struct("<4QBQQQdQ")
 _PLAIN = struct.Struct("<4QQd")
-_MEMORY = Path("/dev/shm")
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder that its owner alone reads, in memory where there is such a place; gone when the context ends."""
-    place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix="gamekeeper-he-", dir=place))  # mode 0700
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _nameless() -> Iterator[tuple[int, str]]:
+    """Descriptor and path of a file that nobody else can open and that goes with the process, however it ends.
+
+    Where the system has no files in memory, it is one in a folder that its owner alone reads.
+    """
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("gamekeeper-he")
+        try:
+            yield file, f"/proc/self/fd/{file}"
+        finally:
+            os.close(file)
+        return
+    with tempfile.TemporaryDirectory(prefix="gamekeeper-he-") as folder:  # mode 0700
+        file = os.open(path := f"{folder}/file", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            yield file, path
+        finally:
+            os.close(file)
 
 
-def members(thing: Any, folder: Path) -> bytes:
+def members(thing: Any) -> bytes:
     """Returns what SEAL saves of an object of its own, decompressed and without its head."""
-    path = folder / "saved"
-    thing.save(str(path))
-    raw = path.read_bytes()
-    path.unlink()
+    with _nameless() as (file, path):
+        thing.save(path)
+        raw = os.pread(file, os.fstat(file).st_size, 0)
     magic, _, *version, compression, _, _ = _HEAD.unpack_from(raw)
     if magic != _MAGIC or tuple(version) != _VERSION:
         raise GamekeeperError(f"this SEAL writes files of version {version}, expected {_VERSION}: use tenseal 0.3.16+")
@@ -59,14 +66,11 @@ def members(thing: Any, folder: Path) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(body) if compression == _ZSTD else body
 
 
-def loaded(thing: Any, context: Any, body: bytes, folder: Path) -> Any:
+def loaded(thing: Any, context: Any, body: bytes) -> Any:
     """Returns an object of SEAL's, filled from a file that we made."""
-    path = folder / "made"
-    path.write_bytes(_file(body))
-    try:
-        thing.load(context, str(path))
-    finally:
-        path.unlink()
+    with _nameless() as (file, path):
+        write_at(file, _file(body), 0)
+        thing.load(context, path)
     return thing
 
 

@@ -26,7 +26,7 @@ from gamekeeper.sealing.encrypted import answering
 from gamekeeper.sealing.encrypted.backend import Backend, Cipher, Keys
 from gamekeeper.sealing.encrypted.evaluation import OpenWeights, batched_bias, batched_products, latency_product
 from gamekeeper.sealing.encrypted.model import CompiledModel
-from gamekeeper.sealing.encrypted.residues import Words
+from gamekeeper.sealing.encrypted.residues import Words, plus
 from gamekeeper.sealing.encrypted.wire import (
     Request,
     answer_message,
@@ -37,7 +37,7 @@ from gamekeeper.sealing.encrypted.wire import (
     request_bytes,
 )
 
-_MOST_KEYS = 16
+_MOST_KEYS, _MOST_OF_ONE = 16, 2
 
 
 class UnknownKeysError(GamekeeperError):
@@ -68,6 +68,7 @@ class Server:
         self.backend = backend or _seal(model)
         self._most_keys, self._entropy = most_keys, entropy
         self._held: OrderedDict[bytes, Keys] = OrderedDict()
+        self._owners: dict[bytes, str] = {}
         self._weights = OpenWeights(self.backend, self.description.layout, model.network, model.scales)
         self._lock = Lock()  # one answer at a time: what SEAL shares, and the cores, are not more
 
@@ -89,8 +90,12 @@ class Server:
         """
         return self._read(raw).rows
 
-    def add_keys(self, message: bytes) -> bytes:
+    def add_keys(self, message: bytes, owner: str = "") -> bytes:
         """Takes a client's keys; returns their digest, by which requests name them.
+
+        Args:
+            message: With the keys.
+            owner: Whose they are. He has room for two: more push out his own and nobody else's.
 
         Raises:
             InputError: They are none, or not for this description.
@@ -100,10 +105,19 @@ class Server:
             if digest not in self._held:
                 bundle = read_keys_message(message, self.description, self.backend)
                 self._held[digest] = self.backend.load_keys(bundle, self.description.layout.wanted)
+                self._owners[digest] = owner
             self._held.move_to_end(digest)
-            while len(self._held) > self._most_keys:
-                self._held.popitem(last=False)
+            self._make_room(owner)
         return digest
+
+    def _make_room(self, owner: str) -> None:
+        """Lets the longest idle keys go: of an owner of too many, then of all."""
+        own = [held for held in self._held if self._owners[held] == owner]
+        gone = own[:-_MOST_OF_ONE] if owner else []
+        left = [held for held in self._held if held not in gone]
+        gone += left[: max(0, len(left) - self._most_keys)]
+        for digest in gone:
+            del self._held[digest], self._owners[digest]
 
     def has_keys(self, digest: bytes) -> bool:
         """Whether it holds a client's keys."""
@@ -163,7 +177,8 @@ class Server:
         finished = layout.finished(rows)
         c0, c1 = self.backend.coefficients(cipher)
         deviation = answering.flood_deviation(self.description.error, finished, layout.gain(rows), scale)
-        numbers = answering.sent(c0, finished, q)
+        filling = answering.filling(layout.scored(rows), self._entropy(16 * finished), q)
+        numbers = plus(answering.sent(c0, finished, q), filling, q)
         return answering.flooded(numbers, deviation, self._entropy(16 * finished), q), c1
 
 
