@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 from gamekeeper._cli import app
 from gamekeeper._cli.he._asking import exchanged
 from gamekeeper._cli.he._rows import write_scores
-from gamekeeper.errors import GamekeeperError, InputError
+from gamekeeper.errors import Fault, GamekeeperError, InputError
 
 INPUTS = np.random.default_rng(0).normal(size=(200, 5))
 LABELS = (INPUTS @ np.arange(5.0) > 0).astype(int)
@@ -219,3 +220,26 @@ def test_help_of_each_verb(verb: str) -> None:
     """A sentence, examples, options."""
     code, out, _ = run("he", verb, "--help")
     assert code == 0 and "Example" in out and "gamekeeper " in out
+
+
+def test_keys_that_the_server_let_go_are_sent_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others ask too, and the server holds so many; a second refusal is told."""
+    from gamekeeper._cli.he import query
+
+    calls: list[str] = []
+
+    def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        calls.append(method)
+        if method == "POST" and calls.count("POST") in refused:
+            raise InputError([Fault(where=url, problem="-", found="409: no keys are held", expected="an answer")])
+        return b"answer"
+
+    monkeypatch.setattr(query, "exchanged", exchanged)
+    client = SimpleNamespace(keys=lambda: b"keys")
+    refused = {1}
+    assert query._answer("http://h", client, b"asked", {}) == b"answer"  # type: ignore[arg-type]
+    assert calls == ["POST", "PUT", "POST"]
+    refused = {3, 4}
+    calls[:] = ["POST", "POST"]
+    with pytest.raises(InputError, match="409"):
+        query._answer("http://h", client, b"asked", {})  # type: ignore[arg-type]
