@@ -13,7 +13,7 @@ from gamekeeper.sealing.artifacts.safetensors import is_safetensors, safetensors
 from gamekeeper.sealing.contents import Contents, LieError, Member, is_safe_path
 from gamekeeper.sealing.faults import input_error
 
-_PICKLE_TRY = "load it where you trust it, and save it by safetensors.torch.save_file, or as ONNX"
+_PICKLE_TRY = "save it by safetensors.torch.save_file where you trust it, or as ONNX; or take it out of the folder"
 _FORMATS = "a safetensors or ONNX file, or a folder with one"
 
 
