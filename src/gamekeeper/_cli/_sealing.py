@@ -61,13 +61,6 @@ def say(text: str, quiet: bool) -> None:
         typer.echo(text, err=True)
 
 
-def print_json(fields: dict[str, Any]) -> None:
-    """Prints an object, in ASCII: names in it are of strangers, and no character may steer a terminal."""
-    import json
-
-    print(json.dumps(fields, indent=2).replace("\x7f", "\\u007f"))
-
-
 def shown_recipients(stanzas: "Sequence[Stanza]") -> list[dict[str, str]]:
     """Returns recipients as JSON shows them."""
     return [{"kind": one.kind, "name": one.name} for one in stanzas]
@@ -108,10 +101,10 @@ def _asked(*, is_new: bool) -> str:
 
 def _first_line(path: Path) -> str:
     from gamekeeper.errors import Fault, InputError
-    from gamekeeper.sealing.recipients.keypairs import require_private
+    from gamekeeper.sealing.files import require_private_file
 
     if path.is_file():  # not of a pipe, which nobody else reads
-        require_private(path)
+        require_private_file(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as fault:

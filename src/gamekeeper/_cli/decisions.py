@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gamekeeper._cli._printing import print_json
+
 if TYPE_CHECKING:
     from gamekeeper.errors import InputError
     from gamekeeper.guard.decision import Decision
@@ -45,7 +47,7 @@ def list_(state: State = _STATE, json: Json = False, debug: Debug = False) -> No
     with _decisions(state) as decisions:
         held = sorted(_held(decisions, now), key=lambda d: (-d.verdict.step, -d.since, d.id))
     if json:
-        _print_json({"decisions": [decision.document() for decision in held]})
+        print_json(SCHEMA, {"decisions": [decision.document() for decision in held]})
         return
     for decision in held:
         print(_line(decision))
@@ -83,7 +85,7 @@ def add(
         is_new = decisions.add(made)
         made = decisions.all.get(made.id, made)
     if json:
-        _print_json({"decision": made.document(), "is_new": is_new})
+        print_json(SCHEMA, {"decision": made.document(), "is_new": is_new})
     else:
         print(_line(made))
         typer.echo("made" if is_new else "it held already; at most its end was moved", err=True)
@@ -117,7 +119,7 @@ def delete(
         lifted = [decision for decision in held.values() if decision.subject == held[id].subject]
         decisions.lift(id, by=by, why=why, now=now)
     if json:
-        _print_json({"lifted": [decision.document() for decision in lifted]})
+        print_json(SCHEMA, {"lifted": [decision.document() for decision in lifted]})
     else:
         for decision in lifted:
             print(f"lifted {_line(decision)}")
@@ -202,9 +204,3 @@ def _line(decision: "Decision") -> str:
     reasons = ", ".join(decision.reasons)
     line = f"{decision.id}  {decision.verdict}  {decision.subject}; until {until}; by {decision.by}; {reasons}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
-def _print_json(fields: dict[str, Any]) -> None:
-    import orjson
-
-    print(orjson.dumps({"schema": SCHEMA, **fields}, option=orjson.OPT_INDENT_2).decode())

@@ -32,7 +32,8 @@ def run(
 
       gamekeeper inspect model.safetensors.sealed --key serving.pem --json
     """
-    from gamekeeper._cli._sealing import identities, print_json
+    from gamekeeper._cli._printing import print_json
+    from gamekeeper._cli._sealing import identities
     from gamekeeper.sealing.sealed import SealedFile
 
     keys = identities(key, passphrase_file)
@@ -40,7 +41,7 @@ def run(
         contents = file.unlock(keys).contents if keys else None
         document = _document(file, contents)
     if json:
-        print_json(document)
+        print_json(SCHEMA, document)
     else:
         print("\n".join([*_public(document), *(_private(contents) if contents else [])]))
 
@@ -51,7 +52,6 @@ def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]
 
     header = file.header
     return {
-        "schema": SCHEMA,
         "sealed": str(file.path),
         "format": FORMAT,
         "file_id": header.file_id.hex(),

@@ -32,7 +32,8 @@ def run(
 
       gamekeeper keypair owner.pem --signing
     """
-    from gamekeeper._cli._sealing import print_json, say
+    from gamekeeper._cli._printing import print_json
+    from gamekeeper._cli._sealing import say
     from gamekeeper.errors import UsageError
     from gamekeeper.sealing.recipients.keypairs import PrivateKey, write_key_pair
     from gamekeeper.sealing.sealed.signatures import write_signing_pair
@@ -45,7 +46,7 @@ def run(
         key = PrivateKey.generate(is_hybrid=not classical)
         public, name = write_key_pair(key, path), key.public_key().name
     if json:
-        print_json({"schema": SCHEMA, "private": str(path), "public": str(public), "name": name})
+        print_json(SCHEMA, {"private": str(path), "public": str(public), "name": name})
     else:
         print(f"{public}: {name}")
     say(

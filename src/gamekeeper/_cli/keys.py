@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamekeeper._cli._printing import print_json
+
 if TYPE_CHECKING:
     from gamekeeper.errors import InputError
     from gamekeeper.guard.identity.key_record import KeyRecord
@@ -110,7 +112,7 @@ def list_(
     with _keys(state) as keys:
         records, faults = keys.list(), keys.faults
     if json:
-        _print_json({"keys": [_shown(record, now) for record in records]})
+        print_json(SCHEMA, {"keys": [_shown(record, now) for record in records]})
     else:
         for record in records:
             print(_line(record, now))
@@ -161,7 +163,7 @@ def revoke(
     with _keys(state) as keys:
         revocation = keys.revoke(id, why)
     if json:
-        _print_json({"revoked": {"id": id, "at": _time(revocation.at), "why": revocation.why}})
+        print_json(SCHEMA, {"revoked": {"id": id, "at": _time(revocation.at), "why": revocation.why}})
     if not quiet:
         typer.echo(f"key {id} is revoked since {_time(revocation.at)}", err=True)
 
@@ -243,18 +245,12 @@ def _span(text: str) -> float:
 
 def _print_secret(record: "KeyRecord", secret: "Secret", now: float, json: bool, quiet: bool) -> None:
     if json:
-        _print_json({"key": _shown(record, now), "secret": secret.reveal()})
+        print_json(SCHEMA, {"key": _shown(record, now), "secret": secret.reveal()})
     else:
         print(secret.reveal())
     if not quiet:
         typer.echo(_line(record, now), err=True)
         typer.echo("the key stands on standard output, this once; only its digest is kept", err=True)
-
-
-def _print_json(fields: dict[str, Any]) -> None:
-    import orjson
-
-    print(orjson.dumps({"schema": SCHEMA, **fields}, option=orjson.OPT_INDENT_2).decode())
 
 
 def _shown(record: "KeyRecord", now: float) -> dict[str, Any]:

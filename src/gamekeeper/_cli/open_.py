@@ -34,7 +34,8 @@ def run(
 
       gamekeeper open llm.sealed --key awskms:alias/models --out llm
     """
-    from gamekeeper._cli._sealing import bytes_done, identities, print_json, say, shown_contents
+    from gamekeeper._cli._printing import print_json
+    from gamekeeper._cli._sealing import bytes_done, identities, say, shown_contents
     from gamekeeper.errors import UsageError
     from gamekeeper.sealing.sealed import open_sealed, read_signer
 
@@ -51,12 +52,12 @@ def run(
         )
     if json:
         print_json(
+            SCHEMA,
             {
-                "schema": SCHEMA,
                 "opened": str(target),
                 "signer": vouching and vouching.hex(),
                 "files": shown_contents(contents),
-            }
+            },
         )
     else:
         print(f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, in plain text from now on")

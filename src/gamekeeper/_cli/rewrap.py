@@ -36,7 +36,8 @@ def run(
 
       gamekeeper rewrap llm.sealed --key old.pem --add awskms:alias/models-2027
     """
-    from gamekeeper._cli._sealing import identities, print_json, recipients, say, shown_recipients
+    from gamekeeper._cli._printing import print_json
+    from gamekeeper._cli._sealing import identities, recipients, say, shown_recipients
     from gamekeeper.errors import UsageError
     from gamekeeper.sealing.sealed import rewrap
 
@@ -45,7 +46,7 @@ def run(
     keys = identities(key, passphrase_file)
     stanzas = rewrap(sealed, identities=keys, add=recipients(to or [], new_passphrase_file), remove=remove or [])
     if json:
-        print_json({"schema": SCHEMA, "sealed": str(sealed), "recipients": shown_recipients(stanzas)})
+        print_json(SCHEMA, {"sealed": str(sealed), "recipients": shown_recipients(stanzas)})
     else:
         print(f"{sealed}: can be opened by {', '.join(one.name for one in stanzas)}")
     if remove:

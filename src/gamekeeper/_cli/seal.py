@@ -40,7 +40,8 @@ def run(
 
       gamekeeper seal llm/ --to awskms:alias/models --to vault:transit/models --out llm.sealed
     """
-    from gamekeeper._cli._sealing import bytes_done, print_json, recipients, say, shown_recipients
+    from gamekeeper._cli._printing import print_json
+    from gamekeeper._cli._sealing import bytes_done, recipients, say, shown_recipients
     from gamekeeper.sealing.sealed import SealedFile, read_signing_key, seal
 
     target = out or model.with_name(f"{model.name}.sealed")
@@ -62,7 +63,7 @@ def run(
     signer = header.signer.hex() if header.signer else None
     if json:
         fields = {"bytes": header.file_bytes, "file_id": header.file_id.hex(), "signer": signer}
-        print_json({"schema": SCHEMA, "sealed": str(target), "recipients": shown_recipients(stanzas), **fields})
+        print_json(SCHEMA, {"sealed": str(target), "recipients": shown_recipients(stanzas), **fields})
     else:
         print(f"{target}: {header.payload_bytes:,} bytes sealed for {', '.join(one.name for one in stanzas)}")
     say(

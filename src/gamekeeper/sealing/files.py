@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from gamekeeper.casebook.files import sync_folder
@@ -18,6 +18,7 @@ from gamekeeper.sealing.faults import input_error
 
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 PRIVATE = 0o600
+_FOR_OTHERS = 0o077
 
 
 class NewFile:
@@ -94,6 +95,28 @@ def new_file(folder: Path, mode: int = PRIVATE) -> Iterator[NewFile]:
         yield new
     finally:
         new.forget()
+
+
+def require_private_file(path: Path) -> None:
+    """Checks that others cannot read a file.
+
+    Raises:
+        InputError: They can.
+    """
+    mode = os.stat(path).st_mode & 0o777
+    if os.name == "posix" and mode & _FOR_OTHERS:
+        raise input_error(path, "others can read the secret", f"mode {mode:04o}", "mode 0600", f"chmod 600 {path}")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file that its owner alone reads, whole or not at all; an earlier one is replaced.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with disk_faults(path), new_file(path.parent) as new:
+        write_at(new.file, content, 0)
+        new.finish(path, is_replaced=True)
 
 
 @contextmanager
@@ -189,9 +212,3 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
         os.close(file)
         raise OSError(errno.EINVAL, "no plain file")
     return file
-
-
-def close_quietly(file: int) -> None:
-    """Closes a descriptor whatever it says."""
-    with suppress(OSError):
-        os.close(file)

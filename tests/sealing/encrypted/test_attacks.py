@@ -52,7 +52,14 @@ class Thief(Client):
         c0 = np.zeros(degree, np.uint64)
         c0[: degree // 2 : degree // (2 * len(numbers))] = numbers
         whole = centred(plus(c0, self._backend.decrypted(self._secret, c1), q), q)
-        return answering.evaluated_all(whole.astype(np.float64)) / scale
+        return evaluated_all(whole.astype(np.float64)) / scale
+
+
+def evaluated_all(polynomial: Array) -> Array:
+    """The real part at every slot of a polynomial: what the holder of the key sees in a ciphertext."""
+    degree = len(polynomial)
+    values = np.fft.ifft(polynomial * np.exp(1j * np.pi * np.arange(degree) / degree)) * degree
+    return np.ascontiguousarray(values[answering._places(degree // 2)].real)
 
 
 def textbook_slots(weights: Array, row: Array) -> Array:
@@ -75,7 +82,7 @@ def textbook_slots(weights: Array, row: Array) -> Array:
     c0, c1 = backend.coefficients(total)
     q = backend.last_prime
     whole = centred(plus(c0, backend.decrypted(secret, c1), q), q).astype(np.float64)
-    return answering.evaluated_all(whole) / backend.scale(total)
+    return evaluated_all(whole) / backend.scale(total)
 
 
 def from_suffix_sums(slots: Array) -> Array:

@@ -7,6 +7,9 @@ from gamekeeper._cli.he._shared import unreadable
 if TYPE_CHECKING:
     from gamekeeper.sealing.encrypted.model import Description
 
+if TYPE_CHECKING:
+    pass
+
 _TIMEOUT_S = 120
 _MOST_ANSWER_BYTES = 256 << 20
 
@@ -20,6 +23,8 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    from gamekeeper.sealing.shown import shown
 
     class Straight(HTTPRedirectHandler):
         """Follows nowhere: the API key would go along."""
@@ -40,7 +45,7 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
             found = f"{error.code}: {_message(error.read(1 << 16))}"
         raise unreadable(url, found, "an answer") from None
     except (URLError, TimeoutError, OSError, HTTPException) as error:
-        found = _shown(str(getattr(error, "reason", error) or type(error).__name__))
+        found = shown(str(getattr(error, "reason", error) or type(error).__name__))
         raise unreadable(url, found, "a server: gamekeeper he serve") from error
     except ValueError:  # whose message may show a header, and with it the API key
         raise unreadable(url, "no URL, or no API key", "http://HOST:PORT/v2/encrypted/NAME") from None
@@ -49,15 +54,12 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
 def _message(body: bytes) -> str:
     import orjson
 
+    from gamekeeper.sealing.shown import shown
+
     try:
-        return _shown(str(orjson.loads(body)["error"]["message"])[:300])
+        return shown(str(orjson.loads(body)["error"]["message"])[:300])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return _shown(body[:100].decode("latin-1"))
-
-
-def _shown(text: str) -> str:
-    """What a terminal may be given of a stranger's text."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+        return shown(body[:100].decode("latin-1"))
 
 
 def description_at(url: str) -> "Description":

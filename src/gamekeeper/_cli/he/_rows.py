@@ -53,7 +53,7 @@ def write_scores(path: Path, scores: "Array", labels: list[str]) -> None:
 
     Unrounded they tell of the secret key.
     """
-    from gamekeeper.sealing.encrypted.model import write_private
+    from gamekeeper.sealing.files import write_private
 
     write_private(path, _as_file(path.suffix, scores, labels))
 

@@ -1,7 +1,7 @@
 """What the verbs on encrypted input share."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -34,10 +34,3 @@ def unreadable(where: object, found: str, expected: str) -> "InputError":
     from gamekeeper.errors import Fault, InputError
 
     return InputError([Fault(where=str(where), problem="cannot be used", found=found, expected=expected)])
-
-
-def print_json(fields: dict[str, Any]) -> None:
-    """Prints an object."""
-    import orjson
-
-    print(orjson.dumps({"schema": SCHEMA, **fields}, option=orjson.OPT_INDENT_2).decode())

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamekeeper._cli._printing import print_json
 from gamekeeper._cli.he._rows import read_rows
-from gamekeeper._cli.he._shared import Debug, Json, Packing, Quiet, print_json, unreadable, warnings
+from gamekeeper._cli.he._shared import SCHEMA, Debug, Json, Packing, Quiet, unreadable, warnings
 
 if TYPE_CHECKING:
     from gamekeeper.sealing.encrypted.compiling import Options
@@ -69,7 +70,7 @@ def run(
     write_model(made, out)
     fields = {"model": str(out), "flood_bits": made.flood_bits, "report": made.report, **_costs(made)}
     if json:
-        print_json({"compiled": fields})
+        print_json(SCHEMA, {"compiled": fields})
     else:
         print("\n".join(_report_lines(made)))
     if not quiet:

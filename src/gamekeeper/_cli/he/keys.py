@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from gamekeeper._cli._printing import print_json
 from gamekeeper._cli.he._asking import description_at
-from gamekeeper._cli.he._shared import Debug, Json, Quiet, print_json
+from gamekeeper._cli.he._shared import SCHEMA, Debug, Json, Quiet
 
 
 def run(
@@ -29,6 +30,6 @@ def run(
     client = Client(description_at(url))
     client.save(out)
     if json:
-        print_json({"keys": {"folder": str(out), "public_bytes": len(client.keys())}})
+        print_json(SCHEMA, {"keys": {"folder": str(out), "public_bytes": len(client.keys())}})
     elif not quiet:
         typer.echo(f"{out / 'secret.key'} is for you alone; {len(client.keys()):,} bytes go to the server", err=True)

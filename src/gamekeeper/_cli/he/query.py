@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from gamekeeper._cli._printing import print_json
 from gamekeeper._cli.he._asking import description_at, exchanged
 from gamekeeper._cli.he._rows import read_rows, write_scores
-from gamekeeper._cli.he._shared import Debug, Json, Quiet, print_json, unreadable
+from gamekeeper._cli.he._shared import SCHEMA, Debug, Json, Quiet, unreadable
 
 if TYPE_CHECKING:
     from gamekeeper.errors import InputError
@@ -52,7 +53,9 @@ def run(
     if out is not None:
         write_scores(out, scores, labels)
     if json:
-        print_json({"scores": scores.tolist(), "labels": labels, "rows_charged": got.charged, "clipped": got.clipped})
+        print_json(
+            SCHEMA, {"scores": scores.tolist(), "labels": labels, "rows_charged": got.charged, "clipped": got.clipped}
+        )
     elif out is None:
         print("\n".join(labels or [",".join(f"{score:.4f}" for score in row) for row in scores]))
     if not quiet:

@@ -34,7 +34,8 @@ def run(
 
       gamekeeper verify sealed llm.sealed --signer owner.pub.pem --key serving.pem --json
     """
-    from gamekeeper._cli._sealing import bytes_done, identities, print_json
+    from gamekeeper._cli._printing import print_json
+    from gamekeeper._cli._sealing import bytes_done, identities
     from gamekeeper._cli.verify._failure import failure
     from gamekeeper.sealing.faults import SealError
     from gamekeeper.sealing.sealed import read_signer, verify_sealed
@@ -46,10 +47,10 @@ def run(
             verified = verify_sealed(sealed, signer=vouching, identities=keys, workers=workers, progress=progress)
     except SealError as error:
         if json and not quiet:
-            print_json(failure(_SCHEMA, error.faults))
+            print_json(_SCHEMA, failure(_SCHEMA, error.faults))
         raise
     if json and not quiet:
-        print_json(_document(verified))
+        print_json(_SCHEMA, _document(verified))
     elif not quiet:
         print("\n".join(_summary(sealed, verified)))
 
@@ -58,7 +59,6 @@ def _document(verified: "Verified") -> dict[str, Any]:
     from gamekeeper._cli._sealing import shown_contents, shown_recipients
 
     return {
-        "schema": _SCHEMA,
         "holds": True,
         "bytes": verified.header.payload_bytes,
         "file_id": verified.header.file_id.hex(),

@@ -150,14 +150,3 @@ def _places(n: int) -> NDArray[np.int64]:
     for j in range(n):
         exponents[j], power = power, power * 3 % (4 * n)
     return (exponents - 1) // 2
-
-
-def evaluated_all(polynomial: Array) -> Array:
-    """Returns the real part at every slot of a whole polynomial: what the holder of the key sees in a ciphertext.
-
-    Args:
-        polynomial: By coefficients, shape (degree,).
-    """
-    degree = len(polynomial)
-    values = np.fft.ifft(polynomial * np.exp(1j * pi * np.arange(degree) / degree)) * degree
-    return np.ascontiguousarray(values[_places(degree // 2)].real)

@@ -4,7 +4,6 @@ Decrypted scores are for whoever holds the key. Who shows CKKS decryptions to ot
 the key (Li and Micciancio, Eurocrypt 2021): round or threshold what is passed on, and never pass it to the server.
 """
 
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +11,14 @@ import numpy as np
 
 from gamekeeper.sealing.encrypted import answering
 from gamekeeper.sealing.encrypted.backend import Backend
-from gamekeeper.sealing.encrypted.model import Description, write_private
+from gamekeeper.sealing.encrypted.model import Description
 from gamekeeper.sealing.encrypted.network import Array
 from gamekeeper.sealing.encrypted.wire import keys_digest, keys_message, read_answer, request_message
 from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.files import require_private_file, write_private
 from gamekeeper.sealing.secret import SecretBytes, is_same
 
 _SECRET = b"GKHESEC1"
-_FOR_OTHERS = 0o077
 
 
 class Asked(NamedTuple):
@@ -131,13 +130,11 @@ class Client:
 
 def _read_secret(path: Path, description: Description) -> SecretBytes:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
         raw = path.read_bytes()
+        require_private_file(path)
     except OSError as error:
         found = error.strerror or str(error)
         raise input_error(path, "cannot be read", found, "a secret key", "gamekeeper he keys") from error
-    if mode & _FOR_OTHERS:
-        raise input_error(path, "others can read the secret key", f"mode {mode:04o}", "0600", f"chmod 600 {path}")
     if raw[:8] != _SECRET or not is_same(raw[8:40], description.digest):
         raise input_error(path, "no key for this model", "another kind, or model", "a key made for its description")
     return SecretBytes(raw[40:])

@@ -5,7 +5,6 @@ readable by its owner only.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from gamekeeper.sealing.encrypted.layout import Layout, read_layout
 from gamekeeper.sealing.encrypted.network import Array, Layer, Network
 from gamekeeper.sealing.encrypted.parameters import Parameters, Scales, read_parameters
 from gamekeeper.sealing.faults import input_error
+from gamekeeper.sealing.files import write_private
 
 MODEL_FORMAT = "gamekeeper/encrypted-model@1"
 DESCRIPTION_FORMAT = "gamekeeper/encrypted-description@1"
@@ -128,21 +128,6 @@ class CompiledModel:
 def write_model(model: CompiledModel, path: Path) -> None:
     """Writes the file with the weights, whole or not at all, mode 0600."""
     write_private(path, orjson.dumps(model.fields()))
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Writes a file that only its owner reads, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise input_error(path, "cannot be written", error.strerror or str(error), "a place to write to") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_model(path: Path) -> CompiledModel:

@@ -11,7 +11,6 @@ Source: RFC 9180; draft-ietf-hpke-pq for the hybrid, as the cryptography package
 
 import base64
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gamekeeper.sealing.faults import input_error
-from gamekeeper.sealing.files import disk_faults, new_file, write_at
+from gamekeeper.sealing.files import disk_faults, new_file, require_private_file, write_at
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 from gamekeeper.sealing.secret import SecretBytes
 
@@ -51,7 +50,7 @@ _WRAPPED_BYTES = {X25519: 32 + KEY_BYTES + 16, HYBRID: 1120 + KEY_BYTES + 16}
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----", re.ASCII)
 _INLINE = re.compile(r"x25519:([0-9a-f]{64})", re.ASCII)
 _MAX_FILE_BYTES = 1 << 16
-_FOR_OTHERS, _PUBLIC = 0o077, 0o644
+_PUBLIC = 0o644
 _FINGERPRINT_DIGITS = 16
 
 
@@ -151,7 +150,7 @@ def read_private_key(path: Path) -> PrivateKey:
         InputError: It is none, or others can read it.
     """
     halves = _halves(path, lambda pem: load_pem_private_key(pem, password=None))
-    require_private(path)
+    require_private_file(path)
     x25519 = [one for one in halves if isinstance(one, X25519PrivateKey)]
     mlkem = [one for one in halves if isinstance(one, MLKEM768PrivateKey)]
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
@@ -185,17 +184,6 @@ def write_pems(path: Path, private: SecretBytes, public: bytes) -> Path:
         other.finish(beside)
         secret.finish(path)
     return beside
-
-
-def require_private(path: Path) -> None:
-    """Checks that others cannot read a file.
-
-    Raises:
-        InputError: They can.
-    """
-    mode = os.stat(path).st_mode & 0o777
-    if os.name == "posix" and mode & _FOR_OTHERS:
-        raise input_error(path, "others can read the secret", f"mode {mode:04o}", "mode 0600", f"chmod 600 {path}")
 
 
 def decoded(text: str, length: int) -> bytes | None:

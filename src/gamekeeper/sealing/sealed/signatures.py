@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gamekeeper.sealing.faults import input_error
-from gamekeeper.sealing.recipients.keypairs import pem_blocks, require_private, write_pems
+from gamekeeper.sealing.files import require_private_file
+from gamekeeper.sealing.recipients.keypairs import pem_blocks, write_pems
 from gamekeeper.sealing.secret import SecretBytes
 
 FORMAT = "gamekeeper/sealed-signature@1"
@@ -67,7 +68,7 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
         InputError: It is none, or others can read it.
     """
     blocks = pem_blocks(path)
-    require_private(path)
+    require_private_file(path)
     try:
         key = load_pem_private_key(blocks[0] + b"\n", password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
