@@ -38,7 +38,7 @@ test: $(STAMP) ## all tests that need nothing heavy; names what it left out
 	@echo "left out: tests marked slow, extra (what wants an extra, a Redis, the vendors' clients) and browser (chromium); make test-all runs them"
 
 test-all: $(STAMP) ## every test, with every extra and a browser
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,guard,audit,torch,onnx,redis,otel,witness,geo,clients,multilingual,he,kms,vault,pkcs11,provenance]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,guard,audit,torch,onnx,redis,otel,witness,geo,clients,multilingual,encrypted,kms,vault,pkcs11,provenance]'
 	@command -v chromium >/dev/null || (apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null)
 	@command -v redis-server >/dev/null || (apt-get update -qq && \

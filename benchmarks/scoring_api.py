@@ -1,7 +1,9 @@
-"""A credit-scoring API that benchmarks attack: rows of its ordinary callers, and what the truth about them is.
+"""A credit-scoring API that benchmarks attack: rows of its ordinary callers, and what the truth
+about them is.
 
-Rows are in standard scores, by the API's published schema (`gamekeeper.simulate.classifier.COLUMNS`): what the victim
-takes, and what a thief who has read the schema works with. `sent` turns them into what stands in the log.
+Rows are in standard scores, by the API's published schema
+(`gamekeeper.simulate.classifier.COLUMNS`): what the victim takes, and what a thief who has read the
+schema works with. `sent` turns them into what stands in the log.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,12 +17,15 @@ from gamekeeper.simulate import Traffic, simulate_classifier
 from gamekeeper.simulate.classifier import COLUMNS
 
 GRADES = 5
-CALLERS, ROWS_EACH = 400, 20
+CALLERS = 400
+ROWS_EACH = 20
 _SENT_DIGITS = 6
 
 
 def portfolios(seed: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns rows of ordinary callers of another month, scaled as the victim takes them, shape (count, columns)."""
+    """Returns rows of ordinary callers of another month, scaled as the victim takes them, shape
+    (count, columns).
+    """
     month = simulate_classifier(seed=seed, callers=CALLERS, colluders=2, per_account=ROWS_EACH)
     rows, _ = only(month, pl.col("campaign").is_null())
     return rng.permutation(scaled(rows["features"]))[:count]
@@ -30,14 +35,18 @@ def scaled(features: pl.Series) -> np.ndarray:
     """Returns rows in standard scores, by the API's published schema."""
     values = np.array(features.to_list())
     columns = [
-        np.log(np.maximum(v, 0.05 * c.middle) / c.middle) / c.spread if c.is_log else (v - c.middle) / c.spread
+        np.log(np.maximum(v, 0.05 * c.middle) / c.middle) / c.spread
+        if c.is_log
+        else (v - c.middle) / c.spread
         for c, v in zip(COLUMNS, values.T, strict=True)
     ]
     return np.stack(columns, axis=1)
 
 
 def sent(rows: np.ndarray) -> np.ndarray:
-    """Returns standard scores, shape (n, columns), as values that an API which checks no range would be sent."""
+    """Returns standard scores, shape (n, columns), as values that an API which checks no range
+    would be sent.
+    """
     columns = [
         c.middle * np.exp(c.spread * z) if c.is_log else c.middle + c.spread * z
         for c, z in zip(COLUMNS, rows.T, strict=True)
@@ -46,9 +55,12 @@ def sent(rows: np.ndarray) -> np.ndarray:
 
 
 def grader(rng: np.random.Generator, rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Grades by a rule that is not linear; the borders part the rows evenly, one in twenty is graded at random."""
+    """Grades by a rule that is not linear; the borders part the rows evenly, one in twenty is
+    graded at random.
+    """
     width = rows.shape[1]
-    inward, outward = rng.normal(0, 1 / np.sqrt(width), (width, 24)), rng.normal(size=24)
+    inward = rng.normal(0, 1 / np.sqrt(width), (width, 24))
+    outward = rng.normal(size=24)
 
     def risk(z: np.ndarray) -> np.ndarray:
         return np.asarray(np.tanh(1.5 * z @ inward) @ outward)

@@ -1,4 +1,5 @@
-"""Writes the pages of docs/reference that are made from code: of the verbs, the signals' cards, the guard's policy.
+"""Writes the pages of docs/reference that are made from code: of the verbs, the signals' cards, the
+guard's policy.
 
 python docs/generate.py            writes them
 python docs/generate.py --check    exits 1 and names the pages that are stale; writes nothing
@@ -14,8 +15,9 @@ from policy_page import policy_page
 from typer.models import ArgumentInfo
 
 from gamekeeper._cli import GROUPS, VERBS
+from gamekeeper.linking.card import Card
 from gamekeeper.report.words import FAMILIES
-from gamekeeper.signals import CARDS, Card
+from gamekeeper.signals import CARDS
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
@@ -31,7 +33,11 @@ def cli_page() -> str:
         "same name means the same everywhere. `gamekeeper --version` prints the version, `gamekeeper VERB --help`",
         "what stands here.\n",
         *(_verb(module.NAME, module.run) for module in VERBS),
-        *(_verb(f"{module.NAME} {name}", run) for module in GROUPS for name, run in _commands(module.app)),
+        *(
+            _verb(f"{module.NAME} {name}", run)
+            for module in GROUPS
+            for name, run in _commands(module.app)
+        ),
         "## Exit codes\n",
         "| code | means |",
         "|---|---|",
@@ -48,15 +54,25 @@ def cli_page() -> str:
 def _commands(app: Any) -> Iterator[tuple[str, Callable[..., None]]]:
     """Name and function of each command of a group."""
     for command in app.registered_commands:
-        yield command.name or command.callback.__name__.rstrip("_").replace("_", "-"), command.callback
+        yield (
+            command.name or command.callback.__name__.rstrip("_").replace("_", "-"),
+            command.callback,
+        )
 
 
 def _verb(name: str, run: Callable[..., None]) -> str:
     options = list(_parameters(run))
-    head = " ".join(["gamekeeper", name, *(label for label, *_, is_argument in options if is_argument)])
-    rows = [f"| `{_cell(label)}` | {kind} | {default} | {help_} |" for label, kind, default, help_, _ in options]
+    head = " ".join(
+        ["gamekeeper", name, *(label for label, *_, is_argument in options if is_argument)]
+    )
+    rows = [
+        f"| `{_cell(label)}` | {kind} | {default} | {help_} |"
+        for label, kind, default, help_, _ in options
+    ]
     table = ["| argument or option | value | default | |", "|---|---|---|---|", *rows, ""]
-    return "\n".join([f"## {name}\n", f"    {head}\n", *_prose(inspect.getdoc(run) or ""), "", *table])
+    return "\n".join(
+        [f"## {name}\n", f"    {head}\n", *_prose(inspect.getdoc(run) or ""), "", *table]
+    )
 
 
 def _prose(text: str) -> Iterator[str]:
@@ -69,14 +85,22 @@ def _prose(text: str) -> Iterator[str]:
 
 
 def _parameters(run: Callable[..., None]) -> Iterator[tuple[str, str, str, str, bool]]:
-    """Label, kind of value, default, help, and whether it is an argument, of each parameter that is shown."""
+    """Label, kind of value, default, help, and whether it is an argument, of each parameter that is
+    shown.
+    """
     hints = get_type_hints(run, include_extras=True)
     for name, parameter in inspect.signature(run).parameters.items():
         kind, info = get_args(hints[name])[:2]
         if info.hidden:
             continue
         is_argument = isinstance(info, ArgumentInfo)
-        yield _label(name, info), _kind(kind), _default(kind, parameter), _cell(info.help or ""), is_argument
+        yield (
+            _label(name, info),
+            _kind(kind),
+            _default(kind, parameter),
+            _cell(info.help or ""),
+            is_argument,
+        )
 
 
 def _label(name: str, info: Any) -> str:
@@ -124,7 +148,10 @@ def signals_page() -> str:
         "they are made from prompts. `gamekeeper list signals` prints these cards.\n",
         "| signal | family | maturity | needs |",
         "|---|---|---|---|",
-        *(f"| [{c.name}](#{c.name}) | {c.family} | {c.maturity} | {', '.join(c.needs)} |" for c in CARDS),
+        *(
+            f"| [{c.name}](#{c.name}) | {c.family} | {c.maturity} | {', '.join(c.needs)} |"
+            for c in CARDS
+        ),
         "",
         *map(_card, CARDS),
     ]

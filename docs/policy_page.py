@@ -1,4 +1,6 @@
-"""`policy.md` from the policy's model: every setting with its value, its default and what it means."""
+"""`policy.md` from the policy's model: every setting with its value, its default and what
+it means.
+"""
 
 import inspect
 import re
@@ -11,7 +13,13 @@ from gamekeeper.guard.policy import EXAMPLE, GuardPolicy
 from gamekeeper.verdict import Verdict
 
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
-_KINDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Verdict: "a verdict"}
+_KINDS = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Verdict: "a verdict",
+}
 _INTRODUCTION = """\
 A policy says whom the guard knows, what it does to whom, and where it keeps what it knows. It is a TOML file; without
 one every setting has the default that stands here, and the guard runs dry. `gamekeeper guard --check --policy FILE`
@@ -24,7 +32,12 @@ Verdicts, from the mildest: {verdicts}.
 def policy_page(made: str) -> str:
     """Returns the page; `made` says that it is made from code."""
     verdicts = ", ".join(f"`{verdict}`" for verdict in Verdict)
-    head = ["# The guard's policy\n", made, _INTRODUCTION.format(verdicts=verdicts), f"```toml\n{EXAMPLE}```\n"]
+    head = [
+        "# The guard's policy\n",
+        made,
+        _INTRODUCTION.format(verdicts=verdicts),
+        f"```toml\n{EXAMPLE}```\n",
+    ]
     return "\n".join([*head, *_tables(GuardPolicy, "")])
 
 
@@ -36,10 +49,15 @@ def _tables(model: type[BaseModel], place: str) -> Iterator[str]:
     yield "| setting | value | default | |\n|---|---|---|---|"
     within: list[tuple[type[BaseModel], str]] = []
     for name, field in model.model_fields.items():
-        part, header = _part(field.annotation), f"{place}.{name}".lstrip(".")
+        part = _part(field.annotation)
+        header = f"{place}.{name}".lstrip(".")
         if part is not None:
             within.append((part, _header(field.annotation, header)))
-        kind = f"see [`{within[-1][1]}`](#{_anchor(within[-1][1])})" if part else _kind(field.annotation)
+        kind = (
+            f"see [`{within[-1][1]}`](#{_anchor(within[-1][1])})"
+            if part
+            else _kind(field.annotation)
+        )
         yield f"| `{name}` | {kind} | {'' if part else _default(field)} | {meanings[name]} |"
     yield ""
     for part, header in within:
@@ -51,7 +69,9 @@ def _said(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
     text = inspect.getdoc(model) or ""
     about, _, arguments = text.partition("Args:\n")
     meanings = {name: " ".join(said.split()) for name, said in _ARGUMENT.findall(arguments)}
-    return " ".join(about.split()), {name: meanings.get(name, "").replace("|", "\\|") for name in model.model_fields}
+    return " ".join(about.split()), {
+        name: meanings.get(name, "").replace("|", "\\|") for name in model.model_fields
+    }
 
 
 def _part(annotation: Any) -> type[BaseModel] | None:

@@ -1,4 +1,6 @@
-"""The documentation: links lead somewhere, generated pages are fresh, every signal and option has its entry."""
+"""The documentation: links lead somewhere, generated pages are fresh, every signal and option has
+its entry.
+"""
 
 import re
 import subprocess
@@ -31,8 +33,13 @@ def links(page: Path) -> list[str]:
 
 def anchors(page: Path) -> set[str]:
     """The anchors that GitHub gives a page's headings."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
+    text = re.sub(
+        r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in HEADING.findall(text)
+    }
 
 
 def dead(page: Path, link: str) -> bool:

@@ -1,13 +1,16 @@
-"""A thief without inputs of the domain: made-up ones, public ones, uniform noise, beside one who has inputs of it.
+"""A thief without inputs of the domain: made-up ones, public ones, uniform noise, beside one who
+has inputs of it.
 
     python benchmarks/audit/data_free.py --seeds 100 101 102
-    python benchmarks/audit/data_free.py --seeds 100 101 102 --only cnn --thieves data-free --sizes 10000
+    python benchmarks/audit/data_free.py --seeds 100 101 102 --only cnn --thieves data-free --sizes
+    10000
 
-Targets: the convolutional network on 16 x 16 digits of pictures.py; a network of 64 units on scikit-learn's 8 x 8
-digits, scaled to 0 .. 1, or each pixel standardised; the same on the wine and breast cancer data, standardised.
-Fidelity is agreement on test inputs of the domain that neither target nor any thief saw. Noise is uniform within the
-documented bounds, learnt from by the same contest. Public are Fashion-MNIST's pictures, of Debian's
-`dataset-fashion-mnist`, made as small as the digits.
+Targets: the convolutional network on 16 x 16 digits of pictures.py; a network of 64 units on
+    scikit-learn's 8 x 8
+digits, scaled to 0 .. 1, or each pixel standardised; the same on the wine and breast cancer data,
+standardised. Fidelity is agreement on test inputs of the domain that neither target nor any thief
+saw. Noise is uniform within the documented bounds, learnt from by the same contest. Public are
+Fashion-MNIST's pictures, of Debian's `dataset-fashion-mnist`, made as small as the digits.
 """
 
 import argparse
@@ -56,7 +59,9 @@ def cases(seed: int, only: str) -> Iterator[Case]:
     """The targets, trained anew for each seed."""
     makers: dict[str, Callable[[], Case]] = {
         "cnn": lambda: of_pictures(seed),
-        "mlp": lambda: of_rows("digits", seed, FunctionTransformer(lambda inputs: inputs / 16), (8, 8)),
+        "mlp": lambda: of_rows(
+            "digits", seed, FunctionTransformer(lambda inputs: inputs / 16), (8, 8)
+        ),
         "mlp standardised": lambda: of_rows("digits", seed, StandardScaler(), (8, 8)),
         "tabular wine": lambda: of_rows("wine", seed, StandardScaler()),
         "tabular breast_cancer": lambda: of_rows("breast_cancer", seed, StandardScaler()),
@@ -79,7 +84,9 @@ def of_pictures(seed: int) -> Case:
 
 
 def of_rows(name: str, seed: int, scale: Any, picture: tuple[int, int] | None = None) -> Case:
-    """A network of 64 units behind what scales its inputs: a third of the rows trains it, a third tests."""
+    """A network of 64 units behind what scales its inputs: a third of the rows trains it, a third
+    tests.
+    """
     inputs, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
     trains, tests, pool = np.array_split(np.random.default_rng(seed).permutation(len(inputs)), 3)
     network = MLPClassifier((64,), max_iter=2_000, random_state=seed)
@@ -97,7 +104,9 @@ def fashion() -> Array | None:
     """Pictures of SIDE x SIDE, from 0 to 1; None where they are not installed."""
     if not FASHION.is_dir():
         return None
-    raw = np.frombuffer(gzip.decompress((FASHION / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
+    raw = np.frombuffer(
+        gzip.decompress((FASHION / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
     large = torch.tensor(raw.reshape(-1, 1, 28, 28) / 255, dtype=torch.float32)
     small = torch.nn.functional.interpolate(large, size=(SIDE, SIDE), mode="area")
     return small.reshape(len(small), -1).numpy().astype(np.float64)
@@ -108,12 +117,19 @@ class Noise:
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """As an attack's."""
-        said, contest = loot.documentation, Contest(rng)
+        said = loot.documentation
+        contest = Contest(rng)
         inputs = rng.uniform(said.low, said.high, (max(loot.sizes), len(said.low)))
         answers = ask(inputs)
         for size in loot.sizes:
-            soft = answers.probabilities[:size] if loot.uses_scores and answers.probabilities is not None else None
-            lessons = Lessons(inputs[:size], answers.labels[:size], soft, picture=loot.picture, moves=False)
+            soft = (
+                answers.probabilities[:size]
+                if loot.uses_scores and answers.probabilities is not None
+                else None
+            )
+            lessons = Lessons(
+                inputs[:size], answers.labels[:size], soft, picture=loot.picture, moves=False
+            )
             recipe, predict = contest.best(lessons)
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
@@ -126,10 +142,14 @@ THIEVES: dict[str, Attack | Noise] = {
 }
 
 
-def played(case: Case, sizes: tuple[int, ...], thieves: str, seed: int) -> Iterator[tuple[str, int, float, float]]:
+def played(
+    case: Case, sizes: tuple[int, ...], thieves: str, seed: int
+) -> Iterator[tuple[str, int, float, float]]:
     """Rows of the table: thief and reading, queries, fidelity, CPU seconds since the last copy."""
     truth = case.answers(case.tests).argmax(1)
-    loot = Loot(pool=case.pool, sizes=sizes, uses_scores=False, classes=case.classes, picture=case.picture)
+    loot = Loot(
+        pool=case.pool, sizes=sizes, uses_scores=False, classes=case.classes, picture=case.picture
+    )
     for name, thief in THIEVES.items():
         if thieves not in name or (case.public is None and thief is ATTACKS["public-copy"]):
             continue
@@ -138,7 +158,10 @@ def played(case: Case, sizes: tuple[int, ...], thieves: str, seed: int) -> Itera
             began = process_time()
             for surrogate in thief.surrogates(case.ask, told, np.random.default_rng(seed)):
                 fidelity = float((surrogate.predict(case.tests) == truth).mean())
-                print(f"  {seed} {name}, {reading}: {surrogate.queries} {fidelity:.3f} {surrogate.recipe}", flush=True)
+                print(
+                    f"  {seed} {name}, {reading}: {surrogate.queries} {fidelity:.3f} {surrogate.recipe}",
+                    flush=True,
+                )
                 yield f"{name}, {reading}", surrogate.queries, fidelity, process_time() - began
                 began = process_time()
 
@@ -148,15 +171,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--only", default="", help="targets whose name holds this: cnn, mlp, tabular, ...")
-    parser.add_argument("--thieves", default="", help="those whose name holds this: data-free, public, noise, ...")
+    parser.add_argument(
+        "--only", default="", help="targets whose name holds this: cnn, mlp, tabular, ..."
+    )
+    parser.add_argument(
+        "--thieves", default="", help="those whose name holds this: data-free, public, noise, ..."
+    )
     told = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, dict[str, dict[int, list[tuple[float, float]]]]] = {}
     for seed in told.seeds:
         for case in cases(seed, told.only):
             table = found.setdefault(case.name, {})
-            for name, queries, fidelity, cpu_s in played(case, tuple(told.sizes), told.thieves, seed):
+            for name, queries, fidelity, cpu_s in played(
+                case, tuple(told.sizes), told.thieves, seed
+            ):
                 table.setdefault(name, {}).setdefault(queries, []).append((fidelity, cpu_s))
     for name, table in found.items():
         print(f"\n{name}")

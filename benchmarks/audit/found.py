@@ -1,15 +1,21 @@
-"""The table of docs/reference/found.md: what a copy has reached when hunt names its thief, and when guard holds him.
+"""The table of docs/reference/found.md: what a copy has reached when hunt names its thief, and when
+guard holds him.
 
-    python benchmarks/audit/found.py [--seeds 100 101 102] [--accounts 8 40] [--attacks learned-copy ...] [--help]
+    python benchmarks/audit/found.py [--seeds 100 101 102] [--accounts 8 40] [--attacks learned-copy
+    ...] [--help]
 
-Three weeks of a credit-scoring API: ordinary callers score portfolios of their own. `gamekeeper.audit` plays each
-attack against a model on which it is strong; what the thief asked is split over accounts, put into the log, and shown
+Three weeks of a credit-scoring API: ordinary callers score portfolios of their own.
+`gamekeeper.audit` plays each attack against a model on which it is strong; what the thief asked is
+split over accounts, put into the log, and shown
 
-    to `hunt`, every second day all that is in the log by then, until half of the thief's accounts are in a verdict
-    to the guard (`gamekeeper.guard.replay`), its default policy enforced, a look every second day
+    to `hunt`, every second day all that is in the log by then, until half of the thief's accounts
+    are in a verdict to the guard (`gamekeeper.guard.replay`), its default policy enforced, a look
+    every second day
 
-until four days after his last query. Fidelity by then is the audit's own curve at the number of queries that had been
-made: agreement with the model on a thousand rows that nobody asked about. Before its first copy a thief has the
+until four days after his last query. Fidelity by then is the audit's own curve at the number of
+queries that had been
+made: agreement with the model on a thousand rows that nobody asked about. Before its first copy a
+    thief has the
 commonest label.
 """
 
@@ -61,10 +67,18 @@ ATTACKED = {
     "equation-solving": ("linear", "scores"),
 }
 """Each attack, the model that it is played against, and what its thief takes of an answer."""
-DAYS, EVERY, PATIENCE = 20, 2, 4
-"""Days of the log, days between looks, and days for which a thief is looked for after his last query."""
-TRAIN, INPUTS, TESTS, ASKED_AGAIN = 4_000, 5_000, 1_000, 5
-_DAY_S, _UNUSED = 86_400, 10**9
+DAYS = 20
+EVERY = 2
+PATIENCE = 4
+"""Days of the log, days between looks, and days for which a thief is looked for after his last
+query.
+"""
+TRAIN = 4_000
+INPUTS = 5_000
+TESTS = 1_000
+ASKED_AGAIN = 5
+_DAY_S = 86_400
+_UNUSED = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +91,8 @@ class Setting:
         queries: Of a thief, all his accounts together, at most.
         per_day: Queries of a thief a day, all his accounts together.
         begins: Day on which he begins.
-        networks: Whether his accounts have networks, clients and cards of their own (`unique`) or share some.
+        networks: Whether his accounts have networks, clients and cards of their own (`unique`) or
+            share some.
     """
 
     callers: int = 300
@@ -107,9 +122,17 @@ class Theft:
     guess: float
 
     def fidelity(self, queries: int) -> float:
-        """Of the copy after so many queries: between two points of the curve, a straight line over their logarithm."""
-        sizes, reached = zip(*((point.queries, point.fidelity) for point in self.curve.points), strict=True)
-        return self.guess if queries < sizes[0] else float(np.interp(np.log(queries), np.log(sizes), reached))
+        """Of the copy after so many queries: between two points of the curve, a straight line over
+        their logarithm.
+        """
+        sizes, reached = zip(
+            *((point.queries, point.fidelity) for point in self.curve.points), strict=True
+        )
+        return (
+            self.guess
+            if queries < sizes[0]
+            else float(np.interp(np.log(queries), np.log(sizes), reached))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +141,8 @@ class Met:
 
     Args:
         queries: Made until half of the accounts that had begun were named or held; None: never.
-        accounts: Of his that were named by then, or held at any time; by hunt at its last look, if never.
+        accounts: Of his that were named by then, or held at any time; by hunt at its last look, if
+            never.
         watched: Of his that were in a campaign at any time, whatever its verdict.
         of: Accounts that he has; of hunt those that had begun.
         innocents: Ordinary accounts that were named in the same look, or held at any time.
@@ -144,9 +168,13 @@ class Cell:
     guarded: Met
 
 
-def cells(seed: int, setting: Setting, attacks: Sequence[str], accounts: Sequence[int]) -> Iterator[Cell]:
+def cells(
+    seed: int, setting: Setting, attacks: Sequence[str], accounts: Sequence[int]
+) -> Iterator[Cell]:
     """Plays attacks and yields how each was met."""
-    month = simulate_classifier(seed=seed, days=DAYS, callers=setting.callers, per_account=setting.per_account)
+    month = simulate_classifier(
+        seed=seed, days=DAYS, callers=setting.callers, per_account=setting.per_account
+    )
     ordinary = only(month, pl.col("campaign").is_null())
     for theft in thefts(seed, setting, attacks):
         for split in accounts:
@@ -164,9 +192,12 @@ def cells(seed: int, setting: Setting, attacks: Sequence[str], accounts: Sequenc
 
 
 def thefts(seed: int, setting: Setting, attacks: Sequence[str]) -> Iterator[Theft]:
-    """Trains models on portfolios, audits each, and yields the attacks that are strong against it."""
+    """Trains models on portfolios, audits each, and yields the attacks that are strong
+    against it.
+    """
     rng = np.random.default_rng(seed)
-    rows, inputs = portfolios(seed + 20_000, TRAIN, rng), portfolios(seed + 30_000, INPUTS, rng)
+    rows = portfolios(seed + 20_000, TRAIN, rng)
+    inputs = portfolios(seed + 30_000, INPUTS, rng)
     grades = grader(rng, rows)(rows)
     for model in dict.fromkeys(ATTACKED[attack][0] for attack in attacks):
         victim = trained(model, rows, grades, seed)
@@ -194,28 +225,41 @@ def trained(model: str, rows: np.ndarray, grades: np.ndarray, seed: int) -> Any:
         "network": MLPClassifier((8,), learning_rate_init=0.01, max_iter=400, random_state=seed),
     }[model]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a victim need not be trained to the end
+        # a victim need not be trained to the end
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return made.fit(rows, grades)
 
 
-def audited(victim: Any, name: str, inputs: np.ndarray, setting: Setting, attacks: Sequence[str], seed: int) -> Audit:
-    """Returns an audit in which every thief may make the setting's queries, whatever the others make."""
+def audited(
+    victim: Any, name: str, inputs: np.ndarray, setting: Setting, attacks: Sequence[str], seed: int
+) -> Audit:
+    """Returns an audit in which every thief may make the setting's queries, whatever the others
+    make.
+    """
     target = CallableTarget(victim.predict_proba, name)
     budget = setting.queries + min(TESTS, setting.queries) + ASKED_AGAIN
     with tempfile.TemporaryDirectory() as folder:  # its file is open until the audit is forgotten
-        meter = Meter(target, Journal(Path(folder) / "journal.sqlite", name), Limits(queries=100 * budget))
+        meter = Meter(
+            target, Journal(Path(folder) / "journal.sqlite", name), Limits(queries=100 * budget)
+        )
     options = AuditOptions(budget=budget, attacks=tuple(attacks), defences=(), seeds=1, seed=seed)
     return Audit(meter, inputs, options, name)
 
 
-def booked(theft: Theft, setting: Setting, accounts: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def booked(
+    theft: Theft, setting: Setting, accounts: int, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Returns what the thief asked as the API logs it, and whose it is."""
-    scene = Scene.open(seed, DAYS)  # the month's own internet: what is common among callers is common among thieves
+    # the month's own internet: what is common among callers is common among thieves
+    scene = Scene.open(seed, DAYS)
     scene.rng.bit_generator.advance(_UNUSED)
-    hub, begins_s = scene.internet.hub(), setting.begins * _DAY_S
+    hub = scene.internet.hub()
+    begins_s = setting.begins * _DAY_S
     asked = theft.asked.frame(Pace(per_day=setting.per_day, accounts=accounts), seed)
     asked = asked.filter(pl.col("account").str.starts_with(theft.thief))
-    asked = asked.with_columns((pl.col("time") - pl.col("time").min()).dt.total_microseconds() / 1e6 + begins_s)
+    asked = asked.with_columns(
+        (pl.col("time") - pl.col("time").min()).dt.total_microseconds() / 1e6 + begins_s
+    )
     opened = [
         Account(
             kind="campaign",
@@ -246,9 +290,12 @@ def hunted(log: pl.DataFrame, labels: pl.DataFrame, begins: int) -> Met:
 
 
 def _named(verdicts: pl.DataFrame, log: pl.DataFrame, labels: pl.DataFrame) -> Met:
-    named = verdicts.select("account", (pl.col("verdict") != "allow").alias("named")).join(labels, on="account")
+    named = verdicts.select("account", (pl.col("verdict") != "allow").alias("named")).join(
+        labels, on="account"
+    )
     thief, ordinary = (
-        named.filter(which) for which in (pl.col("campaign").is_not_null(), pl.col("campaign").is_null())
+        named.filter(which)
+        for which in (pl.col("campaign").is_not_null(), pl.col("campaign").is_null())
     )
     queries = len(log.join(thief, on="account", how="semi"))
     is_found = len(thief) > 0 and 2 * thief["named"].sum() >= len(thief)
@@ -268,7 +315,9 @@ def guarded(log: pl.DataFrame, labels: pl.DataFrame) -> Met:
     outcome = outcomes(replayed, labels)
     (met,) = outcome.campaigns
     asked = log.join(labels.drop_nulls("campaign"), on="account", how="semi")["time"]
-    held = None if met.hours is None else int((asked < asked.min() + timedelta(hours=met.hours)).sum())
+    held = (
+        None if met.hours is None else int((asked < asked.min() + timedelta(hours=met.hours)).sum())
+    )
     return Met(
         queries=held,
         accounts=met.slowed,
@@ -293,9 +342,24 @@ def table(found: Sequence[Cell]) -> Iterator[str]:
         whole = interval([cell.theft.fidelity(cell.queries) for cell in same])
         hunts, guards = ([getattr(cell, by) for cell in same] for by in ("hunted", "guarded"))
         thefts = [cell.theft for cell in same]
-        by_hunt = [_seeds(hunts), *_by_then(thefts, hunts), _of(hunts, "accounts", "of"), _innocents(hunts)]
-        by_guard = [_of(guards, "watched", "of"), _of(guards, "accounts", "of"), *_by_then(thefts, guards)]
-        yield "| " + " | ".join([attack, queries, whole, str(accounts), *by_hunt, *by_guard, _innocents(guards)]) + " |"
+        by_hunt = [
+            _seeds(hunts),
+            *_by_then(thefts, hunts),
+            _of(hunts, "accounts", "of"),
+            _innocents(hunts),
+        ]
+        by_guard = [
+            _of(guards, "watched", "of"),
+            _of(guards, "accounts", "of"),
+            *_by_then(thefts, guards),
+        ]
+        yield (
+            "| "
+            + " | ".join(
+                [attack, queries, whole, str(accounts), *by_hunt, *by_guard, _innocents(guards)]
+            )
+            + " |"
+        )
 
 
 def _seeds(each: Sequence[Met]) -> str:
@@ -303,11 +367,19 @@ def _seeds(each: Sequence[Met]) -> str:
 
 
 def _by_then(thefts: Sequence[Theft], each: Sequence[Met]) -> tuple[str, str]:
-    """Queries of each seed, and fidelity with its interval; one by one where a thief was never met."""
-    met = [(theft, m.queries) for theft, m in zip(thefts, each, strict=True) if m.queries is not None]
+    """Queries of each seed, and fidelity with its interval; one by one where a thief was
+    never met.
+    """
+    met = [
+        (theft, m.queries) for theft, m in zip(thefts, each, strict=True) if m.queries is not None
+    ]
     queries = ", ".join("never" if m.queries is None else f"{m.queries:,}" for m in each)
     reached = [theft.fidelity(queries) for theft, queries in met]
-    shown = interval(reached) if len(met) == len(each) else ", ".join(f"{fidelity:.1%}" for fidelity in reached)
+    shown = (
+        interval(reached)
+        if len(met) == len(each)
+        else ", ".join(f"{fidelity:.1%}" for fidelity in reached)
+    )
     return queries, shown or "–"
 
 
@@ -321,17 +393,27 @@ def _innocents(each: Sequence[Met]) -> str:
 
 def main() -> None:
     """Prints the table; what is met, as it is met, on standard error."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102])
     options.add_argument("--accounts", type=int, nargs="+", default=[8, 40])
     options.add_argument("--attacks", nargs="+", choices=list(ATTACKED), default=list(ATTACKED))
     options.add_argument("--callers", type=int, default=Setting.callers, help="ordinary accounts")
-    options.add_argument("--per-account", type=int, default=Setting.per_account, help="median rows of each")
     options.add_argument(
-        "--networks", choices=get_args(Infra), default=Setting.networks, help="of the thief's accounts"
+        "--per-account", type=int, default=Setting.per_account, help="median rows of each"
     )
-    chosen, began = options.parse_args(), time.monotonic()
-    setting = Setting(callers=chosen.callers, per_account=chosen.per_account, networks=chosen.networks)
+    options.add_argument(
+        "--networks",
+        choices=get_args(Infra),
+        default=Setting.networks,
+        help="of the thief's accounts",
+    )
+    chosen = options.parse_args()
+    began = time.monotonic()
+    setting = Setting(
+        callers=chosen.callers, per_account=chosen.per_account, networks=chosen.networks
+    )
     found = []
     for seed in chosen.seeds:
         for cell in cells(seed, setting, chosen.attacks, chosen.accounts):

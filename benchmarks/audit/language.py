@@ -1,15 +1,20 @@
-"""What is learnt of a language model's skill with and without its reasoning, its width, and of embeddings.
+"""What is learnt of a language model's skill with and without its reasoning, its width, and of
+embeddings.
 
     python benchmarks/audit/language.py --seeds 100 101 102
 
-Skill: the target adds up digits and shows its steps (`gamekeeper.simulate.reckoner`); the thief trains from nothing a
-decoder of 120,000 weights on answers, and on answers with reasoning; fidelity on 300 prompts that nobody asked.
+Skill: the target adds up digits and shows its steps (`gamekeeper.simulate.reckoner`); the thief
+    trains from nothing a
+decoder of 120,000 weights on answers, and on answers with reasoning; fidelity on 300 prompts that
+nobody asked.
 
-Width: through twenty log-probabilities and a bias, where it shows in them and where it only changes what is written.
+Width: through twenty log-probabilities and a bias, where it shows in them and where it only changes
+    what is written.
 
-Embeddings: the target is the Universal Sentence Encoder (extra "multilingual", 512 numbers), the thief knows wordllama
-and spelling, and asks prompts of a composed month; fidelity is the share of 1,000 texts whose nearest other is the
-same.
+Embeddings: the target is the Universal Sentence Encoder (extra "multilingual", 512 numbers), the
+    thief knows wordllama
+and spelling, and asks prompts of a composed month; fidelity is the share of 1,000 texts whose
+nearest other is the same.
 """
 
 import argparse
@@ -40,7 +45,8 @@ def skill(seed: int, size: int, *, traces: bool) -> float:
     """Agreement of one student with the target."""
     prompts = sums(size + TESTS, seed)
     replies = [reckon(prompt) for prompt in prompts]
-    steps, answers = tuple(" ".join(steps) for steps, _ in replies), tuple(answer for _, answer in replies)
+    steps = tuple(" ".join(steps) for steps, _ in replies)
+    answers = tuple(answer for _, answer in replies)
     lessons = Lessons(tuple(prompts[:size]), answers[:size], steps[:size] if traces else None)
     likeness = likeness_for(answers)
     _, write = best_student(lessons, likeness, np.random.default_rng(seed))
@@ -51,13 +57,24 @@ def skills(seeds: Sequence[int]) -> Iterator[str]:
     """Yields a row a way of learning; seeds side by side."""
     import torch  # noqa: F401  (before it is kept to one core)
 
-    yield "| learns from | " + " | ".join(f"{size:,}" for size in SIZES) + " |\n|---|" + "---|" * len(SIZES)
+    yield (
+        "| learns from | "
+        + " | ".join(f"{size:,}" for size in SIZES)
+        + " |\n|---|"
+        + "---|" * len(SIZES)
+    )
     for traces in (True, False):
         cells = []
         for size in SIZES:
             with one_core_each() as workers:
-                cells.append(interval(list(workers.map(partial(skill, size=size, traces=traces), seeds))))
-        yield f"| {'answers and reasoning' if traces else 'answers alone'} | " + " | ".join(cells) + " |"
+                cells.append(
+                    interval(list(workers.map(partial(skill, size=size, traces=traces), seeds)))
+                )
+        yield (
+            f"| {'answers and reasoning' if traces else 'answers alone'} | "
+            + " | ".join(cells)
+            + " |"
+        )
 
 
 def widths(seeds: Sequence[int]) -> Iterator[str]:
@@ -66,13 +83,23 @@ def widths(seeds: Sequence[int]) -> Iterator[str]:
     for width, bias in ((24, "shows"), (100, "shows"), (200, "shows"), (24, "writes")):
         for seed in seeds[:1]:
             model = Reckoner(width=width, bias=bias, seed=seed)  # type: ignore[arg-type]
-            found = look_for_width(lambda queries: [asked(model, q) for q in queries], sums(600, seed), 20_000)  # noqa: B023
+            ask = partial(replies, model)
+            found = look_for_width(ask, sums(600, seed), 20_000)
             yield f"| {width} | {bias} | {found.width} | {found.queries:,} |"
+
+
+def replies(model: Reckoner, queries: Sequence[Query]) -> list[Reply]:
+    """Replies without a server between."""
+    return [asked(model, query) for query in queries]
 
 
 def asked(model: Reckoner, query: Query) -> Reply:
     """A reply without a server between."""
-    document: dict[str, Any] = {"messages": [{"content": query.prompt}], "logprobs": True, "top_logprobs": query.tops}
+    document: dict[str, Any] = {
+        "messages": [{"content": query.prompt}],
+        "logprobs": True,
+        "top_logprobs": query.tops,
+    }
     return _reply(model.complete(document | {"logit_bias": query.bias}), "reasoning_content")
 
 
@@ -82,12 +109,19 @@ def embeddings(seeds: Sequence[int]) -> Iterator[str]:
 
     from gamekeeper.simulate import simulate
 
-    month = simulate(seed=seeds[0], scale=0.25).exchanges["prompt"].unique(maintain_order=True).to_list()
+    month = (
+        simulate(seed=seeds[0], scale=0.25)
+        .exchanges["prompt"]
+        .unique(maintain_order=True)
+        .to_list()
+    )
     texts = [text[:400] for text in month if text.strip()]
     truth = np.asarray(USE(threads=2).encode(texts), np.float64)
     features = public_features(texts)
     yield (
-        f"\n| given out ({len(texts):,} texts) | " + " | ".join(f"{n:,}" for n in TEXTS) + " | users' nearest another |"
+        f"\n| given out ({len(texts):,} texts) | "
+        + " | ".join(f"{n:,}" for n in TEXTS)
+        + " | users' nearest another |"
     )
     yield "|---|" + "---|" * (len(TEXTS) + 1)
     for name, coarsen in coarsenings(np.random.default_rng(1)).items():
@@ -97,15 +131,20 @@ def embeddings(seeds: Sequence[int]) -> Iterator[str]:
 
 
 def copies(seed: int, truth: np.ndarray, features: np.ndarray, coarsen: Any) -> list[float]:
-    """Fidelity after each number of texts, then the share of users whose nearest text is another."""
+    """Fidelity after each number of texts, then the share of users whose nearest text is
+    another.
+    """
     order = np.random.default_rng(seed).permutation(len(truth))
-    tests, pool = order[:1_000], order[1_000:]
+    tests = order[:1_000]
+    pool = order[1_000:]
     right = nearest(truth[tests])
     reached = []
     for size in TEXTS:
         known = pool[:size]
         with one_core_each():
-            _, copy = regression(features[known], coarsen(truth[known]), np.random.default_rng(seed))
+            _, copy = regression(
+                features[known], coarsen(truth[known]), np.random.default_rng(seed)
+            )
         reached.append(float((nearest(copy(features[tests])) == right).mean()))
     return [*reached, float((nearest(coarsen(truth[tests])) != right).mean())]
 

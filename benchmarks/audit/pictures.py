@@ -1,12 +1,15 @@
-"""A convolutional network on upsampled digits, copied from its labels and from its scores, beside ART's KnockoffNets.
+"""A convolutional network on upsampled digits, copied from its labels and from its scores, beside
+ART's KnockoffNets.
 
     python benchmarks/audit/pictures.py --seeds 100 101 102
 
-Target: a convolutional network on 600 digits (scikit-learn's, upsampled to 16 x 16) and their augmentations, served as
-softmax. The thief has the 697 digits that neither the target nor the test saw, and past these mixtures of two. Fidelity
-is agreement on 500 digits that nobody saw. ART is given the same target, the same inputs in the same order, and a
-network of the target's own shape, trained as its documentation has it (Adam, epochs from 60 down to 8); it runs only
-where it is installed (`pip install adversarial-robustness-toolbox packaging torch`), and the table says so if not.
+Target: a convolutional network on 600 digits (scikit-learn's, upsampled to 16 x 16) and their
+    augmentations, served as
+softmax. The thief has the 697 digits that neither the target nor the test saw, and past these
+mixtures of two. Fidelity is agreement on 500 digits that nobody saw. ART is given the same target,
+the same inputs in the same order, and a network of the target's own shape, trained as its
+documentation has it (Adam, epochs from 60 down to 8); it runs only where it is installed (`pip
+install adversarial-robustness-toolbox packaging torch`), and the table says so if not.
 """
 
 import argparse
@@ -31,7 +34,9 @@ def digits(seed: int) -> tuple[Array, Array]:
     """Pictures, shape (1797, 256), from 0 to 1, and labels, in the order of the seed."""
     raw = load_digits()
     pictures = torch.nn.functional.interpolate(
-        torch.tensor(raw.images[:, None] / 16, dtype=torch.float32), size=(SIDE, SIDE), mode="bilinear"
+        torch.tensor(raw.images[:, None] / 16, dtype=torch.float32),
+        size=(SIDE, SIDE),
+        mode="bilinear",
     )
     order = np.random.default_rng(seed).permutation(len(pictures))
     return pictures.reshape(len(pictures), -1).numpy().astype(np.float64)[order], raw.target[order]
@@ -79,7 +84,9 @@ def answers_of(target: torch.nn.Module, inputs: Array) -> Array:
         return np.asarray(target(shown).softmax(1).double().numpy())
 
 
-def ours(target: torch.nn.Module, pool: Array, tests: Array, seed: int) -> Iterator[tuple[str, int, float, float]]:
+def ours(
+    target: torch.nn.Module, pool: Array, tests: Array, seed: int
+) -> Iterator[tuple[str, int, float, float]]:
     """Rows of the table: reading, queries, fidelity, CPU seconds."""
     truth = answers_of(target, tests).argmax(1)
 
@@ -88,15 +95,28 @@ def ours(target: torch.nn.Module, pool: Array, tests: Array, seed: int) -> Itera
         return Answers(scores.argmax(1), scores)
 
     for reading in ("labels", "scores"):
-        loot = Loot(pool=pool, sizes=SIZES, uses_scores=reading == "scores", classes=10, picture=(SIDE, SIDE))
+        loot = Loot(
+            pool=pool,
+            sizes=SIZES,
+            uses_scores=reading == "scores",
+            classes=10,
+            picture=(SIDE, SIDE),
+        )
         began = process_time()
         for surrogate in ATTACK.surrogates(ask, loot, np.random.default_rng(seed)):
             cpu_s = process_time() - began
-            yield f"gamekeeper, {reading}", surrogate.queries, float((surrogate.predict(tests) == truth).mean()), cpu_s
+            yield (
+                f"gamekeeper, {reading}",
+                surrogate.queries,
+                float((surrogate.predict(tests) == truth).mean()),
+                cpu_s,
+            )
             began = process_time()
 
 
-def arts(target: torch.nn.Module, pool: Array, tests: Array, seed: int) -> Iterator[tuple[str, int, float, float]]:
+def arts(
+    target: torch.nn.Module, pool: Array, tests: Array, seed: int
+) -> Iterator[tuple[str, int, float, float]]:
     """The same, by ART."""
     from art.attacks.extraction import KnockoffNets
     from art.estimators.classification import BlackBoxClassifier, PyTorchClassifier
@@ -104,21 +124,37 @@ def arts(target: torch.nn.Module, pool: Array, tests: Array, seed: int) -> Itera
     truth = answers_of(target, tests).argmax(1)
     shape = (1, SIDE, SIDE)
     box = BlackBoxClassifier(
-        lambda x: answers_of(target, x.reshape(len(x), -1)).astype(np.float32), shape, 10, clip_values=(0, 1)
+        lambda x: answers_of(target, x.reshape(len(x), -1)).astype(np.float32),
+        shape,
+        10,
+        clip_values=(0, 1),
     )
     rng = np.random.default_rng(seed)
-    one, other = pool[rng.integers(len(pool), size=2_500)], pool[rng.integers(len(pool), size=2_500)]
+    one = pool[rng.integers(len(pool), size=2_500)]
+    other = pool[rng.integers(len(pool), size=2_500)]
     inputs = np.vstack([pool, one + rng.uniform(0, 0.5, (2_500, 1)) * (other - one)])
     for size in SIZES:
         torch.manual_seed(seed)
         np.random.seed(seed)
         made = network()
         thief = PyTorchClassifier(
-            made, torch.nn.CrossEntropyLoss(), shape, 10, torch.optim.Adam(made.parameters(), 1e-3), clip_values=(0, 1)
+            made,
+            torch.nn.CrossEntropyLoss(),
+            shape,
+            10,
+            torch.optim.Adam(made.parameters(), 1e-3),
+            clip_values=(0, 1),
         )
         epochs = int(np.clip(10_000 / size, 8, 60))
         attack = KnockoffNets(
-            box, 64, 256, epochs, size, sampling_strategy="random", use_probability=False, verbose=False
+            box,
+            64,
+            256,
+            epochs,
+            size,
+            sampling_strategy="random",
+            use_probability=False,
+            verbose=False,
         )
         began = process_time()
         x = inputs[:size].reshape(-1, *shape).astype(np.float32)
@@ -145,7 +181,8 @@ def main() -> None:
     for seed in seeds:
         pictures, labels = digits(seed)
         target = trained_target(pictures[:600], labels[:600], seed)
-        tests, pool = pictures[600:1_100], pictures[1_100:]
+        tests = pictures[600:1_100]
+        pool = pictures[1_100:]
         accuracy = (answers_of(target, tests).argmax(1) == labels[600:1_100]).mean()
         print(f"seed {seed}: accuracy of the target {accuracy:.3f}", flush=True)
         for play in played:
@@ -157,10 +194,15 @@ def main() -> None:
 def print_table(found: dict[str, dict[int, list[tuple[float, float]]]]) -> None:
     """Mean fidelity with its 95 % interval, and CPU seconds."""
     sizes = sorted({size for each in found.values() for size in each})
-    print("\n| thief | " + " | ".join(f"{size:,}" for size in sizes) + " | CPU s, fewest and most |")
+    print(
+        "\n| thief | " + " | ".join(f"{size:,}" for size in sizes) + " | CPU s, fewest and most |"
+    )
     print("|" + "---|" * (len(sizes) + 2))
     for name, each in found.items():
-        cells = [shown([fidelity for fidelity, _ in each[size]]) if size in each else "-" for size in sizes]
+        cells = [
+            shown([fidelity for fidelity, _ in each[size]]) if size in each else "-"
+            for size in sizes
+        ]
         cpu = [float(np.mean([s for _, s in each[size]])) for size in (min(each), max(each))]
         print(f"| {name} | " + " | ".join(cells) + f" | {cpu[0]:.1f} / {cpu[1]:.1f} |")
 

@@ -1,15 +1,19 @@
-"""Who was in the training data, what a class looks like, and what poison adds: each with its intervals.
+"""Who was in the training data, what a class looks like, and what poison adds: each with its
+intervals.
 
     python benchmarks/audit/privacy.py --seeds 100 101
 
-Membership: digits (scikit-learn's), a fifth of the labels wrong so that a network must learn rows by heart, and a made
-problem of 60 features and 20 classes; 18 models, every one in turn the target, with the 16 that are not of its pair as
-its shadows. ART's black-box
-attack is given half of the members by name and the same target; it runs only where ART is installed.
+Membership: digits (scikit-learn's), a fifth of the labels wrong so that a network must learn rows
+    by heart, and a made
+problem of 60 features and 20 classes; 18 models, every one in turn the target, with the 16 that are
+not of its pair as its shadows. ART's black-box attack is given half of the members by name and the
+same target; it runs only where ART is installed.
 
-Inversion: digits of a network, from 1,000 answers a class, judged by logistic regression on other digits.
+Inversion: digits of a network, from 1,000 answers a class, judged by logistic regression on other
+    digits.
 
-Poison: 60 rows of the made problem, 0, 2 and 8 mislabelled copies of each; and what screens find of them.
+Poison: 60 rows of the made problem, 0, 2 and 8 mislabelled copies of each; and what screens find of
+    them.
 """
 
 import argparse
@@ -35,7 +39,11 @@ SHADOWS = 16
 def fit(inputs: Array, labels: Array, seed: int) -> Any:
     """A network that is trained until it knows its rows."""
     return _answer(
-        MLPClassifier((128,), alpha=0, max_iter=150, tol=0, n_iter_no_change=150, random_state=seed), inputs, labels
+        MLPClassifier(
+            (128,), alpha=0, max_iter=150, tol=0, n_iter_no_change=150, random_state=seed
+        ),
+        inputs,
+        labels,
     )
 
 
@@ -53,13 +61,21 @@ def digits(seed: int) -> tuple[Array, Array]:
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(inputs))[:1_000]
     wrong = rng.random(1_000) < 0.2
-    return inputs[rows] / 16, np.where(wrong, (labels[rows] + rng.integers(1, 10, 1_000)) % 10, labels[rows])
+    return inputs[rows] / 16, np.where(
+        wrong, (labels[rows] + rng.integers(1, 10, 1_000)) % 10, labels[rows]
+    )
 
 
 def made(seed: int) -> tuple[Array, Array]:
     """60 features, 20 classes, 3,000 rows, half of which each model has."""
     return make_classification(
-        3_000, 60, n_informative=20, n_classes=20, n_clusters_per_class=2, class_sep=1.0, random_state=seed
+        3_000,
+        60,
+        n_informative=20,
+        n_classes=20,
+        n_clusters_per_class=2,
+        class_sep=1.0,
+        random_state=seed,
     )
 
 
@@ -82,12 +98,16 @@ def arts(inputs: Array, labels: Array, seed: int) -> Leak | None:
     attack.fit(inputs[ins[:half]], labels[ins[:half]], inputs[outs[:half]], labels[outs[:half]])
     judged = np.concatenate([ins[half:], outs[half:]])
     scores = attack.infer(inputs[judged], labels[judged], probabilities=True).ravel()
-    return _leak("ART black box, half of the members told", scores, np.arange(len(judged)) < len(ins) - half)
+    return _leak(
+        "ART black box, half of the members told", scores, np.arange(len(judged)) < len(ins) - half
+    )
 
 
 def membership(seeds: list[int]) -> None:
     """Prints a table."""
-    print("\n| data | seed | attack | AUC | TPR at 1 % | TPR at 0.1 % (95 %) | pairs |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| data | seed | attack | AUC | TPR at 1 % | TPR at 0.1 % (95 %) | pairs |\n|---|---|---|---|---|---|---|"
+    )
     for name, data in (("digits", digits), ("made", made)):
         for seed in seeds:
             inputs, labels = data(seed)
@@ -108,7 +128,8 @@ def inversions(seeds: list[int]) -> Iterator[tuple[int, float]]:
     inputs, labels = load_digits(return_X_y=True)
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(inputs))
-        ours, theirs = order[:900], order[900:]
+        ours = order[:900]
+        theirs = order[900:]
         answer = fit(inputs[ours] / 16, labels[ours], seed)
         judge = LogisticRegression(max_iter=2_000).fit(inputs[theirs] / 16, labels[theirs])
 
@@ -118,7 +139,10 @@ def inversions(seeds: list[int]) -> Iterator[tuple[int, float]]:
 
         start = inputs[theirs].mean(axis=0) / 16
         domain = Domain(low=np.zeros(64), high=np.ones(64), start=start, picture=(8, 8))
-        shown = [invert(ask, domain, label, 1_000, np.random.default_rng([seed, label])) for label in range(10)]
+        shown = [
+            invert(ask, domain, label, 1_000, np.random.default_rng([seed, label]))
+            for label in range(10)
+        ]
         yield seed, float((judge.predict(np.stack(shown)) == np.arange(10)).mean())
 
 
@@ -141,14 +165,19 @@ def main() -> None:
         for leak in poisoned(np.random.default_rng(seeds[0]), copies=copies, **met):
             low, high = leak.intervals[0]
             shown = f"{leak.found[0]:.3f} ({low:.3f} to {high:.3f})"
-            print(f"| {copies} | {leak.attack} | {leak.auc:.3f} | {shown} | {leak.members + leak.others} |", flush=True)
+            print(
+                f"| {copies} | {leak.attack} | {leak.auc:.3f} | {shown} | {leak.members + leak.others} |",
+                flush=True,
+            )
         screened[copies] = list(screening.results())
     screens(screened)
 
 
 def screens(screened: dict[int, list[Screened]]) -> None:
     """Prints what screens find of poison, by copies."""
-    print("\n| copies | screen | looks at | found (least to most of 4 sets) | by chance |\n|---|---|---|---|---|")
+    print(
+        "\n| copies | screen | looks at | found (least to most of 4 sets) | by chance |\n|---|---|---|---|---|"
+    )
     for copies, found in screened.items():
         for each in found:
             span = f"{each.found:.3f} ({each.lowest:.3f} to {each.highest:.3f})"

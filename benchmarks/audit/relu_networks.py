@@ -1,10 +1,12 @@
-"""Small ReLU networks copied functionally equivalently, beside ART's FunctionallyEquivalentExtraction.
+"""Small ReLU networks copied functionally equivalently, beside ART's
+FunctionallyEquivalentExtraction.
 
     python benchmarks/audit/relu_networks.py --seeds 20
 
-Random networks with one hidden layer, served as probabilities; agreement on 10,000 inputs that nobody asked. ART is
-told the hidden width and is given logits in double precision, which it needs; ours is told neither and is given
-probabilities. ART is stopped after 30 seconds of wall time a network. It runs only where it is installed.
+Random networks with one hidden layer, served as probabilities; agreement on 10,000 inputs that
+nobody asked. ART is told the hidden width and is given logits in double precision, which it needs;
+ours is told neither and is given probabilities. ART is stopped after 30 seconds of wall time a
+network. It runs only where it is installed.
 """
 
 import argparse
@@ -27,24 +29,35 @@ class Network:
     """Random weights, scaled so that units are about as often on as off."""
 
     def __init__(self, shape: tuple[int, int, int], seed: int) -> None:
-        rng, (width, hidden, classes) = np.random.default_rng(seed), shape
-        self.first, self.bias = rng.standard_normal((width, hidden)) / width**0.5, rng.standard_normal(hidden) / 3
-        self.second, self.offset = rng.standard_normal((hidden, classes)), rng.standard_normal(classes) / 10
+        rng = np.random.default_rng(seed)
+        (width, hidden, classes) = shape
+        self.first = rng.standard_normal((width, hidden)) / width**0.5
+        self.bias = rng.standard_normal(hidden) / 3
+        self.second = rng.standard_normal((hidden, classes))
+        self.offset = rng.standard_normal(classes) / 10
 
     def logits(self, inputs: Array) -> Array:
         """Shape (n, classes)."""
-        return np.asarray(np.maximum(inputs @ self.first + self.bias, 0) @ self.second + self.offset)
+        return np.asarray(
+            np.maximum(inputs @ self.first + self.bias, 0) @ self.second + self.offset
+        )
 
 
 def ours(shape: tuple[int, int, int], seed: int) -> tuple[float, int, float]:
     """Agreement, queries, CPU seconds."""
-    network, rng = Network(shape, seed), np.random.default_rng([seed, 1])
+    network = Network(shape, seed)
+    rng = np.random.default_rng([seed, 1])
 
     def ask(inputs: Array) -> Answers:
         scores = np.exp(network.logits(inputs))
         return Answers(scores.argmax(axis=1), scores / scores.sum(axis=1, keepdims=True))
 
-    loot = Loot(pool=rng.standard_normal((1_000, shape[0])), sizes=(50_000,), uses_scores=True, classes=shape[2])
+    loot = Loot(
+        pool=rng.standard_normal((1_000, shape[0])),
+        sizes=(50_000,),
+        uses_scores=True,
+        classes=shape[2],
+    )
     began = process_time()
     copies = list(ATTACKS["relu-networks"].surrogates(ask, loot, rng))
     cpu_s = process_time() - began
@@ -55,12 +68,15 @@ def ours(shape: tuple[int, int, int], seed: int) -> tuple[float, int, float]:
     return float(agreed), copies[0].queries, cpu_s
 
 
-def _art(shape: tuple[int, int, int], seed: int, found: "multiprocessing.Queue[tuple[float, int, float]]") -> None:
+def _art(
+    shape: tuple[int, int, int], seed: int, found: "multiprocessing.Queue[tuple[float, int, float]]"
+) -> None:
     from art.attacks.extraction import FunctionallyEquivalentExtraction
     from art.estimators.classification.blackbox import BlackBoxClassifierNeuralNetwork
 
     np.random.seed(seed)
-    network, queries = Network(shape, seed), 0
+    network = Network(shape, seed)
+    queries = 0
 
     def predict(inputs: Array) -> Array:
         nonlocal queries
@@ -70,7 +86,9 @@ def _art(shape: tuple[int, int, int], seed: int, found: "multiprocessing.Queue[t
     box = BlackBoxClassifierNeuralNetwork(predict, (shape[0],), shape[2])
     began = process_time()
     rng = np.random.default_rng([seed, 1])
-    copy = FunctionallyEquivalentExtraction(box, num_neurons=shape[1]).extract(rng.standard_normal((100, shape[0])))
+    copy = FunctionallyEquivalentExtraction(box, num_neurons=shape[1]).extract(
+        rng.standard_normal((100, shape[0]))
+    )
     tests = rng.standard_normal((10_000, shape[0]))
     agreed = (copy.predict(tests).argmax(axis=1) == network.logits(tests).argmax(axis=1)).mean()
     found.put((float(agreed), queries, process_time() - began))
@@ -93,9 +111,13 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--art-seeds", type=int, default=5, help="networks of the first two shapes that ART tries")
+    parser.add_argument(
+        "--art-seeds", type=int, default=5, help="networks of the first two shapes that ART tries"
+    )
     told = parser.parse_args()
-    print("| network | thief | above .999 | least agreement | queries, median and most | CPU s, median |")
+    print(
+        "| network | thief | above .999 | least agreement | queries, median and most | CPU s, median |"
+    )
     print("|---|---|---|---|---|---|")
     for shape in SHAPES:
         row(shape, "gamekeeper", [ours(shape, FIRST_SEED + seed) for seed in range(told.seeds)])

@@ -1,10 +1,13 @@
-"""The tables of docs/reference/detection.md: what hunt finds in composed traffic, and at what speed.
+"""The tables of docs/reference/detection.md: what hunt finds in composed traffic, and at what
+speed.
 
-    python benchmarks/detection/run.py --data DATA --tools TOOLS [--seeds 1 2 3] [--mix MIX] [--ablate] [--alone]
+    python benchmarks/detection/run.py --data DATA --tools TOOLS [--seeds 1 2 3] [--mix MIX]
+    [--ablate] [--alone]
 
-DATA holds prompt sets and arrival traces, TOOLS the composer and the scorer (compose_traffic.py, score_hunt.py,
-mix_dev.json); neither is part of this project. Every hunt runs in a process of its own, so that its time and peak
-memory are its own. Scenario ids are permanent: detection/mix-SEED, detection/without-FAMILY, detection/alone-NAME.
+DATA holds prompt sets and arrival traces, TOOLS the composer and the scorer (compose_traffic.py,
+score_hunt.py, mix_dev.json); neither is part of this project. Every hunt runs in a process of its
+own, so that its time and peak memory are its own. Scenario ids are permanent: detection/mix-SEED,
+detection/without-FAMILY, detection/alone-NAME.
 """
 
 import argparse
@@ -24,7 +27,18 @@ from gamekeeper.evidence import wilson_interval
 
 ABLATED = ("content", "shape")
 """Families that tie accounts; the others only raise the verdict of what these have tied."""
-WANTED = ["--recall", ".9", "--precision", ".95", "--each", ".8", "--group", ".9", "--kind-max", ".02"]
+WANTED = [
+    "--recall",
+    ".9",
+    "--precision",
+    ".95",
+    "--each",
+    ".8",
+    "--group",
+    ".9",
+    "--kind-max",
+    ".02",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +90,9 @@ class Outcome:
 
 HEAD = (
     "| scenario | account recall (95 %) | account precision (95 %) | worst campaign recall | worst campaign precision "
-    "| worst ordinary kind | ordinary flagged | exchanges/s | peak MB | all targets |\n|" + "---|" * 10
+    "| worst ordinary kind | ordinary flagged | exchanges/s | peak MB | all targets |\n|"
+    + "---|"
+    * 10
 )
 
 
@@ -85,27 +101,46 @@ def compose(args: argparse.Namespace, mix: Path, seed: int, out: Path) -> Path:
     if not (out / "labels.parquet").exists():
         data = [word for folder in args.data for word in ("--data", str(folder))]
         command = [sys.executable, str(args.tools / "compose_traffic.py"), *data, "--mix", str(mix)]
-        subprocess.run([*command, "--seed", str(seed), "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*command, "--seed", str(seed), "--out", str(out)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     return out
 
 
 def measure(args: argparse.Namespace, scenario: str, traffic: Path, *extra: str) -> Outcome:
     """Hunts traffic in a process of its own and scores what came out."""
     found = args.work / "found" / scenario.replace("/", "-")
-    command = [sys.executable, "-m", "gamekeeper", "hunt", str(traffic / "exchanges.parquet"), "--out", str(found)]
+    command = [
+        sys.executable,
+        "-m",
+        "gamekeeper",
+        "hunt",
+        str(traffic / "exchanges.parquet"),
+        "--out",
+        str(found),
+    ]
     start = time.perf_counter()
     process = subprocess.Popen([*command, "--exit-zero", "--quiet", *extra])
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status:
-        raise SystemExit(f"hunt failed with {os.waitstatus_to_exitcode(status)}: {' '.join(command)}")
+        raise SystemExit(
+            f"hunt failed with {os.waitstatus_to_exitcode(status)}: {' '.join(command)}"
+        )
     scorer = [sys.executable, str(args.tools / "score_hunt.py"), str(traffic), str(found), *WANTED]
     holds = subprocess.run(scorer, stdout=subprocess.DEVNULL).returncode == 0
     return score(scenario, traffic, found, seconds, usage, holds)
 
 
 def score(
-    scenario: str, traffic: Path, found: Path, seconds: float, usage: resource.struct_rusage, holds: bool
+    scenario: str,
+    traffic: Path,
+    found: Path,
+    seconds: float,
+    usage: resource.struct_rusage,
+    holds: bool,
 ) -> Outcome:
     """Counts hits and false alarms."""
     labels = pl.read_parquet(traffic / "labels.parquet")
@@ -113,10 +148,15 @@ def score(
     rows = labels.join(verdicts, on="account", how="left", suffix="_found").with_columns(
         flagged=pl.col("verdict") != "allow"
     )
-    bad, good = rows.filter(pl.col("campaign").is_not_null()), rows.filter(pl.col("campaign").is_null())
+    bad = rows.filter(pl.col("campaign").is_not_null())
+    good = rows.filter(pl.col("campaign").is_null())
     matches = [best_match(name, rows) for name in bad["campaign"].unique().sort()]
     large = [m for m in matches if m[0] >= 12]
-    kinds = good.group_by("kind").agg(pl.col("flagged").mean()).sort("flagged", "kind", descending=[True, False])
+    kinds = (
+        good.group_by("kind")
+        .agg(pl.col("flagged").mean())
+        .sort("flagged", "kind", descending=[True, False])
+    )
     return Outcome(
         scenario=scenario,
         hits=int(bad["flagged"].sum()),
@@ -176,13 +216,25 @@ def scenarios(args: argparse.Namespace) -> list[Outcome]:
 
 def main() -> None:
     """Prints the table and writes results.json."""
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--data", type=Path, action="append", required=True, help="folder of prompt sets and traces")
-    ap.add_argument("--tools", type=Path, required=True, help="folder of compose_traffic.py and score_hunt.py")
-    ap.add_argument("--mix", type=Path, help="what traffic to compose; TOOLS/mix_dev.json if not given")
+    ap = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    ap.add_argument(
+        "--data", type=Path, action="append", required=True, help="folder of prompt sets and traces"
+    )
+    ap.add_argument(
+        "--tools", type=Path, required=True, help="folder of compose_traffic.py and score_hunt.py"
+    )
+    ap.add_argument(
+        "--mix", type=Path, help="what traffic to compose; TOOLS/mix_dev.json if not given"
+    )
     ap.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    ap.add_argument("--ablate", action="store_true", help="also leave out each family of evidence in turn")
-    ap.add_argument("--alone", action="store_true", help="also each campaign alone in the log, and none")
+    ap.add_argument(
+        "--ablate", action="store_true", help="also leave out each family of evidence in turn"
+    )
+    ap.add_argument(
+        "--alone", action="store_true", help="also each campaign alone in the log, and none"
+    )
     ap.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "gamekeeper-bench")
     ap.add_argument("--results", type=Path, default=Path("results/detection.json"))
     args = ap.parse_args()

@@ -1,11 +1,13 @@
-"""The page docs/reference/defences.md: what each defence of scores costs users, and what the best thief still gets.
+"""The page docs/reference/defences.md: what each defence of scores costs users, and what the best
+thief still gets.
 
     python benchmarks/guard/defences.py                  measures, prints and writes the page
-    python benchmarks/guard/defences.py --choose         the data set on which defaults were chosen; writes nothing
+    python benchmarks/guard/defences.py --choose         the data set on which defaults were chosen;
+                                                         writes nothing
 
-A victim is trained, a thief asks it in-domain inputs without labels and trains a copy. The thief knows the defence
-and its parameters, not its key, and tries everything in THIEVES; the page gives the first of them and the best.
-Scenario ids are permanent: defences/DATA-DEFENCE-QUERIES.
+A victim is trained, a thief asks it in-domain inputs without labels and trains a copy. The thief
+knows the defence and its parameters, not its key, and tries everything in THIEVES; the page gives
+the first of them and the best. Scenario ids are permanent: defences/DATA-DEFENCE-QUERIES.
 """
 
 import argparse
@@ -31,11 +33,14 @@ from threadpoolctl import threadpool_limits
 from gamekeeper.defences import DEFENCES, Scores, fit_codebook, make_defence, number_bytes
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "defences.md"
-KEY, OTHER_KEY = b"the key of the victim's guard", b"a key that the thief makes up"
+KEY = b"the key of the victim's guard"
+OTHER_KEY = b"a key that the thief makes up"
 JITTERS = (1e-6, 1e-2, 0.1)
 """Standard deviation of the jitter in repeated queries, in standard deviations of a feature."""
 KNOWN = 100
-"""Pairs of true and given scores that the table thief has from elsewhere; as a rule nobody has any."""
+"""Pairs of true and given scores that the table thief has from elsewhere; as a rule nobody
+has any.
+"""
 
 Setting = tuple[str, dict[str, Any]]
 """A defence and its parameters."""
@@ -56,8 +61,15 @@ SETTINGS: dict[str, Setting] = {
 CHOICES: dict[str, Setting] = {
     "none": ("none", {}),
     "labels-only": ("labels-only", {}),
-    **{f"keyed-noise {a:g} {s}": ("keyed-noise", {"amount": a, "steps": s}) for a in (0.2, 0.4) for s in (4, 10)},
-    **{f"keyed-noise by input {a:g}": ("keyed-noise", {"amount": a, "by": "input"}) for a in (0.2, 0.4)},
+    **{
+        f"keyed-noise {a:g} {s}": ("keyed-noise", {"amount": a, "steps": s})
+        for a in (0.2, 0.4)
+        for s in (4, 10)
+    },
+    **{
+        f"keyed-noise by input {a:g}": ("keyed-noise", {"amount": a, "by": "input"})
+        for a in (0.2, 0.4)
+    },
     **{f"modelguard {b:g}": ("modelguard", {"budget": b}) for b in (0.2, 0.5, 0.8)},
     **{f"modelguard-s {b:g}": ("modelguard-s", {"budget": b}) for b in (0.2, 0.5, 0.8)},
 }
@@ -66,7 +78,9 @@ CHOICES: dict[str, Setting] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A victim, and inputs kept apart: the pool a thief asks from, and the test on which all is judged."""
+    """A victim, and inputs kept apart: the pool a thief asks from, and the test on which all is
+    judged.
+    """
 
     victim: MLPClassifier
     calibration: np.ndarray
@@ -86,27 +100,46 @@ def load(data: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if data == "breast-cancer":
         return load_breast_cancer(return_X_y=True)
     return make_classification(
-        n_samples=4000, n_features=24, n_informative=12, n_classes=8, class_sep=1.8, flip_y=0.01, random_state=seed
+        n_samples=4000,
+        n_features=24,
+        n_informative=12,
+        n_classes=8,
+        class_sep=1.8,
+        flip_y=0.01,
+        random_state=seed,
     )
 
 
 def build(data: str, seed: int) -> Scene:
-    """Trains the victim; shares are a quarter for it, 5 % to calibrate, 15 % to test, the rest is the pool."""
+    """Trains the victim; shares are a quarter for it, 5 % to calibrate, 15 % to test, the rest is
+    the pool.
+    """
     x, y = load(data, seed)
     order = np.random.default_rng(seed).permutation(len(x))
-    train, calibration, test, pool = np.split(order, np.cumsum([int(len(x) * s) for s in (0.24, 0.05, 0.15)]))
+    train, calibration, test, pool = np.split(
+        order, np.cumsum([int(len(x) * s) for s in (0.24, 0.05, 0.15)])
+    )
     scaler = StandardScaler().fit(x[train])
     x = scaler.transform(x)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a victim need not be trained to the end
-        victim = MLPClassifier((64,), alpha=0.1, max_iter=400, random_state=seed).fit(x[train], y[train])
-    return Scene(victim=victim, calibration=x[calibration], pool=x[pool], test=x[test], truth=y[test])
+        # a victim need not be trained to the end
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        victim = MLPClassifier((64,), alpha=0.1, max_iter=400, random_state=seed).fit(
+            x[train], y[train]
+        )
+    return Scene(
+        victim=victim, calibration=x[calibration], pool=x[pool], test=x[test], truth=y[test]
+    )
 
 
 class Net:
-    """A network with one hidden layer, trained on soft labels: the thief's copy, or a way back to true scores."""
+    """A network with one hidden layer, trained on soft labels: the thief's copy, or a way back to
+    true scores.
+    """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, hidden: int = 64) -> None:
+    def __init__(
+        self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, hidden: int = 64
+    ) -> None:
         sizes = (x.shape[1], hidden, y.shape[1])
         self.w = [rng.normal(0, np.sqrt(2 / a), (a, b)) for a, b in pairwise(sizes)]
         self.w += [np.zeros((1, b)) for b in sizes[1:]]
@@ -125,11 +158,18 @@ class Net:
         hidden = np.maximum(x @ self.w[0] + self.w[2], 0)
         error = (softmax(hidden @ self.w[1] + self.w[3]) - y) / len(x)
         back = (error @ self.w[1].T) * (hidden > 0)
-        slopes = [x.T @ back, hidden.T @ error, back.sum(0, keepdims=True), error.sum(0, keepdims=True)]
+        slopes = [
+            x.T @ back,
+            hidden.T @ error,
+            back.sum(0, keepdims=True),
+            error.sum(0, keepdims=True),
+        ]
         for w, (mean, square), slope in zip(self.w, self._adam, slopes, strict=True):
             mean += 0.1 * (slope - mean)
             square += 0.01 * (slope**2 - square)
-            w -= rate * (mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8) + 1e-3 * w)
+            w -= rate * (
+                mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8) + 1e-3 * w
+            )
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Returns probabilities, shape (n, classes)."""
@@ -163,7 +203,9 @@ class Theft:
         self.answers = self.ask(self.x)
 
     def rng(self) -> np.random.Generator:
-        """Returns fresh randomness, the same for every thief: they differ in what they train on alone."""
+        """Returns fresh randomness, the same for every thief: they differ in what they train on
+        alone.
+        """
         return np.random.default_rng(self.seed)
 
     def copy(self, targets: np.ndarray) -> Net:
@@ -185,7 +227,9 @@ def labels(theft: Theft) -> np.ndarray:
 
 
 def averaged(jitter: float) -> Callable[[Theft], np.ndarray]:
-    """Asks five times, four of them with jitter, and trains on the mean; the four are not counted as queries."""
+    """Asks five times, four of them with jitter, and trains on the mean; the four are not counted
+    as queries.
+    """
 
     def targets(theft: Theft) -> np.ndarray:
         rng = theft.rng()
@@ -216,7 +260,9 @@ def nearest(answers: np.ndarray, given: np.ndarray, true: np.ndarray) -> np.ndar
 
 
 def rehearsed(theft: Theft) -> np.ndarray:
-    """Defends a copy made from labels with a key of the own, learns the way back there, and goes it."""
+    """Defends a copy made from labels with a key of the own, learns the way back there, and goes
+    it.
+    """
     own = theft.copy(labels(theft))(theft.x)
     return Net(theft.rehearse(own, theft.x), own, theft.rng())(theft.answers)
 
@@ -233,26 +279,33 @@ THIEVES: dict[str, Callable[[Theft], np.ndarray]] = {
 
 def calibration_error(scores: np.ndarray, truth: np.ndarray) -> float:
     """Expected calibration error, 15 bins of equal width."""
-    sure, right = scores.max(1), scores.argmax(1) == truth
+    sure = scores.max(1)
+    right = scores.argmax(1) == truth
     bins = np.minimum((sure * 15).astype(int), 14)
     gaps = [abs(float((sure[bins == b] - right[bins == b]).sum())) for b in range(15)]
     return sum(gaps) / len(truth)
 
 
-def defend(setting: Setting, scene: Scene, key: bytes) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def defend(
+    setting: Setting, scene: Scene, key: bytes
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Returns a setting as a function of scores and inputs."""
     name, parameters = setting
     if name == "none":
         return lambda scores, x: scores
     if name == "modelguard-s":
         budget = parameters.get("budget", DEFENCES[name].card.parameters[1].default)
-        parameters = parameters | {"codebook": fit_codebook(scene.scores(scene.calibration), budget)}
+        parameters = parameters | {
+            "codebook": fit_codebook(scene.scores(scene.calibration), budget)
+        }
     made: Scores = make_defence(name, key, **parameters)
     return lambda scores, x: made(scores, [number_bytes(row) for row in x])
 
 
 def cost(setting: Setting, scene: Scene) -> tuple[float, float, float, float]:
-    """Share of first places changed, mean L1 change, calibration error before and after; on the test."""
+    """Share of first places changed, mean L1 change, calibration error before and after; on the
+    test.
+    """
     true = scene.scores(scene.test)
     given = defend(setting, scene, KEY)(true, scene.test)
     changed = float((true.argmax(1) != given.argmax(1)).mean())
@@ -262,11 +315,17 @@ def cost(setting: Setting, scene: Scene) -> tuple[float, float, float, float]:
 
 def steal(setting: Setting, scene: Scene, queries: int, seed: int) -> list[float]:
     """Fidelity of every thief: agreement with the victim's own labels on the test."""
-    shown, own = defend(setting, scene, KEY), defend(setting, scene, OTHER_KEY)
+    shown = defend(setting, scene, KEY)
+    own = defend(setting, scene, OTHER_KEY)
     x = scene.pool[:queries]
-    theft = Theft(scene=scene, x=x, ask=lambda q: shown(scene.scores(q), q), rehearse=own, seed=seed)
+    theft = Theft(
+        scene=scene, x=x, ask=lambda q: shown(scene.scores(q), q), rehearse=own, seed=seed
+    )
     wanted = scene.scores(scene.test).argmax(1)
-    return [float((theft.copy(make(theft))(scene.test).argmax(1) == wanted).mean()) for make in THIEVES.values()]
+    return [
+        float((theft.copy(make(theft))(scene.test).argmax(1) == wanted).mean())
+        for make in THIEVES.values()
+    ]
 
 
 def interval(values: np.ndarray) -> str:
@@ -275,15 +334,23 @@ def interval(values: np.ndarray) -> str:
     return f"{values.mean():.3f} ± {half:.3f}"
 
 
-def measure(data: str, seeds: list[int], budgets: list[int], settings: dict[str, Setting]) -> list[str]:
-    """Returns two tables, one row a setting and number of queries: cost and best thief, and every thief."""
+def measure(
+    data: str, seeds: list[int], budgets: list[int], settings: dict[str, Setting]
+) -> list[str]:
+    """Returns two tables, one row a setting and number of queries: cost and best thief, and every
+    thief.
+    """
     scenes = [build(data, seed) for seed in seeds]
-    summary, each, undefended = [HEADS[0]], [HEADS[1]], dict[int, np.ndarray]()
+    summary = [HEADS[0]]
+    each = [HEADS[1]]
+    undefended = dict[int, np.ndarray]()
     for title, setting in settings.items():
         costs = np.array([cost(setting, scene) for scene in scenes]).mean(0)
         for queries in budgets:
             scenario = f"defences/{data}-{title.replace(' ', '-')}-{queries}"
-            found = np.array([steal(setting, s, queries, seed) for s, seed in zip(scenes, seeds, strict=True)])
+            found = np.array(
+                [steal(setting, s, queries, seed) for s, seed in zip(scenes, seeds, strict=True)]
+            )
             best = int(found.mean(0).argmax())
             base = undefended.setdefault(queries, found[:, best])
             less = "" if setting[0] == "none" else interval(found[:, best] - base)
@@ -303,18 +370,25 @@ HEADS = (
 
 
 def speed() -> list[str]:
-    """Returns a table of the time an answer takes: ten classes, alone, and in a batch of a thousand."""
+    """Returns a table of the time an answer takes: ten classes, alone, and in a batch of a
+    thousand.
+    """
     rng = np.random.default_rng(0)
     many = rng.dirichlet(np.full(10, 0.2), 1000)
     book = fit_codebook(rng.dirichlet(np.full(10, 0.2), 500), 0.5)
-    sure, unsure = np.full((1, 10), 0.01), np.linspace(0.09, 0.11, 10)[None]
+    sure = np.full((1, 10), 0.01)
+    unsure = np.linspace(0.09, 0.11, 10)[None]
     sure[0, 3] = 0.91
     names = [number_bytes(rng.normal(size=64)) for _ in many]
-    lines = ["| defence | one answer, model sure, us | model unsure, us | in a batch, us |", "|---|---|---|---|"]
+    lines = [
+        "| defence | one answer, model sure, us | model unsure, us | in a batch, us |",
+        "|---|---|---|---|",
+    ]
     for name in DEFENCES:
         made = make_defence(name, KEY, **({"codebook": book} if name == "modelguard-s" else {}))
         took = [
-            _took_us(lambda m=made, s=s: m(s, names[: len(s)]), 2000 // len(s)) / len(s) for s in (sure, unsure, many)
+            _took_us(lambda m=made, s=s: m(s, names[: len(s)]), 2000 // len(s)) / len(s)
+            for s in (sure, unsure, many)
         ]
         lines.append(f"| {name} | {took[0]:.0f} | {took[1]:.0f} | {took[2]:.1f} |")
         print(lines[-1], flush=True)
@@ -375,7 +449,10 @@ SAYS = """Read the last column first.
 def commit() -> str:
     """Returns the commit at hand, with a plus if files differ from it."""
     words = ["git", "-C", str(PAGE.parent), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    return (
+        subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+        or "unknown"
+    )
 
 
 def write_page(seeds: list[int]) -> None:
@@ -385,17 +462,33 @@ def write_page(seeds: list[int]) -> None:
     cancer = measure("breast-cancer", seeds, [250], SETTINGS)
     speeds = speed()
     head = HEAD.format(
-        commit=commit(), cores=os.cpu_count(), seconds=time.perf_counter() - start, seeds=len(seeds),
-        jitters=", ".join(f"{j:g}" for j in JITTERS), known=KNOWN, thieves=len(THIEVES), says=SAYS,
-    )  # fmt: skip
-    parts = [head, "## Digits, ten classes\n", *digits, "\n## Breast cancer, two classes\n", *cancer]
+        commit=commit(),
+        cores=os.cpu_count(),
+        seconds=time.perf_counter() - start,
+        seeds=len(seeds),
+        jitters=", ".join(f"{j:g}" for j in JITTERS),
+        known=KNOWN,
+        thieves=len(THIEVES),
+        says=SAYS,
+    )
+    parts = [
+        head,
+        "## Digits, ten classes\n",
+        *digits,
+        "\n## Breast cancer, two classes\n",
+        *cancer,
+    ]
     PAGE.write_text("\n".join([*parts, "\n## Time\n", *speeds]) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     """Measures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choose", action="store_true", help="the data set on which defaults are chosen")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--choose", action="store_true", help="the data set on which defaults are chosen"
+    )
     choose = parser.parse_args().choose
     with threadpool_limits(1):
         if choose:

@@ -1,11 +1,13 @@
-"""The thief's table in docs/reference/guard-fidelity.md: what a copy reaches with the guard off, dry and enforcing.
+"""The thief's table in docs/reference/guard-fidelity.md: what a copy reaches with the guard off,
+dry and enforcing.
 
     python benchmarks/guard/fidelity.py [--seeds 31 32 33 34]
 
-A month of a credit-scoring API: ordinary callers score portfolios of their own, and a thief sweeps the input space
-through many accounts that each ask little. The month goes before the guard's own code (`gamekeeper.guard.replay`);
-what it lets through, with what it withholds withheld by the route's own code, is what the thief trains a copy on.
-Fidelity is agreement with the victim on rows of ordinary portfolios that nobody asked about.
+A month of a credit-scoring API: ordinary callers score portfolios of their own, and a thief sweeps
+the input space through many accounts that each ask little. The month goes before the guard's own
+code (`gamekeeper.guard.replay`); what it lets through, with what it withholds withheld by the
+route's own code, is what the thief trains a copy on. Fidelity is agreement with the victim on rows
+of ordinary portfolios that nobody asked about.
 """
 
 import argparse
@@ -33,8 +35,11 @@ from gamekeeper.simulate import simulate_classifier
 sys.path.append(str(Path(__file__).parents[1]))
 from scoring_api import CALLERS, GRADES, grader, interval, only, portfolios, scaled
 
-COLLUDERS, PER_ACCOUNT, PER_COLLUDER = 40, 150, 300
-TRAIN, TEST = 4_000, 4_000
+COLLUDERS = 40
+PER_ACCOUNT = 150
+PER_COLLUDER = 300
+TRAIN = 4_000
+TEST = 4_000
 CAMPAIGN = "sweep"
 SETTINGS = ("off", "dry run", "enforce", "enforce, 2 a day")
 
@@ -52,7 +57,9 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Thief:
-    """What came of it: agreement of the copy, with all it got and with what it had when half its accounts were held."""
+    """What came of it: agreement of the copy, with all it got and with what it had when half its
+    accounts were held.
+    """
 
     fidelity: float
     had: float
@@ -61,22 +68,34 @@ class Thief:
 
 
 def build(seed: int) -> World:
-    """Composes the month; the victim learns from portfolios of another month, the test is of a third."""
+    """Composes the month; the victim learns from portfolios of another month, the test is of a
+    third.
+    """
     callers = simulate_classifier(seed=seed, callers=CALLERS, colluders=2, per_account=PER_ACCOUNT)
-    sweep = simulate_classifier(seed=seed + 10_000, callers=2, colluders=COLLUDERS, per_account=PER_COLLUDER)
-    parts = [only(callers, pl.col("campaign").is_null()), only(sweep, pl.col("campaign") == CAMPAIGN, "t-")]
+    sweep = simulate_classifier(
+        seed=seed + 10_000, callers=2, colluders=COLLUDERS, per_account=PER_COLLUDER
+    )
+    parts = [
+        only(callers, pl.col("campaign").is_null()),
+        only(sweep, pl.col("campaign") == CAMPAIGN, "t-"),
+    ]
     rng = np.random.default_rng(seed)
-    rows, test = portfolios(seed + 20_000, TRAIN, rng), portfolios(seed + 30_000, TEST, rng)
+    rows = portfolios(seed + 20_000, TRAIN, rng)
+    test = portfolios(seed + 30_000, TEST, rng)
     grade = grader(rng, rows)
     victim = Net(rows, np.eye(GRADES)[grade(rows)], rng)
     accuracy = float((victim(test).argmax(1) == grade(test)).mean())
     log, labels = (pl.concat(frames) for frames in zip(*parts, strict=True))
-    return World(log=log.sort("time", "account"), labels=labels, victim=victim, test=test, accuracy=accuracy)
+    return World(
+        log=log.sort("time", "account"), labels=labels, victim=victim, test=test, accuracy=accuracy
+    )
 
 
 def steal(world: World, setting: str, seed: int) -> Thief:
     """Sends the month through the guard, and trains a copy on what the thief got."""
-    asked = world.log.join(world.labels, on="account", maintain_order="left").filter(pl.col("campaign") == CAMPAIGN)
+    asked = world.log.join(world.labels, on="account", maintain_order="left").filter(
+        pl.col("campaign") == CAMPAIGN
+    )
     x = scaled(asked["features"])
     scores = world.victim(x)
     if setting == "off":
@@ -109,19 +128,26 @@ def _policy(setting: str) -> GuardPolicy:
     return policy.model_copy(update={"ladder": policy.ladder.model_copy(update={"slow": slow})})
 
 
-def _given(features: pl.Series, scores: np.ndarray, is_limited: np.ndarray, policy: GuardPolicy) -> np.ndarray:
+def _given(
+    features: pl.Series, scores: np.ndarray, is_limited: np.ndarray, policy: GuardPolicy
+) -> np.ndarray:
     """Scores as they left: those of limited answers stripped by the route itself."""
     limit = policy.ladder.limit
-    route, withheld = ClassifierRoute("/v1/score"), Withheld(scores=make_defence(limit.scores, bytes(32)))
+    route = ClassifierRoute("/v1/score")
+    withheld = Withheld(scores=make_defence(limit.scores, bytes(32)))
     given = scores.copy()
     for row in np.flatnonzero(is_limited):
         given[row] = _stripped(route, withheld, features[int(row)], scores[row])
     return given
 
 
-def _stripped(route: ClassifierRoute, withheld: Withheld, row: pl.Series, scores: np.ndarray) -> np.ndarray:
+def _stripped(
+    route: ClassifierRoute, withheld: Withheld, row: pl.Series, scores: np.ndarray
+) -> np.ndarray:
     query = Query(features=(tuple(row),))
-    return np.array(route.strip({"predictions": [scores.tolist()]}, withheld, query)["predictions"][0])
+    return np.array(
+        route.strip({"predictions": [scores.tolist()]}, withheld, query)["predictions"][0]
+    )
 
 
 def _fidelity(world: World, x: np.ndarray, scores: np.ndarray, seed: int) -> float:
@@ -156,7 +182,10 @@ def _rest(thieves: list[Thief]) -> str:
     if not met:
         return " | ".join(["–"] * 9)
     hours = ", ".join("never" if m.hours is None else f"{m.hours:,.0f}" for m in met)
-    counts = [f"{mean(getattr(m, name) for m in met):,.0f}" for name in ("exchanges", "before", "after", "refused")]
+    counts = [
+        f"{mean(getattr(m, name) for m in met):,.0f}"
+        for name in ("exchanges", "before", "after", "refused")
+    ]
     held = f"{sum(m.slowed for m in met)} of {sum(m.accounts for m in met)}"
     harmed = [
         f"{sum(getattr(t, name) for t in truth)} of {sum(t.accounts for t in truth):,}"
@@ -167,12 +196,17 @@ def _rest(thieves: list[Thief]) -> str:
 
 def main() -> None:
     """Prints the table."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--seeds", type=int, nargs="+", default=[31, 32, 33, 34])
-    chosen, began = options.parse_args(), time.monotonic()
+    chosen = options.parse_args()
+    began = time.monotonic()
     with ProcessPoolExecutor(2) as pool:
         found = list(pool.map(run, chosen.seeds))
-    print(f"victim right on {interval([accuracy for accuracy, _ in found])} of rows; seeds {chosen.seeds}")
+    print(
+        f"victim right on {interval([accuracy for accuracy, _ in found])} of rows; seeds {chosen.seeds}"
+    )
     print("\n".join(table([thieves for _, thieves in found])))
     print(f"{time.monotonic() - began:,.0f} s")
 

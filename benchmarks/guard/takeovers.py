@@ -1,12 +1,16 @@
-"""The page docs/reference/stolen-keys.md: who steals a key and is asked to sign in, and who else is asked.
+"""The page docs/reference/stolen-keys.md: who steals a key and is asked to sign in, and who else is
+asked.
 
-    python benchmarks/guard/takeovers.py                  measures, prints and writes the page (about five minutes)
-    python benchmarks/guard/takeovers.py --choose         other seeds, on which defaults were chosen; writes nothing
+    python benchmarks/guard/takeovers.py                  measures, prints and writes the page
+                                                          (about five minutes)
+    python benchmarks/guard/takeovers.py --choose         other seeds, on which defaults were
+                                                          chosen; writes nothing
 
-Histories of keys are simulated by kind of user, half a year each, a year of the seasonal one. Every exchange goes
-through the guard's own judge. A thief comes between the 45th and the 75th day and has 14 days; the owner goes on. An
-honest user who is asked signs in again an hour later, and that counts as one false step-up.
-Scenario ids are permanent: takeovers/honest-KIND, takeovers/thief-THIEF.
+Histories of keys are simulated by kind of user, half a year each, a year of the seasonal one. Every
+exchange goes through the guard's own judge. A thief comes between the 45th and the 75th day and has
+14 days; the owner goes on. An honest user who is asked signs in again an hour later, and that
+counts as one false step-up. Scenario ids are permanent: takeovers/honest-KIND,
+takeovers/thief-THIEF.
 """
 
 import argparse
@@ -39,14 +43,35 @@ from gamekeeper.guard.stolen.history import SETTLED_DAYS
 from gamekeeper.simulate import simulate
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "stolen-keys.md"
-DAY, HOUR = 86_400.0, 3_600.0
+DAY = 86_400.0
+HOUR = 3_600.0
 START = 20_454 * DAY
 """A Thursday, midnight UTC."""
-THEFT_DAYS, THIEF_FROM, THIEF_TO = 14, 45, 75
+THEFT_DAYS = 14
+THIEF_FROM = 45
+THIEF_TO = 75
 COUNTRIES = (
-    "US", "DE", "GB", "FR", "IN", "BR", "JP", "CN", "NG", "TR",
-    "ID", "MX", "PL", "ES", "IT", "NL", "SE", "ZA", "AU", "VN",
-)  # fmt: skip
+    "US",
+    "DE",
+    "GB",
+    "FR",
+    "IN",
+    "BR",
+    "JP",
+    "CN",
+    "NG",
+    "TR",
+    "ID",
+    "MX",
+    "PL",
+    "ES",
+    "IT",
+    "NL",
+    "SE",
+    "ZA",
+    "AU",
+    "VN",
+)
 
 Burst = tuple[float, Caller, int, float]
 """Time in seconds from the start, caller, exchanges, mean seconds between them."""
@@ -62,9 +87,19 @@ class Net:
 
     def caller(self, rng: np.random.Generator, client: str, block: int | None = None) -> Caller:
         """Returns a caller in it."""
-        at = self.blocks[block % len(self.blocks)] if block is not None else int(rng.choice(self.blocks))
-        host = int(rng.integers(1 << 16)) if block is None else (block * 40_503 + self.asn * 7) % (1 << 16)
-        return Caller(f"{at >> 8}.{at & 255}.{host >> 8}.{host & 255}", client, self.country, self.asn)
+        at = (
+            self.blocks[block % len(self.blocks)]
+            if block is not None
+            else int(rng.choice(self.blocks))
+        )
+        host = (
+            int(rng.integers(1 << 16))
+            if block is None
+            else (block * 40_503 + self.asn * 7) % (1 << 16)
+        )
+        return Caller(
+            f"{at >> 8}.{at & 255}.{host >> 8}.{host & 255}", client, self.country, self.asn
+        )
 
 
 class World:
@@ -72,9 +107,12 @@ class World:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.homes = {
-            c: [self._net(rng, c, 64_000 + 10 * i + n, 30) for n in range(8)] for i, c in enumerate(COUNTRIES)
+            c: [self._net(rng, c, 64_000 + 10 * i + n, 30) for n in range(8)]
+            for i, c in enumerate(COUNTRIES)
         }
-        self.clouds = [[self._net(rng, c, 65_000 + n, 120) for c in ("US", "DE", "JP")] for n in range(5)]
+        self.clouds = [
+            [self._net(rng, c, 65_000 + n, 120) for c in ("US", "DE", "JP")] for n in range(5)
+        ]
         self.vpns = [[self._net(rng, c, 65_100 + n, 4) for c in COUNTRIES] for n in range(10)]
 
     def home(self, rng: np.random.Generator, country: str) -> Net:
@@ -101,7 +139,8 @@ class Person:
         self.country = str(rng.choice(COUNTRIES))
         self.zone = float(rng.integers(-8, 10))
         self.home, self.office, self.mobile = (self.world.home(rng, self.country) for _ in range(3))
-        self.phase, self.machine = int(rng.integers(self.updates)), int(rng.integers(40))
+        self.phase = int(rng.integers(self.updates))
+        self.machine = int(rng.integers(40))
         self.block = int(rng.integers(1000))
 
     def client(self, day: float) -> str:
@@ -127,7 +166,9 @@ def is_weekday(day: int) -> bool:
     return (day + 3) % 7 < 5
 
 
-def some_days(rng: np.random.Generator, days: int, chance: float, shortest: int, longest: int) -> range:
+def some_days(
+    rng: np.random.Generator, days: int, chance: float, shortest: int, longest: int
+) -> range:
     """Returns a stretch of days that happens with a chance, else none."""
     if rng.random() >= chance:
         return range(0)
@@ -136,18 +177,28 @@ def some_days(rng: np.random.Generator, days: int, chance: float, shortest: int,
 
 
 def office_worker(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
-    """Works at an office, a fifth of the days at home; holidays, perhaps a trip, a new laptop, deadlines, bulk jobs."""
+    """Works at an office, a fifth of the days at home; holidays, perhaps a trip, a new laptop,
+    deadlines, bulk jobs.
+    """
     p = Person(world, rng, "sdk", 30)
-    off, trip = some_days(rng, days, 0.8, 7, 24), some_days(rng, days, 0.3, 3, 6)
+    off = some_days(rng, days, 0.8, 7, 24)
+    trip = some_days(rng, days, 0.3, 3, 6)
     hotel = world.home(rng, str(rng.choice(COUNTRIES)))
     laptop = int(rng.integers(days)) if rng.random() < 0.15 else -1
-    late, bulk = set(rng.integers(days, size=3).tolist()), set(rng.integers(days, size=rng.poisson(0.4)).tolist())
+    late = set(rng.integers(days, size=3).tolist())
+    bulk = set(rng.integers(days, size=rng.poisson(0.4)).tolist())
     for day in range(days):
         if day == laptop:
             p.machine += 1
         if day in off or (not is_weekday(day) and rng.random() < 0.9):
             continue
-        where = hotel if day in trip else p.home if rng.random() < 0.2 or not is_weekday(day) else p.office
+        where = (
+            hotel
+            if day in trip
+            else p.home
+            if rng.random() < 0.2 or not is_weekday(day)
+            else p.office
+        )
         for _ in range(rng.poisson(5)):
             net, fixed = (p.mobile, False) if rng.random() < 0.02 else (where, True)
             yield p.clock(day, 8.5, 18), p.at(net, day, fixed=fixed), p.size(8), 60.0
@@ -160,7 +211,8 @@ def office_worker(world: World, rng: np.random.Generator, days: int) -> Iterator
 def mobile_user(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
     """Uses an app at home, on the way and in cafés; perhaps a trip with roaming, a new phone."""
     p = Person(world, rng, "app", 14)
-    trip, abroad = some_days(rng, days, 0.5, 4, 15), str(rng.choice(COUNTRIES))
+    trip = some_days(rng, days, 0.5, 4, 15)
+    abroad = str(rng.choice(COUNTRIES))
     phone = int(rng.integers(days)) if rng.random() < 0.25 else -1
     for day in range(days):
         if day == phone:
@@ -170,17 +222,26 @@ def mobile_user(world: World, rng: np.random.Generator, days: int) -> Iterator[B
             if day in trip:
                 net = world.home(rng, abroad) if rng.random() < 0.6 else p.mobile
             else:
-                net = {"home": p.home, "way": p.mobile, "work": p.office}.get(str(where)) or world.home(rng, p.country)
+                net = {"home": p.home, "way": p.mobile, "work": p.office}.get(
+                    str(where)
+                ) or world.home(rng, p.country)
             fixed = day not in trip and where in ("home", "work")
             yield p.clock(day, 7, 23.5), p.at(net, day, fixed=fixed), p.size(4), 40.0
 
 
 def traveller(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
-    """Away every third week, in whichever country and zone; a VPN with five exits half of the time."""
-    p, vpn = Person(world, rng, "sdk", 30), world.vpns[int(rng.integers(10))]
+    """Away every third week, in whichever country and zone; a VPN with five exits half of
+    the time.
+    """
+    p = Person(world, rng, "sdk", 30)
+    vpn = world.vpns[int(rng.integers(10))]
     exits = [vpn[int(i)] for i in rng.choice(len(vpn), 5, replace=False)]
-    home, home_zone, day, net = p.home, p.zone, 0, p.home
-    until, is_away = int(rng.integers(20)), False
+    home = p.home
+    home_zone = p.zone
+    day = 0
+    net = p.home
+    until = int(rng.integers(20))
+    is_away = False
     for day in range(days):
         if day >= until:
             is_away = not is_away
@@ -195,41 +256,73 @@ def traveller(world: World, rng: np.random.Generator, days: int) -> Iterator[Bur
 def ci_job(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
     """Runs on pushes and every night on a cloud's machines; perhaps moves to another cloud."""
     p = Person(world, rng, "ci", 45)
-    cloud, moves = int(rng.integers(5)), int(rng.integers(days)) if rng.random() < 0.1 else -1
+    cloud = int(rng.integers(5))
+    moves = int(rng.integers(days)) if rng.random() < 0.1 else -1
     for day in range(days):
         if day == moves:
-            cloud, p.machine = (cloud + 1) % 5, p.machine + 1
+            cloud = (cloud + 1) % 5
+            p.machine = p.machine + 1
         for _ in range(rng.poisson(9 if is_weekday(day) else 1)):
             region = int(rng.random() < 0.1)
-            yield p.clock(day, 8, 22), p.at(world.clouds[cloud][region], day, fixed=False), p.size(12), 2.0
-        yield p.clock(day, 3, 3.1), p.at(world.clouds[cloud][0], day, fixed=False), 40 + p.size(8), 2.0
+            yield (
+                p.clock(day, 8, 22),
+                p.at(world.clouds[cloud][region], day, fixed=False),
+                p.size(12),
+                2.0,
+            )
+        yield (
+            p.clock(day, 3, 3.1),
+            p.at(world.clouds[cloud][0], day, fixed=False),
+            40 + p.size(8),
+            2.0,
+        )
         if rng.random() < 0.01:
-            yield p.clock(day, 9, 20), p.at(world.clouds[cloud][0], day, fixed=False), int(rng.integers(200, 900)), 1.0
+            yield (
+                p.clock(day, 9, 20),
+                p.at(world.clouds[cloud][0], day, fixed=False),
+                int(rng.integers(200, 900)),
+                1.0,
+            )
 
 
 def service(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
-    """A product's back end on one cloud, day and night; a version a week, growth, perhaps a launch or a move."""
+    """A product's back end on one cloud, day and night; a version a week, growth, perhaps a launch
+    or a move.
+    """
     p = Person(world, rng, "service", 7)
-    cloud, moves = int(rng.integers(5)), int(rng.integers(days)) if rng.random() < 0.05 else -1
-    launch, growth = int(rng.integers(days)) if rng.random() < 0.3 else -1, rng.uniform(0, 0.01)
+    cloud = int(rng.integers(5))
+    moves = int(rng.integers(days)) if rng.random() < 0.05 else -1
+    launch = int(rng.integers(days)) if rng.random() < 0.3 else -1
+    growth = rng.uniform(0, 0.01)
     for day in range(days):
         if day == moves:
-            cloud, p.machine = (cloud + 1) % 5, p.machine + 1
+            cloud = (cloud + 1) % 5
+            p.machine = p.machine + 1
         for hour in range(24):
             busy = 2 * (1 + growth) ** day * (1 + 0.8 * np.sin((hour + p.zone - 9) * np.pi / 12))
             n = int(rng.poisson(busy * (8 if day == launch else 1)))
             if n:
-                yield day * DAY + hour * HOUR, p.at(world.clouds[cloud][0], day, fixed=False), n, 3500 / (n + 1)
+                yield (
+                    day * DAY + hour * HOUR,
+                    p.at(world.clouds[cloud][0], day, fixed=False),
+                    n,
+                    3500 / (n + 1),
+                )
 
 
 def team(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
-    """One key for eight to fourteen people in up to three countries; somebody joins every 45 days or so."""
+    """One key for eight to fourteen people in up to three countries; somebody joins every 45 days
+    or so.
+    """
     countries = rng.choice(COUNTRIES, int(rng.integers(1, 4)), replace=False)
     people = []
-    for joins in [0] * int(rng.integers(8, 15)) + np.cumsum(rng.exponential(45, 8)).astype(int).tolist():
+    for joins in [0] * int(rng.integers(8, 15)) + np.cumsum(rng.exponential(45, 8)).astype(
+        int
+    ).tolist():
         p = Person(world, rng, "sdk", 30)
         p.country = str(rng.choice(countries))
-        p.home, p.office = world.home(rng, p.country), world.homes[p.country][0]
+        p.home = world.home(rng, p.country)
+        p.office = world.homes[p.country][0]
         people.append((joins, p))
     for day in range(days):
         for joins, p in people:
@@ -241,13 +334,22 @@ def team(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
 
 
 def seasonal(world: World, rng: np.random.Generator, days: int) -> Iterator[Burst]:
-    """Runs for five to ten days once a quarter; by then programs were updated, machines and clouds may have changed."""
-    p, cloud, region = Person(world, rng, "job", 60), int(rng.integers(5)), int(rng.integers(3))
+    """Runs for five to ten days once a quarter; by then programs were updated, machines and clouds
+    may have changed.
+    """
+    p = Person(world, rng, "job", 60)
+    cloud = int(rng.integers(5))
+    region = int(rng.integers(3))
     begin = int(rng.integers(20))
     while begin < days:
         for day in range(begin, min(days, begin + int(rng.integers(8, 20)))):
             for _ in range(2):
-                yield p.clock(day, 2, 6), p.at(world.clouds[cloud][region], day, fixed=False), 20 + p.size(60), 3.0
+                yield (
+                    p.clock(day, 2, 6),
+                    p.at(world.clouds[cloud][region], day, fixed=False),
+                    20 + p.size(60),
+                    3.0,
+                )
         begin += int(rng.integers(80, 101))
         if rng.random() < 0.15:
             cloud = (cloud + 1) % 5
@@ -259,11 +361,14 @@ def hobbyist(world: World, rng: np.random.Generator, days: int) -> Iterator[Burs
     """Now and then, at any hour, mostly at home; pauses of weeks, holidays abroad."""
     p = Person(world, rng, "chat", 25)
     pauses = [some_days(rng, days, 1.0, 7, 50) for _ in range(2)]
-    trip, hotel = some_days(rng, days, 0.4, 5, 15), world.home(rng, str(rng.choice(COUNTRIES)))
+    trip = some_days(rng, days, 0.4, 5, 15)
+    hotel = world.home(rng, str(rng.choice(COUNTRIES)))
     for day in range(days):
         if any(day in pause for pause in pauses) or rng.random() > 0.35:
             continue
-        net = hotel if day in trip else p.home if rng.random() < 0.85 else world.home(rng, p.country)
+        net = (
+            hotel if day in trip else p.home if rng.random() < 0.85 else world.home(rng, p.country)
+        )
         for _ in range(1 + rng.poisson(1)):
             yield p.clock(day, 9, 26), p.at(net, day, fixed=net is p.home), p.size(10), 50.0
 
@@ -294,7 +399,9 @@ class Scene:
     def seen(self) -> Caller:
         """The owner's latest caller, or the first where the key was not used yet."""
         before = [(at, n) for n, (at, *_) in enumerate(self.owner) if at < self.begins]
-        return self.owner[max(before)[1] if before else 0][1] if self.owner else Caller(country="US")
+        return (
+            self.owner[max(before)[1] if before else 0][1] if self.owner else Caller(country="US")
+        )
 
     def elsewhere(self) -> str:
         """Returns another country than the owner's latest."""
@@ -308,10 +415,17 @@ class Scene:
 
 def _haste(scene: Scene, caller: Caller) -> Iterator[Burst]:
     """Two to ten thousand exchanges in one to four sittings, at 300 to 1,500 an hour."""
-    rng, total = scene.rng, int(np.exp(scene.rng.uniform(np.log(2_000), np.log(10_000))))
-    pace, sittings = rng.uniform(300, 1_500), int(rng.integers(1, 5))
+    rng = scene.rng
+    total = int(np.exp(scene.rng.uniform(np.log(2_000), np.log(10_000))))
+    pace = rng.uniform(300, 1_500)
+    sittings = int(rng.integers(1, 5))
     for n in range(sittings):
-        yield scene.begins + n * DAY + rng.uniform(0, 6 * HOUR), caller, total // sittings, HOUR / pace
+        yield (
+            scene.begins + n * DAY + rng.uniform(0, 6 * HOUR),
+            caller,
+            total // sittings,
+            HOUR / pace,
+        )
 
 
 def stranger(scene: Scene) -> Iterator[Burst]:
@@ -322,17 +436,24 @@ def stranger(scene: Scene) -> Iterator[Burst]:
 def neighbour(scene: Scene) -> Iterator[Burst]:
     """The owner's country, a provider of it, other client; in haste."""
     country = scene.seen.country or "US"
-    return _haste(scene, scene.world.home(scene.rng, country).caller(scene.rng, "python-requests/2.33"))
+    return _haste(
+        scene, scene.world.home(scene.rng, country).caller(scene.rng, "python-requests/2.33")
+    )
 
 
 def mimic(scene: Scene) -> Iterator[Burst]:
     """A VPN's exit in the owner's country, the owner's own client string; in haste."""
-    return _haste(scene, scene.vpn(scene.seen.country or "US").caller(scene.rng, scene.seen.client or ""))
+    return _haste(
+        scene, scene.vpn(scene.seen.country or "US").caller(scene.rng, scene.seen.client or "")
+    )
 
 
 def patient(scene: Scene) -> Iterator[Burst]:
-    """Other country, network and client; one exchange, a day of rest, then 25 an hour for four hours a day."""
-    caller, begins = scene.vpn(scene.elsewhere()).caller(scene.rng, "curl/8.9"), scene.begins
+    """Other country, network and client; one exchange, a day of rest, then 25 an hour for four
+    hours a day.
+    """
+    caller = scene.vpn(scene.elsewhere()).caller(scene.rng, "curl/8.9")
+    begins = scene.begins
     yield begins, caller, 1, 1.0
     for day in range(2, THEFT_DAYS):
         yield begins + day * DAY, caller, 100, HOUR / 25
@@ -343,11 +464,18 @@ def alongside(scene: Scene) -> Iterator[Burst]:
     caller = scene.vpn(scene.elsewhere()).caller(scene.rng, "curl/8.9")
     for at, _, n, gap in scene.owner:
         if scene.begins <= at < scene.begins + THEFT_DAYS * DAY:
-            yield at + n * gap + scene.rng.uniform(120, 480), caller, int(scene.rng.integers(20, 61)), 20.0
+            yield (
+                at + n * gap + scene.rng.uniform(120, 480),
+                caller,
+                int(scene.rng.integers(20, 61)),
+                20.0,
+            )
 
 
 def finder(scene: Scene) -> Iterator[Burst]:
-    """Finds a key that its owner left 60 to 200 days ago; other country, network and client; in haste."""
+    """Finds a key that its owner left 60 to 200 days ago; other country, network and client; in
+    haste.
+    """
     return _haste(scene, scene.vpn(scene.elsewhere()).caller(scene.rng, "curl/8.9"))
 
 
@@ -425,8 +553,11 @@ def play(seen: Exchanges, step_up: int, begins: float = float("inf")) -> Told:
 
     Whoever is asked before that is the owner, who signs in again after an hour.
     """
-    now, spent, back_at = START, 0, float("inf")
-    store, ladder = Memory(), Ladder(step_up=step_up)
+    now = START
+    spent = 0
+    back_at = float("inf")
+    store = Memory()
+    ladder = Ladder(step_up=step_up)
     decisions = Decisions(store, ladder)  # type: ignore[arg-type]  # no counters are wanted
     judge = Stolen(
         ladder,
@@ -437,10 +568,15 @@ def play(seen: Exchanges, step_up: int, begins: float = float("inf")) -> Told:
         now=lambda: now,
         told=lambda sentence: None,
     )
-    principal, asked, readings = _principal(START - 1), list[float](), list[tuple[float, Reading]]()
-    for now, which, is_thief in zip(seen.at.tolist(), seen.caller.tolist(), seen.is_thief.tolist(), strict=True):
+    principal = _principal(START - 1)
+    asked = list[float]()
+    readings = list[tuple[float, Reading]]()
+    for now, which, is_thief in zip(
+        seen.at.tolist(), seen.caller.tolist(), seen.is_thief.tolist(), strict=True
+    ):
         if now >= back_at:
-            principal, back_at = _principal(now), float("inf")
+            principal = _principal(now)
+            back_at = float("inf")
         spent += is_thief
         if not (found := judge.observe(principal, seen.callers[which], now)):
             continue
@@ -483,7 +619,9 @@ def honest(kind: str, seeds: range, step_up: int, *, is_plain: bool = False) -> 
     return found
 
 
-def thefts(kind: str, thief: str, seeds: range, step_up: int, *, is_plain: bool = False) -> list[Told]:
+def thefts(
+    kind: str, thief: str, seeds: range, step_up: int, *, is_plain: bool = False
+) -> list[Told]:
     """Returns what the judge made of each theft of a key of a kind."""
     found = []
     for seed in seeds:
@@ -496,25 +634,35 @@ def thefts(kind: str, thief: str, seeds: range, step_up: int, *, is_plain: bool 
             begins += rng.uniform(60, 200) * DAY
         seen = unfold(rng, owner, list(THIEVES[thief](Scene(world, rng, owner, begins))))
         in_time = seen.at < START + begins + THEFT_DAYS * DAY
-        seen = Exchanges(seen.at[in_time], seen.caller[in_time], seen.is_thief[in_time], seen.callers)
+        seen = Exchanges(
+            seen.at[in_time], seen.caller[in_time], seen.is_thief[in_time], seen.callers
+        )
         found.append(play(plain(seen) if is_plain else seen, step_up, START + begins))
     return found
 
 
 def would_ask(told: Told, step_up: int, counted: frozenset[str], since: float = 0.0) -> int:
-    """Times that so many of these signals would have met within a day; what was asked about does not count again."""
-    asked, live = 0, dict[str, tuple[float, Reading]]()
+    """Times that so many of these signals would have met within a day; what was asked about does
+    not count again.
+    """
+    asked = 0
+    live = dict[str, tuple[float, Reading]]()
     for at, reading in told.readings:
         if reading.signal not in counted or at < since:
             continue
-        live = {s: each for s, each in live.items() if at - each[0] < DAY} | {reading.signal: (at, reading)}
+        live = {s: each for s, each in live.items() if at - each[0] < DAY} | {
+            reading.signal: (at, reading)
+        }
         if len(live) >= step_up and not all(each.is_hint for _, each in live.values()):
-            asked, live = asked + 1, {}
+            asked = asked + 1
+            live = {}
     return asked
 
 
 def per_thousand(count: int, months: float) -> str:
-    """A rate per 1,000 key-months with its 95 % Wilson interval, as the share of key-months that have one."""
+    """A rate per 1,000 key-months with its 95 % Wilson interval, as the share of key-months that
+    have one.
+    """
     low, high = wilson_interval(count, max(count, round(months)))
     return f"{1000 * count / months:.1f} ({1000 * low:.1f} to {1000 * high:.1f})"
 
@@ -532,10 +680,12 @@ def honest_table(seeds: range, step_up: int, *, is_plain: bool = False) -> list[
         f"| scenario | keys | key-months | false step-ups | {' | '.join(names)} |",
         "|---" * (4 + len(names)) + "|",
     ]
-    all_keys, all_told = 0, list[Told]()
+    all_keys = 0
+    all_told = list[Told]()
     for kind in KINDS:
         told = honest(kind, seeds, step_up, is_plain=is_plain)
-        all_keys, all_told = all_keys + len(told), all_told + told
+        all_keys = all_keys + len(told)
+        all_told = all_told + told
         lines.append(_honest_row(f"takeovers/honest-{kind}{'-plain' * is_plain}", told, names))
         print(lines[-1], flush=True)
     lines.append(_honest_row("all of them", all_told, names))
@@ -545,7 +695,9 @@ def honest_table(seeds: range, step_up: int, *, is_plain: bool = False) -> list[
 
 def _honest_row(title: str, told: list[Told], names: list[str]) -> str:
     months = sum(each.months for each in told)
-    days = Counter(s for each in told for s, _ in {(r.signal, int(at // DAY)) for at, r in each.readings})
+    days = Counter(
+        s for each in told for s, _ in {(r.signal, int(at // DAY)) for at, r in each.readings}
+    )
     found = per_thousand(sum(len(each.asked) for each in told), months)
     read = " | ".join(f"{1000 * days[name] / months:.0f}" for name in names)
     return f"| {title} | {len(told)} | {months:.0f} | {found} | {read} |"
@@ -571,33 +723,48 @@ def _thief_row(title: str, by_kind: Mapping[str, list[Told]]) -> str:
     caught = [each.spent for each in told if each.asked]
     until = f"{np.median(caught):.0f} ({np.quantile(caught, 0.9):.0f})" if caught else ""
     got = sum(each.spent for each in told) / sum(each.wanted for each in told)
-    each_kind = " | ".join(f"{sum(bool(t.asked) for t in found) / len(found):.0%}" for found in by_kind.values())
+    each_kind = " | ".join(
+        f"{sum(bool(t.asked) for t in found) / len(found):.0%}" for found in by_kind.values()
+    )
     return f"| {title} | {len(told)} | {share(len(caught), len(told), 1)} | {until} | {got:.0%} | {each_kind} |"
 
 
 KEYS = {"person": 30, "classroom": 12, "app": 2, "reseller": 1}
-"""Accounts of the simulated month that share one key, by kind, so that there is enough asked to compare."""
+"""Accounts of the simulated month that share one key, by kind, so that there is enough asked to
+compare.
+"""
 HARVEST = 60
 """Exchanges of a campaign that a thief asks within three hours of one day."""
 
 
 def asking_table(seed: int) -> list[str]:
-    """Returns how often the change in asking is told of honest keys, and of those with a thief's day."""
+    """Returns how often the change in asking is told of honest keys, and of those with a thief's
+    day.
+    """
     month = simulate(seed=seed, days=30, scale=2.0)
     log = month.exchanges.join(month.labels, on="account")
-    first, rng = log.select(pl.col("time").dt.truncate("1d").min()).item(), np.random.default_rng(seed)
-    harvests = [each for _, each in log.filter(kind="campaign").group_by("campaign", maintain_order=True)]
-    lines = ["| scenario | keys | key-days compared | told of, honest | thefts | told of, thefts |", "|---" * 6 + "|"]
+    first = log.select(pl.col("time").dt.truncate("1d").min()).item()
+    rng = np.random.default_rng(seed)
+    harvests = [
+        each for _, each in log.filter(kind="campaign").group_by("campaign", maintain_order=True)
+    ]
+    lines = [
+        "| scenario | keys | key-days compared | told of, honest | thefts | told of, thefts |",
+        "|---" * 6 + "|",
+    ]
     for kind, size in KEYS.items():
         accounts = month.labels.filter(kind=kind)["account"].to_list()[: 60 * size]
         groups = [accounts[i : i + size] for i in range(0, len(accounts), size)]
         keys = [
-            log.filter(pl.col("account").is_in(group)).with_columns(pl.lit(f"key{n:04d}").alias("account"))
+            log.filter(pl.col("account").is_in(group)).with_columns(
+                pl.lit(f"key{n:04d}").alias("account")
+            )
             for n, group in enumerate(groups)
         ]
         days, told = looked_at(keys, first, range(10, 30))
         caught = list(rob(keys, harvests, first, rng))
-        honest_share, thief_share = share(told, days, 1), share(sum(caught), len(caught))
+        honest_share = share(told, days, 1)
+        thief_share = share(sum(caught), len(caught))
         lines.append(
             f"| takeovers/asking-{kind} | {len(keys)} | {days} | {honest_share} | {len(caught)} | {thief_share} |"
         )
@@ -606,13 +773,19 @@ def asking_table(seed: int) -> list[str]:
 
 
 def looked_at(keys: list[pl.DataFrame], first: datetime, days: Iterable[int]) -> tuple[int, int]:
-    """Key-days that could be compared, and those that were told of; each day is looked at as it ends."""
+    """Key-days that could be compared, and those that were told of; each day is looked at as it
+    ends.
+    """
     rows = pl.concat(keys).sort("time")
     rows = rows.with_columns(pl.int_range(pl.len(), dtype=pl.UInt64).shuffle(0).alias("row_hash"))
-    looks, could, told = Asking("auto"), 0, 0
+    looks = Asking("auto")
+    could = 0
+    told = 0
     for day in days:
         end = first + timedelta(days=day + 1)
-        recent = rows.filter(pl.col("time").is_between(end - timedelta(days=14), end, closed="left"))
+        recent = rows.filter(
+            pl.col("time").is_between(end - timedelta(days=14), end, closed="left")
+        )
         ago = ((pl.lit(end) - pl.col("time")).dt.total_seconds() // 86_400).alias("ago")
         busy = recent.group_by("account", ago).len().filter(pl.col("len") >= 8).group_by("account")
         enough = busy.agg((pl.col("ago") == 0).any().alias("last"), pl.len().alias("days"))
@@ -622,15 +795,23 @@ def looked_at(keys: list[pl.DataFrame], first: datetime, days: Iterable[int]) ->
 
 
 def rob(
-    keys: list[pl.DataFrame], harvests: list[pl.DataFrame], first: datetime, rng: np.random.Generator
+    keys: list[pl.DataFrame],
+    harvests: list[pl.DataFrame],
+    first: datetime,
+    rng: np.random.Generator,
 ) -> Iterator[bool]:
-    """Puts a thief's three hours into a day of each key that can be compared then; yields whether that is told."""
+    """Puts a thief's three hours into a day of each key that can be compared then; yields whether
+    that is told.
+    """
     for key in keys:
-        day, harvest = int(rng.integers(14, 27)), harvests[int(rng.integers(len(harvests)))]
+        day = int(rng.integers(14, 27))
+        harvest = harvests[int(rng.integers(len(harvests)))]
         taken = harvest.sample(min(HARVEST, len(harvest)), seed=int(rng.integers(1 << 31)))
         at = [first + timedelta(days=day, hours=float(h)) for h in 12 + 3 * rng.random(len(taken))]
         times = pl.Series("time", at).cast(key.schema["time"])
-        robbed = pl.concat([key, taken.with_columns(times, pl.lit(key["account"][0]).alias("account"))])
+        robbed = pl.concat(
+            [key, taken.with_columns(times, pl.lit(key["account"][0]).alias("account"))]
+        )
         could, told = looked_at([robbed], first, [day])
         if could:
             yield told > 0
@@ -642,15 +823,28 @@ BY_USE = ("new-system", "far-places", "dormant-wakes", "rate-jump", "new-hours")
 
 def speed() -> float:
     """Microseconds that `Habits.observe` takes for a use like the last."""
-    habits, principal, caller = Habits(), _principal(START), Caller("203.0.113.7", "sdk/1", "DE", 64_500)
+    habits = Habits()
+    principal = _principal(START)
+    caller = Caller("203.0.113.7", "sdk/1", "DE", 64_500)
     habits.observe(principal, caller, START)
-    return min(timeit.repeat(lambda: habits.observe(principal, caller, START + 1), number=20_000, repeat=7)) / 0.02
+    return (
+        min(
+            timeit.repeat(
+                lambda: habits.observe(principal, caller, START + 1), number=20_000, repeat=7
+            )
+        )
+        / 0.02
+    )
 
 
 def slow_speed() -> float:
     """Microseconds that it takes for one from elsewhere than the last, both known."""
-    habits, principal = Habits(), _principal(START)
-    two = Caller("203.0.113.7", "sdk/1", "DE", 64_500), Caller("198.51.100.9", "sdk/1", "DE", 64_501)
+    habits = Habits()
+    principal = _principal(START)
+    two = (
+        Caller("203.0.113.7", "sdk/1", "DE", 64_500),
+        Caller("198.51.100.9", "sdk/1", "DE", 64_501),
+    )
 
     def both() -> None:
         for caller in two:
@@ -660,7 +854,9 @@ def slow_speed() -> float:
 
 
 def memory(credentials: int = 100_000) -> float:
-    """Bytes a credential takes: two networks, two clients and a country each, names and index included."""
+    """Bytes a credential takes: two networks, two clients and a country each, names and index
+    included.
+    """
     habits = Habits()
     tracemalloc.start()
     for n in range(credentials):
@@ -725,13 +921,18 @@ SAYS = """Two signals are the default: with {rate} false step-ups per 1,000 key-
 def commit() -> str:
     """Returns the commit at hand, with a plus if files differ from it."""
     words = ["git", "-C", str(PAGE.parent), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    return (
+        subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+        or "unknown"
+    )
 
 
 def write_page() -> None:
     """Measures everything and writes the page."""
-    start, step_up = time.perf_counter(), Ladder().step_up
-    users, thieves = honest_table(range(5000, 5100), step_up), thief_table(range(5000, 5025), step_up)
+    start = time.perf_counter()
+    step_up = Ladder().step_up
+    users = honest_table(range(5000, 5100), step_up)
+    thieves = thief_table(range(5000, 5025), step_up)
     plain_users = honest_table(range(5000, 5050), step_up, is_plain=True)
     plain_thieves = thief_table(range(5000, 5012), step_up, is_plain=True)
     asked = asking_table(5001)
@@ -743,19 +944,38 @@ def write_page() -> None:
     found = {name: _cell(line, 3) for name, line in zip(THIEVES, thieves[2:], strict=True)}
     rate = _cell(users[-1], 4)
     found["traveller"] = _cell(users[2 + list(KINDS).index("traveller-with-vpn")], 4)
-    says = filled(SAYS.format(rate=rate, met="met" if float(rate.split()[0]) <= 5 else "missed", **found))
+    says = filled(
+        SAYS.format(rate=rate, met="met" if float(rate.split()[0]) <= 5 else "missed", **found)
+    )
     head = HEAD.format(
-        step_up=Ladder().step_up, commit=commit(), cores=os.cpu_count(), seconds=time.perf_counter() - start,
-        first=THIEF_FROM, last=THIEF_TO, days=THEFT_DAYS, says=says,
-    )  # fmt: skip
+        step_up=Ladder().step_up,
+        commit=commit(),
+        cores=os.cpu_count(),
+        seconds=time.perf_counter() - start,
+        first=THIEF_FROM,
+        last=THIEF_TO,
+        days=THEFT_DAYS,
+        says=says,
+    )
     parts = [
-        head, "## Honest users, where the proxy tells country and network\n", *users,
-        "\n## Thieves, where the proxy tells country and network\n", *describe(), *thieves,
-        "\n## Honest users, with addresses alone\n", *plain_users,
-        "\n## Thieves, with addresses alone\n", *plain_thieves,
-        "\n## Change in asking\n", ASKING, *asked, "\n## Time and memory\n", costs,
-        "\n## What is kept\n", KEPT,
-    ]  # fmt: skip
+        head,
+        "## Honest users, where the proxy tells country and network\n",
+        *users,
+        "\n## Thieves, where the proxy tells country and network\n",
+        *describe(),
+        *thieves,
+        "\n## Honest users, with addresses alone\n",
+        *plain_users,
+        "\n## Thieves, with addresses alone\n",
+        *plain_thieves,
+        "\n## Change in asking\n",
+        ASKING,
+        *asked,
+        "\n## Time and memory\n",
+        costs,
+        "\n## What is kept\n",
+        KEPT,
+    ]
     PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -783,7 +1003,8 @@ def filled(text: str) -> str:
     """Breaks the lines of paragraphs and items anew, once figures are in."""
     parts = re.split(r"\n(?=\n|- )", text)
     return "\n".join(
-        textwrap.fill(" ".join(part.split()), 120, subsequent_indent="  " * (part[:2] == "- ")) for part in parts
+        textwrap.fill(" ".join(part.split()), 120, subsequent_indent="  " * (part[:2] == "- "))
+        for part in parts
     )
 
 
@@ -792,24 +1013,42 @@ def _cell(line: str, column: int) -> str:
 
 
 def choose() -> None:
-    """Prints what other numbers of signals would do, with and without new hours, on development seeds."""
+    """Prints what other numbers of signals would do, with and without new hours, on development
+    seeds.
+    """
     every = frozenset(card.name for card in stolen_cards())
     for is_plain in (False, True):
-        users = [each for kind in KINDS for each in honest(kind, range(1000, 1080), 0, is_plain=is_plain)]
+        users = [
+            each for kind in KINDS for each in honest(kind, range(1000, 1080), 0, is_plain=is_plain)
+        ]
         months = sum(each.months for each in users)
-        caught = {t: [e for k in KINDS for e in thefts(k, t, range(1000, 1008), 0, is_plain=is_plain)] for t in THIEVES}
+        caught = {
+            t: [e for k in KINDS for e in thefts(k, t, range(1000, 1008), 0, is_plain=is_plain)]
+            for t in THIEVES
+        }
         for step_up in (2, 3):
             for counted in (every, every - {"new-hours"}):
-                asked = per_thousand(sum(would_ask(each, step_up, counted) for each in users), months)
-                hit = {t: np.mean([would_ask(e, step_up, counted, e.begins) > 0 for e in f]) for t, f in caught.items()}
+                asked = per_thousand(
+                    sum(would_ask(each, step_up, counted) for each in users), months
+                )
+                hit = {
+                    t: np.mean([would_ask(e, step_up, counted, e.begins) > 0 for e in f])
+                    for t, f in caught.items()
+                }
                 title = f"{'addresses alone, ' * is_plain}{step_up} of {len(counted)} signals"
-                print(title, asked, {name: f"{value:.0%}" for name, value in hit.items()}, flush=True)
+                print(
+                    title, asked, {name: f"{value:.0%}" for name, value in hit.items()}, flush=True
+                )
 
 
 def main() -> None:
     """Measures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choose", action="store_true", help="the seeds on which defaults were chosen")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--choose", action="store_true", help="the seeds on which defaults were chosen"
+    )
     if parser.parse_args().choose:
         choose()
     else:

@@ -2,9 +2,10 @@
 
     python benchmarks/sealing/encrypted.py --seeds 1 2 3
 
-Process CPU time of one thread, the least of several runs; on a machine that others use too it is an upper bound. The
-models are 64-10 (linear) and 64-32-10 (one hidden layer of squares), with random weights and standard normal inputs
-clipped to four deviations: time and error do not depend on what a model learnt.
+Process CPU time of one thread, the least of several runs; on a machine that others use too it is an
+upper bound. The models are 64-10 (linear) and 64-32-10 (one hidden layer of squares), with random
+weights and standard normal inputs clipped to four deviations: time and error do not depend on what
+a model learnt.
 """
 
 import argparse
@@ -16,15 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.sealing.encrypted.client import Client
-from gamekeeper.sealing.encrypted.compiling import Options, assembled
-from gamekeeper.sealing.encrypted.layout import Packing
-from gamekeeper.sealing.encrypted.model import CompiledModel
-from gamekeeper.sealing.encrypted.network import Array, Layer, Network
-from gamekeeper.sealing.encrypted.owner import Host, Owner
-from gamekeeper.sealing.encrypted.server import Server
+from gamekeeper.encrypted.client import Client
+from gamekeeper.encrypted.compiling import Options, assembled
+from gamekeeper.encrypted.layout import Packing
+from gamekeeper.encrypted.model import CompiledModel
+from gamekeeper.encrypted.network import Array, Layer, Network
+from gamekeeper.encrypted.owner import Host, Owner
+from gamekeeper.encrypted.server import Server
 
-AGREEMENT_ROWS, FEWER_ROWS = 10_000, 400
+AGREEMENT_ROWS = 10_000
+FEWER_ROWS = 400
 RANGE = 4.0
 SIZES = {"linear 64-10": (64, 10), "hidden 64-32-10": (64, 32, 10)}
 
@@ -64,12 +66,17 @@ class Measured:
     bits: float
 
 
-def made(sizes: Sequence[int], packing: Packing, seed: int, rows: int | None, *, strong: bool = False) -> CompiledModel:
+def made(
+    sizes: Sequence[int], packing: Packing, seed: int, rows: int | None, *, strong: bool = False
+) -> CompiledModel:
     """A model with random weights, hidden units and scores near 1."""
-    rng, layers = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    layers = []
     values = drawn(2_000, sizes[0], seed + 100)
     for at, (inputs, outputs) in enumerate(pairwise(sizes)):
-        layer = Layer(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), rng.normal(size=outputs) / 4)
+        layer = Layer(
+            rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), rng.normal(size=outputs) / 4
+        )
         layers.append(layer)
         values = values @ layer.weights.T + layer.bias
         values = values**2 if at < len(sizes) - 2 else values
@@ -84,7 +91,8 @@ def drawn(count: int, width: int, seed: int) -> Array:
 
 def timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     """Least CPU time, ms, and the last result."""
-    least, result = np.inf, None
+    least = np.inf
+    result = None
     for _ in range(repeats):
         began = process_time()
         result = call()
@@ -94,7 +102,8 @@ def timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 def measured(name: str, model: CompiledModel, seed: int, count: int) -> Measured:
     """Asks all rows, times some."""
-    server, repeats = Server(model), 3 if model.description.layout.is_batched else 15
+    server = Server(model)
+    repeats = 3 if model.description.layout.is_batched else 15
     capacity = model.description.layout.rows
     keygen_ms, client = timed(lambda: _with_keys(model), 2)
     server.add_keys(client.keys())
@@ -102,7 +111,8 @@ def measured(name: str, model: CompiledModel, seed: int, count: int) -> Measured
     encrypt_ms, asked = timed(lambda: client.encrypt(inputs[:capacity]), repeats)
     answer_ms, answer = timed(lambda: server.answer(asked.message), repeats)
     decrypt_ms, _ = timed(lambda: client.decrypt(answer, asked), repeats)
-    scores, expected = np.concatenate(list(_answers(client, server, inputs))), model.scores(inputs)
+    scores = np.concatenate(list(_answers(client, server, inputs)))
+    expected = model.scores(inputs)
     return Measured(
         name=name,
         rows=capacity,
@@ -169,23 +179,29 @@ def tenseal_tensors(name: str, model: CompiledModel, seed: int) -> tuple[str, fl
         tensor = value
         for layer in model.network.layers[:-1]:
             tensor = (
-                tensor.mm(ts.plain_tensor(layer.weights.T.tolist())) + ts.plain_tensor(layer.bias.tolist())
+                tensor.mm(ts.plain_tensor(layer.weights.T.tolist()))
+                + ts.plain_tensor(layer.bias.tolist())
             ).square()
         last = model.network.layers[-1]
-        return tensor.mm(ts.plain_tensor(last.weights.T.tolist())) + ts.plain_tensor(last.bias.tolist())
+        return tensor.mm(ts.plain_tensor(last.weights.T.tolist())) + ts.plain_tensor(
+            last.bias.tolist()
+        )
 
     ms, answer = timed(answered, 1)
     scores = np.array(answer.decrypt().tolist()).reshape(len(inputs), -1)
     return name, ms / len(inputs), float(np.abs(scores - model.network.scores(inputs)).max())
 
 
-def encrypted_weights(name: str, model: CompiledModel, seed: int) -> tuple[str, int, float, float, float, float]:
+def encrypted_weights(
+    name: str, model: CompiledModel, seed: int
+) -> tuple[str, int, float, float, float, float]:
     """Rows, ms with inputs in the open and encrypted, MB of weights, largest error."""
     owner = Owner(model)
     weights = owner.weights()
     host = Host(model.description.parameters, owner.layout, model.scales, weights, owner.keys())
     inputs = drawn(owner.layout.rows, model.network.inputs, seed + 200)
-    prepared, encrypted = owner.prepared(inputs), owner.encrypt(inputs)
+    prepared = owner.prepared(inputs)
+    encrypted = owner.encrypt(inputs)
     open_ms, answer = timed(lambda: host.answer(prepared), 10)
     hidden_ms, other = timed(lambda: host.answer_encrypted(encrypted), 10)
     expected = model.scores(inputs)
@@ -202,7 +218,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _row(runs: Sequence[Measured]) -> list[str]:
     first = runs[0]
-    least = {f: min(getattr(r, f) for r in runs) for f in ("keygen_ms", "encrypt_ms", "answer_ms", "decrypt_ms")}
+    least = {
+        f: min(getattr(r, f) for r in runs)
+        for f in ("keygen_ms", "encrypt_ms", "answer_ms", "decrypt_ms")
+    }
     return [
         first.name,
         str(first.rows),
@@ -228,9 +247,15 @@ VARIANTS: tuple[tuple[str, Packing, int | None, bool], ...] = (
 
 
 def _measured(
-    name: str, sizes: Sequence[int], variant: tuple[str, Packing, int | None, bool], seed: int, is_first: bool
+    name: str,
+    sizes: Sequence[int],
+    variant: tuple[str, Packing, int | None, bool],
+    seed: int,
+    is_first: bool,
 ) -> Measured:
-    """10,000 rows of the first seed, fewer of others and of what answers slowly: one row at a time, strong."""
+    """10,000 rows of the first seed, fewer of others and of what answers slowly: one row at a time,
+    strong.
+    """
     _, packing, capacity, strong = variant
     is_slow = capacity is not None or strong
     count = AGREEMENT_ROWS if is_first and not is_slow else FEWER_ROWS
@@ -239,29 +264,64 @@ def _measured(
 
 def page(seeds: Sequence[int]) -> Iterator[str]:
     """Prints as it measures."""
-    rows, others, hidden = [], [], []
+    rows = []
+    others = []
+    hidden = []
     for model_name, sizes in SIZES.items():
         for variant_of in VARIANTS:
             if variant_of[3] and len(sizes) == 2:
                 continue
             name = f"{model_name}, {variant_of[0]}"
-            rows.append(_row([_measured(name, sizes, variant_of, seed, seed == seeds[0]) for seed in seeds]))
+            rows.append(
+                _row([_measured(name, sizes, variant_of, seed, seed == seeds[0]) for seed in seeds])
+            )
         model = made(sizes, "latency", seeds[0], None)
         name, ms, size, error = tenseal_vectors(model_name, model, seeds[0])
-        others.append([f"{name}, ckks_vector", "1", f"{ms:.0f}", f"{ms:.0f}", f"{size:.1f}", f"{error:.1e}"])
+        others.append(
+            [f"{name}, ckks_vector", "1", f"{ms:.0f}", f"{ms:.0f}", f"{size:.1f}", f"{error:.1e}"]
+        )
         name, ms, error = tenseal_tensors(model_name, model, seeds[0])
-        others.append([f"{name}, ckks_tensor", "4096", f"{ms * 4096:.0f}", f"{ms:.3g}", "", f"{error:.1e}"])
-        name, count, open_ms, closed_ms, size, error = encrypted_weights(model_name, model, seeds[0])
+        others.append(
+            [f"{name}, ckks_tensor", "4096", f"{ms * 4096:.0f}", f"{ms:.3g}", "", f"{error:.1e}"]
+        )
+        name, count, open_ms, closed_ms, size, error = encrypted_weights(
+            model_name, model, seeds[0]
+        )
         hidden.append(
-            [name, str(count), f"{open_ms / count:.1f}", f"{closed_ms / count:.1f}", f"{size:.2f}", f"{error:.1e}"]
+            [
+                name,
+                str(count),
+                f"{open_ms / count:.1f}",
+                f"{closed_ms / count:.1f}",
+                f"{size:.2f}",
+                f"{error:.1e}",
+            ]
         )
     yield f"Seeds {' '.join(map(str, seeds))}; least time, largest error, agreement of all rows.\n"
-    head = ["model, packing", "rows", "ms a request", "ms a row", "encrypt ms", "decrypt ms", "keygen ms", "keys MB"]
+    head = [
+        "model, packing",
+        "rows",
+        "ms a request",
+        "ms a row",
+        "encrypt ms",
+        "decrypt ms",
+        "keygen ms",
+        "keys MB",
+    ]
     yield from _table([*head, "request / answer kB", "largest error", "agreement", "bits"], rows)
     yield "TenSEAL's own vectors, same machine and run:\n"
-    yield from _table(["model", "rows", "ms a request", "ms a row", "public keys MB", "largest error"], others)
+    yield from _table(
+        ["model", "rows", "ms a request", "ms a row", "public keys MB", "largest error"], others
+    )
     yield "Encrypted weights, the owner holds the key:\n"
-    head = ["model", "rows", "ms a row, input open", "ms a row, input encrypted", "weights MB", "largest error"]
+    head = [
+        "model",
+        "rows",
+        "ms a row, input open",
+        "ms a row, input encrypted",
+        "weights MB",
+        "largest error",
+    ]
     yield from _table(head, hidden)
 
 

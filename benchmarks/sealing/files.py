@@ -1,10 +1,12 @@
-"""Sealing and opening a model file, beside age (pyrage) and CryptoTensors, and beside what the machine can do at all.
+"""Sealing and opening a model file, beside age (pyrage) and CryptoTensors, and beside what the
+machine can do at all.
 
 python benchmarks/sealing/files.py --folder FOLDER [--gigabytes 1] [--rounds 5] [--big 10]
 
-FOLDER must have room for four times that size, and for the big file. Each round runs every row once, one after the
-other, so that a busy moment hits all alike. Rates are bytes of the model over CPU time of the process (user and
-system), one thread, best and median round. Wants `pip install pyrage cryptotensors` beside the extra "torch".
+FOLDER must have room for four times that size, and for the big file. Each round runs every row
+once, one after the other, so that a busy moment hits all alike. Rates are bytes of the model over
+CPU time of the process (user and system), one thread, best and median round. Wants `pip install
+pyrage cryptotensors` beside the extra "torch".
 """
 
 import argparse
@@ -26,7 +28,8 @@ from gamekeeper.sealing.recipients import PrivateKey
 from gamekeeper.sealing.sealed import SealedFile
 
 CHUNK = 1 << 20
-KEY, SIGNING_KEY = PrivateKey.generate(), Ed25519PrivateKey.generate()
+KEY = PrivateKey.generate()
+SIGNING_KEY = Ed25519PrivateKey.generate()
 SIGNER = SIGNING_KEY.public_key().public_bytes_raw()
 Row = Callable[[], None]
 
@@ -37,7 +40,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--big", type=float, default=10.0, help="gigabytes of the file of which one tensor is read")
+    parser.add_argument(
+        "--big", type=float, default=10.0, help="gigabytes of the file of which one tensor is read"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -51,13 +56,17 @@ def make_model(path: Path, gigabytes: float) -> Path:
     """Writes a model of 16 tensors, bfloat16."""
     count = int(gigabytes * 1e9 / 16 / 2)
     rng = torch.Generator().manual_seed(0)
-    save_file({f"layer.{n}": torch.randn(count, generator=rng).to(torch.bfloat16) for n in range(16)}, path)
+    save_file(
+        {f"layer.{n}": torch.randn(count, generator=rng).to(torch.bfloat16) for n in range(16)},
+        path,
+    )
     return path
 
 
 def rows(model: Path, folder: Path) -> dict[str, Row]:
     """What is timed, by name; each row leaves its output for the next one that needs it."""
-    sealed, signed = folder / "plain.sealed", folder / "signed.sealed"
+    sealed = folder / "plain.sealed"
+    signed = folder / "signed.sealed"
     return {
         "*read into a buffer that is there*": lambda: read(model),
         "*copy and sync*": lambda: copy(model, folder / "copy"),
@@ -78,7 +87,9 @@ def rows(model: Path, folder: Path) -> dict[str, Row]:
 
 
 def rates(named: dict[str, Row], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each row, round by round; a round before the first warms the page cache and is left out."""
+    """CPU seconds of each row, round by round; a round before the first warms the page cache and is
+    left out.
+    """
     took: dict[str, list[float]] = {name: [] for name in named}
     for turn in range(rounds + 1):
         for name, row in named.items():
@@ -94,14 +105,22 @@ def print_rates(took: dict[str, list[float]], size: int) -> None:
     print(f"{size / 1e9:.2f} GB, one thread, GB of the model per second of CPU\n")
     print("| | best | median |\n|---|---|---|")
     for name, seconds in took.items():
-        print(f"| {name} | {size / 1e9 / min(seconds):.2f} | {size / 1e9 / statistics.median(seconds):.2f} |")
+        print(
+            f"| {name} | {size / 1e9 / min(seconds):.2f} | {size / 1e9 / statistics.median(seconds):.2f} |"
+        )
 
 
 def print_from_disk(model: Path, folder: Path, rounds: int) -> None:
-    """Reading the plain file against opening the sealed one, both off the disk, wall time, in pairs."""
+    """Reading the plain file against opening the sealed one, both off the disk, wall time, in
+    pairs.
+    """
     sealed = folder / "plain.sealed"
-    pair: list[tuple[Path, Row]] = [(model, lambda: read(model)), (sealed, lambda: read_sealed(sealed, workers=None))]
-    ratios, plain = [], []
+    pair: list[tuple[Path, Row]] = [
+        (model, lambda: read(model)),
+        (sealed, lambda: read_sealed(sealed, workers=None)),
+    ]
+    ratios = []
+    plain = []
     for _ in range(rounds):
         wall = []
         for path, row in pair:
@@ -114,22 +133,33 @@ def print_from_disk(model: Path, folder: Path, rounds: int) -> None:
     print(
         f"\nfrom disk ({statistics.median(plain):.2f} GB/s plain): opening takes {statistics.median(ratios):.2f} times"
     )
-    print(f"the time of reading the plain file ({min(ratios):.2f} to {max(ratios):.2f}, {rounds} pairs)")
+    print(
+        f"the time of reading the plain file ({min(ratios):.2f} to {max(ratios):.2f}, {rounds} pairs)"
+    )
 
 
 def print_one_tensor(folder: Path, gigabytes: float) -> None:
     """Latency of one small and one 10 MB tensor of a big file, and of a rewrap of it."""
-    source, sealed = folder / "big.safetensors", folder / "big.sealed"
+    source = folder / "big.safetensors"
+    sealed = folder / "big.sealed"
     tensors = sparse_model(source, int(gigabytes * 100))
     new_seal(source, sealed, SIGNING_KEY)
     source.unlink()
     print(f"\n{sealed.stat().st_size / 1e9:.2f} GB sealed and signed, {tensors} tensors\n")
     print("| | ms, median of 21 |\n|---|---|")
-    print(f"| open the file and read a tensor of 16 bytes | {milliseconds(lambda: one(sealed, None, 'small')):.2f} |")
-    print(f"| the same, signer checked | {milliseconds(lambda: one(sealed, SIGNER, 'small')):.2f} |")
-    print(f"| the same, a tensor of 10 MB | {milliseconds(lambda: one(sealed, SIGNER, 'layer.7')):.2f} |")
+    print(
+        f"| open the file and read a tensor of 16 bytes | {milliseconds(lambda: one(sealed, None, 'small')):.2f} |"
+    )
+    print(
+        f"| the same, signer checked | {milliseconds(lambda: one(sealed, SIGNER, 'small')):.2f} |"
+    )
+    print(
+        f"| the same, a tensor of 10 MB | {milliseconds(lambda: one(sealed, SIGNER, 'layer.7')):.2f} |"
+    )
     other = PrivateKey.generate().public_key()
-    print(f"| rewrap for another recipient | {milliseconds(lambda: rewrap_for(sealed, other)):.2f} |")
+    print(
+        f"| rewrap for another recipient | {milliseconds(lambda: rewrap_for(sealed, other)):.2f} |"
+    )
     sealed.unlink()
 
 
@@ -139,9 +169,14 @@ def sparse_model(path: Path, count: int) -> int:
 
     each = 10_000_000
     header = {
-        f"layer.{n}": {"dtype": "U8", "shape": [each], "data_offsets": [n * each, (n + 1) * each]} for n in range(count)
+        f"layer.{n}": {"dtype": "U8", "shape": [each], "data_offsets": [n * each, (n + 1) * each]}
+        for n in range(count)
     }
-    header["small"] = {"dtype": "F32", "shape": [4], "data_offsets": [count * each, count * each + 16]}
+    header["small"] = {
+        "dtype": "F32",
+        "shape": [4],
+        "data_offsets": [count * each, count * each + 16],
+    }
     text = json.dumps(header).encode()
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
@@ -190,7 +225,9 @@ def buffer_of(size: int) -> memoryview:
 def read_sealed(path: Path, signer: bytes | None = None, workers: int | None = 1) -> None:
     """Opens all of a file into memory."""
     with SealedFile(path) as sealed:
-        sealed.unlock([KEY], signer).read_into(buffer_of(sealed.header.payload_bytes), 0, workers=workers)
+        sealed.unlock([KEY], signer).read_into(
+            buffer_of(sealed.header.payload_bytes), 0, workers=workers
+        )
 
 
 def load(path: Path, signer: bytes | None) -> None:
@@ -208,7 +245,8 @@ def reopen(path: Path, out: Path) -> None:
 def read(path: Path) -> None:
     """Reads a file into memory that is there."""
     size = path.stat().st_size
-    into, file = buffer_of(size), os.open(path, os.O_RDONLY)
+    into = buffer_of(size)
+    file = os.open(path, os.O_RDONLY)
     for at in range(0, size, CHUNK):
         os.preadv(file, [into[at : at + CHUNK]], at)
     os.close(file)
@@ -218,7 +256,8 @@ def copy(path: Path, out: Path) -> None:
     """Reads and writes a file chunk by chunk."""
     out.unlink(missing_ok=True)
     buffer = bytearray(CHUNK)
-    source, target = os.open(path, os.O_RDONLY), os.open(out, os.O_WRONLY | os.O_CREAT)
+    source = os.open(path, os.O_RDONLY)
+    target = os.open(out, os.O_WRONLY | os.O_CREAT)
     while got := os.readv(source, [buffer]):
         os.write(target, memoryview(buffer)[:got])
     os.fsync(target)
@@ -229,7 +268,9 @@ def copy(path: Path, out: Path) -> None:
 
 def cipher(size: int) -> None:
     """Encrypts one chunk again and again."""
-    key, chunk, into = AESGCM(bytes(32)), bytes(CHUNK), bytearray(CHUNK + 16)
+    key = AESGCM(bytes(32))
+    chunk = bytes(CHUNK)
+    into = bytearray(CHUNK + 16)
     for _ in range(size // CHUNK):
         key.encrypt_into(bytes(12), chunk, None, into)
 
@@ -289,7 +330,8 @@ def cryptotensors_keys() -> dict[str, object]:
 
     text = lambda value: base64.b64encode(value).decode()  # noqa: E731
     enc = {"kty": "oct", "kid": "e", "alg": "aes256gcm", "k": text(bytes(32))}
-    public, private = SIGNER, SIGNING_KEY.private_bytes_raw()
+    public = SIGNER
+    private = SIGNING_KEY.private_bytes_raw()
     sign = {
         "kty": "okp",
         "kid": "s",

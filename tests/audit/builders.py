@@ -8,7 +8,8 @@ from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.targets import Array, CallableTarget, Target
 
-WIDTH, CLASSES = 6, 3
+WIDTH = 6
+CLASSES = 3
 
 
 def make_inputs(n: int = 400, seed: int = 0) -> Array:
@@ -33,7 +34,8 @@ class Counting:
     name = "counting"
 
     def __init__(self, fails_after: int | None = None) -> None:
-        self.asked, self._fails_after = 0, fails_after
+        self.asked = 0
+        self._fails_after = fails_after
 
     def ask(self, inputs: Array) -> Array:
         if self._fails_after is not None and self.asked >= self._fails_after:

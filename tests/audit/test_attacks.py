@@ -23,7 +23,9 @@ def hard(inputs: Array) -> Answers:
 def thresholds(inputs: Array) -> Array:
     """A tree of four leaves."""
     leaves = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.25, 0.15, 0.6], [0.5, 0.45, 0.05]])
-    first, left, right = inputs[:, 0] > 0.2, inputs[:, 1] > -0.5, inputs[:, 2] > 0.4
+    first = inputs[:, 0] > 0.2
+    left = inputs[:, 1] > -0.5
+    right = inputs[:, 2] > 0.4
     return np.asarray(leaves[np.where(first, 2 + right, left)])
 
 
@@ -39,7 +41,8 @@ def softmax_of(scores: Array) -> Answers:
 def network(inputs: Array, hidden: int = 5, seed: int = 5) -> Answers:
     """One hidden layer of ReLU units."""
     rng = np.random.default_rng(seed)
-    first, second = rng.standard_normal((WIDTH, hidden)), rng.standard_normal((hidden, CLASSES))
+    first = rng.standard_normal((WIDTH, hidden))
+    second = rng.standard_normal((hidden, CLASSES))
     return softmax_of(np.maximum(inputs @ first + 0.1, 0) @ second + np.arange(CLASSES) / 10)
 
 
@@ -52,7 +55,9 @@ def plane(inputs: Array) -> Answers:
 
 def beyond_plane(inputs: Array) -> Array:
     """The nearest input with the other label."""
-    return np.asarray(inputs - 1.0001 * ((inputs @ NORMAL - 0.7) / (NORMAL @ NORMAL))[:, None] * NORMAL)
+    return np.asarray(
+        inputs - 1.0001 * ((inputs @ NORMAL - 0.7) / (NORMAL @ NORMAL))[:, None] * NORMAL
+    )
 
 
 FITS: dict[str, Ask] = {
@@ -80,7 +85,9 @@ def make_loot(sizes: tuple[int, ...], *, uses_scores: bool) -> Loot:
     )
 
 
-def play(attack: Attack, ask: Ask | None = None, sizes: tuple[int, ...] | None = None) -> list[Surrogate]:
+def play(
+    attack: Attack, ask: Ask | None = None, sizes: tuple[int, ...] | None = None
+) -> list[Surrogate]:
     ask = ask or FITS.get(attack.card.name, soft)
     sizes = sizes or (50, 100, ENOUGH.get(attack.card.name, 200))
     loot = make_loot(sizes, uses_scores=ask not in (hard, plane))
@@ -114,7 +121,8 @@ def test_same_seed_gives_the_same_surrogates(attack: Attack) -> None:
 @each
 def test_queries_are_counted(attack: Attack) -> None:
     """A surrogate says how many answers it rests on, and no more are asked for it."""
-    asked, target = 0, FITS.get(attack.card.name, soft)
+    asked = 0
+    target = FITS.get(attack.card.name, soft)
 
     def counting(inputs: Array) -> Answers:
         nonlocal asked

@@ -15,8 +15,11 @@ from gamekeeper.audit.targets import Array, TargetError
 
 
 def test_noise_that_is_drawn_anew_is_averaged_away(tmp_path: Path) -> None:
-    """Each of the answers that are averaged is a query; the thief who pays for them is told more."""
-    meter, inputs = make_meter(tmp_path), make_inputs(200)
+    """Each of the answers that are averaged is a query; the thief who pays for them is told
+    more.
+    """
+    meter = make_meter(tmp_path)
+    inputs = make_inputs(200)
     noise = barrier("free-noise", 0).scores
     once = Asking(meter, Access.PROBABILITIES, noise, 5_000)
     often = Asking(meter, Access.PROBABILITIES, noise, 5_000, times=16)
@@ -33,7 +36,9 @@ def test_noise_that_is_drawn_anew_is_averaged_away(tmp_path: Path) -> None:
 def test_noisy_target_is_asked_anew_and_paid_for_it(tmp_path: Path) -> None:
     """Where the target itself draws noise, averaging costs real queries."""
     rng = np.random.default_rng(0)
-    target = make_target(lambda inputs: linear_scores(inputs) + rng.normal(0, 0.01, (len(inputs), 3)))
+    target = make_target(
+        lambda inputs: linear_scores(inputs) + rng.normal(0, 0.01, (len(inputs), 3))
+    )
     meter = make_meter(tmp_path, target)
     Asking(meter, Access.LOGITS, None, 5_000, times=3, anew=True).ask(make_inputs(10))
     assert meter.paid == 30
@@ -49,7 +54,9 @@ def test_noisy_target_is_asked_anew_and_paid_for_it(tmp_path: Path) -> None:
 )
 def test_thief_does_what_undoes_each_defence(name: str, readings: set[Reading]) -> None:
     """He is never the one who believes what he is given alone."""
-    assert {*barrier(name, 0).readings(of_scores=True, of_labels=True, has_learners=True)} == readings
+    assert {
+        *barrier(name, 0).readings(of_scores=True, of_labels=True, has_learners=True)
+    } == readings
 
 
 def test_without_a_defence_there_is_nothing_to_undo_but_the_targets_own_noise() -> None:
@@ -67,8 +74,13 @@ def test_audit_plays_who_averages_and_prices_who_pays_tolls(tmp_path: Path) -> N
     result = play(tmp_path, defences=defences, budget=2_000, prices=prices, honest_queries=20)
     plain, noisy, covered, worked = result.defended
     averaged = curve_of(noisy, "learned-copy on averaged scores")
-    assert averaged.points[0].queries == 4 * curve_of(noisy, "learned-copy on scores").points[0].queries
-    before, after = (curve_of(each, "learned-copy on labels").points[-1] for each in (plain, covered))
+    assert (
+        averaged.points[0].queries
+        == 4 * curve_of(noisy, "learned-copy on scores").points[0].queries
+    )
+    before, after = (
+        curve_of(each, "learned-copy on labels").points[-1] for each in (plain, covered)
+    )
     assert after.fidelities == before.fidelities and after.accounts > 1
     assert after.usd == pytest.approx(before.usd + 5 * (after.accounts - 1))
     assert curve_of(worked, "learned-copy on labels").points[-1].usd > before.usd
@@ -77,7 +89,8 @@ def test_audit_plays_who_averages_and_prices_who_pays_tolls(tmp_path: Path) -> N
 class Guarded:
     """The same target behind something that gives labels alone, and refuses after a while."""
 
-    name, batch = "guarded", 50
+    name = "guarded"
+    batch = 50
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -93,7 +106,9 @@ def through(folder: Path, most: int) -> Defended:
     options = AuditOptions(budget=1_000, seeds=1, defences=())
     (folder / "behind").mkdir()
     behind = make_meter(folder / "behind", Guarded(most))
-    result = Audit(make_meter(folder), make_inputs(), options, "a target", beside=Beside(behind=behind)).run()
+    result = Audit(
+        make_meter(folder), make_inputs(), options, "a target", beside=Beside(behind=behind)
+    ).run()
     return next(each for each in result.defended if each.defence == LIVE)
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from audit.builders import Counting, linear_labels, linear_scores, make_inputs, make_meter, make_target
+from audit.builders import (
+    Counting,
+    linear_labels,
+    linear_scores,
+    make_inputs,
+    make_meter,
+    make_target,
+)
 from gamekeeper.audit import driver
 from gamekeeper.audit.asking import Access, access_of, probabilities_of
 from gamekeeper.audit.driver import Audit
@@ -13,15 +20,25 @@ from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.subject import Beside
 from gamekeeper.audit.thieves import _aligned, _Copy
 from gamekeeper.audit.traffic import Pace
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 
 
-def play(folder: Path, answer: object = linear_scores, *, inputs: int = 400, **fields: object) -> AuditResult:
-    told: dict[str, object] = {"budget": 1_000, "seeds": 2, "defences": ("rounding", "reverse-sigmoid")} | fields
+def play(
+    folder: Path, answer: object = linear_scores, *, inputs: int = 400, **fields: object
+) -> AuditResult:
+    told: dict[str, object] = {
+        "budget": 1_000,
+        "seeds": 2,
+        "defences": ("rounding", "reverse-sigmoid"),
+    } | fields
     public = told.pop("public", None)
     options = AuditOptions(**told)  # type: ignore[arg-type]
-    target, meter = make_target(answer), make_meter(folder, make_target(answer), told["budget"])  # type: ignore[arg-type]
-    return Audit(meter, make_inputs(inputs), options, target.name, beside=Beside(public=public)).run()  # type: ignore[arg-type]
+    # type: ignore[arg-type]
+    target = make_target(answer)
+    meter = make_meter(folder, make_target(answer), told["budget"])
+    return Audit(
+        meter, make_inputs(inputs), options, target.name, beside=Beside(public=public)
+    ).run()  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -49,9 +66,13 @@ def test_linear_target_is_copied_for_a_few_answers(result: AuditResult) -> None:
 
 
 def test_reverse_sigmoid_is_shown_as_no_defence_by_itself(result: AuditResult) -> None:
-    """Who believes the scores is misled; who takes the labels alone is not, and he is the one that counts."""
+    """Who believes the scores is misled; who takes the labels alone is not, and he is the one that
+    counts.
+    """
     plain, _, misled = result.defended
-    solved = [curve_of(each, "equation-solving on scores").points[-1].fidelity for each in (plain, misled)]
+    solved = [
+        curve_of(each, "equation-solving on scores").points[-1].fidelity for each in (plain, misled)
+    ]
     assert solved[0] == 1.0 and solved[1] < 0.96
     assert curve_of(misled, "learned-copy on labels") == curve_of(plain, "learned-copy on labels")
     assert curve_of(misled, "equation-solving on restored scores").points[-1].fidelity > solved[1]
@@ -98,7 +119,9 @@ def test_budget_is_never_overdrawn(tmp_path: Path) -> None:
     ],
     ids=["budget", "inputs", "one-class"],
 )
-def test_what_cannot_be_audited_is_refused(fields: dict[str, object], said: str, tmp_path: Path) -> None:
+def test_what_cannot_be_audited_is_refused(
+    fields: dict[str, object], said: str, tmp_path: Path
+) -> None:
     """With what is missing."""
     with pytest.raises(UsageError, match=said):
         play(tmp_path, **fields)  # type: ignore[arg-type]
@@ -107,17 +130,34 @@ def test_what_cannot_be_audited_is_refused(fields: dict[str, object], said: str,
 @pytest.mark.usefixtures("few_thieves")
 def test_classes_are_reconstructed_and_paid_once(tmp_path: Path) -> None:
     """Within the budget; the same audit again asks nothing, and finds the same."""
-    target, inputs = Counting(), make_inputs()
+    target = Counting()
+    inputs = make_inputs()
     options = AuditOptions(budget=3_000, seeds=1, defences=(), picture=(2, 3))
     labels = linear_labels(inputs)
-    first = Audit(make_meter(tmp_path, target, 3_000), inputs, options, "counting", beside=Beside(labels=labels))
+    first = Audit(
+        make_meter(tmp_path, target, 3_000),
+        inputs,
+        options,
+        "counting",
+        beside=Beside(labels=labels),
+    )
     found = first.run()
     paid = target.asked
-    again = Audit(make_meter(tmp_path, target, 3_000), inputs, options, "counting", beside=Beside(labels=labels)).run()
+    again = Audit(
+        make_meter(tmp_path, target, 3_000),
+        inputs,
+        options,
+        "counting",
+        beside=Beside(labels=labels),
+    ).run()
     assert paid == found.paid <= 3_000 and target.asked == paid
     assert found.privacy is not None and found.privacy == again.privacy
     inversion = found.privacy.inversion
-    assert inversion is not None and (inversion.found, inversion.tries, inversion.queries) == (1.0, 3, 240)
+    assert inversion is not None and (inversion.found, inversion.tries, inversion.queries) == (
+        1.0,
+        3,
+        240,
+    )
     assert inversion.picture == (2, 3)
     asked = first.traffic.frame(Pace(per_day=500)).filter(pl.col("account") == "inversion-0")
     assert asked.height == 3 * 240
@@ -128,12 +168,23 @@ def test_classes_are_reconstructed_and_paid_once(tmp_path: Path) -> None:
     ("answer", "budget", "said"),
     [(linear_labels, 3_000, "it needs scores"), (linear_scores, 1_000, "it wants 600 queries")],
 )
-def test_inversion_that_is_not_tried_says_why(answer: object, budget: int, said: str, tmp_path: Path) -> None:
-    """Of labels alone, and of a budget that does not hold it; without true labels nobody asked for it."""
-    inputs, target = make_inputs(), make_target(answer)
+def test_inversion_that_is_not_tried_says_why(
+    answer: object, budget: int, said: str, tmp_path: Path
+) -> None:
+    """Of labels alone, and of a budget that does not hold it; without true labels nobody asked for
+    it.
+    """
+    inputs = make_inputs()
+    target = make_target(answer)
     options = AuditOptions(budget=budget, seeds=1, defences=())
     labels = linear_labels(inputs)
-    told = Audit(make_meter(tmp_path, target, budget), inputs, options, "a target", beside=Beside(labels=labels)).run()
+    told = Audit(
+        make_meter(tmp_path, target, budget),
+        inputs,
+        options,
+        "a target",
+        beside=Beside(labels=labels),
+    ).run()
     assert said in told.left_out["inversion"] and told.privacy is None
     silent = Audit(make_meter(tmp_path, target, budget), inputs, options, "a target").run()
     assert "inversion" not in silent.left_out
@@ -142,11 +193,14 @@ def test_inversion_that_is_not_tried_says_why(answer: object, budget: int, said:
 @pytest.mark.usefixtures("few_thieves")
 def test_budget_that_is_spent_leaves_no_inversion(tmp_path: Path) -> None:
     """An audit that is run again with labels, its queries made before."""
-    inputs, target = make_inputs(), Counting()
+    inputs = make_inputs()
+    target = Counting()
     options = AuditOptions(budget=2_500, seeds=1, defences=())
     Audit(make_meter(tmp_path, target, 2_500), inputs, options, "counting").run()
     meter = make_meter(tmp_path, target, target.asked + 20)
-    result = Audit(meter, inputs, options, "counting", beside=Beside(labels=linear_labels(inputs))).run()
+    result = Audit(
+        meter, inputs, options, "counting", beside=Beside(labels=linear_labels(inputs))
+    ).run()
     assert "are left" in result.left_out["inversion"] and result.privacy is None
 
 
@@ -157,9 +211,13 @@ def test_attack_that_came_to_nothing_is_listed(result: AuditResult) -> None:
 
 def test_thief_without_a_copy_agrees_with_nothing_and_one_without_more_keeps_his_last() -> None:
     """So that every point rests on all who played."""
-    one, two = _Copy(10, 0.8, 0.0, "a"), _Copy(20, 0.9, 0.0, "b")
+    one = _Copy(10, 0.8, 0.0, "a")
+    two = _Copy(20, 0.9, 0.0, "b")
     points = list(_aligned([[one, two], [one], []]))
-    assert [[copy.fidelity for copy in point] for point in points] == [[0.8, 0.8, 0.0], [0.9, 0.8, 0.0]]
+    assert [[copy.fidelity for copy in point] for point in points] == [
+        [0.8, 0.8, 0.0],
+        [0.9, 0.8, 0.0],
+    ]
 
 
 def test_logits_are_known_by_their_rows() -> None:

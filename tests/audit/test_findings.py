@@ -16,7 +16,9 @@ def logits(n: int, classes: int, width: int, seed: int = 0) -> Array:
 
 def test_decimals_are_told() -> None:
     """All of them, or how many there are left."""
-    assert "probabilities of 3 classes, with all their digits" in next(findings(RAW, RAW[:5], Access.PROBABILITIES))
+    assert "probabilities of 3 classes, with all their digits" in next(
+        findings(RAW, RAW[:5], Access.PROBABILITIES)
+    )
     rounded = RAW.round(2)
     assert "rounded to 2 decimals" in next(findings(rounded, rounded[:5], Access.PROBABILITIES))
 
@@ -25,7 +27,9 @@ def test_different_answers_to_one_query_are_told() -> None:
     """How many of those asked again."""
     again = RAW[:5].copy()
     again[:2] += 0.01
-    assert any("differently 2 times of 5" in said for said in findings(RAW, again, Access.PROBABILITIES))
+    assert any(
+        "differently 2 times of 5" in said for said in findings(RAW, again, Access.PROBABILITIES)
+    )
     assert len(list(findings(RAW, RAW[:5], Access.PROBABILITIES))) == 1
 
 
@@ -51,7 +55,9 @@ def test_width_is_not_claimed_where_nothing_shows_it() -> None:
 
 
 def test_last_layer_is_read_off_up_to_a_change_of_basis() -> None:
-    """What is read explains answers that it was not read from, and lies in the span of the true layer."""
+    """What is read explains answers that it was not read from, and lies in the span of the true
+    layer.
+    """
     rng = np.random.default_rng(4)
     true = rng.standard_normal((60, 9))
     raw, others = (rng.standard_normal((n, 9)) @ true.T for n in (50, 30))
@@ -62,7 +68,9 @@ def test_last_layer_is_read_off_up_to_a_change_of_basis() -> None:
     assert np.allclose(basis @ (basis.T @ centred), centred)
     assert unexplained(rng.standard_normal((60, 9)), others) > 0.5
     said = [*findings(raw, raw[:5], Access.LOGITS)]
-    assert any("made of 9 numbers" in each for each in said) and any("last layer itself" in each for each in said)
+    assert any("made of 9 numbers" in each for each in said) and any(
+        "last layer itself" in each for each in said
+    )
 
 
 def test_finding_names_the_width() -> None:

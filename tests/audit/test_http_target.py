@@ -13,11 +13,17 @@ from audit.server import Server, in_turn
 from gamekeeper.audit.targets import TargetError
 from gamekeeper.audit.targets.description import Endpoint, read_endpoint
 from gamekeeper.audit.targets.http import HttpTarget
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 
 
 def scoring(document: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
-    return 200, json.dumps({"predictions": linear_scores(np.array(document["instances"])).tolist()}).encode(), {}
+    return (
+        200,
+        json.dumps(
+            {"predictions": linear_scores(np.array(document["instances"])).tolist()}
+        ).encode(),
+        {},
+    )
 
 
 @pytest.fixture
@@ -48,7 +54,9 @@ def test_dotted_paths_reach_into_lists(server: Server) -> None:
 
     server.script = script
     inputs = make_inputs(5)
-    assert np.allclose(make_target(server, rows="data.rows", scores="results.p").ask(inputs), linear_scores(inputs))
+    assert np.allclose(
+        make_target(server, rows="data.rows", scores="results.p").ask(inputs), linear_scores(inputs)
+    )
 
 
 def test_kserve_model_is_asked_in_its_protocol(server: Server) -> None:
@@ -57,7 +65,12 @@ def test_kserve_model_is_asked_in_its_protocol(server: Server) -> None:
     def script(document: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
         (tensor,) = document["inputs"]
         scores = linear_scores(np.array(tensor["data"]).reshape(tensor["shape"]))
-        output = {"name": "p", "shape": list(scores.shape), "datatype": "FP64", "data": scores.ravel().tolist()}
+        output = {
+            "name": "p",
+            "shape": list(scores.shape),
+            "datatype": "FP64",
+            "data": scores.ravel().tolist(),
+        }
         return 200, json.dumps({"outputs": [output]}).encode(), {}
 
     server.script = script
@@ -69,7 +82,9 @@ def test_kserve_model_is_asked_in_its_protocol(server: Server) -> None:
 
 def test_rate_limit_is_waited_for_as_long_as_it_says(server: Server) -> None:
     """And a busy server a little longer each time."""
-    server.script = in_turn(scoring, (429, b"", {"retry-after": "7"}), (503, b"", {}), (502, b"", {}))
+    server.script = in_turn(
+        scoring, (429, b"", {"retry-after": "7"}), (503, b"", {}), (502, b"", {})
+    )
     slept: list[float] = []
     assert len(make_target(server, slept).ask(make_inputs(3))) == 3
     assert slept == [7.0, 2.0, 4.0]
@@ -106,7 +121,9 @@ def test_limit_of_the_day_is_not_sat_through(server: Server) -> None:
     ],
     ids=["401", "403", "422", "html", "path", "text", "ragged"],
 )
-def test_what_is_no_answer_is_said(answer: tuple[int, bytes, dict[str, str]], said: str, server: Server) -> None:
+def test_what_is_no_answer_is_said(
+    answer: tuple[int, bytes, dict[str, str]], said: str, server: Server
+) -> None:
     """At once, for asking again would change nothing."""
     server.script = lambda document: answer
     with pytest.raises(TargetError, match=said):
@@ -130,7 +147,9 @@ def test_description_is_read_with_its_secrets(server: Server, tmp_path: Path) ->
     )
     target = HttpTarget(read_endpoint(path, {"MODEL_KEY": "Bearer hush"}))
     target.ask(make_inputs(2))
-    assert {name.lower(): value for name, value in server.asked[0][2].items()}["authorization"] == "Bearer hush"
+    assert {name.lower(): value for name, value in server.asked[0][2].items()}[
+        "authorization"
+    ] == "Bearer hush"
     assert "hush" not in repr(target._endpoint)
 
 
@@ -147,11 +166,16 @@ def test_all_faults_of_a_description_come_together(tmp_path: Path) -> None:
 def test_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     """Better than a request without a credential."""
     path = tmp_path / "target.toml"
-    path.write_text('format = "gamekeeper/target@1"\nurl = "http://x"\nheaders = {authorization = "env:NO_SUCH"}\n')
+    path.write_text(
+        'format = "gamekeeper/target@1"\nurl = "http://x"\nheaders = {authorization = "env:NO_SUCH"}\n'
+    )
     with pytest.raises(InputError, match="authorization: the environment has no such variable"):
         read_endpoint(path, {})
 
 
 def test_address_is_named_without_its_password() -> None:
     """Names go into reports and casebooks."""
-    assert HttpTarget(Endpoint(url="https://me:hush@host:8/score?key=hush")).name == "https://host:8/score"
+    assert (
+        HttpTarget(Endpoint(url="https://me:hush@host:8/score?key=hush")).name
+        == "https://host:8/score"
+    )

@@ -7,13 +7,14 @@ from audit.builders import Counting, linear_scores, make_inputs, make_meter, mak
 from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.meter import Limits, Meter, SpentError
 from gamekeeper.audit.targets import Array, TargetError
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 
 
 def test_nothing_is_paid_twice(tmp_path: Path) -> None:
     """Neither within a call, nor in a later one."""
     target = Counting()
-    meter, inputs = make_meter(tmp_path, target), make_inputs(50)
+    meter = make_meter(tmp_path, target)
+    inputs = make_inputs(50)
     first = meter.ask(np.vstack([inputs, inputs]))
     assert (meter.ask(inputs) == first[:50]).all() and (first[:50] == first[50:]).all()
     assert target.asked == meter.paid == 50
@@ -78,7 +79,9 @@ def test_pace_is_kept(tmp_path: Path) -> None:
     slept: list[float] = []
     target = make_target()
     journal = Journal(tmp_path / "journal.sqlite", target.name)
-    Meter(target, journal, Limits(queries=1_000, per_s=10), sleep=slept.append).ask(make_inputs(300))
+    Meter(target, journal, Limits(queries=1_000, per_s=10), sleep=slept.append).ask(
+        make_inputs(300)
+    )
     assert sum(slept) == pytest.approx(30)
 
 

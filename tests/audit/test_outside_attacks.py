@@ -1,4 +1,6 @@
-"""Thieves without inputs of the domain: what they may know, what they ask, and what it gets them."""
+"""Thieves without inputs of the domain: what they may know, what they ask, and what it gets
+them.
+"""
 
 from dataclasses import replace
 
@@ -17,7 +19,13 @@ PICTURES = Interface(access=Access.LABELS, width=256, classes=10, picture=(16, 1
 
 
 def make_loot(pool: Array, *, uses_scores: bool = False) -> Loot:
-    return Loot(pool=pool, sizes=(250, 500), uses_scores=uses_scores, classes=3, public=make_inputs(900, seed=4))
+    return Loot(
+        pool=pool,
+        sizes=(250, 500),
+        uses_scores=uses_scores,
+        classes=3,
+        public=make_inputs(900, seed=4),
+    )
 
 
 def asked_by(name: str, loot: Loot, seed: int = 0) -> Array:
@@ -43,7 +51,9 @@ def test_inputs_of_the_domain_are_not_looked_at(name: str) -> None:
 @pytest.mark.parametrize("name", BOTH)
 def test_labels_and_scores_are_paid_once(name: str) -> None:
     """Who learns from labels asks what he asks who learns from scores."""
-    labels, scores = (asked_by(name, make_loot(make_inputs(), uses_scores=uses)) for uses in (False, True))
+    labels, scores = (
+        asked_by(name, make_loot(make_inputs(), uses_scores=uses)) for uses in (False, True)
+    )
     assert (labels == scores).all()
 
 
@@ -53,7 +63,9 @@ def test_made_up_inputs_keep_to_what_is_documented() -> None:
     pool[:, 2] = np.round(pool[:, 2])
     asked = asked_by("data-free", make_loot(pool))
     assert (asked >= pool.min(axis=0)).all() and (asked <= pool.max(axis=0)).all()
-    assert (asked[:, 2] == np.round(asked[:, 2])).all() and not (asked[:, 1] == np.round(asked[:, 1])).any()
+    assert (asked[:, 2] == np.round(asked[:, 2])).all() and not (
+        asked[:, 1] == np.round(asked[:, 1])
+    ).any()
 
 
 def test_documentation_says_of_pictures_what_pixels_can_be_and_not_each() -> None:
@@ -91,14 +103,18 @@ def test_target_with_one_label_for_all_is_given_up(name: str) -> None:
         asked += len(inputs)
         return Answers(np.zeros(len(inputs), np.int64), None)
 
-    assert list(ATTACKS[name].surrogates(ask, make_loot(make_inputs()), np.random.default_rng(0))) == []
+    assert (
+        list(ATTACKS[name].surrogates(ask, make_loot(make_inputs()), np.random.default_rng(0)))
+        == []
+    )
     assert asked == 250
 
 
 def test_rare_class_is_asked_more_often_than_chance_would() -> None:
     """One in fifty of what is offered; of what is picked, many more."""
     rng = np.random.default_rng(0)
-    known, offered = rng.random((400, 3)), rng.random((4_000, 3))
+    known = rng.random((400, 3))
+    offered = rng.random((4_000, 3))
     chosen = picked(offered, Lessons(known, (known[:, 0] > 0.98).astype(int)), 200, rng)
     assert len(np.unique(chosen)) == 200
     assert (offered[:, 0] > 0.98).mean() < 0.03 and (offered[chosen, 0] > 0.98).mean() > 0.15
@@ -112,7 +128,9 @@ def test_rare_class_is_asked_more_often_than_chance_would() -> None:
         ("public-copy", PICTURES, "--public"),
     ],
 )
-def test_hopeless_targets_are_left_out_with_the_reason(name: str, interface: Interface, said: str) -> None:
+def test_hopeless_targets_are_left_out_with_the_reason(
+    name: str, interface: Interface, said: str
+) -> None:
     """Before a query is made."""
     assert said in (ATTACKS[name].why_not(interface) or "")
     assert ATTACKS["data-free"].why_not(PICTURES) is None
@@ -122,10 +140,8 @@ def test_hopeless_targets_are_left_out_with_the_reason(name: str, interface: Int
 def brighter_side(pictures: Array) -> Answers:
     """0 to 3: on which sides of the middle there is more light."""
     shown = pictures.reshape(-1, 8, 8)
-    down, right = (
-        shown[:, :4].mean(axis=(1, 2)) < shown[:, 4:].mean(axis=(1, 2)),
-        (shown[:, :, :4].mean(axis=(1, 2)) < shown[:, :, 4:].mean(axis=(1, 2))),
-    )
+    down = shown[:, :4].mean(axis=(1, 2)) < shown[:, 4:].mean(axis=(1, 2))
+    right = shown[:, :, :4].mean(axis=(1, 2)) < shown[:, :, 4:].mean(axis=(1, 2))
     return Answers(2 * down + right, None)
 
 
@@ -136,5 +152,11 @@ def test_pictures_are_copied_without_a_picture() -> None:
     torch.set_num_threads(1)
     loot = Loot(pool=np.eye(2, 64), sizes=(500,), uses_scores=False, classes=4, picture=(8, 8))
     (copy,) = ATTACKS["data-free"].surrogates(brighter_side, loot, np.random.default_rng(0))
-    tests = np.random.default_rng(1).random((400, 2, 2)).repeat(4, axis=1).repeat(4, axis=2).reshape(400, 64)
+    tests = (
+        np.random.default_rng(1)
+        .random((400, 2, 2))
+        .repeat(4, axis=1)
+        .repeat(4, axis=2)
+        .reshape(400, 64)
+    )
     assert (copy.predict(tests) == brighter_side(tests).labels).mean() > 0.85

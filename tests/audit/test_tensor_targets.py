@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gamekeeper.audit.targets import TargetError, TensorTarget, onnx_target, torch_target
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 
 
 def test_rows_are_brought_into_the_shape_and_the_batch_that_are_wanted() -> None:
@@ -33,7 +33,9 @@ def test_exported_network_answers_as_the_network_does(tmp_path: Path) -> None:
     import torch
 
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(8, 3)).eval()
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(8, 3)
+    ).eval()
     inputs = np.random.default_rng(0).standard_normal((5, 16))
     with torch.no_grad():
         wanted = network(torch.tensor(inputs, dtype=torch.float32).reshape(5, 1, 4, 4)).numpy()
@@ -66,7 +68,9 @@ def test_onnx_classifier_gives_its_scores(tmp_path: Path) -> None:
     model = LogisticRegression().fit(inputs, inputs[:, 0] > 0)
     for zipped in (True, False):
         (tmp_path / "model.onnx").write_bytes(
-            skl2onnx.to_onnx(model, inputs[:1].astype(np.float32), options={"zipmap": zipped}).SerializeToString()
+            skl2onnx.to_onnx(
+                model, inputs[:1].astype(np.float32), options={"zipmap": zipped}
+            ).SerializeToString()
         )
         answers = onnx_target(tmp_path / "model.onnx").ask(inputs)
         assert np.allclose(answers, model.predict_proba(inputs), atol=1e-4)

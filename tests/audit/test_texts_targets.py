@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from audit.server import Server, in_turn
-from gamekeeper.audit.targets import ChatTarget, Endpoint, Query, Reply, TargetError, VectorTarget, WritingCallable
+from gamekeeper.audit.targets import (
+    ChatTarget,
+    Endpoint,
+    Query,
+    Reply,
+    TargetError,
+    VectorTarget,
+    WritingCallable,
+)
 
 Answer = tuple[int, bytes, dict[str, str]]
 
@@ -43,12 +51,22 @@ def test_replies_belong_to_their_queries(server: Server) -> None:
 
 def test_request_says_what_is_asked(server: Server) -> None:
     """System message, log-probabilities, bias, length, and what the description adds."""
-    target = chat(server, system="be brief", request={"max_completion_tokens": 9, "temperature": 1, "seed": 3})
+    target = chat(
+        server, system="be brief", request={"max_completion_tokens": 9, "temperature": 1, "seed": 3}
+    )
     ask(target, Query("a", tops=5, bias={7: 100.0}, max_tokens=1))
     (_, document, _) = server.asked[0]
     assert document["messages"][0] == {"role": "system", "content": "be brief"}
-    assert (document["top_logprobs"], document["logit_bias"], document["temperature"]) == (5, {"7": 100.0}, 1)
-    assert document["max_completion_tokens"] == 1 and "max_tokens" not in document and document["seed"] == 3
+    assert (document["top_logprobs"], document["logit_bias"], document["temperature"]) == (
+        5,
+        {"7": 100.0},
+        1,
+    )
+    assert (
+        document["max_completion_tokens"] == 1
+        and "max_tokens" not in document
+        and document["seed"] == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +87,11 @@ def test_reasoning_is_parted_from_the_answer(message: dict[str, str], server: Se
 def test_tokens_and_log_probabilities_are_read(server: Server) -> None:
     """By their bytes where they are given: half a character has no other name."""
     first = {"token": "�", "bytes": [226], "logprob": -0.1}
-    told = {"content": [first | {"top_logprobs": [first, {"token": "b", "bytes": None, "logprob": -2.0}]}]}
+    told = {
+        "content": [
+            first | {"top_logprobs": [first, {"token": "b", "bytes": None, "logprob": -2.0}]}
+        ]
+    }
     answer = {
         "choices": [{"message": {"content": "x"}, "logprobs": told}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2},
@@ -109,7 +131,9 @@ def test_embeddings_come_in_the_order_of_texts(server: Server) -> None:
     """Whatever order they were sent in."""
 
     def script(document: dict[str, Any]) -> Answer:
-        rows = [{"index": i, "embedding": [len(text), 1.0]} for i, text in enumerate(document["input"])]
+        rows = [
+            {"index": i, "embedding": [len(text), 1.0]} for i, text in enumerate(document["input"])
+        ]
         return 200, json.dumps({"data": rows[::-1]}).encode(), {}
 
     server.script = script

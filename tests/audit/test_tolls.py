@@ -13,7 +13,8 @@ def told(**fields: object) -> AuditOptions:
 def test_honest_accounts_stay_within_the_budget() -> None:
     """All but about one in a hundred need one account alone."""
     pool = make_inputs(2_000)
-    toll, rng = CoverageBudget(pool, told()), np.random.default_rng(5)
+    toll = CoverageBudget(pool, told())
+    rng = np.random.default_rng(5)
     needed = [toll.levy(pool[rng.integers(len(pool), size=50)]).accounts for _ in range(500)]
     assert np.mean(np.array(needed) > 1) < 0.03
     assert "50 inputs" in toll.users.said
@@ -23,7 +24,8 @@ def test_who_covers_the_space_needs_accounts_and_who_stays_in_a_corner_does_not(
     """By the cells that are touched, not by the number of queries."""
     pool = make_inputs(2_000)
     toll = CoverageBudget(pool, told())
-    wide, narrow = toll.levy(pool), toll.levy(np.repeat(pool[:1], 2_000, axis=0))
+    wide = toll.levy(pool)
+    narrow = toll.levy(np.repeat(pool[:1], 2_000, axis=0))
     assert wide.accounts > 3 and narrow.accounts == 1
     assert toll.levy(pool[:0]).accounts == 1
 
@@ -31,7 +33,8 @@ def test_who_covers_the_space_needs_accounts_and_who_stays_in_a_corner_does_not(
 def test_work_is_the_least_at_an_honest_pace_and_grows_beyond_it() -> None:
     """One account that asks ten times as much works more than ten times as long."""
     toll = ProofOfWork(make_inputs(), told(prices=Prices(per_account=1e9)))
-    honest, greedy = toll.levy(make_inputs(50)), toll.levy(make_inputs(500))
+    honest = toll.levy(make_inputs(50))
+    greedy = toll.levy(make_inputs(500))
     assert (honest.accounts, honest.cpu_s) == (1, 50.0)
     assert greedy.accounts == 1 and greedy.cpu_s == pytest.approx(50 + (500**2 - 50**2) / 100)
 

@@ -30,16 +30,28 @@ def test_each_thief_is_one_account_unless_told_otherwise() -> None:
 
 
 def test_accounts_share_what_one_thief_asks() -> None:
-    """Equally, the thief as fast and in the same order as before, and no query is lost or made twice."""
-    split = traffic_of().frame(Pace(per_day=200, accounts=8)).filter(pl.col("account").str.starts_with("one."))
+    """Equally, the thief as fast and in the same order as before, and no query is lost or made
+    twice.
+    """
+    split = (
+        traffic_of()
+        .frame(Pace(per_day=200, accounts=8))
+        .filter(pl.col("account").str.starts_with("one."))
+    )
     assert Counter(split["account"]) == {f"one.{account}": 125 for account in range(8)}
     assert split["features"].list.first().to_list() == list(range(1_000))
     assert timedelta(days=4.5) < split["time"].max() - split["time"].min() < timedelta(days=5.5)
 
 
 def test_no_account_holds_a_stretch_of_the_attack() -> None:
-    """Whose turn it is is drawn anew each round, so that neither neighbours nor every n-th query share an account."""
-    split = traffic_of().frame(Pace(per_day=200, accounts=4)).filter(pl.col("account").str.starts_with("one."))
+    """Whose turn it is is drawn anew each round, so that neither neighbours nor every n-th query
+    share an account.
+    """
+    split = (
+        traffic_of()
+        .frame(Pace(per_day=200, accounts=4))
+        .filter(pl.col("account").str.starts_with("one."))
+    )
     turns = split["account"].to_numpy().reshape(-1, 4)
     assert all(len(set(turn)) == 4 for turn in turns)
     assert len({tuple(turn) for turn in turns}) == 24, "all orders of four occur in 250 rounds"

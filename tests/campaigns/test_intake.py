@@ -17,7 +17,9 @@ NAMES = [n for n, s in SIGNALS.items() if not {"cell", "prompt_hash"} & set(s.ca
 def log(rows: int, seed: int = 1) -> pl.DataFrame:
     """Rows of seven accounts; ten to a minute, so that times are equal."""
     rng = np.random.default_rng(seed)
-    times = pl.Series("time", np.arange(rows) // 10 * 60_000_000 + 1_775_000_000_000_000).cast(pl.Datetime("us", "UTC"))
+    times = pl.Series("time", np.arange(rows) // 10 * 60_000_000 + 1_775_000_000_000_000).cast(
+        pl.Datetime("us", "UTC")
+    )
     names = [f"a{i}" for i in rng.integers(0, 7, rows)]
     prompts = [f"question {i} about the weather" for i in rng.permutation(rows)]
     return conform(
@@ -46,14 +48,21 @@ def state(intake: Intake) -> list[pl.DataFrame]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(cuts=st.lists(st.integers(0, 300), max_size=5), seed=st.integers(0, 99), most=st.sampled_from([50, 120, 1_000]))
+@given(
+    cuts=st.lists(st.integers(0, 300), max_size=5),
+    seed=st.integers(0, 99),
+    most=st.sampled_from([50, 120, 1_000]),
+)
 def test_batches_and_their_order_change_nothing(cuts: list[int], seed: int, most: int) -> None:
-    """Totals, summaries and the sample are those of the log, however it comes; also where the sample is full."""
+    """Totals, summaries and the sample are those of the log, however it comes; also where the
+    sample is full.
+    """
     whole = log(300)
     ends = [0, *sorted(cuts), 300]
     parts = [whole[a:b] for a, b in itertools.pairwise(ends)]
     order = np.random.default_rng(seed).permutation(len(parts))
-    left, right = taken(whole, most=most), taken(*(parts[i] for i in order), most=most)
+    left = taken(whole, most=most)
+    right = taken(*(parts[i] for i in order), most=most)
     assert all(a.equals(b) for a, b in zip(state(left), state(right), strict=True))
 
 
@@ -67,7 +76,8 @@ def test_sample_is_bounded_and_keeps_every_account() -> None:
 def test_names_of_accounts_do_not_choose_the_sample() -> None:
     """The same exchanges are drawn under other names."""
     renamed = log(500).with_columns(("z" + pl.col("account")).alias("account"))
-    plain, other = taken(log(500), most=60).sample, taken(renamed, most=60).sample
+    plain = taken(log(500), most=60).sample
+    other = taken(renamed, most=60).sample
     assert plain["row_hash"].sort().equals(other["row_hash"].sort())
 
 
@@ -88,7 +98,10 @@ def test_accounts_are_numbered_by_what_they_sent() -> None:
     """Renaming keeps the numbers."""
     names = {f"a{i}": f"z{9 - i}" for i in range(7)}
     renamed = log(300).with_columns(pl.col("account").replace_strict(names))
-    plain, other = (number_accounts(i.sample, i.totals)["account"].to_list() for i in (taken(log(300)), taken(renamed)))
+    plain, other = (
+        number_accounts(i.sample, i.totals)["account"].to_list()
+        for i in (taken(log(300)), taken(renamed))
+    )
     assert [names[name] for name in plain] == other
 
 
@@ -100,12 +113,21 @@ def test_next_to_nothing_is_taken_in(rows: int) -> None:
 
 
 def test_days_taken_in_apart_give_the_sample_of_both() -> None:
-    """The guard keeps an intake a day, so that old days can go; absorbing them is the same as one intake."""
+    """The guard keeps an intake a day, so that old days can go; absorbing them is the same as one
+    intake.
+    """
     rows = log(300)
-    together, first, second = taken(rows), taken(rows[:120]), taken(rows[120:])
+    together = taken(rows)
+    first = taken(rows[:120])
+    second = taken(rows[120:])
     first.absorb(second)
     for part in ("sample", "totals"):
-        one, other = getattr(together, part), getattr(first, part)
-        assert one.sort(one.columns[:2] + one.columns[-1:]).equals(other.sort(one.columns[:2] + one.columns[-1:]))
+        one = getattr(together, part)
+        other = getattr(first, part)
+        assert one.sort(one.columns[:2] + one.columns[-1:]).equals(
+            other.sort(one.columns[:2] + one.columns[-1:])
+        )
     for name, summary in together.summaries.items():
-        assert summary.sort("account", "key").equals(first.summaries[name].sort("account", "key")), name
+        assert summary.sort("account", "key").equals(
+            first.summaries[name].sort("account", "key")
+        ), name

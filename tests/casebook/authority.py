@@ -1,4 +1,6 @@
-"""A time-stamping authority of one's own: OpenSSL's responder behind a web server on this machine."""
+"""A time-stamping authority of one's own: OpenSSL's responder behind a web server on this
+machine.
+"""
 
 import subprocess
 import threading
@@ -31,15 +33,16 @@ ess_cert_id_alg = sha256
 class Authority:
     """Serves time stamps at `url` until it is closed.
 
-    `mood` is how it answers: `honest`, `refusing` (the hash algorithm), `repeating` (its first answer to
-    everybody), `babbling` (no time stamp) or `failing` (status 500).
+    `mood` is how it answers: `honest`, `refusing` (the hash algorithm), `repeating` (its first
+    answer to everybody), `babbling` (no time stamp) or `failing` (status 500).
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.mood = "honest"
         self.root = _certified(folder)
-        self._folder, self._first = folder, b""
+        self._folder = folder
+        self._first = b""
         (folder / "serial").write_text("01\n")
         for name, digests in (("honest", "sha256"), ("refusing", "sha512")):
             (folder / name).write_text(_CONFIG.format(folder=folder, digests=digests))
@@ -91,8 +94,11 @@ class Authority:
 
 def _certified(folder: Path) -> bytes:
     """Writes the signer's key and certificate; returns the root's certificate, PEM."""
-    root_key, signer_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("Root", root_key, "Root", root_key, x509.BasicConstraints(ca=True, path_length=1))
+    root_key = ec.generate_private_key(ec.SECP256R1())
+    signer_key = ec.generate_private_key(ec.SECP256R1())
+    root = _certificate(
+        "Root", root_key, "Root", root_key, x509.BasicConstraints(ca=True, path_length=1)
+    )
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
     signer = _certificate("Authority", signer_key, "Root", root_key, usage)
     secret = signer_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -119,7 +125,10 @@ def _certificate(
         .not_valid_after(now + timedelta(days=1))
         .add_extension(extension, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
         .sign(issuer_key, hashes.SHA256())
     )
 

@@ -8,7 +8,12 @@ from typing import Any
 from gamekeeper.casebook import Casebook
 
 START_S = 1_793_579_400.25
-BODY = {"verdict": "slow", "p_benign": 0.001, "families": ["content", "shape"], "note": "näive\u202e\x1b[31m"}
+BODY = {
+    "verdict": "slow",
+    "p_benign": 0.001,
+    "families": ["content", "shape"],
+    "note": "näive\u202e\x1b[31m",
+}
 
 
 def ticking(start_s: float = START_S, step_s: float = 1.0) -> Callable[[], float]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from casebook.builders import BODY, add, lines_of, make_casebook, ticking
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.casebook import (
     Casebook,
     CasebookError,
@@ -21,7 +22,6 @@ from gamekeeper.casebook import (
     verify_consistency,
     verify_inclusion,
 )
-from gamekeeper.errors import InputError, UsageError
 
 APPEND_FOREVER = """
 import sys
@@ -103,7 +103,8 @@ def test_signing_twice_signs_once(tmp_path: Path) -> None:
         assert book.sign() == first and book.head().root == first.root
         add(book, 1)
         assert book.sign().size == book.head().size == 4
-    assert len(lines_of(tmp_path / "book" / "heads.jsonl")) == 3  # over the header, 3 lines, 4 lines
+    # over the header, 3 lines, 4 lines
+    assert len(lines_of(tmp_path / "book" / "heads.jsonl")) == 3
 
 
 def test_what_is_unsigned_is_signed_on_closing(tmp_path: Path) -> None:
@@ -153,9 +154,13 @@ def test_threads_share_one_casebook(tmp_path: Path) -> None:
 
 
 def test_killed_writer_loses_no_entry_that_it_confirmed(tmp_path: Path) -> None:
-    """SIGKILL in the middle of writing: what was appended is there, and the next writer says what was unsigned."""
+    """SIGKILL in the middle of writing: what was appended is there, and the next writer says what
+    was unsigned.
+    """
     writer = subprocess.Popen(
-        [sys.executable, "-c", APPEND_FOREVER, str(tmp_path / "book")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", APPEND_FOREVER, str(tmp_path / "book")],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert writer.stdout is not None
     confirmed = 0
@@ -183,7 +188,11 @@ def test_line_torn_at_any_byte_is_cut_off_and_put_on_record(tmp_path: Path) -> N
         (folder / "entries.jsonl").write_bytes(whole + line[:cut])
         (folder / "heads.jsonl").write_bytes(heads)
         Casebook.open(folder, clock=ticking()).close()
-        assert last_entry(folder)["body"] == {"unsigned_entries": 0, "cut_entry_bytes": cut, "cut_head_bytes": 0}
+        assert last_entry(folder)["body"] == {
+            "unsigned_entries": 0,
+            "cut_entry_bytes": cut,
+            "cut_head_bytes": 0,
+        }
         assert verify_casebook(folder).entries == 3
 
 
@@ -194,7 +203,9 @@ def test_torn_head_is_cut_off_and_put_on_record(tmp_path: Path) -> None:
     heads.write_bytes(heads.read_bytes()[:-20])
     Casebook.open(folder).close()
     body = last_entry(folder)["body"]
-    assert (body["unsigned_entries"], body["cut_entry_bytes"]) == (3, 0) and body["cut_head_bytes"] > 100
+    assert (body["unsigned_entries"], body["cut_entry_bytes"]) == (3, 0) and body[
+        "cut_head_bytes"
+    ] > 100
     assert verify_casebook(folder).entries == 6
 
 
@@ -254,14 +265,18 @@ def damage(folder: Path, what: str) -> None:
         ("no key", InputError, "no private key"),
     ],
 )
-def test_damaged_casebook_is_not_written_on(tmp_path: Path, what: str, error: type[Exception], said: str) -> None:
+def test_damaged_casebook_is_not_written_on(
+    tmp_path: Path, what: str, error: type[Exception], said: str
+) -> None:
     """Nothing is repaired, nothing is added: whoever did it should be found out first."""
     folder = make_casebook(tmp_path / "book")
     damage(folder, what)
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
     with pytest.raises(error, match=said):
         Casebook.open(folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"} == before
+    assert {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"
+    } == before
 
 
 def test_private_key_is_the_owners_alone(tmp_path: Path) -> None:
@@ -290,7 +305,9 @@ def test_private_key_is_the_owners_alone(tmp_path: Path) -> None:
     ],
     ids=range(7),
 )
-def test_what_would_not_be_read_back_the_same_is_refused(tmp_path: Path, body: dict[str, Any], said: str) -> None:
+def test_what_would_not_be_read_back_the_same_is_refused(
+    tmp_path: Path, body: dict[str, Any], said: str
+) -> None:
     """Nothing of it is written, and the next entry takes its place."""
     with Casebook.open(tmp_path / "book") as book:
         with pytest.raises(UsageError, match=said):
@@ -307,8 +324,11 @@ def test_own_kinds_are_taken(tmp_path: Path, kind: str) -> None:
 
 
 def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half the line is written, then the disk is full: nothing stays, and later entries are whole."""
-    write, left = os.write, [40]
+    """Half the line is written, then the disk is full: nothing stays, and later entries are
+    whole.
+    """
+    write = os.write
+    left = [40]
 
     def write_to_full_disk(file: int, data: bytes) -> int:
         if not left[0]:
@@ -326,7 +346,9 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert verify_casebook(tmp_path / "book").entries == 2
 
 
-def test_head_is_not_signed_before_its_entries_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_head_is_not_signed_before_its_entries_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A head that survives a loss of power while its entries do not would accuse the writer."""
 
     def fail(file: int) -> None:
@@ -340,7 +362,9 @@ def test_head_is_not_signed_before_its_entries_are_on_the_disk(tmp_path: Path, m
         assert len(lines_of(tmp_path / "book" / "heads.jsonl")) == 1
 
 
-def test_each_entry_is_on_the_disk_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_entry_is_on_the_disk_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`is_synced` costs one sync an entry; without it there is none until the next head."""
     synced: list[int] = []
     fsync = os.fsync

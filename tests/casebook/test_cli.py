@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from casebook.builders import lines_of, make_casebook, rewritten
 from gamekeeper._cli import verify
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.casebook import read_head, verify_entry
 from gamekeeper.casebook.proofs import EntryProof
-from gamekeeper.errors import GamekeeperError
 
 APP = typer.Typer()
 APP.add_typer(verify.app, name=verify.NAME)
@@ -30,19 +30,33 @@ def run(*words: str | Path) -> Result:
 
 def code(result: Result) -> int:
     """The exit code that the command line gives the error."""
-    return result.exception.exit_code if isinstance(result.exception, GamekeeperError) else result.exit_code
+    return (
+        result.exception.exit_code
+        if isinstance(result.exception, GamekeeperError)
+        else result.exit_code
+    )
 
 
 def test_what_holds_exits_0_and_says_what_was_checked(book: Path) -> None:
     """And what was not, with the option that would."""
     done = run(book)
     assert code(done) == 0
-    for part in ("holds", "entries   9, 2026-11-02T00:30:01", "heads     4 signed", "--public-key", "--head"):
+    for part in (
+        "holds",
+        "entries   9, 2026-11-02T00:30:01",
+        "heads     4 signed",
+        "--public-key",
+        "--head",
+    ):
         assert part in done.stdout
     kept = book.parent / "kept.json"
     kept.write_bytes(lines_of(book / "heads.jsonl")[1])
     done = run(book, "--public-key", book / "key.pub.pem", "--head", kept)
-    assert code(done) == 0 and "as given" in done.stdout and "continues the kept head over 4 lines" in done.stdout
+    assert (
+        code(done) == 0
+        and "as given" in done.stdout
+        and "continues the kept head over 4 lines" in done.stdout
+    )
     assert "--head" not in done.stdout
     assert run(book, "--quiet").stdout == ""
 
@@ -53,11 +67,18 @@ def test_json_holds_the_same(book: Path) -> None:
     document = json.loads(done.stdout)
     assert document["schema"] == "gamekeeper/verify-casebook@1" and document["holds"] is True
     assert (document["entries"], document["heads"], document["unsigned"]) == (9, 4, 0)
-    assert document["public_key_given"] is True and document["stamps"] == [] and document["kept_head"] is None
+    assert (
+        document["public_key_given"] is True
+        and document["stamps"] == []
+        and document["kept_head"] is None
+    )
     entry = document["entry"]
     path = tuple(bytes.fromhex(one) for one in entry["inclusion"])
     proof = EntryProof(
-        entry=entry["entry"].encode(), index=entry["index"], inclusion=path, head=read_head(book / "heads.jsonl")
+        entry=entry["entry"].encode(),
+        index=entry["index"],
+        inclusion=path,
+        head=read_head(book / "heads.jsonl"),
     )
     verify_entry(proof, (book / "key.pub.pem").read_bytes())
 
@@ -95,7 +116,12 @@ def test_unsigned_entries_pass_only_when_allowed(book: Path) -> None:
 def test_what_cannot_be_read_exits_3(book: Path) -> None:
     """No casebook, no key, no head."""
     nothing = book.parent / "nothing"
-    for words in ((nothing,), (book, "--public-key", nothing), (book, "--head", nothing), (book, "--head", book)):
+    for words in (
+        (nothing,),
+        (book, "--public-key", nothing),
+        (book, "--head", nothing),
+        (book, "--head", book),
+    ):
         assert code(run(*words)) == 3
     shutil.copy(book / "entries.jsonl", book / "key.pub.pem")
     assert code(run(book)) == 3
@@ -111,4 +137,8 @@ def test_wrong_usage_exits_2(book: Path) -> None:
 def test_help_says_what_the_options_are_for() -> None:
     """With examples."""
     done = CliRunner().invoke(APP, ["verify", "casebook", "--help"])
-    assert done.exit_code == 0 and "gamekeeper verify casebook" in done.stdout and "--witness-root" in done.stdout
+    assert (
+        done.exit_code == 0
+        and "gamekeeper verify casebook" in done.stdout
+        and "--witness-root" in done.stdout
+    )

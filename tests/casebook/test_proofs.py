@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from casebook.builders import lines_of, make_casebook
+from gamekeeper.base.errors import UsageError
 from gamekeeper.casebook import CasebookError, EntryProof, prove_entry, read_head, verify_entry
-from gamekeeper.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,10 @@ def test_each_entry_can_be_checked_alone(book: Path) -> None:
     key = (book / "key.pub.pem").read_bytes()
     for index in range(1, 14):
         proof = prove_entry(book, index)
-        assert proof.entry + b"\n" == lines_of(book / "entries.jsonl")[index] and len(proof.inclusion) <= 4
+        assert (
+            proof.entry + b"\n" == lines_of(book / "entries.jsonl")[index]
+            and len(proof.inclusion) <= 4
+        )
         verify_entry(proof, key)
 
 
@@ -36,12 +39,16 @@ def test_the_document_suffices_for_a_checker_of_ones_own(book: Path) -> None:
     key.verify(bytes.fromhex(head["signature"]), text)  # type: ignore[union-attr, call-arg, arg-type]
 
     node = sha256(b"\x00" + document["entry"].encode()).digest()
-    at, last = document["index"], head["size"] - 1
+    at = document["index"]
+    last = head["size"] - 1
     for one in map(bytes.fromhex, document["inclusion"]):
         while at == last and not at & 1:
-            at, last = at >> 1, last >> 1
+            at = at >> 1
+            last = last >> 1
         pair = one + node if at & 1 else node + one
-        node, at, last = sha256(b"\x01" + pair).digest(), at >> 1, last >> 1
+        node = sha256(b"\x01" + pair).digest()
+        at = at >> 1
+        last = last >> 1
     assert node.hex() == head["root"] and last == 0
     assert json.loads(document["entry"])["subject"] == "acct-6"
 

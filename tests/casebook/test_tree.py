@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gamekeeper.base.errors import UsageError
 from gamekeeper.casebook import (
     CasebookError,
     HashTree,
@@ -16,7 +17,6 @@ from gamekeeper.casebook import (
     verify_consistency,
     verify_inclusion,
 )
-from gamekeeper.errors import UsageError
 
 # The eight leaves and their roots that implementations of RFC 6962 are commonly tried on.
 KNOWN_LEAVES = [
@@ -89,7 +89,13 @@ def forgeries(proof: list[bytes]) -> list[list[bytes]]:
     """The proof with one hash changed, left out, doubled, shortened or added, in each place."""
     made = [[*proof, bytes(32)], [bytes(32), *proof]]
     for i, one in enumerate(proof):
-        for forged in ([bytes([one[0] ^ 1]) + one[1:]], [], [one, one], [one[:-1]], [one + b"\x00"]):
+        for forged in (
+            [bytes([one[0] ^ 1]) + one[1:]],
+            [],
+            [one, one],
+            [one[:-1]],
+            [one + b"\x00"],
+        ):
             made.append(proof[:i] + forged + proof[i + 1 :])
     return made
 
@@ -132,13 +138,18 @@ def test_inclusion_of_any_leaf_holds_and_forgeries_do_not(data: st.DataObject) -
     size = data.draw(st.integers(2, len(DATA)))
     index = data.draw(st.integers(0, size - 1))
     other = data.draw(st.integers(0, size - 1).filter(lambda one: one != index))
-    root, proof = TREE.root(size), inclusion_proof(LEAVES[:size], index)
+    root = TREE.root(size)
+    proof = inclusion_proof(LEAVES[:size], index)
     assert proof == defined_path(index, DATA[:size])
     verify_inclusion(LEAVES[index], index, size, proof, root)
     for forged in forgeries(proof):
         with pytest.raises(CasebookError):
             verify_inclusion(LEAVES[index], index, size, forged, root)
-    for leaf, place, wanted in ((other, index, root), (index, other, root), (index, index, TREE.root(size - 1))):
+    for leaf, place, wanted in (
+        (other, index, root),
+        (index, other, root),
+        (index, index, TREE.root(size - 1)),
+    ):
         with pytest.raises(CasebookError):
             verify_inclusion(LEAVES[leaf], place, size, proof, wanted)
 
@@ -148,7 +159,9 @@ def test_consistency_of_any_two_sizes_holds_and_forgeries_do_not(data: st.DataOb
     """A changed proof, a changed beginning or another end is refused."""
     new = data.draw(st.integers(2, len(DATA)))
     old = data.draw(st.integers(1, new - 1))
-    old_root, new_root, proof = TREE.root(old), TREE.root(new), consistency_proof(LEAVES[:new], old)
+    old_root = TREE.root(old)
+    new_root = TREE.root(new)
+    proof = consistency_proof(LEAVES[:new], old)
     assert proof == defined_proof(old, DATA[:new])
     verify_consistency(old, new, old_root, new_root, proof)
     for forged in forgeries(proof):
@@ -156,7 +169,11 @@ def test_consistency_of_any_two_sizes_holds_and_forgeries_do_not(data: st.DataOb
             verify_consistency(old, new, old_root, new_root, forged)
     changed = data.draw(st.integers(0, old - 1))
     history = [*DATA[:changed], b"another", *DATA[changed + 1 : old]]
-    for first, second in ((defined_root(history), new_root), (old_root, old_root), (new_root, new_root)):
+    for first, second in (
+        (defined_root(history), new_root),
+        (old_root, old_root),
+        (new_root, new_root),
+    ):
         with pytest.raises(CasebookError):
             verify_consistency(old, new, first, second, proof)
 

@@ -1,4 +1,6 @@
-"""The auditor: every way to change the record, and which of them only a kept head or the right key shows."""
+"""The auditor: every way to change the record, and which of them only a kept head or the right key
+shows.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -9,8 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casebook.builders import add, lines_of, make_casebook, rewritten, ticking
-from gamekeeper.casebook import Casebook, CasebookError, SignedHead, read_head, salted_digest, verify_casebook
-from gamekeeper.errors import GamekeeperError, InputError, UsageError
+from gamekeeper.base.errors import GamekeeperError, InputError, UsageError
+from gamekeeper.casebook import (
+    Casebook,
+    CasebookError,
+    SignedHead,
+    read_head,
+    salted_digest,
+    verify_casebook,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,10 @@ def test_sound_casebook_holds_and_says_what_was_checked(sound: Path) -> None:
     verified = verify_casebook(sound)
     assert (verified.entries, verified.heads, verified.unsigned) == (9, 4, 0)
     assert verified.head == read_head(sound / "heads.jsonl") and verified.head.size == 10
-    assert (verified.first_time, verified.last_time) == ("2026-11-02T00:30:01.250000Z", "2026-11-02T00:30:13.250000Z")
+    assert (verified.first_time, verified.last_time) == (
+        "2026-11-02T00:30:01.250000Z",
+        "2026-11-02T00:30:13.250000Z",
+    )
     assert not verified.is_key_given and verified.since is None and verified.stamps == ()
 
 
@@ -55,7 +67,9 @@ def test_auditors_copy_needs_no_secret(book: Path) -> None:
 
 @pytest.mark.parametrize("name", ["entries.jsonl", "heads.jsonl"])
 def test_any_one_changed_byte_is_noticed(sound: Path, tmp_path: Path, name: str) -> None:
-    """At each place of the file, the header, the digits of a signature and the last line feed among them."""
+    """At each place of the file, the header, the digits of a signature and the last line feed among
+    them.
+    """
     book = Path(shutil.copytree(sound, tmp_path / "book"))
     content = (sound / name).read_bytes()
     for place in range(len(content)):
@@ -69,9 +83,13 @@ def test_any_one_changed_byte_is_noticed(sound: Path, tmp_path: Path, name: str)
     assert verify_casebook(book).entries == 9
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
-def test_any_piece_replaced_by_any_other_is_noticed(sound: Path, tmp_path: Path, data: st.DataObject) -> None:
+def test_any_piece_replaced_by_any_other_is_noticed(
+    sound: Path, tmp_path: Path, data: st.DataObject
+) -> None:
     """Bytes changed, cut out or put in, anywhere in the record."""
     book = tmp_path / "book"
     shutil.copytree(sound, book, dirs_exist_ok=True)
@@ -88,11 +106,19 @@ def test_any_piece_replaced_by_any_other_is_noticed(sound: Path, tmp_path: Path,
 
 
 def test_changed_entry_is_narrowed_down_by_the_heads(book: Path) -> None:
-    """A change that keeps the line's form: between the last head that holds and the first that does not."""
-    change_lines(book / "entries.jsonl", lambda all_: [*all_[:5], all_[5].replace(b"slow", b"deny"), *all_[6:]])
+    """A change that keeps the line's form: between the last head that holds and the first that does
+    not.
+    """
+    change_lines(
+        book / "entries.jsonl",
+        lambda all_: [*all_[:5], all_[5].replace(b"slow", b"deny"), *all_[6:]],
+    )
     text = said(book)
     assert "heads.jsonl:3: the entries are not the ones that were signed" in text
-    assert "look at lines 5 to 8 of entries.jsonl" in text and "2 of 4 rows have the same fault" in text
+    assert (
+        "look at lines 5 to 8 of entries.jsonl" in text
+        and "2 of 4 rows have the same fault" in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +145,10 @@ def test_removed_entry_with_the_rest_numbered_anew_is_noticed(book: Path) -> Non
     """The numbers fit again; the roots do not."""
 
     def renumbered(all_: list[bytes]) -> list[bytes]:
-        moved = [line.replace(b'"index":%d' % (i + 1), b'"index":%d' % i) for i, line in enumerate(all_[4:], start=3)]
+        moved = [
+            line.replace(b'"index":%d' % (i + 1), b'"index":%d' % i)
+            for i, line in enumerate(all_[4:], start=3)
+        ]
         return all_[:3] + moved
 
     change_lines(book / "entries.jsonl", renumbered)
@@ -132,7 +161,10 @@ def test_truncated_record_with_a_later_head_is_noticed(book: Path) -> None:
     change_lines(book / "entries.jsonl", lambda all_: all_[:-3])
     text = said(book)
     assert "heads.jsonl:3: entries are missing at the end" in text
-    assert "7 lines in entries.jsonl" in text and "8 lines, signed at 2026-11-02T00:30:11.250000Z" in text
+    assert (
+        "7 lines in entries.jsonl" in text
+        and "8 lines, signed at 2026-11-02T00:30:11.250000Z" in text
+    )
 
 
 def test_two_ways_to_write_one_entry_are_not_one(book: Path) -> None:
@@ -151,9 +183,14 @@ def test_two_ways_to_write_one_entry_are_not_one(book: Path) -> None:
 def test_later_heads_taken_away_do_not_free_the_entries(book: Path) -> None:
     """Else a change behind the first head would take nothing but a shorter file of heads."""
     change_lines(book / "heads.jsonl", lambda all_: all_[:2])
-    change_lines(book / "entries.jsonl", lambda all_: [*all_[:-1], all_[-1].replace(b"slow", b"deny")])
+    change_lines(
+        book / "entries.jsonl", lambda all_: [*all_[:-1], all_[-1].replace(b"slow", b"deny")]
+    )
     text = said(book)
-    assert "entries.jsonl:5: entries are not signed" in text and "6 lines behind the last signed head" in text
+    assert (
+        "entries.jsonl:5: entries are not signed" in text
+        and "6 lines behind the last signed head" in text
+    )
     assert verify_casebook(book, allow_unsigned=True).unsigned == 6
 
 
@@ -186,24 +223,34 @@ def test_head_signed_by_another_key_is_noticed(book: Path, tmp_path: Path) -> No
     """A true head over the same lines, with a stranger's signature."""
     true = read_head(book / "heads.jsonl")
     stranger = read_head(make_casebook(tmp_path / "stranger") / "heads.jsonl")
-    forged = SignedHead(size=true.size, root=true.root, time=true.time, signature=stranger.signature)
+    forged = SignedHead(
+        size=true.size, root=true.root, time=true.time, signature=stranger.signature
+    )
     change_lines(book / "heads.jsonl", lambda all_: [*all_[:-1], forged.line() + b"\n"])
     assert "heads.jsonl:4: the head is not signed by this casebook's key" in said(book)
 
 
 def test_head_with_another_time_is_noticed(book: Path) -> None:
     """The time is signed too."""
-    change_lines(book / "heads.jsonl", lambda all_: [*all_[:-1], all_[-1].replace(b"2026-11-02", b"2025-11-02")])
+    change_lines(
+        book / "heads.jsonl",
+        lambda all_: [*all_[:-1], all_[-1].replace(b"2026-11-02", b"2025-11-02")],
+    )
     assert "heads.jsonl:4: the head is not signed by this casebook's key" in said(book)
 
 
-def test_casebook_written_anew_with_another_key_passes_only_without_the_right_key(book: Path, tmp_path: Path) -> None:
+def test_casebook_written_anew_with_another_key_passes_only_without_the_right_key(
+    book: Path, tmp_path: Path
+) -> None:
     """The key has to come from outside: the file's own word proves only that it fits itself."""
     right_key = (book / "key.pub.pem").read_bytes()
     forged = make_casebook(tmp_path / "forged", verdict="allow")
     assert verify_casebook(forged).entries == 9
     text = said(forged, public_key=right_key)
-    assert "entries.jsonl:1: another public key" in text and "not signed by this casebook's key" in text
+    assert (
+        "entries.jsonl:1: another public key" in text
+        and "not signed by this casebook's key" in text
+    )
 
 
 def test_public_key_file_that_was_swapped_is_noticed(book: Path, tmp_path: Path) -> None:
@@ -216,7 +263,9 @@ def test_public_key_file_that_was_swapped_is_noticed(book: Path, tmp_path: Path)
 def test_history_rewritten_by_the_holder_of_the_key_fails_against_a_kept_head(
     book: Path, tmp_path: Path, batches: tuple[int, ...]
 ) -> None:
-    """Every signature in it is genuine; only the head that somebody kept says that it was different."""
+    """Every signature in it is genuine; only the head that somebody kept says that it was
+    different.
+    """
     forged = rewritten(book, tmp_path / "forged", batches, verdict="allow")
     key = (book / "key.pub.pem").read_bytes()
     assert verify_casebook(forged, public_key=key).entries >= 9
@@ -239,10 +288,14 @@ def test_end_cut_off_and_signed_again_fails_against_a_kept_head(book: Path) -> N
 def test_kept_head_of_another_casebook_is_refused(book: Path, tmp_path: Path) -> None:
     """It was signed by another key, so it says nothing of this one."""
     other = read_head(make_casebook(tmp_path / "other") / "heads.jsonl")
-    assert "the head that was kept: the head is not signed by this casebook's key" in said(book, since=other)
+    assert "the head that was kept: the head is not signed by this casebook's key" in said(
+        book, since=other
+    )
 
 
-def test_signature_of_another_casebook_with_the_same_key_does_not_fit(book: Path, tmp_path: Path) -> None:
+def test_signature_of_another_casebook_with_the_same_key_does_not_fit(
+    book: Path, tmp_path: Path
+) -> None:
     """The header is a leaf too, so even an empty casebook has its own root."""
     twin = rewritten(book, tmp_path / "twin", (3, 4, 2), verdict="slow ")
     shutil.copy(twin / "heads.jsonl", book / "heads.jsonl")
@@ -251,7 +304,9 @@ def test_signature_of_another_casebook_with_the_same_key_does_not_fit(book: Path
 
 def test_all_that_differs_is_said_at_once(book: Path) -> None:
     """One report, one entry for each kind and file."""
-    change_lines(book / "entries.jsonl", lambda all_: [*all_[:2], b"\x1b[2Jnonsense\n", *all_[3:-1]])
+    change_lines(
+        book / "entries.jsonl", lambda all_: [*all_[:2], b"\x1b[2Jnonsense\n", *all_[3:-1]]
+    )
     change_lines(book / "heads.jsonl", lambda all_: [*all_, b"[]\n"])
     text = said(book)
     for part in (
@@ -271,7 +326,9 @@ def test_line_without_end_is_not_read_into_memory_whole(book: Path) -> None:
     assert "entries.jsonl:11: the line is not JSON" in said(book)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{}\n", b"not a casebook\n", b'{"format":"gamekeeper/casebook@2"}\n'])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{}\n", b"not a casebook\n", b'{"format":"gamekeeper/casebook@2"}\n']
+)
 def test_what_is_no_casebook_is_unreadable(tmp_path: Path, content: bytes | None) -> None:
     """Exit 3, with what was expected."""
     if content is not None:
@@ -293,7 +350,9 @@ def test_what_is_no_key_or_head_is_unreadable(book: Path, tmp_path: Path) -> Non
 
 
 def test_salted_digest_tells_texts_and_salts_apart() -> None:
-    """The same text under another salt cannot be recognised; half a surrogate pair is let through."""
+    """The same text under another salt cannot be recognised; half a surrogate pair is let
+    through.
+    """
     salts = bytes(16), b"\x01" * 16
     assert len({salted_digest(text, salt) for text in ("a", "b", "\ud800") for salt in salts}) == 6
     with pytest.raises(UsageError, match="16 bytes"):

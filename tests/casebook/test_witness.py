@@ -1,4 +1,6 @@
-"""Heads lodged with a witness: a real responder, real stamps, and every way in which one does not fit."""
+"""Heads lodged with a witness: a real responder, real stamps, and every way in which one does not
+fit.
+"""
 
 import shutil
 import socket
@@ -14,8 +16,8 @@ from typer.testing import CliRunner
 from casebook.authority import Authority
 from casebook.builders import add, lines_of, make_casebook, rewritten
 from gamekeeper._cli import verify
+from gamekeeper.base.errors import InputError, MissingExtraError, UsageError
 from gamekeeper.casebook import Casebook, CasebookError, lodge, read_head, verify_casebook
-from gamekeeper.errors import InputError, MissingExtraError, UsageError
 
 needs_responder = pytest.mark.skipif(
     not shutil.which("openssl"), reason="the test's time-stamping authority is openssl"
@@ -53,7 +55,9 @@ def cut_back(folder: Path) -> None:
 
 @pytest.mark.extra
 @needs_responder
-def test_stamped_head_holds_and_its_time_is_the_witnesss(authority: Authority, stamped: Path) -> None:
+def test_stamped_head_holds_and_its_time_is_the_witnesss(
+    authority: Authority, stamped: Path
+) -> None:
     """With the authority's certificate the stamp is checked, without it only counted."""
     (stamp,) = verify_casebook(stamped, witness_root=authority.root).stamps
     assert stamp.size == 10 and stamp.time is not None and stamp.time.endswith("Z")
@@ -67,7 +71,16 @@ def test_stamp_can_be_checked_without_gamekeeper(authority: Authority, stamped: 
     """As the module's docstring says."""
     (stamp,) = (stamped / "witness").glob("*.tsr")
     (stamped / "root.pem").write_bytes(authority.root)
-    call = ["openssl", "ts", "-verify", "-data", stamp.with_suffix(".head"), "-in", stamp, "-CAfile"]
+    call = [
+        "openssl",
+        "ts",
+        "-verify",
+        "-data",
+        stamp.with_suffix(".head"),
+        "-in",
+        stamp,
+        "-CAfile",
+    ]
     done = subprocess.run([*call, stamped / "root.pem"], capture_output=True, text=True)
     assert "Verification: OK" in done.stdout + done.stderr
 
@@ -80,7 +93,11 @@ def test_casebook_goes_on_behind_its_stamps(authority: Authority, stamped: Path)
         add(book, 2)
         head = book.sign()
         assert lodge(stamped, head, authority.url) != lodge(stamped, head, authority.url)
-    assert [one.size for one in verify_casebook(stamped, witness_root=authority.root).stamps] == [10, 12, 12]
+    assert [one.size for one in verify_casebook(stamped, witness_root=authority.root).stamps] == [
+        10,
+        12,
+        12,
+    ]
 
 
 @pytest.mark.extra
@@ -96,7 +113,9 @@ def test_truncation_shows_by_the_stamped_head(authority: Authority, stamped: Pat
 @pytest.mark.extra
 @needs_responder
 def test_rewritten_history_shows_by_the_stamped_head(stamped: Path, tmp_path: Path) -> None:
-    """The holder of the key signs another history of the same length; the stamp is over the first."""
+    """The holder of the key signs another history of the same length; the stamp is over the
+    first.
+    """
     forged = rewritten(stamped, tmp_path / "forged", (3, 4, 2), verdict="allow")
     shutil.copytree(stamped / "witness", forged / "witness")
     assert "not the ones that were signed" in said(forged, None)
@@ -126,10 +145,13 @@ def test_stamp_of_a_stranger_does_not_fit(stamped: Path, tmp_path: Path) -> None
 @pytest.mark.extra
 @needs_responder
 def test_changed_stamp_is_noticed(authority: Authority, stamped: Path) -> None:
-    """Wherever the hash, the time or the signature is changed, and whatever is not a stamp at all."""
+    """Wherever the hash, the time or the signature is changed, and whatever is not a stamp
+    at all.
+    """
     (stamp,) = (stamped / "witness").glob("*.tsr")
     content = stamp.read_bytes()
-    at_time, at_hash = content.index(b"Z", content.index(b"\x18\x0f")) - 1, content.index(b"\x04\x20") + 2
+    at_time = content.index(b"Z", content.index(b"\x18\x0f")) - 1
+    at_hash = content.index(b"\x04\x20") + 2
     for place in (at_time, at_hash, len(content) - 1):
         stamp.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         assert "the stamp does not hold" in said(stamped, authority.root)
@@ -158,7 +180,9 @@ def test_half_a_stamp_is_noticed(authority: Authority, stamped: Path, missing: s
         ("failing", "the witness does not answer"),
     ],
 )
-def test_answer_that_does_not_fit_is_not_kept(authority: Authority, stamped: Path, mood: str, words: str) -> None:
+def test_answer_that_does_not_fit_is_not_kept(
+    authority: Authority, stamped: Path, mood: str, words: str
+) -> None:
     """Nothing is written; the error says who answered what."""
     kept = sorted(path.name for path in (stamped / "witness").iterdir())
     authority.mood = mood
@@ -197,11 +221,13 @@ def test_witness_that_is_not_there_or_no_web_address(tmp_path: Path) -> None:
     assert not (folder / "witness").exists()
 
 
-def test_without_the_extra_its_name_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_its_name_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A casebook is written and checked without it; only stamps need it."""
     folder = make_casebook(tmp_path / "book")
     monkeypatch.setitem(sys.modules, "rfc3161_client", None)
-    with pytest.raises(MissingExtraError, match=r"gamekeeper\[witness\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[witness\]"):
         lodge(folder, read_head(folder / "heads.jsonl"), "http://127.0.0.1:9/")
     assert verify_casebook(folder).entries == 9
 

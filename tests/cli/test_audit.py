@@ -9,8 +9,8 @@ from sklearn.datasets import load_iris
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.casebook import verify_casebook
-from gamekeeper.errors import InputError, UsageError
 
 MODULE = """
 import numpy as np
@@ -50,13 +50,32 @@ def test_audit_says_what_a_copy_costs(here: Path) -> None:
 
 def test_page_shows_it_and_the_log_holds_what_was_asked(here: Path) -> None:
     """A picture to look at, and traffic to find."""
-    few = [*FEW, "--log", "--queries-per-day", "10", "--usd-per-label", "0.1", "--owner-usd", "5000"]
+    few = [
+        *FEW,
+        "--log",
+        "--queries-per-day",
+        "10",
+        "--usd-per-label",
+        "0.1",
+        "--owner-usd",
+        "5000",
+    ]
     _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few)
     page = (here / "audit/report.html").read_text()
-    assert "can be copied to a fidelity of" in page and "AML.T0024.002" in page and 'id="defences"' in page
-    assert "takes one account" in printed and "labelled by hand" in printed and "cost its owner $5,000" in printed
+    assert (
+        "can be copied to a fidelity of" in page
+        and "AML.T0024.002" in page
+        and 'id="defences"' in page
+    )
+    assert (
+        "takes one account" in printed
+        and "labelled by hand" in printed
+        and "cost its owner $5,000" in printed
+    )
     log = pl.read_parquet(here / "audit/exchanges.parquet")
-    assert log.columns == ["time", "account", "features"] and log["features"].list.len().unique().to_list() == [4]
+    assert log.columns == ["time", "account", "features"] and log[
+        "features"
+    ].list.len().unique().to_list() == [4]
     assert "learned-copy-labels-0" in log["account"]
 
 
@@ -71,16 +90,29 @@ def test_log_splits_thieves_over_accounts(here: Path) -> None:
 
 def test_json_has_every_curve_and_is_what_is_on_disk(here: Path) -> None:
     """For programs."""
-    arguments = ["scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--json", "--exit-zero"]
+    arguments = [
+        "scoring_model:predict",
+        "--inputs",
+        "pool.npy",
+        "--out",
+        "audit",
+        *FEW,
+        "--json",
+        "--exit-zero",
+    ]
     code, printed = run(*arguments)
     document = json.loads(printed)
     assert code == 0 and document["schema"] == "gamekeeper/audit@1"
     assert document == json.loads((here / "audit/audit.json").read_bytes())
     names = {curve["attack"] for each in document["defences"] for curve in each["curves"]}
     assert names >= {"active-selection", "equation-solving", "learned-copy", "boundary-walk"}
-    assert document["findings"] == ["the interface gives probabilities of 2 classes, with all their digits"]
+    assert document["findings"] == [
+        "the interface gives probabilities of 2 classes, with all their digits"
+    ]
     code, again = run(*arguments)
-    assert json.loads(again)["paid_queries"] == document["paid_queries"], "an audit that is run again pays nothing"
+    assert json.loads(again)["paid_queries"] == document["paid_queries"], (
+        "an audit that is run again pays nothing"
+    )
 
 
 @pytest.mark.slow
@@ -88,7 +120,16 @@ def test_public_inputs_make_another_thief(here: Path) -> None:
     """Who has nothing of the domain."""
     np.save("public.npy", np.random.default_rng(5).uniform(-3, 3, (400, 4)))
     few = ["--budget", "2500", "--seeds", "1", "--defence", "rounding", "--json", "--exit-zero"]
-    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few, "--public", "public.npy")
+    _, printed = run(
+        "scoring_model:predict",
+        "--inputs",
+        "pool.npy",
+        "--out",
+        "audit",
+        *few,
+        "--public",
+        "public.npy",
+    )
     document = json.loads(printed)
     names = {curve["attack"] for curve in document["defences"][0]["curves"] if curve["points"]}
     assert names >= {"public-copy", "data-free"} and "public-copy" not in document["left_out"]
@@ -130,7 +171,10 @@ def test_training_that_remembers_its_rows_is_told(here: Path) -> None:
     told = ["--train", "our_training:train", "--labels", "labels.npy", "--shadows", "6"]
     _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, *told)
     assert "are found at 1.0% false alarms" in printed and "mislabelled copies" in printed
-    assert "screens that look at 1.5 times" in printed and "left out: inversion: it wants 400 queries" in printed
+    assert (
+        "screens that look at 1.5 times" in printed
+        and "left out: inversion: it wants 400 queries" in printed
+    )
     assert "What it tells of its training data" in (here / "audit/report.html").read_text()
     document = json.loads((here / "audit/audit.json").read_bytes())
     assert max(leak["auc"] for leak in document["privacy"]["leaks"]) > 0.9
@@ -140,7 +184,16 @@ def test_classes_are_reconstructed_where_labels_are_named(here: Path) -> None:
     """Without training; said in words, drawn on the page, whole in the document."""
     np.save("labels.npy", (np.load("pool.npy") @ [2, 2, 2, 2] > 0).astype(int))
     few = ["--budget", "1700", "--seeds", "1", "--defence", "rounding", "--picture", "2x2"]
-    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few, "--labels", "labels.npy")
+    _, printed = run(
+        "scoring_model:predict",
+        "--inputs",
+        "pool.npy",
+        "--out",
+        "audit",
+        *few,
+        "--labels",
+        "labels.npy",
+    )
     assert "from 200 answers a class, 2 of 2 inputs" in printed and "chance gives 50%" in printed
     page = (here / "audit/report.html").read_text()
     assert page.count('alt="What the target shows of') == 2 and "class 1: shown" in page
@@ -152,20 +205,42 @@ def test_classes_are_reconstructed_where_labels_are_named(here: Path) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "said"),
-    [([0, 1] * 100, "200 labels; expected one for each of 300"), ([0, 0.5] * 150, "no whole numbers")],
+    [
+        ([0, 1] * 100, "200 labels; expected one for each of 300"),
+        ([0, 0.5] * 150, "no whole numbers"),
+    ],
 )
-def test_labels_that_do_not_fit_are_refused_before_the_first_query(labels: list[float], said: str, here: Path) -> None:
+def test_labels_that_do_not_fit_are_refused_before_the_first_query(
+    labels: list[float], said: str, here: Path
+) -> None:
     """Nothing is paid."""
     np.save("labels.npy", np.array(labels))
     with pytest.raises(UsageError, match=said):
-        run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", "--labels", "labels.npy")
+        run(
+            "scoring_model:predict",
+            "--inputs",
+            "pool.npy",
+            "--out",
+            "audit",
+            "--labels",
+            "labels.npy",
+        )
     assert not (here / "audit").exists()
 
 
 def test_training_without_labels_is_refused(here: Path) -> None:
     """With what is missing."""
     with pytest.raises(UsageError, match="--labels"):
-        run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--train", "scoring_model:predict")
+        run(
+            "scoring_model:predict",
+            "--inputs",
+            "pool.npy",
+            "--out",
+            "audit",
+            *FEW,
+            "--train",
+            "scoring_model:predict",
+        )
 
 
 def test_casebook_says_who_ran_it(here: Path) -> None:
@@ -212,7 +287,9 @@ def test_target_that_is_none_is_named(target: str, said: str, here: Path) -> Non
         ("missing.csv", None, "cannot be read"),
     ],
 )
-def test_inputs_that_are_none_are_named(name: str, content: str | None, said: str, here: Path) -> None:
+def test_inputs_that_are_none_are_named(
+    name: str, content: str | None, said: str, here: Path
+) -> None:
     """Where, what was found, what was expected."""
     if content is not None:
         Path(name).write_text(content)
@@ -225,7 +302,9 @@ def test_named_attacks_alone_are_played(here: Path) -> None:
     arguments = ["scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW]
     _, printed = run(*arguments, "--attack", "equation-solving", "--json")
     document = json.loads(printed)
-    assert {curve["attack"] for each in document["defences"] for curve in each["curves"]} == {"equation-solving"}
+    assert {curve["attack"] for each in document["defences"] for curve in each["curves"]} == {
+        "equation-solving"
+    }
     assert not document["left_out"]
     with pytest.raises(UsageError, match="no attack hope; there are learned-copy"):
         run(*arguments, "--attack", "hope")

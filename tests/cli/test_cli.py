@@ -15,7 +15,9 @@ FAULTY = "import gamekeeper.{0} as m; m.{1} = lambda *a, **k: 1 / 0; from gameke
 
 
 def run(*words: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "gamekeeper", *map(str, words)], input=stdin, capture_output=True)
+    return subprocess.run(
+        [sys.executable, "-m", "gamekeeper", *map(str, words)], input=stdin, capture_output=True
+    )
 
 
 def said(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -27,7 +29,8 @@ def said(done: subprocess.CompletedProcess[bytes]) -> str:
 
 def rows(count: int) -> bytes:
     lines = [
-        {"time": 1_775_000_000 + i, "account": f"a{i % 3}", "prompt": f"question {i} of mine"} for i in range(count)
+        {"time": 1_775_000_000 + i, "account": f"a{i % 3}", "prompt": f"question {i} of mine"}
+        for i in range(count)
     ]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
@@ -60,7 +63,11 @@ def log(tmp_path: Path) -> Path:
 def test_help_of_each_verb(verb: str) -> None:
     """On standard output, with an example."""
     done = run(verb, "--help")
-    assert done.returncode == 0 and f"gamekeeper {verb}".encode() in done.stdout and b"xample" in done.stdout
+    assert (
+        done.returncode == 0
+        and f"gamekeeper {verb}".encode() in done.stdout
+        and b"xample" in done.stdout
+    )
 
 
 def test_version_and_help_of_all() -> None:
@@ -70,7 +77,9 @@ def test_version_and_help_of_all() -> None:
     assert done.returncode == 0 and all(verb.encode() in done.stdout for verb in VERBS)
 
 
-def test_campaigns_exit_1_and_json_is_campaigns_json(found: tuple[Path, subprocess.CompletedProcess[bytes]]) -> None:
+def test_campaigns_exit_1_and_json_is_campaigns_json(
+    found: tuple[Path, subprocess.CompletedProcess[bytes]],
+) -> None:
     """Standard output holds the document and nothing else."""
     out, done = found
     assert done.returncode == 1
@@ -135,7 +144,9 @@ def test_wrong_usage_exits_2_and_writes_nothing(
     assert [path.name for path in log.parent.iterdir()] == ["log.jsonl"]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a log\n", b'{"time": 1}\n', rows(3) + rows(1)], ids=range(4))
+@pytest.mark.parametrize(
+    "content", [b"", b"not a log\n", b'{"time": 1}\n', rows(3) + rows(1)], ids=range(4)
+)
 def test_bad_input_exits_3_and_writes_nothing(content: bytes, log: Path) -> None:
     """The message says where, what was found and what was expected; no half a folder stays."""
     log.write_bytes(content)
@@ -176,8 +187,14 @@ def test_missing_input_exits_3(tmp_path: Path) -> None:
 def test_fault_of_our_own_exits_4(room: str, name: str, words: tuple[str, ...], log: Path) -> None:
     """Any other exception is ours: said in a line, with what to do; nothing is written."""
     program = FAULTY.format(room, name)
-    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, cwd=log.parent)
-    assert done.returncode == 4 and "a fault of gamekeeper's own" in said(done) and "try " in said(done)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, cwd=log.parent
+    )
+    assert (
+        done.returncode == 4
+        and "a fault of gamekeeper's own" in said(done)
+        and "try " in said(done)
+    )
     assert [path.name for path in log.parent.iterdir()] == ["log.jsonl"]
 
 

@@ -9,8 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from gamekeeper._cli import decisions as cli
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.casebook import Casebook, verify_casebook
-from gamekeeper.errors import GamekeeperError
 from gamekeeper.guard.decisions import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import SqliteStore
@@ -86,21 +86,38 @@ def test_deleting_lifts_in_the_guard_with_the_reason_on_record(state: Path) -> N
     assert code == 0
     assert guard.of("acme", time.time()) is None
     kind, subject, body = kept.entries[-1]
-    assert (kind, subject, body["by"], body["why"]) == ("decision-lifted", "account:acme", "bo", "a class")
+    assert (kind, subject, body["by"], body["why"]) == (
+        "decision-lifted",
+        "account:acme",
+        "bo",
+        "a class",
+    )
 
 
 def test_without_a_guard_the_command_line_keeps_the_casebook(state: Path) -> None:
-    """Who made and who lifted a decision, and why, is in the record although no guard stood; the record holds."""
+    """Who made and who lifted a decision, and why, is in the record although no guard stood; the
+    record holds.
+    """
     Casebook.open(state / "casebook").close()
     added = read(state, "add", "account:acme", "slow", *WHO)["decision"]
     assert isinstance(added, dict)
 
     assert run(state, "delete", added["id"], "--why", "a class", "--by", "bea")[0] == 0
 
-    entries = [json.loads(line) for line in (state / "casebook" / "entries.jsonl").read_text().splitlines()]
+    entries = [
+        json.loads(line) for line in (state / "casebook" / "entries.jsonl").read_text().splitlines()
+    ]
     made, lifted = entries[-2:]
-    assert (made["kind"], made["subject"], made["body"]["by"]) == ("decision", "account:acme", "ada")
-    assert (lifted["kind"], lifted["body"]["by"], lifted["body"]["why"]) == ("decision-lifted", "bea", "a class")
+    assert (made["kind"], made["subject"], made["body"]["by"]) == (
+        "decision",
+        "account:acme",
+        "ada",
+    )
+    assert (lifted["kind"], lifted["body"]["by"], lifted["body"]["why"]) == (
+        "decision-lifted",
+        "bea",
+        "a class",
+    )
     verify_casebook(state / "casebook")
 
 

@@ -11,10 +11,10 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from typer.testing import CliRunner
 
 from gamekeeper._cli import keys as cli
-from gamekeeper.errors import GamekeeperError
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.guard import store
 from gamekeeper.guard.identity.keys import Keys
-from gamekeeper.guard.identity.principal import Budget, Principal, Refused
+from gamekeeper.guard.identity.principal import Budget, CredentialError, Principal
 from gamekeeper.guard.store import SqliteStore
 
 NOW = 1_800_000_000.0
@@ -67,7 +67,9 @@ def test_the_key_stands_alone_on_standard_output(tmp_path: Path) -> None:
     done = run("issue", "acme")
     secret = done.out.strip()
     assert done.code == 0 and done.out == f"{secret}\n" and secret.startswith("gk_")
-    assert "acme" in done.err and secret not in done.err and secret.split("_")[2][:20] not in done.err
+    assert (
+        "acme" in done.err and secret not in done.err and secret.split("_")[2][:20] not in done.err
+    )
     assert found(tmp_path, secret).account == "acme"
 
 
@@ -80,12 +82,21 @@ def test_each_option_reaches_the_key(tmp_path: Path) -> None:
     """Scopes, budget, expiry."""
     _, secret = issued(
         *("--models", "gpt-*", "--models", "o1", "--routes", "openai.*", "--expires", "2h"),
-        *("--requests-per-day", "5", "--tokens-per-day", "6", "--usd-per-day", "7.5", "--new-ground-per-day", "8"),
+        *(
+            "--requests-per-day",
+            "5",
+            "--tokens-per-day",
+            "6",
+            "--usd-per-day",
+            "7.5",
+            "--new-ground-per-day",
+            "8",
+        ),
     )
     principal = found(tmp_path, secret, NOW + 7_199)
     assert (principal.models, principal.routes) == ({"gpt-*", "o1"}, {"openai.*"})
     assert principal.budget == Budget(requests=5, tokens=6, usd=7.5, cells=8)
-    with pytest.raises(Refused, match="expired"):
+    with pytest.raises(CredentialError, match="expired"):
         found(tmp_path, secret, NOW + 7_200)
 
 
@@ -107,10 +118,19 @@ def test_list_shows_all_keys_and_no_secret() -> None:
     """As lines and as JSON; revoked ones too."""
     (first, secret), (second, _) = issued(), issued("--models", "small")
     run("revoke", second, "--why", "left")
-    lines, document = run("list"), json.loads(run("list", "--json").out)
-    assert lines.code == 0 and first in lines.out and "revoked" in lines.out and "models small" in lines.out
+    lines = run("list")
+    document = json.loads(run("list", "--json").out)
+    assert (
+        lines.code == 0
+        and first in lines.out
+        and "revoked" in lines.out
+        and "models small" in lines.out
+    )
     assert document["schema"] == "gamekeeper/keys@1"
-    assert {key["id"]: key["standing"] for key in document["keys"]} == {first: "counts", second: "revoked"}
+    assert {key["id"]: key["standing"] for key in document["keys"]} == {
+        first: "counts",
+        second: "revoked",
+    }
     assert "digest" not in str(document) and secret[20:40] not in str(document) + lines.out
 
 
@@ -127,11 +147,15 @@ def test_rotate_prints_a_new_secret_and_lets_the_old_one_overlap(tmp_path: Path)
     """A day, unless said otherwise."""
     id, old = issued()
     new = run("rotate", id).out.strip()
-    assert found(tmp_path, new, NOW + 86_400).credential == found(tmp_path, old, NOW + 86_399).credential == id
-    with pytest.raises(Refused):
+    assert (
+        found(tmp_path, new, NOW + 86_400).credential
+        == found(tmp_path, old, NOW + 86_399).credential
+        == id
+    )
+    with pytest.raises(CredentialError):
         found(tmp_path, old, NOW + 86_400)
     newest = run("rotate", id, "--overlap", "0s").out.strip()
-    with pytest.raises(Refused):
+    with pytest.raises(CredentialError):
         found(tmp_path, new)
     assert found(tmp_path, newest).account == "acme"
 
@@ -141,14 +165,17 @@ def test_revoke_ends_a_key(tmp_path: Path) -> None:
     id, secret = issued()
     done = run("revoke", id, "--why", "leaked", "--json")
     assert done.code == 0 and json.loads(done.out)["revoked"]["why"] == "leaked"
-    with pytest.raises(Refused):
+    with pytest.raises(CredentialError):
         found(tmp_path, secret)
 
 
 def test_a_key_is_bound_to_a_public_key_in_any_form(tmp_path: Path) -> None:
     """Its thumbprint, a JWK, or PEM of each type."""
-    for number, key in enumerate((ECKey.generate_key(), RSAKey.generate_key(2048), OKPKey.generate_key())):
-        pem, jwk = tmp_path / f"{number}.pem", tmp_path / f"{number}.jwk"
+    for number, key in enumerate(
+        (ECKey.generate_key(), RSAKey.generate_key(2048), OKPKey.generate_key())
+    ):
+        pem = tmp_path / f"{number}.pem"
+        jwk = tmp_path / f"{number}.jwk"
         pem.write_bytes(key.as_pem(private=False))
         jwk.write_text(json.dumps(key.as_dict(private=False)))
         for given in (key.thumbprint(), str(pem), str(jwk)):
@@ -156,7 +183,9 @@ def test_a_key_is_bound_to_a_public_key_in_any_form(tmp_path: Path) -> None:
 
 
 def test_what_is_no_public_key_exits_3(tmp_path: Path) -> None:
-    """Missing, empty, something else, symmetric, or a private key, which nobody should send around."""
+    """Missing, empty, something else, symmetric, or a private key, which nobody should send
+    around.
+    """
     key = ECKey.generate_key()
     contents = {
         "empty": b"",
@@ -203,7 +232,9 @@ def test_wrong_usage_exits_2(words: Sequence[str], told: str) -> None:
 
 
 @pytest.mark.parametrize("words", [["list"], ["rotate", "a" * 12], ["revoke", "a" * 12]], ids=str)
-def test_a_state_that_is_not_there_exits_3_and_is_not_made(words: Sequence[str], tmp_path: Path) -> None:
+def test_a_state_that_is_not_there_exits_3_and_is_not_made(
+    words: Sequence[str], tmp_path: Path
+) -> None:
     """A slip in --state must not look like a state without keys."""
     done = run(*words, "--state", "elsewhere")
     assert done.code == 3 and "elsewhere" in done.err and not (tmp_path / "elsewhere").exists()

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.simulate import simulate
 
 
@@ -17,7 +17,9 @@ def log(tmp_path: Path) -> Path:
     ordinary = traffic.labels.filter(pl.col("campaign").is_null())["account"][:20].to_list()
     path = tmp_path / "log.parquet"
     traffic.exchanges.filter(pl.col("account").is_in(ordinary)).write_parquet(path)
-    traffic.labels.filter(pl.col("account").is_in(ordinary)).write_parquet(tmp_path / "labels.parquet")
+    traffic.labels.filter(pl.col("account").is_in(ordinary)).write_parquet(
+        tmp_path / "labels.parquet"
+    )
     return path
 
 
@@ -30,7 +32,9 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_replay_says_what_would_have_been_done(log: Path) -> None:
     """Nothing, and with labels what that means for whom."""
-    code, printed = run(str(log), "--labels", str(log.parent / "labels.parquet"), "--every-hours", "9999")
+    code, printed = run(
+        str(log), "--labels", str(log.parent / "labels.parquet"), "--every-hours", "9999"
+    )
     assert code == 0
     assert "would have held no accounts of 20" in printed
     assert "of 20 ordinary accounts 0 would have been slowed" in printed
@@ -40,7 +44,15 @@ def test_policy_says_what_is_done(log: Path, tmp_path: Path) -> None:
     """A budget that is used up is in the JSON, which is also what is on disk."""
     policy = tmp_path / "guard.toml"
     policy.write_text("[identity.budget]\nrequests = 1\n")
-    words = ["--policy", str(policy), "--every-hours", "9999", "--json", "--out", str(tmp_path / "out")]
+    words = [
+        "--policy",
+        str(policy),
+        "--every-hours",
+        "9999",
+        "--json",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     _, printed = run(str(log), *words)
     document = json.loads(printed)
     assert document["schema"] == "gamekeeper/replay@1" and document["actions"]["budget"] > 0

@@ -1,4 +1,6 @@
-"""`gamekeeper seal|open|rewrap|inspect|keypair|verify sealed`, as a user calls them: output and exit codes."""
+"""`gamekeeper seal|open|rewrap|inspect|keypair|verify sealed`, as a user calls them: output and
+exit codes.
+"""
 
 import json
 import pickle
@@ -9,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
-from gamekeeper.errors import GamekeeperError
+from gamekeeper.base.errors import GamekeeperError
 from sealing.builders import write_model
 
 Call = Callable[..., tuple[int, str, str]]
@@ -17,14 +19,18 @@ Call = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Runs the command line in a folder with a model, a key that opens, one that signs, and a passphrase."""
+    """Runs the command line in a folder with a model, a key that opens, one that signs, and a
+    passphrase.
+    """
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str, str]:
         result = CliRunner().invoke(app, list(words))
         if isinstance(result.exception, GamekeeperError):
             return result.exception.exit_code, result.stdout, f"{result.stderr}{result.exception}"
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         return result.exit_code, result.stdout, result.stderr
 
     write_model(tmp_path / "model.safetensors")
@@ -35,7 +41,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
 
 
 def seal(call: Call, *more: str) -> tuple[int, str, str]:
-    return call("seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "owner.pem", *more)
+    return call(
+        "seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "owner.pem", *more
+    )
 
 
 def test_seal_then_open_gives_the_model_back(call: Call, tmp_path: Path) -> None:
@@ -44,7 +52,9 @@ def test_seal_then_open_gives_the_model_back(call: Call, tmp_path: Path) -> None
     assert code == 0 and "bytes sealed for mlkem768-x25519:" in out
     assert "whoever may query it can still copy it" in narration
     (tmp_path / "model.safetensors").rename(tmp_path / "was")
-    code, out, _ = call("open", "model.safetensors.sealed", "--key", "serving.pem", "--signer", "owner.pub.pem")
+    code, out, _ = call(
+        "open", "model.safetensors.sealed", "--key", "serving.pem", "--signer", "owner.pub.pem"
+    )
     assert code == 0 and "5 tensors, in plain text from now on" in out
     assert (tmp_path / "model.safetensors").read_bytes() == (tmp_path / "was").read_bytes()
 
@@ -57,7 +67,14 @@ def test_json_of_each_verb_names_its_schema(call: Call) -> None:
     for schema, words in {
         "gamekeeper/seal@1": ("seal", "model.safetensors", "--to", "serving.pub.pem", "--out", "b"),
         "gamekeeper/inspect@1": ("inspect", sealed, *key),
-        "gamekeeper/verify-sealed@1": ("verify", "sealed", sealed, "--signer", "owner.pub.pem", *key),
+        "gamekeeper/verify-sealed@1": (
+            "verify",
+            "sealed",
+            sealed,
+            "--signer",
+            "owner.pub.pem",
+            *key,
+        ),
         "gamekeeper/rewrap@1": ("rewrap", sealed, *key, "--add", "x25519:" + "09" + "00" * 31),
         "gamekeeper/open@1": ("open", sealed, *key, "--out", "c"),
         "gamekeeper/keypair@1": ("keypair", "d.pem"),
@@ -70,7 +87,10 @@ def test_inspect_shows_tensors_with_a_key_only(call: Call) -> None:
     """Names and shapes are secret."""
     seal(call)
     assert "body.weight" not in call("inspect", "model.safetensors.sealed")[1]
-    assert "body.weight  F32 [40, 10]" in call("inspect", "model.safetensors.sealed", "--key", "serving.pem")[1]
+    assert (
+        "body.weight  F32 [40, 10]"
+        in call("inspect", "model.safetensors.sealed", "--key", "serving.pem")[1]
+    )
 
 
 def test_verify_without_a_key_checks_the_signer(call: Call, tmp_path: Path) -> None:
@@ -87,15 +107,24 @@ def test_verify_without_a_key_checks_the_signer(call: Call, tmp_path: Path) -> N
 
 
 def test_rewrap_changes_who_can_open(call: Call) -> None:
-    """The old key is refused afterwards, the passphrase opens, and the prompt says what that does not undo."""
+    """The old key is refused afterwards, the passphrase opens, and the prompt says what that does
+    not undo.
+    """
     seal(call)
     name = ("rewrap", "model.safetensors.sealed", "--key", "serving.pem")
-    code, out, narration = call(*name, "--add", "passphrase", "--new-passphrase-file", "phrase", "--remove", "mlkem768")
+    code, out, narration = call(
+        *name, "--add", "passphrase", "--new-passphrase-file", "phrase", "--remove", "mlkem768"
+    )
     assert (
-        code == 0 and out.endswith("can be opened by passphrase\n") and "to shut somebody out, seal anew" in narration
+        code == 0
+        and out.endswith("can be opened by passphrase\n")
+        and "to shut somebody out, seal anew" in narration
     )
     assert call("open", "model.safetensors.sealed", "--key", "serving.pem", "--out", "x")[0] == 1
-    assert call("open", "model.safetensors.sealed", "--passphrase-file", "phrase", "--out", "x")[0] == 0
+    assert (
+        call("open", "model.safetensors.sealed", "--passphrase-file", "phrase", "--out", "x")[0]
+        == 0
+    )
 
 
 def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
@@ -114,8 +143,16 @@ def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
         (("seal", "none", "--to", "serving.pub.pem"), 3, "no such file or folder"),
         (("seal", "model.safetensors", "--to", "none.pem"), 3, "the key cannot be read"),
         (("seal", "model.safetensors", "--to", "owner.pub.pem"), 3, "no public key to seal for"),
-        (("seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "serving.pem"), 3, "no key that signs"),
-        (("seal", "model.safetensors", "--to", "serving.pub.pem", "--out", "no/such/folder"), 3, "cannot be written"),
+        (
+            ("seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "serving.pem"),
+            3,
+            "no key that signs",
+        ),
+        (
+            ("seal", "model.safetensors", "--to", "serving.pub.pem", "--out", "no/such/folder"),
+            3,
+            "cannot be written",
+        ),
         (("open", "model.safetensors", "--key", "serving.pem", "--out", "x"), 1, "no sealed file"),
         (("open", "model.safetensors", "--key", "serving.pem"), 2, "--out"),
         (("open", "none.sealed", "--key", "serving.pem"), 3, "cannot be opened"),
@@ -127,7 +164,9 @@ def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
         (("keypair", "x.pem", "--signing", "--classical"), 2, "--classical"),
     ],
 )
-def test_wrong_calls_say_what_to_do(call: Call, words: tuple[str, ...], code: int, says: str) -> None:
+def test_wrong_calls_say_what_to_do(
+    call: Call, words: tuple[str, ...], code: int, says: str
+) -> None:
     """Exit 2 for words that do not fit, 3 for what cannot be read, 1 for what does not hold."""
     found, _, error = call(*words)
     assert (found, says in error) == (code, True), error
@@ -136,5 +175,7 @@ def test_wrong_calls_say_what_to_do(call: Call, words: tuple[str, ...], code: in
 def test_passphrase_file_that_others_can_read_is_refused(call: Call, tmp_path: Path) -> None:
     """As a key is."""
     (tmp_path / "phrase").chmod(0o644)
-    code, _, error = call("seal", "model.safetensors", "--to", "passphrase", "--passphrase-file", "phrase")
+    code, _, error = call(
+        "seal", "model.safetensors", "--to", "passphrase", "--passphrase-file", "phrase"
+    )
     assert code == 3 and "chmod 600" in error

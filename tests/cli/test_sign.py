@@ -15,7 +15,9 @@ pytest.importorskip("OpenSSL")
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "gamekeeper", *map(str, words)], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "gamekeeper", *map(str, words)], capture_output=True, text=True
+    )
 
 
 @pytest.fixture
@@ -23,7 +25,9 @@ def folder(tmp_path: Path) -> Path:
     """A folder with a model, a key and a signature."""
     make_key(tmp_path)
     make_model(tmp_path)
-    done = run("sign", tmp_path / "model", "--key", tmp_path / "key.pem", "--out", tmp_path / "model.sig")
+    done = run(
+        "sign", tmp_path / "model", "--key", tmp_path / "key.pem", "--out", tmp_path / "model.sig"
+    )
     assert done.returncode == 0 and done.stdout == "" and "3 files" in done.stderr
     return tmp_path
 
@@ -82,18 +86,30 @@ def test_what_cannot_be_read_exits_3(folder: Path) -> None:
     (folder / "model.sig").write_text("{}")
     assert verify(folder).returncode == 3
     done = run("sign", folder / "none", "--key", folder / "key.pem", "--out", folder / "x.sig")
-    assert done.returncode == 3 and "Traceback" not in done.stderr and not (folder / "x.sig").exists()
+    assert (
+        done.returncode == 3 and "Traceback" not in done.stderr and not (folder / "x.sig").exists()
+    )
 
 
 def test_certificates_and_paths_left_out(folder: Path) -> None:
     """The other options, as JSON."""
-    ca, key = make_key(folder, "ca"), make_key(folder)
+    ca = make_key(folder, "ca")
+    key = make_key(folder)
     make_certificate(folder / "ca.crt.pem", ca, ("ca", ca), "ca", is_ca=True)
     make_certificate(folder / "key.crt.pem", key, ("ca", ca), "signer", is_ca=False)
     (folder / "model" / ".cache").write_bytes(b"x")
-    words = ["--key", folder / "key.pem", "--certificate", folder / "key.crt.pem", "--chain", folder / "ca.crt.pem"]
+    words = [
+        "--key",
+        folder / "key.pem",
+        "--certificate",
+        folder / "key.crt.pem",
+        "--chain",
+        folder / "ca.crt.pem",
+    ]
     out = folder / "model.sig"
-    done = run("sign", folder / "model", *words, "--ignore", ".cache", "--out", out, "--json", "--quiet")
+    done = run(
+        "sign", folder / "model", *words, "--ignore", ".cache", "--out", out, "--json", "--quiet"
+    )
     assert json.loads(done.stdout) == {
         "schema": "gamekeeper/sign@1",
         "model": str(folder / "model"),

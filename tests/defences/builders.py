@@ -7,7 +7,8 @@ import numpy as np
 
 from gamekeeper.defences import DEFENCES, Scores, fit_codebook, make_defence, number_bytes
 
-KEY, OTHER_KEY = b"a key of the tests, 32 bytes....", b"another key of the tests........"
+KEY = b"a key of the tests, 32 bytes...."
+OTHER_KEY = b"another key of the tests........"
 
 NAMES = list(DEFENCES)
 FIRST_KEPT = [name for name, made in DEFENCES.items() if made.card.keeps_top1]
@@ -30,6 +31,8 @@ def made_of(name: str, classes: int = 10, *, key: bytes = KEY, **parameters: Any
     return make_defence(name, key, **parameters)
 
 
-def answers(name: str, scores: np.ndarray, inputs: Sequence[bytes] | None = None, **parameters: Any) -> np.ndarray:
+def answers(
+    name: str, scores: np.ndarray, inputs: Sequence[bytes] | None = None, **parameters: Any
+) -> np.ndarray:
     made = made_of(name, scores.shape[1], **parameters)
     return made(scores, inputs_of(len(scores)) if inputs is None else inputs)

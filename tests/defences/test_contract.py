@@ -8,9 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from defences.builders import FIRST_KEPT, KEY, KEYED, NAMES, OTHER_KEY, answers, inputs_of, made_of, scores_of
+from defences.builders import (
+    FIRST_KEPT,
+    KEY,
+    KEYED,
+    NAMES,
+    OTHER_KEY,
+    answers,
+    inputs_of,
+    made_of,
+    scores_of,
+)
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.defences import DEFENCES, Defence, make_defence
-from gamekeeper.errors import InputError, UsageError
 
 defences = pytest.mark.parametrize("name", NAMES)
 
@@ -32,7 +42,9 @@ simplex = (
 def test_card_is_complete(made: Defence) -> None:
     """Purpose, cost, what undoes it and where it comes from; parameters with a meaning."""
     for field in fields(made.card):
-        assert field.name in ("parameters", "keeps_top1") or getattr(made.card, field.name), field.name
+        assert field.name in ("parameters", "keeps_top1") or getattr(made.card, field.name), (
+            field.name
+        )
     assert all(p.meaning for p in made.card.parameters)
     assert DEFENCES[made.card.name] is made
 
@@ -52,8 +64,11 @@ def test_rows_stay_probabilities(name: str, rows: np.ndarray) -> None:
 @settings(max_examples=60, deadline=None)
 @given(rows=simplex)
 def test_first_place_is_kept_and_stands_alone(name: str, rows: np.ndarray) -> None:
-    """Of equal ones the first; nobody shares the place afterwards, so that other ways to break ties agree."""
-    given_, place = answers(name, rows), np.arange(len(rows))
+    """Of equal ones the first; nobody shares the place afterwards, so that other ways to break ties
+    agree.
+    """
+    given_ = answers(name, rows)
+    place = np.arange(len(rows))
     first = given_[place, rows.argmax(1)]
     given_[place, rows.argmax(1)] = -1.0
     assert (given_ < first[:, None]).all()
@@ -61,7 +76,9 @@ def test_first_place_is_kept_and_stands_alone(name: str, rows: np.ndarray) -> No
 
 @pytest.mark.parametrize("name", FIRST_KEPT)
 def test_first_place_by_one_bit_is_kept(name: str) -> None:
-    """The later class is ahead by the last bit: scaling makes them equal, and the answer must not."""
+    """The later class is ahead by the last bit: scaling makes them equal, and the answer
+    must not.
+    """
     row = np.array([[0.3, np.nextafter(0.3, 1), 0.3]]) * 0.7
     assert answers(name, row).argmax(1) == row.argmax(1) == 1
 
@@ -78,7 +95,9 @@ def test_scores_are_not_changed_in_place(name: str) -> None:
 @defences
 def test_batch_and_single_rows_agree(name: str) -> None:
     """Splitting a batch into calls of one is no way to other answers."""
-    rows, inputs, made = scores_of(30), inputs_of(30), made_of(name)
+    rows = scores_of(30)
+    inputs = inputs_of(30)
+    made = made_of(name)
     alone = np.concatenate([made(rows[i : i + 1], inputs[i : i + 1]) for i in range(30)])
     assert alone == pytest.approx(made(rows, inputs), abs=1e-12)
 
@@ -94,7 +113,8 @@ def test_same_key_gives_the_same_answer(name: str) -> None:
 def test_another_key_gives_another_answer(name: str) -> None:
     """Whoever knows the code and not the key cannot work out the noise."""
     rows = scores_of(30, spread=5)
-    ours, others = answers(name, rows, key=KEY), answers(name, rows, key=OTHER_KEY)
+    ours = answers(name, rows, key=KEY)
+    others = answers(name, rows, key=OTHER_KEY)
     assert (np.abs(ours - others).sum(1) > 1e-3).all()
 
 
@@ -124,7 +144,9 @@ def test_other_sums_are_kept(name: str, factor: float) -> None:
 
 @defences
 def test_sum_of_float32_does_not_leak(name: str) -> None:
-    """A softmax in float32 misses 1 by a few bits; these are of the true scores, and are not given out."""
+    """A softmax in float32 misses 1 by a few bits; these are of the true scores, and are not given
+    out.
+    """
     rows = scores_of(200).astype(np.float32)
     assert len(set(rows.astype(np.float64).sum(1))) > 10
     assert answers(name, rows).sum(1) == pytest.approx(np.ones(200), abs=1e-12)

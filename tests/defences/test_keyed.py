@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import kstest
 
 from defences.builders import KEY, OTHER_KEY, answers, made_of, scores_of
+from gamekeeper.base.errors import InputError
 from gamekeeper.defences import number_bytes, text_bytes
 from gamekeeper.defences.keyed import keyed_uniform, on_grid, random_simplex
-from gamekeeper.errors import InputError
 
 
 def uniform(asked: list[bytes], k: int, *, key: bytes = KEY, name: str = "tests") -> np.ndarray:
@@ -17,14 +17,18 @@ def uniform(asked: list[bytes], k: int, *, key: bytes = KEY, name: str = "tests"
 def averaging_gain(jitter: float, **parameters: object) -> float:
     """Share of the error of one answer that the mean of 25 answers to jittered inputs takes away.
 
-    The model answers smoothly: a softmax of a linear map, so that jitter moves the true scores as well.
+    The model answers smoothly: a softmax of a linear map, so that jitter moves the true scores as
+    well.
     """
     rng = np.random.default_rng(3)
-    w, x = rng.normal(size=(6, 4)), rng.normal(size=(60, 6))
+    w = rng.normal(size=(6, 4))
+    x = rng.normal(size=(60, 6))
 
     def ask(x: np.ndarray) -> np.ndarray:
         z = np.exp(x @ w)
-        return made_of("keyed-noise", 4, **parameters)(z / z.sum(1, keepdims=True), [number_bytes(r) for r in x])
+        return made_of("keyed-noise", 4, **parameters)(
+            z / z.sum(1, keepdims=True), [number_bytes(r) for r in x]
+        )
 
     z = np.exp(x @ w)
     true = z / z.sum(1, keepdims=True)
@@ -38,7 +42,9 @@ def averaging_gain(jitter: float, **parameters: object) -> float:
 @pytest.mark.parametrize("by", ["scores", "input"])
 @pytest.mark.parametrize("jitter", [0.0, 1e-12, 1e-6])
 def test_asking_again_gains_nothing(by: str, jitter: float) -> None:
-    """25 answers, jittered in the last digits: their mean is no nearer to the truth than the first."""
+    """25 answers, jittered in the last digits: their mean is no nearer to the truth than
+    the first.
+    """
     assert averaging_gain(jitter, amount=0.4, by=by, grid=1e-2) == pytest.approx(0, abs=0.02)
 
 
@@ -48,7 +54,9 @@ def test_jitter_wider_than_the_grid_undoes_noise_by_input() -> None:
 
 
 def test_jitter_that_leaves_the_answer_alone_gains_little_by_scores() -> None:
-    """The same jitter against noise by scores: only rows near the border of a cell have two noises to average."""
+    """The same jitter against noise by scores: only rows near the border of a cell have two noises
+    to average.
+    """
     assert averaging_gain(0.02, amount=0.4, by="scores") < 0.15
 
 
@@ -60,12 +68,16 @@ def test_numbers_are_even() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"key": OTHER_KEY}, {"name": "others"}, {"key": KEY + b"\0"}], ids=["key", "defence", "longer key"]
+    "other",
+    [{"key": OTHER_KEY}, {"name": "others"}, {"key": KEY + b"\0"}],
+    ids=["key", "defence", "longer key"],
 )
 def test_key_and_defence_tell_draws_apart(other: dict[str, object]) -> None:
     """Noise of one defence says nothing of another's under the same key."""
     asked = [str(i).encode() for i in range(200)]
-    ours, others = uniform(asked, 1).ravel(), uniform(asked, 1, **other).ravel()  # type: ignore[arg-type]
+    # type: ignore[arg-type]
+    ours = uniform(asked, 1).ravel()
+    others = uniform(asked, 1, **other).ravel()
     assert abs(np.corrcoef(ours, others)[0, 1]) < 0.25
 
 
@@ -84,7 +96,9 @@ def test_text_is_not_taken_for_numbers() -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_input_that_is_not_finite_is_refused(bad: float) -> None:
-    """NaN has many spellings in bytes: each would draw anew, and the noise could be averaged away."""
+    """NaN has many spellings in bytes: each would draw anew, and the noise could be
+    averaged away.
+    """
     with pytest.raises(InputError, match="not finite"):
         answers("keyed-noise", scores_of(1), [number_bytes([bad])], by="input")
 
@@ -108,21 +122,32 @@ def test_simplex_point_of_zeros_is_valid() -> None:
 
 
 def test_rows_that_round_alike_get_the_very_same_answer() -> None:
-    """Were the truth given plus the same noise, the difference of two answers would be that of the truth, exact."""
-    given = answers("keyed-noise", np.array([[0.52, 0.40, 0.08], [0.51, 0.41, 0.08], [0.08, 0.51, 0.41]]))
+    """Were the truth given plus the same noise, the difference of two answers would be that of the
+    truth, exact.
+    """
+    given = answers(
+        "keyed-noise", np.array([[0.52, 0.40, 0.08], [0.51, 0.41, 0.08], [0.08, 0.51, 0.41]])
+    )
     assert (given[0] == given[1]).all() and (given[0] != given[2]).all()
 
 
 def test_noise_by_input_leaves_differences_on_one_point_of_the_grid() -> None:
     """What the card admits of it, and why it is not the default."""
     rows = np.array([[0.62, 0.38], [0.61, 0.39]])
-    given = answers("keyed-noise", rows, [number_bytes([0.5]), number_bytes([0.5 + 1e-6])], by="input", amount=0.25)
+    given = answers(
+        "keyed-noise",
+        rows,
+        [number_bytes([0.5]), number_bytes([0.5 + 1e-6])],
+        by="input",
+        amount=0.25,
+    )
     assert (given[0] - given[1]) / 0.75 == pytest.approx(rows[0] - rows[1])
 
 
 def test_misinformation_is_wrong_where_the_model_is_unsure_and_absent_where_it_is_sure() -> None:
     """Every unsure row gets another class; a sure one moves by less than a thousandth."""
-    unsure, sure = scores_of(100, spread=20), np.full((1, 10), 0.005) + 0.95 * np.eye(10)
+    unsure = scores_of(100, spread=20)
+    sure = np.full((1, 10), 0.005) + 0.95 * np.eye(10)
     assert (answers("adaptive-misinformation", unsure).argmax(1) != unsure.argmax(1)).all()
     assert np.abs(answers("adaptive-misinformation", sure) - sure).sum(1).max() < 1e-3
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from defences.builders import answers, scores_of
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.defences import fit_codebook
 from gamekeeper.defences.modelguard import costliest
-from gamekeeper.errors import InputError, UsageError
 
 
 def test_labels_only_gives_the_label_of_every_row_of_a_batch() -> None:
@@ -62,27 +62,39 @@ def test_reverse_sigmoid_takes_certainty_away(beta: float) -> None:
 
 def loss_of_program(row: np.ndarray, half: float) -> float | None:
     """The loss that a linear program reaches; None if nothing will do."""
-    k, one = len(row), np.eye(len(row))
+    k = len(row)
+    one = np.eye(len(row))
     lead = np.hstack([one[1:] - (1 - 1e-4) * one[0], np.zeros((k - 1, k))])
-    bounds = np.vstack([np.hstack([one, -one]), np.hstack([-one, -one]), np.repeat([0.0, 1.0], k)[None], lead])
+    bounds = np.vstack(
+        [np.hstack([one, -one]), np.hstack([-one, -one]), np.repeat([0.0, 1.0], k)[None], lead]
+    )
     most = np.concatenate([row, -row, [2 * half], np.zeros(k - 1)])
     sums = np.repeat([1.0, 0.0], k)[None]
-    found = linprog(np.concatenate([np.log(np.maximum(row, 1e-6)), np.zeros(k)]), bounds, most, sums, [1.0])
+    found = linprog(
+        np.concatenate([np.log(np.maximum(row, 1e-6)), np.zeros(k)]), bounds, most, sums, [1.0]
+    )
     return None if found.status else -float(found.fun)
 
 
 @settings(max_examples=80, deadline=None)
 @given(
-    seed=st.integers(0, 10_000), classes=st.integers(2, 8), spread=st.sampled_from([0.2, 1, 5]), half=st.floats(0.02, 1)
+    seed=st.integers(0, 10_000),
+    classes=st.integers(2, 8),
+    spread=st.sampled_from([0.2, 1, 5]),
+    half=st.floats(0.02, 1),
 )
-def test_modelguard_comes_close_to_the_linear_program(seed: int, classes: int, spread: float, half: float) -> None:
+def test_modelguard_comes_close_to_the_linear_program(
+    seed: int, classes: int, spread: float, half: float
+) -> None:
     """Within 5 % of what the program gains, never beyond the budget."""
     row = np.sort(scores_of(1, classes, spread=spread, seed=seed), axis=1)[:, ::-1]
     cost = -np.log(np.maximum(row[0], 1e-6))
-    found, wanted = costliest(row, half)[0], loss_of_program(row[0], half)
+    found = costliest(row, half)[0]
+    wanted = loss_of_program(row[0], half)
     assert np.abs(found - row[0]).sum() <= 2 * half + 1e-9
     if wanted is not None:
-        gain, possible = float(cost @ (found - row[0])), wanted - float(cost @ row[0])
+        gain = float(cost @ (found - row[0]))
+        possible = wanted - float(cost @ row[0])
         assert gain >= 0.95 * possible - 1e-3
 
 
@@ -94,7 +106,9 @@ def test_modelguard_keeps_its_budget(budget: float) -> None:
 
 
 def test_codebook_covers_what_it_was_made_from() -> None:
-    """Every row has an answer with its own label within the budget, and there are fewer answers than rows."""
+    """Every row has an answer with its own label within the budget, and there are fewer answers
+    than rows.
+    """
     rows = scores_of(400, 5)
     book = fit_codebook(rows, 0.4)
     given_ = answers("modelguard-s", rows, codebook=book, budget=0.4)
@@ -105,18 +119,25 @@ def test_codebook_covers_what_it_was_made_from() -> None:
 def test_answers_of_a_codebook_are_few_for_rows_it_never_saw() -> None:
     """Whatever is asked, no answer beyond the codebook: that bounds what an answer tells."""
     book = fit_codebook(scores_of(200, 5), 0.4)
-    given_ = answers("modelguard-s", scores_of(2000, 5, spread=3, seed=1), codebook=book, budget=0.4)
+    given_ = answers(
+        "modelguard-s", scores_of(2000, 5, spread=3, seed=1), codebook=book, budget=0.4
+    )
     assert len(np.unique(given_, axis=0)) <= len(book)
 
 
 def test_commonest_answers_are_preferred() -> None:
-    """The first that fits, not the nearest: that keeps the answers' entropy below that of the nearest."""
+    """The first that fits, not the nearest: that keeps the answers' entropy below that of the
+    nearest.
+    """
     rows = scores_of(2000, 4)
     book = fit_codebook(rows, 0.3)
     given_ = answers("modelguard-s", rows, codebook=book, budget=0.3)
     nearest = np.abs(rows[:, None] - book).sum(2)
     nearest[book.argmax(1) != rows.argmax(1)[:, None]] = np.inf
-    shares = [np.unique(a, axis=0, return_counts=True)[1] / 2000 for a in (given_, book[nearest.argmin(1)])]
+    shares = [
+        np.unique(a, axis=0, return_counts=True)[1] / 2000
+        for a in (given_, book[nearest.argmin(1)])
+    ]
     used, of_nearest = (-(s * np.log2(s)).sum() for s in shares)
     assert used < of_nearest - 0.05
 
@@ -128,7 +149,9 @@ def test_class_without_calibration_rows_has_an_answer() -> None:
     assert fit_codebook(np.zeros((0, 3)), 0.5).tolist() == np.eye(3).tolist()
 
 
-@pytest.mark.parametrize("codebook", [[[0.9, 0.1]], np.zeros((0, 2))], ids=["a class is missing", "empty"])
+@pytest.mark.parametrize(
+    "codebook", [[[0.9, 0.1]], np.zeros((0, 2))], ids=["a class is missing", "empty"]
+)
 def test_codebook_that_cannot_answer_is_refused(codebook: object) -> None:
     """At once, not when the first row of the missing class comes."""
     with pytest.raises(UsageError, match="an answer for each class"):

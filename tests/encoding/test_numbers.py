@@ -26,7 +26,11 @@ def test_units_of_a_feature_do_not_matter() -> None:
     """Metres or millimetres, from sea level or not: the same vectors."""
     raw = np.random.default_rng(1).normal(size=(200, 3))
     moved = raw * [1000.0, 0.01, 1.0] + [5.0, -3.0, 100.0]
-    assert np.allclose(scale_features(pl.Series(raw.tolist())), scale_features(pl.Series(moved.tolist())), atol=1e-4)
+    assert np.allclose(
+        scale_features(pl.Series(raw.tolist())),
+        scale_features(pl.Series(moved.tolist())),
+        atol=1e-4,
+    )
 
 
 def test_feature_that_never_varies_is_zero() -> None:
@@ -35,7 +39,9 @@ def test_feature_that_never_varies_is_zero() -> None:
 
 
 def test_rare_flag_is_kept() -> None:
-    """A column that is 0 for all but a few has no interquartile range, and still says who is who."""
+    """A column that is 0 for all but a few has no interquartile range, and still says who
+    is who.
+    """
     scaled = scale_features(pl.Series([[float(i == 0)] for i in range(50)]))
     assert scaled[0, 0] > scaled[1, 0]
 
@@ -46,7 +52,9 @@ def test_cell_is_the_vectors_own(seed: int, n: int, d: int) -> None:
     vectors = np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
     found = cells(vectors)
     assert found.shape == (n,) and found.dtype == np.uint16 and (found < 1 << BITS).all()
-    assert np.array_equal(found, cells(vectors * 2)) and np.array_equal(found[::-1], cells(vectors[::-1]))
+    assert np.array_equal(found, cells(vectors * 2)) and np.array_equal(
+        found[::-1], cells(vectors[::-1])
+    )
 
 
 def test_neighbours_share_cells_and_strangers_do_not() -> None:
@@ -54,4 +62,9 @@ def test_neighbours_share_cells_and_strangers_do_not() -> None:
     rng = np.random.default_rng(2)
     vectors = rng.standard_normal((500, 64)).astype(np.float32)
     near = vectors + 0.02 * rng.standard_normal((500, 64)).astype(np.float32)
-    assert (cells(vectors) == cells(near)).mean() > 0.8 > 0.05 > (cells(vectors) == cells(vectors[::-1])).mean()
+    assert (
+        (cells(vectors) == cells(near)).mean()
+        > 0.8
+        > 0.05
+        > (cells(vectors) == cells(vectors[::-1])).mean()
+    )

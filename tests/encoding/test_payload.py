@@ -30,7 +30,9 @@ def test_payload_is_the_prompt_without_the_template() -> None:
     """What two accounts send to the letter is taken out; what is left is encoded alone."""
     made = payloads((0, f"why is the sky blue. {DEMAND}"), (1, f"who built the old pier. {DEMAND}"))
     vectors = made.vectors(np.array([0, 1]))
-    assert np.array_equal(vectors, [vector_of("why is the sky blue"), vector_of("who built the old pier")])
+    assert np.array_equal(
+        vectors, [vector_of("why is the sky blue"), vector_of("who built the old pier")]
+    )
 
 
 def test_prompt_of_templates_alone_has_no_payload() -> None:
@@ -41,9 +43,13 @@ def test_prompt_of_templates_alone_has_no_payload() -> None:
 def test_text_that_an_account_sends_again_counts_once() -> None:
     """A document quoted in every prompt would make all of an account's prompts alike."""
     document = "the contract of the third of May"
-    made = payloads((0, f"{document}. who signed the paper"), (0, f"{document}. when does it end exactly"))
+    made = payloads(
+        (0, f"{document}. who signed the paper"), (0, f"{document}. when does it end exactly")
+    )
     assert np.array_equal(made.vectors(np.array([1]))[0], vector_of("when does it end exactly"))
-    assert np.array_equal(made.vectors(np.array([0]))[0], vector_of(f"{document} who signed the paper"))
+    assert np.array_equal(
+        made.vectors(np.array([0]))[0], vector_of(f"{document} who signed the paper")
+    )
 
 
 def test_prompt_sent_twice_by_one_account_has_its_payload_the_first_time() -> None:
@@ -52,7 +58,9 @@ def test_prompt_sent_twice_by_one_account_has_its_payload_the_first_time() -> No
 
 
 def test_sentences_of_one_shape_with_other_numbers_are_payload() -> None:
-    """Questions of one deck often differ in their numbers alone: they must not vanish as a template."""
+    """Questions of one deck often differ in their numbers alone: they must not vanish as a
+    template.
+    """
     made = payloads((0, "add 17 and 25 and say the sum"), (1, "add 3 and 4 and say the sum"))
     assert has(made, 2) == [0, 1]
 
@@ -66,7 +74,8 @@ def test_system_text_is_never_payload() -> None:
 def test_order_of_asking_changes_no_vector() -> None:
     """Vectors are made when first asked for, in whatever portions."""
     rows = [(i % 3, f"question number {i} about the weather in spring {i * i}") for i in range(30)]
-    whole, bits = payloads(*rows), payloads(*rows)
+    whole = payloads(*rows)
+    bits = payloads(*rows)
     expected = whole.vectors(np.arange(30))
     for part in (np.array([7, 3, 7]), np.array([29, 0]), np.arange(30)):
         assert np.array_equal(bits.vectors(part), expected[part])
@@ -76,11 +85,16 @@ def test_order_of_asking_changes_no_vector() -> None:
 def test_features_stand_for_themselves() -> None:
     """A row of a tabular API is its own payload."""
     empty = fragments(
-        pl.DataFrame({"system": [None], "prompt": [None]}, schema_overrides={"system": pl.String, "prompt": pl.String})
+        pl.DataFrame(
+            {"system": [None], "prompt": [None]},
+            schema_overrides={"system": pl.String, "prompt": pl.String},
+        )
     )
     features = np.eye(3, dtype=np.float32)
     made = Payloads(empty, np.arange(3), None, features)
-    assert has(made, 3) == [0, 1, 2] and np.array_equal(made.vectors(np.array([2, 0])), features[[2, 0]])
+    assert has(made, 3) == [0, 1, 2] and np.array_equal(
+        made.vectors(np.array([2, 0])), features[[2, 0]]
+    )
 
 
 def test_no_rows_give_no_payload() -> None:
@@ -93,6 +107,8 @@ def test_no_rows_give_no_payload() -> None:
 @pytest.mark.parametrize("accounts", [1, 2])
 def test_who_shares_an_account_shares_no_template(accounts: int) -> None:
     """One account alone makes no template, however often it repeats a sentence."""
-    made = payloads((0, f"why is the sky blue. {DEMAND}"), (accounts - 1, f"who built the old pier. {DEMAND}"))
+    made = payloads(
+        (0, f"why is the sky blue. {DEMAND}"), (accounts - 1, f"who built the old pier. {DEMAND}")
+    )
     first = "why is the sky blue" + (f" {DEMAND}" if accounts == 1 else "")
     assert np.array_equal(made.vectors(np.array([0]))[0], vector_of(first))

@@ -16,7 +16,10 @@ def test_none_stand_where_none_were_made() -> None:
 @pytest.mark.parametrize(
     ("p", "stand"),
     [
-        ([0.01, 0.02, 0.03, 0.04, 0.05], [True] * 5),  # the last passes, and carries those before it
+        (
+            [0.01, 0.02, 0.03, 0.04, 0.05],
+            [True] * 5,
+        ),  # the last passes, and carries those before it
         ([0.011, 0.5, 0.6, 0.7, 0.8], [False] * 5),  # above a fifth of the rate
         ([0.009, 0.5, 0.6, 0.7, 0.8], [True, False, False, False, False]),
         ([1.0], [False]),
@@ -39,7 +42,8 @@ def test_order_of_claims_changes_nothing(p: list[float], rate: float, seed: int)
 def test_laxer_rate_keeps_what_stood(p: list[float], rate: float) -> None:
     """And a smaller p-value never falls where a larger one stands."""
     values = np.array(p)
-    strict, lax = discoveries(values, rate), discoveries(values, rate * 2)
+    strict = discoveries(values, rate)
+    lax = discoveries(values, rate * 2)
     assert (lax | ~strict).all()
     if strict.any():
         assert strict[values <= values[strict].max()].all()
@@ -47,7 +51,8 @@ def test_laxer_rate_keeps_what_stood(p: list[float], rate: float) -> None:
 
 def false_share(rng: np.random.Generator, null: int, real: int, rate: float) -> float:
     """Share of false ones among the discoveries of one run whose claims share their 499 decoys."""
-    decoys, values = rng.standard_normal(499), rng.standard_normal(null + real)
+    decoys = rng.standard_normal(499)
+    values = rng.standard_normal(null + real)
     values[null:] += 4.0
     stand = discoveries(rank_p_values(values, decoys), rate)
     return float(stand[:null].sum() / max(stand.sum(), 1))
@@ -60,7 +65,9 @@ def test_false_discoveries_keep_their_rate_when_nothing_is_real() -> None:
 
 
 def test_false_discoveries_keep_their_rate_beside_real_ones() -> None:
-    """Mean share of false ones stays below the rate although all claims are ranked among the same decoys."""
+    """Mean share of false ones stays below the rate although all claims are ranked among the same
+    decoys.
+    """
     rng = np.random.default_rng(4)
     assert np.mean([false_share(rng, 20, 10, 0.1) for _ in range(1_500)]) < 0.1 + 0.02
 

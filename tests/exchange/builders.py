@@ -1,4 +1,6 @@
-"""Builders of log rows and files, one for each format; what a test does not name has a plain value."""
+"""Builders of log rows and files, one for each format; what a test does not name has a
+plain value.
+"""
 
 import csv
 import gzip
@@ -12,7 +14,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.exchange import LogReader
 
 TIME = "2026-11-02T12:00:00Z"
@@ -37,7 +39,12 @@ def many(n: int) -> list[dict[str, Any]]:
 
 
 def openai(**fields: Any) -> dict[str, Any]:
-    return {"created": 1_775_000_000, "api_key_id": "key_1", "model": "m", "messages": MESSAGES} | fields
+    return {
+        "created": 1_775_000_000,
+        "api_key_id": "key_1",
+        "model": "m",
+        "messages": MESSAGES,
+    } | fields
 
 
 def litellm(**fields: Any) -> dict[str, Any]:
@@ -65,7 +72,11 @@ def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def span(number: int = 1, **fields: Any) -> dict[str, Any]:
-    return {"traceId": "t", "spanId": str(number), "startTimeUnixNano": "1793620800000000000"} | fields
+    return {
+        "traceId": "t",
+        "spanId": str(number),
+        "startTimeUnixNano": "1793620800000000000",
+    } | fields
 
 
 def otel(*spans: dict[str, Any], resource: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -90,7 +101,12 @@ def bedrock(body: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]
 
 
 def azure(number: int, **fields: Any) -> dict[str, Any]:
-    return {"TimeGenerated": TIME, "CorrelationId": "c1", "SequenceNumber": number, "TenantId": "ws"} | fields
+    return {
+        "TimeGenerated": TIME,
+        "CorrelationId": "c1",
+        "SequenceNumber": number,
+        "TenantId": "ws",
+    } | fields
 
 
 def azure_exchange() -> list[dict[str, Any]]:
@@ -109,7 +125,9 @@ def as_jsonl(rows: Sequence[Any]) -> bytes:
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row for a table, lists of objects and objects as JSON text."""
-    nested = {key for key, value in row.items() if isinstance(value, dict | list) and key != "features"}
+    nested = {
+        key for key, value in row.items() if isinstance(value, dict | list) and key != "features"
+    }
     return row | {key: json.dumps(row[key]) for key in nested}
 
 

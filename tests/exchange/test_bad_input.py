@@ -20,14 +20,18 @@ from exchange.builders import (
     the_fault,
     write,
 )
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.exchange import MAX_PROMPT_CHARS, LogReader
 from gamekeeper.exchange.containers import lines
 
 
 @pytest.mark.parametrize("pack", [as_gzip, as_zstd])
-def test_truncated_compression_is_a_file_fault_that_no_share_lets_pass(tmp_path: Path, pack: Any) -> None:
-    """What came before the end was read and counted, but a log that lacks its end is not taken for whole."""
+def test_truncated_compression_is_a_file_fault_that_no_share_lets_pass(
+    tmp_path: Path, pack: Any
+) -> None:
+    """What came before the end was read and counted, but a log that lacks its end is not taken for
+    whole.
+    """
     packed = pack([own(prompt=os.urandom(200).hex()) for _ in range(2_000)])
     reader = LogReader([write(tmp_path, "log.jsonl", packed[: len(packed) // 2])], max_bad_rows=1.0)
     with pytest.raises(InputError) as raised:
@@ -41,7 +45,10 @@ def test_damaged_compression_is_a_file_fault(tmp_path: Path, pack: Any) -> None:
     """Bytes changed inside compressed data are noticed."""
     packed = bytearray(pack([own(prompt=os.urandom(200).hex()) for _ in range(500)]))
     packed[len(packed) // 2 : len(packed) // 2 + 64] = b"\xff" * 64
-    assert any("damaged" in f.problem or "truncated" in f.problem for f in faults(write(tmp_path, "x", bytes(packed))))
+    assert any(
+        "damaged" in f.problem or "truncated" in f.problem
+        for f in faults(write(tmp_path, "x", bytes(packed)))
+    )
 
 
 ROWS: dict[str, tuple[Any, str, str]] = {
@@ -53,7 +60,11 @@ ROWS: dict[str, tuple[Any, str, str]] = {
     "null account": (own(account=None), '"account" is missing', "--account-field"),
     "empty account": (own(account=" "), '"account" is missing', "--account-field"),
     "no time": ({"account": "a", "prompt": "x"}, '"time" is missing', "--time-field"),
-    "no prompt": ({"account": "a", "time": TIME}, 'neither "prompt" nor "features"', "--prompt-field"),
+    "no prompt": (
+        {"account": "a", "time": TIME},
+        'neither "prompt" nor "features"',
+        "--prompt-field",
+    ),
     "odd time": (own(time="yesterday"), "cannot be read as a time", "--time-field"),
     "day alone": (own(time="2026-11-02"), "cannot be read as a time", ""),
     "year 1": (own(time="0001-01-01T00:00:00Z"), "cannot be read as a time", ""),
@@ -71,7 +82,9 @@ ROWS: dict[str, tuple[Any, str, str]] = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_bad_row_is_one_fault_at_its_line(tmp_path: Path, name: str) -> None:
-    """Each kind of bad row says where, what was found and expected; a second one is counted with it."""
+    """Each kind of bad row says where, what was found and expected; a second one is counted with
+    it.
+    """
     row, problem, try_ = ROWS[name]
     bad = row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n"
     good = json.dumps(own(features=[1.0, 2.0])).encode() + b"\n"
@@ -157,7 +170,12 @@ def test_repeated_rows_within_the_share_are_counted_and_left_out(tmp_path: Path)
     reader = LogReader([str(tmp_path)], max_bad_rows=0.4)
     assert sum(frame.height for frame in reader.batches()) == 3
     summary = reader.summary
-    assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (5, 2, 2, 3)
+    assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (
+        5,
+        2,
+        2,
+        3,
+    )
 
 
 def test_faulty_row_twice_is_its_own_fault_and_no_repeat(tmp_path: Path) -> None:
@@ -174,7 +192,12 @@ def test_part_delivered_twice_is_a_repeated_row(tmp_path: Path) -> None:
     reader = LogReader([path], max_bad_rows=0.5)
     assert sum(frame.height for frame in reader.batches()) == 1
     summary = reader.summary
-    assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (2, 1, 1, 1)
+    assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (
+        2,
+        1,
+        1,
+        1,
+    )
 
 
 def test_repeats_are_found_among_many_rows(tmp_path: Path) -> None:
@@ -238,13 +261,17 @@ def test_parquet_that_is_none_is_a_fault(tmp_path: Path) -> None:
 def test_truncated_parquet_is_a_fault(tmp_path: Path) -> None:
     """Parquet ends with its table of contents; half a file has none."""
     whole = as_parquet(many(1_000))
-    assert "truncated" in the_fault(write(tmp_path, "log.parquet", whole[: len(whole) // 2])).problem
+    assert (
+        "truncated" in the_fault(write(tmp_path, "log.parquet", whole[: len(whole) // 2])).problem
+    )
 
 
 def test_parquet_times_beyond_the_calendar_are_faults(tmp_path: Path) -> None:
     """A timestamp of the year 146 million counts as none: it cannot even be shown."""
     rows = pl.DataFrame([own(time=2**62), own(time=1_775_000_000_000)])
-    rows.with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC"))).write_parquet(tmp_path / "x.parquet")
+    rows.with_columns(pl.col("time").cast(pl.Datetime("ms", "UTC"))).write_parquet(
+        tmp_path / "x.parquet"
+    )
     assert the_fault(str(tmp_path / "x.parquet")).problem == 'field "time" is missing'
 
 
@@ -258,7 +285,9 @@ def test_parquet_of_wrong_types_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_features_that_are_not_finite_are_faults(tmp_path: Path, value: float) -> None:
     """Parquet can hold what JSON cannot."""
-    path = write(tmp_path, "log.parquet", as_parquet([own(features=[1.0, 2.0]), own(features=[value, 2.0])]))
+    path = write(
+        tmp_path, "log.parquet", as_parquet([own(features=[1.0, 2.0]), own(features=[value, 2.0])])
+    )
     fault = the_fault(path)
     assert (fault.where, fault.problem) == (f"{path}:2", '"features" holds NaN, infinity or null')
 
@@ -272,14 +301,22 @@ def test_ragged_csv_rows_are_faults_at_their_line(tmp_path: Path) -> None:
 
 def test_broken_csv_quotes_and_bytes_are_faults(tmp_path: Path) -> None:
     """Quotes inside a quoted cell and bytes that are no text lose their row only."""
-    content = as_csv([own()]) + b'2026-11-02T12:00:00Z,"a"b,x\r\n' + b"2026-11-02T12:00:00Z,a,caf\xe9\r\n"
+    content = (
+        as_csv([own()]) + b'2026-11-02T12:00:00Z,"a"b,x\r\n' + b"2026-11-02T12:00:00Z,a,caf\xe9\r\n"
+    )
     problems = {fault.problem for fault in faults(write(tmp_path, "log.csv", content))}
     assert problems == {"the quoting of the row is broken", "bytes are not UTF-8"}
 
 
 def test_secrets_are_masked_and_control_characters_removed(tmp_path: Path) -> None:
     """What is shown of a row goes into terminals and tickets."""
-    row = {"time": TIME, "prompt": "x", "auth": "Bearer abc.def", "k": "sk-proj-123456", "e": "\x1b[31m"}
+    row = {
+        "time": TIME,
+        "prompt": "x",
+        "auth": "Bearer abc.def",
+        "k": "sk-proj-123456",
+        "e": "\x1b[31m",
+    }
     found = the_fault(write(tmp_path, "log.jsonl", [row])).found
     assert "abc.def" not in found and "123456" not in found and "\x1b" not in found
     assert len(found) <= 80
@@ -292,7 +329,8 @@ def test_account_that_is_a_whole_key_is_hashed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"format": "xml"}, {"timezone": "Mars"}, {"fields": {"nope": "x"}}, {"max_bad_rows": 2}]
+    "options",
+    [{"format": "xml"}, {"timezone": "Mars"}, {"fields": {"nope": "x"}}, {"max_bad_rows": 2}],
 )
 def test_options_that_mean_nothing_are_usage_errors(options: dict[str, Any]) -> None:
     """Before any file is opened."""

@@ -59,16 +59,26 @@ def test_features_replace_the_prompt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_openai_request_gives_latest_user_message_system_and_turn(tmp_path: Path, wrapped: bool) -> None:
+def test_openai_request_gives_latest_user_message_system_and_turn(
+    tmp_path: Path, wrapped: bool
+) -> None:
     """Text parts are joined; the system message and the number of earlier user turns are kept."""
     record = openai(temperature=0.5, n=2, logprobs=True, tools=TOOLS)
     if wrapped:
         response = {"choices": [{"message": {"content": "Four."}}], "usage": {"prompt_tokens": 9}}
-        request = {key: record.pop(key) for key in ("messages", "model", "temperature", "n", "logprobs", "tools")}
+        request = {
+            key: record.pop(key)
+            for key in ("messages", "model", "temperature", "n", "logprobs", "tools")
+        }
         record |= {"request": request, "response": response}
     row = only(record, folder=tmp_path)
     assert row["prompt"] == "What is\ntwo plus two?"
-    assert (row["system"], row["turn"], row["account"], row["model"]) == ("Be brief.", 1, "key_1", "m")
+    assert (row["system"], row["turn"], row["account"], row["model"]) == (
+        "Be brief.",
+        1,
+        "key_1",
+        "m",
+    )
     assert (row["temperature"], row["n"], row["logprobs"], len(row["tools"])) == (0.5, 2, True, 16)
     assert row["answer"] == ("Four." if wrapped else None)
     assert row["input_tokens"] == (9 if wrapped else None)
@@ -84,7 +94,10 @@ def test_openai_user_is_not_the_account(tmp_path: Path) -> None:
 
 def test_no_field_of_a_wrapped_request_is_the_account(tmp_path: Path) -> None:
     """Inside a wrapper everything of the request comes from the client."""
-    record = {"created": 1_775_000_000, "request": {"messages": MESSAGES, "model": "m", "api_key": "chosen"}}
+    record = {
+        "created": 1_775_000_000,
+        "request": {"messages": MESSAGES, "model": "m", "api_key": "chosen"},
+    }
     assert the_fault(write(tmp_path, "log.jsonl", [record])).problem == 'field "account" is missing'
 
 
@@ -98,7 +111,9 @@ def test_tools_hash_ignores_the_order_of_keys(tmp_path: Path) -> None:
 
 
 def test_results_of_tools_are_no_user_message(tmp_path: Path) -> None:
-    """Anthropic sends what tools returned as role user; the user's own message before is the prompt."""
+    """Anthropic sends what tools returned as role user; the user's own message before is the
+    prompt.
+    """
     tool_result = {"role": "user", "content": [{"type": "tool_result", "content": "42"}]}
     row = only(openai(messages=[*MESSAGES, tool_result]), folder=tmp_path)
     assert row["prompt"] == "What is\ntwo plus two?" and row["turn"] == 1
@@ -106,9 +121,14 @@ def test_results_of_tools_are_no_user_message(tmp_path: Path) -> None:
 
 def test_responses_api_input_is_read(tmp_path: Path) -> None:
     """The Responses API says input and instructions in place of messages."""
-    response = {"output": [{"type": "message", "content": [{"type": "output_text", "text": "Four."}]}]}
+    response = {
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": "Four."}]}]
+    }
     request = {"model": "m", "input": "Two plus two?", "instructions": "Be brief."}
-    row = only({"timestamp": TIME, "project": "p", "request": request, "response": response}, folder=tmp_path)
+    row = only(
+        {"timestamp": TIME, "project": "p", "request": request, "response": response},
+        folder=tmp_path,
+    )
     assert (row["prompt"], row["system"], row["answer"]) == ("Two plus two?", "Be brief.", "Four.")
 
 
@@ -118,7 +138,11 @@ def test_litellm_spend_logs_are_read_from_every_container(tmp_path: Path, contai
     record = litellm()
     content = {"csv": as_csv, "parquet": as_parquet}.get(container, list)([record])
     row = read(write(tmp_path, f"log.{container}", content)).row(0, named=True)
-    assert row["account"] == record["api_key"] and row["answer"] == "Four." and row["ip"] == "192.0.2.1"
+    assert (
+        row["account"] == record["api_key"]
+        and row["answer"] == "Four."
+        and row["ip"] == "192.0.2.1"
+    )
     assert row["prompt"] == "What is\ntwo plus two?" and row["conversation"] == "s1"
     assert row["time"].isoformat() == "2026-11-02T12:00:00.500000+00:00"
     assert (row["input_tokens"], row["output_tokens"]) == (9, 4)
@@ -136,9 +160,13 @@ NEW = {
     "gen_ai.conversation.id": "c",
     "gen_ai.usage.input_tokens": 9,
     "gen_ai.usage.output_tokens": 2,
-    "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Two plus two?"}]}]),
+    "gen_ai.input.messages": json.dumps(
+        [{"role": "user", "parts": [{"type": "text", "content": "Two plus two?"}]}]
+    ),
     "gen_ai.system_instructions": json.dumps([{"type": "text", "content": "Be brief."}]),
-    "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "Four."}]}]),
+    "gen_ai.output.messages": json.dumps(
+        [{"role": "assistant", "parts": [{"type": "text", "content": "Four."}]}]
+    ),
 }
 OLD = {
     "gen_ai.system": "openai",
@@ -157,15 +185,24 @@ OLD = {
 @pytest.mark.parametrize("names", [NEW, OLD], ids=["new", "old"])
 def test_otel_spans_of_both_generations_are_read(tmp_path: Path, names: dict[str, Any]) -> None:
     """Old and new attribute names give the same row."""
-    row = only(otel(span(attributes=attributes(names)), resource={"tenant.id": "t1"}), folder=tmp_path)
+    row = only(
+        otel(span(attributes=attributes(names)), resource={"tenant.id": "t1"}), folder=tmp_path
+    )
     assert (row["prompt"], row["system"], row["answer"]) == ("Two plus two?", "Be brief.", "Four.")
-    assert (row["account"], row["model"], row["input_tokens"], row["output_tokens"]) == ("t1", "m", 9, 2)
+    assert (row["account"], row["model"], row["input_tokens"], row["output_tokens"]) == (
+        "t1",
+        "m",
+        9,
+        2,
+    )
     assert row["time"].isoformat() == "2026-11-02T12:00:00+00:00"
 
 
 def test_otel_messages_may_be_events(tmp_path: Path) -> None:
     """Older instrumentations write messages as events of the span."""
-    events = [{"name": "gen_ai.user.message", "attributes": attributes({"content": "Two plus two?"})}]
+    events = [
+        {"name": "gen_ai.user.message", "attributes": attributes({"content": "Two plus two?"})}
+    ]
     one = span(attributes=attributes({"gen_ai.system": "openai", "enduser.id": "e"}), events=events)
     row = only(otel(one, resource={"tenant.id": "t1"}), folder=tmp_path)
     assert (row["prompt"], row["account"]) == ("Two plus two?", "e")
@@ -189,7 +226,11 @@ def test_otel_account_field_names_an_attribute_with_dots(tmp_path: Path) -> None
 
 BODIES = {
     "anthropic": (
-        {"system": "S", "temperature": 0.5, "messages": [{"role": "user", "content": "Two plus two?"}]},
+        {
+            "system": "S",
+            "temperature": 0.5,
+            "messages": [{"role": "user", "content": "Two plus two?"}],
+        },
         {"content": [{"type": "text", "text": "Four."}]},
     ),
     "converse": (
@@ -219,7 +260,9 @@ BODIES = {
 def test_bedrock_bodies_of_each_family_are_read(tmp_path: Path, kind: str) -> None:
     """Anthropic, Converse, Titan, Llama, and streamed answers."""
     asked, given = BODIES[kind]
-    row = only(bedrock(asked, output={"outputBodyJson": given, "outputTokenCount": 2}), folder=tmp_path)
+    row = only(
+        bedrock(asked, output={"outputBodyJson": given, "outputTokenCount": 2}), folder=tmp_path
+    )
     assert (row["prompt"], row["answer"], row["temperature"]) == ("Two plus two?", "Four.", 0.5)
     assert (row["account"], row["input_tokens"]) == ("arn:aws:iam::123456789012:user/ann", 5)
 
@@ -235,14 +278,19 @@ def test_bedrock_bodies_of_each_family_are_read(tmp_path: Path, kind: str) -> No
         (None, "123456789012"),
     ],
 )
-def test_bedrock_account_is_what_the_caller_cannot_choose(tmp_path: Path, arn: str | None, account: str) -> None:
+def test_bedrock_account_is_what_the_caller_cannot_choose(
+    tmp_path: Path, arn: str | None, account: str
+) -> None:
     """The session name of an assumed role is the caller's choice and does not split an account."""
     assert only(bedrock(identity={"arn": arn}), folder=tmp_path)["account"] == account
 
 
 def test_bedrock_inside_cloudwatch_is_read(tmp_path: Path) -> None:
     """CloudWatch wraps the log as text."""
-    assert only({"timestamp": 1, "message": json.dumps(bedrock())}, folder=tmp_path)["prompt"] == "Two plus two?"
+    assert (
+        only({"timestamp": 1, "message": json.dumps(bedrock())}, folder=tmp_path)["prompt"]
+        == "Two plus two?"
+    )
 
 
 def test_azure_parts_are_rejoined_in_order_of_number(tmp_path: Path) -> None:
@@ -284,7 +332,9 @@ def test_azure_missing_part_is_a_fault(tmp_path: Path) -> None:
 def test_azure_different_parts_of_one_number_are_a_fault(tmp_path: Path) -> None:
     """Which of the two is meant is not guessed at."""
     other = azure(1, RequestMessages="other")
-    assert "same number" in the_fault(write(tmp_path, "log.jsonl", [*azure_exchange(), other])).problem
+    assert (
+        "same number" in the_fault(write(tmp_path, "log.jsonl", [*azure_exchange(), other])).problem
+    )
 
 
 def test_unknown_format_names_the_fields_it_found(tmp_path: Path) -> None:

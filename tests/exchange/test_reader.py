@@ -84,7 +84,8 @@ def test_folder_is_read_recursively_and_each_file_once(tmp_path: Path) -> None:
 
 def test_summary_tells_formats_and_columns_seen(tmp_path: Path) -> None:
     """Signals ask which columns the log could show at all."""
-    one, two = write(tmp_path, "a.jsonl", [own(n=1, ip=None)]), write(tmp_path, "b.jsonl", [openai()])
+    one = write(tmp_path, "a.jsonl", [own(n=1, ip=None)])
+    two = write(tmp_path, "b.jsonl", [openai()])
     reader = LogReader([str(tmp_path)])
     list(reader.batches())
     assert reader.summary.formats == {one: "gamekeeper", two: "openai"}
@@ -98,14 +99,22 @@ def test_progress_ends_with_all_bytes(tmp_path: Path) -> None:
     write(tmp_path, "b.parquet", as_parquet([row | {"model": "b"} for row in many(50_000)]))
     write(tmp_path, "c.gz", as_gzip([row | {"model": "c"} for row in many(100)]))
     seen: list[tuple[int, int]] = []
-    list(LogReader([str(tmp_path)], progress=lambda done, total: seen.append((done, total))).batches())
+    list(
+        LogReader(
+            [str(tmp_path)], progress=lambda done, total: seen.append((done, total))
+        ).batches()
+    )
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] > 0
 
 
 def test_batches_can_be_read_again(tmp_path: Path) -> None:
     """A second pass starts anew: nothing of the first counts as a repeat."""
     reader = LogReader([write(tmp_path, "a.jsonl", many(10))], batch_rows=4)
-    assert [frame.height for frame in reader.batches()] == [frame.height for frame in reader.batches()] == [4, 4, 2]
+    assert (
+        [frame.height for frame in reader.batches()]
+        == [frame.height for frame in reader.batches()]
+        == [4, 4, 2]
+    )
 
 
 row_of_log = st.fixed_dictionaries(

@@ -25,17 +25,21 @@ from exchange.builders import (
     span,
     write,
 )
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.exchange import SCHEMA, LogReader
 
-SPAN = span(attributes=attributes({"gen_ai.system": "x", "gen_ai.prompt": "Hello", "enduser.id": "e"}))
+SPAN = span(
+    attributes=attributes({"gen_ai.system": "x", "gen_ai.prompt": "Hello", "enduser.id": "e"})
+)
 VALID = {
     "own.jsonl": as_jsonl([own(), own(features=[1.0, 2.0], n=1)]),
     "own.gz": as_gzip(many(5)),
     "own.zst": as_zstd(many(5)),
     "own.csv": as_csv(many(5)),
     "own.parquet": as_parquet(many(5)),
-    "openai.jsonl": as_jsonl([openai(), {"created": 1_775_000_000, "key_id": "k", "request": {"messages": MESSAGES}}]),
+    "openai.jsonl": as_jsonl(
+        [openai(), {"created": 1_775_000_000, "key_id": "k", "request": {"messages": MESSAGES}}]
+    ),
     "litellm.csv": as_csv([litellm()]),
     "litellm.parquet": as_parquet([litellm()]),
     "otel.json": as_jsonl([otel(SPAN)]),
@@ -66,21 +70,35 @@ def read_or_refuse(path: str, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("name", VALID)
-@settings(max_examples=60, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(changes=st.lists(change, min_size=1, max_size=4))
-def test_changed_bytes_are_read_or_refused(tmp_path: Path, name: str, changes: list[tuple[float, int, bytes]]) -> None:
+def test_changed_bytes_are_read_or_refused(
+    tmp_path: Path, name: str, changes: list[tuple[float, int, bytes]]
+) -> None:
     """A few bytes replaced, inserted or lost anywhere in a valid file."""
     read_or_refuse(write(tmp_path, name, mutated(VALID[name], changes)))
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 TEMPLATES = {
     "gamekeeper": own(features=[1.0]),
-    "openai": openai(request={"messages": MESSAGES}, response={"choices": [{"message": {"content": "x"}}]}, tools=[]),
+    "openai": openai(
+        request={"messages": MESSAGES},
+        response={"choices": [{"message": {"content": "x"}}]},
+        tools=[],
+    ),
     "litellm": litellm(),
     "otel": otel(SPAN),
     "bedrock": bedrock(),
@@ -103,7 +121,9 @@ def misshapen(draw: st.DrawFn, template: Any) -> Any:
 @pytest.mark.parametrize("name", TEMPLATES)
 @settings(max_examples=80, deadline=2_000, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_misshapen_records_are_read_or_refused(tmp_path: Path, name: str, data: st.DataObject) -> None:
+def test_misshapen_records_are_read_or_refused(
+    tmp_path: Path, name: str, data: st.DataObject
+) -> None:
     """Valid JSON whose fields hold the wrong things, at any depth."""
     rows = [data.draw(misshapen(TEMPLATES[name])) for _ in range(2)]
     read_or_refuse(write(tmp_path, "log.jsonl", rows), format=name)

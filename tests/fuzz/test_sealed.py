@@ -1,4 +1,6 @@
-"""Sealed files of strangers are opened or refused, in their time and memory, and never with another error."""
+"""Sealed files of strangers are opened or refused, in their time and memory, and never with another
+error.
+"""
 
 import tracemalloc
 from pathlib import Path
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.sealing import SealError, load_sealed, seal
 from gamekeeper.sealing.sealed import SealedFile
 from sealing.builders import cheap_passphrase, write_model
@@ -32,22 +34,30 @@ def read(path: Path, content: bytes) -> None:
         assert refused.faults
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_mutated_files(tmp_path: Path, good: bytes, data: st.DataObject) -> None:
     """Bytes changed, cut out and put in, mostly where the structure is."""
     content = bytearray(good)
-    starts = st.sampled_from([0, 16, 20, 60, 4096, 4128, 4132, 4200, 4096 + 16384, 4096 + 2 * 16384, len(good) - 200])
+    starts = st.sampled_from(
+        [0, 16, 20, 60, 4096, 4128, 4132, 4200, 4096 + 16384, 4096 + 2 * 16384, len(good) - 200]
+    )
     for _ in range(data.draw(st.integers(1, 4))):
         at = min(len(content) - 1, data.draw(starts) + data.draw(st.integers(0, 300)))
-        piece, cut = data.draw(st.binary(max_size=12)), data.draw(st.integers(0, 12))
+        piece = data.draw(st.binary(max_size=12))
+        cut = data.draw(st.integers(0, 12))
         content[at : at + cut] = piece
     read(tmp_path / "f", bytes(content))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
-    rest=st.binary(max_size=300), start=st.sampled_from([b"", b"gamekeeper-seal\n", b"gamekeeper-seal\n\0\0\0\x10{}"])
+    rest=st.binary(max_size=300),
+    start=st.sampled_from([b"", b"gamekeeper-seal\n", b"gamekeeper-seal\n\0\0\0\x10{}"]),
 )
 def test_random_files(tmp_path: Path, start: bytes, rest: bytes) -> None:
     """Of any beginning."""
@@ -56,7 +66,9 @@ def test_random_files(tmp_path: Path, start: bytes, rest: bytes) -> None:
 
 
 def test_lengths_of_strangers_take_no_memory(tmp_path: Path, good: bytes) -> None:
-    """A header that says seven terabytes is refused by the length of the file, before anything is made room for."""
+    """A header that says seven terabytes is refused by the length of the file, before anything is
+    made room for.
+    """
     length = int.from_bytes(good[16:20])
     text = good[20 : 20 + length]
     at = text.index(b'"payload_bytes":')

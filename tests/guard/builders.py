@@ -51,14 +51,20 @@ def make_query(prompt: str = "what is new?", **fields: Any) -> Query:
     return Query(**({"model": "m", "prompts": (prompt,)} | fields))
 
 
-def make_core(tmp_path: Path, policy: GuardPolicy | None = None, clock: Hands | None = None, **fields: Any) -> Core:
+def make_core(
+    tmp_path: Path, policy: GuardPolicy | None = None, clock: Hands | None = None, **fields: Any
+) -> Core:
     store = fields.pop("store", None) or SqliteStore(tmp_path / "guard.sqlite")
     return Core(policy or GuardPolicy(enforce=True), store, KEY, clock=clock or Hands(), **fields)  # type: ignore[arg-type]
 
 
-def make_decision(verdict: Verdict = Verdict.SLOW, account: str = "acme", **fields: Any) -> Decision:
+def make_decision(
+    verdict: Verdict = Verdict.SLOW, account: str = "acme", **fields: Any
+) -> Decision:
     told = {"reasons": ("because",), "since": NOW, "until": NOW + 3600, "by": "guard"} | fields
-    return Decision.make(told.pop("subject", f"account:{account}"), verdict, told.pop("cause", "test"), **told)
+    return Decision.make(
+        told.pop("subject", f"account:{account}"), verdict, told.pop("cause", "test"), **told
+    )
 
 
 def make_tracked(id: str = "K1", accounts: tuple[str, ...] = ("a", "b"), **fields: Any) -> Tracked:
@@ -77,7 +83,9 @@ def make_tracked(id: str = "K1", accounts: tuple[str, ...] = ("a", "b"), **field
 
 def judge(core: Core, account: str = "acme", **fields: Any) -> Any:
     budget = fields.pop("budget", Budget())
-    principal = make_principal(account, budget=budget, authenticated_at=fields.pop("authenticated_at", None))
+    principal = make_principal(
+        account, budget=budget, authenticated_at=fields.pop("authenticated_at", None)
+    )
     return core.judge(principal, "openai.chat", make_query(), core.clock.now(), **fields)
 
 

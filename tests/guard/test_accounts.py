@@ -3,8 +3,8 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gamekeeper.base.clock import day_of
 from gamekeeper.guard.accounts import Account, Accounts
-from gamekeeper.guard.clock import day_of
 from gamekeeper.guard.store import Spent
 from guard.builders import NOW
 
@@ -49,9 +49,13 @@ def test_day_that_is_past_never_comes_back() -> None:
 
 
 @given(st.lists(st.floats(0, 30), max_size=60), st.floats(0.05, 5), st.integers(1, 5))
-def test_bucket_never_lets_through_more_than_rate_and_burst(pauses: list[float], rate: float, burst: int) -> None:
+def test_bucket_never_lets_through_more_than_rate_and_burst(
+    pauses: list[float], rate: float, burst: int
+) -> None:
     """Requests that did not have to wait are no more than the burst and what was refilled since."""
-    account, now, passed = Account("a", Spent()), NOW, 0
+    account = Account("a", Spent())
+    now = NOW
+    passed = 0
     for pause in pauses:
         now += pause
         if account.wait_s(now, [(rate, burst)]) == 0:

@@ -15,7 +15,9 @@ from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.store import SqliteStore
 
 BODY = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
-GOOD = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{"choices":[]}'
+GOOD = (
+    b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{"choices":[]}'
+)
 
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
@@ -59,7 +61,9 @@ class Running:
         )
         words = ("guard", "--upstream", upstream.url, "--policy", str(policy), "--port", "0")
         words = (*words, "--state", str(folder / "state"))
-        self.process = subprocess.Popen([sys.executable, "-m", "gamekeeper", *words], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gamekeeper", *words], stderr=subprocess.PIPE, text=True
+        )
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
         self.port = int(first.split("http://127.0.0.1:")[2].split()[0])
@@ -73,9 +77,13 @@ class Running:
                 client.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client.recv(65_536), b""))
 
-    def ask(self, *headers: bytes, body: bytes = BODY, path: bytes = b"/v1/chat/completions") -> bytes:
+    def ask(
+        self, *headers: bytes, body: bytes = BODY, path: bytes = b"/v1/chat/completions"
+    ) -> bytes:
         lines = [b"POST " + path + b" HTTP/1.1", b"host: x", b"connection: close", *headers]
-        return self.send(b"\r\n".join([*lines, b"content-length: %d" % len(body), b"", body]), is_all=False)
+        return self.send(
+            b"\r\n".join([*lines, b"content-length: %d" % len(body), b"", body]), is_all=False
+        )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self.process.stderr is not None
@@ -124,7 +132,9 @@ def test_request_passes(guard: Running, upstream: Upstream) -> None:
     ],
 )
 def test_smuggled_request_reaches_nobody(guard: Running, upstream: Upstream, raw: bytes) -> None:
-    """Two lengths, odd lengths, spaces before colons: what two servers read differently is not passed."""
+    """Two lengths, odd lengths, spaces before colons: what two servers read differently is not
+    passed.
+    """
     assert not guard.send(raw).startswith(b"HTTP/1.1 2")
     assert upstream.requests == []
 
@@ -152,7 +162,9 @@ def test_what_cannot_be_judged_is_refused(
     assert upstream.requests == []
 
 
-@pytest.mark.parametrize("path", [b"//v1/chat/completions", b"/v1/chat%2fcompletions", b"/V1/chat/completions", b"/x"])
+@pytest.mark.parametrize(
+    "path", [b"//v1/chat/completions", b"/v1/chat%2fcompletions", b"/V1/chat/completions", b"/x"]
+)
 def test_unknown_route_is_refused(guard: Running, upstream: Upstream, path: bytes) -> None:
     """In the open: 404."""
     assert guard.ask(BEARER, path=path).startswith(b"HTTP/1.1 404") and upstream.requests == []
@@ -160,7 +172,11 @@ def test_unknown_route_is_refused(guard: Running, upstream: Upstream, path: byte
 
 def test_body_that_comes_too_slowly_is_given_up(guard: Running) -> None:
     """After a second, by this policy."""
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n" + BEARER + b"\r\ncontent-length: 100\r\n\r\n{"
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+        + BEARER
+        + b"\r\ncontent-length: 100\r\n\r\n{"
+    )
     with socket.create_connection(("127.0.0.1", guard.port), timeout=5) as client:
         client.sendall(head)
         assert client.recv(100).startswith(b"HTTP/1.1 408")
@@ -186,13 +202,17 @@ def test_head_without_end_is_cut(guard: Running) -> None:
         (b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n", b"502"),
     ],
 )
-def test_upstream_that_fails_is_told(guard: Running, upstream: Upstream, answer: bytes | None, status: bytes) -> None:
+def test_upstream_that_fails_is_told(
+    guard: Running, upstream: Upstream, answer: bytes | None, status: bytes
+) -> None:
     """Hangs, resets, garbage."""
     upstream.answer = answer
     assert guard.ask(BEARER).startswith(b"HTTP/1.1 " + status)
 
 
-def test_upstream_that_lies_about_its_length_does_not_look_whole(guard: Running, upstream: Upstream) -> None:
+def test_upstream_that_lies_about_its_length_does_not_look_whole(
+    guard: Running, upstream: Upstream
+) -> None:
     """The client sees that the answer is cut."""
     upstream.answer = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"choices":'
     answer = guard.ask(BEARER)
@@ -206,7 +226,9 @@ def eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
     return holds()
 
 
-def test_kill_loses_no_revocation_and_at_most_a_second_of_counters(upstream: Upstream, tmp_path: Path) -> None:
+def test_kill_loses_no_revocation_and_at_most_a_second_of_counters(
+    upstream: Upstream, tmp_path: Path
+) -> None:
     """`kill -9` in the middle of things; then the same state again."""
     guard = Running(tmp_path, upstream)
     store = SqliteStore(tmp_path / "state" / "guard.sqlite")

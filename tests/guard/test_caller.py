@@ -3,9 +3,13 @@ import pytest
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.policy import Identity
 
-PROXY, STRANGER = "10.0.0.9", "198.51.100.4"
+PROXY = "10.0.0.9"
+STRANGER = "198.51.100.4"
 IDENTITY = Identity(
-    trusted_proxies=("10.0.0.0/8", "fd00::/8"), client_header="x-ja4", country_header="x-country", asn_header="x-asn"
+    trusted_proxies=("10.0.0.0/8", "fd00::/8"),
+    client_header="x-ja4",
+    country_header="x-country",
+    asn_header="x-asn",
 )
 
 
@@ -16,7 +20,14 @@ def told(peer: str | None, **headers: str) -> Caller:
 
 def test_headers_of_strangers_are_not_looked_at() -> None:
     """A thief would be in another country with every request."""
-    forged = told(STRANGER, x_forwarded_for="203.0.113.1", x_ja4="t13", x_country="CH", x_asn="1", user_agent="sdk")
+    forged = told(
+        STRANGER,
+        x_forwarded_for="203.0.113.1",
+        x_ja4="t13",
+        x_country="CH",
+        x_asn="1",
+        user_agent="sdk",
+    )
     assert forged == Caller(STRANGER, "sdk")
 
 

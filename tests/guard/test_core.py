@@ -7,7 +7,17 @@ from gamekeeper.guard.policy import GuardPolicy, Price, State
 from gamekeeper.guard.query import Usage
 from gamekeeper.guard.store import Spent, SqliteStore, StoreGoneError
 from gamekeeper.verdict import Verdict
-from guard.builders import HERE, NOW, Hands, Kept, judge, make_core, make_decision, make_principal, make_query
+from guard.builders import (
+    HERE,
+    NOW,
+    Hands,
+    Kept,
+    judge,
+    make_core,
+    make_decision,
+    make_principal,
+    make_query,
+)
 
 
 def test_dry_run_does_nothing_and_says_what_it_would_have_done(tmp_path: Path) -> None:
@@ -93,7 +103,9 @@ class Gone(SqliteStore):
 
 
 @pytest.mark.parametrize(("when_gone", "passes"), [("open", True), ("closed", False)])
-def test_store_that_is_gone_fails_as_the_policy_says(tmp_path: Path, when_gone: str, passes: bool) -> None:
+def test_store_that_is_gone_fails_as_the_policy_says(
+    tmp_path: Path, when_gone: str, passes: bool
+) -> None:
     """Said in metrics and log; what was not saved is saved when it is back."""
     store = Gone(tmp_path / "guard.sqlite")
     policy = GuardPolicy(enforce=True, state=State(when_gone=when_gone))  # type: ignore[arg-type]

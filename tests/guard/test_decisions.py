@@ -78,11 +78,15 @@ def test_decision_ends_by_itself(tmp_path: Path) -> None:
 
 
 def test_what_a_person_lifted_stays_lifted(tmp_path: Path) -> None:
-    """The next pass finds the same campaign and leaves it alone; after the lift has ended it may be decided again."""
+    """The next pass finds the same campaign and leaves it alone; after the lift has ended it may be
+    decided again.
+    """
     decisions = held(tmp_path, lifted_days=30)
     [made] = decisions.track([make_tracked()], NOW)
     assert decisions.lift(made.id, by="dana", why="a class of ours", now=NOW) == made
-    assert decisions.track([make_tracked()], NOW + 300) == [] and decisions.of("a", NOW + 300) is None
+    assert (
+        decisions.track([make_tracked()], NOW + 300) == [] and decisions.of("a", NOW + 300) is None
+    )
     assert decisions.track([make_tracked(verdict=Verdict.SLOW)], NOW + 300) == []
     assert len(decisions.track([make_tracked()], NOW + 31 * 86_400)) == 1
 
@@ -99,12 +103,16 @@ def test_person_may_decide_about_who_was_lifted(tmp_path: Path) -> None:
 def test_other_process_is_seen(tmp_path: Path) -> None:
     """The command line decides and lifts; a running guard sees it, and its casebook tells who."""
     kept = Kept()
-    guard, shell = held(tmp_path, kept), held(tmp_path)
+    guard = held(tmp_path, kept)
+    shell = held(tmp_path)
     shell.add(made := make_decision(by="dana"))
     assert guard.of("acme", NOW) is None and guard.refresh(NOW) and guard.of("acme", NOW) == made
     shell.lift(made.id, by="lee", why="a mistake", now=NOW)
     assert guard.refresh(NOW) and guard.of("acme", NOW) is None
-    assert [(kind, body["by"]) for kind, _, body in kept.entries] == [("decision", "dana"), ("decision-lifted", "lee")]
+    assert [(kind, body["by"]) for kind, _, body in kept.entries] == [
+        ("decision", "dana"),
+        ("decision-lifted", "lee"),
+    ]
 
 
 def test_restart_forgets_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gamekeeper.guard.events import Event, EventReader, relay, serialise
 from gamekeeper.guard.query import Query
-from gamekeeper.guard.routes import UnreadableError, Withheld, known_routes
+from gamekeeper.guard.routes import UnreadableRequestError, Withheld, known_routes
 
 CHAT = known_routes()[0]
 
@@ -68,7 +68,9 @@ def datas(*chunks: bytes) -> list[bytes | None]:
 def test_events_are_read_as_the_standard_says_and_their_bytes_are_kept(
     stream: bytes, expected: list[bytes | None]
 ) -> None:
-    """In one chunk and byte by byte; also what the end of the stream cuts off, which some client might read."""
+    """In one chunk and byte by byte; also what the end of the stream cuts off, which some client
+    might read.
+    """
     assert datas(stream) == expected
     assert b"".join(raws(stream)) == stream
     assert raws(*(stream[at : at + 1] for at in range(len(stream)))) == raws(stream)
@@ -76,7 +78,21 @@ def test_events_are_read_as_the_standard_says_and_their_bytes_are_kept(
 
 pieces = st.sampled_from(
     [
-        *(b"data: ", b"data:", b"data", b"event: x", b"id", b":", b"\n", b"\n", b"\r", b"\r\n", b"\n\n", b"{}", b" "),
+        *(
+            b"data: ",
+            b"data:",
+            b"data",
+            b"event: x",
+            b"id",
+            b":",
+            b"\n",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"{}",
+            b" ",
+        ),
         *(b"\xef\xbb\xbf", "ü€🎉".encode(), b"\xff", b"\x00", b"[DONE]"),
     ]
 )
@@ -118,7 +134,10 @@ def test_event_that_ends_with_cr_waits_for_the_lf_that_belongs_to_it() -> None:
     """Else the LF would be a second empty line in front of the next event."""
     reader = EventReader()
     assert reader.feed(b"data: a\r\n\r") == []
-    assert [event.raw for event in reader.feed(b"\ndata: b\r\n\r\n")] == [b"data: a\r\n\r\n", b"data: b\r\n\r\n"]
+    assert [event.raw for event in reader.feed(b"\ndata: b\r\n\r\n")] == [
+        b"data: a\r\n\r\n",
+        b"data: b\r\n\r\n",
+    ]
 
 
 def test_chunk_that_looks_like_one_event_and_holds_two_is_cut() -> None:
@@ -147,7 +166,7 @@ def test_character_cut_in_two_arrives_whole() -> None:
 )
 def test_event_larger_than_the_bound_is_refused(chunks: list[bytes]) -> None:
     """However it comes in; what is kept never grows past the bound and a chunk."""
-    with pytest.raises(UnreadableError, match="more than 100 bytes"):
+    with pytest.raises(UnreadableRequestError, match="more than 100 bytes"):
         events_of(*chunks, max_bytes=100)
 
 
@@ -160,7 +179,8 @@ def test_many_events_together_may_be_larger_than_the_bound() -> None:
 
 def test_large_event_in_small_chunks_is_read_in_linear_time() -> None:
     """A search from the start at each chunk would take minutes here."""
-    reader, began = EventReader(1 << 20), time.process_time()
+    reader = EventReader(1 << 20)
+    began = time.process_time()
     for _ in range(60_000):
         assert reader.feed(b"data: xxxxx\n") == []
     assert len(reader.feed(b"\n")) == 1
@@ -212,9 +232,10 @@ def test_untouched_event_is_forwarded_byte_for_byte_and_a_stripped_one_is_not() 
 
 
 @pytest.mark.parametrize(
-    "data", [b"hm", b"[1]", b'"hm"', b"null", b"{", b"[DONE] hm", b"[DONE]\ndata: hm", b'{"a":"\xff"}']
+    "data",
+    [b"hm", b"[1]", b'"hm"', b"null", b"{", b"[DONE] hm", b"[DONE]\ndata: hm", b'{"a":"\xff"}'],
 )
 def test_data_that_is_no_object_is_not_passed_while_something_is_withheld(data: bytes) -> None:
     """A trace might be in it."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         relay(Event(b"data: " + data + b"\n\n"), CHAT.stripper(Withheld(reasoning=True), Query()))

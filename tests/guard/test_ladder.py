@@ -8,19 +8,28 @@ from gamekeeper.guard.work import CHALLENGE_HEADER, solve
 from gamekeeper.verdict import Verdict
 from guard.builders import KEY, NOW, make_decision
 
-LADDER = Ladder(slow=Slowed(requests_per_minute=6, burst=2, wait_s=15), proof_s=0.0001, proof_requests=2)
+LADDER = Ladder(
+    slow=Slowed(requests_per_minute=6, burst=2, wait_s=15), proof_s=0.0001, proof_requests=2
+)
 
 
 class Asking:
     """One account that asks again and again."""
 
     def __init__(self, verdict: Verdict, **decision: object) -> None:
-        self.steps, self.account = Steps(LADDER, KEY), Account("acme", Spent())
+        self.steps = Steps(LADDER, KEY)
+        self.account = Account("acme", Spent())
         self.decision = make_decision(verdict, **decision)
 
-    def at(self, seconds: float, proof: str | None = None, authenticated_at: float | None = None) -> Act:
+    def at(
+        self, seconds: float, proof: str | None = None, authenticated_at: float | None = None
+    ) -> Act:
         return self.steps.act(
-            self.decision, self.account, NOW + seconds, proof=proof, authenticated_at=authenticated_at
+            self.decision,
+            self.account,
+            NOW + seconds,
+            proof=proof,
+            authenticated_at=authenticated_at,
         )
 
 
@@ -45,12 +54,19 @@ def test_limit_withholds_what_helps_a_thief_most() -> None:
     """No logprobs, no logit bias, one answer, no reasoning, labels for scores."""
     withheld = Asking(Verdict.LIMIT).at(0).withheld
     assert withheld is not None
-    assert (withheld.logprobs, withheld.logit_bias, withheld.choices, withheld.reasoning) == (True, True, 1, True)
+    assert (withheld.logprobs, withheld.logit_bias, withheld.choices, withheld.reasoning) == (
+        True,
+        True,
+        1,
+        True,
+    )
     assert withheld.scores is not None
 
 
 def test_challenge_opens_with_a_proof_for_a_few_requests() -> None:
-    """Work once, answers for a while, then work again; a proof counts once, and for its account only."""
+    """Work once, answers for a while, then work again; a proof counts once, and for its account
+    only.
+    """
     asking = Asking(Verdict.CHALLENGE, challenge="proof")
     refused = asking.at(0)
     assert refused.refusal is not None and refused.refusal.status == 429
@@ -71,7 +87,8 @@ def test_proof_of_another_account_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "proof", ["", ":", "a:1", "1.2.3.4:5", f"{int(NOW) + 60}.1.x.y:1", "9" * 1000, "1.2.3.é:1", "x.y.z.w:²"]
+    "proof",
+    ["", ":", "a:1", "1.2.3.4:5", f"{int(NOW) + 60}.1.x.y:1", "9" * 1000, "1.2.3.é:1", "x.y.z.w:²"],
 )
 def test_proof_that_is_none_is_refused_without_more(proof: str) -> None:
     """Whatever a client sends in that header."""

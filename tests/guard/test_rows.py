@@ -15,7 +15,13 @@ from gamekeeper.guard.store.memory import MemoryStore
 def test_rows_are_taken_until_there_are_none(tmp_path: Path) -> None:
     """Requests count by their rows, not one each."""
     ledger = RowLedger(SqliteStore(tmp_path / "guard.sqlite"))
-    assert [ledger.take("k", rows, 10) for rows in (4, 4, 4, 2, 1)] == [True, True, False, True, False]
+    assert [ledger.take("k", rows, 10) for rows in (4, 4, 4, 2, 1)] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
     assert ledger.spent("k") == 10
 
 
@@ -37,7 +43,9 @@ def test_what_got_no_answer_is_put_back(tmp_path: Path) -> None:
 
 
 def test_failures_do_not_fill_the_store(tmp_path: Path) -> None:
-    """Each leaves two records; beyond a thousand, what fails is charged, and a budget ends that too."""
+    """Each leaves two records; beyond a thousand, what fails is charged, and a budget ends that
+    too.
+    """
     store = MemoryStore()
     ledger = RowLedger(store)
     for _ in range(2_000):
@@ -59,10 +67,13 @@ def test_processes_cannot_overdraw_together(tmp_path: Path, count: int) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=30), st.integers(0, 12))
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), max_size=30), st.integers(0, 12)
+)
 def test_no_key_is_ever_above_its_budget(asked: list[tuple[str, int]], most: int) -> None:
     """Whatever the order; and each that fits is taken."""
-    ledger, spent = RowLedger(MemoryStore()), {"a": 0, "b": 0}
+    ledger = RowLedger(MemoryStore())
+    spent = {"a": 0, "b": 0}
     for key, rows in asked:
         fits = spent[key] + rows <= most
         assert ledger.take(key, rows, most) == fits

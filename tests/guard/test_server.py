@@ -9,10 +9,12 @@ from gamekeeper.guard.server import listening
 
 async def count(scope: Any, receive: Any, send: Any) -> None:
     """An app that answers how long the body was."""
-    size, more = 0, True
+    size = 0
+    more = True
     while more:
         message = await receive()
-        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+        size = size + len(message.get("body", b""))
+        more = message.get("more_body", False)
     body = str(size).encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -54,4 +56,6 @@ def test_second_request_in_one_write_is_taken() -> None:
 
 def test_head_without_end_is_cut() -> None:
     """In as many writes as it takes."""
-    assert asyncio.run(ask(b"POST / HTTP/1.1\r\n", *[b"x-a: " + b"a" * 1_000 + b"\r\n"] * 300)) == b""
+    assert (
+        asyncio.run(ask(b"POST / HTTP/1.1\r\n", *[b"x-a: " + b"a" * 1_000 + b"\r\n"] * 300)) == b""
+    )

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 from gamekeeper.guard.gate import Gate, StoppedError
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.policy import Telemetry as Wanted
@@ -39,7 +39,9 @@ class Traced:
         self.core = make_core(tmp_path, GuardPolicy(enforce=enforce))
         self.gate = Gate(self.core, telemetry=self.telemetry)
 
-    def enter(self, route: str = "openai.chat", body: dict[str, Any] | None = None, **fields: Any) -> Any:
+    def enter(
+        self, route: str = "openai.chat", body: dict[str, Any] | None = None, **fields: Any
+    ) -> Any:
         """Lets a request in."""
         principal = make_principal(fields.pop("account", "acme"))
         raw = serialise(body or BODIES[route])
@@ -92,7 +94,9 @@ def test_answered_request_has_one_span_with_what_it_asked_and_cost(tmp_path: Pat
         ("kserve.infer", "classify", "kserve"),
     ],
 )
-def test_every_route_says_its_operation(tmp_path: Path, route: str, operation: str, provider: str) -> None:
+def test_every_route_says_its_operation(
+    tmp_path: Path, route: str, operation: str, provider: str
+) -> None:
     """One that the conventions have no word for says what it does."""
     traced = Traced(tmp_path)
     traced.gate.leave(traced.enter(route), Usage())
@@ -140,7 +144,10 @@ def test_dry_run_is_told_from_enforcing(tmp_path: Path) -> None:
     traced = Traced(tmp_path, enforce=False)
     traced.core.decide(make_decision(Verdict.DENY))
     traced.gate.leave(traced.enter(), Usage())
-    assert (traced.attributes["gamekeeper.action"], traced.attributes["gamekeeper.enforced"]) == ("deny", False)
+    assert (traced.attributes["gamekeeper.action"], traced.attributes["gamekeeper.enforced"]) == (
+        "deny",
+        False,
+    )
 
 
 def test_request_without_answer_has_a_span_with_an_error(tmp_path: Path) -> None:
@@ -161,7 +168,9 @@ def test_span_continues_the_callers_trace(tmp_path: Path) -> None:
     assert format(span.parent.span_id, "016x") == "b7ad6b7169203331"
 
 
-@pytest.mark.parametrize("trace", ["", "00-0-0-01", "x" * 10_000, PARENT.replace("0af7651916cd43dd", "0" * 16)])
+@pytest.mark.parametrize(
+    "trace", ["", "00-0-0-01", "x" * 10_000, PARENT.replace("0af7651916cd43dd", "0" * 16)]
+)
 def test_trace_that_is_none_is_no_parent_or_at_least_no_fault(tmp_path: Path, trace: str) -> None:
     """A client may send anything."""
     traced = Traced(tmp_path)
@@ -169,8 +178,12 @@ def test_trace_that_is_none_is_no_parent_or_at_least_no_fault(tmp_path: Path, tr
     assert len(traced.spans) == 1
 
 
-@pytest.mark.parametrize(("sample", "spans"), [(0.0, range(0, 1)), (0.25, range(15, 36)), (1.0, range(100, 101))])
-def test_sample_is_drawn_here_whatever_the_caller_says(tmp_path: Path, sample: float, spans: range) -> None:
+@pytest.mark.parametrize(
+    ("sample", "spans"), [(0.0, range(0, 1)), (0.25, range(15, 36)), (1.0, range(100, 101))]
+)
+def test_sample_is_drawn_here_whatever_the_caller_says(
+    tmp_path: Path, sample: float, spans: range
+) -> None:
     """A caller whose trace says "sampled" is drawn like everybody."""
     traced = Traced(tmp_path, sample=sample)
     for _ in range(100):
@@ -184,5 +197,5 @@ def test_nothing_is_loaded_where_no_spans_are_wanted(monkeypatch: pytest.MonkeyP
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     assert Telemetry.wanted(Wanted(), KEY) is None
-    with pytest.raises(MissingExtraError, match=r"gamekeeper\[otel\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[otel\]"):
         Telemetry.wanted(Wanted.model_validate({"otlp": "http://127.0.0.1:9/v1/traces"}), KEY)

@@ -11,12 +11,17 @@ CAMPAIGNS = ("judge-de", "tool-hydra")
 
 @pytest.fixture(scope="session")
 def month() -> Traffic:
-    """A tenth of a month: about 160 people and two campaigns; times by the minute, so that many are equal."""
+    """A tenth of a month: about 160 people and two campaigns; times by the minute, so that many are
+    equal.
+    """
     made = simulate(seed=1, scale=0.1)
     kept = made.labels.filter(pl.col("campaign").is_null() | pl.col("campaign").is_in(CAMPAIGNS))
     exchanges = made.exchanges.join(kept, on="account", how="semi", maintain_order="left")
     return Traffic(
-        exchanges=exchanges.with_columns(pl.col("time").dt.truncate("1m")).unique(maintain_order=True), labels=kept
+        exchanges=exchanges.with_columns(pl.col("time").dt.truncate("1m")).unique(
+            maintain_order=True
+        ),
+        labels=kept,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from gamekeeper.base.errors import InputError
 from gamekeeper.campaigns.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE
-from gamekeeper.errors import InputError
 from gamekeeper.hunt import HuntOptions, HuntResult, hunt
 from gamekeeper.simulate import Traffic, simulate, simulate_classifier
 from gamekeeper.verdict import Policy, Verdict
@@ -34,7 +34,11 @@ def written(folder: Path, rows: pl.DataFrame | list[dict[str, Any]]) -> str:
 
 def row(i: int, account: str = "a") -> dict[str, Any]:
     time = datetime(2026, 11, 2, 12, i % 60, tzinfo=UTC).isoformat()
-    return {"time": time, "account": account, "prompt": f"question {i} about the weather of the coast"}
+    return {
+        "time": time,
+        "account": account,
+        "prompt": f"question {i} about the weather of the coast",
+    }
 
 
 def require_whole(result: HuntResult) -> None:
@@ -54,7 +58,10 @@ def require_whole(result: HuntResult) -> None:
         assert members["exchanges"].sum() == campaign.exchanges >= campaign.linked
         assert 0 < campaign.p_benign <= 1 and campaign.first_seen <= campaign.last_seen
         assert result.links.filter(pl.col("campaign") == campaign.id).height == campaign.links
-    assert accounts.filter(pl.col("campaign").is_null())["verdict"].unique().to_list() in ([], ["allow"])
+    assert accounts.filter(pl.col("campaign").is_null())["verdict"].unique().to_list() in (
+        [],
+        ["allow"],
+    )
     ids = {campaign.id for campaign in result.campaigns}
     for frame in (result.links, result.examples, result.timeline):
         assert set(frame["campaign"]) <= ids
@@ -76,7 +83,9 @@ def test_planted_campaigns_are_found_and_people_are_not(month: Traffic, result: 
 
 
 def test_verdict_follows_from_families_and_reasons_are_given(result: HuntResult) -> None:
-    """Who is limited can be told by what, against what, and what an innocent explanation would be."""
+    """Who is limited can be told by what, against what, and what an innocent explanation
+    would be.
+    """
     for campaign in result.campaigns:
         assert campaign.verdict in (Verdict.SLOW, Verdict.LIMIT) and len(campaign.families) >= 2
         assert campaign.reasons and campaign.innocent and campaign.fragments
@@ -133,7 +142,9 @@ def test_tabular_log_is_hunted(tabular: tuple[Traffic, HuntResult]) -> None:
     assert found.encoders == ("scaled-features/1",)
 
 
-def test_ordinary_caller_of_a_tabular_api_is_no_lone_scraper(tabular: tuple[Traffic, HuntResult]) -> None:
+def test_ordinary_caller_of_a_tabular_api_is_no_lone_scraper(
+    tabular: tuple[Traffic, HuntResult],
+) -> None:
     """Who scores a portfolio by itself is left alone."""
     made, found = tabular
     assert all(kinds(made, campaign.accounts) == {"campaign"} for campaign in found.campaigns)
@@ -152,10 +163,22 @@ def test_log_of_time_account_and_prompt_is_enough(month: Traffic, tmp_path: Path
     found = hunt([written(tmp_path, least)])
     require_whole(found)
     assert len(found.campaigns) == len(CAMPAIGNS)
-    told = next(sentence for sentence in found.could_not_show if sentence.startswith("the log has no"))
-    for absent in ("model", "ip", "payment", "account_created", "pivot", "shared-ip", "sign-up-burst"):
+    told = next(
+        sentence for sentence in found.could_not_show if sentence.startswith("the log has no")
+    )
+    for absent in (
+        "model",
+        "ip",
+        "payment",
+        "account_created",
+        "pivot",
+        "shared-ip",
+        "sign-up-burst",
+    ):
         assert absent in told
-    assert {r["family"] for r in found.readings.iter_rows(named=True)}.isdisjoint({"infrastructure", "pivot"})
+    assert {r["family"] for r in found.readings.iter_rows(named=True)}.isdisjoint(
+        {"infrastructure", "pivot"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,9 +193,20 @@ def test_log_of_time_account_and_prompt_is_enough(month: Traffic, tmp_path: Path
         [row(1) | {"prompt": None, "features": [1.0]}],
         [row(i, f"a{i % 6}") | {"prompt": None, "features": [float(i), 1.0]} for i in range(40)],
     ],
-    ids=["1 row", "1 account", "3 accounts", "60 rows", "12 accounts", "empty prompt", "1 number", "numbers"],
+    ids=[
+        "1 row",
+        "1 account",
+        "3 accounts",
+        "60 rows",
+        "12 accounts",
+        "empty prompt",
+        "1 number",
+        "numbers",
+    ],
 )
-def test_small_logs_are_hunted_and_nothing_is_found(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_small_logs_are_hunted_and_nothing_is_found(
+    tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
     """No crash, no campaign, no verdict; and the result says that there are too few to tell."""
     found = hunt([written(tmp_path, rows)], HuntOptions(encoder="hashing"))
     require_whole(found)
@@ -181,12 +215,18 @@ def test_small_logs_are_hunted_and_nothing_is_found(tmp_path: Path, rows: list[d
 
 
 def test_redacted_result_holds_no_prompt(month: Traffic, log: Path) -> None:
-    """Nowhere: not in examples, not in fragments, not in reasons; neither whole nor by its sentences."""
+    """Nowhere: not in examples, not in fragments, not in reasons; neither whole nor by its
+    sentences.
+    """
     found = hunt([str(log)], HuntOptions(redact=True, encoder="hashing"))
     require_whole(found)
     assert found.redacted and found.campaigns and found.examples.height
-    texts = [json.dumps(getattr(found, name).rows(), default=str, ensure_ascii=False) for name in FRAMES]
-    shown = "\n".join([*texts, repr(found.campaigns), repr(found.could_not_show), repr(found.read)]).lower()
+    texts = [
+        json.dumps(getattr(found, name).rows(), default=str, ensure_ascii=False) for name in FRAMES
+    ]
+    shown = "\n".join(
+        [*texts, repr(found.campaigns), repr(found.could_not_show), repr(found.read)]
+    ).lower()
     said = pl.concat([month.exchanges["prompt"], month.exchanges["system"]]).drop_nulls().unique()
     sentences = said.str.to_lowercase().str.split("\n").explode().str.strip_chars(' .?!:"')
     long = sentences.filter(sentences.str.len_chars() >= 20).unique()
@@ -197,7 +237,11 @@ def test_stages_are_told_in_order(tmp_path: Path) -> None:
     """A long run says where it is; done never exceeds all."""
     told: list[tuple[str, int, int]] = []
     rows = [row(i, f"a{i % 12}") for i in range(48)]
-    hunt([written(tmp_path, rows)], HuntOptions(encoder="hashing"), stage=lambda *step: told.append(step))
+    hunt(
+        [written(tmp_path, rows)],
+        HuntOptions(encoder="hashing"),
+        stage=lambda *step: told.append(step),
+    )
     names = [name for name, _, _ in told]
     assert names == sorted(names, key=["read", "encode", "link"].index)
     assert all(0 <= done <= total for _, done, total in told)

@@ -15,13 +15,19 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def sitting_times(rng: np.random.Generator, sittings: int, each: int) -> np.ndarray:
-    """Seconds: sittings on different half-days of a month, `each` exchanges a minute or two apart."""
-    starts = np.sort(rng.choice(60, sittings, replace=False)) * 43_200 + rng.integers(0, 3_600, sittings)
+    """Seconds: sittings on different half-days of a month, `each` exchanges a minute or two
+    apart.
+    """
+    starts = np.sort(rng.choice(60, sittings, replace=False)) * 43_200 + rng.integers(
+        0, 3_600, sittings
+    )
     return (starts[:, None] + np.arange(each) * 90).ravel()
 
 
 class World:
-    """Accounts of one subject space of many topics; each call adds accounts and returns their numbers."""
+    """Accounts of one subject space of many topics; each call adds accounts and returns their
+    numbers.
+    """
 
     def __init__(self, seed: int, topics: int = 400) -> None:
         self.rng = np.random.default_rng(seed)
@@ -30,10 +36,14 @@ class World:
         self._times: list[np.ndarray] = []
 
     def near(self, centre: np.ndarray, spread: float) -> np.ndarray:
-        """Vectors around rows of `centre`; a `spread` of 0.1 is about a tenth of the sphere's radius."""
+        """Vectors around rows of `centre`; a `spread` of 0.1 is about a tenth of the sphere's
+        radius.
+        """
         return unit(centre + spread * self.rng.standard_normal(centre.shape))
 
-    def people(self, count: int, sittings: int = 5, each: int = 6, topics: np.ndarray | None = None) -> np.ndarray:
+    def people(
+        self, count: int, sittings: int = 5, each: int = 6, topics: np.ndarray | None = None
+    ) -> np.ndarray:
         """Accounts with two or three topics of their own; a sitting stays with one."""
         return np.array([self._person(sittings, each, topics) for _ in range(count)])
 
@@ -43,8 +53,12 @@ class World:
         which = np.repeat(self.rng.integers(0, 3, sittings), each)
         return self._add(self.near(middles[which], 0.05), sitting_times(self.rng, sittings, each))
 
-    def campaign(self, deck: np.ndarray, count: int, cover: float, sittings: int = 8, each: int = 8) -> np.ndarray:
-        """Accounts that deal cards of `deck` (n, d) in turn among ordinary prompts, of which `cover` is the share."""
+    def campaign(
+        self, deck: np.ndarray, count: int, cover: float, sittings: int = 8, each: int = 8
+    ) -> np.ndarray:
+        """Accounts that deal cards of `deck` (n, d) in turn among ordinary prompts, of which
+        `cover` is the share.
+        """
         return np.array([self._dealer(deck, cover, sittings, each) for _ in range(count)])
 
     def _dealer(self, deck: np.ndarray, cover: float, sittings: int, each: int) -> int:
@@ -67,7 +81,10 @@ class World:
     def reseller(self, customers: int = 30, each: int = 12) -> int:
         """One account with many customers, each of whom sits down once and keeps to one subject."""
         subjects = self.near(self._topics[self.rng.integers(0, len(self._topics), customers)], 0.08)
-        return self._add(self.near(np.repeat(subjects, each, axis=0), 0.05), sitting_times(self.rng, customers, each))
+        return self._add(
+            self.near(np.repeat(subjects, each, axis=0), 0.05),
+            sitting_times(self.rng, customers, each),
+        )
 
     def _add(self, vectors: np.ndarray, times: np.ndarray) -> int:
         self._vectors.append(vectors)

@@ -48,7 +48,9 @@ def planted() -> Planted:
 
 
 def test_one_deck_over_many_accounts_is_found_under_cover(planted: Planted) -> None:
-    """Nearly all members, nobody else, and first of all claims although most of what they send is cover."""
+    """Nearly all members, nobody else, and first of all claims although most of what they send is
+    cover.
+    """
     found = planted.claims[0]
     assert np.isin(planted.members, found.accounts).mean() >= 0.85
     assert np.isin(found.accounts, planted.members).mean() >= 0.9
@@ -56,7 +58,8 @@ def test_one_deck_over_many_accounts_is_found_under_cover(planted: Planted) -> N
 
 def test_cover_traffic_is_not_linked(planted: Planted) -> None:
     """A member's other exchanges simply do not belong."""
-    sample, found = planted.sample, planted.claims[0]
+    sample = planted.sample
+    found = planted.claims[0]
     share = len(found.rows) / sample.exchanges[found.accounts].sum()
     assert 0.25 < share < 0.55
 
@@ -80,7 +83,9 @@ def test_group_is_described_in_order(planted: Planted) -> None:
     for group in planted.groups:
         assert (np.diff(group.accounts) > 0).all() and (np.diff(group.rows) > 0).all()
         assert np.array_equal(np.unique(planted.sample.accounts[group.rows]), group.accounts)
-        assert group.payloads.shape == group.accounts.shape and group.payloads.sum() == len(group.rows)
+        assert group.payloads.shape == group.accounts.shape and group.payloads.sum() == len(
+            group.rows
+        )
 
 
 def test_same_sample_gives_the_same_groups(planted: Planted) -> None:
@@ -100,8 +105,11 @@ def test_claims_share_no_more_than_half_of_their_accounts(planted: Planted) -> N
 
 def test_decoys_around_people_are_weaker_than_the_campaign(planted: Planted) -> None:
     """The same steps around ordinary accounts make groups that claim nothing like it."""
-    linker, rng = Linker(planted.sample), np.random.default_rng(0)
-    around = list(around_accounts(linker, link_accounts(planted.sample), planted.people[:60].tolist(), rng))
+    linker = Linker(planted.sample)
+    rng = np.random.default_rng(0)
+    around = list(
+        around_accounts(linker, link_accounts(planted.sample), planted.people[:60].tolist(), rng)
+    )
     assert len(around) == 60
     strongest = max((strength(g, USUAL) for groups in around for g in groups), default=0.0)
     assert strongest < strength(planted.claims[0], USUAL)
@@ -115,7 +123,10 @@ def test_small_logs_make_no_groups_and_no_errors(people: int) -> None:
     sample = world.sample()
     links = link_accounts(sample)
     assert list(candidates(Linker(sample), links)) == []
-    assert list(around_accounts(Linker(sample), links, range(people), np.random.default_rng(0))) == [[]] * people
+    assert (
+        list(around_accounts(Linker(sample), links, range(people), np.random.default_rng(0)))
+        == [[]] * people
+    )
 
 
 def test_rows_repeated_by_others_link_nobody() -> None:

@@ -10,12 +10,15 @@ def month() -> tuple[LinkSample, np.ndarray, int, int]:
     """People, a scraper of every subject, and a reseller with as many exchanges."""
     world = World(5)
     people = world.people(80)
-    scraper, reseller = world.scraper(), world.reseller()
+    scraper = world.scraper()
+    reseller = world.reseller()
     return world.sample(), people, scraper, reseller
 
 
 def test_scraper_follows_nothing_up_and_reseller_does() -> None:
-    """What a deck asks next has nothing to do with what it asked before; a customer's next question has."""
+    """What a deck asks next has nothing to do with what it asked before; a customer's next question
+    has.
+    """
     sample, people, scraper, reseller = month()
     usual = float(np.median([s.follow_up for s in spliced_readings(sample, people, [360] * 40, 1)]))
     readings = {r.account: r for r in lone_readings(sample, NOBODY)}
@@ -40,7 +43,9 @@ def test_spliced_accounts_are_as_broad_as_a_scraper() -> None:
 
 
 def test_only_busy_accounts_are_read_and_skipped_ones_are_not() -> None:
-    """Below 200 exchanges there is too little to tell; who is in a campaign already is not asked again."""
+    """Below 200 exchanges there is too little to tell; who is in a campaign already is not asked
+    again.
+    """
     sample, _, scraper, reseller = month()
     assert [r.account for r in lone_readings(sample, NOBODY)] == [scraper, reseller]
     assert [r.account for r in lone_readings(sample, np.array([scraper]))] == [reseller]
@@ -54,4 +59,6 @@ def test_nothing_to_splice_gives_no_decoys() -> None:
 def test_same_seed_gives_the_same_decoys() -> None:
     """Ranks can be checked again."""
     sample, people, _, _ = month()
-    assert spliced_readings(sample, people, [250, 300], 7) == spliced_readings(sample, people, [250, 300], 7)
+    assert spliced_readings(sample, people, [250, 300], 7) == spliced_readings(
+        sample, people, [250, 300], 7
+    )

@@ -1,6 +1,7 @@
 """Recorded traffic through the command line: each folder holds what goes in and what must come out.
 
-`recipe.json` is what to simulate (or `traffic.jsonl` the log itself), `expected.json` what a hunt says of it.
+`recipe.json` is what to simulate (or `traffic.jsonl` the log itself), `expected.json` what a hunt
+says of it.
 """
 
 import json
@@ -36,5 +37,7 @@ def test_replay_gives_what_is_expected(folder: Path, tmp_path: Path) -> None:
     campaigns = json.loads((tmp_path / "found" / "campaigns.json").read_text())["campaigns"]
     assert done.returncode == expected["exit"]
     assert sorted(campaign["verdict"] for campaign in campaigns) == expected["verdicts"]
-    for campaign, size in zip(sorted(len(c["accounts"]) for c in campaigns), expected["accounts"], strict=True):
+    for campaign, size in zip(
+        sorted(len(c["accounts"]) for c in campaigns), expected["accounts"], strict=True
+    ):
         assert abs(campaign - size) <= 2

@@ -1,4 +1,6 @@
-"""Builders of hunt results: campaigns as a hunt describes them, with prompts as an attacker writes them."""
+"""Builders of hunt results: campaigns as a hunt describes them, with prompts as an attacker writes
+them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.errors import Fault
 from gamekeeper.campaigns.result import (
     ACCOUNTS,
     EXAMPLES,
@@ -18,7 +21,6 @@ from gamekeeper.campaigns.result import (
     Campaign,
     HuntResult,
 )
-from gamekeeper.errors import Fault
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.verdict import Policy, Verdict
 
@@ -64,7 +66,10 @@ def make_campaign(id: str = "C1", *, size: int = 12, **fields: Any) -> Campaign:
             "A reseller pools the cards of many customers, whose subjects would differ.",
         ),
         "links": size * 3,
-        "fragments": ("Act as an expert annotator and return only the label.", "Think step by step <answer>"),
+        "fragments": (
+            "Act as an expert annotator and return only the label.",
+            "Think step by step <answer>",
+        ),
     }
     return Campaign(**(plain | fields))
 
@@ -100,7 +105,9 @@ def make_result(campaigns: Sequence[Campaign] | None = None, **fields: Any) -> H
         first = replace(first, accounts=(HOSTILE_ACCOUNT, *first.accounts[1:]))
         campaigns = [
             first,
-            make_campaign("C2", size=8, verdict=Verdict.WATCH, families=("content",), p_benign=0.031),
+            make_campaign(
+                "C2", size=8, verdict=Verdict.WATCH, families=("content",), p_benign=0.031
+            ),
         ]
     plain: dict[str, Any] = {
         "accounts": _accounts(campaigns),
@@ -138,14 +145,29 @@ def make_redacted_result() -> HuntResult:
 
 
 def _accounts(campaigns: Sequence[Campaign]) -> pl.DataFrame:
-    rows = [(name, one.id, one.verdict.value, one.p_benign, 131) for one in campaigns for name in one.accounts]
+    rows = [
+        (name, one.id, one.verdict.value, one.p_benign, 131)
+        for one in campaigns
+        for name in one.accounts
+    ]
     rows += [(f"user-{i:04d}", None, "allow", 0.02 + 0.97 * i / 700, 16) for i in range(700)]
     return pl.DataFrame(rows, schema=ACCOUNTS, orient="row")
 
 
 def _readings(campaigns: Sequence[Campaign]) -> pl.DataFrame:
     rows = [
-        (subject, family, signal, value, unit, ordinary, high, p, 999, f"It measures {value:g} {unit}.")
+        (
+            subject,
+            family,
+            signal,
+            value,
+            unit,
+            ordinary,
+            high,
+            p,
+            999,
+            f"It measures {value:g} {unit}.",
+        )
         for one in campaigns
         for subject in (one.id, one.accounts[0])
         for p, (family, signal, value, unit, ordinary, high) in zip(
@@ -160,7 +182,10 @@ def _links(campaigns: Sequence[Campaign]) -> pl.DataFrame:
     rows = []
     for one in campaigns:
         for index, name in enumerate(one.accounts[1:], start=1):
-            for to in {int(rng.integers(index)), int(rng.integers(max(1, index - 6), index + 1)) - 1}:
+            for to in {
+                int(rng.integers(index)),
+                int(rng.integers(max(1, index - 6), index + 1)) - 1,
+            }:
                 family = one.families[int(rng.integers(len(one.families)))]
                 rows.append((one.id, one.accounts[to], name, family, float(rng.integers(1, 60))))
     return pl.DataFrame(rows, schema=LINKS, orient="row")
@@ -189,13 +214,23 @@ def _timeline(campaigns: Sequence[Campaign]) -> pl.DataFrame:
         for span in range(120):
             rate = 0.35 * len(one.accounts) * (0.05 if span < 12 or span > 98 else 1)
             ordinary = 0.12 * len(one.accounts) * (1.2 + np.sin(span * np.pi / 2))
-            rows.append((one.id, START + timedelta(hours=6 * span), float(rng.poisson(rate)), float(ordinary)))
+            rows.append(
+                (
+                    one.id,
+                    START + timedelta(hours=6 * span),
+                    float(rng.poisson(rate)),
+                    float(ordinary),
+                )
+            )
     return pl.DataFrame(rows, schema=TIMELINE, orient="row")
 
 
 def _map(campaigns: Sequence[Campaign]) -> pl.DataFrame:
     rng = np.random.default_rng(11)
-    rows = [(float(x), float(y), None, f"user-{i % 700:04d}") for i, (x, y) in enumerate(rng.normal(size=(2000, 2)))]
+    rows = [
+        (float(x), float(y), None, f"user-{i % 700:04d}")
+        for i, (x, y) in enumerate(rng.normal(size=(2000, 2)))
+    ]
     for one in campaigns:
         centre = rng.normal(size=2) * 1.4
         points = centre + 0.22 * rng.normal(size=(150, 2))

@@ -25,5 +25,6 @@ def test_pictures_are_drawn_offline(tmp_path: Path) -> None:
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = [chromium, *_QUIET.split(), profile, page.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
-    assert dom.count("main-svg") >= 6  # three pictures for each of two campaigns, each of one layer or more
+    # three pictures for each of two campaigns, each of one layer or more
+    assert dom.count("main-svg") >= 6
     assert "<script>alert" not in dom

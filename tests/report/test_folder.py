@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.campaigns.result import HuntResult
-from gamekeeper.errors import InputError, UsageError
 from gamekeeper.report import folder, read_folder, require_replaceable, write_folder
 from report.builders import make_campaign, make_empty_result, make_redacted_result, make_result
 
@@ -24,7 +24,9 @@ def assert_same(left: HuntResult, right: HuntResult) -> None:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
 
 
 def fail_at(name: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +37,9 @@ def fail_at(name: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("make", [make_result, make_empty_result, make_redacted_result])
-def test_a_folder_reads_back_as_it_was_written(tmp_path: Path, make: Callable[[], HuntResult]) -> None:
+def test_a_folder_reads_back_as_it_was_written(
+    tmp_path: Path, make: Callable[[], HuntResult]
+) -> None:
     """`explain` knows all that `hunt` knew."""
     result = make()
     write_folder(result, tmp_path / "hunt")
@@ -55,12 +59,21 @@ def test_the_folder_holds_what_others_read(tmp_path: Path) -> None:
     out = tmp_path / "new" / "hunt"
     write_folder(make_result(), out)
     assert {path.name for path in out.iterdir()} == {
-        "verdicts.parquet", "campaigns.json", "report.html", "evidence",
-    }  # fmt: skip
-    assert json.loads((out / "evidence" / "run.json").read_text())["schema"] == "gamekeeper/evidence@1"
+        "verdicts.parquet",
+        "campaigns.json",
+        "report.html",
+        "evidence",
+    }
+    assert (
+        json.loads((out / "evidence" / "run.json").read_text())["schema"] == "gamekeeper/evidence@1"
+    )
     assert pl.read_parquet(out / "verdicts.parquet").columns == [
-        "account", "campaign", "verdict", "p_benign", "exchanges",
-    ]  # fmt: skip
+        "account",
+        "campaign",
+        "verdict",
+        "p_benign",
+        "exchanges",
+    ]
 
 
 def test_an_earlier_hunt_is_replaced_and_nothing_is_left_beside(tmp_path: Path) -> None:
@@ -76,7 +89,9 @@ def test_an_earlier_hunt_is_replaced_and_nothing_is_left_beside(tmp_path: Path) 
 def test_a_run_that_fails_leaves_the_earlier_folder_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
-    """Whole or not at all: at whatever step it ends, the old result stays and nothing lies beside it."""
+    """Whole or not at all: at whatever step it ends, the old result stays and nothing lies beside
+    it.
+    """
     write_folder(make_result(), tmp_path / "hunt")
     before = contents(tmp_path)
     fail_at(step, error, monkeypatch)
@@ -86,7 +101,9 @@ def test_a_run_that_fails_leaves_the_earlier_folder_as_it_was(
     assert [path.name for path in tmp_path.iterdir()] == ["hunt"]
 
 
-def test_a_failed_rename_brings_the_earlier_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_rename_brings_the_earlier_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one moment without the old name ends with the old name."""
     write_folder(make_result(), tmp_path / "hunt")
     before = contents(tmp_path)
@@ -138,7 +155,9 @@ def test_an_empty_folder_is_taken_and_a_file_is_not(tmp_path: Path) -> None:
         write_folder(make_empty_result(), tmp_path / "file")
 
 
-def test_the_current_folder_is_not_replaced_under_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_folder_is_not_replaced_under_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A shell within it would be left in a folder that is gone."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="current folder"):

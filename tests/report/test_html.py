@@ -24,12 +24,15 @@ from report.builders import (
 
 
 class Page(HTMLParser):
-    """A page as a browser takes it apart: start tags, the words outside scripts, and the scripts."""
+    """A page as a browser takes it apart: start tags, the words outside scripts, and the
+    scripts.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words, self.scripts = "", []
+        self.words = ""
+        self.scripts = []
         self._inside = ""
         self.feed(text)
 
@@ -88,7 +91,9 @@ def test_nothing_is_fetched() -> None:
 
 
 def test_the_picture_script_is_there_once() -> None:
-    """The one heavy part is not repeated for each picture, and is left out where there is no picture."""
+    """The one heavy part is not repeated for each picture, and is left out where there is no
+    picture.
+    """
     assert sum("plotly.js v" in script for script in page().scripts) == 1
     assert not Page(render_html(make_empty_result())).scripts
 
@@ -96,15 +101,23 @@ def test_the_picture_script_is_there_once() -> None:
 def test_only_our_scripts_may_run() -> None:
     """The policy names the digest of both scripts, byte for byte as they stand on the page."""
     policy = next(a["content"] for a in page().attributes("meta") if "http-equiv" in a)
-    code = [s for s, a in zip(page().scripts, page().attributes("script"), strict=True) if "type" not in a]
-    digests = {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in code}
+    code = [
+        s
+        for s, a in zip(page().scripts, page().attributes("script"), strict=True)
+        if "type" not in a
+    ]
+    digests = {
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in code
+    }
     assert len(code) == 2
     assert policy and set(re.findall(r"'sha256-([^']+)'", policy)) == digests
     assert "script-src 'unsafe-inline'" not in policy and "default-src 'none'" in policy
 
 
 def test_a_script_in_a_prompt_is_words() -> None:
-    """Hostile prompts and account names add no tag to the page; they are shown as they were written."""
+    """Hostile prompts and account names add no tag to the page; they are shown as they were
+    written.
+    """
     tags = {name for name, _ in page().tags}
     assert "img" not in tags and len(page().scripts) == 3
     assert not any(name.startswith("on") for _, attrs in page().tags for name in attrs)
@@ -113,10 +126,15 @@ def test_a_script_in_a_prompt_is_words() -> None:
 
 
 def test_a_name_cannot_end_the_data_of_pictures() -> None:
-    """Names in hover texts are escaped for plotly, which reads tags, and for the page around them."""
+    """Names in hover texts are escaped for plotly, which reads tags, and for the page
+    around them.
+    """
     labels = " ".join(figures(page())[1]["data"][-1]["text"])
     assert "&lt;b&gt;0&lt;/b&gt;" in labels and "<b>" not in labels
-    assert "<" not in render_html(make_result()).partition('id="figures">')[2].partition("</script>")[0]
+    assert (
+        "<"
+        not in render_html(make_result()).partition('id="figures">')[2].partition("</script>")[0]
+    )
 
 
 def test_hidden_characters_are_shown_as_codes() -> None:
@@ -197,7 +215,13 @@ def test_many_campaigns_are_all_listed_and_the_first_shown_in_full() -> None:
 
 @pytest.mark.parametrize(
     ("name", "schema"),
-    [("readings", READINGS), ("links", LINKS), ("examples", EXAMPLES), ("timeline", TIMELINE), ("map", MAP)],
+    [
+        ("readings", READINGS),
+        ("links", LINKS),
+        ("examples", EXAMPLES),
+        ("timeline", TIMELINE),
+        ("map", MAP),
+    ],
 )
 def test_a_frame_without_rows_leaves_its_part_out(name: str, schema: dict[str, Any]) -> None:
     """A log without prompts or times has fewer pictures, not a broken page."""
@@ -207,5 +231,7 @@ def test_a_frame_without_rows_leaves_its_part_out(name: str, schema: dict[str, A
 
 def test_a_log_with_nothing_amiss_renders_too() -> None:
     """Absent faults, formats and limits are no error."""
-    result = make_result([], could_not_show=(), encoders=(), seconds={}, read=make_read(faults=(), formats={}))
+    result = make_result(
+        [], could_not_show=(), encoders=(), seconds={}, read=make_read(faults=(), formats={})
+    )
     assert "The log had every column" in words(result)

@@ -20,12 +20,15 @@ def reading(value: float, ordinary: float = 2.0, high: float = 3.0) -> dict[str,
 def test_the_same_links_give_the_same_picture() -> None:
     """A report of yesterday and one of today can be laid side by side."""
     rows = make_result().links.filter(pl.col("campaign") == "C1")
-    first, second = lay_out(rows), lay_out(rows)
+    first = lay_out(rows)
+    second = lay_out(rows)
     assert first and second and np.array_equal(first.places, second.places)
 
 
 def test_a_large_network_is_cut_and_says_so() -> None:
-    """A thousand dots show nothing: the most linked are drawn, and the caption gives both figures."""
+    """A thousand dots show nothing: the most linked are drawn, and the caption gives both
+    figures.
+    """
     result = make_result([make_campaign("C1", size=900)])
     network = lay_out(result.links)
     assert network and len(network.names) <= MAX_ACCOUNTS and network.edges.height <= MAX_EDGES
@@ -48,7 +51,9 @@ def test_two_families_between_the_same_accounts_run_side_by_side() -> None:
     assert network
     (_, x1, y1), (_, x2, y2) = network.lines()
     assert network.families == ["content", "shape"]
-    assert not (np.allclose(sorted(x1[:2]), sorted(x2[:2])) and np.allclose(sorted(y1[:2]), sorted(y2[:2])))
+    assert not (
+        np.allclose(sorted(x1[:2]), sorted(x2[:2])) and np.allclose(sorted(y1[:2]), sorted(y2[:2]))
+    )
 
 
 def test_links_to_oneself_and_unknown_weights_draw_nothing_wrong() -> None:
@@ -68,7 +73,9 @@ def test_links_to_oneself_and_unknown_weights_draw_nothing_wrong() -> None:
         (reading(1.0, ordinary=0.0, high=0.0), True),
     ],
 )
-def test_unusual_is_past_the_ordinary_percentile_on_its_side(row: dict[str, float], is_unusual: bool) -> None:
+def test_unusual_is_past_the_ordinary_percentile_on_its_side(
+    row: dict[str, float], is_unusual: bool
+) -> None:
     """Suspicion lies where the decoys' 95th percentile lies, above their median or below."""
     drawn = strip(row)
     assert drawn and drawn.is_unusual == is_unusual

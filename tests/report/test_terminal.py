@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gamekeeper.errors import UsageError
-from gamekeeper.report import Progress, campaigns_document, explanation_json, print_explanation, print_hunt
+from gamekeeper.base.errors import UsageError
+from gamekeeper.report import (
+    Progress,
+    campaigns_document,
+    explanation_json,
+    print_explanation,
+    print_hunt,
+)
 from report.builders import (
     HOSTILE_ACCOUNT,
     make_campaign,
@@ -49,7 +55,14 @@ def test_a_hunt_that_found_nothing_names_no_campaign() -> None:
 def test_a_campaign_is_explained_with_what_it_was_ranked_against() -> None:
     """Verdict, reasons, readings with decoys, links, examples, and the innocent explanation."""
     text = explained("C1")
-    for part in ("limit (answer less)", "Five cards", "rare_shapes", "999", "Strongest links", "A reseller"):
+    for part in (
+        "limit (answer less)",
+        "Five cards",
+        "rare_shapes",
+        "999",
+        "Strongest links",
+        "A reseller",
+    ):
         assert part in text
 
 
@@ -63,7 +76,9 @@ def test_an_account_is_explained_with_its_campaign() -> None:
 def test_an_account_without_campaign_is_explained_too() -> None:
     """Who asks about an innocent account is told that it is one."""
     text = explained("user-0007")
-    assert "allow (nothing to do)" in text and "belongs to no campaign" in text and "Why" not in text
+    assert (
+        "allow (nothing to do)" in text and "belongs to no campaign" in text and "Why" not in text
+    )
 
 
 def test_hostile_text_cannot_steer_the_terminal() -> None:
@@ -73,7 +88,9 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
     assert "\\u001b[2Jgone" in text and "[red]markup[/red]" in text
 
 
-@pytest.mark.parametrize(("subject", "close"), [("c1", "C1"), ("c2-00001", "c2-0001"), ("usr-0007", "user-0007")])
+@pytest.mark.parametrize(
+    ("subject", "close"), [("c1", "C1"), ("c2-00001", "c2-0001"), ("usr-0007", "user-0007")]
+)
 def test_an_unknown_subject_is_met_with_close_ones(subject: str, close: str) -> None:
     """A slip of the finger costs one more try."""
     with pytest.raises(UsageError, match=f"close ones are .*{close}"):
@@ -108,7 +125,9 @@ def test_the_campaigns_document_has_its_fixed_fields() -> None:
     assert set(document) == {"schema", "campaigns", "log", "could_not_show", "encoders"}
     assert document["schema"] == "gamekeeper/hunt@1"
     (campaign,) = document["campaigns"]
-    assert campaign["p_benign"] is None and len(campaign["accounts"]) == 12 and campaign["links"] == 36
+    assert (
+        campaign["p_benign"] is None and len(campaign["accounts"]) == 12 and campaign["links"] == 36
+    )
     assert campaign["first_seen"] == "2026-11-05T00:30:00Z" and campaign["verdict"] == "limit"
     assert document["log"]["bad_rows"] == 10 and document["log"]["accounts"] == 712
     json.dumps(document, allow_nan=False)
@@ -126,7 +145,9 @@ def test_progress_is_silent_when_quiet_or_unwatched(is_terminal: bool, quiet: bo
 @pytest.mark.parametrize("unit", ["B", "exchanges", ""])
 def test_progress_is_drawn_on_a_terminal(unit: str) -> None:
     """Done, total, rate and time left; a total of 0 is one that is not known."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=120, _environ={"TERM": "xterm"})
+    console = Console(
+        file=io.StringIO(), force_terminal=True, width=120, _environ={"TERM": "xterm"}
+    )
     with Progress(console)("reading", unit=unit) as step:
         step(1, 0)
         step(512, 1024)

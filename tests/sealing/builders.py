@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients import Passphrase
 from gamekeeper.sealing.recipients.passphrase import Cost
-from gamekeeper.sealing.secret import SecretBytes
 
 CHEAP = Cost(passes=1, lanes=1, memory_kib=64)
 
 
-def cheap_passphrase(text: str = "correct horse battery staple", name: str = "passphrase") -> Passphrase:
+def cheap_passphrase(
+    text: str = "correct horse battery staple", name: str = "passphrase"
+) -> Passphrase:
     """A passphrase whose guesses cost nothing, so that tests do not wait."""
-    return Passphrase(SecretBytes(text.encode()), name=name, cost=CHEAP)
+    return Passphrase(Secret(text.encode()), name=name, cost=CHEAP)
 
 
 def some_tensors(seed: int = 0, rows: int = 40) -> dict[str, np.ndarray]:
@@ -29,13 +31,19 @@ def some_tensors(seed: int = 0, rows: int = 40) -> dict[str, np.ndarray]:
     }
 
 
-def safetensors_bytes(tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> bytes:
+def safetensors_bytes(
+    tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None
+) -> bytes:
     names = {"f4": "F32", "i8": "I64", "b1": "BOOL", "f2": "F16", "f8": "F64", "u1": "U8"}
     header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
     data = b""
     for name, tensor in tensors.items():
         offsets = [len(data), len(data) + tensor.nbytes]
-        header[name] = {"dtype": names[tensor.dtype.str[1:]], "shape": list(tensor.shape), "data_offsets": offsets}
+        header[name] = {
+            "dtype": names[tensor.dtype.str[1:]],
+            "shape": list(tensor.shape),
+            "data_offsets": offsets,
+        }
         data += tensor.tobytes()
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.provenance import sign_model
 from gamekeeper.sealing.recipients import aws_kms, pkcs11, vault
-from gamekeeper.sealing.secret import SecretBytes
 
-KEY, CONTEXT = SecretBytes(bytes(32)), bytes(16)
+KEY = Secret(bytes(32))
+CONTEXT = bytes(16)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_recipient_without_its_library_names_the_extra(
     """Before anything is asked of the environment."""
     monkeypatch.setitem(sys.modules, library, None)
     parse = {"kms": aws_kms.parse, "vault": vault.parse, "pkcs11": pkcs11.parse}[extra]
-    with pytest.raises(MissingExtraError, match=rf"gamekeeper\[{extra}\]"):
+    with pytest.raises(MissingExtraError, match=rf"\.\[{extra}\]"):
         parse(text).wrap(KEY, CONTEXT)
 
 
@@ -36,5 +37,5 @@ def test_signing_without_its_library_names_the_extra(
     """Also where the library is there and pyOpenSSL, which it imports, is not."""
     monkeypatch.setitem(sys.modules, library, None)
     (tmp_path / "model.bin").write_bytes(b"x")
-    with pytest.raises(MissingExtraError, match=r"gamekeeper\[provenance\]"):
+    with pytest.raises(MissingExtraError, match=r"\.\[provenance\]"):
         sign_model(tmp_path / "model.bin", tmp_path / "x.sig", tmp_path / "key.pem")

@@ -9,16 +9,28 @@ from gamekeeper.exchange import conform
 from gamekeeper.signals import SIGNALS, Counts
 
 START_S = 1_775_001_600  # a midnight, UTC
-DAYS, ACCOUNTS, PLANTED, EACH = 20, 150, 12, 40
+DAYS = 20
+ACCOUNTS = 150
+PLANTED = 12
+EACH = 40
 
 
 def exchanges_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows (time in seconds) as a frame of `SCHEMA` with the columns that hashing and encoding add."""
-    kinds = {"time": pl.Int64, "account_created": pl.Int64, "cell": pl.UInt16, "prompt_hash": pl.UInt64}
+    """Rows (time in seconds) as a frame of `SCHEMA` with the columns that hashing and
+    encoding add.
+    """
+    kinds = {
+        "time": pl.Int64,
+        "account_created": pl.Int64,
+        "cell": pl.UInt16,
+        "prompt_hash": pl.UInt64,
+    }
     names = ("account", "prompt", "model", "ip", "asn", "client", "payment")
     texts = {name: pl.Int64 if name == "asn" else pl.String for name in names}
     frame = pl.DataFrame(rows, schema=kinds | texts)
-    moments = [pl.from_epoch(pl.col(c)).dt.replace_time_zone("UTC") for c in ("time", "account_created")]
+    moments = [
+        pl.from_epoch(pl.col(c)).dt.replace_time_zone("UTC") for c in ("time", "account_created")
+    ]
     frame = frame.with_columns(moments)
     return conform(frame).with_columns(frame["cell"], frame["prompt_hash"])
 
@@ -30,11 +42,14 @@ def planted_month(seed: int = 1) -> pl.DataFrame:
 
 
 def _account(number: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    return [_planted(number, i, rng) if number < PLANTED else _person(number, rng) for i in range(EACH)]
+    return [
+        _planted(number, i, rng) if number < PLANTED else _person(number, rng) for i in range(EACH)
+    ]
 
 
 def _planted(number: int, i: int, rng: np.random.Generator) -> dict[str, Any]:
-    second = 5 * 86_400 + i * 6 * 3_600 + int(rng.integers(6 * 3_600))  # ten days, one exchange a slot
+    # ten days, one exchange a slot
+    second = 5 * 86_400 + i * 6 * 3_600 + int(rng.integers(6 * 3_600))
     return {
         "time": START_S + second,
         "account": f"a{number:03d}",
@@ -54,7 +69,10 @@ def _person(number: int, rng: np.random.Generator) -> dict[str, Any]:
     own = np.random.default_rng(number)  # habits, the same each time
     day = int(rng.choice(own.integers(0, DAYS, 6)))
     return {
-        "time": START_S + day * 86_400 + int(own.integers(8, 18)) * 3_600 + int(rng.integers(3_600)),
+        "time": START_S
+        + day * 86_400
+        + int(own.integers(8, 18)) * 3_600
+        + int(rng.integers(3_600)),
         "account": f"a{number:03d}",
         "prompt": "good morning",
         "model": "new" if day > 8 and rng.random() < 0.1 else "old",
@@ -72,4 +90,6 @@ def counts_of(name: str, exchanges: pl.DataFrame, summary: pl.DataFrame | None =
     """A signal's counts of a frame, accounts numbered by name."""
     totals = exchanges.group_by("account").len().sort("account").with_row_index("number")
     made = SIGNALS[name].summarise(exchanges) if summary is None else summary
-    return Counts(made, totals.select("account", "number"), totals["len"].to_numpy().astype(np.int64))
+    return Counts(
+        made, totals.select("account", "number"), totals["len"].to_numpy().astype(np.int64)
+    )

@@ -11,13 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamekeeper.exchange import SCHEMA
-from gamekeeper.signals import CARDS, CONTENT, MEMORY, SHAPE, SIGNALS, SUMMARY, Card, add
+from gamekeeper.linking.card import Card
+from gamekeeper.linking.memory import MEMORY
+from gamekeeper.linking.neighbours import CONTENT
+from gamekeeper.linking.templates import SHAPE
+from gamekeeper.signals import CARDS, SIGNALS, SUMMARY, add
 from signals.builders import ACCOUNTS, PLANTED, START_S, counts_of, exchanges_of, planted_month
 
 signals = pytest.mark.parametrize("name", SIGNALS)
 
 row = st.fixed_dictionaries(
-    {"time": st.integers(START_S, START_S + 9 * 86_400), "account": st.sampled_from(["a", "b", "c"])},
+    {
+        "time": st.integers(START_S, START_S + 9 * 86_400),
+        "account": st.sampled_from(["a", "b", "c"]),
+    },
     optional={
         "prompt": st.sampled_from(["think step by step", "rate it from 1 to 9", "hello", ""]),
         "model": st.sampled_from(["m", "n|n", ""]),
@@ -38,7 +45,9 @@ def ordered(summary: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_card_is_complete(card: Card) -> None:
-    """Purpose, unit, look-alikes, evasions and source: whoever acts on a reading can ask what it is worth."""
+    """Purpose, unit, look-alikes, evasions and source: whoever acts on a reading can ask what it is
+    worth.
+    """
     for field in fields(Card):
         assert getattr(card, field.name), field.name
     assert card.maturity in ("experimental", "tested", "stable", "retired")
@@ -55,7 +64,9 @@ def test_cards_are_named_once_and_registered_by_their_names() -> None:
 @signals
 @settings(max_examples=25, deadline=None)
 @given(before=st.lists(row, max_size=12), after=st.lists(row, max_size=12))
-def test_summaries_add_up(name: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+def test_summaries_add_up(
+    name: str, before: list[dict[str, Any]], after: list[dict[str, Any]]
+) -> None:
     """A day and the next, added, are both days at once: batch equals stream."""
     summarise = SIGNALS[name].summarise
     parts = add(summarise(exchanges_of(before)), summarise(exchanges_of(after)))
@@ -83,7 +94,8 @@ def test_signal_stands_aside_where_its_column_is_missing(name: str) -> None:
 @signals
 def test_planted_group_reads_higher_than_random_groups(name: str) -> None:
     """Larger is more like a campaign, for every signal: above all of 99 random groups of people."""
-    counts, rng = counts_of(name, planted_month()), np.random.default_rng(1)
+    counts = counts_of(name, planted_month())
+    rng = np.random.default_rng(1)
     groups = [rng.choice(np.arange(PLANTED, ACCOUNTS), PLANTED, replace=False) for _ in range(99)]
     values = SIGNALS[name].read(counts, [np.arange(PLANTED), *groups])
     assert values.shape == (100,) and np.isfinite(values).all()
@@ -92,7 +104,9 @@ def test_planted_group_reads_higher_than_random_groups(name: str) -> None:
 
 @signals
 def test_reading_depends_on_the_group_and_not_on_the_others_asked_for(name: str) -> None:
-    """One group by itself reads as it does among many, and in whatever order its members are named."""
+    """One group by itself reads as it does among many, and in whatever order its members
+    are named.
+    """
     counts = counts_of(name, planted_month())
     groups = [np.arange(12), np.arange(30, 50), np.array([90, 3, 41, 7])]
     together = SIGNALS[name].read(counts, groups)
@@ -104,7 +118,9 @@ def test_reading_depends_on_the_group_and_not_on_the_others_asked_for(name: str)
 def test_names_of_accounts_do_not_matter(name: str) -> None:
     """The same group under other names, in another order, reads the same."""
     month = planted_month()
-    renamed = month.with_columns(pl.format("z{}", 999 - pl.col("account").str.slice(1).cast(pl.Int64)).alias("account"))
+    renamed = month.with_columns(
+        pl.format("z{}", 999 - pl.col("account").str.slice(1).cast(pl.Int64)).alias("account")
+    )
     value = SIGNALS[name].read(counts_of(name, month), [np.arange(12)])
     other = SIGNALS[name].read(counts_of(name, renamed), [ACCOUNTS - 1 - np.arange(12)])
     assert value.tolist() == pytest.approx(other.tolist())

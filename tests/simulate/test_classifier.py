@@ -17,7 +17,9 @@ def _spread(scores: Traffic, name: str) -> pl.DataFrame:
     """Interquartile range of one column for each account."""
     column = [c.name for c in COLUMNS].index(name)
     value = pl.col("features").list.get(column)
-    frame = scores.exchanges.group_by("account").agg((value.quantile(0.75) - value.quantile(0.25)).alias("spread"))
+    frame = scores.exchanges.group_by("account").agg(
+        (value.quantile(0.75) - value.quantile(0.25)).alias("spread")
+    )
     return frame.join(scores.labels, on="account")
 
 
@@ -37,7 +39,9 @@ def test_columns_differ_in_scale(scores: Traffic) -> None:
 
 def test_same_seed_scores_the_same_rows() -> None:
     """Two runs with one seed agree."""
-    one, two = (simulate_classifier(seed=1, callers=5, colluders=3, per_account=20) for _ in range(2))
+    one, two = (
+        simulate_classifier(seed=1, callers=5, colluders=3, per_account=20) for _ in range(2)
+    )
     assert one.exchanges.equals(two.exchanges)
 
 
@@ -54,7 +58,9 @@ def test_portfolios_repeat_cases_and_sweeps_do_not(scores: Traffic) -> None:
     rows = scores.exchanges.join(scores.labels, on="account").with_columns(
         pl.col("features").cast(pl.List(str)).list.join(" ")
     )
-    repeats = rows.group_by("kind", "campaign").agg((1 - pl.col("features").n_unique() / pl.len()).alias("share"))
+    repeats = rows.group_by("kind", "campaign").agg(
+        (1 - pl.col("features").n_unique() / pl.len()).alias("share")
+    )
     assert repeats.filter(kind="app")["share"].item() > 0.03
     assert repeats.filter(campaign="sweep")["share"].item() == 0
 

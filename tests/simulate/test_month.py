@@ -1,14 +1,24 @@
 import polars as pl
 import pytest
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.exchange.columns import SCHEMA
 from gamekeeper.simulate import Traffic, lexicon, simulate
 from gamekeeper.simulate.accounts import Benchmarks
 from gamekeeper.simulate.campaigns import PLANS
 from gamekeeper.simulate.scene import Scene
 
-KINDS = {"person", "app", "framework", "office", "classroom", "evaluator", "reseller", "redteam", "campaign"}
+KINDS = {
+    "person",
+    "app",
+    "framework",
+    "office",
+    "classroom",
+    "evaluator",
+    "reseller",
+    "redteam",
+    "campaign",
+}
 SCRIPTS = {"zh": r"\p{Han}", "ru": r"\p{Cyrillic}", "ar": r"\p{Arabic}"}
 
 
@@ -24,7 +34,12 @@ def test_exchanges_are_columns_in_time_order(traffic: Traffic) -> None:
     """What comes out is what every room expects."""
     assert dict(traffic.exchanges.schema) == SCHEMA
     assert traffic.exchanges["time"].is_sorted()
-    assert traffic.exchanges.select("time", "account", "prompt", "model").null_count().sum_horizontal()[0] == 0
+    assert (
+        traffic.exchanges.select("time", "account", "prompt", "model")
+        .null_count()
+        .sum_horizontal()[0]
+        == 0
+    )
 
 
 def test_labels_cover_all_accounts_once(traffic: Traffic) -> None:
@@ -41,7 +56,9 @@ def test_only_campaigns_bear_a_campaign(traffic: Traffic) -> None:
 
 
 def test_campaigns_keep_enough_accounts_at_any_scale(traffic: Traffic) -> None:
-    """A campaign of fewer than twelve accounts would be no campaign; the scraper is alone by design."""
+    """A campaign of fewer than twelve accounts would be no campaign; the scraper is alone by
+    design.
+    """
     counts = dict(traffic.labels.drop_nulls("campaign").group_by("campaign").len().iter_rows())
     assert set(counts) == {plan.name for plan in PLANS}
     assert counts.pop("lone-scraper") == 1
@@ -77,7 +94,11 @@ def test_no_slot_is_left_in_a_prompt(traffic: Traffic) -> None:
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_scripts_beyond_latin_appear_among_persons(labelled: pl.DataFrame, script: str) -> None:
     """Ordinary people write in more than one script."""
-    persons = labelled.filter(kind="person").group_by("account").agg(pl.col("prompt").str.contains(script).any())
+    persons = (
+        labelled.filter(kind="person")
+        .group_by("account")
+        .agg(pl.col("prompt").str.contains(script).any())
+    )
     assert persons["prompt"].mean() > 0.02
 
 
@@ -97,7 +118,9 @@ def test_latin_languages_appear_among_persons(labelled: pl.DataFrame, language: 
 
 
 def test_campaign_never_asks_a_task_twice(labelled: pl.DataFrame) -> None:
-    """Without cover, every prompt of a campaign differs; an attacker does not pay twice for an answer."""
+    """Without cover, every prompt of a campaign differs; an attacker does not pay twice for an
+    answer.
+    """
     for name in ("instruct-es", "lone-scraper"):
         assert labelled.filter(campaign=name)["prompt"].is_unique().all()
 
@@ -109,8 +132,11 @@ def test_classrooms_repeat_each_other(labelled: pl.DataFrame) -> None:
 
 
 def test_evaluators_of_one_benchmark_share_its_items() -> None:
-    """A benchmark is public: nine runs of four benchmarks share many items, and no run repeats one."""
-    scene, benchmarks = Scene.open(seed=1, days=30), Benchmarks()
+    """A benchmark is public: nine runs of four benchmarks share many items, and no run
+    repeats one.
+    """
+    scene = Scene.open(seed=1, days=30)
+    benchmarks = Benchmarks()
     runs = [set(benchmarks(scene)[0].prompts) for _ in range(9)]
     asked = sum(len(run) for run in runs)
     assert len(set().union(*runs)) < 0.8 * asked
@@ -124,7 +150,9 @@ def test_few_prompts_of_persons_are_shared_word_for_word(labelled: pl.DataFrame)
 
 
 def test_people_reuse_their_own_words(labelled: pl.DataFrame) -> None:
-    """A rare word of a person comes back with the same person far more often than chance would have it."""
+    """A rare word of a person comes back with the same person far more often than chance would have
+    it.
+    """
     persons = labelled.filter(pl.col("kind").is_in(["person", "office"]))
     words = persons.select(
         "account",
@@ -132,7 +160,9 @@ def test_people_reuse_their_own_words(labelled: pl.DataFrame) -> None:
         pl.col("prompt").str.to_lowercase().str.extract_all(r"\w{5,}").alias("word"),
     )
     uses = words.explode("word").drop_nulls().unique().group_by("word", "account").len()
-    by_word = uses.group_by("word").agg(pl.col("len").sum().alias("uses"), pl.len().alias("accounts"))
+    by_word = uses.group_by("word").agg(
+        pl.col("len").sum().alias("uses"), pl.len().alias("accounts")
+    )
     rare = by_word.filter(pl.col("uses").is_between(2, 6))
     assert (rare["accounts"] < rare["uses"]).mean() > 0.4
 

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from gamekeeper.base import files
 from gamekeeper.simulate import Traffic, write
 
 
@@ -22,11 +24,11 @@ def test_failed_write_leaves_the_old_file_whole(
     write(traffic, tmp_path)
     before = (tmp_path / "exchanges.parquet").read_bytes()
 
-    def fail(frame: pl.DataFrame, path: str, **options: str) -> None:
-        Path(path).write_bytes(b"PAR1 half")
+    def fail(file: int, data: bytes, at: int) -> None:
+        os.pwrite(file, data[: len(data) // 2], at)
         raise OSError("no space left")
 
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
+    monkeypatch.setattr(files, "write_at", fail)
     with pytest.raises(OSError, match="no space left"):
         write(traffic, tmp_path)
     assert (tmp_path / "exchanges.parquet").read_bytes() == before

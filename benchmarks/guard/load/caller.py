@@ -16,7 +16,18 @@ import httptools
 import numpy as np
 
 _AT = re.compile(rb"at=(\d+)")
-_TOPICS = ["rivers", "bridges", "markets", "engines", "islands", "gardens", "letters", "numbers", "winters", "harbours"]
+_TOPICS = [
+    "rivers",
+    "bridges",
+    "markets",
+    "engines",
+    "islands",
+    "gardens",
+    "letters",
+    "numbers",
+    "winters",
+    "harbours",
+]
 
 
 @dataclass(kw_only=True)
@@ -49,7 +60,9 @@ class Heard:
         return float(np.quantile(self.first_s, quantile)) * 1e3
 
 
-def requests(accounts: int, *, stream: bool = False, gap_ms: int = 0, key: str = "", n: int = 512) -> list[bytes]:
+def requests(
+    accounts: int, *, stream: bool = False, gap_ms: int = 0, key: str = "", n: int = 512
+) -> list[bytes]:
     """Returns whole requests of about 1 KB of JSON, each with words of its own.
 
     Args:
@@ -60,7 +73,10 @@ def requests(accounts: int, *, stream: bool = False, gap_ms: int = 0, key: str =
         n: Requests.
     """
     rng = np.random.default_rng(accounts)
-    return [_request(key or f"sk-bench-{i % accounts}", _question(rng, i), stream, gap_ms) for i in range(n)]
+    return [
+        _request(key or f"sk-bench-{i % accounts}", _question(rng, i), stream, gap_ms)
+        for i in range(n)
+    ]
 
 
 def _question(rng: np.random.Generator, i: int) -> str:
@@ -69,7 +85,10 @@ def _question(rng: np.random.Generator, i: int) -> str:
 
 
 def _request(key: str, question: str, stream: bool, gap_ms: int) -> bytes:
-    messages = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": question}]
+    messages = [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": question},
+    ]
     body = json.dumps({"model": f"bench-{gap_ms}", "messages": messages, "stream": stream}).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -85,7 +104,8 @@ class Caller(asyncio.Protocol):
     """
 
     def __init__(self, asked: Iterator[bytes], heard: Heard) -> None:
-        self._asked, self._heard = asked, heard
+        self._asked = asked
+        self._heard = heard
         self._parser: Any = None
         self.is_ending = False
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -122,18 +142,27 @@ class Caller(asyncio.Protocol):
             self._transport.close()
             return
         self._parser = httptools.HttpResponseParser(self)
-        self._awaits_first, self._began = True, time.perf_counter()
+        self._awaits_first = True
+        self._began = time.perf_counter()
         self._transport.write(asked)
 
 
 async def call(port: int, asked: Iterable[bytes], connections: int, seconds: float = inf) -> Heard:
     """Asks over so many connections, for so long or until all is asked."""
-    heard, loop, turns = Heard(), asyncio.get_running_loop(), iter(asked)
+    heard = Heard()
+    loop = asyncio.get_running_loop()
+    turns = iter(asked)
     began = time.perf_counter()
-    opened = [await loop.create_connection(lambda: Caller(turns, heard), "127.0.0.1", port) for _ in range(connections)]
+    opened = [
+        await loop.create_connection(lambda: Caller(turns, heard), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
     callers = [caller for _, caller in opened]
-    await asyncio.wait([caller.ended for caller in callers], timeout=None if seconds == inf else seconds)
-    heard.seconds, in_time = time.perf_counter() - began, len(heard.took_s)
+    await asyncio.wait(
+        [caller.ended for caller in callers], timeout=None if seconds == inf else seconds
+    )
+    heard.seconds = time.perf_counter() - began
+    in_time = len(heard.took_s)
     for caller in callers:
         caller.is_ending = True
     await asyncio.wait([caller.ended for caller in callers], timeout=30)

@@ -1,4 +1,5 @@
-"""A model server that fails now and then: hangs, resets, lies about its length, answers 500, breaks a stream off.
+"""A model server that fails now and then: hangs, resets, lies about its length, answers 500, breaks
+a stream off.
 
 python faulty_model.py PORT
 """
@@ -34,7 +35,9 @@ class FaultyModel(Model):
         self._transport.abort()
 
     def _lie(self) -> None:
-        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{}")
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{}"
+        )
         self._transport.close()
 
     def _refuse(self) -> None:
@@ -47,7 +50,9 @@ class FaultyModel(Model):
 
 
 async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(FaultyModel, "127.0.0.1", port, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(
+        FaultyModel, "127.0.0.1", port, backlog=1024
+    )
     await server.serve_forever()
 
 

@@ -1,4 +1,6 @@
-"""The gateways that are timed, each a process of its own on the first core; model and callers share the second."""
+"""The gateways that are timed, each a process of its own on the first core; model and callers share
+the second.
+"""
 
 import os
 import re
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-GATEWAY, BESIDE = {0}, {1}
+GATEWAY = {0}
+BESIDE = {1}
 """Cores: of the gateway that is timed; of model, callers and the process that links."""
 _WAIT_S = 90
 _RSS = re.compile(r"VmRSS:\s+(\d+) kB")
@@ -57,14 +60,23 @@ def model() -> Iterator[Gateway]:
 
 @contextmanager
 def bare(upstream: Gateway) -> Iterator[Gateway]:
-    """A proxy of the guard's own parts that judges nothing: what guarding costs is the difference to it."""
-    with started([sys.executable, str(HERE / "bare.py"), str(upstream.port)], GATEWAY) as (port, process):
+    """A proxy of the guard's own parts that judges nothing: what guarding costs is the difference
+    to it.
+    """
+    with started([sys.executable, str(HERE / "bare.py"), str(upstream.port)], GATEWAY) as (
+        port,
+        process,
+    ):
         yield Gateway("bare proxy", port, process)
 
 
 @contextmanager
-def guard(upstream: Gateway, state: Path, name: str = "guard", linking: set[int] = BESIDE) -> Iterator[Gateway]:
-    """The guard as `gamekeeper guard` starts it, enforcing, with its linking process on the cores named."""
+def guard(
+    upstream: Gateway, state: Path, name: str = "guard", linking: set[int] = BESIDE
+) -> Iterator[Gateway]:
+    """The guard as `gamekeeper guard` starts it, enforcing, with its linking process on the cores
+    named.
+    """
     policy = state / "guard.toml"
     state.mkdir(parents=True, exist_ok=True)
     policy.write_text(f'enforce = true\n[state]\nfolder = "{state / "state"}"\n[admin]\nport = 0\n')
@@ -78,9 +90,13 @@ def guard(upstream: Gateway, state: Path, name: str = "guard", linking: set[int]
 
 @contextmanager
 def started(command: list[str], cores: set[int]) -> Iterator[tuple[int, int]]:
-    """Starts a process that takes its port as last argument, on those cores; gives port and pid once it listens."""
+    """Starts a process that takes its port as last argument, on those cores; gives port and pid
+    once it listens.
+    """
     port = free_port()
-    process = subprocess.Popen([*command, str(port)], preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    process = subprocess.Popen(
+        [*command, str(port)], preexec_fn=lambda: os.sched_setaffinity(0, cores)
+    )
     try:
         await_port(port, process)
         yield port, process.pid

@@ -1,7 +1,8 @@
 """LiteLLM's proxy with a guardrail that lets everything pass, for the table beside the guard.
 
-Wants an environment of its own with `litellm[proxy]` and `opentelemetry-sdk` (without the latter its proxy tries to
-import it on every request), its bytecode compiled. One worker, no database, no callbacks, logging errors only.
+Wants an environment of its own with `litellm[proxy]` and `opentelemetry-sdk` (without the latter
+its proxy tries to import it on every request), its bytecode compiled. One worker, no database, no
+callbacks, logging errors only.
 """
 
 import os
@@ -48,7 +49,12 @@ def litellm_proxy(python: Path, upstream: Gateway) -> Iterator[Gateway]:
         config.write_text(_CONFIG.format(upstream=f"http://127.0.0.1:{upstream.port}"))
         command = [str(python.parent / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
         key = f"sk-{secrets.token_hex(32)}"
-        settings = {"MASTER_KEY": key, "LOCAL_MODEL_COST_MAP": "True", "LOG": "ERROR", "MODE": "PRODUCTION"}
+        settings = {
+            "MASTER_KEY": key,
+            "LOCAL_MODEL_COST_MAP": "True",
+            "LOG": "ERROR",
+            "MODE": "PRODUCTION",
+        }
         process = subprocess.Popen(
             [*command, "--port", str(port), "--num_workers", "1"],
             cwd=folder,

@@ -1,9 +1,11 @@
-"""A model server that costs almost nothing: canned answers from a bare protocol, so that gateways are what is timed.
+"""A model server that costs almost nothing: canned answers from a bare protocol, so that gateways
+are what is timed.
 
     python model.py PORT
 
-The model's name says how it answers: `bench-0` at once, `bench-5` with 5 ms between the chunks of a stream. The first
-chunk of a stream carries the time at which it was written (CLOCK_MONOTONIC, one clock for all processes).
+The model's name says how it answers: `bench-0` at once, `bench-5` with 5 ms between the chunks of a
+stream. The first chunk of a stream carries the time at which it was written (CLOCK_MONOTONIC, one
+clock for all processes).
 """
 
 import asyncio
@@ -31,7 +33,11 @@ _ANSWER = json.dumps(
         "usage": _USAGE,
     }
 ).encode()
-_WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_ANSWER) + _ANSWER
+_WHOLE = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    % len(_ANSWER)
+    + _ANSWER
+)
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -41,7 +47,12 @@ def _chunk(data: bytes) -> bytes:
 
 def _event(content: str, reason: str | None = None, **more: Any) -> bytes:
     choice = {"index": 0, "delta": {"content": content}, "finish_reason": reason}
-    event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "bench-0"}
+    event = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "bench-0",
+    }
     return _chunk(b"data: " + json.dumps({**event, "choices": [choice], **more}).encode() + b"\n\n")
 
 
@@ -54,7 +65,8 @@ class Model(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begins to listen."""
-        self._transport, self._body = transport, b""
+        self._transport = transport
+        self._body = b""
         self._parser = httptools.HttpRequestParser(self)
 
     def data_received(self, data: bytes) -> None:
@@ -67,7 +79,8 @@ class Model(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answers."""
-        body, self._body = self._body, b""
+        body = self._body
+        self._body = b""
         if not _STREAMS.search(body):
             self._transport.write(_WHOLE)
             return

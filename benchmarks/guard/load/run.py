@@ -1,10 +1,13 @@
-"""The table of docs/reference/guard-load.md: what the guard costs a request, beside a bare proxy and LiteLLM.
+"""The table of docs/reference/guard-load.md: what the guard costs a request, beside a bare proxy
+and LiteLLM.
 
-    python benchmarks/guard/load/run.py [--rounds 5] [--seconds 3] [--litellm-python PYTHON] [--accounts 100000]
+    python benchmarks/guard/load/run.py [--rounds 5] [--seconds 3] [--litellm-python PYTHON]
+    [--accounts 100000]
 
-Gateways run at the same time, each a process kept to the first core, and are asked in turn, each round in another
-order, so that whatever else the machine does falls on all alike. The model, the callers and the guard's linking process
-share the second core. LiteLLM (`litellm[proxy]`) wants an environment of its own, whose Python is named.
+Gateways run at the same time, each a process kept to the first core, and are asked in turn, each
+round in another order, so that whatever else the machine does falls on all alike. The model, the
+callers and the guard's linking process share the second core. LiteLLM (`litellm[proxy]`) wants an
+environment of its own, whose Python is named.
 """
 
 import argparse
@@ -59,20 +62,30 @@ def main() -> None:
     print(_table(measured))
     crowd = _crowd(wanted.accounts) if wanted.accounts else {}
     if wanted.json:
-        wanted.json.write_text(json.dumps({n: asdict(m) for n, m in measured.items()} | {"crowd": crowd}, indent=1))
+        wanted.json.write_text(
+            json.dumps({n: asdict(m) for n, m in measured.items()} | {"crowd": crowd}, indent=1)
+        )
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each cell in each round")
-    parser.add_argument("--litellm-python", type=Path, help="Python of an environment with litellm[proxy]")
-    parser.add_argument("--accounts", type=int, default=0, help="then also: memory with so many accounts")
+    parser.add_argument(
+        "--litellm-python", type=Path, help="Python of an environment with litellm[proxy]"
+    )
+    parser.add_argument(
+        "--accounts", type=int, default=0, help="then also: memory with so many accounts"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures of every round")
     return parser.parse_args()
 
 
-def _gateways(wanted: argparse.Namespace, upstream: Gateway, folder: Path, up: ExitStack) -> Iterator[Gateway]:
+def _gateways(
+    wanted: argparse.Namespace, upstream: Gateway, folder: Path, up: ExitStack
+) -> Iterator[Gateway]:
     yield up.enter_context(bare(upstream))
     yield up.enter_context(guard(upstream, folder / "beside"))
     yield up.enter_context(guard(upstream, folder / "same", "guard, linking on its core", GATEWAY))
@@ -85,7 +98,8 @@ def _gateways(wanted: argparse.Namespace, upstream: Gateway, folder: Path, up: E
 async def _round(gateway: Gateway, measured: Measured, seconds: float) -> None:
     """One turn of a gateway in all cells."""
     key = gateway.key
-    whole, streamed = cycle(requests(100, key=key)), cycle(requests(100, stream=True, key=key))
+    whole = cycle(requests(100, key=key))
+    streamed = cycle(requests(100, stream=True, key=key))
     slowly = cycle(requests(100, stream=True, gap_ms=_GAP_MS, key=key))
     await call(gateway.port, whole, 8, 0.3)  # warm
     alone = await call(gateway.port, whole, 1, seconds)
@@ -111,8 +125,18 @@ def _table(measured: dict[str, Measured]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, each in measured.items():
-        cells = [_cell(each.one_ms, 3), _cell(each.rate, 0), _cell(each.cpu_us, 0), _cell(each.streams, 0)]
-        cells += [_cell(each.first_p50_ms, 2), _cell(each.first_p99_ms, 2), f"{each.memory_mb:.0f}", str(each.failed)]
+        cells = [
+            _cell(each.one_ms, 3),
+            _cell(each.rate, 0),
+            _cell(each.cpu_us, 0),
+            _cell(each.streams, 0),
+        ]
+        cells += [
+            _cell(each.first_p50_ms, 2),
+            _cell(each.first_p99_ms, 2),
+            f"{each.memory_mb:.0f}",
+            str(each.failed),
+        ]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -123,12 +147,18 @@ def _cell(values: list[float], digits: int) -> str:
 
 def _crowd(accounts: int) -> dict[str, float]:
     """Memory of a guard that has just served so many accounts, three requests each."""
-    with tempfile.TemporaryDirectory() as folder, model() as upstream, guard(upstream, Path(folder)) as gateway:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        model() as upstream,
+        guard(upstream, Path(folder)) as gateway,
+    ):
         uvloop.run(call(gateway.port, requests(100), 8))
         before = gateway.memory_mb()
         heard: Heard = uvloop.run(call(gateway.port, requests(accounts, n=3 * accounts), 32))
         after = gateway.memory_mb()
-    print(f"{accounts:,} accounts: {before:.0f} MB before, {after:.0f} MB after ({len(heard.took_s):,} answers)")
+    print(
+        f"{accounts:,} accounts: {before:.0f} MB before, {after:.0f} MB after ({len(heard.took_s):,} answers)"
+    )
     return {"accounts": accounts, "before_mb": before, "after_mb": after}
 
 

@@ -2,13 +2,15 @@
 
     python benchmarks/guard/load/soak.py [--minutes 30] [--rate 200]
 
-Faults, one every 45 s in turn: the guard is killed (-9) and started again, its linking process is killed, its linking
-process is stopped for 15 s, the model server is killed and started again, a decision is made from outside or lifted.
-The model server itself fails in a tenth of requests (faulty_model.py), and callers go away in the middle of streams.
-The guard is not killed in the second half, so that what leaks has time to show.
+Faults, one every 45 s in turn: the guard is killed (-9) and started again, its linking process is
+killed, its linking process is stopped for 15 s, the model server is killed and started again, a
+decision is made from outside or lifted. The model server itself fails in a tenth of requests
+(faulty_model.py), and callers go away in the middle of streams. The guard is not killed in the
+second half, so that what leaks has time to show.
 
-At the end, every answer that a caller had whole is looked for in the log, in the counters and every decision in the
-store; the casebook is verified. A kill may lose a second of log and counters, a decision never.
+At the end, every answer that a caller had whole is looked for in the log, in the counters and every
+decision in the store; the casebook is verified. A kill may lose a second of log and counters, a
+decision never.
 """
 
 import argparse
@@ -30,8 +32,8 @@ import aiohttp
 import orjson
 from gateways import HERE, Gateway, await_port, free_port
 
+from gamekeeper.base.clock import day_of
 from gamekeeper.casebook import verify_casebook
-from gamekeeper.guard.clock import day_of
 from gamekeeper.guard.decision import Decision
 from gamekeeper.guard.decisions import Decisions
 from gamekeeper.guard.policy import Ladder
@@ -62,7 +64,8 @@ class Seen:
         kills: When the guard was killed, and when the linking process was.
         held: Ids of decisions that must hold.
         lifted: Ids of decisions that must not.
-        samples: Seconds since the start, MB, open files and threads of the guard, MB of its linking process.
+        samples: Seconds since the start, MB, open files and threads of the guard, MB of its linking
+            process.
     """
 
     answered: dict[str, float] = field(default_factory=dict)
@@ -83,10 +86,14 @@ class Soak:
     """
 
     def __init__(self, folder: Path, minutes: float, rate: float) -> None:
-        self._state, self._policy = folder / "state", folder / "guard.toml"
+        self._state = folder / "state"
+        self._policy = folder / "guard.toml"
         self._policy.write_text(_POLICY.format(state=self._state))
-        self._seconds, self._rate, self.seen = minutes * 60, rate, Seen()
-        self._model_port, self._port = free_port(), free_port()
+        self._seconds = minutes * 60
+        self._rate = rate
+        self.seen = Seen()
+        self._model_port = free_port()
+        self._port = free_port()
         self._decisions_made = 0
 
     async def run(self) -> None:
@@ -104,15 +111,26 @@ class Soak:
         self._model.kill()
 
     def _started_model(self) -> "subprocess.Popen[bytes]":
-        return _start([sys.executable, str(HERE / "faulty_model.py"), str(self._model_port)], self._model_port)
+        return _start(
+            [sys.executable, str(HERE / "faulty_model.py"), str(self._model_port)], self._model_port
+        )
 
     def _started_guard(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "gamekeeper", "guard", "--quiet", "--policy", str(self._policy)]
+        command = [
+            sys.executable,
+            "-m",
+            "gamekeeper",
+            "guard",
+            "--quiet",
+            "--policy",
+            str(self._policy),
+        ]
         command += ["--upstream", f"http://127.0.0.1:{self._model_port}", "--port", str(self._port)]
         return _start(command, self._port)
 
     async def _load(self) -> None:
-        timeout, asked = aiohttp.ClientTimeout(total=20), 0
+        timeout = aiohttp.ClientTimeout(total=20)
+        asked = 0
         async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as group:
             while (now := time.monotonic() - self._began) < self._seconds:
                 while asked < now * self._rate:
@@ -121,8 +139,13 @@ class Soak:
                 await asyncio.sleep(0.01)
 
     async def _ask(self, session: aiohttp.ClientSession, number: int) -> None:
-        question, stream = f"question {number}", number % 4 == 0
-        body = {"model": "bench-0", "messages": [{"role": "user", "content": question}], "stream": stream}
+        question = f"question {number}"
+        stream = number % 4 == 0
+        body = {
+            "model": "bench-0",
+            "messages": [{"role": "user", "content": question}],
+            "stream": stream,
+        }
         headers = {"authorization": f"Bearer sk-soak-{number % _ACCOUNTS}"}
         url = f"http://127.0.0.1:{self._port}/v1/chat/completions"
         try:
@@ -139,14 +162,26 @@ class Soak:
             self.seen.outcomes[type(error).__name__] += 1
 
     async def _fail(self) -> None:
-        faults = [self._kill_linking, self._kill_model, self._decide, self._kill_guard, self._stop_linking, self._lift]
+        faults = [
+            self._kill_linking,
+            self._kill_model,
+            self._decide,
+            self._kill_guard,
+            self._stop_linking,
+            self._lift,
+        ]
         turn = 0
         while True:
             await asyncio.sleep(_PAUSE_S)
-            fault, turn = faults[turn % len(faults)], turn + 1
+            fault = faults[turn % len(faults)]
+            turn = turn + 1
             if fault == self._kill_guard and time.monotonic() - self._began > self._seconds / 2:
                 continue
-            print(f"{time.monotonic() - self._began:5.0f} s {fault.__name__}", file=sys.stderr, flush=True)
+            print(
+                f"{time.monotonic() - self._began:5.0f} s {fault.__name__}",
+                file=sys.stderr,
+                flush=True,
+            )
             await fault()
 
     async def _kill_guard(self) -> None:
@@ -181,7 +216,8 @@ class Soak:
             await self._kill_guard()
 
     def _decided(self, number: int) -> str:
-        store, now = open_store(str(self._state)), time.time()
+        store = open_store(str(self._state))
+        now = time.time()
         made = Decision.make(
             f"account:soak-{number}",
             Verdict.DENY,
@@ -210,22 +246,36 @@ class Soak:
         while True:
             await asyncio.sleep(5)
             with suppress(OSError, IndexError):
-                guard, pid = Gateway("guard", 0, self._guard.pid), self._guard.pid
-                files, threads = len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))
+                guard = Gateway("guard", 0, self._guard.pid)
+                pid = self._guard.pid
+                files = len(os.listdir(f"/proc/{pid}/fd"))
+                threads = len(os.listdir(f"/proc/{pid}/task"))
                 linking = Gateway("linking", 0, self._linking()).memory_mb()
                 at = time.monotonic() - self._began
                 self.seen.samples.append((at, guard.memory_mb(), files, threads, linking))
 
     def _linking(self) -> int:
-        return int(Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text().split()[0])
+        return int(
+            Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text().split()[0]
+        )
 
     def told(self) -> list[str]:
         """Returns what is left of everything, a line each."""
-        return [*self._requests(), *self._log(), *self._counters(), *self._decisions(), *self._leaks(), self._book()]
+        return [
+            *self._requests(),
+            *self._log(),
+            *self._counters(),
+            *self._decisions(),
+            *self._leaks(),
+            self._book(),
+        ]
 
     def _requests(self) -> list[str]:
         ends = ", ".join(f"{n:,} {outcome}" for outcome, n in self.seen.outcomes.most_common())
-        return [f"requests: {self.seen.outcomes.total():,}: {ends}", f"kills: {len(self.seen.kills)}"]
+        return [
+            f"requests: {self.seen.outcomes.total():,}: {ends}",
+            f"kills: {len(self.seen.kills)}",
+        ]
 
     def _log(self) -> list[str]:
         logged = {
@@ -245,22 +295,28 @@ class Soak:
         days = {day_of(at) for at in self.seen.answered.values()}
         counted = sum(spent.requests for day in days for spent in store.spent(day).values())
         store.close()
-        return [f"counters: {counted:,} requests counted, {len(self.seen.answered):,} whole answers had"]
+        return [
+            f"counters: {counted:,} requests counted, {len(self.seen.answered):,} whole answers had"
+        ]
 
     def _decisions(self) -> list[str]:
         store = open_store(str(self._state))
         kept = set(store.load("decisions"))
         store.close()
-        lost, risen = self.seen.held - kept, self.seen.lifted & kept
+        lost = self.seen.held - kept
+        risen = self.seen.lifted & kept
         return [
             f"decisions: {len(self.seen.held)} must hold, {len(lost)} of them lost; "
             f"{len(self.seen.lifted)} were lifted, {len(risen)} of them came back"
         ]
 
     def _leaks(self) -> list[str]:
-        """The second half, in which the guard is not killed: its second and its last quarter side by side."""
+        """The second half, in which the guard is not killed: its second and its last quarter side
+        by side.
+        """
         quiet = [s for s in self.seen.samples if s[0] > self._seconds / 2 + 60]
-        early, late = quiet[: len(quiet) // 3], quiet[-len(quiet) // 3 :]
+        early = quiet[: len(quiet) // 3]
+        late = quiet[-len(quiet) // 3 :]
         names = ("memory, MB", "open files", "threads", "memory of the linking process, MB")
         return [
             f"{name}: {median(s[i] for s in early):,.0f} early, {median(s[i] for s in late):,.0f} late, "
@@ -281,7 +337,9 @@ def _start(command: list[str], port: int) -> "subprocess.Popen[bytes]":
 
 def main() -> None:
     """Plays, and prints what is left."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=float, default=200)
     wanted = parser.parse_args()

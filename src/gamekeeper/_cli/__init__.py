@@ -1,7 +1,7 @@
 """The command line: one file a verb, each of which parses, calls and prints.
 
-Exit codes: 0 done, nothing above threshold; 1 done, findings; 2 wrong usage; 3 input missing, empty or
-unreadable; 4 our fault.
+Exit codes: 0 done, nothing above threshold; 1 done, findings; 2 wrong usage; 3 input missing, empty
+or unreadable; 4 our fault.
 """
 
 import sys
@@ -13,9 +13,9 @@ from gamekeeper._cli import (
     decisions,
     demo,
     demo_live,
+    encrypted,
     explain,
     guard,
-    he,
     hunt,
     inspect_,
     keypair,
@@ -29,7 +29,7 @@ from gamekeeper._cli import (
     simulate,
     verify,
 )
-from gamekeeper.errors import GamekeeperError
+from gamekeeper.base.errors import GamekeeperError, UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Finds, slows and proves the theft of AI models through their API.",
-    epilog="Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out found",
+    epilog=(
+        "Start: gamekeeper simulate --out traffic; gamekeeper hunt traffic/exchanges.parquet --out"
+        " found"
+    ),
 )
 VERBS = (
     hunt,
@@ -56,11 +59,23 @@ VERBS = (
     demo_live,
     list_,
 )
-GROUPS = (he, verify, keys, decisions)
+GROUPS = (encrypted, verify, keys, decisions)
 for verb in VERBS:
     app.command(name=verb.NAME)(verb.run)
 for group in GROUPS:
     app.add_typer(group.app, name=group.NAME)
+
+
+@app.command(
+    name="he",
+    hidden=True,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def _renamed(context: typer.Context) -> None:
+    """Says where the verb `he` went."""
+    words = " ".join(["gamekeeper", "encrypted", *context.args])
+    raise UsageError(f"`gamekeeper he` is now `gamekeeper encrypted`: {words}")
 
 
 @app.callback(invoke_without_command=True)
@@ -83,8 +98,13 @@ def main() -> None:
         print("interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
     except Exception as fault:
-        print(f"error: a fault of gamekeeper's own: {type(fault).__name__}: {fault}", file=sys.stderr)
-        print("  try       report it with the command and this line; --debug prints where", file=sys.stderr)
+        print(
+            f"error: a fault of gamekeeper's own: {type(fault).__name__}: {fault}", file=sys.stderr
+        )
+        print(
+            "  try       report it with the command and this line; --debug prints where",
+            file=sys.stderr,
+        )
         if "--debug" in sys.argv:
             raise
         sys.exit(4)

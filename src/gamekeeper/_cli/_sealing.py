@@ -1,4 +1,6 @@
-"""What the verbs on sealed files share: keys and recipients as they are named on the command line."""
+"""What the verbs on sealed files share: keys and recipients as they are named on the
+command line.
+"""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,16 +16,26 @@ if TYPE_CHECKING:
 
 PASSPHRASE = "passphrase"
 TO_HELP = (
-    "Who can open it: a public key file, x25519:HEX, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
+    "Who can open it: a public key file, x25519:HEX, passphrase, awskms:KEY, vault:MOUNT/KEY or"
+    " pkcs11:URI. Repeat."
 )
-KEY_HELP = "What opens it: a key file, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
+KEY_HELP = (
+    "What opens it: a key file, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
+)
 
 Keys = Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)]
-PassphraseFile = Annotated[Path | None, typer.Option(help="File whose first line is the passphrase; else it is asked.")]
-Signer = Annotated[
-    Path | None, typer.Option(help="Public key of who must have signed it; PEM. Every byte is checked against it.")
+PassphraseFile = Annotated[
+    Path | None, typer.Option(help="File whose first line is the passphrase; else it is asked.")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Threads. Default: one a core, 2 to 8.")]
+Signer = Annotated[
+    Path | None,
+    typer.Option(
+        help="Public key of who must have signed it; PEM. Every byte is checked against it."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Threads. Default: one a core, 2 to 8.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, nothing on standard error.")]
 Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
@@ -33,17 +45,25 @@ def recipients(texts: Sequence[str], passphrase_file: Path | None) -> "list[Reci
     """Returns those for whom is sealed."""
     from gamekeeper.sealing.recipients import read_recipient
 
-    return [_new_passphrase(passphrase_file) if text == PASSPHRASE else read_recipient(text) for text in texts]
+    return [
+        _new_passphrase(passphrase_file) if text == PASSPHRASE else read_recipient(text)
+        for text in texts
+    ]
 
 
 def identities(texts: Sequence[str] | None, passphrase_file: Path | None) -> "list[Identity]":
-    """Returns the keys to try, in the order in which they were named; a passphrase file counts as one."""
+    """Returns the keys to try, in the order in which they were named; a passphrase file counts as
+    one.
+    """
     from gamekeeper.sealing.recipients import read_identity
 
     named = list(texts or [])
     if passphrase_file and PASSPHRASE not in named:
         named.append(PASSPHRASE)
-    return [_known_passphrase(passphrase_file) if text == PASSPHRASE else read_identity(text) for text in named]
+    return [
+        _known_passphrase(passphrase_file) if text == PASSPHRASE else read_identity(text)
+        for text in named
+    ]
 
 
 @contextmanager
@@ -73,7 +93,9 @@ def shown_contents(contents: "Contents") -> list[dict[str, Any]]:
             "path": member.path,
             "kind": member.kind,
             "bytes": member.length,
-            "tensors": [{"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in member.tensors],
+            "tensors": [
+                {"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in member.tensors
+            ],
         }
         for member in contents.members
     ]
@@ -92,7 +114,7 @@ def _known_passphrase(file: Path | None) -> "Passphrase":
 
 
 def _asked(*, is_new: bool) -> str:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask for a passphrase: give --passphrase-file FILE")
@@ -100,18 +122,21 @@ def _asked(*, is_new: bool) -> str:
 
 
 def _first_line(path: Path) -> str:
-    from gamekeeper.errors import Fault, InputError
-    from gamekeeper.sealing.files import require_private_file
+    from gamekeeper.base.errors import Fault, InputError
+    from gamekeeper.base.files import require_private_file
 
     if path.is_file():  # not of a pipe, which nobody else reads
         require_private_file(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
-        lines, found = [], getattr(fault, "strerror", None) or "bytes that are no UTF-8"
+        lines = []
+        found = getattr(fault, "strerror", None) or "bytes that are no UTF-8"
     else:
         found = "an empty file"
     if not lines or not lines[0]:
-        fault_ = Fault(where=str(path), problem="no passphrase", found=found, expected="a line of text")
+        fault_ = Fault(
+            where=str(path), problem="no passphrase", found=found, expected="a line of text"
+        )
         raise InputError([fault_])
     return lines[0]

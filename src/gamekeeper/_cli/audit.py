@@ -21,88 +21,164 @@ def run(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="MODULE:FUNCTION, a .toml that describes an endpoint, .onnx, .pt2, or a pickled estimator."
+            help=(
+                "MODULE:FUNCTION, a .toml that describes an endpoint, .onnx, .pt2, or a pickled"
+                " estimator."
+            )
         ),
     ] = None,
     *,
-    out: Annotated[Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")
+    ],
     inputs: Annotated[
         Path | None, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")
     ] = None,
     prompts: Annotated[
         Path | None,
-        typer.Option(help="For a language model, or one that gives embeddings: .txt, .jsonl, .csv or .parquet."),
+        typer.Option(
+            help=(
+                "For a language model, or one that gives embeddings: .txt, .jsonl, .csv or"
+                " .parquet."
+            )
+        ),
     ] = None,
     answer: Annotated[
-        str | None, typer.Option(help="With --prompts: regular expression of the final answer in a reply.")
+        str | None,
+        typer.Option(help="With --prompts: regular expression of the final answer in a reply."),
     ] = None,
     embeddings: Annotated[
-        bool, typer.Option("--embeddings", help="With --prompts: MODULE:FUNCTION gives vectors, not texts.")
+        bool,
+        typer.Option(
+            "--embeddings", help="With --prompts: MODULE:FUNCTION gives vectors, not texts."
+        ),
     ] = False,
-    zoo: Annotated[bool, typer.Option("--zoo", help="Audit a few dozen models on public data instead.")] = False,
-    budget: Annotated[int, typer.Option(help="Queries of the target, all runs together.", min=1)] = 10_000,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens read and written, likewise.", min=1)] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars by the prices given, likewise.", min=0)] = None,
+    zoo: Annotated[
+        bool, typer.Option("--zoo", help="Audit a few dozen models on public data instead.")
+    ] = False,
+    budget: Annotated[
+        int, typer.Option(help="Queries of the target, all runs together.", min=1)
+    ] = 10_000,
+    budget_tokens: Annotated[
+        int | None, typer.Option(help="Tokens read and written, likewise.", min=1)
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(help="Dollars by the prices given, likewise.", min=0)
+    ] = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="See `gamekeeper list attacks`; all unless some are named.")
+        list[str] | None,
+        typer.Option(help="See `gamekeeper list attacks`; all unless some are named."),
     ] = None,
     defence: Annotated[
-        list[str] | None, typer.Option(help="See `gamekeeper list defences`; may be given more than once.")
+        list[str] | None,
+        typer.Option(help="See `gamekeeper list defences`; may be given more than once."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Thieves of each kind; intervals are over them.", min=1)] = 3,
-    usd_per_query: Annotated[float, typer.Option(help="What you charge, in dollars.", min=0)] = 0.001,
+    seeds: Annotated[
+        int, typer.Option(help="Thieves of each kind; intervals are over them.", min=1)
+    ] = 3,
+    usd_per_query: Annotated[
+        float, typer.Option(help="What you charge, in dollars.", min=0)
+    ] = 0.001,
     usd_per_million_read: Annotated[
         float, typer.Option(help="And for a million tokens that a language model reads.", min=0)
     ] = 0.0,
-    usd_per_million_written: Annotated[float, typer.Option(help="And for a million that it writes.", min=0)] = 0.0,
-    usd_per_input: Annotated[float, typer.Option(help="What an unlabelled input costs a thief.", min=0)] = 0.0,
-    usd_per_label: Annotated[float | None, typer.Option(help="What labelling an input by hand costs.", min=0)] = None,
-    usd_per_account: Annotated[float, typer.Option(help="What an account more costs a thief.", min=0)] = 1.0,
-    owner_usd: Annotated[float | None, typer.Option(help="What the model cost you, to compare with.", min=0)] = None,
-    queries_per_day: Annotated[int | None, typer.Option(help="Your limit on an account, for days.", min=1)] = None,
+    usd_per_million_written: Annotated[
+        float, typer.Option(help="And for a million that it writes.", min=0)
+    ] = 0.0,
+    usd_per_input: Annotated[
+        float, typer.Option(help="What an unlabelled input costs a thief.", min=0)
+    ] = 0.0,
+    usd_per_label: Annotated[
+        float | None, typer.Option(help="What labelling an input by hand costs.", min=0)
+    ] = None,
+    usd_per_account: Annotated[
+        float, typer.Option(help="What an account more costs a thief.", min=0)
+    ] = 1.0,
+    owner_usd: Annotated[
+        float | None, typer.Option(help="What the model cost you, to compare with.", min=0)
+    ] = None,
+    queries_per_day: Annotated[
+        int | None, typer.Option(help="Your limit on an account, for days.", min=1)
+    ] = None,
     honest_queries: Annotated[
-        int, typer.Option(help="Inputs that an honest account asks in the time an account's budget is for.", min=1)
+        int,
+        typer.Option(
+            help="Inputs that an honest account asks in the time an account's budget is for.", min=1
+        ),
     ] = 200,
     encoder: Annotated[
-        str | None, typer.Option(help="MODULE:FUNCTION, a public encoder that your model may be built on.")
+        str | None,
+        typer.Option(help="MODULE:FUNCTION, a public encoder that your model may be built on."),
     ] = None,
     counterfactuals: Annotated[
-        str | None, typer.Option(help="MODULE:FUNCTION, if your interface explains: the near input with another label.")
+        str | None,
+        typer.Option(
+            help="MODULE:FUNCTION, if your interface explains: the near input with another label."
+        ),
     ] = None,
     public: Annotated[
-        Path | None, typer.Option(help="Inputs of the same shape that anybody can have, of another domain.")
+        Path | None,
+        typer.Option(help="Inputs of the same shape that anybody can have, of another domain."),
     ] = None,
     behind: Annotated[
-        Path | None, typer.Option(help=".toml of the same model behind a live defence, such as the guard.")
+        Path | None,
+        typer.Option(help=".toml of the same model behind a live defence, such as the guard."),
     ] = None,
-    picture: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")] = None,
+    picture: Annotated[
+        str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")
+    ] = None,
     train: Annotated[
-        str | None, typer.Option(help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers.")
+        str | None,
+        typer.Option(
+            help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers."
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="True labels of the inputs, whole numbers from 0, a row each: what do classes show?"),
+        typer.Option(
+            help=(
+                "True labels of the inputs, whole numbers from 0, a row each: what do classes show?"
+            )
+        ),
     ] = None,
-    shadows: Annotated[int, typer.Option(help="With --train: models to train for each figure, even.", min=4)] = 16,
-    log: Annotated[bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")] = False,
-    log_per_day: Annotated[int, typer.Option(help="Queries a day of each thief there.", min=1)] = 500,
-    log_accounts: Annotated[int, typer.Option(help="Accounts of each thief in that log.", min=1)] = 1,
+    shadows: Annotated[
+        int, typer.Option(help="With --train: models to train for each figure, even.", min=4)
+    ] = 16,
+    log: Annotated[
+        bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")
+    ] = False,
+    log_per_day: Annotated[
+        int, typer.Option(help="Queries a day of each thief there.", min=1)
+    ] = 500,
+    log_accounts: Annotated[
+        int, typer.Option(help="Accounts of each thief in that log.", min=1)
+    ] = 1,
     per_second: Annotated[float | None, typer.Option(help="Queries a second at most.")] = None,
     threshold: Annotated[float, typer.Option(help="Fidelity from which the exit code is 1.")] = 0.9,
     trust_file: Annotated[
-        bool, typer.Option("--trust-file", help="Read a pickled estimator, which runs what stands in the file.")
+        bool,
+        typer.Option(
+            "--trust-file", help="Read a pickled estimator, which runs what stands in the file."
+        ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print audit.json on standard output.")] = False,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also when a copy was made.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print audit.json on standard output.")
+    ] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit 0 also when a copy was made.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Attack your own model: what would a copy cost a thief, and which defence changes that?
 
-    An audit is for a model of your own; who ran it, when and on what is recorded in DIR/casebook. Every query is
-    counted, kept and paid for once: the same command goes on where an earlier one stopped.
+    An audit is for a model of your own; who ran it, when and on what is recorded in DIR/casebook.
+    Every query is counted, kept and paid for once: the same command goes on where an earlier one
+    stopped.
 
     Examples:
 
@@ -125,11 +201,12 @@ def run(
     from gamekeeper.audit.run import audit, audit_text, with_privacy
     from gamekeeper.audit.targets import callable_target, named_function
     from gamekeeper.audit.traffic import Pace
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.report.audit import audit_document, print_audit
     from gamekeeper.report.audit_page import render_audit
 
-    told, shown = Console(stderr=True, quiet=quiet, no_color=no_color or None), Console(no_color=no_color or None)
+    told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
+    shown = Console(no_color=no_color or None)
     prices = Prices(
         per_query=usd_per_query,
         per_million_read=usd_per_million_read,
@@ -164,7 +241,9 @@ def run(
     stage = lambda what: told.print(what, style="dim")  # noqa: E731
     if prompts is not None:
         source = _text_source(target, embeddings)
-        result = audit_text(source, prompts, out, options, stage, pattern=_pattern(answer), log=pace)
+        result = audit_text(
+            source, prompts, out, options, stage, pattern=_pattern(answer), log=pace
+        )
     else:
         assert inputs is not None
         result = audit(
@@ -181,7 +260,9 @@ def run(
             log=pace,
         )
         if train is not None and labels is not None:
-            result = with_privacy(result, named_function(train), inputs, labels, options, shadows, stage)
+            result = with_privacy(
+                result, named_function(train), inputs, labels, options, shadows, stage
+            )
     document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
     (out / "audit.json").write_bytes(document)
     (out / "report.html").write_text(render_audit(result), encoding="utf-8")
@@ -203,18 +284,20 @@ def _text_source(spec: str, embeddings: bool) -> "LanguageTarget | TextTarget":
         named_function,
         read_endpoint,
     )
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     if not spec.endswith(".toml"):
         return (CallableVectors if embeddings else WritingCallable)(named_function(spec), spec)
     endpoint = read_endpoint(Path(spec))
     if endpoint.embeddings is None and endpoint.chat is None:
-        raise UsageError(f"{spec} names no model behind `chat` or `embeddings`, and --prompts asks with text")
+        raise UsageError(
+            f"{spec} names no model behind `chat` or `embeddings`, and --prompts asks with text"
+        )
     return ChatTarget(endpoint) if endpoint.embeddings is None else VectorTarget(endpoint)
 
 
 def _pattern(answer: str | None) -> str | None:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     try:
         re.compile(answer or "")
@@ -223,7 +306,9 @@ def _pattern(answer: str | None) -> str | None:
     return answer
 
 
-def _zoo(options: "AuditOptions", out: Path, told: "Console", shown: "Console | None", json: bool) -> None:
+def _zoo(
+    options: "AuditOptions", out: Path, told: "Console", shown: "Console | None", json: bool
+) -> None:
     import orjson
 
     from gamekeeper.audit.zoo import zoo
@@ -231,9 +316,13 @@ def _zoo(options: "AuditOptions", out: Path, told: "Console", shown: "Console | 
 
     out.mkdir(parents=True, exist_ok=True)
     specimens = []
-    for specimen in zoo(replace(options, defences=()), met=lambda name: told.print(name, style="dim")):
+    for specimen in zoo(
+        replace(options, defences=()), met=lambda name: told.print(name, style="dim")
+    ):
         specimens.append(specimen)  # written after each, for the whole takes a while
-        (out / "zoo.json").write_bytes(orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2))
+        (out / "zoo.json").write_bytes(
+            orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2)
+        )
     if json:
         print((out / "zoo.json").read_text(encoding="utf-8"))
     elif shown is not None:
@@ -241,7 +330,7 @@ def _zoo(options: "AuditOptions", out: Path, told: "Console", shown: "Console | 
 
 
 def _sides(picture: str | None) -> tuple[int, int] | None:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     if picture is None:
         return None
@@ -252,7 +341,7 @@ def _sides(picture: str | None) -> tuple[int, int] | None:
 
 
 def _known(kind: str, named: list[str], there_are: Sequence[str]) -> tuple[str, ...]:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     if unknown := sorted(set(named) - set(there_are)):
         raise UsageError(f"no {kind} {', '.join(unknown)}; there are {', '.join(there_are)}")
@@ -260,8 +349,13 @@ def _known(kind: str, named: list[str], there_are: Sequence[str]) -> tuple[str, 
 
 
 def _target(spec: str, trust_file: bool) -> "Target":
-    from gamekeeper.audit.targets import callable_target, estimator_target, onnx_target, torch_target
-    from gamekeeper.errors import UsageError
+    from gamekeeper.audit.targets import (
+        callable_target,
+        estimator_target,
+        onnx_target,
+        torch_target,
+    )
+    from gamekeeper.base.errors import UsageError
 
     readers: dict[str, Callable[[Path], Target]] = {
         ".toml": _http_target,
@@ -274,15 +368,19 @@ def _target(spec: str, trust_file: bool) -> "Target":
     if ":" in spec:
         return callable_target(spec)
     if not trust_file:
-        raise UsageError(f"reading {spec} runs what stands in it; if it is your own, say --trust-file")
+        raise UsageError(
+            f"reading {spec} runs what stands in it; if it is your own, say --trust-file"
+        )
     return estimator_target(Path(spec))
 
 
 def _http_target(path: Path) -> "Target":
     from gamekeeper.audit.targets import HttpTarget, read_endpoint
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     endpoint = read_endpoint(path)
     if endpoint.chat or endpoint.embeddings:
-        raise UsageError(f"{path} names a model that is asked with text: give --prompts in place of --inputs")
+        raise UsageError(
+            f"{path} names a model that is asked with text: give --prompts in place of --inputs"
+        )
     return HttpTarget(endpoint)

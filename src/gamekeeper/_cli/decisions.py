@@ -1,4 +1,6 @@
-"""`gamekeeper decisions`: list, make and lift the guard's decisions, in its store; a running guard sees it at once."""
+"""`gamekeeper decisions`: list, make and lift the guard's decisions, in its store; a running guard
+sees it at once.
+"""
 
 import re
 import time
@@ -13,7 +15,7 @@ import typer
 from gamekeeper._cli._printing import print_json
 
 if TYPE_CHECKING:
-    from gamekeeper.errors import InputError
+    from gamekeeper.base.errors import InputError
     from gamekeeper.guard.decision import Decision
     from gamekeeper.guard.decisions import Decisions
     from gamekeeper.verdict import Verdict
@@ -57,12 +59,16 @@ def list_(state: State = _STATE, json: Json = False, debug: Debug = False) -> No
 
 @app.command()
 def add(
-    subject: Annotated[str, typer.Argument(help="account:NAME, or campaign:ID for all its members.")],
+    subject: Annotated[
+        str, typer.Argument(help="account:NAME, or campaign:ID for all its members.")
+    ],
     verdict: Annotated[str, typer.Argument(help="watch, slow, limit, challenge or deny.")],
     why: Annotated[str, typer.Option(help="Reason; kept in the casebook.")],
     by: Annotated[str, typer.Option(help="Who decides.")],
     hours: Annotated[float, typer.Option(help="How long it holds.")] = 24,
-    challenge: Annotated[str | None, typer.Option(help="What `challenge` asks for: proof or reauthenticate.")] = None,
+    challenge: Annotated[
+        str | None, typer.Option(help="What `challenge` asks for: proof or reauthenticate.")
+    ] = None,
     state: State = _STATE,
     json: Json = False,
     debug: Debug = False,
@@ -73,11 +79,19 @@ def add(
 
       gamekeeper decisions add account:acme slow --hours 12 --why "asked us about it" --by ada
     """
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.admin.orders import is_known_subject, ordered
 
     now = time.time()
-    made = ordered(subject, _verdict(verdict), (why,), by=by, hours=hours, now=now, challenge=_challenge(challenge))
+    made = ordered(
+        subject,
+        _verdict(verdict),
+        (why,),
+        by=by,
+        hours=hours,
+        now=now,
+        challenge=_challenge(challenge),
+    )
     with _decisions(state) as decisions:
         if not is_known_subject(decisions, subject):
             raise UsageError(f"there is no {subject.replace(':', ' ', 1)}")
@@ -96,18 +110,21 @@ def delete(
     id: Annotated[str, typer.Argument(help="Of the decision, as `list` prints it.")],
     why: Annotated[str, typer.Option(help="Reason; kept in the casebook.")],
     by: Annotated[str, typer.Option(help="Who lifts it.")],
-    policy: Annotated[Path | None, typer.Option(help="Policy file; says how long the subject is left alone.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file; says how long the subject is left alone.")
+    ] = None,
     state: State = _STATE,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Lift a decision and all others of its subject; the guard then leaves that alone for the policy's `lifted_days`.
+    """Lift a decision and all others of its subject; the guard then leaves that alone for the
+    policy's `lifted_days`.
 
     Example:
 
       gamekeeper decisions delete 4f0c2a9be1d7 --why "a class of students" --by ada
     """
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     if not why.strip() or not by.strip():
         raise UsageError("lifting wants --why and --by, neither of them empty")
@@ -152,7 +169,9 @@ def _decisions(state: str, policy: Path | None = None) -> "Iterator[Decisions]":
 
 
 def _record(state: str, done: "list[Entry]") -> None:
-    """Writes to the state's casebook what was done while no guard stands that sees it and writes."""
+    """Writes to the state's casebook what was done while no guard stands that sees it and
+    writes.
+    """
     from gamekeeper.casebook import Casebook, InUseError
 
     folder = Path(state) / "casebook"
@@ -167,11 +186,19 @@ def _record(state: str, done: "list[Entry]") -> None:
 
 
 def _no_state(where: str, problem: str, found: str) -> "InputError":
-    from gamekeeper.errors import Fault, InputError
+    from gamekeeper.base.errors import Fault, InputError
 
     expected = "a folder that `gamekeeper guard` made, or redis://HOST:PORT/DB"
     return InputError(
-        [Fault(where=where, problem=problem, found=found, expected=expected, try_="name it with --state")]
+        [
+            Fault(
+                where=where,
+                problem=problem,
+                found=found,
+                expected=expected,
+                try_="name it with --state",
+            )
+        ]
     )
 
 
@@ -180,7 +207,7 @@ def _held(decisions: "Decisions", now: float) -> "list[Decision]":
 
 
 def _verdict(text: str) -> "Verdict":
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.admin.orders import VERDICTS
 
     for verdict in VERDICTS:
@@ -190,7 +217,7 @@ def _verdict(text: str) -> "Verdict":
 
 
 def _challenge(text: str | None) -> Literal["proof", "reauthenticate"] | None:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     match text:
         case None | "proof" | "reauthenticate":
@@ -202,5 +229,8 @@ def _line(decision: "Decision") -> str:
     """One line; names were chosen by callers, so what would steer a terminal is shown, not sent."""
     until = datetime.fromtimestamp(decision.until, UTC).isoformat(timespec="seconds")
     reasons = ", ".join(decision.reasons)
-    line = f"{decision.id}  {decision.verdict}  {decision.subject}; until {until}; by {decision.by}; {reasons}"
+    line = (
+        f"{decision.id}  {decision.verdict}  {decision.subject}; until {until}; by {decision.by};"
+        f" {reasons}"
+    )
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -15,10 +15,14 @@ NAME = "demo"
 
 
 def run(
-    out: Annotated[Path, typer.Option(help="Folder for the traffic and what was found.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for the traffic and what was found.")] = Path(
+        "demo"
+    ),
     seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Compose a labelled month of traffic, hunt it, and show what was found beside the truth.
@@ -34,11 +38,13 @@ def run(
     from gamekeeper.report import print_hunt, write_folder
     from gamekeeper.simulate import simulate, write
 
-    console, found = Console(no_color=no_color or None), out / "found"
+    console = Console(no_color=no_color or None)
+    found = out / "found"
     traffic = simulate(seed=seed)
     write(traffic, out / "traffic")
     console.print(
-        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts: {out / 'traffic'}"
+        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts:"
+        f" {out / 'traffic'}"
     )
     result = hunt_with_progress([str(out / "traffic" / "exchanges.parquet")], HuntOptions(), quiet)
     write_folder(result, found)
@@ -62,7 +68,8 @@ def _outcomes(result: "HuntResult", labels: "pl.DataFrame") -> list[tuple[str, i
     """Each true campaign and each ordinary kind: accounts, how many were flagged, and as what."""
     import polars as pl
 
-    campaign, kind = "campaign: " + pl.col("campaign"), "ordinary: " + pl.col("kind")
+    campaign = "campaign: " + pl.col("campaign")
+    kind = "ordinary: " + pl.col("kind")
     who = pl.when(pl.col("campaign").is_null()).then(kind).otherwise(campaign)
     joined = labels.select("account", who.alias("who")).join(result.accounts, on="account")
     outcome = joined.group_by("who").agg(

@@ -1,4 +1,6 @@
-"""`gamekeeper demo-live`: a month at a model API in a few minutes, with the guard in front of it, to watch."""
+"""`gamekeeper demo-live`: a month at a model API in a few minutes, with the guard in front of it,
+to watch.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -22,19 +24,28 @@ _DAY_S = 86_400
 
 
 def run(
-    out: Annotated[Path, typer.Option(help="Folder for the guard's state; must not exist.")] = Path("demo-live"),
+    out: Annotated[Path, typer.Option(help="Folder for the guard's state; must not exist.")] = Path(
+        "demo-live"
+    ),
     minutes: Annotated[float, typer.Option(help="How long the month takes.", min=0.2)] = 4,
-    scale: Annotated[float, typer.Option(help="Accounts, over those of the standard month (1,500).")] = 0.5,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Record verdicts, do nothing.")] = False,
-    stay: Annotated[bool, typer.Option("--stay", help="Leave the page up when the month is over.")] = False,
+    scale: Annotated[
+        float, typer.Option(help="Accounts, over those of the standard month (1,500).")
+    ] = 0.5,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Record verdicts, do nothing.")
+    ] = False,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Leave the page up when the month is over.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the outcome.")] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """Watch a campaign being found and slowed: a target model, ordinary callers, thieves, the live page.
+    """Watch a campaign being found and slowed: a target model, ordinary callers, thieves, the live
+    page.
 
-    A simulated month is played against a small model behind the guard, its clock sped up so that a day passes in
-    seconds. Open the page that is printed; campaigns appear there with their reasons.
+    A simulated month is played against a small model behind the guard, its clock sped up so that a
+    day passes in seconds. Open the page that is printed; campaigns appear there with their reasons.
 
     Example:
 
@@ -42,7 +53,7 @@ def run(
     """
     from rich.console import Console
 
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.server import run as run_server
     from gamekeeper.simulate import simulate
 
@@ -50,7 +61,9 @@ def run(
         raise UsageError(f"{out} exists; remove it, or name another folder with --out")
     console = Console(stderr=True, quiet=quiet)
     traffic = simulate(seed=seed, scale=scale)
-    console.print(f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts")
+    console.print(
+        f"composed {len(traffic.exchanges):,} exchanges of {len(traffic.labels):,} accounts"
+    )
     outcome = run_server(_play(traffic, out, minutes * 60, not dry_run, stay, console.print))
     Console().print(outcome)
 
@@ -59,21 +72,32 @@ class _FastClock:
     """The month's own time: stands still until begun, then runs `speed` times as fast as ours."""
 
     def __init__(self, first: float, speed: float) -> None:
-        self._first, self._speed, self._began = first, speed, -1.0
+        self._first = first
+        self._speed = speed
+        self._began = -1.0
 
     def begin(self) -> None:
         self._began = monotonic()
 
     def __call__(self) -> float:
-        return self._first if self._began < 0 else self._first + (monotonic() - self._began) * self._speed
+        return (
+            self._first
+            if self._began < 0
+            else self._first + (monotonic() - self._began) * self._speed
+        )
 
 
 async def _play(
-    traffic: "Traffic", out: Path, seconds: float, enforce: bool, stay: bool, told: Callable[[str], None]
+    traffic: "Traffic",
+    out: Path,
+    seconds: float,
+    enforce: bool,
+    stay: bool,
+    told: Callable[[str], None],
 ) -> "Table":
+    from gamekeeper.base.clock import SteadyClock
     from gamekeeper.guard.admin import admin_app, admin_url
     from gamekeeper.guard.assembly import Guard
-    from gamekeeper.guard.clock import SteadyClock
     from gamekeeper.guard.doors.upstream import Upstream
     from gamekeeper.guard.server import listening
     from gamekeeper.simulate.callers import Callers
@@ -87,7 +111,9 @@ async def _play(
 
     guard = Guard(_policy(out, seconds, enforce), clock=SteadyClock(fast, fast), told=say)
     assert guard.keys is not None
-    credentials = {account: guard.keys.issue(account)[1].reveal() for account in traffic.labels["account"]}
+    credentials = {
+        account: guard.keys.issue(account)[1].reveal() for account in traffic.labels["account"]
+    }
     limits = guard.policy.limits
     async with AsyncExitStack() as up:
         target = await up.enter_async_context(listening(Target(), "127.0.0.1", 0, limits))
@@ -95,7 +121,9 @@ async def _play(
         up.push_async_callback(upstream.close)
         await guard.start()
         up.push_async_callback(guard.stop)
-        front = await up.enter_async_context(listening(guard.door(upstream), "127.0.0.1", 0, limits))
+        front = await up.enter_async_context(
+            listening(guard.door(upstream), "127.0.0.1", 0, limits)
+        )
         admin = await up.enter_async_context(listening(admin_app(guard), "127.0.0.1", 0, limits))
         told(f"look at {admin_url(guard, admin)}")
         callers = Callers(traffic.exchanges, f"http://127.0.0.1:{front}", credentials, fast)
@@ -131,7 +159,9 @@ async def _until_interrupted() -> None:
 
 
 def _outcome(traffic: "Traffic", callers: "Callers", guard: "Guard") -> "Table":
-    """Each true campaign and all ordinary accounts: what was answered, slowed or refused, and as what found."""
+    """Each true campaign and all ordinary accounts: what was answered, slowed or refused, and as
+    what found.
+    """
     from rich.table import Table
 
     from gamekeeper.verdict import Verdict
@@ -139,15 +169,29 @@ def _outcome(traffic: "Traffic", callers: "Callers", guard: "Guard") -> "Table":
     table = Table(title="beside the truth", title_justify="left")
     for heading in ("who", "accounts", "slowed or more", "answered", "refused", "found as"):
         table.add_column(heading, justify="left" if heading in ("who", "found as") else "right")
-    held = {a: c.id for c in guard.core.decisions.campaigns.values() for a in (*c.accounts, *dict(c.joined))}
+    held = {
+        a: c.id
+        for c in guard.core.decisions.campaigns.values()
+        for a in (*c.accounts, *dict(c.joined))
+    }
     now = guard.core.clock.now()
-    slowed = {a for a in held if (d := guard.core.decisions.of(a, now)) and d.verdict.step >= Verdict.SLOW.step}
+    slowed = {
+        a
+        for a in held
+        if (d := guard.core.decisions.of(a, now)) and d.verdict.step >= Verdict.SLOW.step
+    }
     for who, accounts in _groups(traffic):
-        answered = sum(n for (a, status), n in callers.outcomes.items() if a in accounts and status == 200)
-        refused = sum(n for (a, status), n in callers.outcomes.items() if a in accounts and status != 200)
+        answered = sum(
+            n for (a, status), n in callers.outcomes.items() if a in accounts and status == 200
+        )
+        refused = sum(
+            n for (a, status), n in callers.outcomes.items() if a in accounts and status != 200
+        )
         names = sorted({held[a] for a in accounts if a in held})
         inside = len(accounts & slowed)
-        table.add_row(who, str(len(accounts)), str(inside), f"{answered:,}", f"{refused:,}", ", ".join(names))
+        table.add_row(
+            who, str(len(accounts)), str(inside), f"{answered:,}", f"{refused:,}", ", ".join(names)
+        )
     return table
 
 

@@ -9,13 +9,18 @@ NAME = "explain"
 
 
 def run(
-    subject: Annotated[str, typer.Argument(metavar="CAMPAIGN|ACCOUNT", help="Such as C1, or an account's name.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="CAMPAIGN|ACCOUNT", help="Such as C1, or an account's name.")
+    ],
     folder: Annotated[Path, typer.Option("--in", help="Folder that a hunt wrote.")],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """Say why: readings, what they were ranked against, links, example exchanges, innocent explanations.
+    """Say why: readings, what they were ranked against, links, example exchanges, innocent
+    explanations.
 
     Examples:
 

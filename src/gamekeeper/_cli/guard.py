@@ -11,22 +11,29 @@ AUTHORIZATION = "GAMEKEEPER_UPSTREAM_AUTHORIZATION"
 
 def run(
     upstream: Annotated[str, typer.Option(help="URL of the model API that is guarded.")],
-    policy: Annotated[Path | None, typer.Option(help="Policy file (TOML); see docs/reference/policy.md.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file (TOML); see docs/reference/policy.md.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8_320,
-    state: Annotated[str | None, typer.Option(help="Folder of the guard's state; else the policy's.")] = None,
-    enforce: Annotated[bool, typer.Option("--enforce", help="Act on verdicts; else they are only recorded.")] = False,
+    state: Annotated[
+        str | None, typer.Option(help="Folder of the guard's state; else the policy's.")
+    ] = None,
+    enforce: Annotated[
+        bool, typer.Option("--enforce", help="Act on verdicts; else they are only recorded.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Read the policy, say what is wrong with it, and end.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what goes wrong.")] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """Guard a model API: a streaming reverse proxy that finds campaigns and, with --enforce, slows them.
+    """Guard a model API: a streaming reverse proxy that finds campaigns and, with --enforce, slows
+    them.
 
-    In dry run nothing is slowed or withheld; the page and the metrics show what would have been. Keys, scopes and
-    budgets hold either way. What the upstream wants in place of its callers' credentials is read from the
-    environment variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
+    In dry run nothing is slowed or withheld; the page and the metrics show what would have been.
+    Keys, scopes and budgets hold either way. What the upstream wants in place of its callers'
+    credentials is read from the environment variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
 
     Examples:
 
@@ -50,7 +57,9 @@ def run(
     if check:
         print(f"{policy or 'the default policy'}: no faults")
         return
-    logging.basicConfig(level=logging.ERROR if quiet else logging.WARNING, format="%(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.ERROR if quiet else logging.WARNING, format="%(levelname)s %(message)s"
+    )
 
     def told(text: str) -> None:
         if not quiet:
@@ -61,14 +70,18 @@ def run(
         told(f"guarding {upstream} at http://{host}:{at} ({mode})\nlook at {admin_url}")
 
     authorization = os.environ.get(AUTHORIZATION)
-    run_server(serve(read, upstream, host, port, authorization=authorization, told=told, ready=ready))
+    run_server(
+        serve(read, upstream, host, port, authorization=authorization, told=told, ready=ready)
+    )
 
 
 def _require_url(upstream: str) -> None:
     from urllib.parse import urlsplit
 
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     parts = urlsplit(upstream)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f'--upstream wants a URL such as http://127.0.0.1:8000, found "{upstream}"')
+        raise UsageError(
+            f'--upstream wants a URL such as http://127.0.0.1:8000, found "{upstream}"'
+        )

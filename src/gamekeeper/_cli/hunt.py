@@ -15,9 +15,15 @@ _FIELDS = "Field of the log that holds it; a dotted path for nested JSON."
 
 
 def run(
-    logs: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; replaced if an earlier hunt wrote it.")],
-    format: Annotated[str, typer.Option(help="Log format; see `gamekeeper list formats`.")] = "auto",
+    logs: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; replaced if an earlier hunt wrote it.")
+    ],
+    format: Annotated[
+        str, typer.Option(help="Log format; see `gamekeeper list formats`.")
+    ] = "auto",
     account_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
     time_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
     prompt_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
@@ -25,16 +31,34 @@ def run(
     field: Annotated[
         list[str] | None, typer.Option(help="Any other: COLUMN=FIELD, may be given more than once.")
     ] = None,
-    timezone: Annotated[str | None, typer.Option(help="Zone of times that say none, such as UTC.")] = None,
-    max_bad_rows: Annotated[float, typer.Option(help="Share of bad rows that may pass, 0..1; counted.")] = 0.0,
-    encoder: Annotated[str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")] = "auto",
-    fdr: Annotated[float, typer.Option(help="Share of raised campaigns that may be ordinary groups.")] = 0.01,
-    without: Annotated[list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")] = None,
-    redact: Annotated[bool, typer.Option("--redact", help="Leave prompts out of everything that is written.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print campaigns.json on standard output.")] = False,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also when campaigns were found.")] = False,
+    timezone: Annotated[
+        str | None, typer.Option(help="Zone of times that say none, such as UTC.")
+    ] = None,
+    max_bad_rows: Annotated[
+        float, typer.Option(help="Share of bad rows that may pass, 0..1; counted.")
+    ] = 0.0,
+    encoder: Annotated[
+        str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")
+    ] = "auto",
+    fdr: Annotated[
+        float, typer.Option(help="Share of raised campaigns that may be ordinary groups.")
+    ] = 0.01,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave prompts out of everything that is written.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print campaigns.json on standard output.")
+    ] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit 0 also when campaigns were found.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
@@ -57,7 +81,12 @@ def run(
     from gamekeeper.report import campaigns_document, print_hunt, require_replaceable, write_folder
     from gamekeeper.verdict import Policy
 
-    named = {"account": account_field, "time": time_field, "prompt": prompt_field, "model": model_field}
+    named = {
+        "account": account_field,
+        "time": time_field,
+        "prompt": prompt_field,
+        "model": model_field,
+    }
     options = HuntOptions(
         format=format,
         fields={k: v for k, v in named.items() if v} | dict(_pair(f) for f in field or []),
@@ -83,7 +112,8 @@ def hunt_with_progress(logs: Sequence[str], options: "HuntOptions", quiet: bool)
     from gamekeeper.hunt import hunt
     from gamekeeper.report import Progress
 
-    progress, units = Progress(quiet=quiet), {"read": "B", "encode": "prompts", "link": "decoys"}
+    progress = Progress(quiet=quiet)
+    units = {"read": "B", "encode": "prompts", "link": "decoys"}
     with ExitStack() as bars:
         steps: dict[str, Callable[[int, int], None]] = {}
 
@@ -97,17 +127,20 @@ def hunt_with_progress(logs: Sequence[str], options: "HuntOptions", quiet: bool)
 
 
 def _families(names: Sequence[str]) -> frozenset[str]:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.signals import CARDS
 
     known = {card.family for card in CARDS}
     if unknown := set(names) - known:
-        raise UsageError(f"no family of evidence {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+        raise UsageError(
+            f"no family of evidence {', '.join(sorted(unknown))}; there are"
+            f" {', '.join(sorted(known))}"
+        )
     return frozenset(names)
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     column, equals, name = text.partition("=")
     if not (column and equals and name):

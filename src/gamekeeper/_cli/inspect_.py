@@ -74,7 +74,10 @@ def _public(document: dict[str, Any]) -> list[str]:
         f"  generation  {document['generation']}: rewrapped {document['generation'] - 1} times",
     ]
     if document["is_rewrap_unfinished"]:
-        lines.append("  unfinished  a rewrap was interrupted: whoever it removed may still open the file; rewrap again")
+        lines.append(
+            "  unfinished  a rewrap was interrupted: whoever it removed may still open the file;"
+            " rewrap again"
+        )
     return lines
 
 
@@ -82,5 +85,7 @@ def _private(contents: "Contents") -> list[str]:
     lines = []
     for member in contents.members:
         lines.append(f"  file        {member.path} ({member.kind}), {member.length:,} bytes")
-        lines += [f"    {ascii(one.name)[1:-1]}  {one.dtype} {list(one.shape)}" for one in member.tensors]
+        lines += [
+            f"    {ascii(one.name)[1:-1]}  {one.dtype} {list(one.shape)}" for one in member.tensors
+        ]
     return lines

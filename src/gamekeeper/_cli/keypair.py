@@ -12,10 +12,17 @@ SCHEMA = "gamekeeper/keypair@1"
 
 
 def run(
-    path: Annotated[Path, typer.Argument(help="Where the private key goes, NAME.pem; NAME.pub.pem beside it.")],
-    signing: Annotated[bool, typer.Option("--signing", help="A key that signs (Ed25519), not one that opens.")] = False,
+    path: Annotated[
+        Path, typer.Argument(help="Where the private key goes, NAME.pem; NAME.pub.pem beside it.")
+    ],
+    signing: Annotated[
+        bool, typer.Option("--signing", help="A key that signs (Ed25519), not one that opens.")
+    ] = False,
     classical: Annotated[
-        bool, typer.Option("--classical", help="X25519 alone, without ML-KEM-768: for tools that know no other.")
+        bool,
+        typer.Option(
+            "--classical", help="X25519 alone, without ML-KEM-768: for tools that know no other."
+        ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -23,8 +30,8 @@ def run(
 ) -> None:
     """Make a key pair: the private half for its owner only, the public half to hand out.
 
-    Keys that open are X25519 with ML-KEM-768: a file that is copied today stays closed to a quantum computer.
-    A lost key opens nothing again: seal for two.
+    Keys that open are X25519 with ML-KEM-768: a file that is copied today stays closed to a quantum
+    computer. A lost key opens nothing again: seal for two.
 
     Examples:
 
@@ -34,7 +41,7 @@ def run(
     """
     from gamekeeper._cli._printing import print_json
     from gamekeeper._cli._sealing import say
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.recipients.keypairs import PrivateKey, write_key_pair
     from gamekeeper.sealing.sealed.signatures import write_signing_pair
 
@@ -44,12 +51,14 @@ def run(
         public, name = write_signing_pair(path)
     else:
         key = PrivateKey.generate(is_hybrid=not classical)
-        public, name = write_key_pair(key, path), key.public_key().name
+        public = write_key_pair(key, path)
+        name = key.public_key().name
     if json:
         print_json(SCHEMA, {"private": str(path), "public": str(public), "name": name})
     else:
         print(f"{public}: {name}")
     say(
-        f"{path} is the private half: keep it where only {'the signer' if signing else 'who may open'} can read it",
+        f"{path} is the private half: keep it where only"
+        f" {'the signer' if signing else 'who may open'} can read it",
         quiet,
     )

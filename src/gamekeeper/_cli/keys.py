@@ -13,10 +13,10 @@ import typer
 from gamekeeper._cli._printing import print_json
 
 if TYPE_CHECKING:
-    from gamekeeper.errors import InputError
+    from gamekeeper.base.errors import InputError
+    from gamekeeper.base.secret import Secret
     from gamekeeper.guard.identity.key_record import KeyRecord
     from gamekeeper.guard.identity.keys import Keys
-    from gamekeeper.guard.identity.secret import Secret
 
 NAME = "keys"
 SCHEMA = "gamekeeper/keys@1"
@@ -32,7 +32,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _FILE = "guard.sqlite"
 _ENCRYPTED = "encrypted.infer"  # `gamekeeper he serve`
-_CLASSIFIERS = "classifier."  # these routes are described by the guard's policy, which is not read here
+_CLASSIFIERS = (  # these routes are described by the guard's policy, which is not read here
+    "classifier."
+)
 
 State = Annotated[str, typer.Option(help="The guard's state: a folder, or redis://...")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -46,23 +48,40 @@ def issue(
     account: Annotated[str, typer.Argument(help="Who is charged.")],
     state: State = _STATE,
     models: Annotated[
-        list[str] | None, typer.Option(help="Model it may ask; gpt-* for all that begin so. Default: all. Repeat.")
+        list[str] | None,
+        typer.Option(help="Model it may ask; gpt-* for all that begin so. Default: all. Repeat."),
     ] = None,
     routes: Annotated[
-        list[str] | None, typer.Option(help="Route it may use, such as openai.chat. Default: all. Repeat.")
+        list[str] | None,
+        typer.Option(help="Route it may use, such as openai.chat. Default: all. Repeat."),
     ] = None,
-    expires: Annotated[str, typer.Option(help="From now: 90d, 12h, 2w; or a day, 2027-01-31 (UTC); or never.")] = "90d",
-    requests_per_day: Annotated[int | None, typer.Option(min=0, help="Requests a day (UTC).")] = None,
-    tokens_per_day: Annotated[int | None, typer.Option(min=0, help="Input and output tokens a day.")] = None,
+    expires: Annotated[
+        str, typer.Option(help="From now: 90d, 12h, 2w; or a day, 2027-01-31 (UTC); or never.")
+    ] = "90d",
+    requests_per_day: Annotated[
+        int | None, typer.Option(min=0, help="Requests a day (UTC).")
+    ] = None,
+    tokens_per_day: Annotated[
+        int | None, typer.Option(min=0, help="Input and output tokens a day.")
+    ] = None,
     usd_per_day: Annotated[float | None, typer.Option(min=0, help="Dollars a day.")] = None,
     new_ground_per_day: Annotated[
-        int | None, typer.Option(min=0, help="Cells of the space of prompts a day that it had not touched before.")
+        int | None,
+        typer.Option(
+            min=0, help="Cells of the space of prompts a day that it had not touched before."
+        ),
     ] = None,
     encrypted_rows: Annotated[
-        int | None, typer.Option(min=0, help="Rows of encrypted input over the key's whole life; see `he serve`.")
+        int | None,
+        typer.Option(
+            min=0, help="Rows of encrypted input over the key's whole life; see `he serve`."
+        ),
     ] = None,
     dpop_key: Annotated[
-        str | None, typer.Option(help="Public key (file, JWK or PEM) or thumbprint that must prove each request.")
+        str | None,
+        typer.Option(
+            help="Public key (file, JWK or PEM) or thumbprint that must prove each request."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -72,7 +91,8 @@ def issue(
 
     Examples:
 
-      gamekeeper keys issue acme --models 'gpt-*' --routes openai.chat --expires 30d --new-ground-per-day 2000
+      gamekeeper keys issue acme --models 'gpt-*' --routes openai.chat --expires 30d
+      --new-ground-per-day 2000
 
       gamekeeper keys issue acme --dpop-key client.pub.pem --json
     """
@@ -81,7 +101,11 @@ def issue(
 
     now = time.time()
     budget = Budget(
-        requests=requests_per_day, tokens=tokens_per_day, usd=usd_per_day, cells=new_ground_per_day, rows=encrypted_rows
+        requests=requests_per_day,
+        tokens=tokens_per_day,
+        usd=usd_per_day,
+        cells=new_ground_per_day,
+        rows=encrypted_rows,
     )
     until = _expiry(expires, now)
     bound_to = None if dpop_key is None else read_thumbprint(dpop_key)
@@ -106,11 +130,12 @@ def list_(
 
       gamekeeper keys list --json
     """
-    from gamekeeper.errors import InputError
+    from gamekeeper.base.errors import InputError
 
     now = time.time()
     with _keys(state) as keys:
-        records, faults = keys.list(), keys.faults
+        records = keys.list()
+        faults = keys.faults
     if json:
         print_json(SCHEMA, {"keys": [_shown(record, now) for record in records]})
     else:
@@ -126,9 +151,9 @@ def list_(
 def rotate(
     id: Annotated[str, typer.Argument(help="Of the key; see `gamekeeper keys list`.")],
     state: State = _STATE,
-    overlap: Annotated[str, typer.Option(help="How long the old secret counts too: 24h; 0s if it may be stolen.")] = (
-        "24h"
-    ),
+    overlap: Annotated[
+        str, typer.Option(help="How long the old secret counts too: 24h; 0s if it may be stolen.")
+    ] = "24h",
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -163,7 +188,9 @@ def revoke(
     with _keys(state) as keys:
         revocation = keys.revoke(id, why)
     if json:
-        print_json(SCHEMA, {"revoked": {"id": id, "at": _time(revocation.at), "why": revocation.why}})
+        print_json(
+            SCHEMA, {"revoked": {"id": id, "at": _time(revocation.at), "why": revocation.why}}
+        )
     if not quiet:
         typer.echo(f"key {id} is revoked since {_time(revocation.at)}", err=True)
 
@@ -188,15 +215,29 @@ def _keys(state: str, *, is_new: bool = False) -> Iterator["Keys"]:
 def _require_state(state: str) -> None:
     if "://" in state or (Path(state) / _FILE).exists():
         return
-    raise _no_state(state, "no state of a guard", f"no {_FILE} in it" if Path(state).exists() else "no such folder")
+    raise _no_state(
+        state,
+        "no state of a guard",
+        f"no {_FILE} in it" if Path(state).exists() else "no such folder",
+    )
 
 
 def _no_state(where: str, problem: str, found: str) -> "InputError":
-    from gamekeeper.errors import Fault, InputError
+    from gamekeeper.base.errors import Fault, InputError
 
-    expected = "a folder that `gamekeeper keys issue` or `gamekeeper guard` made, or redis://HOST:PORT/DB"
+    expected = (
+        "a folder that `gamekeeper keys issue` or `gamekeeper guard` made, or redis://HOST:PORT/DB"
+    )
     return InputError(
-        [Fault(where=where, problem=problem, found=found, expected=expected, try_="name it with --state")]
+        [
+            Fault(
+                where=where,
+                problem=problem,
+                found=found,
+                expected=expected,
+                try_="name it with --state",
+            )
+        ]
     )
 
 
@@ -205,7 +246,7 @@ def _without_password(state: str) -> str:
 
 
 def _require_known(names: list[str]) -> None:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.identity.principal import is_in_scope
     from gamekeeper.guard.routes import known_routes
 
@@ -213,16 +254,18 @@ def _require_known(names: list[str]) -> None:
     unknown = [
         name
         for name in names
-        if not name.startswith(_CLASSIFIERS) and not any(is_in_scope(route, name) for route in known)
+        if not name.startswith(_CLASSIFIERS)
+        and not any(is_in_scope(route, name) for route in known)
     ]
     if unknown:
         raise UsageError(
-            f"no route {', '.join(unknown)}; there are {', '.join(known)}, and {_CLASSIFIERS}* of a policy"
+            f"no route {', '.join(unknown)}; there are {', '.join(known)}, and {_CLASSIFIERS}* of a"
+            " policy"
         )
 
 
 def _expiry(text: str, now: float) -> float | None:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     if text == "never":
         return None
@@ -231,26 +274,34 @@ def _expiry(text: str, now: float) -> float | None:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise UsageError(f'--expires wants 90d, 12h, 2w, a day such as 2027-01-31, or never; found "{text}"') from None
+        raise UsageError(
+            f'--expires wants 90d, 12h, 2w, a day such as 2027-01-31, or never; found "{text}"'
+        ) from None
 
 
 def _span(text: str) -> float:
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
 
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise UsageError(f'a span of time is a number and s, m, h, d or w, such as 24h; found "{text}"')
+        raise UsageError(
+            f'a span of time is a number and s, m, h, d or w, such as 24h; found "{text}"'
+        )
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def _print_secret(record: "KeyRecord", secret: "Secret", now: float, json: bool, quiet: bool) -> None:
+def _print_secret(
+    record: "KeyRecord", secret: "Secret[str]", now: float, json: bool, quiet: bool
+) -> None:
     if json:
         print_json(SCHEMA, {"key": _shown(record, now), "secret": secret.reveal()})
     else:
         print(secret.reveal())
     if not quiet:
         typer.echo(_line(record, now), err=True)
-        typer.echo("the key stands on standard output, this once; only its digest is kept", err=True)
+        typer.echo(
+            "the key stands on standard output, this once; only its digest is kept", err=True
+        )
 
 
 def _shown(record: "KeyRecord", now: float) -> dict[str, Any]:

@@ -56,14 +56,19 @@ def _signals() -> list[dict[str, object]]:
 def _stolen_key_signals() -> list[dict[str, object]]:
     from gamekeeper.guard.stolen import stolen_cards
 
-    return [asdict(card) | {"false_positives": _often(card.false_positives)} for card in stolen_cards()]
+    return [
+        asdict(card) | {"false_positives": _often(card.false_positives)} for card in stolen_cards()
+    ]
 
 
 def _often(false_positives: tuple[float, float] | None) -> str:
     if false_positives is None:
         return "not measured"
     overall, worst = false_positives
-    return f"on {overall:g} days of 1,000 key-months, {worst:g} of the kind of user with the most; see stolen-keys.md"
+    return (
+        f"on {overall:g} days of 1,000 key-months, {worst:g} of the kind of user with the most; see"
+        " stolen-keys.md"
+    )
 
 
 def _encoders() -> list[dict[str, object]]:
@@ -83,7 +88,10 @@ def _attacks() -> list[dict[str, object]]:
     from gamekeeper.audit.attacks import ATTACKS
     from gamekeeper.audit.language import driver, vectors, width
 
-    return [asdict(card) for card in (*(a.card for a in ATTACKS.values()), driver.CARD, width.CARD, vectors.CARD)]
+    return [
+        asdict(card)
+        for card in (*(a.card for a in ATTACKS.values()), driver.CARD, width.CARD, vectors.CARD)
+    ]
 
 
 def _defences() -> list[dict[str, object]]:
@@ -92,11 +100,26 @@ def _defences() -> list[dict[str, object]]:
     from gamekeeper.audit.tolls import TOLLS
     from gamekeeper.defences import DEFENCES
 
-    scores = [asdict(d.card) | {"parameters": [_named(p) for p in d.card.parameters]} for d in DEFENCES.values()]
-    tolls = [{"name": toll.name, "purpose": toll.purpose, "undone_by": toll.undone_by} for toll in TOLLS.values()]
+    scores = [
+        asdict(d.card) | {"parameters": [_named(p) for p in d.card.parameters]}
+        for d in DEFENCES.values()
+    ]
+    tolls = [
+        {"name": toll.name, "purpose": toll.purpose, "undone_by": toll.undone_by}
+        for toll in TOLLS.values()
+    ]
     kept = [asdict(w) for w in WITHHOLDINGS.values()]
-    noise = {"name": free_noise.NAME, "purpose": free_noise.PURPOSE, "undone_by": free_noise.UNDONE_BY}
-    return [*scores, noise, *tolls, *({key: card[key] for key in card if key != "apply"} for card in kept)]
+    noise = {
+        "name": free_noise.NAME,
+        "purpose": free_noise.PURPOSE,
+        "undone_by": free_noise.UNDONE_BY,
+    }
+    return [
+        *scores,
+        noise,
+        *tolls,
+        *({key: card[key] for key in card if key != "apply"} for card in kept),
+    ]
 
 
 def _named(parameter: "Parameter") -> str:

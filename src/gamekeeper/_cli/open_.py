@@ -14,10 +14,14 @@ SCHEMA = "gamekeeper/open@1"
 def run(
     sealed: Annotated[Path, typer.Argument(help="The sealed file.")],
     key: Keys = None,
-    out: Annotated[Path | None, typer.Option(help="File or folder to make. Default: the name before .sealed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File or folder to make. Default: the name before .sealed.")
+    ] = None,
     signer: Signer = None,
     passphrase_file: PassphraseFile = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file of that name; never a folder.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file of that name; never a folder.")
+    ] = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -26,7 +30,8 @@ def run(
     """Decrypt a sealed model to disk, readable by its owner only; byte for byte what was sealed.
 
     To load tensors without a plaintext file, use `load_sealed` of gamekeeper.sealing.
-    Exit 0: it is open; 1: it does not open, or is not what was sealed; 3: a file cannot be read or written.
+    Exit 0: it is open; 1: it does not open, or is not what was sealed; 3: a file cannot be read or
+    written.
 
     Examples:
 
@@ -36,7 +41,7 @@ def run(
     """
     from gamekeeper._cli._printing import print_json
     from gamekeeper._cli._sealing import bytes_done, identities, say, shown_contents
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.sealed import open_sealed, read_signer
 
     if out is None and sealed.suffix != ".sealed":
@@ -48,7 +53,13 @@ def run(
     vouching = read_signer(signer) if signer else None
     with bytes_done("open", quiet) as progress:
         contents = open_sealed(
-            sealed, target, identities=keys, signer=vouching, is_replaced=force, workers=workers, progress=progress
+            sealed,
+            target,
+            identities=keys,
+            signer=vouching,
+            is_replaced=force,
+            workers=workers,
+            progress=progress,
         )
     if json:
         print_json(
@@ -60,6 +71,9 @@ def run(
             },
         )
     else:
-        print(f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, in plain text from now on")
+        print(
+            f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, in plain"
+            " text from now on"
+        )
     if signer is None:
         say("who sealed it was not checked: --signer KEY.pub.pem", quiet)

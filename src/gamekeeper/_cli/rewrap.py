@@ -10,8 +10,8 @@ from gamekeeper._cli._sealing import TO_HELP, Debug, Json, Keys, PassphraseFile,
 NAME = "rewrap"
 SCHEMA = "gamekeeper/rewrap@1"
 _SAID = (
-    "whoever was removed and kept the data key or an older copy can still read it, and change this list where he can "
-    "write; to shut somebody out, seal anew"
+    "whoever was removed and kept the data key or an older copy can still read it, and change this"
+    " list where he can write; to shut somebody out, seal anew"
 )
 
 
@@ -19,14 +19,19 @@ def run(
     sealed: Annotated[Path, typer.Argument(help="The sealed file.")],
     key: Keys = None,
     to: Annotated[list[str] | None, typer.Option("--add", help=TO_HELP)] = None,
-    remove: Annotated[list[str] | None, typer.Option(help="Name of a recipient, or its beginning. Repeat.")] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="Name of a recipient, or its beginning. Repeat.")
+    ] = None,
     passphrase_file: PassphraseFile = None,
-    new_passphrase_file: Annotated[Path | None, typer.Option(help="Of --add passphrase; else it is asked.")] = None,
+    new_passphrase_file: Annotated[
+        Path | None, typer.Option(help="Of --add passphrase; else it is asked.")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Add and remove recipients of a sealed model. Only its wrapped keys change: no data move, whatever its size.
+    """Add and remove recipients of a sealed model. Only its wrapped keys change: no data move,
+    whatever its size.
 
     It needs a key that opens the file, not the one that signed it; the signature holds on.
 
@@ -38,13 +43,15 @@ def run(
     """
     from gamekeeper._cli._printing import print_json
     from gamekeeper._cli._sealing import identities, recipients, say, shown_recipients
-    from gamekeeper.errors import UsageError
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.sealed import rewrap
 
     if not to and not remove:
         raise UsageError("nothing to change: --add RECIPIENT, --remove NAME")
     keys = identities(key, passphrase_file)
-    stanzas = rewrap(sealed, identities=keys, add=recipients(to or [], new_passphrase_file), remove=remove or [])
+    stanzas = rewrap(
+        sealed, identities=keys, add=recipients(to or [], new_passphrase_file), remove=remove or []
+    )
     if json:
         print_json(SCHEMA, {"sealed": str(sealed), "recipients": shown_recipients(stanzas)})
     else:

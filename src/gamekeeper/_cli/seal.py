@@ -9,17 +9,28 @@ from gamekeeper._cli._sealing import TO_HELP, Debug, Json, PassphraseFile, Quiet
 
 NAME = "seal"
 SCHEMA = "gamekeeper/seal@1"
-_SAID = "sealed is the file, not the model: whoever may query it can still copy it; see gamekeeper guard"
+_SAID = (
+    "sealed is the file, not the model: whoever may query it can still copy it; see gamekeeper"
+    " guard"
+)
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="A safetensors or ONNX file, or a folder with one.")],
+    model: Annotated[
+        Path, typer.Argument(help="A safetensors or ONNX file, or a folder with one.")
+    ],
     to: Annotated[list[str] | None, typer.Option(help=TO_HELP)] = None,
-    out: Annotated[Path | None, typer.Option(help="The sealed file. Default: MODEL.sealed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The sealed file. Default: MODEL.sealed.")
+    ] = None,
     sign: Annotated[Path | None, typer.Option(help="Key that signs it, Ed25519 in PEM.")] = None,
     passphrase_file: PassphraseFile = None,
     follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Seal what links out of the folder lead to, as in a download cache.")
+        bool,
+        typer.Option(
+            "--follow-links",
+            help="Seal what links out of the folder lead to, as in a download cache.",
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     workers: Workers = None,
@@ -29,8 +40,9 @@ def run(
 ) -> None:
     """Encrypt a model so that only its recipients can open it. The model itself stays where it is.
 
-    Names and shapes of tensors are encrypted too; sizes, recipients and signer are public. A pickle is refused:
-    whoever opens it would run the code in it. Sealing does not stop extraction by queries.
+    Names and shapes of tensors are encrypted too; sizes, recipients and signer are public. A pickle
+    is refused: whoever opens it would run the code in it. Sealing does not stop extraction by
+    queries.
 
     Examples:
 
@@ -63,11 +75,20 @@ def run(
     signer = header.signer.hex() if header.signer else None
     if json:
         fields = {"bytes": header.file_bytes, "file_id": header.file_id.hex(), "signer": signer}
-        print_json(SCHEMA, {"sealed": str(target), "recipients": shown_recipients(stanzas), **fields})
+        print_json(
+            SCHEMA, {"sealed": str(target), "recipients": shown_recipients(stanzas), **fields}
+        )
     else:
-        print(f"{target}: {header.payload_bytes:,} bytes sealed for {', '.join(one.name for one in stanzas)}")
+        print(
+            f"{target}: {header.payload_bytes:,} bytes sealed for"
+            f" {', '.join(one.name for one in stanzas)}"
+        )
     say(
-        "signed by nobody: recipients cannot tell who made it; --sign KEY" if signer is None else f"signed by {signer}",
+        (
+            "signed by nobody: recipients cannot tell who made it; --sign KEY"
+            if signer is None
+            else f"signed by {signer}"
+        ),
         quiet,
     )
     say(_SAID, quiet)

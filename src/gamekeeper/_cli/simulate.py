@@ -13,7 +13,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for exchanges.parquet and labels.parquet.")],
     seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
     days: Annotated[int, typer.Option(help="Days of traffic.")] = 30,
-    scale: Annotated[float, typer.Option(help="1 is about 1,500 accounts and 43,000 exchanges.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(help="1 is about 1,500 accounts and 43,000 exchanges.")
+    ] = 1.0,
     classifier: Annotated[
         bool, typer.Option(help="An API that scores rows of numbers, in place of a text API.")
     ] = False,
@@ -29,7 +31,11 @@ def run(
     """
     from gamekeeper.simulate import simulate, simulate_classifier, write
 
-    traffic = simulate_classifier(seed=seed, days=days) if classifier else simulate(seed=seed, days=days, scale=scale)
+    traffic = (
+        simulate_classifier(seed=seed, days=days)
+        if classifier
+        else simulate(seed=seed, days=days, scale=scale)
+    )
     write(traffic, out)
     campaigns = traffic.labels["campaign"].drop_nulls()
     made: dict[str, Any] = {
@@ -44,6 +50,7 @@ def run(
         print(json_.dumps(made, indent=2))
     elif not quiet:
         print(
-            f"{made['exchanges']:,} exchanges of {made['accounts']:,} accounts, {made['campaign_accounts']} of them in "
-            f"{made['campaigns']} campaigns -> {', '.join(made['files'])}"
+            f"{made['exchanges']:,} exchanges of {made['accounts']:,} accounts,"
+            f" {made['campaign_accounts']} of them in {made['campaigns']} campaigns ->"
+            f" {', '.join(made['files'])}"
         )

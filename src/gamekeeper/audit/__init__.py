@@ -1,10 +1,12 @@
-"""Plays the thief against one's own target, within a budget: what would a copy cost, and which defence changes that?
+"""Plays the thief against one's own target, within a budget: what would a copy cost, and which
+defence changes that?
 
 Names are loaded when first asked for.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gamekeeper.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gamekeeper.audit.options import AuditOptions, Prices
@@ -13,10 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AuditOptions", "AuditResult", "Prices", "audit"]
 
-_HOME = {"AuditOptions": "options", "AuditResult": "result", "Prices": "options", "audit": "run"}
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"gamekeeper.audit.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "AuditOptions": "gamekeeper.audit.options",
+        "AuditResult": "gamekeeper.audit.result",
+        "Prices": "gamekeeper.audit.options",
+        "audit": "gamekeeper.audit.run",
+    },
+)

@@ -1,6 +1,7 @@
 """What one thief sees: the target's answers through a defence, each of his queries counted.
 
-The audit pays for a raw answer once; how many queries a thief would have made is counted here, for each by himself.
+The audit pays for a raw answer once; how many queries a thief would have made is counted here, for
+each by himself.
 """
 
 from collections.abc import Callable
@@ -67,7 +68,8 @@ class Asking:
         heard: Told of the inputs that are asked.
         explainer: What gives counterfactuals; None for nothing.
         times: That he asks each input, to average the answers.
-        anew: Whether the target must be asked anew for that, because it answers otherwise each time.
+        anew: Whether the target must be asked anew for that, because it answers otherwise each
+            time.
     """
 
     def __init__(
@@ -83,9 +85,15 @@ class Asking:
         times: int = 1,
         anew: bool = False,
     ) -> None:
-        self._meter, self._access, self._defence, self._most = meter, access, defence, most
-        self._restore, self._heard, self._explainer = restore, heard, explainer
-        self._times, self._anew = times, anew
+        self._meter = meter
+        self._access = access
+        self._defence = defence
+        self._most = most
+        self._restore = restore
+        self._heard = heard
+        self._explainer = explainer
+        self._times = times
+        self._anew = anew
         self.queries = 0
 
     def ask(self, inputs: Array) -> Answers:
@@ -115,7 +123,9 @@ class Asking:
         return self._explainer.ask(inputs)
 
     def _seen(self, inputs: Array, turn: int) -> Answers:
-        return seen(self._meter.ask(inputs, turn if self._anew else 0), inputs, self._access, self._defence)
+        return seen(
+            self._meter.ask(inputs, turn if self._anew else 0), inputs, self._access, self._defence
+        )
 
     def _count(self, inputs: Array, times: int = 1) -> None:
         if self.queries + times * len(inputs) > self._most:

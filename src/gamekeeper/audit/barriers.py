@@ -1,7 +1,9 @@
-"""What stands between a thief and the target's scores, and what thieves who know of it take of an answer.
+"""What stands between a thief and the target's scores, and what thieves who know of it take of an
+answer.
 
-The thief adapts: whoever is given perturbed scores may take the labels alone, learn the way back through the
-perturbation, or, where noise is drawn anew, ask again and average. All of them are played; the best counts.
+The thief adapts: whoever is given perturbed scores may take the labels alone, learn the way back
+through the perturbation, or, where noise is drawn anew, ask again and average. All of them are
+played; the best counts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +37,8 @@ class Barrier:
     Args:
         name: Of the defence; `none` for none.
         scores: What is done to probabilities; None for nothing.
-        rehearsed: The same as a thief runs it, with a key of his own; None where there is nothing to learn.
+        rehearsed: The same as a thief runs it, with a key of his own; None where there is nothing
+            to learn.
         keeps_labels: Whether the class in first place stays there.
         gives_scores: Whether more is given out than the class in first place.
         is_drawn_anew: Whether the same query is answered otherwise each time.
@@ -48,7 +51,9 @@ class Barrier:
     gives_scores: bool = True
     is_drawn_anew: bool = False
 
-    def readings(self, *, of_scores: bool, of_labels: bool, has_learners: bool) -> Iterator[Reading]:
+    def readings(
+        self, *, of_scores: bool, of_labels: bool, has_learners: bool
+    ) -> Iterator[Reading]:
         """Yields what thieves take of an answer.
 
         Args:

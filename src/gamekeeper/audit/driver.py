@@ -1,9 +1,10 @@
 """The audit: every kind of thief against the target, as it is and behind each defence.
 
-    inputs -> test and pool -> raw answers (paid once) -> defence -> thief -> surrogate -> fidelity on the test inputs
+    inputs -> test and pool -> raw answers (paid once) -> defence -> thief -> surrogate -> fidelity
+    on the test inputs
 
-Fidelity is the share of test inputs on which a surrogate's label is the undefended target's. Test inputs are no
-thief's; what they cost is the audit's, and not counted as a thief's.
+Fidelity is the share of test inputs on which a surrogate's label is the undefended target's. Test
+inputs are no thief's; what they cost is the audit's, and not counted as a thief's.
 """
 
 from collections.abc import Callable
@@ -57,13 +58,17 @@ class Audit:
         stage: Stage = lambda what: None,
         beside: Beside | None = None,
     ) -> None:
-        self._options, self._name, self._stage = options, name, stage
+        self._options = options
+        self._name = name
+        self._stage = stage
         stage("asking test inputs")
         self._subject = subject_of(meter, inputs, options, beside or Beside())
         labels = self._subject.beside.labels
         self._plan = None if labels is None else _planned(self._subject, inputs, labels, options)
         reconstructing = self._plan.total if isinstance(self._plan, Plan) else 0
-        self._thieves = Thieves(self._subject, options, options.budget - self._subject.spent - reconstructing)
+        self._thieves = Thieves(
+            self._subject, options, options.budget - self._subject.spent - reconstructing
+        )
 
     @property
     def _attacks(self) -> list[Attack]:
@@ -77,8 +82,11 @@ class Audit:
 
     def run(self) -> AuditResult:
         """Attacks, and returns what was found."""
-        subject, options = self._subject, self._options
-        left_out = {a.card.name: why for a in self._attacks if (why := a.why_not(subject.interface))}
+        subject = self._subject
+        options = self._options
+        left_out = {
+            a.card.name: why for a in self._attacks if (why := a.why_not(subject.interface))
+        }
         inversion = self._inversion()
         names = options.defences if subject.has_scores else ()
         found = barriers(names, options.seed, is_noisy=subject.is_noisy)
@@ -100,11 +108,16 @@ class Audit:
         )
 
     def _inversion(self) -> Inversion | str | None:
-        """Before all thieves, for those who make up what they ask leave nothing; or why it was not tried."""
+        """Before all thieves, for those who make up what they ask leave nothing; or why it was not
+        tried.
+        """
         if not isinstance(self._plan, Plan):
             return self._plan
-        self._stage(f"inversion of {len(self._plan.classes)} classes, {self._plan.queries} queries each")
-        pool, options = self._subject.pool, self._options
+        self._stage(
+            f"inversion of {len(self._plan.classes)} classes, {self._plan.queries} queries each"
+        )
+        pool = self._subject.pool
+        options = self._options
         try:
             return inversion_of(self._inverter, self._plan, pool, options.picture, options.seed)
         except SpentError as error:
@@ -121,7 +134,8 @@ class Audit:
         tried = [
             attack
             for attack in self._attacks
-            if attack.card.name not in left_out and (barrier.scores is None or attack.card.under_defences)
+            if attack.card.name not in left_out
+            and (barrier.scores is None or attack.card.under_defences)
         ]
         curves = []
         for attack in tried:
@@ -134,11 +148,16 @@ class Audit:
     def _tolled(self, plain: Defended, name: str) -> Defended:
         """The same copies at another price."""
         toll: Toll = TOLLS[name](self._subject.pool, self._options)
-        curves = tuple(replace(c, points=tuple(self._levied(c, p, toll) for p in c.points)) for c in plain.curves)
+        curves = tuple(
+            replace(c, points=tuple(self._levied(c, p, toll) for p in c.points))
+            for c in plain.curves
+        )
         return Defended(defence=name, users=toll.users, curves=curves)
 
     def _levied(self, curve: Curve, point: Point, toll: Toll) -> Point:
-        levy = toll.levy(self.traffic.rows(thief_name(curve.attack, curve.believes, 0))[: point.queries])
+        levy = toll.levy(
+            self.traffic.rows(thief_name(curve.attack, curve.believes, 0))[: point.queries]
+        )
         prices = self._options.prices
         more = (levy.accounts - 1) * prices.per_account + levy.cpu_s / 3600 * prices.per_core_hour
         return replace(point, usd=point.usd + more, accounts=levy.accounts)
@@ -146,15 +165,20 @@ class Audit:
     def _live(self, behind: Meter) -> Defended:
         """One account that learns from what a live defence lets through, until it is refused."""
         self._stage(f"{_LEARNED} through the live defence")
-        tests, truth = self._subject.tests, self._subject.truth
+        tests = self._subject.tests
+        truth = self._subject.truth
         try:
             given = behind.ask(tests)
         except TargetError as error:
-            return Defended(defence=LIVE, users=Users(said=f"refused the test inputs: {error}"), curves=())
+            return Defended(
+                defence=LIVE, users=Users(said=f"refused the test inputs: {error}"), curves=()
+            )
         access = access_of(given)
         readings = [Reading.LABELS] if access is Access.LABELS else [Reading.SCORES, Reading.LABELS]
         readings = readings if why_no_learners() is None else []
-        curves = tuple(self._thieves.live(ATTACKS[_LEARNED], reading, behind, access) for reading in readings)
+        curves = tuple(
+            self._thieves.live(ATTACKS[_LEARNED], reading, behind, access) for reading in readings
+        )
         changed = float((seen(given, tests, access, None).labels != truth).mean())
         return Defended(defence=LIVE, users=Users(label_changed=changed), curves=curves)
 
@@ -184,4 +208,7 @@ def _without_copy(plain: Defended) -> dict[str, str]:
     """Attacks that were tried and came to nothing, and why."""
     found = {curve.attack for curve in plain.curves if curve.points}
     tried = {curve.attack: curve.stopped for curve in plain.curves if curve.attack not in found}
-    return {name: stopped or "it was tried, and is for targets of another kind" for name, stopped in tried.items()}
+    return {
+        name: stopped or "it was tried, and is for targets of another kind"
+        for name, stopped in tried.items()
+    }

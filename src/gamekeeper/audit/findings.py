@@ -1,4 +1,6 @@
-"""What the interface gives away before anybody attacks: how much it says, how exactly, and whether twice the same."""
+"""What the interface gives away before anybody attacks: how much it says, how exactly, and whether
+twice the same.
+"""
 
 from collections.abc import Iterator
 
@@ -25,16 +27,22 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
     differ = int(answered_otherwise(raw, again).sum())
     if differ:
         yield (
-            f"the same query was answered differently {differ} times of {len(again)}: noise that is drawn anew is "
-            "averaged away by asking again"
+            f"the same query was answered differently {differ} times of {len(again)}: noise that is"
+            " drawn anew is averaged away by asking again"
         )
-    if access is Access.LOGITS and (width := hidden_width(raw)) is not None and width < raw.shape[1] - 1:
+    if (
+        access is Access.LOGITS
+        and (width := hidden_width(raw)) is not None
+        and width < raw.shape[1] - 1
+    ):
         yield f"its logits are made of {width} numbers: that is the width of its last hidden layer"
         yield from _of_projection(raw, width)
 
 
 def answered_otherwise(raw: Array, again: Array) -> Array:
-    """Returns which of the first inputs were answered otherwise when they were asked again, shape (k,)."""
+    """Returns which of the first inputs were answered otherwise when they were asked again, shape
+    (k,).
+    """
     return np.asarray(~np.isclose(raw[: len(again)], again, rtol=_SAME, atol=_SAME).all(axis=1))
 
 
@@ -46,8 +54,8 @@ def _of_projection(raw: Array, width: int) -> Iterator[str]:
     wrong = unexplained(projection(raw[:half], width), raw[half:])
     if wrong < _EXPLAINED:
         yield (
-            f"the last layer itself is read off {half} answers, up to a change of basis: it explains the others to "
-            f"{wrong:.1e} of their spread"
+            f"the last layer itself is read off {half} answers, up to a change of basis: it"
+            f" explains the others to {wrong:.1e} of their spread"
         )
 
 
@@ -55,10 +63,15 @@ def _said(raw: Array, access: Access) -> str:
     if access is Access.LABELS:
         return "the interface gives labels alone"
     decimals = _decimals(raw)
-    digits = "with all their digits" if decimals >= _ALL_DIGITS else f"rounded to {decimals} decimals"
+    digits = (
+        "with all their digits" if decimals >= _ALL_DIGITS else f"rounded to {decimals} decimals"
+    )
     return f"the interface gives {access} of {raw.shape[1]} classes, {digits}"
 
 
 def _decimals(raw: Array) -> int:
     """Decimals that all answers keep to."""
-    return next((d for d in range(_ALL_DIGITS) if np.allclose(raw, raw.round(d), rtol=0, atol=10.0**-9)), _ALL_DIGITS)
+    return next(
+        (d for d in range(_ALL_DIGITS) if np.allclose(raw, raw.round(d), rtol=0, atol=10.0**-9)),
+        _ALL_DIGITS,
+    )

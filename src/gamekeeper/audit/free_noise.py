@@ -2,7 +2,8 @@
 
     y' = (1 - amount) y + amount r,   r a point of the simplex, another each time
 
-It is no defence of the house (`gamekeeper.defences` has keyed noise in its place), so it stands here.
+It is no defence of the house (`gamekeeper.defences` has keyed noise in its place), so it stands
+here.
 """
 
 from collections.abc import Sequence

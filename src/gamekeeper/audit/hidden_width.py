@@ -1,12 +1,15 @@
-"""How wide a model is inside, from its logits: all of them are made of so many numbers, and no more.
+"""How wide a model is inside, from its logits: all of them are made of so many numbers, and no
+more.
 
     logits = W e(x),   W of shape (classes, h): any number of answers has rank h
 
-Eigenvalues of the answers' Gram matrix fall off a cliff after the h-th; what rounding adds lies at the foot of it.
-Log-probabilities do as well as logits, for what they lack is the same for all classes and is taken off. The same
-decomposition gives W itself, up to a change of basis that no answer tells: W A for some A of shape (h, h).
+Eigenvalues of the answers' Gram matrix fall off a cliff after the h-th; what rounding adds lies at
+the foot of it. Log-probabilities do as well as logits, for what they lack is the same for all
+classes and is taken off. The same decomposition gives W itself, up to a change of basis that no
+answer tells: W A for some A of shape (h, h).
 
-Source: Carlini et al., Stealing Part of a Production Language Model, ICML 2024; Finlayson et al., 2024.
+Source: Carlini et al., Stealing Part of a Production Language Model, ICML 2024; Finlayson et al.,
+    2024.
 """
 
 import numpy as np
@@ -29,7 +32,8 @@ def hidden_width(logits: Array) -> int | None:
     rows = rows - rows.mean(axis=1, keepdims=True)
     rows = rows if len(rows) <= rows.shape[1] else rows.T
     values = np.linalg.eigvalsh((rows @ rows.T).astype(np.float64))[::-1]
-    # float32 sums leave this much of the largest; what lies below is arithmetic, with cliffs of its own
+    # float32 sums leave this much of the largest; what lies below is arithmetic, with cliffs of its
+    # own
     floor = values[0] * np.finfo(np.float32).eps
     falls = np.maximum(values[:-1], floor) / np.maximum(values[1:], floor)
     width = int(falls.argmax()) + 1
@@ -37,7 +41,8 @@ def hidden_width(logits: Array) -> int | None:
 
 
 def projection(logits: Array, width: int) -> Array:
-    """Returns the last layer up to a change of basis and a number common to all classes, shape (classes, width).
+    """Returns the last layer up to a change of basis and a number common to all classes, shape
+    (classes, width).
 
     Args:
         logits: Or log-probabilities, shape (n, classes); n at least the width.
@@ -49,7 +54,8 @@ def projection(logits: Array, width: int) -> Array:
 
 
 def unexplained(layer: Array, logits: Array) -> float:
-    """Returns the share of the logits' spread that no input of a layer gives: 0 for the layer that they came from.
+    """Returns the share of the logits' spread that no input of a layer gives: 0 for the layer that
+    they came from.
 
     Args:
         layer: Shape (classes, width).
@@ -58,5 +64,6 @@ def unexplained(layer: Array, logits: Array) -> float:
     rows = np.asarray(logits, np.float64)
     rows = rows - rows.mean(axis=1, keepdims=True)
     basis = np.linalg.qr(layer)[0]
-    missed, whole = float(np.linalg.norm(rows - rows @ basis @ basis.T)), float(np.linalg.norm(rows))
+    missed = float(np.linalg.norm(rows - rows @ basis @ basis.T))
+    whole = float(np.linalg.norm(rows))
     return missed / max(whole, 1e-300)

@@ -1,4 +1,6 @@
-"""Inputs of the target's domain, from a file: `.npy`, `.csv` or `.parquet`, a row an input, numbers only."""
+"""Inputs of the target's domain, from a file: `.npy`, `.csv` or `.parquet`, a row an input, numbers
+only.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.audit.targets import Array
-from gamekeeper.errors import Fault, InputError, UsageError
+from gamekeeper.base.errors import Fault, InputError, UsageError
 
 _EXPECTED = "rows of numbers: .npy of shape (n, width), .csv with a head, or .parquet"
 
@@ -15,17 +17,22 @@ def read_inputs(path: Path) -> Array:
     """Returns inputs, float64, shape (n, width).
 
     Raises:
-        InputError: The file cannot be read, or holds something else; names the columns that are no numbers.
+        InputError: The file cannot be read, or holds something else; names the columns that are no
+            numbers.
     """
     try:
         rows = _read(path)
     except (OSError, EOFError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError([_fault(path, "cannot be read", str(error))]) from error
     if rows.ndim != 2 or not rows.size:
-        raise InputError([_fault(path, "holds no table of inputs", f"an array of shape {rows.shape}")])
+        raise InputError(
+            [_fault(path, "holds no table of inputs", f"an array of shape {rows.shape}")]
+        )
     if not np.isfinite(rows).all():
         first = int((~np.isfinite(rows).all(axis=1)).argmax())
-        raise InputError([_fault(f"{path}:{first + 1}", "holds NaN, infinity or gaps", str(rows[first])[:200])])
+        raise InputError(
+            [_fault(f"{path}:{first + 1}", "holds NaN, infinity or gaps", str(rows[first])[:200])]
+        )
     return rows
 
 
@@ -42,9 +49,14 @@ def read_labels(path: Path, rows: int) -> Array:
     """
     labels = read_inputs(path)[:, 0]
     if len(labels) != rows:
-        raise UsageError(f"{path} holds {len(labels)} labels; expected one for each of {rows} inputs")
+        raise UsageError(
+            f"{path} holds {len(labels)} labels; expected one for each of {rows} inputs"
+        )
     if labels.min() < 0 or (labels != np.round(labels)).any():
-        raise UsageError(f"{path} holds labels that are no whole numbers from 0; number the classes as the target does")
+        raise UsageError(
+            f"{path} holds labels that are no whole numbers from 0; number the classes as the"
+            " target does"
+        )
     return labels.astype(np.int64)
 
 
@@ -53,7 +65,9 @@ def _read(path: Path) -> Array:
         rows = np.asarray(np.load(path, allow_pickle=False), np.float64)
         return rows[:, None] if rows.ndim == 1 else rows
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-    if others := [name for name, kind in frame.schema.items() if not (kind.is_numeric() or kind == pl.Boolean)]:
+    if others := [
+        name for name, kind in frame.schema.items() if not (kind.is_numeric() or kind == pl.Boolean)
+    ]:
         raise InputError([_fault(path, "has columns that are no numbers", ", ".join(others)[:200])])
     return np.asarray(frame.cast(pl.Float64).fill_null(float("nan")).to_numpy(), np.float64)
 

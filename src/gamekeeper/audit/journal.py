@@ -1,4 +1,5 @@
-"""What was paid for: each input's answer, on disk before anybody sees it, so that nothing is paid twice.
+"""What was paid for: each input's answer, on disk before anybody sees it, so that nothing is paid
+twice.
 
 A SQLite file: it survives being killed, and an audit that is run again goes on where it stopped.
 """
@@ -12,20 +13,24 @@ from typing import NamedTuple
 import numpy as np
 
 from gamekeeper.audit.targets import Array
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 
 _FORMAT = "gamekeeper/audit-journal@1"
 _TABLES = """
 create table if not exists about (name text primary key, value text not null);
 create table if not exists answers (input blob primary key, answer blob not null) without rowid;
-create table if not exists spent (row integer primary key check (row = 0), read integer not null, written integer);
+create table if not exists spent (
+    row integer primary key check (row = 0), read integer not null, written integer
+);
 insert or ignore into spent values (0, 0, 0);
 """
 _DIGEST_BYTES = 16
 
 
 class Tokens(NamedTuple):
-    """Tokens of a language model, as its usage counts them: read are the query's, written the answer's."""
+    """Tokens of a language model, as its usage counts them: read are the query's, written the
+    answer's.
+    """
 
     read: int
     written: int
@@ -59,11 +64,15 @@ class Journal:
         self._path = path
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
-            self._base.executescript(f"pragma journal_mode = wal; pragma synchronous = normal; {_TABLES}")
+            self._base.executescript(
+                f"pragma journal_mode = wal; pragma synchronous = normal; {_TABLES}"
+            )
             self._require("format", _FORMAT)
             self._require("target", target)
         except sqlite3.DatabaseError as error:
-            raise InputError([self._fault("is no journal of an audit", str(error), _FORMAT)]) from error
+            raise InputError(
+                [self._fault("is no journal of an audit", str(error), _FORMAT)]
+            ) from error
 
     def __len__(self) -> int:
         return int(self._base.execute("select count(*) from answers").fetchone()[0])
@@ -74,7 +83,9 @@ class Journal:
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500]
             marks = ",".join("?" * len(some))
-            rows = self._base.execute(f"select input, answer from answers where input in ({marks})", some)
+            rows = self._base.execute(
+                f"select input, answer from answers where input in ({marks})", some
+            )
             found |= dict(rows)
         return found
 
@@ -83,7 +94,9 @@ class Journal:
         """What all answers together cost."""
         return Tokens(*self._base.execute("select read, written from spent").fetchone())
 
-    def keep(self, ids: Sequence[bytes], answers: Sequence[bytes], tokens: Tokens = NO_TOKENS) -> None:
+    def keep(
+        self, ids: Sequence[bytes], answers: Sequence[bytes], tokens: Tokens = NO_TOKENS
+    ) -> None:
         """Keeps answers and what they cost, all or none."""
         rows = zip(ids, answers, strict=True)
         self._base.execute("begin")
@@ -114,4 +127,7 @@ class Journal:
 def ids_of(inputs: Array, turn: int = 0) -> list[bytes]:
     """Returns an id for each input, by its numbers, and by the turn in which it is asked again."""
     rows = np.ascontiguousarray(inputs, "<f8")
-    return [hashlib.blake2b(row.tobytes(), digest_size=_DIGEST_BYTES, salt=bytes([turn])).digest() for row in rows]
+    return [
+        hashlib.blake2b(row.tobytes(), digest_size=_DIGEST_BYTES, salt=bytes([turn])).digest()
+        for row in rows
+    ]

@@ -1,6 +1,7 @@
 """A target with a counted budget: every query is counted, paced, checked, kept, and paid for once.
 
-Till     what is bought, whatever it is: each answer once, on disk before anybody sees it, within limits
+Till     what is bought, whatever it is: each answer once, on disk before anybody sees it, within
+         limits
 Meter    a target of rows of numbers at a till
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 from gamekeeper.audit.journal import NO_TOKENS, Journal, Tokens, ids_of
 from gamekeeper.audit.options import Prices
 from gamekeeper.audit.targets import Array, Target, TargetError
-from gamekeeper.errors import GamekeeperError
+from gamekeeper.base.errors import GamekeeperError
 
 _BATCH = 256
 
@@ -80,9 +81,13 @@ class Till:
         progress: Callable[[int], object] = lambda queries: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._journal, self._limits, self._batch = journal, limits, batch
-        self._progress, self._sleep = progress, sleep
-        self.paid, self.tokens = len(journal), journal.tokens
+        self._journal = journal
+        self._limits = limits
+        self._batch = batch
+        self._progress = progress
+        self._sleep = sleep
+        self.paid = len(journal)
+        self.tokens = journal.tokens
         self.kept_back = 0
         self._asked: set[bytes] = set()
 
@@ -104,8 +109,8 @@ class Till:
             buy: Makes the queries at positions 0 to n - 1.
 
         Raises:
-            SpentError: The limits do not hold what is not known yet. By queries nothing of it is bought then; by
-                tokens or dollars, which are known only afterwards, what fitted.
+            SpentError: The limits do not hold what is not known yet. By queries nothing of it is
+                bought then; by tokens or dollars, which are known only afterwards, what fitted.
             TargetError: As the target; what came before is kept.
         """
         known = self._journal.known(list(dict.fromkeys(ids)))
@@ -131,12 +136,15 @@ class Till:
     def _require_queries(self, wanted: int) -> None:
         left = max(0, self._limits.queries - self.kept_back - self.paid)
         if wanted > left:
-            raise SpentError(f"{wanted} more queries are wanted, and {left} of {self._limits.queries} are left")
+            raise SpentError(
+                f"{wanted} more queries are wanted, and {left} of {self._limits.queries} are left"
+            )
 
     def _require_means(self, wanted: int) -> None:
         """Tokens and dollars for a batch, by what queries have cost so far."""
         share = wanted / max(1, self.paid)
-        tokens, usd = self.tokens.total * (1 + share), self.usd * (1 + share)
+        tokens = self.tokens.total * (1 + share)
+        usd = self.usd * (1 + share)
         if wanted and self._limits.tokens is not None and tokens > self._limits.tokens:
             raise SpentError(f"{self.tokens.total:,} of {self._limits.tokens:,} tokens are spent")
         if wanted and self._limits.usd is not None and usd > self._limits.usd:
@@ -163,7 +171,8 @@ class Meter:
         progress: Callable[[int], object] = lambda queries: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        batch = getattr(target, "batch", _BATCH)  # of an endpoint, one request: what fails is then not paid for
+        # of an endpoint, one request: what fails is then not paid for
+        batch = getattr(target, "batch", _BATCH)
         self._target = target
         self._till = Till(journal, limits, batch=batch, progress=progress, sleep=sleep)
         self._width: int | None = None
@@ -198,7 +207,9 @@ class Meter:
             answers = self._answers(inputs[list(positions)])
             yield Sale(positions, [answer.astype("<f8").tobytes() for answer in answers])
 
-        rows = [np.frombuffer(answer, "<f8") for answer in self._till.bought(ids_of(inputs, turn), buy)]
+        rows = [
+            np.frombuffer(answer, "<f8") for answer in self._till.bought(ids_of(inputs, turn), buy)
+        ]
         return np.stack(rows) if rows else np.empty((0, self._width or 1))
 
     def _answers(self, inputs: Array) -> Array:
@@ -212,7 +223,11 @@ class Meter:
             raise TargetError(f"{self._target.name} answered {answers.shape} to {inputs} inputs")
         if not np.isfinite(answers).all():
             rows = int((~np.isfinite(answers).all(axis=1)).sum())
-            raise TargetError(f"{self._target.name} answered NaN or infinity to {rows} of {inputs} inputs")
+            raise TargetError(
+                f"{self._target.name} answered NaN or infinity to {rows} of {inputs} inputs"
+            )
         if self._width not in (None, answers.shape[1]):
-            raise TargetError(f"{self._target.name} answered {answers.shape[1]} scores, before it {self._width}")
+            raise TargetError(
+                f"{self._target.name} answered {answers.shape[1]} scores, before it {self._width}"
+            )
         self._width = answers.shape[1]

@@ -24,7 +24,8 @@ class Prices:
         per_core_hour: For computing.
         per_account: For an account more, made or bought.
         queries_per_day: That the API lets an account make; None if it sets no limit.
-        per_label: For an input labelled by hand: what a thief pays who does without the API; None if not told.
+        per_label: For an input labelled by hand: what a thief pays who does without the API; None
+            if not told.
         owner: What the model cost its owner; None if not told.
     """
 
@@ -40,7 +41,8 @@ class Prices:
 
     def of(self, queries: int, tokens: "Tokens") -> float:
         """Returns dollars that queries cost which read and wrote so many tokens."""
-        read, written = tokens.read * self.per_million_read, tokens.written * self.per_million_written
+        read = tokens.read * self.per_million_read
+        written = tokens.written * self.per_million_written
         return queries * self.per_query + (read + written) / _MILLION
 
     def days(self, queries: int, accounts: int = 1) -> float | None:
@@ -63,7 +65,8 @@ class AuditOptions:
         usd: Dollars in all, by `prices`; None for no limit.
         prices: What a thief pays.
         picture: Height and width of an input, if inputs are pictures in one channel.
-        honest_queries: Inputs that an honest account asks, in the time for which an account's budget counts.
+        honest_queries: Inputs that an honest account asks, in the time for which an account's
+            budget counts.
     """
 
     budget: int

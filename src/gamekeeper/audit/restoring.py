@@ -1,10 +1,14 @@
 """What a thief does about a defence that he knows: he rehearses it, and learns the way back.
 
-He draws rows of probabilities, puts them through the defence himself, with a key of his own, and learns from given to
-true: a table (nearest neighbours) and trees, whichever errs less on rows kept apart. Rows are sorted first, for no
-defence here cares which class is which; so a few thousand rows suffice for any number of classes. No query is spent.
+He draws rows of probabilities, puts them through the defence himself, with a key of his own, and
+learns from given to
+true: a table (nearest neighbours) and trees, whichever errs less on rows kept apart. Rows are
+    sorted first, for no
+defence here cares which class is which; so a few thousand rows suffice for any number of classes.
+No query is spent.
 
-Source: the table and the network of D-DAE (Chen et al., USENIX Security 2023), in the form stated here.
+Source: the table and the network of D-DAE (Chen et al., USENIX Security 2023), in the form stated
+    here.
 """
 
 from collections.abc import Callable
@@ -65,6 +69,9 @@ def _learnt(given: Array, true: Array, rng: np.random.Generator) -> Restore:
         KNeighborsRegressor(_NEIGHBOURS, weights="distance"),
         ExtraTreesRegressor(50, min_samples_leaf=3, random_state=int(rng.integers(1 << 31))),
     ]
-    errors = [np.abs(way.fit(given[:kept], true[:kept]).predict(given[kept:]) - true[kept:]).mean() for way in ways]
+    errors = [
+        np.abs(way.fit(given[:kept], true[:kept]).predict(given[kept:]) - true[kept:]).mean()
+        for way in ways
+    ]
     best = ways[int(np.argmin(errors))]
     return lambda rows: np.asarray(best.predict(rows))

@@ -40,7 +40,9 @@ class Point:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the mean over seeds, 95 %, Student's t, within 0 and 1; the whole range from one seed alone."""
+        """Of the mean over seeds, 95 %, Student's t, within 0 and 1; the whole range from one seed
+        alone.
+        """
         from scipy.stats import t
 
         n = len(self.fidelities)

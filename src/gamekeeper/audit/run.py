@@ -66,8 +66,10 @@ def audit(
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
         behind: The same target behind a live defence.
-        public: File of inputs of the same shape that anybody can have, of another domain; None for none.
-        labels: File of the inputs' true labels: classes are reconstructed, and judged by them; None for not.
+        public: File of inputs of the same shape that anybody can have, of another domain; None for
+            none.
+        labels: File of the inputs' true labels: classes are reconstructed, and judged by them; None
+            for not.
         log: Writes what thieves asked to OUT/exchanges.parquet, at this pace; None for not.
 
     Raises:
@@ -75,7 +77,8 @@ def audit(
         UsageError: What the audit is told does not fit together.
         TargetError: The target failed; what was paid for is kept.
     """
-    rows, limits = read_inputs(inputs), _limits(options)
+    rows = read_inputs(inputs)
+    limits = _limits(options)
     others = read_inputs(public) if public else None
     truth = read_labels(labels, len(rows)) if labels else None
 
@@ -83,10 +86,14 @@ def audit(
         meter = Meter(target, _journal(stack, out / "journal.sqlite", target.name), limits)
         sources = {"explained": explainer, "behind": behind}
         explained, through = (
-            Meter(other, _journal(stack, out / f"{name}.sqlite", other.name), limits) if other else None
+            Meter(other, _journal(stack, out / f"{name}.sqlite", other.name), limits)
+            if other
+            else None
             for name, other in sources.items()
         )
-        beside = Beside(encode=encode, explainer=explained, behind=through, public=others, labels=truth)
+        beside = Beside(
+            encode=encode, explainer=explained, behind=through, public=others, labels=truth
+        )
         return Audit(meter, rows, options, target.name, stage, beside)
 
     return _recorded(target.name, inputs, out, options, begin, log)
@@ -102,7 +109,8 @@ def audit_text(
     pattern: str | None = None,
     log: Pace | None = None,
 ) -> AuditResult:
-    """Attacks a target of one's own that is asked with text: a language model, or one that gives vectors.
+    """Attacks a target of one's own that is asked with text: a language model, or one that gives
+    vectors.
 
     Args:
         target: What is attacked.
@@ -110,7 +118,8 @@ def audit_text(
         out: Folder; made if it is not there.
         options: What the audit is told.
         stage: Told of each thing that is begun.
-        pattern: Regular expression of the final answer in a language model's reply; None for all of it.
+        pattern: Regular expression of the final answer in a language model's reply; None for all of
+            it.
         log: As `audit`.
 
     Raises:
@@ -121,7 +130,8 @@ def audit_text(
     asked = read_prompts(prompts)
 
     def begin(stack: ExitStack) -> LanguageAudit | VectorAudit:
-        journal, limits = _journal(stack, out / "journal.sqlite", target.name), _limits(options)
+        journal = _journal(stack, out / "journal.sqlite", target.name)
+        limits = _limits(options)
         if isinstance(target, LanguageTarget):
             interview = Interview(target, journal, limits)
             return LanguageAudit(interview, asked, options, target.name, stage, pattern=pattern)
@@ -139,10 +149,15 @@ def with_privacy(
     models: int,
     stage: Stage = lambda what: None,
 ) -> AuditResult:
-    """Returns the result of an audit with what the training tells of its rows beside it; see `privacy_of`."""
+    """Returns the result of an audit with what the training tells of its rows beside it; see
+    `privacy_of`.
+    """
     rows = read_inputs(inputs)
-    truth, beside = read_labels(labels, len(rows)), result.privacy
-    found = privacy_of(train, rows, truth, models=models, seed=options.seed, stage=stage, beside=beside)
+    truth = read_labels(labels, len(rows))
+    beside = result.privacy
+    found = privacy_of(
+        train, rows, truth, models=models, seed=options.seed, stage=stage, beside=beside
+    )
     return replace(result, privacy=found)
 
 
@@ -163,7 +178,9 @@ def _recorded(
         result = played.run()
         if log is not None:
             played.traffic.write(out / "exchanges.parquet", log, options.seed)
-        best = {each.defence: each.best[1].fidelity if each.best else None for each in result.defended}
+        best = {
+            each.defence: each.best[1].fidelity if each.best else None for each in result.defended
+        }
         book.append("audit-ended", name, {"paid_queries": result.paid, "best_fidelity": best})
         book.sign()
     return result
@@ -171,7 +188,11 @@ def _recorded(
 
 def _limits(options: AuditOptions) -> Limits:
     return Limits(
-        queries=options.budget, per_s=options.per_s, tokens=options.tokens, usd=options.usd, prices=options.prices
+        queries=options.budget,
+        per_s=options.per_s,
+        tokens=options.tokens,
+        usd=options.usd,
+        prices=options.prices,
     )
 
 

@@ -1,4 +1,6 @@
-"""The target as an audit knows it before anybody attacks: its inputs split, its answers to the test inputs paid."""
+"""The target as an audit knows it before anybody attacks: its inputs split, its answers to the test
+inputs paid.
+"""
 
 from dataclasses import dataclass
 
@@ -11,9 +13,10 @@ from gamekeeper.audit.findings import answered_otherwise
 from gamekeeper.audit.meter import Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.targets import Array
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 
-_TEST_SHARE, _TEST_MOST = 0.25, 1_000
+_TEST_SHARE = 0.25
+_TEST_MOST = 1_000
 _LEAST_INPUTS = 100
 _ASKED_AGAIN = 5  # test inputs, to see whether answers are the same
 
@@ -27,7 +30,8 @@ class Beside:
         explainer: What gives counterfactuals for inputs.
         behind: The same target behind a live defence, such as the guard.
         public: Inputs of another domain, shape (m, width).
-        labels: True labels of the inputs, from 0, shape (n,): classes are reconstructed, and judged by them.
+        labels: True labels of the inputs, from 0, shape (n,): classes are reconstructed, and judged
+            by them.
     """
 
     encode: Encode | None = None
@@ -97,8 +101,8 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
         beside: What is given beside the target.
 
     Raises:
-        UsageError: There are too few inputs, the budget is too small to judge a surrogate, all answers have one label,
-            or public inputs are of another width.
+        UsageError: There are too few inputs, the budget is too small to judge a surrogate, all
+            answers have one label, or public inputs are of another width.
         TargetError: The target failed.
     """
     _require_enough(inputs, options.budget)
@@ -106,7 +110,8 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
     order = np.random.default_rng(options.seed).permutation(len(inputs))
     count = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
     tests = inputs[order[:count]]
-    raw, again = meter.ask(tests), meter.ask(tests[:_ASKED_AGAIN], turn=1)
+    raw = meter.ask(tests)
+    again = meter.ask(tests[:_ASKED_AGAIN], turn=1)
     access = access_of(raw)
     truth = seen(raw, tests, access, None).labels
     _require_classes(truth)
@@ -133,21 +138,28 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
 
 def _require_enough(inputs: Array, budget: int) -> None:
     if budget < _LEAST_INPUTS:
-        raise UsageError(f"a budget of {budget} queries cannot judge a surrogate; expected {_LEAST_INPUTS} at least")
+        raise UsageError(
+            f"a budget of {budget} queries cannot judge a surrogate; expected {_LEAST_INPUTS} at"
+            " least"
+        )
     if len(inputs) < _LEAST_INPUTS:
-        raise UsageError(f"{len(inputs)} inputs are too few to attack with and to judge by; {_LEAST_INPUTS} at least")
+        raise UsageError(
+            f"{len(inputs)} inputs are too few to attack with and to judge by; {_LEAST_INPUTS} at"
+            " least"
+        )
 
 
 def _require_alike(inputs: Array, public: Array | None) -> None:
     if public is not None and public.shape[1] != inputs.shape[1]:
         raise UsageError(
-            f"public inputs have {public.shape[1]} values each, inputs {inputs.shape[1]}; expected as many"
+            f"public inputs have {public.shape[1]} values each, inputs {inputs.shape[1]}; expected"
+            " as many"
         )
 
 
 def _require_classes(labels: Array) -> None:
     if len(np.unique(labels)) < 2:
         raise UsageError(
-            f"the target gave all {len(labels)} test inputs one label: anybody copies that without asking; "
-            "bring inputs of every class"
+            f"the target gave all {len(labels)} test inputs one label: anybody copies that without"
+            " asking; bring inputs of every class"
         )

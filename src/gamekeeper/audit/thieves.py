@@ -1,7 +1,8 @@
-"""Thieves at work: one attack, one way of reading answers, one barrier, as often as there are seeds.
+"""Thieves at work: one attack, one way of reading answers, one barrier, as often as there are
+seeds.
 
-Each thief's copies are judged on test inputs that are no thief's. Raw answers are paid once for all thieves; how many
-queries each would have made is counted for each by himself.
+Each thief's copies are judged on test inputs that are no thief's. Raw answers are paid once for all
+thieves; how many queries each would have made is counted for each by himself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,9 @@ class Thieves:
     """
 
     def __init__(self, subject: Subject, options: AuditOptions, left: int) -> None:
-        self._subject, self._options, self._left = subject, options, left
+        self._subject = subject
+        self._options = options
+        self._left = left
         self._ways_back: dict[str, Restore] = {}
         self._by_labels: dict[str, Curve] = {}
         self.traffic = Traffic()
@@ -56,20 +59,26 @@ class Thieves:
         """Returns how thieves read answers that come through a barrier."""
         of_labels = attack.why_not(replace(self._subject.interface, access=Access.LABELS)) is None
         has_learners = why_no_learners() is None
-        return [*barrier.readings(of_scores=self._subject.has_scores, of_labels=of_labels, has_learners=has_learners)]
+        return [
+            *barrier.readings(
+                of_scores=self._subject.has_scores, of_labels=of_labels, has_learners=has_learners
+            )
+        ]
 
     def share(self, attack: Attack, tried: Sequence[Attack], barrier: Barrier) -> int:
         """Returns the queries that each thief of an attack may make.
 
-        Of what the first attack leaves of the audit's, half is kept for those that say what they need, where it is
-        enough for them: else who solves in vain for what is not linear would leave nothing.
+        Of what the first attack leaves of the audit's, half is kept for those that say what they
+        need, where it is enough for them: else who solves in vain for what is not linear would
+        leave nothing.
 
         Args:
             attack: Whose thieves.
             tried: All that are played behind the barrier, in order.
             barrier: What stands between.
         """
-        meter, seeds = self._subject.meter, self._options.seeds
+        meter = self._subject.meter
+        seeds = self._options.seeds
         unspent = self._options.budget - meter.asked
         waiting = [each for each in tried[tried.index(attack) :] if each.card.fewest]
         if attack.card.fewest:
@@ -81,7 +90,8 @@ class Thieves:
         return self._left // seeds if attack.card.makes_inputs else self._left
 
     def curve(self, attack: Attack, reading: Reading, barrier: Barrier, share: int) -> Curve:
-        """Plays an attack; who takes labels alone is given the same by every defence that keeps the first place.
+        """Plays an attack; who takes labels alone is given the same by every defence that keeps the
+        first place.
 
         Args:
             attack: What is played.
@@ -97,20 +107,27 @@ class Thieves:
         return self._by_labels[name]
 
     def live(self, attack: Attack, reading: Reading, behind: Meter, access: Access) -> Curve:
-        """Plays one account against a live defence until it is refused; every reading is of the same answers."""
+        """Plays one account against a live defence until it is refused; every reading is of the
+        same answers.
+        """
         asking = Asking(behind, access, None, self._left)
         rng = np.random.default_rng(self._options.seed)
-        copies, stopped = self._copies(attack, asking, reading, rng, self._sizes(self._left), refusable=True)
+        copies, stopped = self._copies(
+            attack, asking, reading, rng, self._sizes(self._left), refusable=True
+        )
         points = tuple(self._point([copy]) for copy in copies)
         return Curve(attack=attack.card.name, believes=str(reading), points=points, stopped=stopped)
 
     def _played(self, attack: Attack, reading: Reading, barrier: Barrier, share: int) -> Curve:
         """The same thief as often as there are seeds, each with inputs in another order."""
         if share < attack.card.fewest:
-            why = f"it takes {attack.card.fewest} queries at least, and each thief would have {share}"
+            why = (
+                f"it takes {attack.card.fewest} queries at least, and each thief would have {share}"
+            )
             return Curve(attack=attack.card.name, believes=str(reading), points=(), stopped=why)
         sizes = self._sizes(share if attack.card.fewest else self._left)
-        sizes = sizes if barrier.scores is None else sizes[::-2][::-1]  # every second, which takes half the time
+        # every second, which takes half the time
+        sizes = sizes if barrier.scores is None else sizes[::-2][::-1]
         each: list[list[_Copy]] = []
         stopped = None
         for number in range(self._options.seeds):
@@ -122,7 +139,9 @@ class Thieves:
         points = tuple(self._point(copies) for copies in _aligned(each))
         return Curve(attack=attack.card.name, believes=str(reading), points=points, stopped=stopped)
 
-    def _asking(self, attack: Attack, reading: Reading, barrier: Barrier, share: int, number: int) -> Asking:
+    def _asking(
+        self, attack: Attack, reading: Reading, barrier: Barrier, share: int, number: int
+    ) -> Asking:
         heard = partial(self.traffic.add, thief_name(attack.card.name, reading, number))
         return Asking(
             self._subject.meter,
@@ -141,7 +160,9 @@ class Thieves:
         assert barrier.rehearsed is not None
         if barrier.name not in self._ways_back:
             rng = np.random.default_rng(self._options.seed)
-            self._ways_back[barrier.name] = learn_to_restore(barrier.rehearsed, self._subject.classes, rng)
+            self._ways_back[barrier.name] = learn_to_restore(
+                barrier.rehearsed, self._subject.classes, rng
+            )
         return self._ways_back[barrier.name]
 
     @staticmethod
@@ -159,13 +180,19 @@ class Thieves:
         *,
         refusable: bool = False,
     ) -> tuple[list[_Copy], str | None]:
-        """Copies as far as the thief gets, and what stopped him; a target's refusal too, where that may be."""
+        """Copies as far as the thief gets, and what stopped him; a target's refusal too, where that
+        may be.
+        """
         copies: list[_Copy] = []
-        loot, times, began = self._loot(reading, asking, rng, sizes), _times(reading), process_time()
+        loot = self._loot(reading, asking, rng, sizes)
+        times = _times(reading)
+        began = process_time()
         try:
             for surrogate in attack.surrogates(asking.ask, loot, rng):
                 cpu_s = process_time() - began
-                fidelity = float((surrogate.predict(self._subject.tests) == self._subject.truth).mean())
+                fidelity = float(
+                    (surrogate.predict(self._subject.tests) == self._subject.truth).mean()
+                )
                 copies.append(_Copy(times * surrogate.queries, fidelity, cpu_s, surrogate.recipe))
                 began = process_time()
         except SpentError as error:
@@ -176,8 +203,12 @@ class Thieves:
             return copies, f"refused: {error}"
         return copies, None
 
-    def _loot(self, reading: Reading, asking: Asking, rng: np.random.Generator, sizes: Sequence[int]) -> Loot:
-        beside, pool, times = self._subject.beside, self._subject.pool, _times(reading)
+    def _loot(
+        self, reading: Reading, asking: Asking, rng: np.random.Generator, sizes: Sequence[int]
+    ) -> Loot:
+        beside = self._subject.beside
+        pool = self._subject.pool
+        times = _times(reading)
         return Loot(
             pool=pool[rng.permutation(len(pool))],
             sizes=[size for size in sizes if times * size <= self._left],
@@ -211,7 +242,9 @@ def _times(reading: Reading) -> int:
 
 
 def _aligned(each: Sequence[Sequence[_Copy]]) -> Iterator[tuple[_Copy, ...]]:
-    """The n-th copies of all thieves; one who has no more keeps his last, and none at all agrees with nothing."""
+    """The n-th copies of all thieves; one who has no more keeps his last, and none at all agrees
+    with nothing.
+    """
     for number in range(max(map(len, each), default=0)):
         yield tuple(copies[min(number, len(copies) - 1)] if copies else _NO_COPY for copies in each)
 

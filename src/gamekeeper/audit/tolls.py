@@ -1,15 +1,20 @@
-"""Defences that leave answers as they are and make asking dearer: what they charge a thief who knows of them.
+"""Defences that leave answers as they are and make asking dearer: what they charge a thief who
+knows of them.
 
-    coverage-budget   an account may touch so many cells of the input space; who wants more makes more accounts, and
-                      parts the space among them: accounts = cells touched / cells allowed
-    proof-of-work     an answer costs computing, the more the more an account has asked; who shares his queries among
-                      accounts pays for accounts in place of work
+    coverage-budget   an account may touch so many cells of the input space; who wants more makes
+                      more accounts, and parts the space among them: accounts = cells touched /
+                      cells allowed
+    proof-of-work     an answer costs computing, the more the more an account has asked; who shares
+                      his queries among accounts pays for accounts in place of work
 
-Both are set by honest accounts: the budget so that all but one in a hundred of those that ask `honest_queries` inputs
-of the domain stay within it; the work so that these pay the least. Fidelity is what it was; dollars are not.
+Both are set by honest accounts: the budget so that all but one in a hundred of those that ask
+`honest_queries` inputs of the domain stay within it; the work so that these pay the least. Fidelity
+is what it was; dollars are not.
 
-Source: Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023 (coverage); Dziedzic et al., Increasing the Cost of Model
-Extraction with Calibrated Proof of Work, ICLR 2022; counted against a thief with many accounts, which is ours.
+Source: Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023 (coverage); Dziedzic et al.,
+    Increasing the Cost of Model
+Extraction with Calibrated Proof of Work, ICLR 2022; counted against a thief with many accounts,
+which is ours.
 """
 
 from dataclasses import dataclass
@@ -64,16 +69,26 @@ class CoverageBudget:
     """
 
     name = "coverage-budget"
-    purpose = "Stops an account that touches more of the input space than honest ones do; for comparison in audits."
-    undone_by = "More accounts, each with a part of the space; a thief with inputs of the domain looks honest for long."
+    purpose = (
+        "Stops an account that touches more of the input space than honest ones do; for comparison"
+        " in audits."
+    )
+    undone_by = (
+        "More accounts, each with a part of the space; a thief with inputs of the domain looks"
+        " honest for long."
+    )
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
         rng = np.random.default_rng(options.seed)
-        self._middle, self._spread = pool.mean(axis=0), pool.std(axis=0) + 1e-12
+        self._middle = pool.mean(axis=0)
+        self._spread = pool.std(axis=0) + 1e-12
         rows = self._scaled(pool)
         self._centres = rows[rng.permutation(len(rows))[:_CELLS]]
-        cells, each = self._cells(pool), options.honest_queries
-        touched = [len(np.unique(cells[rng.integers(len(cells), size=each)])) for _ in range(_HONEST_DRAWS)]
+        cells = self._cells(pool)
+        each = options.honest_queries
+        touched = [
+            len(np.unique(cells[rng.integers(len(cells), size=each)])) for _ in range(_HONEST_DRAWS)
+        ]
         self._allowed = max(1, int(np.ceil(np.quantile(touched, _WITHIN))))
         self.users = Users(said=f"1 in 100 accounts that ask {each} inputs stopped")
 
@@ -101,27 +116,41 @@ class ProofOfWork:
     """
 
     name = "proof-of-work"
-    purpose = "Asks computing for an answer, the more the more an account has asked; for comparison in audits."
+    purpose = (
+        "Asks computing for an answer, the more the more an account has asked; for comparison in"
+        " audits."
+    )
     undone_by = "More accounts; at what honest users bear, the work costs a thief next to nothing."
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
-        self._honest, self._prices = options.honest_queries, options.prices
+        self._honest = options.honest_queries
+        self._prices = options.prices
         self.users = Users(said=f"{_WORK_S:g} s of computing a query")
 
     def levy(self, asked: Array) -> Levy:
         """See `Toll`."""
         most = max(1, -(-len(asked) // self._honest))
-        return min((self._of(len(asked), accounts) for accounts in range(1, most + 1)), key=self._usd)
+        return min(
+            (self._of(len(asked), accounts) for accounts in range(1, most + 1)), key=self._usd
+        )
 
     def _of(self, queries: int, accounts: int) -> Levy:
-        """Work for n queries of an account: the least for the honest ones, then in proportion to what was asked."""
-        each, honest = queries / accounts, self._honest
+        """Work for n queries of an account: the least for the honest ones, then in proportion to
+        what was asked.
+        """
+        each = queries / accounts
+        honest = self._honest
         work = each if each <= honest else honest + (each**2 - honest**2) / (2 * honest)
         return Levy(accounts, accounts * work * _WORK_S)
 
     def _usd(self, levy: Levy) -> float:
-        return levy.accounts * self._prices.per_account + levy.cpu_s / 3600 * self._prices.per_core_hour
+        return (
+            levy.accounts * self._prices.per_account
+            + levy.cpu_s / 3600 * self._prices.per_core_hour
+        )
 
 
-TOLLS: dict[str, type[CoverageBudget] | type[ProofOfWork]] = {made.name: made for made in (CoverageBudget, ProofOfWork)}
+TOLLS: dict[str, type[CoverageBudget] | type[ProofOfWork]] = {
+    made.name: made for made in (CoverageBudget, ProofOfWork)
+}
 """By name."""

@@ -1,8 +1,10 @@
-"""What the thieves asked, as an API's log would hold it: each attack is traffic, to be found by hunt and by guard.
+"""What the thieves asked, as an API's log would hold it: each attack is traffic, to be found by
+hunt and by guard.
 
-A thief asks at a steady rate, day and night (exponential gaps). With more than one account, every round of as many
-queries as he has accounts gives each of them one, in an order drawn anew: each asks equally much and little, and none
-of them holds a stretch of the attack that would mean something by itself.
+A thief asks at a steady rate, day and night (exponential gaps). With more than one account, every
+round of as many queries as he has accounts gives each of them one, in an order drawn anew: each
+asks equally much and little, and none of them holds a stretch of the attack that would mean
+something by itself.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,8 @@ class Pace:
 
     Args:
         per_day: Queries a day of each thief, all his accounts together.
-        accounts: Over which each thief splits his queries: named as he is, or, if more than one, `thief.0`, ...
+        accounts: Over which each thief splits his queries: named as he is, or, if more than one,
+            `thief.0`, ...
     """
 
     per_day: int
@@ -48,7 +51,9 @@ class Traffic:
 
     def rows(self, thief: str) -> Array:
         """Returns the rows of numbers that a thief asked, in order, shape (n, width)."""
-        return np.vstack([np.asarray(part) for part in self._asked.get(thief, ())] or [np.empty((0, 1))])
+        return np.vstack(
+            [np.asarray(part) for part in self._asked.get(thief, ())] or [np.empty((0, 1))]
+        )
 
     def frame(self, pace: Pace, seed: int = 0) -> pl.DataFrame:
         """Returns exchanges in hunt's columns.
@@ -69,7 +74,9 @@ class Traffic:
         self.frame(pace, seed).write_parquet(path)
 
 
-def _exchanges(thief: str, asked: Sequence[Array | str], pace: Pace, rng: np.random.Generator) -> pl.DataFrame:
+def _exchanges(
+    thief: str, asked: Sequence[Array | str], pace: Pace, rng: np.random.Generator
+) -> pl.DataFrame:
     gaps_s = rng.exponential(_DAY_S / pace.per_day, len(asked))
     times = [_START + timedelta(seconds=float(at)) for at in np.cumsum(gaps_s)]
     if isinstance(asked[0], str):
@@ -77,7 +84,9 @@ def _exchanges(thief: str, asked: Sequence[Array | str], pace: Pace, rng: np.ran
     else:
         queries = pl.Series("features", [list(row) for row in asked], dtype=pl.List(pl.Float64))
     accounts = pl.Series("account", _dealt(thief, len(asked), pace.accounts, rng))
-    return pl.DataFrame([pl.Series("time", times, dtype=pl.Datetime("us", "UTC")), accounts, queries])
+    return pl.DataFrame(
+        [pl.Series("time", times, dtype=pl.Datetime("us", "UTC")), accounts, queries]
+    )
 
 
 def _dealt(thief: str, queries: int, accounts: int, rng: np.random.Generator) -> list[str]:

@@ -1,7 +1,9 @@
-"""A zoo: models of many kinds on public data, each audited, so that "what share can be copied for so much" is measured.
+"""A zoo: models of many kinds on public data, each audited, so that "what share can be copied for
+so much" is measured.
 
-Data is what scikit-learn ships, and Fashion-MNIST where Debian's package `dataset-fashion-mnist` has put it. The owner
-trains on half of the rows; the thief has the other half, and where that is little, mixtures of two of its rows.
+Data is what scikit-learn ships, and Fashion-MNIST where Debian's package `dataset-fashion-mnist`
+has put it. The owner trains on half of the rows; the thief has the other half, and where that is
+little, mixtures of two of its rows.
 """
 
 import gzip
@@ -19,7 +21,7 @@ from gamekeeper.audit.meter import Limits, Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.targets import Array, EstimatorTarget
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 _FASHION_ROWS = 6_000
@@ -43,7 +45,9 @@ class Specimen:
     result: AuditResult
 
 
-def zoo(options: AuditOptions, met: Callable[[str], object] = lambda name: None, only: str = "") -> Iterator[Specimen]:
+def zoo(
+    options: AuditOptions, met: Callable[[str], object] = lambda name: None, only: str = ""
+) -> Iterator[Specimen]:
     """Trains and audits every model.
 
     Args:
@@ -91,7 +95,8 @@ def _data() -> dict[str, tuple[Array, Array]]:
     except ImportError:
         raise MissingExtraError("the zoo", "audit") from None
     found = {
-        name: getattr(datasets, f"load_{name}")(return_X_y=True) for name in ("iris", "wine", "breast_cancer", "digits")
+        name: getattr(datasets, f"load_{name}")(return_X_y=True)
+        for name in ("iris", "wine", "breast_cancer", "digits")
     }
     inputs, progress = datasets.load_diabetes(return_X_y=True)
     found["diabetes above its median"] = inputs, (progress > np.median(progress)).astype(int)
@@ -101,13 +106,15 @@ def _data() -> dict[str, tuple[Array, Array]]:
 
 
 def _fashion() -> tuple[Array, Array]:
-    """Pictures of 14 x 14, each pixel the mean of four, shape (6000, 196), from 0 to 1, and their labels."""
+    """Pictures of 14 x 14, each pixel the mean of four, shape (6000, 196), from 0 to 1, and their
+    labels.
+    """
     images = gzip.decompress((FASHION / "t10k-images-idx3-ubyte.gz").read_bytes())
     labels = gzip.decompress((FASHION / "t10k-labels-idx1-ubyte.gz").read_bytes())
     pictures = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 14, 2, 14, 2)[:_FASHION_ROWS]
-    return pictures.mean(axis=(2, 4)).reshape(len(pictures), -1) / 255, np.frombuffer(labels, np.uint8, offset=8)[
-        :_FASHION_ROWS
-    ].astype(int)
+    return pictures.mean(axis=(2, 4)).reshape(len(pictures), -1) / 255, np.frombuffer(
+        labels, np.uint8, offset=8
+    )[:_FASHION_ROWS].astype(int)
 
 
 def _kinds(seed: int) -> dict[str, Callable[[], Any]]:

@@ -1,12 +1,15 @@
-"""From exchanges taken in to campaigns found: the path that `hunt` walks over logs and `guard` over recent traffic.
+"""From exchanges taken in to campaigns found: the path that `hunt` walks over logs and `guard` over
+recent traffic.
 
     intake -> compare -> claims, ranked among decoys -> weigh -> findings
 
-Names are loaded when first asked for, so that a report can know results without loading what makes them.
+Names are loaded when first asked for, so that a report can know results without loading what makes
+them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gamekeeper.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gamekeeper.campaigns.intake import Intake
@@ -16,17 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Campaign", "HuntResult", "Intake", "SearchOptions", "new_intake", "search"]
 
-_HOME = {
-    "Campaign": "result",
-    "HuntResult": "result",
-    "Intake": "intake",
-    "SearchOptions": "options",
-    "new_intake": "path",
-    "search": "path",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"gamekeeper.campaigns.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Campaign": "gamekeeper.campaigns.result",
+        "HuntResult": "gamekeeper.campaigns.result",
+        "Intake": "gamekeeper.campaigns.intake",
+        "SearchOptions": "gamekeeper.campaigns.options",
+        "new_intake": "gamekeeper.campaigns.path",
+        "search": "gamekeeper.campaigns.path",
+    },
+)

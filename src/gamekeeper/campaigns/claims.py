@@ -1,10 +1,12 @@
 """From the sample to claims: which groups stand against decoys, and whom they hold.
 
-    candidates -> claims that share no accounts -> rank among decoy groups -> false discovery control
+    candidates -> claims that share no accounts -> rank among decoy groups -> false discovery
+    control
                -> members, with what ties them -> rank of every account among ordinary ones
 
-Decoys are built around ordinary accounts by the very steps that build candidates. Ordinary is who is in no
-candidate that looks like one deck: were a campaign among the decoys, it would only make every p-value larger.
+Decoys are built around ordinary accounts by the very steps that build candidates. Ordinary is who
+is in no candidate that looks like one deck: were a campaign among the decoys, it would only make
+every p-value larger.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +35,9 @@ from gamekeeper.verdict import Policy
 _DECOYS = 1_999
 _DECOYS_OF_ACCOUNT = 4
 _LONE_DECOYS = 9_999
-_LONE_BROAD = 0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
+_LONE_BROAD = (
+    0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
+)
 _MIN_EXCHANGES = 3  # of an account that a decoy is built around
 _SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
 
@@ -74,7 +78,8 @@ class Claims:
         decoys: Against how many decoys.
         innocent: Account numbers of who may serve as a decoy.
         p_account: Rank of each account among ordinary ones, shape (accounts,).
-        near_sittings: Sittings of each account with exchanges near any campaign's, int, shape (accounts,).
+        near_sittings: Sittings of each account with exchanges near any campaign's, int, shape
+            (accounts,).
     """
 
     found: tuple[Found, ...]
@@ -88,7 +93,8 @@ class Claims:
 
 def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) -> Claims:
     """Finds the campaigns of a sample; see the module."""
-    linker, links = Linker(sample), link_accounts(sample)
+    linker = Linker(sample)
+    links = link_accounts(sample)
     groups = list(candidates(linker, links, policy.without))
     innocent = _innocent(sample, groups, policy)
     around = _decoys(linker, links, innocent, np.random.default_rng(seed), tick)
@@ -97,7 +103,11 @@ def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) ->
     claims = claim(groups, ordinary, policy.min_accounts)
     stand = _stand(claims, decoys, ordinary, policy)
     found = _disjoint(
-        [_found(linker, c, groups, decoys, ordinary) for c, ok in zip(claims, stand, strict=True) if ok],
+        [
+            _found(linker, c, groups, decoys, ordinary)
+            for c, ok in zip(claims, stand, strict=True)
+            if ok
+        ],
         sample.account_count,
     )
     found += _lone(sample, found, innocent, policy, seed)
@@ -114,7 +124,8 @@ def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) ->
 
 
 def _innocent(sample: LinkSample, groups: Sequence[Group], policy: Policy) -> np.ndarray:
-    usual, suspect = Ordinary.of([]), np.zeros(sample.account_count, bool)
+    usual = Ordinary.of([])
+    suspect = np.zeros(sample.account_count, bool)
     for group in groups:
         if len(group.accounts) >= policy.min_accounts and strength(group, usual) > 0:
             suspect[group.accounts] = True
@@ -135,18 +146,26 @@ def _decoys(
     return around
 
 
-def _stand(claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy) -> np.ndarray:
+def _stand(
+    claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy
+) -> np.ndarray:
     strengths = np.array([strength(c, ordinary) for c in claims])
     p_values = np.where(strengths > 0, rank_p_values(strengths, decoys), 1.0)
     return discoveries(p_values, policy.false_discovery_rate)
 
 
-def _found(linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary) -> Found:
+def _found(
+    linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
+) -> Found:
     """The claim with what other families tie the same accounts by."""
     ties = [group]
     for other in sorted(groups, key=lambda g: -strength(g, ordinary)):
         told = {tie.family for tie in ties}
-        if other.family not in told and _overlap(group, other) >= _SAME and strength(other, ordinary) > 0:
+        if (
+            other.family not in told
+            and _overlap(group, other) >= _SAME
+            and strength(other, ordinary) > 0
+        ):
             ties.append(other)
     value = strength(group, ordinary)
     rows = np.unique(np.concatenate([t.rows for t in ties]))
@@ -167,7 +186,9 @@ def _overlap(a: Group, b: Group) -> float:
 
 
 def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
-    """Leaves an account that several claims hold to the one that most of its linked exchanges belong to."""
+    """Leaves an account that several claims hold to the one that most of its linked exchanges
+    belong to.
+    """
     if not found:
         return []
     held = np.array([np.bincount(f.senders, minlength=account_count) for f in found])
@@ -183,7 +204,9 @@ def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
     ]
 
 
-def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int) -> list[Found]:
+def _lone(
+    sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int
+) -> list[Found]:
     """Single accounts that deal a broad deck; see `linking.lone`.
 
     None in a tabular API: the rows of an ordinary portfolio have no order to remember either.
@@ -194,7 +217,9 @@ def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, poli
     readings = lone_readings(sample, held)
     if not readings:
         return []
-    sizes = np.random.default_rng(seed).choice([sample.exchanges[r.account] for r in readings], _LONE_DECOYS)
+    sizes = np.random.default_rng(seed).choice(
+        [sample.exchanges[r.account] for r in readings], _LONE_DECOYS
+    )
     spliced = spliced_readings(sample, innocent, sizes.tolist(), seed)
     if not spliced:
         return []
@@ -206,10 +231,16 @@ def _lone(sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, poli
     stand = discoveries(p_values, policy.false_discovery_rate)
     chosen = [(r, p, v) for r, p, v, ok in zip(judged, p_values, values, stand, strict=True) if ok]
     usual = float(np.median(-decoys))
-    return [_lone_found(sample, r.account, float(p), float(v), decoys) for r, p, v in chosen if r.is_one_deck(usual)]
+    return [
+        _lone_found(sample, r.account, float(p), float(v), decoys)
+        for r, p, v in chosen
+        if r.is_one_deck(usual)
+    ]
 
 
-def _lone_found(sample: LinkSample, account: int, p_value: float, value: float, decoys: np.ndarray) -> Found:
+def _lone_found(
+    sample: LinkSample, account: int, p_value: float, value: float, decoys: np.ndarray
+) -> Found:
     rows = np.flatnonzero(sample.accounts == account)
     return Found(
         accounts=np.array([account]),
@@ -223,9 +254,12 @@ def _lone_found(sample: LinkSample, account: int, p_value: float, value: float, 
 
 
 def _rank_accounts(linker: Linker, found: Sequence[Found]) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks every account by its strongest tie to a campaign among those in none; and its sittings near one."""
+    """Ranks every account by its strongest tie to a campaign among those in none; and its sittings
+    near one.
+    """
     sample = linker.sample
-    tie, near = np.zeros(sample.account_count), np.zeros(sample.account_count, np.int64)
+    tie = np.zeros(sample.account_count)
+    near = np.zeros(sample.account_count, np.int64)
     member = np.zeros(sample.account_count, bool)
     for each in found:
         member[each.accounts] = True
@@ -239,11 +273,17 @@ def _rank_accounts(linker: Linker, found: Sequence[Found]) -> tuple[np.ndarray, 
 
 
 def _near_rows(linker: Linker, found: Found) -> np.ndarray:
-    return np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows) if found.groups else found.rows
+    return (
+        np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows)
+        if found.groups
+        else found.rows
+    )
 
 
 def _tie(sample: LinkSample, sittings: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """How unlikely each account's number of sittings near the campaign's exchanges is, as -log10."""
+    """How unlikely each account's number of sittings near the campaign's exchanges is, as
+    -log10.
+    """
     of = sample.all_sittings
     rate = max(sittings[~member].sum() / max(of[~member].sum(), 1), 1e-4)
     return np.asarray(-poisson.logsf(sittings - 1, rate * of) / np.log(10))

@@ -1,4 +1,6 @@
-"""From the sample to arrays that can be linked: numbered, encoded, in an order that names do not touch."""
+"""From the sample to arrays that can be linked: numbered, encoded, in an order that names do not
+touch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gamekeeper.encoding import SHAPE_ENCODER, Payloads, cells, fragments, load_encoder, scale_features
+from gamekeeper.encoding import (
+    SHAPE_ENCODER,
+    Payloads,
+    cells,
+    fragments,
+    load_encoder,
+    scale_features,
+)
 from gamekeeper.encoding.content import DIM, ContentEncoder
 from gamekeeper.linking import LinkSample
 
@@ -42,16 +51,23 @@ def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tic
         tick: Called with rows encoded and rows in all.
     """
     accounts = number_accounts(sampled, totals)
-    rows = sampled.join(accounts.select("account", "number"), on="account").sort("number", "time", "row_hash")
+    rows = sampled.join(accounts.select("account", "number"), on="account").sort(
+        "number", "time", "row_hash"
+    )
     if rows["prompt"].null_count() == len(rows):
-        content, vectors = None, scale_features(rows["features"])
+        content = None
+        vectors = scale_features(rows["features"])
     else:
         rows = rows.with_columns(pl.col("prompt").fill_null(""))
         content = load_encoder(encoder)
         vectors = _encode(rows["prompt"], content, tick)
     pieces = fragments(rows)
     sample = _link_sample(rows, len(accounts), vectors, pieces, content)
-    names = ("scaled-features/1",) if content is None else (f"{content.name}/{content.version}", SHAPE_ENCODER)
+    names = (
+        ("scaled-features/1",)
+        if content is None
+        else (f"{content.name}/{content.version}", SHAPE_ENCODER)
+    )
     return Comparison(
         rows=rows.with_columns(pl.Series("cell", cells(vectors))),
         accounts=accounts,
@@ -61,8 +77,12 @@ def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tic
 
 
 def number_accounts(sampled: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:
-    """Numbers accounts by what they sent, not by their names, so that renaming them changes nothing."""
-    smallest = sampled.group_by("account").agg(pl.col("row_hash").min(), pl.col("row_hash").sum().alias("sum"))
+    """Numbers accounts by what they sent, not by their names, so that renaming them changes
+    nothing.
+    """
+    smallest = sampled.group_by("account").agg(
+        pl.col("row_hash").min(), pl.col("row_hash").sum().alias("sum")
+    )
     ordered = totals.join(smallest, on="account").sort("row_hash", "sum", "exchanges")
     return ordered.drop("row_hash", "sum").with_row_index("number")
 
@@ -82,7 +102,9 @@ def _link_sample(
     pieces: pl.DataFrame,
     encoder: ContentEncoder | None,
 ) -> LinkSample:
-    repeated = rows.select((pl.col("number").n_unique().over("prompt_hash") > 1) | (pl.col("prompt") == ""))
+    repeated = rows.select(
+        (pl.col("number").n_unique().over("prompt_hash") > 1) | (pl.col("prompt") == "")
+    )
     numbers = rows["number"].to_numpy().astype(np.int64)
     return LinkSample(
         accounts=numbers,

@@ -108,7 +108,9 @@ def _accounts(compared: Comparison, claims: Claims, campaigns: Sequence[Campaign
         .replace_strict({a: m[0] for a, m in member.items()}, default=None, return_dtype=pl.String)
         .alias("campaign"),
         pl.col("account")
-        .replace_strict({a: m[1] for a, m in member.items()}, default="allow", return_dtype=pl.String)
+        .replace_strict(
+            {a: m[1] for a, m in member.items()}, default="allow", return_dtype=pl.String
+        )
         .alias("verdict"),
     )
     return frame.select(ACCOUNTS.keys()).cast(ACCOUNTS).sort("p_benign", "account")  # type: ignore[arg-type]
@@ -128,13 +130,18 @@ def _against(reading: Reading) -> tuple[float, float, float, int]:
 
 
 def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
-    """How often each account came back with prompts next to a campaign's; those with none are left out."""
-    near, all_ = claims.near_sittings, compared.sample.all_sittings
+    """How often each account came back with prompts next to a campaign's; those with none are left
+    out.
+    """
+    near = claims.near_sittings
+    all_ = compared.sample.all_sittings
     member = np.zeros(len(near), bool)
     for found in claims.found:
         member[found.accounts] = True
     outside = near[~member] if (~member).any() else np.zeros(1)
-    accounts, median, high = compared.accounts["account"], np.median(outside), np.quantile(outside, 0.95)
+    accounts = compared.accounts["account"]
+    median = np.median(outside)
+    high = np.quantile(outside, 0.95)
     rows = [
         (
             accounts[int(i)],
@@ -153,29 +160,46 @@ def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def _could_not_show(read: ReadSummary, compared: Comparison, claims: Claims, policy: Policy) -> tuple[str, ...]:
+def _could_not_show(
+    read: ReadSummary, compared: Comparison, claims: Claims, policy: Policy
+) -> tuple[str, ...]:
     told = [
         *_absent(read.columns_seen),
         *_sampled(len(compared.rows), int(compared.accounts["exchanges"].sum())),
         *_ranks(claims, policy),
-        f"a group of fewer than {policy.min_accounts} accounts, a group that asks in one sitting each, and a lone "
-        "scraper of one narrow subject are not told from ordinary users",
+        (
+            f"a group of fewer than {policy.min_accounts} accounts, a group that asks in one"
+            " sitting each, and a lone scraper of one narrow subject are not told from ordinary"
+            " users"
+        ),
     ]
     return tuple(told)
 
 
 def _absent(seen: Collection[str]) -> Iterator[str]:
-    blind = [(c, s.card.name) for c in OPTIONAL if c not in seen for s in SIGNALS.values() if c in s.card.needs]
+    blind = [
+        (c, s.card.name)
+        for c in OPTIONAL
+        if c not in seen
+        for s in SIGNALS.values()
+        if c in s.card.needs
+    ]
     if blind:
         columns, names = zip(*blind, strict=True)
         yield f"the log has no {', '.join(columns)}: {', '.join(names)} stood aside"
     if "prompt" not in seen:
-        yield "the log has features, no prompts: shape, elicitation and the search for lone scrapers stood aside"
+        yield (
+            "the log has features, no prompts: shape, elicitation and the search for lone scrapers"
+            " stood aside"
+        )
 
 
 def _sampled(rows: int, exchanges: int) -> Iterator[str]:
     if rows < exchanges:
-        yield f"content and shape were compared on {rows:,} of {exchanges:,} exchanges, a sample of each account"
+        yield (
+            f"content and shape were compared on {rows:,} of {exchanges:,} exchanges, a sample of"
+            " each account"
+        )
 
 
 def _ranks(claims: Claims, policy: Policy) -> Iterator[str]:
@@ -183,9 +207,13 @@ def _ranks(claims: Claims, policy: Policy) -> Iterator[str]:
     ordinary = len(claims.innocent)
     if ordinary < _FEW_ORDINARY:
         held = f"only {ordinary}" if ordinary else "no"
-        yield f"{held} ordinary accounts to rank among: p-values cannot be small, and little can be raised"
+        yield (
+            f"{held} ordinary accounts to rank among: p-values cannot be small, and little can be"
+            " raised"
+        )
     if claims.tested and 1 / (claims.decoys + 1) > policy.false_discovery_rate / claims.tested:
         yield (
-            f"{claims.tested} groups were tested against {claims.decoys:,} decoys: at a false discovery rate of "
-            f"{policy.false_discovery_rate:g} one campaign by itself could not be raised"
+            f"{claims.tested} groups were tested against {claims.decoys:,} decoys: at a false"
+            f" discovery rate of {policy.false_discovery_rate:g} one campaign by itself could not"
+            " be raised"
         )

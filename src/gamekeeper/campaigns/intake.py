@@ -1,8 +1,9 @@
 """The first pass: batches come in, totals, summaries and a sample of each account stay.
 
-What stays is the same in whatever order and in however many batches the log comes: totals and summaries add
-up, and an account's sample is its exchanges with the smallest hashes (bottom-k), so that two days' samples
-merge into the sample of both. Memory is bounded by accounts and by `MAX_SAMPLE`, not by the log.
+What stays is the same in whatever order and in however many batches the log comes: totals and
+summaries add up, and an account's sample is its exchanges with the smallest hashes (bottom-k), so
+that two days' samples merge into the sample of both. Memory is bounded by accounts and by
+`MAX_SAMPLE`, not by the log.
 
 Source: Cohen and Kaplan, Summarizing data using bottom-k sketches, PODC 2007.
 """
@@ -14,7 +15,9 @@ import polars as pl
 from gamekeeper.signals import SIGNALS, SUMMARY, add
 
 MAX_SAMPLE = 400_000
-"""Exchanges that are compared with each other; beyond, every account's sample is halved until they fit."""
+"""Exchanges that are compared with each other; beyond, every account's sample is halved until they
+fit.
+"""
 
 _LARGEST_SAMPLE = 1_024  # exchanges of one account
 _TEXT_CHARS = 4_000  # no encoder looks further
@@ -31,7 +34,8 @@ class Intake:
     """
 
     def __init__(self, signals: Iterable[str], max_sample: int = MAX_SAMPLE) -> None:
-        self._max_sample, self._per_account = max_sample, _LARGEST_SAMPLE
+        self._max_sample = max_sample
+        self._per_account = _LARGEST_SAMPLE
         self._samples: list[pl.DataFrame] = []
         self._waiting = 0
         self._totals: list[pl.DataFrame] = []
@@ -43,7 +47,9 @@ class Intake:
         self._totals.append(_totals(hashed))
         for name, parts in self._summaries.items():
             parts.append(SIGNALS[name].summarise(hashed))
-        self._samples.append(hashed.with_columns(pl.col("prompt", "system").str.slice(0, _TEXT_CHARS)).select(_KEPT))
+        self._samples.append(
+            hashed.with_columns(pl.col("prompt", "system").str.slice(0, _TEXT_CHARS)).select(_KEPT)
+        )
         self._waiting += len(hashed)
         if self._waiting > self._max_sample // 2:
             self.compact()
@@ -68,7 +74,10 @@ class Intake:
     @property
     def summaries(self) -> dict[str, pl.DataFrame]:
         """Summary of each signal over all exchanges."""
-        return {n: add(*parts) if parts else pl.DataFrame(schema=SUMMARY) for n, parts in self._summaries.items()}
+        return {
+            n: add(*parts) if parts else pl.DataFrame(schema=SUMMARY)
+            for n, parts in self._summaries.items()
+        }
 
     @property
     def sample(self) -> pl.DataFrame:
@@ -84,13 +93,19 @@ class Intake:
             self._summaries[name] = [add(*parts)]
         merged = pl.concat(self._samples)
         rank = merged.select(pl.col("row_hash").rank("ordinal").over("account")).to_series()
-        while (merged_size := int((rank <= self._per_account).sum())) > self._max_sample and self._per_account > 1:
+        while (
+            merged_size := int((rank <= self._per_account).sum())
+        ) > self._max_sample and self._per_account > 1:
             self._per_account //= 2
-        self._samples = [merged.filter(rank <= self._per_account) if merged_size < len(merged) else merged]
+        self._samples = [
+            merged.filter(rank <= self._per_account) if merged_size < len(merged) else merged
+        ]
 
 
 def with_hashes(exchanges: pl.DataFrame) -> pl.DataFrame:
-    """Adds `prompt_hash` (of the prompt or features) and `row_hash` (of the exchange without its account)."""
+    """Adds `prompt_hash` (of the prompt or features) and `row_hash` (of the exchange without its
+    account).
+    """
     text = pl.col("features").list.eval(pl.element().cast(pl.String)).list.join(",")
     return exchanges.with_columns(
         pl.coalesce("prompt", text).hash(11).alias("prompt_hash"),

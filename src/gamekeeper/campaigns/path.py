@@ -26,7 +26,9 @@ def numbered(members: Sequence[Sequence[str]]) -> list[str]:
 
 
 def new_intake(max_sample: int = MAX_SAMPLE) -> Intake:
-    """Returns an intake that summarises for every signal which can be summarised as exchanges come in."""
+    """Returns an intake that summarises for every signal which can be summarised as exchanges come
+    in.
+    """
     return Intake(_signals(from_sample=False), max_sample)
 
 
@@ -48,12 +50,20 @@ def search(
         names: Gives campaigns their names, from their members' accounts.
     """
     clock = _Clock()
-    compared = compare(intake.sample, intake.totals, options.encoder, lambda d, n: stage("encode", d, n))
+    compared = compare(
+        intake.sample, intake.totals, options.encoder, lambda d, n: stage("encode", d, n)
+    )
     clock.mark("encode")
-    claims = find_campaigns(compared.sample, options.policy, options.seed, lambda d, n: stage("link", d, n))
+    claims = find_campaigns(
+        compared.sample, options.policy, options.seed, lambda d, n: stage("link", d, n)
+    )
     clock.mark("link")
-    summaries = intake.summaries | {n: SIGNALS[n].summarise(compared.rows) for n in _signals(from_sample=True)}
-    used = {n: s for n, s in summaries.items() if SIGNALS[n].card.family not in options.policy.without}
+    summaries = intake.summaries | {
+        n: SIGNALS[n].summarise(compared.rows) for n in _signals(from_sample=True)
+    }
+    used = {
+        n: s for n, s in summaries.items() if SIGNALS[n].card.family not in options.policy.without
+    }
     weighed = weigh(claims, used, compared.accounts, options.seed)
     clock.mark("weigh")
     result = findings(read, options, compared, claims, weighed, summaries, names)
@@ -63,7 +73,8 @@ def search(
 
 class _Clock:
     def __init__(self) -> None:
-        self._last, self.seconds = perf_counter(), dict[str, float]()
+        self._last = perf_counter()
+        self.seconds = dict[str, float]()
 
     def mark(self, name: str) -> None:
         now = perf_counter()
@@ -71,4 +82,6 @@ class _Clock:
 
 
 def _signals(*, from_sample: bool) -> list[str]:
-    return [n for n, s in SIGNALS.items() if any(c in _FROM_SAMPLE for c in s.card.needs) == from_sample]
+    return [
+        n for n, s in SIGNALS.items() if any(c in _FROM_SAMPLE for c in s.card.needs) == from_sample
+    ]

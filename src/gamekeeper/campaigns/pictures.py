@@ -10,14 +10,18 @@ from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.result import EXAMPLES, LINKS, MAP, TIMELINE
 
 _SPANS = 60  # spans of time in a picture
-_MAP_CAMPAIGN, _MAP_ORDINARY = 400, 1_500  # prompts drawn on the map
+# prompts drawn on the map
+_MAP_CAMPAIGN = 400
+_MAP_ORDINARY = 1_500
 _EXAMPLES_OF_ACCOUNT = 3
 _EXAMPLE_CHARS = 1_200
 _LINKS_OF_CAMPAIGN = 5_000
 
 
 def draw_links(compared: Comparison, claims: Claims, names: Sequence[str]) -> pl.DataFrame:
-    """Pairs of accounts of one campaign whose linked exchanges are neighbours or share a template."""
+    """Pairs of accounts of one campaign whose linked exchanges are neighbours or share a
+    template.
+    """
     account = compared.accounts["account"].to_list()
     frames = [pl.DataFrame(schema=LINKS)]
     for name, found in zip(names, claims.found, strict=True):
@@ -25,13 +29,19 @@ def draw_links(compared: Comparison, claims: Claims, names: Sequence[str]) -> pl
             top = np.argsort(-weight, kind="stable")[:_LINKS_OF_CAMPAIGN]
             ends = {"a": [account[i] for i in a[top]], "b": [account[i] for i in b[top]]}
             frames.append(
-                pl.DataFrame({"campaign": name, **ends, "family": family, "exchanges": weight[top]}, schema=LINKS)
+                pl.DataFrame(
+                    {"campaign": name, **ends, "family": family, "exchanges": weight[top]},
+                    schema=LINKS,
+                )
             )
     return pl.concat(frames)
 
 
-def _pairs(compared: Comparison, found: Found) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    sample, out = compared.sample, []
+def _pairs(
+    compared: Comparison, found: Found
+) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    sample = compared.sample
+    out = []
     near = sample.adjacency[found.rows][:, found.rows].tocoo()
     ends = np.sort(np.stack([found.senders[near.row], found.senders[near.col]]), axis=0)
     pairs, weight = np.unique(ends, axis=1, return_counts=True)
@@ -44,7 +54,9 @@ def _pairs(compared: Comparison, found: Found) -> list[tuple[str, np.ndarray, np
     return out
 
 
-def draw_timeline(slots: pl.DataFrame, compared: Comparison, claims: Claims, names: Sequence[str]) -> pl.DataFrame:
+def draw_timeline(
+    slots: pl.DataFrame, compared: Comparison, claims: Claims, names: Sequence[str]
+) -> pl.DataFrame:
     """Exchanges of each campaign over time, and the mean of as many ordinary accounts.
 
     Args:
@@ -55,32 +67,46 @@ def draw_timeline(slots: pl.DataFrame, compared: Comparison, claims: Claims, nam
     """
     frames = [pl.DataFrame(schema=TIMELINE)]
     counts = slots.join(compared.accounts.select("account", "number"), on="account")
-    counts = counts.with_columns(pl.from_epoch(pl.col("key").cast(pl.Int64) * 6 * 3600).alias("time"))
+    counts = counts.with_columns(
+        pl.from_epoch(pl.col("key").cast(pl.Int64) * 6 * 3600).alias("time")
+    )
     if not len(counts):
         return frames[0]
     length = counts.select((pl.col("time").max() - pl.col("time").min()).dt.total_hours()).item()
     hours = max(6, length // _SPANS)
     counts = counts.with_columns(pl.col("time").dt.truncate(f"{hours}h").cast(TIMELINE["time"]))
-    spans = counts.select(pl.datetime_range(pl.col("time").min(), pl.col("time").max(), f"{hours}h").alias("time"))
+    spans = counts.select(
+        pl.datetime_range(pl.col("time").min(), pl.col("time").max(), f"{hours}h").alias("time")
+    )
     ordinary = _over_time(counts, claims.innocent, spans, "ordinary")
     for name, found in zip(names, claims.found, strict=True):
         share = len(found.accounts) / max(len(claims.innocent), 1)
         own = _over_time(counts, found.accounts, spans, "exchanges")
-        both = own.join(ordinary, on="time").with_columns(pl.col("ordinary") * share, pl.lit(name).alias("campaign"))
+        both = own.join(ordinary, on="time").with_columns(
+            pl.col("ordinary") * share, pl.lit(name).alias("campaign")
+        )
         frames.append(both.select(TIMELINE.keys()))
     return pl.concat(frames)
 
 
-def _over_time(counts: pl.DataFrame, accounts: np.ndarray, spans: pl.DataFrame, name: str) -> pl.DataFrame:
+def _over_time(
+    counts: pl.DataFrame, accounts: np.ndarray, spans: pl.DataFrame, name: str
+) -> pl.DataFrame:
     some = (
-        counts.filter(pl.col("number").is_in(accounts.tolist())).group_by("time").agg(pl.col("count").sum().alias(name))
+        counts.filter(pl.col("number").is_in(accounts.tolist()))
+        .group_by("time")
+        .agg(pl.col("count").sum().alias(name))
     )
     return spans.join(some, on="time", how="left").fill_null(0.0).sort("time")
 
 
 def draw_map(compared: Comparison, claims: Claims, names: Sequence[str], seed: int) -> pl.DataFrame:
-    """Prompts on the two leading principal components of those drawn; campaigns' linked prompts marked."""
-    rng, rows, label = np.random.default_rng(seed), [], []
+    """Prompts on the two leading principal components of those drawn; campaigns' linked prompts
+    marked.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    label = []
     held = np.concatenate([f.rows for f in claims.found]) if claims.found else np.zeros(0, int)
     others = np.setdiff1d(np.arange(len(compared.rows)), held)
     for name, choice, most in [
@@ -97,16 +123,30 @@ def draw_map(compared: Comparison, claims: Claims, names: Sequence[str], seed: i
     left, scale, _ = np.linalg.svd(centred, full_matrices=False)
     place = (left[:, :2] * scale[:2]).astype(float)
     return pl.DataFrame(
-        {"x": place[:, 0], "y": place[:, 1], "campaign": label, "account": compared.rows["account"][drawn]},
+        {
+            "x": place[:, 0],
+            "y": place[:, 1],
+            "campaign": label,
+            "account": compared.rows["account"][drawn],
+        },
         schema=MAP,
     )
 
 
-def draw_examples(compared: Comparison, claims: Claims, names: Sequence[str], seed: int, redact: bool) -> pl.DataFrame:
-    """A few linked exchanges of every member; for tabular APIs the features stand in the prompt's place."""
-    rng, frames = np.random.default_rng(seed), [pl.DataFrame(schema=EXAMPLES)]
-    features = pl.format("[{}]", pl.col("features").list.eval(pl.element().round(4).cast(pl.String)).list.join(", "))
-    text = pl.coalesce(pl.when(pl.col("prompt") != "").then(pl.col("prompt")), features).str.slice(0, _EXAMPLE_CHARS)
+def draw_examples(
+    compared: Comparison, claims: Claims, names: Sequence[str], seed: int, redact: bool
+) -> pl.DataFrame:
+    """A few linked exchanges of every member; for tabular APIs the features stand in the prompt's
+    place.
+    """
+    rng = np.random.default_rng(seed)
+    frames = [pl.DataFrame(schema=EXAMPLES)]
+    features = pl.format(
+        "[{}]", pl.col("features").list.eval(pl.element().round(4).cast(pl.String)).list.join(", ")
+    )
+    text = pl.coalesce(pl.when(pl.col("prompt") != "").then(pl.col("prompt")), features).str.slice(
+        0, _EXAMPLE_CHARS
+    )
     for name, found in zip(names, claims.found, strict=True):
         order = np.lexsort((rng.random(len(found.rows)), found.senders))
         nth = np.arange(len(order)) - np.searchsorted(found.senders[order], found.senders[order])
@@ -114,7 +154,11 @@ def draw_examples(compared: Comparison, claims: Claims, names: Sequence[str], se
         rows = rows.with_columns(text.alias("prompt"), pl.lit(name).alias("campaign"))
         frames.append(rows.select(EXAMPLES.keys()).cast(EXAMPLES))  # type: ignore[arg-type]
     shown = pl.concat(frames)
-    return shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt")) if redact else shown
+    return (
+        shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt"))
+        if redact
+        else shown
+    )
 
 
 def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple[str, ...]:
@@ -127,7 +171,10 @@ def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple
         .agg(
             pl.col("text").first(),
             pl.col("sender").n_unique().alias("all"),
-            pl.col("sender").filter(pl.col("row").is_in(found.rows.tolist())).n_unique().alias("inside"),
+            pl.col("sender")
+            .filter(pl.col("row").is_in(found.rows.tolist()))
+            .n_unique()
+            .alias("inside"),
         )
     )
     telling = spread.filter((pl.col("inside") >= 5) & (pl.col("inside") > 0.5 * pl.col("all")))

@@ -40,7 +40,9 @@ LINKS: Columns = {
     "family": pl.String,
     "exchanges": pl.Float64,
 }
-"""Columns of the links: pairs of accounts of one campaign, and how many exchanges lie next to each other."""
+"""Columns of the links: pairs of accounts of one campaign, and how many exchanges lie next to each
+other.
+"""
 
 EXAMPLES: Columns = {
     "campaign": pl.String,
@@ -58,7 +60,9 @@ TIMELINE: Columns = {
     "exchanges": pl.Float64,
     "ordinary": pl.Float64,
 }
-"""Exchanges of each campaign's accounts in equal spans of time, and the mean of as many ordinary accounts."""
+"""Exchanges of each campaign's accounts in equal spans of time, and the mean of as many ordinary
+accounts.
+"""
 
 MAP: Columns = {"x": pl.Float64, "y": pl.Float64, "campaign": pl.String, "account": pl.String}
 """Linked and ordinary prompts on a plane (two leading components of their vectors)."""

@@ -1,9 +1,10 @@
-"""What speaks against a campaign, family by family, each reading ranked among matched ordinary accounts.
+"""What speaks against a campaign, family by family, each reading ranked among matched ordinary
+accounts.
 
-Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A family
-speaks when its best reading stands after correction for the number of readings in it. `content` and `shape`
-were ranked when the campaign was found; `coverage` (memory) is what made content count at all, so it is shown
-and not counted again.
+Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A
+family speaks when its best reading stands after correction for the number of readings in it.
+`content` and `shape` were ranked when the campaign was found; `coverage` (memory) is what made
+content count at all, so it is shown and not counted again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,9 @@ import polars as pl
 from gamekeeper.campaigns.claims import Claims, Found
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import strength
-from gamekeeper.signals import CARDS, MEMORY, SIGNALS, Card, Counts, Signal
+from gamekeeper.linking.card import Card
+from gamekeeper.linking.memory import MEMORY
+from gamekeeper.signals import CARDS, SIGNALS, Counts, Signal
 
 _SETS = 999
 _SPEAKS = 0.01  # of a family, after correction for its readings
@@ -50,15 +53,23 @@ class Reading:
 def weigh(
     claims: Claims, summaries: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, seed: int
 ) -> list[list[Reading]]:
-    """Returns the readings of each found campaign: what tied it, then the others, the most telling first."""
+    """Returns the readings of each found campaign: what tied it, then the others, the most telling
+    first.
+    """
     rng = np.random.default_rng(seed)
     exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
-    counts = {n: Counts(s, accounts.select("account", "number"), exchanges) for n, s in summaries.items()}
+    counts = {
+        n: Counts(s, accounts.select("account", "number"), exchanges) for n, s in summaries.items()
+    }
     weighed = []
     for found in claims.found:
         sets = matched_sets(found.accounts, claims.innocent, exchanges, rng)
-        read = [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
-        measured = sorted((r for r in read if r is not None), key=lambda r: (r.p_value, r.card.name))
+        read = (
+            [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
+        )
+        measured = sorted(
+            (r for r in read if r is not None), key=lambda r: (r.p_value, r.card.name)
+        )
         weighed.append([*_ties(found, claims), *measured])
     return weighed
 
@@ -67,7 +78,11 @@ def families(readings: Sequence[Reading]) -> tuple[str, ...]:
     """Returns the independent families that speak against a campaign, in the order of `COUNTED`."""
     speaks = []
     for family in COUNTED:
-        p_values = [r.p_value for r in readings if r.card.family == family and r.card.maturity in ("tested", "stable")]
+        p_values = [
+            r.p_value
+            for r in readings
+            if r.card.family == family and r.card.maturity in ("tested", "stable")
+        ]
         if p_values and min(p_values) * len(p_values) <= _SPEAKS:
             speaks.append(family)
     return tuple(speaks)
@@ -76,7 +91,9 @@ def families(readings: Sequence[Reading]) -> tuple[str, ...]:
 def matched_sets(
     members: np.ndarray, innocent: np.ndarray, exchanges: np.ndarray, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Returns sets of ordinary accounts about as active as `members`, one for one; none if too few."""
+    """Returns sets of ordinary accounts about as active as `members`, one for one; none if
+    too few.
+    """
     if len(innocent) < 2 * len(members):
         return []
     ranked = innocent[np.argsort(exchanges[innocent], kind="stable")]
@@ -86,13 +103,17 @@ def matched_sets(
     return [np.unique(row) for row in drawn]
 
 
-def _read(signal: Signal, counts: Counts, members: np.ndarray, sets: list[np.ndarray]) -> Reading | None:
+def _read(
+    signal: Signal, counts: Counts, members: np.ndarray, sets: list[np.ndarray]
+) -> Reading | None:
     if not counts.matrix.shape[1]:
         return None  # the log has nothing that this signal needs
     values = signal.read(counts, [members, *sets])
     if np.isnan(values[0]):
         return None
-    return _ranked(signal.card, values[0], values[1:], signal.say(values[0], float(np.nanmedian(values[1:]))))
+    return _ranked(
+        signal.card, values[0], values[1:], signal.say(values[0], float(np.nanmedian(values[1:])))
+    )
 
 
 def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> Reading:
@@ -108,11 +129,14 @@ def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> Reading:
 
 
 def _ties(found: Found, claims: Claims) -> list[Reading]:
-    """The readings that found the campaign: what ties it, and that it does not remember who asked."""
+    """The readings that found the campaign: what ties it, and that it does not remember who
+    asked.
+    """
     if not found.groups:
         says = (
-            "one account deals a broad deck: what it asks next has little to do with what it asked before "
-            f"({-found.strength:+.2f}; ordinary sittings spliced together: {-np.median(found.decoys):+.2f})"
+            "one account deals a broad deck: what it asks next has little to do with what it asked"
+            f" before ({-found.strength:+.2f}; ordinary sittings spliced together:"
+            f" {-np.median(found.decoys):+.2f})"
         )
         return [_ranked(MEMORY, found.strength, found.decoys, says)]
     cards = {c.family: c for c in CARDS if c.name in ("neighbouring-content", "shared-shape")}
@@ -126,7 +150,10 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
         for g in found.groups
     ]
     memory = claims.ordinary.share(found.groups[0])
-    says = f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have of who asked what"
+    says = (
+        f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have of"
+        " who asked what"
+    )
     one_deck = Reading(
         card=MEMORY,
         value=memory,
@@ -143,4 +170,7 @@ def _say_tie(family: str, accounts: np.ndarray, rows: np.ndarray) -> str:
     if family == "shape":
         same = "put the same rare sentences around ever different text"
         return f"{len(accounts)} accounts {same}, {len(rows)} times"
-    return f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than anybody else's"
+    return (
+        f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than"
+        " anybody else's"
+    )

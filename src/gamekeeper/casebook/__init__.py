@@ -1,9 +1,10 @@
-"""An append-only, signed record of what was seen and decided, which others can check. Knows no other room.
+"""An append-only, signed record of what was seen and decided, which others can check. Knows no
+other room.
 
-The lines of `entries.jsonl` are the leaves of a hash tree; signed heads say how long the record was and what
-stood in it. Whoever holds a head notices when anything before it is changed, left out or put in. The writer
-holds the key, so he alone could write the whole history anew: what he cannot do is take back a head that
-somebody else kept, or that an outside witness has stamped.
+The lines of `entries.jsonl` are the leaves of a hash tree; signed heads say how long the record was
+and what stood in it. Whoever holds a head notices when anything before it is changed, left out or
+put in. The writer holds the key, so he alone could write the whole history anew: what he cannot do
+is take back a head that somebody else kept, or that an outside witness has stamped.
 """
 
 from gamekeeper.casebook.casebook import Casebook

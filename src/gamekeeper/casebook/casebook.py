@@ -1,8 +1,8 @@
 """The writer: one process, one folder, one line an entry.
 
-An entry is in the file before `append` returns and under a signature after the next `sign`. What a killed
-process leaves behind is taken up again: half a line is cut off, and the first entry after it says so and how
-many entries nobody had signed, for in the meantime they could have been anybody's.
+An entry is in the file before `append` returns and under a signature after the next `sign`. What a
+killed process leaves behind is taken up again: half a line is cut off, and the first entry after it
+says so and how many entries nobody had signed, for in the meantime they could have been anybody's.
 """
 
 import os
@@ -15,17 +15,19 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gamekeeper.casebook.faults import CasebookError, input_error
-from gamekeeper.casebook.files import ENTRIES, HEADS, KEY, Appender, Lock, sync_folder
+from gamekeeper.base.errors import UsageError, input_error
+from gamekeeper.base.files import sync_folder
+from gamekeeper.casebook.faults import CasebookError
+from gamekeeper.casebook.files import ENTRIES, HEADS, KEY, Appender, Lock
 from gamekeeper.casebook.heads import Head, SignedHead, signed
 from gamekeeper.casebook.keys import hex_of, load_key, make_key, write_public_key
 from gamekeeper.casebook.lines import OWN_KINDS, Header, entry_line, written
 from gamekeeper.casebook.reading import Book, head_faults, key_of, nothing_signed, read_book
 from gamekeeper.casebook.tree import HashTree, leaf_hash
-from gamekeeper.errors import UsageError
 
 _RECOVERED = f"{OWN_KINDS}recovered"
-_HEADER_START, _HEADER_BYTES = b'{"created":"', 1 << 10
+_HEADER_START = b'{"created":"'
+_HEADER_BYTES = 1 << 10
 
 
 class Casebook:
@@ -39,10 +41,20 @@ class Casebook:
     """
 
     def __init__(
-        self, folder: Path, lock: Lock, key: Ed25519PrivateKey, *, clock: Callable[[], float], is_synced: bool
+        self,
+        folder: Path,
+        lock: Lock,
+        key: Ed25519PrivateKey,
+        *,
+        clock: Callable[[], float],
+        is_synced: bool,
     ) -> None:
-        self._folder, self._key, self._clock = folder, key, clock
-        self._lock, self._turn, self._process = lock, threading.Lock(), os.getpid()
+        self._folder = folder
+        self._key = key
+        self._clock = clock
+        self._lock = lock
+        self._turn = threading.Lock()
+        self._process = os.getpid()
         self._entries = Appender(folder / ENTRIES, is_synced=is_synced)
         self._heads = Appender(folder / HEADS, is_synced=True)
         self._tree = HashTree()
@@ -50,7 +62,9 @@ class Casebook:
         self._is_open = True
 
     @classmethod
-    def open(cls, folder: Path, *, clock: Callable[[], float] = time.time, is_synced: bool = False) -> "Casebook":
+    def open(
+        cls, folder: Path, *, clock: Callable[[], float] = time.time, is_synced: bool = False
+    ) -> "Casebook":
         """Opens a casebook to write in it; makes it if the folder holds none.
 
         Everything in it is checked first, which takes about five seconds for a million entries.
@@ -58,8 +72,8 @@ class Casebook:
         Args:
             folder: Its own; made if it is not there.
             clock: Seconds since 1970.
-            is_synced: Whether each entry is on the disk when `append` returns, so that it survives not only
-                the end of the process but a loss of power. Signed entries always are.
+            is_synced: Whether each entry is on the disk when `append` returns, so that it survives
+                not only the end of the process but a loss of power. Signed entries always are.
 
         Raises:
             CasebookError: What is there does not hold.
@@ -96,20 +110,25 @@ class Casebook:
         """Adds an entry.
 
         Args:
-            kind: What it records, such as `verdict` or `action`; names that begin with `casebook.` are taken.
+            kind: What it records, such as `verdict` or `action`; names that begin with `casebook.`
+                are taken.
             subject: Whom or what it is about, such as an account.
-            body: The rest, as JSON can hold it. For texts that must be erasable, their `salted_digest`.
+            body: The rest, as JSON can hold it. For texts that must be erasable, their
+                `salted_digest`.
 
         Returns:
             Its index: 1 for the first entry, which stands on line 2.
 
         Raises:
-            UsageError: The entry cannot be written so that it is read back the same, or the casebook is closed.
+            UsageError: The entry cannot be written so that it is read back the same, or the
+                casebook is closed.
             InputError: The file was changed by another hand.
             OSError: The disk is full or broken; nothing of the entry stays.
         """
         if not kind or kind.startswith(OWN_KINDS):
-            raise UsageError(f'an entry\'s kind is a name that does not begin with "{OWN_KINDS}"; found "{kind}"')
+            raise UsageError(
+                f'an entry\'s kind is a name that does not begin with "{OWN_KINDS}"; found "{kind}"'
+            )
         with self._turn:
             return self._append(kind, subject, body)
 
@@ -119,7 +138,8 @@ class Casebook:
             return self._head()
 
     def sign(self) -> SignedHead:
-        """Signs the state and keeps the head in `heads.jsonl`; returns the last head if no entry came since.
+        """Signs the state and keeps the head in `heads.jsonl`; returns the last head if no entry
+        came since.
 
         Raises:
             UsageError: The casebook is closed.
@@ -130,12 +150,16 @@ class Casebook:
             return self._sign()
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
-        """Returns the proof that entry `index` stands among the first `size` lines; see `HashTree.inclusion`."""
+        """Returns the proof that entry `index` stands among the first `size` lines; see
+        `HashTree.inclusion`.
+        """
         with self._turn:
             return self._tree.inclusion(index, size)
 
     def consistency(self, old_size: int, new_size: int) -> list[bytes]:
-        """Returns the proof that nothing before `old_size` was changed since; see `HashTree.consistency`."""
+        """Returns the proof that nothing before `old_size` was changed since; see
+        `HashTree.consistency`.
+        """
         with self._turn:
             return self._tree.consistency(old_size, new_size)
 
@@ -154,7 +178,10 @@ class Casebook:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -180,7 +207,9 @@ class Casebook:
         return head
 
     def _take_up(self, book: Book) -> None:
-        """Goes on where the last writer ended, and puts on record what it left unsigned or half written."""
+        """Goes on where the last writer ended, and puts on record what it left unsigned or half
+        written.
+        """
         self._tree = book.tree
         self._signed = book.heads.heads[-1][1] if book.heads.heads else None
         is_new = self._signed is None
@@ -203,7 +232,9 @@ class Casebook:
         if not self._is_open:
             raise UsageError("the casebook is closed")
         if os.getpid() != self._process:
-            raise UsageError("the casebook was opened before this process was forked: let one process write it")
+            raise UsageError(
+                "the casebook was opened before this process was forked: let one process write it"
+            )
 
 
 def _begin(folder: Path, clock: Callable[[], float]) -> None:
@@ -212,7 +243,9 @@ def _begin(folder: Path, clock: Callable[[], float]) -> None:
     if path.exists() and not _is_torn_header(path):
         return
     if (folder / HEADS).exists() and (folder / HEADS).stat().st_size:
-        raise input_error(path, "the entries are gone", "no whole line", "the lines that heads.jsonl vouches for")
+        raise input_error(
+            path, "the entries are gone", "no whole line", "the lines that heads.jsonl vouches for"
+        )
     key = load_key(folder) if (folder / KEY).exists() else make_key(folder)
     write_public_key(folder, key)
     header = Header(public_key=hex_of(key.public_key()), created=written(clock()))
@@ -233,7 +266,9 @@ def _is_torn_header(path: Path) -> bool:
 def _require_sound(folder: Path, book: Book, key: Ed25519PrivateKey) -> None:
     public, faults = key_of(book, folder, key.public_key())
     faults += [*book.faults, *book.heads.faults, *head_faults(folder / HEADS, book, public)]
-    if book.tree.size > 1 and not book.heads.heads:  # the first head is written before the first entry
+    if (
+        book.tree.size > 1 and not book.heads.heads
+    ):  # the first head is written before the first entry
         faults.append(nothing_signed(folder))
     if faults:
         raise CasebookError(faults)

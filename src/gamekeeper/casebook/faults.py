@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gamekeeper.errors import Fault, GamekeeperError, InputError
+from gamekeeper.base.errors import Fault, GamekeeperError, InputError
 
 _EXCERPT_CHARS = 80
 
@@ -39,7 +39,9 @@ class Tally:
             self._faults[problem] = replace(known, count=known.count + 1)
             return
         where = f"{self._name}:{line}"
-        self._faults[problem] = Fault(where=where, problem=problem, found=found, expected=expected, try_=try_)
+        self._faults[problem] = Fault(
+            where=where, problem=problem, found=found, expected=expected, try_=try_
+        )
 
     def faults(self, lines: int) -> list[Fault]:
         """Returns what was noted, of a file with so many lines."""
@@ -51,8 +53,3 @@ def excerpt(line: bytes) -> str:
     text = line[: _EXCERPT_CHARS + 1].decode("utf-8", "backslashreplace")
     shown = "".join(c if c.isprintable() else " " for c in text[:_EXCERPT_CHARS])
     return f"{shown}..." if len(text) > _EXCERPT_CHARS else shown
-
-
-def input_error(where: object, problem: str, found: str, expected: str, try_: str = "") -> InputError:
-    """Returns the error that says why a file, folder or address cannot be used."""
-    return InputError([Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)])

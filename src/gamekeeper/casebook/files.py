@@ -10,20 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from gamekeeper.casebook.faults import InUseError, input_error
+from gamekeeper.base.errors import Fault, UsageError, input_error
+from gamekeeper.casebook.faults import InUseError
 from gamekeeper.casebook.lines import MAX_LINE_BYTES
-from gamekeeper.errors import Fault, UsageError
 
-ENTRIES, HEADS, WITNESS = "entries.jsonl", "heads.jsonl", "witness"
-KEY, PUBLIC_KEY, LOCK = "key.pem", "key.pub.pem", "lock"
+ENTRIES = "entries.jsonl"
+HEADS = "heads.jsonl"
+WITNESS = "witness"
+KEY = "key.pem"
+PUBLIC_KEY = "key.pub.pem"
+LOCK = "lock"
 _KEEP = "keep the folder as it is, find out who did it, and go on in a new folder"
 
 
 class Lines:
     """The whole lines of a file, read once, without their line feeds.
 
-    What stands behind the last line feed was cut short while it was written and is no line: `torn_bytes`
-    says how much it is, after the reading. A file that is not there has no lines.
+    What stands behind the last line feed was cut short while it was written and is no line:
+    `torn_bytes` says how much it is, after the reading. A file that is not there has no lines.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +43,9 @@ class Lines:
                 if piece.endswith(b"\n"):
                     self.whole_bytes += len(piece)
                     yield piece[:-1]
-                elif len(piece) > MAX_LINE_BYTES:  # not torn but too long: let the reader refuse its pieces
+                elif (
+                    len(piece) > MAX_LINE_BYTES
+                ):  # not torn but too long: let the reader refuse its pieces
                     yield piece
                 else:
                     self.torn_bytes = len(piece)
@@ -50,12 +56,13 @@ class Appender:
 
     Args:
         path: The file; made if it is not there.
-        is_synced: Whether each line is on the disk before `append` returns. Without it a line survives the
-            death of the process, but not of the machine.
+        is_synced: Whether each line is on the disk before `append` returns. Without it a line
+            survives the death of the process, but not of the machine.
     """
 
     def __init__(self, path: Path, *, is_synced: bool) -> None:
-        self._path, self._is_synced = path, is_synced
+        self._path = path
+        self._is_synced = is_synced
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         self._bytes = os.fstat(self._file).st_size
 
@@ -91,18 +98,26 @@ class Appender:
         found = os.fstat(self._file).st_size
         if found != self._bytes:
             raise input_error(
-                self._path, "the file was changed by another hand", f"{found} bytes", f"{self._bytes} bytes", _KEEP
+                self._path,
+                "the file was changed by another hand",
+                f"{found} bytes",
+                f"{self._bytes} bytes",
+                _KEEP,
             )
 
 
 class Lock:
-    """The right to write in a folder; the system gives it back when the process dies, however it dies."""
+    """The right to write in a folder; the system gives it back when the process dies, however it
+    dies.
+    """
 
     def __init__(self, folder: Path) -> None:
         try:
             import fcntl
         except ImportError:
-            raise UsageError("this system cannot lock files: a casebook can be checked here, not written") from None
+            raise UsageError(
+                "this system cannot lock files: a casebook can be checked here, not written"
+            ) from None
 
         path = folder / LOCK
         self._file: IO[str] = path.open("a+", encoding="ascii")
@@ -130,43 +145,3 @@ class Lock:
     def release(self) -> None:
         """Lets the next one write."""
         self._file.close()
-
-
-def read_whole(path: Path) -> bytes:
-    """Returns what a file holds.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as fault:
-        raise input_error(path, "the file cannot be read", fault.strerror or str(fault), "a file") from None
-
-
-def replace_whole(path: Path, content: bytes, mode: int = 0o640) -> None:
-    """Writes a file whole or not at all, on the disk when it returns.
-
-    Args:
-        path: Where; an earlier file is replaced.
-        content: All of it.
-        mode: Its permissions, from the first byte on.
-    """
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)  # left by a process that died here, with who knows which permissions
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(file, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Returns when the names in a folder are on the disk."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

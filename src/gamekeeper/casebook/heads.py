@@ -1,7 +1,7 @@
 """Heads: how long the record was at a time, and the root over it; signed with Ed25519.
 
-The signature is over five short lines of text, of which the first names what is signed, so that no signature
-for another purpose can pass for one:
+The signature is over five short lines of text, of which the first names what is signed, so that no
+signature for another purpose can pass for one:
 
     gamekeeper/casebook-head@1
     <lines of entries.jsonl, in decimal>
@@ -18,11 +18,13 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from gamekeeper.casebook.faults import Tally, excerpt, input_error
-from gamekeeper.casebook.files import Lines, read_whole
-from gamekeeper.casebook.lines import canonical, is_time, parsed
+from gamekeeper.base.canonical import canonical_json, parse_object
+from gamekeeper.base.errors import Fault, input_error
+from gamekeeper.base.files import read_whole
+from gamekeeper.casebook.faults import Tally, excerpt
+from gamekeeper.casebook.files import Lines
+from gamekeeper.casebook.lines import is_time
 from gamekeeper.casebook.tree import HASH_BYTES
-from gamekeeper.errors import Fault
 
 FORMAT = "gamekeeper/casebook-head@1"
 _SIGNATURE_BYTES = 64
@@ -70,7 +72,7 @@ class SignedHead(Head):
 
     def line(self) -> bytes:
         """Returns it as it stands in a file, without the line feed."""
-        return canonical(self.fields())
+        return canonical_json(self.fields())
 
     def is_signed_by(self, key: Ed25519PublicKey) -> bool:
         """Whether `key` signed it."""
@@ -83,20 +85,27 @@ class SignedHead(Head):
     @classmethod
     def parse(cls, line: bytes) -> "SignedHead | None":
         """Returns the head that a line is, or None if it is none."""
-        fields = parsed(line)
+        fields = parse_object(line)
         if fields is None or fields.get("format") != FORMAT:
             return None
-        size, time = fields.get("size"), fields.get("time")
+        size = fields.get("size")
+        time = fields.get("time")
         root = _bytes(fields.get("root"), HASH_BYTES)
         signature = _bytes(fields.get("signature"), _SIGNATURE_BYTES)
         if type(size) is not int or size < 1 or not is_time(time):
             return None
-        return cls(size=size, root=root, time=time, signature=signature) if root and signature else None
+        return (
+            cls(size=size, root=root, time=time, signature=signature)
+            if root and signature
+            else None
+        )
 
 
 def signed(head: Head, key: Ed25519PrivateKey) -> SignedHead:
     """Returns the head with its signature."""
-    return SignedHead(size=head.size, root=head.root, time=head.time, signature=key.sign(head.text()))
+    return SignedHead(
+        size=head.size, root=head.root, time=head.time, signature=key.sign(head.text())
+    )
 
 
 def read_head(path: Path) -> SignedHead:
@@ -133,7 +142,9 @@ class Heads:
 def read_heads(path: Path) -> Heads:
     """Reads `heads.jsonl`; a file that is not there holds none."""
     heads: list[tuple[int, SignedHead]] = []
-    tally, lines, place = Tally(str(path)), Lines(path), 0
+    tally = Tally(str(path))
+    lines = Lines(path)
+    place = 0
     for place, line in enumerate(lines, start=1):
         head = SignedHead.parse(line)
         if head is None:

@@ -1,4 +1,6 @@
-"""The writer's key pair, Ed25519, in PEM: made once for a folder, the private half readable by its owner only."""
+"""The writer's key pair, Ed25519, in PEM: made once for a folder, the private half readable by its
+owner only.
+"""
 
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from gamekeeper.casebook.faults import input_error
-from gamekeeper.casebook.files import KEY, PUBLIC_KEY, read_whole, replace_whole
+from gamekeeper.base.errors import input_error
+from gamekeeper.base.files import read_whole, replace_file
+from gamekeeper.casebook.files import KEY, PUBLIC_KEY
 
 _FOR_OTHERS = 0o077
 
@@ -23,7 +26,7 @@ def make_key(folder: Path) -> Ed25519PrivateKey:
     """Returns a new key pair, written to `key.pem` (mode 0600) and `key.pub.pem`."""
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    replace_whole(folder / KEY, secret, mode=0o600)
+    replace_file(folder / KEY, secret, mode=0o600)
     write_public_key(folder, key)
     return key
 
@@ -31,7 +34,7 @@ def make_key(folder: Path) -> Ed25519PrivateKey:
 def write_public_key(folder: Path, key: Ed25519PrivateKey) -> None:
     """Writes `key.pub.pem`."""
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    replace_whole(folder / PUBLIC_KEY, public, mode=0o644)
+    replace_file(folder / PUBLIC_KEY, public, mode=0o644)
 
 
 def load_key(folder: Path) -> Ed25519PrivateKey:
@@ -44,13 +47,21 @@ def load_key(folder: Path) -> Ed25519PrivateKey:
     content = read_whole(path)
     mode = path.stat().st_mode & 0o777
     if mode & _FOR_OTHERS:
-        raise input_error(path, "others can read the private key", f"mode {mode:04o}", "mode 0600", f"chmod 600 {path}")
+        raise input_error(
+            path,
+            "others can read the private key",
+            f"mode {mode:04o}",
+            "mode 0600",
+            f"chmod 600 {path}",
+        )
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise input_error(path, "no private key that gamekeeper wrote", "something else", "Ed25519 in PEM")
+        raise input_error(
+            path, "no private key that gamekeeper wrote", "something else", "Ed25519 in PEM"
+        )
     return key
 
 
@@ -65,7 +76,12 @@ def load_public_key(pem: bytes, where: str = "public key") -> Ed25519PublicKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise input_error(where, "no public key of a casebook", "something else", f"Ed25519 in PEM, as in {PUBLIC_KEY}")
+        raise input_error(
+            where,
+            "no public key of a casebook",
+            "something else",
+            f"Ed25519 in PEM, as in {PUBLIC_KEY}",
+        )
     return key
 
 

@@ -1,10 +1,13 @@
-"""The lines of `entries.jsonl`: one header, then one entry a line, each in the one form that its content has.
+"""The lines of `entries.jsonl`: one header, then one entry a line, each in the one form that its
+content has.
 
-    {"created":"2026-11-02T00:30:00.000000Z","format":"gamekeeper/casebook@1","public_key":"<64 hex digits>"}
+    {"created":"2026-11-02T00:30:00.000000Z","format":"gamekeeper/casebook@1","public_key":"<64 hex
+    digits>"}
     {"body":{...},"index":1,"kind":"verdict","subject":"acct-7","time":"2026-11-02T00:30:01.250000Z"}
 
-Keys are in order, without spaces: a second way to write the same entry would be a second leaf for it. The
-leaf of a line is its bytes without the line feed. The header is leaf 0, so a head vouches for it too.
+Keys are in order, without spaces: a second way to write the same entry would be a second leaf for
+it. The leaf of a line is its bytes without the line feed. The header is leaf 0, so a head vouches
+for it too.
 """
 
 import math
@@ -16,7 +19,8 @@ from typing import Any, TypeGuard
 
 import orjson
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.canonical import canonical_json, parse_object
+from gamekeeper.base.errors import UsageError
 
 FORMAT = "gamekeeper/casebook@1"
 MAX_LINE_BYTES = 1 << 20
@@ -40,15 +44,18 @@ class Header:
 
     def line(self) -> bytes:
         """Returns it as it stands in the file, without the line feed."""
-        return canonical({"created": self.created, "format": FORMAT, "public_key": self.public_key})
+        return canonical_json(
+            {"created": self.created, "format": FORMAT, "public_key": self.public_key}
+        )
 
     @classmethod
     def parse(cls, line: bytes) -> "Header | None":
         """Returns the header that a line is, or None if it is none."""
-        fields = parsed(line)
+        fields = parse_object(line)
         if fields is None or fields.get("format") != FORMAT:
             return None
-        key, created = fields.get("public_key"), fields.get("created")
+        key = fields.get("public_key")
+        created = fields.get("created")
         if not (isinstance(key, str) and _KEY.fullmatch(key) and is_time(created)):
             return None
         header = cls(public_key=key, created=created)
@@ -63,50 +70,42 @@ def entry_line(index: int, time: str, kind: str, subject: str, body: Mapping[str
     """
     fields = {"body": dict(body), "index": index, "kind": kind, "subject": subject, "time": time}
     try:
-        line = canonical(fields)
+        line = canonical_json(fields)
     except orjson.JSONEncodeError as fault:
         raise UsageError(f'an entry of kind "{kind}" cannot be written as JSON: {fault}') from None
     if b"null" in line:  # orjson writes null for numbers that JSON lacks
         _require_finite(body, "body")
     if len(line) >= MAX_LINE_BYTES:
         raise UsageError(
-            f'an entry of kind "{kind}" has {len(line)} bytes, the limit is {MAX_LINE_BYTES}: keep what is long '
-            "outside and write its salted_digest"
+            f'an entry of kind "{kind}" has {len(line)} bytes, the limit is {MAX_LINE_BYTES}: keep'
+            " what is long outside and write its salted_digest"
         )
     return line
 
 
 def entry_problem(line: bytes, index: int) -> tuple[str, str] | None:
-    """Returns what is wrong with a line that should hold entry `index`, and what was expected; None if nothing."""
-    fields = parsed(line)
+    """Returns what is wrong with a line that should hold entry `index`, and what was expected; None
+    if nothing.
+    """
+    fields = parse_object(line)
     if fields is None:
         return "the line is not JSON", "one JSON object"
     if fields.keys() != _FIELDS or not _are_typed(fields):
         return "the line is no entry", "body, index, kind, subject and time"
     if fields["index"] != index:
         return "an entry is missing, out of order or put in", f'"index":{index}'
-    if canonical(fields) != line:
+    if canonical_json(fields) != line:
         return "the entry is not written in its one form", "sorted keys, each once, no spaces"
     return None
 
 
-def canonical(fields: Mapping[str, Any]) -> bytes:
-    """Returns JSON with sorted keys and without spaces."""
-    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-
-
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """Returns the JSON object that a line holds, or None if it holds none."""
-    try:
-        fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    return fields if isinstance(fields, dict) else None
-
-
 def written(seconds: float) -> str:
     """Returns a time, in seconds since 1970, as it is written: UTC, ISO 8601 with microseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def is_time(value: object) -> TypeGuard[str]:
@@ -126,7 +125,9 @@ def _are_typed(fields: Mapping[str, Any]) -> bool:
 
 def _require_finite(value: object, where: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{where} is {value}, which JSON lacks; write None for what was not measured")
+        raise UsageError(
+            f"{where} is {value}, which JSON lacks; write None for what was not measured"
+        )
     if isinstance(value, Mapping):
         for key, one in value.items():
             _require_finite(one, f"{where}.{key}")

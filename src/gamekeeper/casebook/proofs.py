@@ -1,16 +1,18 @@
-"""One entry with all it takes to check it alone: who has no right to the other entries needs none of them."""
+"""One entry with all it takes to check it alone: who has no right to the other entries needs none
+of them.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gamekeeper.base.errors import Fault, UsageError
 from gamekeeper.casebook.faults import CasebookError, excerpt
 from gamekeeper.casebook.heads import SignedHead
 from gamekeeper.casebook.keys import hex_of, load_public_key
 from gamekeeper.casebook.lines import entry_problem
 from gamekeeper.casebook.reading import read_book
 from gamekeeper.casebook.tree import leaf_hash, verify_inclusion
-from gamekeeper.errors import Fault, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,8 @@ class EntryProof:
     """An entry and the proof that a signed head vouches for it.
 
     Args:
-        entry: The line as it stands in `entries.jsonl`, without the line feed; its bytes are what is hashed.
+        entry: The line as it stands in `entries.jsonl`, without the line feed; its bytes are what
+            is hashed.
         index: Its place; 0 is the header, so entry 1 stands on line 2.
         inclusion: Hashes on the way to the root, 32 bytes each, from the bottom.
         head: The signed head that holds it.
@@ -30,7 +33,9 @@ class EntryProof:
     head: SignedHead
 
     def document(self) -> dict[str, Any]:
-        """Returns it as a JSON object; the entry as text, for a second encoder might write it otherwise."""
+        """Returns it as a JSON object; the entry as text, for a second encoder might write it
+        otherwise.
+        """
         return {
             "schema": "gamekeeper/casebook-entry@1",
             "entry": self.entry.decode(),
@@ -51,10 +56,17 @@ def prove_entry(folder: Path, index: int) -> EntryProof:
     last = min(book.signed_size, book.tree.size) - 1
     if book.entry is None or not 1 <= index <= last:
         raise UsageError(
-            f"there is no signed entry {index}; there are 1 to {last}" if last > 0 else "nothing is signed"
+            f"there is no signed entry {index}; there are 1 to {last}"
+            if last > 0
+            else "nothing is signed"
         )
     head = book.heads.heads[-1][1]
-    return EntryProof(entry=book.entry, index=index, inclusion=tuple(book.tree.inclusion(index, head.size)), head=head)
+    return EntryProof(
+        entry=book.entry,
+        index=index,
+        inclusion=tuple(book.tree.inclusion(index, head.size)),
+        head=head,
+    )
 
 
 def verify_entry(proof: EntryProof, public_key: bytes) -> None:
@@ -68,12 +80,18 @@ def verify_entry(proof: EntryProof, public_key: bytes) -> None:
         CasebookError: The head is not signed by that key, or does not hold the entry.
         InputError: The key is none.
     """
-    key, where = load_public_key(public_key), f"proof of entry {proof.index}"
+    key = load_public_key(public_key)
+    where = f"proof of entry {proof.index}"
     if not proof.head.is_signed_by(key):
-        found, expected = f"signature {proof.head.signature.hex()[:16]}...", f"one by the key {hex_of(key)}"
+        found = f"signature {proof.head.signature.hex()[:16]}..."
+        expected = f"one by the key {hex_of(key)}"
         problem = "the head is not signed by this key"
         raise CasebookError([Fault(where=where, problem=problem, found=found, expected=expected)])
-    verify_inclusion(leaf_hash(proof.entry), proof.index, proof.head.size, proof.inclusion, proof.head.root)
+    verify_inclusion(
+        leaf_hash(proof.entry), proof.index, proof.head.size, proof.inclusion, proof.head.root
+    )
     if problem_and_wanted := entry_problem(proof.entry, proof.index):
         problem, expected = problem_and_wanted
-        raise CasebookError([Fault(where=where, problem=problem, found=excerpt(proof.entry), expected=expected)])
+        raise CasebookError(
+            [Fault(where=where, problem=problem, found=excerpt(proof.entry), expected=expected)]
+        )

@@ -1,9 +1,9 @@
 """Reads a casebook as it lies there and notes everything in it that does not fit.
 
-Three kinds of check: each line has the one form an entry can have and its number in the row; each head is
-signed by the one key; and each head's root is the root over as many lines as it names. The last is what no
-skill with the file gets around: it takes the private key to sign other lines, and it takes the heads that
-others keep to be forgotten.
+Three kinds of check: each line has the one form an entry can have and its number in the row; each
+head is signed by the one key; and each head's root is the root over as many lines as it names. The
+last is what no skill with the file gets around: it takes the private key to sign other lines, and
+it takes the heads that others keep to be forgotten.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gamekeeper.casebook.faults import Tally, excerpt, input_error
+from gamekeeper.base.canonical import parse_object
+from gamekeeper.base.errors import Fault, InputError, input_error
+from gamekeeper.casebook.faults import Tally, excerpt
 from gamekeeper.casebook.files import ENTRIES, HEADS, PUBLIC_KEY, Lines
 from gamekeeper.casebook.heads import Heads, SignedHead, read_heads
 from gamekeeper.casebook.keys import hex_of, load_public_key
-from gamekeeper.casebook.lines import FORMAT, Header, entry_problem, parsed
+from gamekeeper.casebook.lines import FORMAT, Header, entry_problem
 from gamekeeper.casebook.tree import HashTree, leaf_hash
-from gamekeeper.errors import Fault, InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,9 @@ class Book:
     @property
     def is_wholly_signed(self) -> bool:
         """Whether no line, nor a piece of one, stands behind what is signed."""
-        return self.signed_size == self.tree.size and not self.torn_bytes and not self.heads.torn_bytes
+        return (
+            self.signed_size == self.tree.size and not self.torn_bytes and not self.heads.torn_bytes
+        )
 
 
 def read_book(folder: Path, entry: int | None = None) -> Book:
@@ -65,9 +68,13 @@ def read_book(folder: Path, entry: int | None = None) -> Book:
     Raises:
         InputError: There is no casebook, or one of another format.
     """
-    heads = read_heads(folder / HEADS)  # first: a writer at work signs nothing that is not in the entries yet
+    # first: a writer at work signs nothing that is not in the entries yet
+    heads = read_heads(folder / HEADS)
     path = folder / ENTRIES
-    lines, tree, tally, kept = Lines(path), HashTree(), Tally(str(path)), None
+    lines = Lines(path)
+    tree = HashTree()
+    tally = Tally(str(path))
+    kept = None
     header: Header | None = None
     line = b""
     for index, line in enumerate(lines):
@@ -92,10 +99,13 @@ def read_book(folder: Path, entry: int | None = None) -> Book:
     )
 
 
-def key_of(book: Book, folder: Path, given: Ed25519PublicKey | None) -> tuple[Ed25519PublicKey, list[Fault]]:
+def key_of(
+    book: Book, folder: Path, given: Ed25519PublicKey | None
+) -> tuple[Ed25519PublicKey, list[Fault]]:
     """Returns the key that heads must be signed by, and where another one is named."""
     own = Ed25519PublicKey.from_public_bytes(bytes.fromhex(book.header.public_key))
-    key, faults = given or own, []
+    key = given or own
+    faults = []
     if hex_of(key) != hex_of(own):
         faults.append(_other_key(f"{folder / ENTRIES}:1", own, key))
     path = folder / PUBLIC_KEY
@@ -108,10 +118,14 @@ def key_of(book: Book, folder: Path, given: Ed25519PublicKey | None) -> tuple[Ed
 
 def head_faults(path: Path, book: Book, key: Ed25519PublicKey) -> list[Fault]:
     """Returns what is wrong with the heads of a casebook, each held against its entries."""
-    tally, held, before = Tally(str(path)), 0, 0
+    tally = Tally(str(path))
+    held = 0
+    before = 0
     for place, head in book.heads.heads:
         if head.size <= before:
-            tally.add(place, "the head is out of order", f"{head.size} lines", f"more than {before} lines")
+            tally.add(
+                place, "the head is out of order", f"{head.size} lines", f"more than {before} lines"
+            )
         before = head.size
         fault = head_fault("", head, book.tree, key, held)
         if fault is None:
@@ -121,7 +135,9 @@ def head_faults(path: Path, book: Book, key: Ed25519PublicKey) -> list[Fault]:
     return tally.faults(len(book.heads.heads))
 
 
-def head_fault(where: str, head: SignedHead, tree: HashTree, key: Ed25519PublicKey, held: int = 0) -> Fault | None:
+def head_fault(
+    where: str, head: SignedHead, tree: HashTree, key: Ed25519PublicKey, held: int = 0
+) -> Fault | None:
     """Returns why a head does not belong to a casebook, or None if it does.
 
     Args:
@@ -132,10 +148,14 @@ def head_fault(where: str, head: SignedHead, tree: HashTree, key: Ed25519PublicK
         held: Lines that an earlier head has vouched for: the difference stands behind them.
     """
     if not head.is_signed_by(key):
-        problem, found = "the head is not signed by this casebook's key", f"signature {head.signature.hex()[:16]}..."
-        return Fault(where=where, problem=problem, found=found, expected=f"one by the key {hex_of(key)}")
+        problem = "the head is not signed by this casebook's key"
+        found = f"signature {head.signature.hex()[:16]}..."
+        return Fault(
+            where=where, problem=problem, found=found, expected=f"one by the key {hex_of(key)}"
+        )
     if head.size > tree.size:
-        problem, found = "entries are missing at the end", f"{tree.size} lines in {ENTRIES}"
+        problem = "entries are missing at the end"
+        found = f"{tree.size} lines in {ENTRIES}"
         expected = f"{head.size} lines, signed at {head.time}"
         return Fault(where=where, problem=problem, found=found, expected=expected)
     if (root := tree.root(head.size)) != head.root:
@@ -144,7 +164,10 @@ def head_fault(where: str, head: SignedHead, tree: HashTree, key: Ed25519PublicK
             problem="the entries are not the ones that were signed",
             found=f"root {root.hex()} over {head.size} lines",
             expected=f"root {head.root.hex()}, signed at {head.time}",
-            try_=f"look at lines {held + 1} to {head.size} of {ENTRIES}: something in them was changed",
+            try_=(
+                f"look at lines {held + 1} to {head.size} of {ENTRIES}: something in them was"
+                " changed"
+            ),
         )
     return None
 
@@ -169,9 +192,11 @@ def _no_casebook(path: Path, found: str) -> InputError:
 
 
 def _other_key(where: str, found: Ed25519PublicKey, expected: Ed25519PublicKey) -> Fault:
-    return Fault(where=where, problem="another public key", found=hex_of(found), expected=hex_of(expected))
+    return Fault(
+        where=where, problem="another public key", found=hex_of(found), expected=hex_of(expected)
+    )
 
 
 def _time_of(line: bytes) -> str | None:
-    time = (parsed(line) or {}).get("time")
+    time = (parse_object(line) or {}).get("time")
     return time if isinstance(time, str) else None

@@ -2,20 +2,21 @@
 
     leaf = SHA-256(0x00 | data)        node = SHA-256(0x01 | left | right)        empty = SHA-256()
 
-The left half of n leaves holds the largest power of two below n. The two prefixes keep a node from passing as
-a leaf. Every node over a full power of two is kept (64 bytes a leaf in all), so that appending costs one or
-two hashes on average, and a root or proof of any earlier size a few dozen.
+The left half of n leaves holds the largest power of two below n. The two prefixes keep a node from
+passing as a leaf. Every node over a full power of two is kept (64 bytes a leaf in all), so that
+appending costs one or two hashes on average, and a root or proof of any earlier size a few dozen.
 
-Source: RFC 6962, Certificate Transparency, 2013, section 2.1 (tree, proofs); RFC 9162, 2021, sections 2.1.3.2
+Source: RFC 6962, Certificate Transparency, 2013, section 2.1 (tree, proofs); RFC 9162, 2021,
+    sections 2.1.3.2
 and 2.1.4.2 (how the proofs are checked).
 """
 
-import hmac
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
+from gamekeeper.base.errors import Fault, UsageError
+from gamekeeper.base.secret import is_same_secret
 from gamekeeper.casebook.faults import CasebookError
-from gamekeeper.errors import Fault, UsageError
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256().digest()
@@ -39,7 +40,8 @@ class HashTree:
     """
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self._rows: list[bytearray] = [bytearray()]  # row k: the nodes over 2**k leaves each, one after another
+        # row k: the nodes over 2**k leaves each, one after another
+        self._rows: list[bytearray] = [bytearray()]
         for leaf in leaves:
             self.append(leaf)
 
@@ -69,17 +71,22 @@ class HashTree:
         return self._over(0, size) if size else EMPTY_ROOT
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
-        """Returns the proof that leaf `index` (from 0) stands in the tree of the first `size` leaves.
+        """Returns the proof that leaf `index` (from 0) stands in the tree of the first `size`
+        leaves.
 
         Raises:
             UsageError: There is no such leaf in a tree of that size.
         """
         size = self.size if size is None else size
-        _require(0 <= index < size <= self.size, f"no leaf {index} in the first {size} of {self.size} leaves")
+        _require(
+            0 <= index < size <= self.size,
+            f"no leaf {index} in the first {size} of {self.size} leaves",
+        )
         return self._path(index, 0, size)
 
     def consistency(self, old_size: int, new_size: int | None = None) -> list[bytes]:
-        """Returns the proof that the first `old_size` leaves are still the beginning of `new_size` leaves.
+        """Returns the proof that the first `old_size` leaves are still the beginning of `new_size`
+        leaves.
 
         Raises:
             UsageError: The sizes are not 1 <= old_size <= new_size <= size.
@@ -92,7 +99,9 @@ class HashTree:
         return self._continued(old_size, 0, new_size, whole=True)
 
     def _over(self, start: int, stop: int) -> bytes:
-        """Root over leaves `start` to `stop`; `start` is a multiple of the power of two that holds them all."""
+        """Root over leaves `start` to `stop`; `start` is a multiple of the power of two that holds
+        them all.
+        """
         count = stop - start
         if count & (count - 1) == 0:
             at = start // count * HASH_BYTES
@@ -109,7 +118,9 @@ class HashTree:
         return [*self._path(index, middle, stop), self._over(start, middle)]
 
     def _continued(self, old: int, start: int, stop: int, whole: bool) -> list[bytes]:
-        """`old` leaves of those from `start`; `whole` where the checker knows their root as the old root."""
+        """`old` leaves of those from `start`; `whole` where the checker knows their root as the old
+        root.
+        """
         if old == stop - start:
             return [] if whole else [self._over(start, stop)]
         left = _left(stop - start)
@@ -134,7 +145,9 @@ def consistency_proof(leaves: Iterable[bytes], old_size: int) -> list[bytes]:
     return HashTree(leaves).consistency(old_size)
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
+) -> None:
     """Checks that a leaf stands at a place of a tree.
 
     Args:
@@ -149,7 +162,9 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     """
     where = f"inclusion proof of leaf {index} in {size}"
     _require_hashes(where, [leaf, *proof])
-    at, last, found = index, size - 1, leaf
+    at = index
+    last = size - 1
+    found = leaf
     if not 0 <= at <= last:
         raise _broken(where, "there is no such leaf", f"index {index}", f"0 to {last}")
     for step in proof:
@@ -160,13 +175,16 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             at, last = _up_to_a_right_child(at, last)
         else:
             found = node_hash(found, step)
-        at, last = at >> 1, last >> 1
+        at = at >> 1
+        last = last >> 1
     if last:
         raise _wrong_length(where, proof)
     _require_same(where, found, root)
 
 
-def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
+def verify_consistency(
+    old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+) -> None:
     """Checks that a tree is the continuation of an earlier one.
 
     Args:
@@ -182,7 +200,9 @@ def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: 
     where = f"consistency proof from {old_size} to {new_size}"
     _require_hashes(where, proof)
     if not 1 <= old_size <= new_size:
-        raise _broken(where, "the sizes do not fit", f"{old_size} and {new_size}", "1 <= old size <= new size")
+        raise _broken(
+            where, "the sizes do not fit", f"{old_size} and {new_size}", "1 <= old size <= new size"
+        )
     if old_size == new_size:
         if proof:
             raise _wrong_length(where, proof)
@@ -190,19 +210,23 @@ def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: 
     path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
     if not path:
         raise _wrong_length(where, proof)
-    at, last = old_size - 1, new_size - 1
+    at = old_size - 1
+    last = new_size - 1
     while at & 1:
-        at, last = at >> 1, last >> 1
+        at = at >> 1
+        last = last >> 1
     old = new = path[0]
     for step in path[1:]:
         if last == 0:
             raise _wrong_length(where, proof)
         if at & 1 or at == last:
-            old, new = node_hash(step, old), node_hash(step, new)
+            old = node_hash(step, old)
+            new = node_hash(step, new)
             at, last = _up_to_a_right_child(at, last)
         else:
             new = node_hash(new, step)
-        at, last = at >> 1, last >> 1
+        at = at >> 1
+        last = last >> 1
     if last:
         raise _wrong_length(where, proof)
     _require_same(where, old, old_root)
@@ -217,7 +241,8 @@ def _left(count: int) -> int:
 def _up_to_a_right_child(at: int, last: int) -> tuple[int, int]:
     """Skips the levels at which a node at the right edge stands alone and goes up as it is."""
     while at and not at & 1:
-        at, last = at >> 1, last >> 1
+        at = at >> 1
+        last = last >> 1
     return at, last
 
 
@@ -230,16 +255,23 @@ def _require_hashes(where: str, hashes: Sequence[bytes]) -> None:
     """Parts of other lengths would let one string of bytes be cut into nodes in several ways."""
     for number, one in enumerate(hashes):
         if len(one) != HASH_BYTES:
-            raise _broken(where, f"part {number} is no hash", f"{len(one)} bytes", f"{HASH_BYTES} bytes")
+            raise _broken(
+                where, f"part {number} is no hash", f"{len(one)} bytes", f"{HASH_BYTES} bytes"
+            )
 
 
 def _require_same(where: str, found: bytes, expected: bytes) -> None:
-    if not hmac.compare_digest(found, expected):
+    if not is_same_secret(found, expected):
         raise _broken(where, "it leads to another root", found.hex(), expected.hex())
 
 
 def _wrong_length(where: str, proof: Sequence[bytes]) -> CasebookError:
-    return _broken(where, "the proof has the wrong length", f"{len(proof)} hashes", "one for each level on the way")
+    return _broken(
+        where,
+        "the proof has the wrong length",
+        f"{len(proof)} hashes",
+        "one for each level on the way",
+    )
 
 
 def _broken(where: str, problem: str, found: str, expected: str) -> CasebookError:

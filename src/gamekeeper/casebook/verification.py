@@ -11,13 +11,20 @@ What an auditor brings decides how much is shown:
 from dataclasses import dataclass
 from pathlib import Path
 
+from gamekeeper.base.errors import Fault
 from gamekeeper.casebook.faults import CasebookError
 from gamekeeper.casebook.files import ENTRIES, HEADS
 from gamekeeper.casebook.heads import SignedHead
 from gamekeeper.casebook.keys import hex_of, load_public_key
-from gamekeeper.casebook.reading import Book, head_fault, head_faults, key_of, nothing_signed, read_book
+from gamekeeper.casebook.reading import (
+    Book,
+    head_fault,
+    head_faults,
+    key_of,
+    nothing_signed,
+    read_book,
+)
 from gamekeeper.casebook.witness import Stamp, check_stamps
-from gamekeeper.errors import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +39,8 @@ class Verified:
         heads: Signed heads.
         head: The last of them.
         public_key: Ed25519, 64 hexadecimal digits.
-        is_key_given: Whether the key came from outside; else it is the one that the casebook names itself.
+        is_key_given: Whether the key came from outside; else it is the one that the casebook names
+            itself.
         since: The kept head that the casebook continues, if one was given.
         stamps: Heads that a witness stamped.
     """
@@ -61,12 +69,13 @@ def verify_casebook(
 
     Args:
         folder: The casebook; neither the private key nor the lock need be there.
-        public_key: The writer's, in PEM, as it was handed over; by default the one that the casebook names.
+        public_key: The writer's, in PEM, as it was handed over; by default the one that the
+            casebook names.
         since: A head that was kept elsewhere.
-        witness_root: Certificates of the time-stamping authority, in PEM; time stamps are checked only with
-            them. The heads that were stamped are checked in any case.
-        allow_unsigned: Let entries pass that stand behind the last head, as in a casebook that is being
-            written. Nothing shows whether they are the ones that were written.
+        witness_root: Certificates of the time-stamping authority, in PEM; time stamps are checked
+            only with them. The heads that were stamped are checked in any case.
+        allow_unsigned: Let entries pass that stand behind the last head, as in a casebook that is
+            being written. Nothing shows whether they are the ones that were written.
 
     Raises:
         CasebookError: It does not hold; carries all that differs.
@@ -98,7 +107,9 @@ def verify_casebook(
 
 
 def _unsigned(folder: Path, book: Book, is_allowed: bool) -> list[Fault]:
-    """Without this, taking the later heads away would be all it takes to change what they vouched for."""
+    """Without this, taking the later heads away would be all it takes to change what they vouched
+    for.
+    """
     if not book.heads.heads:
         return [nothing_signed(folder)]
     if is_allowed or book.is_wholly_signed:
@@ -112,6 +123,9 @@ def _unsigned(folder: Path, book: Book, is_allowed: bool) -> list[Fault]:
             found=f"{lines} lines behind the last signed head"
             + (f", {torn} bytes of a line cut short" if torn else ""),
             expected="a signed head over all lines",
-            try_="let the writer sign or close; --allow-unsigned if it is at work or was killed just now",
+            try_=(
+                "let the writer sign or close; --allow-unsigned if it is at work or was killed"
+                " just now"
+            ),
         )
     ]

@@ -1,9 +1,11 @@
-"""Lodges a signed head with an outside witness: a time-stamping authority signs its hash and the time.
+"""Lodges a signed head with an outside witness: a time-stamping authority signs its hash and the
+time.
 
-The writer can drop entries and sign a shorter history, but he cannot take back what a stranger has stamped:
-a stamped head that is longer than the casebook shows that the end was cut off. Stamps are worth most where
-the writer cannot reach them, so copies of `witness/` belong elsewhere. What is stamped is the file
-`witness/NAME.head`, byte for byte, and the answer is `witness/NAME.tsr`; so others can check them too:
+The writer can drop entries and sign a shorter history, but he cannot take back what a stranger has
+stamped: a stamped head that is longer than the casebook shows that the end was cut off. Stamps are
+worth most where the writer cannot reach them, so copies of `witness/` belong elsewhere. What is
+stamped is the file `witness/NAME.head`, byte for byte, and the answer is `witness/NAME.tsr`; so
+others can check them too:
 
     openssl ts -verify -data NAME.head -in NAME.tsr -CAfile ROOT.pem
 
@@ -22,13 +24,14 @@ from urllib.request import Request, urlopen
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gamekeeper.casebook.faults import excerpt, input_error
-from gamekeeper.casebook.files import WITNESS, replace_whole
+from gamekeeper.base.errors import Fault, MissingExtraError, UsageError, input_error
+from gamekeeper.base.files import replace_file
+from gamekeeper.casebook.faults import excerpt
+from gamekeeper.casebook.files import WITNESS
 from gamekeeper.casebook.heads import FORMAT, SignedHead
 from gamekeeper.casebook.lines import written
 from gamekeeper.casebook.reading import head_fault
 from gamekeeper.casebook.tree import HashTree
-from gamekeeper.errors import Fault, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -45,7 +48,8 @@ class Stamp:
     Args:
         name: Of its two files in `witness/`, without their endings.
         size: Lines of the casebook that it vouches for.
-        time: When it was stamped, by the witness's clock; UTC, ISO 8601. None if the stamp was not checked.
+        time: When it was stamped, by the witness's clock; UTC, ISO 8601. None if the stamp was not
+            checked.
     """
 
     name: str
@@ -56,8 +60,8 @@ class Stamp:
 def lodge(folder: Path, head: SignedHead, url: str, *, timeout_s: float = 10.0) -> Path:
     """Has a signed head stamped, and keeps the stamp in `witness/`.
 
-    The stamp is checked to be for this head; who gave it is checked by `verify_casebook`, which has the
-    authority's certificate.
+    The stamp is checked to be for this head; who gave it is checked by `verify_casebook`, which has
+    the authority's certificate.
 
     Args:
         folder: The casebook.
@@ -77,14 +81,19 @@ def lodge(folder: Path, head: SignedHead, url: str, *, timeout_s: float = 10.0) 
     if urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(f"a witness has an http or https address; found {url}")
     stamped = head.line() + b"\n"
-    request = client.TimestampRequestBuilder().data(stamped).hash_algorithm(client.HashAlgorithm.SHA256).build()
+    request = (
+        client.TimestampRequestBuilder()
+        .data(stamped)
+        .hash_algorithm(client.HashAlgorithm.SHA256)
+        .build()
+    )
     answer = _posted(url, request.as_bytes(), timeout_s)
     _require_for(url, answer, request.nonce, sha256(stamped).digest())
     witness = folder / WITNESS
     witness.mkdir(exist_ok=True)
     name = f"{head.size:012d}-{sha256(answer).hexdigest()[:8]}"
-    replace_whole(witness / f"{name}.head", stamped)
-    replace_whole(witness / f"{name}.tsr", answer)
+    replace_file(witness / f"{name}.head", stamped)
+    replace_file(witness / f"{name}.tsr", answer)
     return witness / f"{name}.tsr"
 
 
@@ -113,17 +122,29 @@ def check_stamps(
 
 
 def _checked(
-    witness: Path, name: str, tree: HashTree, key: Ed25519PublicKey, roots: Sequence[x509.Certificate] | None
+    witness: Path,
+    name: str,
+    tree: HashTree,
+    key: Ed25519PublicKey,
+    roots: Sequence[x509.Certificate] | None,
 ) -> Stamp | Fault:
-    head_path, stamp_path = witness / f"{name}.head", witness / f"{name}.tsr"
+    head_path = witness / f"{name}.head"
+    stamp_path = witness / f"{name}.tsr"
     for path in (head_path, stamp_path):
         if not path.is_file():
-            return Fault(where=str(path), problem="half of a stamp is missing", found="no file", expected=path.name)
+            return Fault(
+                where=str(path),
+                problem="half of a stamp is missing",
+                found="no file",
+                expected=path.name,
+            )
     stamped = head_path.read_bytes()
     head = SignedHead.parse(stamped)
     if head is None:
         found = excerpt(stamped)
-        return Fault(where=str(head_path), problem="no signed head", found=found, expected=f'"{FORMAT}"')
+        return Fault(
+            where=str(head_path), problem="no signed head", found=found, expected=f'"{FORMAT}"'
+        )
     if fault := head_fault(str(head_path), head, tree, key):
         return fault
     if roots is None:
@@ -132,7 +153,12 @@ def _checked(
         time = _time_of(stamp_path.read_bytes(), stamped, roots)
     except ValueError as problem:
         expected = "a stamp of the head beside it, by an authority under the given certificate"
-        return Fault(where=str(stamp_path), problem="the stamp does not hold", found=str(problem), expected=expected)
+        return Fault(
+            where=str(stamp_path),
+            problem="the stamp does not hold",
+            found=str(problem),
+            expected=expected,
+        )
     return Stamp(name=name, size=head.size, time=time)
 
 
@@ -152,12 +178,19 @@ def _require_for(url: str, answer: bytes, nonce: int | None, digest: bytes) -> N
     try:
         response: TimeStampResponse = _client().decode_timestamp_response(answer)
     except ValueError:
-        raise input_error(url, "the witness's answer is no time stamp", excerpt(answer), "RFC 3161") from None
+        raise input_error(
+            url, "the witness's answer is no time stamp", excerpt(answer), "RFC 3161"
+        ) from None
     if response.status != _GRANTED:
         found = f"status {response.status} {'; '.join(response.status_string)}".strip()
         raise input_error(url, "the witness gave no time stamp", found, "status 0, granted")
     if response.tst_info.nonce != nonce or response.tst_info.message_imprint.message != digest:
-        raise input_error(url, "the witness stamped something else", "another hash or nonce", "those of the head sent")
+        raise input_error(
+            url,
+            "the witness stamped something else",
+            "another hash or nonce",
+            "those of the head sent",
+        )
 
 
 def _posted(url: str, body: bytes, timeout_s: float) -> bytes:
@@ -166,7 +199,11 @@ def _posted(url: str, body: bytes, timeout_s: float) -> bytes:
             content: bytes = answer.read(_MAX_ANSWER_BYTES)
     except (URLError, OSError) as fault:
         raise input_error(
-            url, "the witness does not answer", str(fault), "an answer", "lodge the same head again later"
+            url,
+            "the witness does not answer",
+            str(fault),
+            "an answer",
+            "lodge the same head again later",
         ) from None
     return content
 

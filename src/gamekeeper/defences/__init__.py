@@ -1,8 +1,8 @@
 """What can be done to a classifier's scores before they are given out, one defence a file.
 
-None of them stops a copy: whatever keeps the first place leaves the thief the labels, and those suffice with more
-queries. They take away the advantage of soft scores. What each costs users, and what the best thief who knows of it
-still reaches, is measured in `docs/reference/defences.md`.
+None of them stops a copy: whatever keeps the first place leaves the thief the labels, and those
+suffice with more queries. They take away the advantage of soft scores. What each costs users, and
+what the best thief who knows of it still reaches, is measured in `docs/reference/defences.md`.
 """
 
 from gamekeeper.defences import (
@@ -15,7 +15,14 @@ from gamekeeper.defences import (
     rounding,
     top_k,
 )
-from gamekeeper.defences._defence import DEFENCES, Defence, DefenceCard, Parameter, Scores, make_defence
+from gamekeeper.defences._defence import (
+    DEFENCES,
+    Defence,
+    DefenceCard,
+    Parameter,
+    Scores,
+    make_defence,
+)
 from gamekeeper.defences.keyed import number_bytes, text_bytes
 from gamekeeper.defences.modelguard_s import fit_codebook
 

@@ -1,8 +1,10 @@
-"""What a defence is: a card, and a function from a batch of scores to the scores that are given out.
+"""What a defence is: a card, and a function from a batch of scores to the scores that are given
+out.
 
-A defence is written for rows that are probabilities. What is common to all stands here, once: scores that are
-none are refused, rows that sum to something else are brought to 1 and back, and where the card says that the
-first place is kept, it is kept, whatever the arithmetic of the defence does to near ties.
+A defence is written for rows that are probabilities. What is common to all stands here, once:
+scores that are none are refused, rows that sum to something else are brought to 1 and back, and
+where the card says that the first place is kept, it is kept, whatever the arithmetic of the defence
+does to near ties.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +13,20 @@ from typing import Literal
 
 import numpy as np
 
-from gamekeeper.errors import Fault, InputError, UsageError
+from gamekeeper.base.errors import Fault, InputError, UsageError
 
 Scores = Callable[[np.ndarray, Sequence[bytes]], np.ndarray]
-"""Scores, float64 (n, classes), and the n inputs they answer, as bytes -> scores of the same shape."""
+"""Scores, float64 (n, classes), and the n inputs they answer, as bytes -> scores of the
+same shape.
+"""
 
 Maturity = Literal["experimental", "tested", "stable", "retired"]
 
 _MIN_KEY_BYTES = 16
 _LEAST_SUM = 1e-9
-_NEARLY_ONE = 1e-6  # float32 softmax sums to 1 give or take this; those digits are part of what is withheld
+_NEARLY_ONE = (
+    1e-6  # float32 softmax sums to 1 give or take this; those digits are part of what is withheld
+)
 _LEAD = 1e-6  # of a row, by which the first place leads where it would only tie
 
 
@@ -74,7 +80,9 @@ class DefenceCard:
 
 @dataclass(frozen=True, slots=True)
 class Defence:
-    """A card and the factory of its function; the factory takes the key, then the card's parameters by name."""
+    """A card and the factory of its function; the factory takes the key, then the card's parameters
+    by name.
+    """
 
     card: DefenceCard
     make: Callable[..., Scores]
@@ -97,7 +105,8 @@ def defence(card: DefenceCard) -> Callable[[Callable[..., Scores]], Callable[...
 def make_defence(name: str, key: bytes, **parameters: object) -> Scores:
     """Makes the function that a policy names.
 
-    The function has no state and may be shared by threads; replicas with the same key give the same answers.
+    The function has no state and may be shared by threads; replicas with the same key give the same
+    answers.
 
     Args:
         name: One of `DEFENCES`.
@@ -105,9 +114,10 @@ def make_defence(name: str, key: bytes, **parameters: object) -> Scores:
         **parameters: As the card lists them.
 
     Returns:
-        A function of scores, float64 (n, classes), none below 0, and the n inputs as bytes (`number_bytes` and
-        `text_bytes` make them). Its rows sum to what they summed to; a sum within 1e-6 of 1 becomes 1. It
-        raises `InputError` for scores that are none, so that nothing unprotected is given out.
+        A function of scores, float64 (n, classes), none below 0, and the n inputs as bytes
+        (`number_bytes` and `text_bytes` make them). Its rows sum to what they summed to; a sum
+        within 1e-6 of 1 becomes 1. It raises `InputError` for scores that are none, so that nothing
+        unprotected is given out.
 
     Raises:
         UsageError: No such defence or parameter, or a value out of range.
@@ -115,7 +125,9 @@ def make_defence(name: str, key: bytes, **parameters: object) -> Scores:
     if name not in DEFENCES:
         raise UsageError(f'"{name}" is no defence; those are {", ".join(sorted(DEFENCES))}')
     if len(key) < _MIN_KEY_BYTES:
-        raise UsageError(f"the key of a defence has at least {_MIN_KEY_BYTES} bytes; found {len(key)}")
+        raise UsageError(
+            f"the key of a defence has at least {_MIN_KEY_BYTES} bytes; found {len(key)}"
+        )
     made = DEFENCES[name]
     return _Whole(made.card, made.make(key, **_settings(made.card, parameters)))
 
@@ -123,7 +135,9 @@ def make_defence(name: str, key: bytes, **parameters: object) -> Scores:
 def _settings(card: DefenceCard, given: Mapping[str, object]) -> dict[str, object]:
     known = {p.name: p for p in card.parameters}
     for name in given.keys() - known.keys():
-        raise UsageError(f'{card.name} has no parameter "{name}"; it has {", ".join(known) or "none"}')
+        raise UsageError(
+            f'{card.name} has no parameter "{name}"; it has {", ".join(known) or "none"}'
+        )
     return {name: _setting(card.name, p, given.get(name, p.default)) for name, p in known.items()}
 
 
@@ -131,14 +145,21 @@ def _setting(name: str, parameter: Parameter, value: object) -> object:
     if value is None:
         raise UsageError(f"{name} needs {parameter.name}: {parameter.meaning}")
     if parameter.choices and value not in parameter.choices:
-        raise UsageError(f"{parameter.name} of {name} is one of {', '.join(parameter.choices)}; found {value!r}")
+        raise UsageError(
+            f"{parameter.name} of {name} is one of {', '.join(parameter.choices)}; found {value!r}"
+        )
     if parameter.low is None or parameter.high is None:
         return value
     kinds = (int,) if parameter.whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not parameter.low <= value <= parameter.high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, kinds)
+        or not parameter.low <= value <= parameter.high
+    ):
         kind = "a whole number" if parameter.whole else "a number"
         raise UsageError(
-            f"{parameter.name} of {name} is {kind} from {parameter.low:g} to {parameter.high:g}; found {value!r}"
+            f"{parameter.name} of {name} is {kind} from {parameter.low:g} to {parameter.high:g};"
+            f" found {value!r}"
         )
     return value
 
@@ -147,7 +168,8 @@ class _Whole:
     """A defence with what is common to all: checks before it, sums and first places after it."""
 
     def __init__(self, card: DefenceCard, change: Scores) -> None:
-        self.card, self._change = card, change
+        self.card = card
+        self._change = change
 
     def __call__(self, scores: np.ndarray, inputs: Sequence[bytes]) -> np.ndarray:
         scores = require_scores(scores)
@@ -168,7 +190,8 @@ def require_scores(scores: np.ndarray) -> np.ndarray:
         scores: Shape (n, classes).
 
     Raises:
-        InputError: Not a table of numbers, or a row with one that is below 0 or not finite, or a sum of 0.
+        InputError: Not a table of numbers, or a row with one that is below 0 or not finite, or a
+            sum of 0.
     """
     try:
         scores = np.asarray(scores, np.float64)
@@ -185,15 +208,26 @@ def require_scores(scores: np.ndarray) -> np.ndarray:
     if not good.all():
         row = int(np.argmin(good))
         raise _refused(
-            f"scores, row {row + 1}", "a row is no scores", str(scores[row, :8].tolist()), int((~good).sum())
+            f"scores, row {row + 1}",
+            "a row is no scores",
+            str(scores[row, :8].tolist()),
+            int((~good).sum()),
         )
     return scores
 
 
 def _refused(where: str, problem: str, found: str, count: int = 1) -> InputError:
-    expected = "numbers of at least 0, one for each class, that sum to more than 0 (1 for probabilities)"
+    expected = (
+        "numbers of at least 0, one for each class, that sum to more than 0 (1 for probabilities)"
+    )
     try_ = "give probabilities: logits want a softmax first"
-    return InputError([Fault(where=where, problem=problem, found=found, expected=expected, try_=try_, count=count)])
+    return InputError(
+        [
+            Fault(
+                where=where, problem=problem, found=found, expected=expected, try_=try_, count=count
+            )
+        ]
+    )
 
 
 def _require_inputs(inputs: Sequence[bytes], rows: int) -> None:
@@ -214,8 +248,9 @@ def _require_inputs(inputs: Sequence[bytes], rows: int) -> None:
 def keep_top1(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Puts the class that was first back in first place, ahead of all others.
 
-    Its score changes places with the highest one. Where that still ties, every class yields a millionth to it,
-    so that whoever picks the last of equal ones sees the same class as who picks the first.
+    Its score changes places with the highest one. Where that still ties, every class yields a
+    millionth to it, so that whoever picks the last of equal ones sees the same class as who picks
+    the first.
 
     Args:
         before: Scores, shape (n, classes), n >= 1. Of equal ones the first is in first place.
@@ -224,7 +259,9 @@ def keep_top1(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     Returns:
         `after`.
     """
-    rows, top, best = np.arange(len(after)), before.argmax(1), after.argmax(1)
+    rows = np.arange(len(after))
+    top = before.argmax(1)
+    best = after.argmax(1)
     most = after[rows, best]
     after[rows, best] = after[rows, top]
     after[rows, top] = most

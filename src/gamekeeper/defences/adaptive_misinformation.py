@@ -2,8 +2,8 @@
 
     h = 1 / (1 + exp(-steepness (threshold - max y))),   y' = (1 - h) y + h w
 
-The score of being out of distribution is one minus the highest probability. w is drawn from the key and the input
-and has its highest score at another class than y.
+The score of being out of distribution is one minus the highest probability. w is drawn from the key
+and the input and has its highest score at another class than y.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ from gamekeeper.defences.keyed import keyed_uniform, on_grid, random_simplex
 
 ADAPTIVE_MISINFORMATION = DefenceCard(
     name="adaptive-misinformation",
-    purpose="Answers wrongly, and always alike, where the model is unsure; elsewhere it changes nothing.",
+    purpose=(
+        "Answers wrongly, and always alike, where the model is unsure; elsewhere it changes"
+        " nothing."
+    ),
     parameters=(
         Parameter(
             name="threshold",
@@ -40,34 +43,44 @@ ADAPTIVE_MISINFORMATION = DefenceCard(
         ),
     ),
     keeps_top1=False,
-    cost_to_users="A wrong label wherever the model is unsure; digits: 1.4 % of first places, L1 change .03.",
+    cost_to_users=(
+        "A wrong label wherever the model is unsure; digits: 1.4 % of first places, L1 change .03."
+    ),
     undone_by=(
-        "Asking inputs like those the model was trained on: such a thief is untouched, for the model is sure of them. "
-        "A thief with other inputs drops answers whose confidence lies near the switch."
+        "Asking inputs like those the model was trained on: such a thief is untouched, for the"
+        " model is sure of them. A thief with other inputs drops answers whose confidence lies near"
+        " the switch."
     ),
     source=(
-        "Kariyappa and Qureshi, Defending Against Model Stealing Attacks With Adaptive Misinformation, CVPR 2020; "
-        "there the misinformation is a trained model, here a keyed draw, and sureness is the highest probability."
+        "Kariyappa and Qureshi, Defending Against Model Stealing Attacks With Adaptive"
+        " Misinformation, CVPR 2020; there the misinformation is a trained model, here a keyed"
+        " draw, and sureness is the highest probability."
     ),
     maturity="experimental",
 )
 
 
 @defence(ADAPTIVE_MISINFORMATION)
-def adaptive_misinformation(key: bytes, *, threshold: float, steepness: float, grid: float) -> Scores:
+def adaptive_misinformation(
+    key: bytes, *, threshold: float, steepness: float, grid: float
+) -> Scores:
     """Makes the defence."""
     draw = keyed_uniform(key, "misinformation/1")
 
     def change(p: np.ndarray, inputs: Sequence[bytes]) -> np.ndarray:
         far = np.clip(steepness * (p.max(1, keepdims=True) - threshold), -500.0, 500.0)
         h = 1.0 / (1.0 + np.exp(far))
-        return np.asarray((1.0 - h) * p + h * _wrong(p, draw(on_grid(inputs, grid), p.shape[1] + 1)))
+        return np.asarray(
+            (1.0 - h) * p + h * _wrong(p, draw(on_grid(inputs, grid), p.shape[1] + 1))
+        )
 
     return change
 
 
 def _wrong(p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Points of the simplex with another class than that of `p` in first place; `p` itself if there is but one."""
+    """Points of the simplex with another class than that of `p` in first place; `p` itself if there
+    is but one.
+    """
     rows, classes = p.shape
     if classes == 1:
         return p

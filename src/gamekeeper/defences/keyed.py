@@ -1,15 +1,17 @@
 """Randomness that is the same for the same question: a keyed hash of the input, stretched.
 
-Noise that is drawn afresh is averaged away by asking again. Drawn from a keyed hash of what was asked, it is the
-same each time, and without the key nobody can compute it. Two ways to say what "the same" is:
+Noise that is drawn afresh is averaged away by asking again. Drawn from a keyed hash of what was
+asked, it is the same each time, and without the key nobody can compute it. Two ways to say what
+"the same" is:
 
-    input    the input itself, its numbers rounded to a grid, so that jitter in the last bits asks nothing new.
-             A step across the grid in any one of many numbers asks something new.
-    scores   the true scores, rounded. Whatever is done to the input, as long as the model answers alike the
-             noise is the same; and since like inputs share it, training does not average it away either. At
-             the border of two rounded rows there are two noises.
+    input    the input itself, its numbers rounded to a grid, so that jitter in the last bits asks
+             nothing new. A step across the grid in any one of many numbers asks something new.
+    scores   the true scores, rounded. Whatever is done to the input, as long as the model answers
+             alike the noise is the same; and since like inputs share it, training does not average
+             it away either. At the border of two rounded rows there are two noises.
 
-Construction: seed = BLAKE2b(input, key=SHA-256(key), person=name of the defence); stream = SHAKE-256(seed).
+Construction: seed = BLAKE2b(input, key=SHA-256(key), person=name of the defence); stream =
+    SHAKE-256(seed).
 """
 
 import hashlib
@@ -17,9 +19,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 
-_NUMBERS, _TEXT = b"numbers:", b"text:"
+_NUMBERS = b"numbers:"
+_TEXT = b"text:"
 
 Uniform = Callable[[Iterable[bytes], int], np.ndarray]
 """What was asked, n of them, and k -> float64 (n, k), uniform in [0, 1)."""
@@ -42,7 +45,8 @@ def keyed_uniform(key: bytes, name: str) -> Uniform:
         key: Secret.
         name: Of the defence, at most 16 bytes: two defences with one key draw differently.
     """
-    secret, person = hashlib.sha256(key).digest(), name.encode()[:16]
+    secret = hashlib.sha256(key).digest()
+    person = name.encode()[:16]
 
     def draw(asked: Iterable[bytes], k: int) -> np.ndarray:
         seeds = (hashlib.blake2b(a, key=secret, person=person).digest() for a in asked)

@@ -1,10 +1,12 @@
 """Noise that asking again does not average away.
 
-    y' = (1 - amount) z + amount r,   r a point of the simplex drawn from the key and from what was asked
+    y' = (1 - amount) z + amount r,   r a point of the simplex drawn from the key and from what was
+                                      asked
 
-What "asked" means is the parameter `by`; `defences/keyed.py` says why. By input, z is the true row y. By scores, z is
-y rounded, and r is drawn from z: two answers with the same noise would otherwise differ by exactly what the truth
-differs by. So an answer tells which rounded row it stands for, and not even that to who does not know the key.
+What "asked" means is the parameter `by`; `defences/keyed.py` says why. By input, z is the true row
+y. By scores, z is y rounded, and r is drawn from z: two answers with the same noise would otherwise
+differ by exactly what the truth differs by. So an answer tells which rounded row it stands for, and
+not even that to who does not know the key.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,10 @@ from gamekeeper.defences.rounding import whole_units
 
 KEYED_NOISE = DefenceCard(
     name="keyed-noise",
-    purpose="Mixes scores with noise that is the same whenever the same is asked, and unknown without the key.",
+    purpose=(
+        "Mixes scores with noise that is the same whenever the same is asked, and unknown without"
+        " the key."
+    ),
     parameters=(
         Parameter(
             name="amount",
@@ -26,7 +31,12 @@ KEYED_NOISE = DefenceCard(
             low=0.0,
             high=1.0,
         ),
-        Parameter(name="by", meaning="what the noise is drawn from", default="scores", choices=("scores", "input")),
+        Parameter(
+            name="by",
+            meaning="what the noise is drawn from",
+            default="scores",
+            choices=("scores", "input"),
+        ),
         Parameter(
             name="steps",
             meaning="by scores: the steps that a row is rounded to",
@@ -44,14 +54,20 @@ KEYED_NOISE = DefenceCard(
         ),
     ),
     keeps_top1=True,
-    cost_to_users="Confidence is too low by about the amount: digits, L1 change .34, calibration error .03 to .16.",
-    undone_by=(
-        "Taking the label. By scores also: known pairs of true and given rows tell the noise of their kind, and "
-        "walking an input until the noise jumps finds where the true scores round. By input: jitter wider than the "
-        "grid, training that smooths over neighbours, and the difference of two inputs on one point of the grid, "
-        "which is exact."
+    cost_to_users=(
+        "Confidence is too low by about the amount: digits, L1 change .34, calibration error .03 to"
+        " .16."
     ),
-    source="Noise on outputs is folklore; the keyed draw from the input or from rounded scores is ours.",
+    undone_by=(
+        "Taking the label. By scores also: known pairs of true and given rows tell the noise of"
+        " their kind, and walking an input until the noise jumps finds where the true scores round."
+        " By input: jitter wider than the grid, training that smooths over neighbours, and the"
+        " difference of two inputs on one point of the grid, which is exact."
+    ),
+    source=(
+        "Noise on outputs is folklore; the keyed draw from the input or from rounded scores is"
+        " ours."
+    ),
 )
 
 

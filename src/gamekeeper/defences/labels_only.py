@@ -11,9 +11,17 @@ LABELS_ONLY = DefenceCard(
     purpose="Gives the class in first place and nothing else.",
     parameters=(),
     keeps_top1=True,
-    cost_to_users="No confidence to sort or set thresholds by; digits: L1 change .12, calibration error .03 to .05.",
-    undone_by="Nothing brings the scores back; a thief trains on labels and pays with more queries.",
-    source="Truncation to the label: Tramer et al., Stealing Machine Learning Models, USENIX Security 2016, section 7.",
+    cost_to_users=(
+        "No confidence to sort or set thresholds by; digits: L1 change .12, calibration error .03"
+        " to .05."
+    ),
+    undone_by=(
+        "Nothing brings the scores back; a thief trains on labels and pays with more queries."
+    ),
+    source=(
+        "Truncation to the label: Tramer et al., Stealing Machine Learning Models, USENIX Security"
+        " 2016, section 7."
+    ),
 )
 
 

@@ -3,11 +3,12 @@
     maximise  - sum_j y'_j log y_j     the loss of a thief who has the true y, on the answer y'
     so that   sum |y' - y| <= budget,  y' on the simplex,  the class in first place stays ahead
 
-In words: the likeliest class gives and the least likely takes, as far as the budget goes. The published code asks a
-linear program for each row. It has a short solution: where the first place stays first after giving all, that is
-the answer. Otherwise let t be the score that the first place keeps. Given t, the others are filled up to t from the
-least likely upwards and drained from the likeliest downwards, which two running sums say. The loss is concave in t,
-so that the best of a grid of t comes close to the program's value (a test holds it).
+In words: the likeliest class gives and the least likely takes, as far as the budget goes. The
+published code asks a linear program for each row. It has a short solution: where the first place
+stays first after giving all, that is the answer. Otherwise let t be the score that the first place
+keeps. Given t, the others are filled up to t from the least likely upwards and drained from the
+likeliest downwards, which two running sums say. The loss is concave in t, so that the best of a
+grid of t comes close to the program's value (a test holds it).
 """
 
 from collections.abc import Sequence
@@ -18,17 +19,28 @@ from gamekeeper.defences._defence import DefenceCard, Parameter, Scores, defence
 
 MODELGUARD = DefenceCard(
     name="modelguard",
-    purpose="Moves probability from the likeliest class to the least likely, within a budget; the first place stays.",
-    parameters=(Parameter(name="budget", meaning="L1 change of a row at most", default=0.2, low=0.0, high=2.0),),
+    purpose=(
+        "Moves probability from the likeliest class to the least likely, within a budget; the first"
+        " place stays."
+    ),
+    parameters=(
+        Parameter(
+            name="budget", meaning="L1 change of a row at most", default=0.2, low=0.0, high=2.0
+        ),
+    ),
     keeps_top1=True,
-    cost_to_users="Every row changes by the budget, so do ranks; digits: L1 change .20, calibration error .03 to .12.",
+    cost_to_users=(
+        "Every row changes by the budget, so do ranks; digits: L1 change .20, calibration error .03"
+        " to .12."
+    ),
     undone_by=(
-        "Taking the label; or undoing the move, which is the same for all rows of one kind: a few known pairs, or a "
-        "thief's own model behind the same defence, teach the way back."
+        "Taking the label; or undoing the move, which is the same for all rows of one kind: a few"
+        " known pairs, or a thief's own model behind the same defence, teach the way back."
     ),
     source=(
-        "Tang et al., ModelGuard, USENIX Security 2024, variant W, in the form of its public code (linear program per "
-        "row, log floored at 1e-6); here solved in closed form or on a grid, and every first place leads strictly."
+        "Tang et al., ModelGuard, USENIX Security 2024, variant W, in the form of its public code"
+        " (linear program per row, log floored at 1e-6); here solved in closed form or on a grid,"
+        " and every first place leads strictly."
     ),
 )
 
@@ -45,7 +57,8 @@ def modelguard(key: bytes, *, budget: float) -> Scores:
     half = budget / 2
 
     def change(p: np.ndarray, inputs: Sequence[bytes]) -> np.ndarray:
-        rows, order = np.arange(len(p))[:, None], np.argsort(-p, axis=1, kind="stable")
+        rows = np.arange(len(p))[:, None]
+        order = np.argsort(-p, axis=1, kind="stable")
         given = np.empty_like(p)
         given[rows, order] = costliest(p[rows, order], half)
         return given
@@ -82,13 +95,18 @@ def _searched(falling: np.ndarray, half: float) -> np.ndarray:
     moved, possible = _moved(falling, low + (high - low) * _SHARES, half)
     cost = -np.log(np.maximum(falling, _FLOOR))
     loss = np.where(possible, (moved * cost[:, None, :]).sum(2), -np.inf)
-    rows, best = np.arange(len(loss)), loss.argmax(1)
-    moved[loss[rows, best] == -np.inf] = 0.0  # a budget below the lead: the row stays, near ties are put right later
+    rows = np.arange(len(loss))
+    best = loss.argmax(1)
+    moved[loss[rows, best] == -np.inf] = (
+        0.0  # a budget below the lead: the row stays, near ties are put right later
+    )
     return np.asarray(np.maximum(falling + moved[rows, best], 0.0))
 
 
 def _moved(falling: np.ndarray, t: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what each class gains, shape (n, tries, classes), and whether each t can be had, shape (n, tries)."""
+    """Returns what each class gains, shape (n, tries, classes), and whether each t can be had,
+    shape (n, tries).
+    """
     rest = falling[:, None, 1:]
     most = t[:, :, None] * (1 - _LEAD)
     spare = falling[:, None, 0] - t
@@ -99,7 +117,9 @@ def _moved(falling: np.ndarray, t: np.ndarray, half: float) -> tuple[np.ndarray,
     useful = np.maximum(spare, 0.0) + np.maximum(rest - full, 0.0).sum(2)
     move = np.minimum(half, useful)
     given = above + _filled((move - must_give)[:, :, None], np.minimum(rest, most))
-    taken = _filled((move - must_take)[:, :, None], np.maximum(most - rest, 0.0)[:, :, ::-1])[:, :, ::-1]
+    taken = _filled((move - must_take)[:, :, None], np.maximum(most - rest, 0.0)[:, :, ::-1])[
+        :, :, ::-1
+    ]
     moved = np.concatenate([-spare[:, :, None], taken - given], axis=2)
     possible = (must_give <= move + 1e-12) & (must_take <= move + 1e-12)
     return moved, possible & (np.abs(moved.sum(2)) < 1e-9)

@@ -1,23 +1,38 @@
 """ModelGuard-S: one of a few fixed answers, so that an answer tells no more than its number.
 
-Whatever a thief knows of the defence, an answer out of m tells at most log2 m bits, and fewer where some are given
-far more often than others. So the owner makes a codebook from scores of the own validation data: for each class in
-first place, centres are added until every row lies within the budget of one. A row is given the first centre within
-the budget, the commonest centres first, which keeps the answers' entropy low.
+Whatever a thief knows of the defence, an answer out of m tells at most log2 m bits, and fewer where
+some are given far more often than others. So the owner makes a codebook from scores of the own
+validation data: for each class in first place, centres are added until every row lies within the
+budget of one. A row is given the first centre within the budget, the commonest centres first, which
+keeps the answers' entropy low.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from gamekeeper.defences._defence import DefenceCard, Parameter, Scores, defence, keep_top1, require_scores
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
+from gamekeeper.defences._defence import (
+    DefenceCard,
+    Parameter,
+    Scores,
+    defence,
+    keep_top1,
+    require_scores,
+)
 
 MODELGUARD_S = DefenceCard(
     name="modelguard-s",
-    purpose="Gives one of a few fixed answers, the commonest that is within a budget of the true scores.",
+    purpose=(
+        "Gives one of a few fixed answers, the commonest that is within a budget of the true"
+        " scores."
+    ),
     parameters=(
-        Parameter(name="codebook", meaning="the answers, rows of scores, made by fit_codebook", default=None),
+        Parameter(
+            name="codebook",
+            meaning="the answers, rows of scores, made by fit_codebook",
+            default=None,
+        ),
         Parameter(
             name="budget",
             meaning="L1 change of a row, kept on the data the codebook was made from",
@@ -27,12 +42,18 @@ MODELGUARD_S = DefenceCard(
         ),
     ),
     keeps_top1=True,
-    cost_to_users="Confidence comes in steps, right on average; digits: L1 change .14, calibration error .03 to .03.",
-    undone_by="Nothing brings back what is withheld; a thief trains on the label and the coarse confidence.",
+    cost_to_users=(
+        "Confidence comes in steps, right on average; digits: L1 change .14, calibration error .03"
+        " to .03."
+    ),
+    undone_by=(
+        "Nothing brings back what is withheld; a thief trains on the label and the coarse"
+        " confidence."
+    ),
     source=(
-        "Tang et al., ModelGuard, USENIX Security 2024, variant S, in the form of its public code (centres grown until "
-        "all are within the budget, the first that fits is given); here the codebook is made beforehand and frozen, so "
-        "that replicas agree, and is in order of use."
+        "Tang et al., ModelGuard, USENIX Security 2024, variant S, in the form of its public code"
+        " (centres grown until all are within the budget, the first that fits is given); here the"
+        " codebook is made beforehand and frozen, so that replicas agree, and is in order of use."
     ),
 )
 
@@ -44,12 +65,14 @@ def fit_codebook(scores: np.ndarray, budget: float) -> np.ndarray:
     """Makes the answers of `modelguard-s`.
 
     Args:
-        scores: Probabilities of validation data, shape (n, classes). Not the training data: there a model is too sure.
-        budget: L1 distance at most from every row to a centre that has the same class in first place.
+        scores: Probabilities of validation data, shape (n, classes). Not the training data: there a
+            model is too sure.
+        budget: L1 distance at most from every row to a centre that has the same class in first
+            place.
 
     Returns:
-        Centres, float64, shape (m, classes), for each class the commonest first. A class that is never in first
-        place has one: 1 for itself.
+        Centres, float64, shape (m, classes), for each class the commonest first. A class that is
+        never in first place has one: 1 for itself.
 
     Raises:
         InputError: `scores` are none.
@@ -78,7 +101,9 @@ def _centres(rows: np.ndarray, budget: float) -> np.ndarray:
 
 
 def _settled(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Moves centres to the means of their rows; returns them, the nearest of each row, and its distance."""
+    """Moves centres to the means of their rows; returns them, the nearest of each row, and its
+    distance.
+    """
     for _ in range(_ROUNDS):
         nearest = _distances(rows, centres).argmin(1)
         moved = np.stack([rows[nearest == c].mean(0) for c in np.unique(nearest)])
@@ -92,7 +117,9 @@ def _settled(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """L1, shape (n, m); a few rows at a time, for the differences have n m classes numbers."""
     step = max(1, _ROOM // max(1, centres.size))
-    parts = [np.abs(rows[i : i + step, None, :] - centres).sum(2) for i in range(0, len(rows), step)]
+    parts = [
+        np.abs(rows[i : i + step, None, :] - centres).sum(2) for i in range(0, len(rows), step)
+    ]
     return np.concatenate(parts)
 
 
@@ -103,11 +130,15 @@ def modelguard_s(key: bytes, *, codebook: object, budget: float) -> Scores:
     centres = centres / centres.sum(1, keepdims=True)
     first = centres.argmax(1) if len(centres) else np.zeros(0, np.intp)
     if set(first.tolist()) != set(range(centres.shape[1])):
-        raise UsageError("the codebook of modelguard-s wants an answer for each class; make it with fit_codebook")
+        raise UsageError(
+            "the codebook of modelguard-s wants an answer for each class; make it with fit_codebook"
+        )
 
     def change(p: np.ndarray, inputs: Sequence[bytes]) -> np.ndarray:
         if p.shape[1] != centres.shape[1]:
-            raise UsageError(f"the codebook has {centres.shape[1]} classes and the scores {p.shape[1]}")
+            raise UsageError(
+                f"the codebook has {centres.shape[1]} classes and the scores {p.shape[1]}"
+            )
         distance = _distances(p, centres)
         distance[first != p.argmax(1)[:, None]] = np.inf
         fits = distance <= budget

@@ -1,8 +1,8 @@
 """Fewer decimals.
 
-Rows are rounded by largest remainders, so that they sum to exactly 1: every class gets the whole units in it, and
-the units left over go to the classes that lost most. A first place that would only tie takes one unit more from a
-class it ties with.
+Rows are rounded by largest remainders, so that they sum to exactly 1: every class gets the whole
+units in it, and the units left over go to the classes that lost most. A first place that would only
+tie takes one unit more from a class it ties with.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,24 @@ from gamekeeper.defences._defence import DefenceCard, Parameter, Scores, defence
 
 ROUNDING = DefenceCard(
     name="rounding",
-    purpose="Rounds scores to a few decimals, so that rows still sum to 1 and the first place stays alone.",
-    parameters=(Parameter(name="decimals", meaning="decimals that are kept", default=1, low=1, high=12, whole=True),),
+    purpose=(
+        "Rounds scores to a few decimals, so that rows still sum to 1 and the first place stays"
+        " alone."
+    ),
+    parameters=(
+        Parameter(
+            name="decimals", meaning="decimals that are kept", default=1, low=1, high=12, whole=True
+        ),
+    ),
     keeps_top1=True,
-    cost_to_users="Next to nothing; digits, one decimal: L1 change .04, calibration error .03 to .03.",
+    cost_to_users=(
+        "Next to nothing; digits, one decimal: L1 change .04, calibration error .03 to .03."
+    ),
     undone_by="More queries; networks hardly notice, linear models lose exact equation solving.",
-    source="Tramer et al., USENIX Security 2016, section 7; largest remainders in place of plain rounding.",
+    source=(
+        "Tramer et al., USENIX Security 2016, section 7; largest remainders in place of plain"
+        " rounding."
+    ),
 )
 
 
@@ -34,7 +46,9 @@ def rounding(key: bytes, *, decimals: int) -> Scores:
 
 
 def whole_units(p: np.ndarray, units: int) -> np.ndarray:
-    """Returns rows of whole numbers, float64, that sum to `units` and lie nearest to `p` times as many."""
+    """Returns rows of whole numbers, float64, that sum to `units` and lie nearest to `p` times as
+    many.
+    """
     exact = p * units
     whole = np.floor(exact)
     order = np.argsort(whole - exact, axis=1, kind="stable")
@@ -44,7 +58,9 @@ def whole_units(p: np.ndarray, units: int) -> np.ndarray:
 
 
 def _untied(whole: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Floors keep the order, so that the first place at worst ties, or is one unit behind an equal."""
+    """Floors keep the order, so that the first place at worst ties, or is one unit behind
+    an equal.
+    """
     rows = np.arange(len(whole))
     others = whole.copy()
     others[rows, top] = -np.inf

@@ -9,11 +9,26 @@ from gamekeeper.defences._defence import DefenceCard, Parameter, Scores, defence
 TOP_K = DefenceCard(
     name="top-k",
     purpose="Gives the k highest scores, scaled to the whole, and 0 for the others.",
-    parameters=(Parameter(name="k", meaning="classes that keep a score", default=2, low=1, high=100_000, whole=True),),
+    parameters=(
+        Parameter(
+            name="k",
+            meaning="classes that keep a score",
+            default=2,
+            low=1,
+            high=100_000,
+            whole=True,
+        ),
+    ),
     keeps_top1=True,
-    cost_to_users="Scores of unlikely classes are gone; digits, two kept: L1 change .04, calibration error .03 to .03.",
+    cost_to_users=(
+        "Scores of unlikely classes are gone; digits, two kept: L1 change .04, calibration error"
+        " .03 to .03."
+    ),
     undone_by="Training on what is left: the unlikely classes carried little.",
-    source="Truncation: Orekondy et al., Knockoff Nets, CVPR 2019; Tramer et al., USENIX Security 2016, section 7.",
+    source=(
+        "Truncation: Orekondy et al., Knockoff Nets, CVPR 2019; Tramer et al., USENIX Security"
+        " 2016, section 7."
+    ),
 )
 
 

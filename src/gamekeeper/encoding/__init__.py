@@ -1,4 +1,6 @@
-"""From text to what can be compared: prompt shapes, vectors, cells. Encoders have a name and a version."""
+"""From text to what can be compared: prompt shapes, vectors, cells. Encoders have a name and a
+version.
+"""
 
 from gamekeeper.encoding.content import ContentEncoder, load_encoder
 from gamekeeper.encoding.payload import Payloads

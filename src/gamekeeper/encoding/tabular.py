@@ -1,4 +1,6 @@
-"""Vectors of a classifier or tabular API: its features, each scaled by the spread it has in this log."""
+"""Vectors of a classifier or tabular API: its features, each scaled by the spread it has in this
+log.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +10,9 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class FeatureScale:
-    """Middle and spread of each feature, float64, shape (d,): the median and the interquartile range."""
+    """Middle and spread of each feature, float64, shape (d,): the median and the interquartile
+    range.
+    """
 
     middle: np.ndarray
     spread: np.ndarray
@@ -24,8 +28,8 @@ class FeatureScale:
     def scaled(self, features: pl.Series) -> np.ndarray:
         """Returns features, centred, in units of their spread, float32, (n, d).
 
-        A feature that never varies is 0 throughout; values beyond 10 ranges are cut there, so that one wild
-        value does not become the only thing that counts.
+        A feature that never varies is 0 throughout; values beyond 10 ranges are cut there, so that
+        one wild value does not become the only thing that counts.
         """
         raw = np.asarray(features.to_list(), dtype=np.float64)
         return np.asarray(np.clip((raw - self.middle) / self.spread, -10, 10), dtype=np.float32)

@@ -1,6 +1,7 @@
 """One query and its answer: the columns that travel, and the readers that bring logs into them.
 
-Names are loaded when first asked for, so that the live path can read messages without loading frames.
+Names are loaded when first asked for, so that the live path can read messages without loading
+frames.
 
 Example:
     >>> from gamekeeper.exchange import LogReader
@@ -8,8 +9,9 @@ Example:
     >>> frames = reader.batches()
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gamekeeper.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gamekeeper.exchange.columns import OPTIONAL, REQUIRED, SCHEMA, conform
@@ -27,19 +29,16 @@ __all__ = [
     "conform",
 ]
 
-_HOME = {
-    "FORMATS": "formats",
-    "MAX_PROMPT_CHARS": "reader",
-    "OPTIONAL": "columns",
-    "REQUIRED": "columns",
-    "SCHEMA": "columns",
-    "LogReader": "reader",
-    "ReadSummary": "reader",
-    "conform": "columns",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"gamekeeper.exchange.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "FORMATS": "gamekeeper.exchange.formats",
+        "MAX_PROMPT_CHARS": "gamekeeper.exchange.reader",
+        "OPTIONAL": "gamekeeper.exchange.columns",
+        "REQUIRED": "gamekeeper.exchange.columns",
+        "SCHEMA": "gamekeeper.exchange.columns",
+        "LogReader": "gamekeeper.exchange.reader",
+        "ReadSummary": "gamekeeper.exchange.reader",
+        "conform": "gamekeeper.exchange.columns",
+    },
+)

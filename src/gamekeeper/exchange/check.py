@@ -1,4 +1,6 @@
-"""Rows of one file, mapped -> the frame of those that are sound; the others are counted as faults."""
+"""Rows of one file, mapped -> the frame of those that are sound; the others are counted as
+faults.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -38,14 +40,18 @@ class Rows:
 
 @dataclass(slots=True)
 class FeatureWidth:
-    """Features of the first row that has any, 0 before it; one API has one width, whatever the file."""
+    """Features of the first row that has any, 0 before it; one API has one width, whatever the
+    file.
+    """
 
     width: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finding:
-    """The rows of a block that share a problem; `show` is the column to show, None for the whole record."""
+    """The rows of a block that share a problem; `show` is the column to show, None for the whole
+    record.
+    """
 
     problem: str
     rows: list[int]
@@ -100,7 +106,14 @@ class Checker:
         read = typed(name, rows.columns.get(name), len(rows.places))
         if read.wrong:
             kind = DESCRIPTIONS[read.column.dtype]
-            findings.append(_Finding(problem=f'"{name}" has the wrong type', rows=read.wrong, expected=kind, show=name))
+            findings.append(
+                _Finding(
+                    problem=f'"{name}" has the wrong type',
+                    rows=read.wrong,
+                    expected=kind,
+                    show=name,
+                )
+            )
         return read.column
 
     def _read_time(self, name: str, rows: Rows, findings: list[_Finding]) -> pl.Series:
@@ -139,14 +152,20 @@ class Checker:
             ),
         ]
 
-    def _missing(self, columns: Mapping[str, pl.Series], findings: list[_Finding]) -> list[_Finding]:
-        account, prompt, features = columns["account"], columns["prompt"], columns["features"]
+    def _missing(
+        self, columns: Mapping[str, pl.Series], findings: list[_Finding]
+    ) -> list[_Finding]:
+        account = columns["account"]
+        prompt = columns["prompt"]
+        features = columns["features"]
         no_content = prompt.is_null() & (features.is_null() | (features.list.len() == 0))
         return [
             _Finding(
                 problem='field "account" is missing',
                 expected='"account": an identifier of who is charged',
-                rows=_absent(account.is_null() | (account.str.strip_chars() == ""), findings, "account"),
+                rows=_absent(
+                    account.is_null() | (account.str.strip_chars() == ""), findings, "account"
+                ),
                 try_=self.form.account_try,
             ),
             _Finding(
@@ -210,8 +229,12 @@ def _true(mask: pl.Series) -> list[int]:
 
 
 def _absent(mask: pl.Series, findings: list[_Finding], *columns: str) -> list[int]:
-    """Returns the rows of `mask` without those whose value was there and unfit: they have a fault already."""
-    unfit = set(chain.from_iterable(finding.rows for finding in findings if finding.show in columns))
+    """Returns the rows of `mask` without those whose value was there and unfit: they have a fault
+    already.
+    """
+    unfit = set(
+        chain.from_iterable(finding.rows for finding in findings if finding.show in columns)
+    )
     return [row for row in _true(mask) if row not in unfit]
 
 
@@ -237,7 +260,9 @@ def _without(frame: pl.DataFrame, findings: list[_Finding]) -> pl.DataFrame:
 
 
 def _hash_secrets(frame: pl.DataFrame) -> pl.DataFrame:
-    """Replaces accounts that are whole API keys by a hash: reports show accounts, and must not show keys."""
+    """Replaces accounts that are whole API keys by a hash: reports show accounts, and must not show
+    keys.
+    """
     is_key = frame["account"].str.contains(_SECRET)
     if not is_key.any():
         return frame

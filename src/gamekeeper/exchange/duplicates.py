@@ -1,9 +1,10 @@
 """Rows that were delivered twice, known by a 64-bit hash of all the fields that are read of them.
 
-Log pipelines deliver at least once: after a hiccup some rows come again, in the same file or the next. A row
-that comes again is bad: whoever counts it counts a request that never was. The hashes are kept as sorted runs
-whose lengths double, as in a log-structured merge tree: 8 bytes a row, and a row is looked for in about
-log2(rows / 65,536) runs. Among 30 million different rows the chance that any two share a hash is 2e-5.
+Log pipelines deliver at least once: after a hiccup some rows come again, in the same file or the
+next. A row that comes again is bad: whoever counts it counts a request that never was. The hashes
+are kept as sorted runs whose lengths double, as in a log-structured merge tree: 8 bytes a row, and
+a row is looked for in about log2(rows / 65,536) runs. Among 30 million different rows the chance
+that any two share a hash is 2e-5.
 """
 
 import numpy as np
@@ -14,8 +15,8 @@ _SMALL_RUN = 65_536
 TWICE = "the same row twice"
 EACH_ONCE = "each request once; two requests differ in time, in content or in request_id"
 TRY_ONCE = (
-    "--max-bad-rows 0.01 counts them and leaves them out; or, if they are two requests, name the field that "
-    "tells them apart: --field request_id=FIELD"
+    "--max-bad-rows 0.01 counts them and leaves them out; or, if they are two requests, name the"
+    " field that tells them apart: --field request_id=FIELD"
 )
 
 
@@ -26,7 +27,9 @@ class SeenRows:
         self._runs: list[np.ndarray] = []  # uint64, sorted, the longest first
 
     def are_new(self, frame: pl.DataFrame) -> pl.Series:
-        """Returns whether each row is seen for the first time, here or before; remembers all of them."""
+        """Returns whether each row is seen for the first time, here or before; remembers all of
+        them.
+        """
         hashes = frame.hash_rows(seed=0).to_numpy()
         unique, firsts = np.unique(hashes, return_index=True)
         unseen = ~self._contains(unique)
@@ -45,7 +48,9 @@ class SeenRows:
     def _remember(self, hashes: np.ndarray) -> None:
         if len(hashes):
             self._runs.append(hashes)
-        while len(self._runs) > 1 and len(self._runs[-2]) <= max(2 * len(self._runs[-1]), _SMALL_RUN):
+        while len(self._runs) > 1 and len(self._runs[-2]) <= max(
+            2 * len(self._runs[-1]), _SMALL_RUN
+        ):
             merged = np.concatenate([self._runs.pop(), self._runs.pop()])
             merged.sort()
             self._runs.append(merged)

@@ -1,7 +1,8 @@
-"""What is wrong with a log, counted: one entry for each file and kind of fault, with its first place.
+"""What is wrong with a log, counted: one entry for each file and kind of fault, with its first
+place.
 
-A log of millions of rows with one field misnamed has one fault, not millions; and what is shown of a row is
-short, printable and without secrets, because it ends up in terminals, tickets and CI logs.
+A log of millions of rows with one field misnamed has one fault, not millions; and what is shown of
+a row is short, printable and without secrets, because it ends up in terminals, tickets and CI logs.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gamekeeper.errors import Fault
+from gamekeeper.base.errors import Fault, GamekeeperError
 
 EXCERPT_CHARS = 80
 _LOOK_AT_CHARS = 2_000  # a found prompt may be 10 MB: only its beginning is masked and shown
@@ -27,7 +28,7 @@ _SECRETS = re.compile(
 )
 
 
-class Unreadable(Exception):
+class UnreadableFileError(GamekeeperError):
     """A file cannot be read, or not to its end; carries the fault that the user is shown."""
 
     def __init__(self, fault: Fault) -> None:
@@ -35,9 +36,13 @@ class Unreadable(Exception):
         self.fault = fault
 
 
-def unreadable(where: str, problem: str, found: str, expected: str, try_: str = "") -> Unreadable:
+def unreadable(
+    where: str, problem: str, found: str, expected: str, try_: str = ""
+) -> UnreadableFileError:
     """Returns the exception that ends the reading of one file."""
-    return Unreadable(Fault(where=printable(where), problem=problem, found=found, expected=expected, try_=try_))
+    return UnreadableFileError(
+        Fault(where=printable(where), problem=problem, found=found, expected=expected, try_=try_)
+    )
 
 
 def excerpt(value: object) -> str:
@@ -50,13 +55,19 @@ def excerpt(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Returns `text` without control characters: a log line must not steer the reader's terminal."""
+    """Returns `text` without control characters: a log line must not steer the reader's
+    terminal.
+    """
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _as_json(value: object) -> str:
     if isinstance(value, Mapping):  # long values would hide the keys that follow
-        value = {k: v[:EXCERPT_CHARS] if isinstance(v, str) else v for k, v in value.items() if v is not None}
+        value = {
+            k: v[:EXCERPT_CHARS] if isinstance(v, str) else v
+            for k, v in value.items()
+            if v is not None
+        }
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -92,22 +103,36 @@ class Tally:
     @property
     def row_faults(self) -> tuple[Fault, ...]:
         """One fault for each file and problem, `of` being the rows of that file."""
-        return tuple(replace(fault, of=self.files[file].rows) for (file, _), fault in self._row_faults.items())
+        return tuple(
+            replace(fault, of=self.files[file].rows)
+            for (file, _), fault in self._row_faults.items()
+        )
 
     def add_file_fault(self, fault: Fault) -> None:
         """Notes that a file or source cannot be read (to its end)."""
         self.file_faults.append(fault)
 
-    def add_bad_line(self, file: str, place: int, problem: str, found: str, expected: str, try_: str = "") -> None:
+    def add_bad_line(
+        self, file: str, place: int, problem: str, found: str, expected: str, try_: str = ""
+    ) -> None:
         """Notes a row that could not even be taken apart: it counts as looked at and bad."""
         self.files[file].rows += 1
         self.files[file].bad_rows += 1
         self.add_row_fault(file, place, problem, found, expected, try_)
 
     def add_row_fault(
-        self, file: str, place: int, problem: str, found: str, expected: str, try_: str = "", count: int = 1
+        self,
+        file: str,
+        place: int,
+        problem: str,
+        found: str,
+        expected: str,
+        try_: str = "",
+        count: int = 1,
     ) -> None:
-        """Notes `count` rows with the same fault, the first of them at `place` (line or row, from 1)."""
+        """Notes `count` rows with the same fault, the first of them at `place` (line or row, from
+        1).
+        """
         known = self._row_faults.get((file, problem))
         if known is not None:
             self._row_faults[file, problem] = replace(known, count=known.count + count)

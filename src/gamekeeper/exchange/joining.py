@@ -1,8 +1,9 @@
-"""Exchanges that a log splits over records -> one record each, also where their parts lie in different files.
+"""Exchanges that a log splits over records -> one record each, also where their parts lie in
+different files.
 
-A log does not say which part is the last. So a group waits until `QUIET_RECORDS` further records have
-passed without a part of it; a part that comes later starts a group of its own, which lacks its beginning
-and is a fault.
+A log does not say which part is the last. So a group waits until `QUIET_RECORDS` further records
+have passed without a part of it; a part that comes later starts a group of its own, which lacks its
+beginning and is a fault.
 """
 
 from collections import OrderedDict
@@ -44,7 +45,8 @@ class Joiner:
     """
 
     def __init__(self, form: Format, tally: Tally) -> None:
-        self._form, self._tally = form, tally
+        self._form = form
+        self._tally = tally
         self._groups: OrderedDict[str, _Group] = OrderedDict()
         self._records = 0
         self.repeated_parts = 0
@@ -70,7 +72,9 @@ class Joiner:
         while self._groups:
             yield from self._close(self._groups.popitem(last=False)[1])
 
-    def _add(self, group: _Group, file: str, place: int, number: int | None, record: Record) -> None:
+    def _add(
+        self, group: _Group, file: str, place: int, number: int | None, record: Record
+    ) -> None:
         if number is None:
             group.unnumbered.append(record)
         elif number not in group.parts:
@@ -100,7 +104,11 @@ class Joiner:
                 "export again with a wider span of time",
             )
             return
-        yield Joined(group.file, group.place, self._form.join([*(group.parts[n] for n in numbers), *group.unnumbered]))
+        yield Joined(
+            group.file,
+            group.place,
+            self._form.join([*(group.parts[n] for n in numbers), *group.unnumbered]),
+        )
 
 
 def _listed(numbers: list[int]) -> str:

@@ -1,8 +1,9 @@
-"""Chat messages -> prompt, system, turn, answer; in the shapes of OpenAI, Anthropic, Bedrock and OTel.
+"""Chat messages -> prompt, system, turn, answer; in the shapes of OpenAI, Anthropic, Bedrock and
+OTel.
 
-Content is a string or a list of parts; only text parts count. A user message that holds nothing but the
-results of tools was not written by the user: agents send thousands of them for one thing that somebody
-asked.
+Content is a string or a list of parts; only text parts count. A user message that holds nothing but
+the results of tools was not written by the user: agents send thousands of them for one thing that
+somebody asked.
 """
 
 import hashlib
@@ -17,7 +18,9 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 def parsed(value: Any) -> Any:
-    """Returns what JSON text stands for, and anything else as it is: tables keep objects as text."""
+    """Returns what JSON text stands for, and anything else as it is: tables keep objects as
+    text.
+    """
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "[", '"'):
         return value
     try:
@@ -72,18 +75,23 @@ def _part_text(part: Any) -> str:
 
 
 def _is_tool_result(part: Any) -> bool:
-    return isinstance(part, dict) and (part.get("type") in _TOOL_RESULTS or part.get("toolResult") is not None)
+    return isinstance(part, dict) and (
+        part.get("type") in _TOOL_RESULTS or part.get("toolResult") is not None
+    )
 
 
 def conversation_of(messages: Any, system: Any = None) -> dict[str, Any]:
-    """Returns `prompt`, `system` and `turn` of a request's messages; the prompt is None if no user wrote one.
+    """Returns `prompt`, `system` and `turn` of a request's messages; the prompt is None if no user
+    wrote one.
 
     Args:
         messages: A list of objects with `role` and `content` (or `parts`), or the JSON text of one.
         system: System text that travels apart from the messages: a string or a list of parts.
     """
     said = [message for message in listing(messages) if isinstance(message, dict)]
-    users = [_content(m) for m in said if m.get("role") == "user" and not _only_tool_results(_content(m))]
+    users = [
+        _content(m) for m in said if m.get("role") == "user" and not _only_tool_results(_content(m))
+    ]
     systems = [system] if system else []
     systems += [_content(m) for m in said if m.get("role") in _SYSTEM_ROLES]
     return {
@@ -103,11 +111,16 @@ def _only_tool_results(content: Any) -> bool:
 
 def texts_of(messages: Iterable[Any]) -> str | None:
     """Returns the text of several answers, one a line; None if there is none."""
-    return "\n".join(t for m in messages if isinstance(m, dict) and (t := text_of(_content(m)))) or None
+    return (
+        "\n".join(t for m in messages if isinstance(m, dict) and (t := text_of(_content(m))))
+        or None
+    )
 
 
 def answer_of(response: Any) -> str | None:
-    """Returns the text of an OpenAI-style response (chat, completion, Responses API), None if it has none."""
+    """Returns the text of an OpenAI-style response (chat, completion, Responses API), None if it
+    has none.
+    """
     response = mapping(response)
     choices = [choice for choice in listing(response.get("choices")) if isinstance(choice, dict)]
     messages = [choice.get("message") or {"content": choice.get("text")} for choice in choices]

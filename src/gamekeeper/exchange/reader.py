@@ -1,7 +1,7 @@
 """The way of a log: sources -> blocks of rows -> our columns -> sound rows, each once -> batches.
 
-Frames come while the log is read, so a caller has some before it is known whether the log is sound: it must
-not write anything down before `batches` has ended without an error.
+Frames come while the log is read, so a caller has some before it is known whether the log is sound:
+it must not write anything down before `batches` has ended without an error.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 import polars as pl
 
-from gamekeeper.errors import Fault, InputError, UsageError
+from gamekeeper.base.errors import Fault, InputError, UsageError
 from gamekeeper.exchange.check import Checker, FeatureWidth, Rows
 from gamekeeper.exchange.columns import SCHEMA, conform
 from gamekeeper.exchange.containers import Block, Record, dig, read_blocks
 from gamekeeper.exchange.duplicates import SeenRows
-from gamekeeper.exchange.faults import Tally, Unreadable, excerpt, unreadable
+from gamekeeper.exchange.faults import Tally, UnreadableFileError, excerpt, unreadable
 from gamekeeper.exchange.formats import FORMATS, Format, recognise
 from gamekeeper.exchange.joining import Joined, Joiner
 from gamekeeper.exchange.sources import Sources, find_sources, size_of
@@ -24,7 +24,9 @@ from gamekeeper.exchange.times import require_zone
 from gamekeeper.exchange.typed import REQUEST
 
 MAX_PROMPT_CHARS = 65_536
-"""Prompts are cut here: what follows changes no signal, and one of 10 MB weighs as much as 20,000."""
+"""Prompts are cut here: what follows changes no signal, and one of 10 MB weighs as much as
+20,000.
+"""
 
 _SNIFFED_ROWS = 20
 _BATCH_BYTES = 256 << 20
@@ -41,8 +43,10 @@ class ReadSummary:
         formats: Format name by file; a file that could not be told is not in it.
         rows: Rows looked at.
         bad_rows: Of these, rows with a fault; dropped.
-        duplicate_rows: Of the bad ones, rows identical to an earlier one in every field that is read.
-        skipped_records: Records that are no exchange: spans of tools, failed calls, calls of other APIs.
+        duplicate_rows: Of the bad ones, rows identical to an earlier one in every field that is
+            read.
+        skipped_records: Records that are no exchange: spans of tools, failed calls, calls of other
+            APIs.
         cut_prompts: Prompts cut at `MAX_PROMPT_CHARS`.
         columns_seen: Columns of `SCHEMA` with any value.
         faults: Faults within rows, of which no more than `max_bad_rows` were let pass.
@@ -68,14 +72,20 @@ class LogReader:
     """Reads logs of any known format and container as frames of `SCHEMA`.
 
     Args:
-        sources: Files, folders (searched for known suffixes), glob patterns, and `-` for standard input.
+        sources: Files, folders (searched for known suffixes), glob patterns, and `-` for standard
+            input.
         format: A name of `FORMATS`, or `auto`: each file is told by its first rows.
-        fields: Our column name to the log's field, which may lie deeper: `{"account": "auth.key_id"}`.
-        timezone: Zone of times that say none; they are faults without it, unless the format defines it.
-        max_bad_rows: Share of rows, 0 to 1, that may be faulty; more, and `batches` raises at its end.
-        batch_rows: Rows of a frame; the last may have fewer, and so may one whose texts weigh 256 MB.
+        fields: Our column name to the log's field, which may lie deeper: `{"account":
+            "auth.key_id"}`.
+        timezone: Zone of times that say none; they are faults without it, unless the format defines
+            it.
+        max_bad_rows: Share of rows, 0 to 1, that may be faulty; more, and `batches` raises at its
+            end.
+        batch_rows: Rows of a frame; the last may have fewer, and so may one whose texts weigh 256
+            MB.
         stdin: What `-` reads; `sys.stdin` if None.
-        progress: Called with bytes done and bytes in all, as they lie on disk; a pipe counts as none.
+        progress: Called with bytes done and bytes in all, as they lie on disk; a pipe counts as
+            none.
 
     Raises:
         UsageError: An argument does not name anything, or is out of its range.
@@ -101,18 +111,14 @@ class LogReader:
     ) -> None:
         _require_arguments(sources, format, fields or {}, max_bad_rows, batch_rows)
         require_zone(timezone)
-        self.sources, self.format, self.fields, self.timezone = (
-            tuple(sources),
-            format,
-            dict(fields or {}),
-            timezone,
-        )
-        self.max_bad_rows, self.batch_rows, self.stdin, self.progress = (
-            max_bad_rows,
-            batch_rows,
-            stdin,
-            progress,
-        )
+        self.sources = tuple(sources)
+        self.format = format
+        self.fields = dict(fields or {})
+        self.timezone = timezone
+        self.max_bad_rows = max_bad_rows
+        self.batch_rows = batch_rows
+        self.stdin = stdin
+        self.progress = progress
         self._reading: _Reading | None = None
 
     @property
@@ -121,11 +127,12 @@ class LogReader:
         return (self._reading or _Reading(self, Sources(files=(), faults=()))).summary()
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Yields frames of `SCHEMA`, rows in the order of the log; can be called again for the same files.
+        """Yields frames of `SCHEMA`, rows in the order of the log; can be called again for the same
+        files.
 
         Raises:
-            InputError: At the end, with all faults of all files: a file cannot be read, more rows than
-                `max_bad_rows` are faulty, or there is no sound row at all.
+            InputError: At the end, with all faults of all files: a file cannot be read, more rows
+                than `max_bad_rows` are faulty, or there is no sound row at all.
         """
         self._reading = _Reading(self, find_sources(self.sources))
         yield from _rebatched(self._reading.frames(), self.batch_rows)
@@ -133,10 +140,16 @@ class LogReader:
 
 
 def _require_arguments(
-    sources: Sequence[str], format: str, fields: Mapping[str, str], max_bad_rows: float, batch_rows: int
+    sources: Sequence[str],
+    format: str,
+    fields: Mapping[str, str],
+    max_bad_rows: float,
+    batch_rows: int,
 ) -> None:
     if isinstance(sources, str) or not sources:
-        raise UsageError("no logs are named; name files, folders, patterns, or - for standard input")
+        raise UsageError(
+            "no logs are named; name files, folders, patterns, or - for standard input"
+        )
     if format != "auto" and format not in FORMATS:
         raise UsageError(f'--format "{format}" is none of auto, {", ".join(FORMATS)}')
     if unknown := sorted(set(fields) - {*SCHEMA, REQUEST}):
@@ -151,24 +164,28 @@ class _Reading:
     """One pass over the sources, with all that is counted on the way."""
 
     def __init__(self, asked: LogReader, sources: Sources) -> None:
-        self._asked, self._sources = asked, sources
+        self._asked = asked
+        self._sources = sources
         self._tally = Tally()
         self._seen = SeenRows()
         self._features = FeatureWidth()
         self._checkers: dict[str, Checker] = {}
         self._joiners: dict[str, Joiner] = {}
-        self._done_bytes, self._total_bytes = 0, sum(map(size_of, sources.files))
+        self._done_bytes = 0
+        self._total_bytes = sum(map(size_of, sources.files))
         self._skipped = self._cut = 0
         self._columns: set[str] = set()
         for fault in sources.faults:
             self._tally.add_file_fault(fault)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Yields sound rows as they are read; none once it is certain that `require_sound` will raise."""
+        """Yields sound rows as they are read; none once it is certain that `require_sound` will
+        raise.
+        """
         for file in self._sources.files:
             try:
                 yield from self._emitted(self._read_file(file))
-            except Unreadable as end:
+            except UnreadableFileError as end:
                 self._tally.add_file_fault(end.fault)
             self._finish_file(file)
         for joiner in self._joiners.values():
@@ -197,13 +214,18 @@ class _Reading:
         )
 
     def _is_lost(self) -> bool:
-        return bool(self._tally.file_faults) or (self._asked.max_bad_rows == 0 and self._tally.bad_rows > 0)
+        return bool(self._tally.file_faults) or (
+            self._asked.max_bad_rows == 0 and self._tally.bad_rows > 0
+        )
 
     def _no_exchange(self) -> Fault:
         return Fault(
             where=", ".join(self._asked.sources),
             problem="there is no exchange in the log",
-            found=f"{self._tally.rows} rows, {self._tally.bad_rows} faulty; {self._skipped} other records",
+            found=(
+                f"{self._tally.rows} rows, {self._tally.bad_rows} faulty; {self._skipped} other"
+                " records"
+            ),
             expected="one sound row or more",
         )
 
@@ -219,14 +241,22 @@ class _Reading:
         records = self._split(checker, block)
         if checker.form.part_key is not None:
             joiner = self._joiners.setdefault(checker.form.name, Joiner(checker.form, self._tally))
-            records = (whole for record in records for whole in joiner.feed(record.file, record.place, record.record))
+            records = (
+                whole
+                for record in records
+                for whole in joiner.feed(record.file, record.place, record.record)
+            )
         yield from self._checked(records)
 
     def _own_columns(self, block: Block) -> Rows:
         paths = {name: self._asked.fields.get(name, name) for name in (*SCHEMA, REQUEST)}
         names = block.names()
-        there = {n: path for n, path in paths.items() if path in names or path.partition(".")[0] in names}
-        return Rows(block.places, {n: block.column(path) for n, path in there.items()}, block.record)
+        there = {
+            n: path for n, path in paths.items() if path in names or path.partition(".")[0] in names
+        }
+        return Rows(
+            block.places, {n: block.column(path) for n, path in there.items()}, block.record
+        )
 
     def _split(self, checker: Checker, block: Block) -> Iterator[Joined]:
         for place, record in zip(block.places, block.records(), strict=True):
@@ -241,12 +271,16 @@ class _Reading:
 
     def _mapped(self, form: Format, records: list[Joined]) -> Rows:
         assert form.row is not None
-        pairs = [(record, row) for record in records if (row := form.row(record.record)) is not None]
+        pairs = [
+            (record, row) for record in records if (row := form.row(record.record)) is not None
+        ]
         self._skipped += len(records) - len(pairs)
         columns = {name: [row.get(name) for _, row in pairs] for name in (*SCHEMA, REQUEST)}
         for name, path in self._asked.fields.items():
             columns[name] = [dig(record.record, path) for record, _ in pairs]
-        return Rows([record.place for record, _ in pairs], columns, lambda index: pairs[index][0].record)
+        return Rows(
+            [record.place for record, _ in pairs], columns, lambda index: pairs[index][0].record
+        )
 
     def _emitted(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         for frame in frames:
@@ -258,13 +292,17 @@ class _Reading:
     def _cut_prompts(self, frame: pl.DataFrame) -> pl.DataFrame:
         too_long = int((frame["prompt"].str.len_chars() > MAX_PROMPT_CHARS).sum())
         self._cut += too_long
-        return frame.with_columns(pl.col("prompt").str.head(MAX_PROMPT_CHARS)) if too_long else frame
+        return (
+            frame.with_columns(pl.col("prompt").str.head(MAX_PROMPT_CHARS)) if too_long else frame
+        )
 
     def _checker(self, file: str, block: Block) -> Checker:
         if file not in self._checkers:
             form = self._format_of(file, block)
             zone = self._asked.timezone or form.zone
-            self._checkers[file] = Checker(file, form, zone, self._tally, self._features, self._seen)
+            self._checkers[file] = Checker(
+                file, form, zone, self._tally, self._features, self._seen
+            )
         return self._checkers[file]
 
     def _format_of(self, file: str, block: Block) -> Format:
@@ -287,7 +325,7 @@ class _Reading:
         self._advance(0)
 
 
-def _unknown_format(file: str, record: Record) -> Unreadable:
+def _unknown_format(file: str, record: Record) -> UnreadableFileError:
     return unreadable(
         file,
         "the rows look like no known format",
@@ -298,17 +336,22 @@ def _unknown_format(file: str, record: Record) -> Unreadable:
 
 
 def _rebatched(frames: Iterable[pl.DataFrame], batch_rows: int) -> Iterator[pl.DataFrame]:
-    """Yields the same rows in frames of `batch_rows`, or of `_BATCH_BYTES` where rows are that heavy."""
+    """Yields the same rows in frames of `batch_rows`, or of `_BATCH_BYTES` where rows are that
+    heavy.
+    """
     waiting: list[pl.DataFrame] = []
     rows = weight = 0
     for frame in frames:
         waiting.append(frame)
-        rows, weight = rows + frame.height, weight + int(frame.estimated_size())
+        rows = rows + frame.height
+        weight = weight + int(frame.estimated_size())
         if rows < batch_rows and weight < _BATCH_BYTES:
             continue
         whole = pl.concat(waiting)
         full = rows - rows % batch_rows if weight < _BATCH_BYTES else rows
         yield from whole.head(full).iter_slices(batch_rows)
-        waiting, rows, weight = [whole.tail(rows - full)], rows - full, 0
+        waiting = [whole.tail(rows - full)]
+        rows = rows - full
+        weight = 0
     if rows:
         yield pl.concat(waiting)

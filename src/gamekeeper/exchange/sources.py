@@ -1,4 +1,6 @@
-"""What the caller names (files, folders, globs, standard input) -> the files to read, in a fixed order."""
+"""What the caller names (files, folders, globs, standard input) -> the files to read, in a fixed
+order.
+"""
 
 import glob
 import os
@@ -6,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gamekeeper.errors import Fault
-from gamekeeper.exchange.faults import Unreadable, printable, unreadable
+from gamekeeper.base.errors import Fault
+from gamekeeper.exchange.faults import UnreadableFileError, printable, unreadable
 
 STDIN = "-"
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".csv", ".tsv", ".parquet", ".pq")
@@ -36,13 +38,15 @@ def find_sources(names: Sequence[str]) -> Sources:
         try:
             for file in _files_of(name):
                 files.setdefault(os.path.realpath(file) if file != STDIN else STDIN, file)
-        except Unreadable as problem:
+        except UnreadableFileError as problem:
             faults.append(problem.fault)
     return Sources(files=tuple(files.values()), faults=tuple(faults))
 
 
 def known_suffix(file: str) -> str:
-    """Returns the suffix that tells the container, without the compression's; empty if it is not known."""
+    """Returns the suffix that tells the container, without the compression's; empty if it is not
+    known.
+    """
     path = Path(file.lower())
     if path.suffix in COMPRESSED:
         path = path.with_suffix("")
@@ -55,9 +59,15 @@ def _files_of(name: str) -> list[str]:
     if not _GLOB_SIGNS & set(name):
         raise unreadable(name, "no such file or folder", printable(name), "a path that exists")
     matches = sorted(glob.glob(name, recursive=True))
-    files = [file for match in matches for file in (_files_at(match) if os.path.isdir(match) else [match])]
+    files = [
+        file
+        for match in matches
+        for file in (_files_at(match) if os.path.isdir(match) else [match])
+    ]
     if not files:
-        raise unreadable(name, "the pattern matches no file", printable(name), "a pattern that matches log files")
+        raise unreadable(
+            name, "the pattern matches no file", printable(name), "a pattern that matches log files"
+        )
     return files
 
 
@@ -85,7 +95,9 @@ def _files_at(path: str) -> list[str]:
 
 def _walk(folder: str) -> Iterator[str]:
     def fail(error: OSError) -> None:
-        raise unreadable(str(error.filename), "the folder cannot be read", str(error.strerror), "read permission")
+        raise unreadable(
+            str(error.filename), "the folder cannot be read", str(error.strerror), "read permission"
+        )
 
     for base, folders, files in os.walk(folder, onerror=fail):
         folders.sort()

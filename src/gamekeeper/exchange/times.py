@@ -1,8 +1,8 @@
 """Times as logs write them -> microseconds UTC.
 
-Text is ISO 8601 in its common spellings; numbers count from 1970 in seconds, milli-, micro- or nanoseconds,
-which their magnitude tells apart: for the years 2000 to 2100 the four ranges lie a factor of 230 from each
-other.
+Text is ISO 8601 in its common spellings; numbers count from 1970 in seconds, milli-, micro- or
+nanoseconds, which their magnitude tells apart: for the years 2000 to 2100 the four ranges lie a
+factor of 230 from each other.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from datetime import date, datetime
 
 import polars as pl
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.exchange.containers import Values
 
 TIME = pl.Datetime("us", "UTC")
-_FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000-01-01, 2100-01-01
+# 2000-01-01, 2100-01-01
+_FIRST_S = 946_684_800
+_LAST_S = 4_102_444_800
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _NUMBER = r"^[+-]?\d+(\.\d*)?([eE][+]?\d+)?$"
 _DATE_TIME = "%Y-%m-%dT%H:%M:%S%.f"
@@ -45,7 +47,9 @@ def require_zone(zone: str | None) -> None:
     try:
         pl.Series([datetime(2026, 1, 1)], dtype=pl.Datetime("us")).dt.replace_time_zone(zone)  # noqa: DTZ001
     except pl.exceptions.PolarsError:
-        raise UsageError(f'--timezone "{zone}" is no time zone; such are UTC, Europe/Berlin') from None
+        raise UsageError(
+            f'--timezone "{zone}" is no time zone; such are UTC, Europe/Berlin'
+        ) from None
 
 
 def read_times(values: Values, zone: str | None) -> Times:
@@ -56,8 +60,8 @@ def read_times(values: Values, zone: str | None) -> Times:
         zone: Zone of times that say none; None: such times are not read.
 
     Returns:
-        Times of the same length; an hour that a zone leaves out in spring is unreadable, one that it
-        repeats in autumn is the first.
+        Times of the same length; an hour that a zone leaves out in spring is unreadable, one that
+        it repeats in autumn is the first.
     """
     if isinstance(values, pl.Series) and isinstance(values.dtype, pl.Datetime):
         frame = _from_timestamps(values, zone)
@@ -67,7 +71,9 @@ def read_times(values: Values, zone: str | None) -> Times:
     frame = frame.with_columns(time=pl.when(plausible).then("time"))
     lost = pl.col("given") & pl.col("time").is_null()
     marks = frame.select(unreadable=lost & ~pl.col("zoneless"), zoneless=lost & pl.col("zoneless"))
-    return Times(frame["time"], frame["unit"], *(marks[name].arg_true().to_list() for name in marks.columns))
+    return Times(
+        frame["time"], frame["unit"], *(marks[name].arg_true().to_list() for name in marks.columns)
+    )
 
 
 def _moment(seconds: int) -> pl.Expr:
@@ -109,7 +115,10 @@ def _text(value: object) -> str | None:
 
 def _from_text(text: pl.Series, zone: str | None) -> pl.DataFrame:
     frame = pl.DataFrame({"text": text}).select(
-        text=pl.col("text").str.strip_chars().str.to_uppercase().str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
+        text=pl.col("text")
+        .str.strip_chars()
+        .str.to_uppercase()
+        .str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
     )
     is_number = pl.col("text").str.contains(_NUMBER)
     has_offset = pl.col("text").str.contains(r"(Z|UTC|GMT)$") | pl.col("text").str.contains(_OFFSET)
@@ -130,7 +139,11 @@ def _from_text(text: pl.Series, zone: str | None) -> pl.DataFrame:
 
 
 def _with_offset() -> pl.Expr:
-    text = pl.col("text").str.replace(r" ?(Z|UTC|GMT)$", "+00:00").str.replace(r" ?([+-]\d{2})$", "${1}:00")
+    text = (
+        pl.col("text")
+        .str.replace(r" ?(Z|UTC|GMT)$", "+00:00")
+        .str.replace(r" ?([+-]\d{2})$", "${1}:00")
+    )
     return text.str.to_datetime(_DATE_TIME + "%#z", time_unit="us", time_zone="UTC", strict=False)
 
 

@@ -1,9 +1,9 @@
 """Raw values of one field -> a column of the type that `SCHEMA` says, and which of them do not fit.
 
-The quick way takes a whole column at once; only a column that holds something unexpected is gone through
-value by value. What is accepted is the same on both: a whole float as an integer, a number written as text
-(CSV has nothing else), a number as an identifier, true and false as 1 and 0. Nothing is rounded, cut or
-guessed.
+The quick way takes a whole column at once; only a column that holds something unexpected is gone
+through value by value. What is accepted is the same on both: a whole float as an integer, a number
+written as text (CSV has nothing else), a number as an identifier, true and false as 1 and 0.
+Nothing is rounded, cut or guessed.
 """
 
 import math
@@ -20,7 +20,8 @@ from gamekeeper.exchange.containers import Values
 
 REQUEST = "request_id"
 _TYPES = {**SCHEMA, REQUEST: pl.String()}
-_IDENTIFIERS = frozenset({"account", "conversation", "payment", REQUEST})  # often written as numbers
+# often written as numbers
+_IDENTIFIERS = frozenset({"account", "conversation", "payment", REQUEST})
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 _UNBUILDABLE = (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError)
 
@@ -61,7 +62,9 @@ def typed(name: str, values: Values | None, height: int) -> Typed:
 
 
 def _from_texts(name: str, values: list[Any]) -> Typed | None:
-    """Returns the numbers that a column of text alone spells, as CSV has them; None if it is no such."""
+    """Returns the numbers that a column of text alone spells, as CSV has them; None if it is no
+    such.
+    """
     if _TYPES[name] not in (pl.Int64, pl.Float64):
         return None
     try:
@@ -89,7 +92,9 @@ def _casts_whole(name: str, found: pl.DataType) -> bool:
     if _TYPES[name] == pl.String:
         return found in (pl.Categorical, pl.Enum) or (name in _IDENTIFIERS and found.is_integer())
     small = found.is_integer() and found != pl.UInt64 and found not in (pl.Int128, pl.UInt128)
-    return (_TYPES[name] == pl.Int64 and small) or (_TYPES[name] == pl.Float64 and (small or found == pl.Float32))
+    return (_TYPES[name] == pl.Int64 and small) or (
+        _TYPES[name] == pl.Float64 and (small or found == pl.Float32)
+    )
 
 
 def _one_by_one(name: str, values: list[Any]) -> Typed:
@@ -148,7 +153,9 @@ def _number(value: Any) -> float:
 
 def _truth(value: Any) -> bool:
     if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}.get(value.lower()) or _false(value)
+        return {"true": True, "false": False, "1": True, "0": False}.get(value.lower()) or _false(
+            value
+        )
     if value in (0, 1):
         return bool(value)
     raise ValueError

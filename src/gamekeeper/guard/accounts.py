@@ -1,12 +1,12 @@
 """What is kept in memory for each account: its bucket, what it spent today, the proofs it has left.
 
-Only accounts that were authenticated have state, and at most `limit` of them: the longest idle gives way and
-keeps no more than what it spent today. So invented names cost no memory.
+Only accounts that were authenticated have state, and at most `limit` of them: the longest idle
+gives way and keeps no more than what it spent today. So invented names cost no memory.
 """
 
 from collections.abc import Sequence
 
-from gamekeeper.guard.clock import day_of
+from gamekeeper.base.clock import day_of
 from gamekeeper.guard.store import Spent
 
 _NOTHING = Spent()
@@ -18,7 +18,8 @@ class Bucket:
     __slots__ = ("at", "tokens")
 
     def __init__(self, size: float, now: float) -> None:
-        self.tokens, self.at = size, now
+        self.tokens = size
+        self.at = now
 
     def wait_s(self, now: float, per_second: float, size: float) -> float:
         """Takes a token and returns how long the request has to wait for it, in seconds."""
@@ -38,12 +39,16 @@ class Account:
     __slots__ = ("buckets", "name", "proofs", "spent")
 
     def __init__(self, name: str, spent: Spent) -> None:
-        self.name, self.spent = name, spent
+        self.name = name
+        self.spent = spent
         self.proofs = 0  # requests that its last proof of work still opens
-        self.buckets: tuple[Bucket, ...] = ()  # of its pace and of its day; none before it is slowed
+        self.buckets: tuple[
+            Bucket, ...
+        ] = ()  # of its pace and of its day; none before it is slowed
 
     def wait_s(self, now: float, rates: Sequence[tuple[float, float]]) -> float:
-        """Takes a token out of each bucket and returns how long the request has to wait, in seconds.
+        """Takes a token out of each bucket and returns how long the request has to wait, in
+        seconds.
 
         Args:
             now: Epoch seconds.
@@ -51,7 +56,9 @@ class Account:
         """
         if not self.buckets:
             self.buckets = tuple(Bucket(size, now) for _, size in rates)
-        return max(b.wait_s(now, rate, size) for b, (rate, size) in zip(self.buckets, rates, strict=True))
+        return max(
+            b.wait_s(now, rate, size) for b, (rate, size) in zip(self.buckets, rates, strict=True)
+        )
 
     def give_back(self) -> None:
         """Puts the tokens of a refused request back."""
@@ -71,14 +78,17 @@ class Accounts:
     def __init__(self, spent_today: dict[str, Spent], day: str, limit: int) -> None:
         self._accounts: dict[str, Account] = {}
         self._unsaved: dict[str, Spent] = {}
-        self._earlier, self._limit = spent_today, limit
+        self._earlier = spent_today
+        self._limit = limit
         self.day = day
 
     def __len__(self) -> int:
         return len(self._accounts)
 
     def of(self, name: str) -> Account:
-        """Returns the state of an account, made if there is none; it is now the last to give way."""
+        """Returns the state of an account, made if there is none; it is now the last to
+        give way.
+        """
         account = self._accounts.pop(name, None)
         if account is None:
             account = Account(name, self._earlier.get(name, _NOTHING))
@@ -95,7 +105,8 @@ class Accounts:
 
     def unsaved(self) -> dict[str, Spent]:
         """Returns what is not in the store yet, and counts it as saved; `restore` takes it back."""
-        unsaved, self._unsaved = self._unsaved, {}
+        unsaved = self._unsaved
+        self._unsaved = {}
         return unsaved
 
     def restore(self, unsaved: dict[str, Spent]) -> None:
@@ -104,7 +115,9 @@ class Accounts:
             self._unsaved[name] = self._unsaved.get(name, _NOTHING).plus(spent)
 
     def learn(self, spent: dict[str, Spent]) -> None:
-        """Takes over what accounts spent today by the store that replicas share; what is unsaved comes on top."""
+        """Takes over what accounts spent today by the store that replicas share; what is unsaved
+        comes on top.
+        """
         for name, used in spent.items():
             used = used.plus(self._unsaved.get(name, _NOTHING))
             if (account := self._accounts.get(name)) is not None:
@@ -113,10 +126,13 @@ class Accounts:
                 self._earlier[name] = used
 
     def turn(self, now: float) -> bool:
-        """Begins a new day if it is one; what is unsaved counts for it. A day that is past never comes back."""
+        """Begins a new day if it is one; what is unsaved counts for it. A day that is past never
+        comes back.
+        """
         if (day := day_of(now)) <= self.day:
             return False
-        self.day, self._earlier = day, {}
+        self.day = day
+        self._earlier = {}
         for account in self._accounts.values():
             account.spent = self._unsaved.get(account.name, _NOTHING)
         return True

@@ -1,4 +1,6 @@
-"""A guard put together from its policy, with what runs beside requests; the doors are hung into it."""
+"""A guard put together from its policy, with what runs beside requests; the doors are hung
+into it.
+"""
 
 import asyncio
 import logging
@@ -8,11 +10,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from starlette.types import ASGIApp, Scope
+
+from gamekeeper.base.clock import SteadyClock
 from gamekeeper.casebook import Casebook
-from gamekeeper.guard.clock import SteadyClock
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decision import Tracked
-from gamekeeper.guard.doors.asgi import App, AsgiDoor, Scope
+from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.doors.encrypted import ROUTE as ENCRYPTED
 from gamekeeper.guard.doors.encrypted import EncryptedApi, EncryptedDoor
 from gamekeeper.guard.gate import Gate
@@ -52,15 +56,23 @@ class Guard:
     """
 
     def __init__(
-        self, policy: GuardPolicy, *, clock: SteadyClock | None = None, told: Callable[[str], None] = log.info
+        self,
+        policy: GuardPolicy,
+        *,
+        clock: SteadyClock | None = None,
+        told: Callable[[str], None] = log.info,
     ) -> None:
-        self.policy, self.folder = policy, Path(policy.state.folder)
+        self.policy = policy
+        self.folder = Path(policy.state.folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         clock = clock or SteadyClock()
-        self._told, self._writing = told, Lock()
+        self._told = told
+        self._writing = Lock()
         self.store = open_store(policy.state.redis or policy.state.folder)
         self.casebook = Casebook.open(self.folder / "casebook", clock=clock.now)
-        self.core = Core(policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock)
+        self.core = Core(
+            policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock
+        )
         if policy.state.redis is not None and policy.state.strict_budgets:
             self.core.strict = StrictBudgets(policy.state.redis)
         self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._heard)
@@ -86,21 +98,35 @@ class Guard:
         self._tasks: list[asyncio.Task[None]] = []
         self._findings: asyncio.Queue[Finding] = asyncio.Queue()
 
-    def door(self, app: App, account_of: Callable[[Scope], str | None] | None = None) -> AsgiDoor:
+    def door(
+        self, app: ASGIApp, account_of: Callable[[Scope], str | None] | None = None
+    ) -> AsgiDoor:
         """Returns an ASGI door in front of an app.
 
         Args:
             app: Gets judged requests only.
-            account_of: Says who asks by the scope, where something before the door authenticated them; else the
-                policy's `identity` does.
+            account_of: Says who asks by the scope, where something before the door authenticated
+                them; else the policy's `identity` does.
         """
         authenticator = None if account_of else self._authenticator()
-        return AsgiDoor(app, self.gate, self.routes, self.policy, authenticator, self.upstream_accounts, account_of)
+        return AsgiDoor(
+            app,
+            self.gate,
+            self.routes,
+            self.policy,
+            authenticator,
+            self.upstream_accounts,
+            account_of,
+        )
 
     def encrypted_door(self, app: EncryptedApi) -> EncryptedDoor:
-        """Returns the door in front of an app that answers encrypted input; it wants keys with a budget of rows."""
+        """Returns the door in front of an app that answers encrypted input; it wants keys with a
+        budget of rows.
+        """
         ledger = RowLedger(self.store)
-        return EncryptedDoor(app, self.core, self.gate, ledger, self.policy, self._authenticator(), self._access)
+        return EncryptedDoor(
+            app, self.core, self.gate, ledger, self.policy, self._authenticator(), self._access
+        )
 
     async def start(self) -> None:
         """Starts what runs beside requests."""
@@ -138,7 +164,9 @@ class Guard:
         self._findings.put_nowait(finding)
 
     async def _hear(self) -> None:
-        """Takes in what the linking process says, one thing after the other, off the event loop where it blocks."""
+        """Takes in what the linking process says, one thing after the other, off the event loop
+        where it blocks.
+        """
         while True:
             finding = await self._findings.get()
             try:
@@ -149,7 +177,10 @@ class Guard:
                 else:
                     await asyncio.to_thread(self._take, finding)
             except StoreGoneError as error:
-                log.error("a finding was lost, the next pass will bring it again: the store is gone (%s)", error)
+                log.error(
+                    "a finding was lost, the next pass will bring it again: the store is gone (%s)",
+                    error,
+                )
 
     def _take(self, finding: Finding) -> None:
         now = self.core.clock.now()
@@ -162,7 +193,10 @@ class Guard:
 
     def _passed(self, campaigns: list[Tracked]) -> None:
         for decision in self.core.track(campaigns):
-            self._told(f"{decision.verdict} for {decision.subject} until {decision.until:.0f}: {decision.reasons[0]}")
+            self._told(
+                f"{decision.verdict} for {decision.subject} until {decision.until:.0f}:"
+                f" {decision.reasons[0]}"
+            )
 
     def _joined(self, accounts: dict[str, str], now: float) -> None:
         for account, campaign in accounts.items():
@@ -210,7 +244,9 @@ class Guard:
 
 def _classifiers(policy: GuardPolicy) -> list[ClassifierRoute]:
     return [
-        ClassifierRoute(c.path, c.rows, c.scores, c.label, c.model, features=c.features, classes=c.classes)
+        ClassifierRoute(
+            c.path, c.rows, c.scores, c.label, c.model, features=c.features, classes=c.classes
+        )
         for c in policy.classifiers
     ]
 
@@ -254,7 +290,9 @@ def _upstream_accounts(policy: GuardPolicy, store: Store) -> UpstreamAccounts | 
 
 
 def _access(policy: GuardPolicy, routes: Routes, keys: Keys | None) -> Access | None:
-    """The policy's Cedar file; without one the scopes of keys and tokens decide; nothing where there are none."""
+    """The policy's Cedar file; without one the scopes of keys and tokens decide; nothing where
+    there are none.
+    """
     if policy.identity.access is not None:
         return Access.read(Path(policy.identity.access), routes=(*routes.names, ENCRYPTED))
     scoped = keys is not None or "jwt" in policy.identity.modes

@@ -1,8 +1,8 @@
 """Hard budgets of a key, a day each: requests, tokens, money, and new ground.
 
-A budget of new ground is the one that counts against copying: dollars and tokens do not tell ten thousand
-different questions from one asked ten thousand times. It is counted by the linking process, so that a key may
-overdraw it by what it asks within a second or two.
+A budget of new ground is the one that counts against copying: dollars and tokens do not tell ten
+thousand different questions from one asked ten thousand times. It is counted by the linking
+process, so that a key may overdraw it by what it asks within a second or two.
 
 Source of counting ground: Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023.
 """

@@ -1,4 +1,6 @@
-"""Where a request comes from: what the connection shows, or what a proxy that we trust says of it."""
+"""Where a request comes from: what the connection shows, or what a proxy that we trust says
+of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,8 +61,12 @@ class Callers:
         )
 
     def _forwarded(self, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> str:
-        """The nearest address that is not one of our proxies; what stands before it, a client may have made up."""
-        told = ",".join(value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for")
+        """The nearest address that is not one of our proxies; what stands before it, a client may
+        have made up.
+        """
+        told = ",".join(
+            value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"
+        )
         for address in reversed([part.strip() for part in told.split(",") if part.strip()]):
             if not _is_address(address):
                 return peer

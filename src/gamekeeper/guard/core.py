@@ -1,7 +1,7 @@
 """The guard without its doors: judges a request, counts an answer, keeps decisions and counters.
 
-Nothing here waits: what blocks (store, casebook) is done twice a second off the event loop, linking in a process
-of its own. What a judgement needs is in memory.
+Nothing here waits: what blocks (store, casebook) is done twice a second off the event loop, linking
+in a process of its own. What a judgement needs is in memory.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gamekeeper.base.clock import SteadyClock, day_of
 from gamekeeper.guard.accounts import Account, Accounts
 from gamekeeper.guard.budget import overdrawn
 from gamekeeper.guard.caller import Caller
-from gamekeeper.guard.clock import SteadyClock, day_of
 from gamekeeper.guard.decision import Decision, Tracked
 from gamekeeper.guard.decisions import Decisions, Record
 from gamekeeper.guard.identity import Budget, Principal
@@ -29,7 +29,9 @@ from gamekeeper.verdict import Verdict
 log = logging.getLogger("gamekeeper.guard")
 
 _FLUSH_S = 0.5
-_GONE = Refusal(status=503, code="unavailable", message="the guard cannot reach its store; try again soon")
+_GONE = Refusal(
+    status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
+)
 _NO_BUDGET = Budget()
 
 
@@ -78,18 +80,23 @@ class Core:
         watch: Watch | None = None,
         clock: SteadyClock | None = None,
     ) -> None:
-        self.policy, self.store, self.watch = policy, store, watch
+        self.policy = policy
+        self.store = store
+        self.watch = watch
         self.clock = clock or SteadyClock()
         self.metrics = Metrics()
         self.decisions = Decisions(store, policy.ladder, record)
-        self._record, self._steps, self._prices = record, Steps(policy.ladder, key), Prices(policy.prices)
+        self._record = record
+        self._steps = Steps(policy.ladder, key)
+        self._prices = Prices(policy.prices)
         today = day_of(self.clock.now())
         self.accounts = Accounts(store.spent(today), today, policy.limits.accounts)
         self._done: Counter[tuple[str, str]] = Counter()
         self.store_up = True
         self.strict: StrictBudgets | None = None
         self._shared = store if isinstance(store, SharedStore) else None
-        self._changed_at, self._learned = 0, dict[str, Spent]()
+        self._changed_at = 0
+        self._learned = dict[str, Spent]()
         self.decisions.refresh(self.clock.now())
         self.metrics.enforcing.set(policy.enforce)
         self.metrics.store_up.set(1)
@@ -114,16 +121,26 @@ class Core:
             proof: A proof of work that came along.
             is_known: Whether the account is more than a claim; nothing is kept of one that is not.
         """
-        account = self.accounts.of(principal.account) if is_known else Account(principal.account, Spent())
+        account = (
+            self.accounts.of(principal.account) if is_known else Account(principal.account, Spent())
+        )
         if refusal := self._unavailable() or overdrawn(principal.budget, account.spent, now):
             refused = Act(action=refusal.code, refusal=refusal)
             return self._judged(principal, route, None, refused, refused)
-        decision = self.decisions.of(principal.account, now, principal.subject, principal.authenticated_at)
-        would = self._steps.act(decision, account, now, proof=proof, authenticated_at=principal.authenticated_at)
-        return self._judged(principal, route, decision, would if self.policy.enforce else PASS, would)
+        decision = self.decisions.of(
+            principal.account, now, principal.subject, principal.authenticated_at
+        )
+        would = self._steps.act(
+            decision, account, now, proof=proof, authenticated_at=principal.authenticated_at
+        )
+        return self._judged(
+            principal, route, decision, would if self.policy.enforce else PASS, would
+        )
 
     async def reserve(self, principal: Principal, now: float) -> Reservation | Refusal | None:
-        """Takes a request off a strict budget; None if there is none, or the store is gone and requests pass."""
+        """Takes a request off a strict budget; None if there is none, or the store is gone and
+        requests pass.
+        """
         if self.strict is None or principal.budget == _NO_BUDGET:
             return None
         if self.store_up:
@@ -148,12 +165,15 @@ class Core:
         reservation: Reservation | None = None,
     ) -> None:
         """Counts an answer that was given, and hands the exchange over to be linked."""
-        input_tokens, output_tokens = usage.input_tokens or 0, usage.output_tokens or 0
+        input_tokens = usage.input_tokens or 0
+        output_tokens = usage.output_tokens or 0
         micro_usd = self._prices.micro_usd(query.model, input_tokens, output_tokens)
         if reservation is not None:
             self._settle(reservation, Spent(0, input_tokens + output_tokens, micro_usd, 0))
         else:
-            self.accounts.charge(principal.account, Spent(1, input_tokens + output_tokens, micro_usd, 0))
+            self.accounts.charge(
+                principal.account, Spent(1, input_tokens + output_tokens, micro_usd, 0)
+            )
         self.metrics.exchanges.labels(route).inc(query.inputs)
         self.metrics.tokens.labels("input").inc(input_tokens)
         self.metrics.tokens.labels("output").inc(output_tokens)
@@ -205,11 +225,14 @@ class Core:
         """Takes what is to be saved; on the event loop, where requests change it."""
         self.metrics.clock_off.set(self.clock.follow())
         self.metrics.accounts.set(len(self.accounts))
-        done, self._done = self._done, Counter()
+        done = self._done
+        self._done = Counter()
         return self.accounts.unsaved(), done
 
     def _save(self, unsaved: dict[str, Spent], done: Counter[tuple[str, str]]) -> bool:
-        """Saves counters and actions, sees what others changed, ends what has ended; blocks. False: not saved."""
+        """Saves counters and actions, sees what others changed, ends what has ended; blocks. False:
+        not saved.
+        """
         self._record_actions(done)
         try:
             if unsaved:
@@ -228,9 +251,13 @@ class Core:
         return True
 
     def _learn(self) -> None:
-        """Asks a shared store what accounts spent elsewhere. What was saved just now is in it: nothing counts twice."""
+        """Asks a shared store what accounts spent elsewhere. What was saved just now is in it:
+        nothing counts twice.
+        """
         if self._shared is not None:
-            self._changed_at, self._learned = self._shared.changed(self.accounts.day, self._changed_at)
+            self._changed_at, self._learned = self._shared.changed(
+                self.accounts.day, self._changed_at
+            )
 
     def _saved(self, unsaved: dict[str, Spent], saved: bool) -> None:
         if saved:
@@ -243,9 +270,13 @@ class Core:
 
     def _settle(self, reservation: Reservation, spent: Spent) -> None:
         assert self.strict is not None
-        self.strict.add(reservation, spent, lambda: self.accounts.charge(reservation.account, spent))
+        self.strict.add(
+            reservation, spent, lambda: self.accounts.charge(reservation.account, spent)
+        )
 
-    def _judged(self, principal: Principal, route: str, decision: Decision | None, act: Act, would: Act) -> Judgement:
+    def _judged(
+        self, principal: Principal, route: str, decision: Decision | None, act: Act, would: Act
+    ) -> Judgement:
         self.metrics.requests.labels(route, act.action).inc()
         if would is not act:
             self.metrics.would.labels(route, would.action).inc()
@@ -257,17 +288,27 @@ class Core:
         return None if self.store_up or self.policy.state.when_gone == "open" else _GONE
 
     def _record_actions(self, done: Counter[tuple[str, str]]) -> None:
-        """Actions are recorded twice a second, counted by account: one by one they would slow everybody."""
+        """Actions are recorded twice a second, counted by account: one by one they would slow
+        everybody.
+        """
         if done:
-            actions = [{"account": account, "action": action, "requests": n} for (account, action), n in done.items()]
-            self._record("actions", "accounts", {"enforced": self.policy.enforce, "actions": actions})
+            actions = [
+                {"account": account, "action": action, "requests": n}
+                for (account, action), n in done.items()
+            ]
+            self._record(
+                "actions", "accounts", {"enforced": self.policy.enforce, "actions": actions}
+            )
 
     def _is_up(self, up: bool, why: str = "") -> None:
         self.metrics.store_up.set(up)
         if up != self.store_up:
-            fails = "requests pass" if self.policy.state.when_gone == "open" else "requests are refused"
+            fails = (
+                "requests pass" if self.policy.state.when_gone == "open" else "requests are refused"
+            )
             log.error(
-                "the store can be reached again" if up else "the store is gone (%s): %s", *(() if up else (why, fails))
+                "the store can be reached again" if up else "the store is gone (%s): %s",
+                *(() if up else (why, fails)),
             )
         self.store_up = up
 
@@ -276,11 +317,17 @@ class Core:
         for verdict in Verdict:
             self.metrics.decisions.labels(str(verdict)).set(held[str(verdict)])
         self.metrics.campaigns.set(len(self.decisions.campaigns))
-        self.metrics.members.set(sum(len(c.accounts) + len(c.joined) for c in self.decisions.campaigns.values()))
+        self.metrics.members.set(
+            sum(len(c.accounts) + len(c.joined) for c in self.decisions.campaigns.values())
+        )
 
 
-def exchange_rows(principal: Principal, query: Query, usage: Usage, caller: Caller, now: float) -> list[dict[str, Any]]:
-    """Returns an answered request in hunt's columns, one row an input; tokens are shared among them."""
+def exchange_rows(
+    principal: Principal, query: Query, usage: Usage, caller: Caller, now: float
+) -> list[dict[str, Any]]:
+    """Returns an answered request in hunt's columns, one row an input; tokens are shared among
+    them.
+    """
     inputs: list[tuple[str, Any]] = [("prompt", prompt) for prompt in query.prompts]
     inputs += [("features", row) for row in query.features]
     shared = {

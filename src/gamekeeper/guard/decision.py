@@ -1,4 +1,6 @@
-"""A decision: what holds for an account or a campaign, why, until when, and how one gets out of it."""
+"""A decision: what holds for an account or a campaign, why, until when, and how one gets
+out of it.
+"""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -16,8 +18,8 @@ class Decision:
 
     Args:
         id: Same subject, verdict and cause: same id, so that one decision is not made twice.
-        subject: `account:NAME`, `campaign:ID` or `credential:ID`; a campaign's decision holds for all its members,
-            a credential's for no other of its account.
+        subject: `account:NAME`, `campaign:ID` or `credential:ID`; a campaign's decision holds for
+            all its members, a credential's for no other of its account.
         verdict: What holds.
         reasons: Why, in words.
         innocent: What an innocent explanation would look like.
@@ -41,7 +43,12 @@ class Decision:
     def make(cls, subject: str, verdict: Verdict, cause: str, **fields: Any) -> "Decision":
         """Returns a decision whose id follows from subject, verdict and cause."""
         told = f"{subject}\n{verdict}\n{cause}".encode()
-        return cls(id=hashlib.blake2b(told, digest_size=6).hexdigest(), subject=subject, verdict=verdict, **fields)
+        return cls(
+            id=hashlib.blake2b(told, digest_size=6).hexdigest(),
+            subject=subject,
+            verdict=verdict,
+            **fields,
+        )
 
     def is_answered(self, authenticated_at: float | None) -> bool:
         """Returns whether somebody who authenticated at that time did what a step-up asks for."""
@@ -109,7 +116,8 @@ class Tracked:
         exchanges: Of its members in the window.
         found: When a pass first found it, epoch seconds.
         stood: When a pass last found it.
-        pivot: When half of its members had moved to a newly released model within a day, and to which.
+        pivot: When half of its members had moved to a newly released model within a day, and to
+            which.
     """
 
     id: str

@@ -1,7 +1,8 @@
-"""All decisions that hold, by account; made once, renewed while the reasons last, lifted by people for good.
+"""All decisions that hold, by account; made once, renewed while the reasons last, lifted by people
+for good.
 
-The store is the truth: the command line and other replicas write it, `refresh` sees that. Every change that
-this process sees goes to the casebook, whoever made it.
+The store is the truth: the command line and other replicas write it, `refresh` sees that. Every
+change that this process sees goes to the casebook, whoever made it.
 """
 
 from collections import defaultdict
@@ -26,7 +27,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _alone(method: Callable[Concatenate["Decisions", _P], _R]) -> Callable[Concatenate["Decisions", _P], _R]:
+def _alone(
+    method: Callable[Concatenate["Decisions", _P], _R],
+) -> Callable[Concatenate["Decisions", _P], _R]:
     @wraps(method)
     def locked(self: "Decisions", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         with self._lock:
@@ -44,8 +47,12 @@ class Decisions:
         record: Told of every change.
     """
 
-    def __init__(self, store: Store, ladder: Ladder, record: Record = lambda kind, subject, body: None) -> None:
-        self._store, self._ladder, self._record = store, ladder, record
+    def __init__(
+        self, store: Store, ladder: Ladder, record: Record = lambda kind, subject, body: None
+    ) -> None:
+        self._store = store
+        self._ladder = ladder
+        self._record = record
         self._version = -1
         self._lock = RLock()  # whoever changes decisions blocks on the store, off the event loop
         self.all: dict[str, Decision] = {}
@@ -55,16 +62,21 @@ class Decisions:
         self._by_credential: dict[str, tuple[Decision, ...]] = {}
 
     def of(
-        self, account: str, now: float, subject: str | None = None, authenticated_at: float | None = None
+        self,
+        account: str,
+        now: float,
+        subject: str | None = None,
+        authenticated_at: float | None = None,
     ) -> Decision | None:
-        """Returns the strongest decision that holds for an account, or one of its credentials; a dictionary lookup.
+        """Returns the strongest decision that holds for an account, or one of its credentials; a
+        dictionary lookup.
 
         Args:
             account: By name.
             now: Epoch seconds.
             subject: Of the credential, see `Principal.subject`.
-            authenticated_at: When its owner last authenticated: an answered step-up holds no more, what else there
-                is does.
+            authenticated_at: When its owner last authenticated: an answered step-up holds no more,
+                what else there is does.
         """
         held = self._by_account.get(account, ())
         if subject is not None and (own := self._by_credential.get(subject)):
@@ -75,8 +87,11 @@ class Decisions:
         return None
 
     def step_up(self, account: str, subject: str, now: float) -> Decision | None:
-        """Returns the latest step-up that holds for a credential or its account, answered or not."""
-        own, whole = self._by_credential.get(subject, ()), self._by_account.get(account, ())
+        """Returns the latest step-up that holds for a credential or its account, answered
+        or not.
+        """
+        own = self._by_credential.get(subject, ())
+        whole = self._by_account.get(account, ())
         if not own and not whole:
             return None
         asked = [d for d in (*own, *whole) if d.challenge == "reauthenticate" and d.until > now]
@@ -101,9 +116,11 @@ class Decisions:
 
     @_alone
     def add(self, decision: Decision) -> bool:
-        """Makes a decision; returns whether it is new. One of the guard's that a person lifted stays lifted.
+        """Makes a decision; returns whether it is new. One of the guard's that a person lifted
+        stays lifted.
 
-        A further step-up of the same cause counts anew from its own beginning: who answered the last has to again.
+        A further step-up of the same cause counts anew from its own beginning: who answered the
+        last has to again.
         """
         if decision.by == "guard" and self._lifted.get(_lift_key(decision), 0) > decision.since:
             return False
@@ -121,7 +138,9 @@ class Decisions:
 
     @_alone
     def lift(self, id: str, *, by: str, why: str, now: float) -> Decision | None:
-        """Lifts a decision; the guard leaves its subject alone for `lifted_days`. None if there is no such."""
+        """Lifts a decision; the guard leaves its subject alone for `lifted_days`. None if there is
+        no such.
+        """
         decision = self.all.get(id)
         if decision is None:
             return None
@@ -152,7 +171,9 @@ class Decisions:
 
     @_alone
     def join(self, campaign: str, account: str, now: float) -> bool:
-        """Adds an account that opened with a campaign's shape; what holds for the campaign holds for it at once."""
+        """Adds an account that opened with a campaign's shape; what holds for the campaign holds
+        for it at once.
+        """
         tracked = self.campaigns.get(campaign)
         if tracked is None or account in tracked.accounts or account in dict(tracked.joined):
             return False
@@ -180,13 +201,22 @@ class Decisions:
         )
 
     def _is_corroborated(self, tracked: Tracked) -> bool:
-        """Whether a family speaks that tenants of one product do not share by nature, see `Ladder`."""
+        """Whether a family speaks that tenants of one product do not share by nature, see
+        `Ladder`.
+        """
         wanted = self._ladder.corroborated_by
         return not wanted or any(family in wanted for family in tracked.families)
 
     def _remember_lifted(self, decision: Decision, by: str, why: str, now: float) -> None:
         until = now + self._ladder.lifted_days * 86_400
-        lifted = {"format": "gamekeeper/lifted@1", "until": until, "by": by, "why": why, "at": now, "id": decision.id}
+        lifted = {
+            "format": "gamekeeper/lifted@1",
+            "until": until,
+            "by": by,
+            "why": why,
+            "at": now,
+            "id": decision.id,
+        }
         self._store.put("lifted", _lift_key(decision), orjson.dumps(lifted))
         self._store.delete("decisions", decision.id)
         self._lifted[_lift_key(decision)] = until
@@ -194,7 +224,10 @@ class Decisions:
         self._record("decision-lifted", decision.subject, lifted)
 
     def _load(self) -> None:
-        decisions = {id: Decision.from_document(orjson.loads(r)) for id, r in self._store.load("decisions").items()}
+        decisions = {
+            id: Decision.from_document(orjson.loads(r))
+            for id, r in self._store.load("decisions").items()
+        }
         for id in decisions.keys() - self.all.keys():
             self._record("decision", decisions[id].subject, decisions[id].document())
         lifted = {id: orjson.loads(r) for id, r in self._store.load("lifted").items()}
@@ -203,10 +236,14 @@ class Decisions:
             self._record("decision-lifted", gone.subject, lifted.get(_lift_key(gone), {"id": id}))
         self.all = decisions
         self._lifted = {id: read["until"] for id, read in lifted.items()}
-        self.campaigns = {id: Tracked.from_document(orjson.loads(r)) for id, r in self._store.load("campaigns").items()}
+        self.campaigns = {
+            id: Tracked.from_document(orjson.loads(r))
+            for id, r in self._store.load("campaigns").items()
+        }
 
     def _index(self) -> None:
-        by_account, by_credential = defaultdict(list), defaultdict(list)
+        by_account = defaultdict(list)
+        by_credential = defaultdict(list)
         for decision in sorted(self.all.values(), key=_weakness):
             if decision.subject.startswith("credential:"):
                 by_credential[decision.subject].append(decision)
@@ -228,5 +265,7 @@ def _weakness(decision: Decision) -> tuple[int, str]:
 
 
 def _lift_key(decision: Decision) -> str:
-    """What a lift is remembered by: the subject, since a person clears somebody, not one rung of the ladder."""
+    """What a lift is remembered by: the subject, since a person clears somebody, not one rung of
+    the ladder.
+    """
     return decision.subject

@@ -1,11 +1,15 @@
-"""Server-sent events: cut out of a stream byte for byte, so that what is not changed is forwarded as it came.
+"""Server-sent events: cut out of a stream byte for byte, so that what is not changed is forwarded
+as it came.
 
-An event ends with an empty line; lines end with LF, CR or CRLF. Every byte of the stream belongs to exactly one
-event: comments, empty lines and the byte order mark travel with theirs, or make one without data. Where bytes are
-cut by the network makes no difference; only an event that ends with a lone CR waits for the next byte, which
-might be its LF.
+An event ends with an empty line; lines end with LF, CR or CRLF. Every byte of the stream belongs to
+exactly one
+event: comments, empty lines and the byte order mark travel with theirs, or make one without data.
+    Where bytes are
+cut by the network makes no difference; only an event that ends with a lone CR waits for the next
+byte, which might be its LF.
 
-Source: WHATWG HTML, section 9.2, "Server-sent events". Unlike there, an event that the end of the stream cuts
+Source: WHATWG HTML, section 9.2, "Server-sent events". Unlike there, an event that the end of the
+    stream cuts
 off is not thrown away: a client may still read it, so it is judged as well.
 """
 
@@ -13,11 +17,13 @@ import re
 
 import orjson
 
-from gamekeeper.guard.routes._route import Json, Strip, UnreadableError
+from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError
 from gamekeeper.guard.routes.bodies import serialise as write
 
 MAX_EVENT_BYTES = 4 << 20
-"""An event may have so many bytes unless said otherwise: one of a whole response with its tools is large."""
+"""An event may have so many bytes unless said otherwise: one of a whole response with its tools is
+large.
+"""
 
 _BOM = b"\xef\xbb\xbf"
 # Possessive, so that a CRLF is never taken for two line ends.
@@ -88,7 +94,7 @@ class EventReader:
         """Returns the events that are whole with this chunk.
 
         Raises:
-            UnreadableError: An event is larger than the bound.
+            UnreadableRequestError: An event is larger than the bound.
         """
         if self._is_one_event(chunk):
             return [Event(chunk)]
@@ -100,7 +106,9 @@ class EventReader:
         return events
 
     def finish(self) -> list[Event]:
-        """Returns what the end of the stream leaves: at most one event that had no empty line behind it."""
+        """Returns what the end of the stream leaves: at most one event that had no empty line
+        behind it.
+        """
         return [self._cut(len(self._kept))] if self._kept else []
 
     def _is_one_event(self, chunk: bytes) -> bool:
@@ -119,7 +127,9 @@ class EventReader:
         """Where the first event ends, None if that has not come yet."""
         kept = self._kept
         lines = self._start()
-        found = _LINE_END.match(kept, lines) or _EVENT_END.search(kept, max(lines, self._seen - _LONGEST_END))
+        found = _LINE_END.match(kept, lines) or _EVENT_END.search(
+            kept, max(lines, self._seen - _LONGEST_END)
+        )
         self._seen = len(kept)
         if found is None or (found.end() == len(kept) and kept.endswith(b"\r")):
             return None
@@ -132,16 +142,19 @@ class EventReader:
         self._require_small(end)
         event = Event(bytes(self._kept[:end]), self._start())
         del self._kept[:end]
-        self._seen, self._first = 0, False
+        self._seen = 0
+        self._first = False
         return event
 
     def _require_small(self, size: int) -> None:
         if size > self._max_bytes:
-            raise UnreadableError(f"a streamed event has more than {self._max_bytes} bytes")
+            raise UnreadableRequestError(f"a streamed event has more than {self._max_bytes} bytes")
 
 
 def serialise(event: Event, data: bytes) -> bytes:
-    """Returns an event with other data, one line of it; its name, id, retry and comments stay, lines end with LF."""
+    """Returns an event with other data, one line of it; its name, id, retry and comments stay,
+    lines end with LF.
+    """
     new = b"data: " + data + b"\n\n"
     if event.raw.startswith(b"data: ") and event.raw.find(b"\n") == len(event.raw) - 2:
         return new
@@ -156,7 +169,7 @@ def relay(event: Event, strip: Strip) -> bytes:
         strip: Of a route, see `Route.stripper`.
 
     Raises:
-        UnreadableError: Its data is not a JSON object, or not of the route's form.
+        UnreadableRequestError: Its data is not a JSON object, or not of the route's form.
     """
     data = event.data
     if not data or data == b"[DONE]":
@@ -172,7 +185,7 @@ def _object(data: bytes) -> Json:
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise UnreadableError("a streamed event's data is not JSON") from None
+        raise UnreadableRequestError("a streamed event's data is not JSON") from None
     if not isinstance(found, dict):
-        raise UnreadableError("a streamed event's data is JSON but not an object")
+        raise UnreadableRequestError("a streamed event's data is JSON but not an object")
     return found

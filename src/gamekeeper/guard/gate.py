@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.core import Core, Judgement
-from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.access import Access
 from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes import Json, Route, UnreadableError, Withheld, parse, serialise
+from gamekeeper.guard.routes import Json, Route, UnreadableRequestError, Withheld, parse, serialise
 from gamekeeper.guard.stolen import Stolen
 from gamekeeper.guard.strict import Reservation
 from gamekeeper.guard.telemetry import Span, Telemetry
@@ -24,7 +25,7 @@ from gamekeeper.guard.telemetry import Span, Telemetry
 log = logging.getLogger("gamekeeper.guard")
 
 
-class StoppedError(Exception):
+class StoppedError(GamekeeperError):
     """A request that goes no further, and the answer to it."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -70,7 +71,8 @@ class Gate:
     Args:
         core: Judges.
         access: Says who may use what; None lets every authenticated account use everything.
-        is_known: Whether an account is more than a claim yet; those that are not get no state in memory.
+        is_known: Whether an account is more than a claim yet; those that are not get no state in
+            memory.
         telemetry: Makes a span of each judged request; None for none.
         stolen: Looks for stolen keys; None does not.
     """
@@ -83,7 +85,10 @@ class Gate:
         telemetry: Telemetry | None = None,
         stolen: Stolen | None = None,
     ) -> None:
-        self.core, self._access, self._is_known, self._telemetry = core, access, is_known, telemetry
+        self.core = core
+        self._access = access
+        self._is_known = is_known
+        self._telemetry = telemetry
         self._stolen = stolen
 
     def enter(
@@ -110,15 +115,20 @@ class Gate:
         Raises:
             StoppedError: It goes no further.
         """
-        began, now = perf_counter(), self.core.clock.now()
+        began = perf_counter()
+        now = self.core.clock.now()
         body, query = self._read(route, path, raw)
         self._require_access(principal, route, query, caller, now)
         is_known = self._is_known(principal)
         if self._stolen is not None and is_known:
             self._stolen.observe(principal, caller, now)
-        judgement = self.core.judge(principal, route.name, query, now, proof=proof, is_known=is_known)
+        judgement = self.core.judge(
+            principal, route.name, query, now, proof=proof, is_known=is_known
+        )
         span = (
-            self._telemetry.begin(route.name, query, principal.account, judgement, trace) if self._telemetry else None
+            self._telemetry.begin(route.name, query, principal.account, judgement, trace)
+            if self._telemetry
+            else None
         )
         if judgement.act.refusal is not None:
             raise _stopped(judgement.act.refusal, span)
@@ -152,9 +162,16 @@ class Gate:
 
     def leave(self, passage: Passage, usage: Usage) -> None:
         """Counts an answer that was given, whole or in part."""
-        now, reservation = self.core.clock.now(), passage.reservation
+        now = self.core.clock.now()
+        reservation = passage.reservation
         self.core.answered(
-            passage.principal, passage.route.name, passage.query, usage, passage.caller, now, reservation
+            passage.principal,
+            passage.route.name,
+            passage.query,
+            usage,
+            passage.caller,
+            now,
+            reservation,
         )
         if passage.span is not None:
             passage.span.answered(usage)
@@ -166,7 +183,7 @@ class Gate:
         if passage.span is not None:
             passage.span.failed()
 
-    def refused(self, refused: Refused, caller: Caller) -> None:
+    def refused(self, refused: CredentialError, caller: Caller) -> None:
         """Notes a credential that was refused."""
         self.core.metrics.refused.labels(refused.code).inc()
         if self._stolen is not None:
@@ -176,11 +193,13 @@ class Gate:
         try:
             body = parse(raw) if isinstance(raw, bytes) else raw
             return body, route.read(body, path)
-        except UnreadableError as error:
+        except UnreadableRequestError as error:
             self.core.metrics.refused.labels("unreadable").inc()
             raise StoppedError(Refusal(status=400, code="unreadable", message=str(error))) from None
 
-    def _require_access(self, principal: Principal, route: Route, query: Query, caller: Caller, now: float) -> None:
+    def _require_access(
+        self, principal: Principal, route: Route, query: Query, caller: Caller, now: float
+    ) -> None:
         if self._access is None:
             return
         decision = self.core.decisions.of(principal.account, now)

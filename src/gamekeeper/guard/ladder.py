@@ -65,7 +65,8 @@ class Steps:
 
     def __init__(self, ladder: Ladder, key: bytes) -> None:
         self._ladder = ladder
-        self._withheld, slow = _withheld(ladder.limit, key), ladder.slow
+        self._withheld = _withheld(ladder.limit, key)
+        slow = ladder.slow
         self._rates = (
             (slow.requests_per_minute / 60, slow.burst),
             (slow.requests_per_day / 86_400, slow.requests_per_day),
@@ -96,17 +97,28 @@ class Steps:
             return Act(action="deny", refusal=_denied(decision))
         if decision.verdict is Verdict.CHALLENGE:
             return self._challenge(decision, account, now, proof, authenticated_at)
-        return self._slow(account, now, self._withheld if decision.verdict is Verdict.LIMIT else None)
+        return self._slow(
+            account, now, self._withheld if decision.verdict is Verdict.LIMIT else None
+        )
 
     def _slow(self, account: Account, now: float, withheld: Withheld | None) -> Act:
         wait = account.wait_s(now, self._rates)
         if wait > self._ladder.slow.wait_s:
             account.give_back()
             return Act(action="throttle", refusal=_too_fast(wait - self._ladder.slow.wait_s))
-        return Act(action="withhold" if withheld else "delay" if wait else "pass", wait_s=wait, withheld=withheld)
+        return Act(
+            action="withhold" if withheld else "delay" if wait else "pass",
+            wait_s=wait,
+            withheld=withheld,
+        )
 
     def _challenge(
-        self, decision: Decision, account: Account, now: float, proof: str | None, authenticated_at: float | None
+        self,
+        decision: Decision,
+        account: Account,
+        now: float,
+        proof: str | None,
+        authenticated_at: float | None,
     ) -> Act:
         if decision.challenge == "reauthenticate":
             back = authenticated_at is not None and authenticated_at > decision.since
@@ -138,15 +150,23 @@ def _denied(decision: Decision) -> Refusal:
 
 def _too_fast(wait_s: float) -> Refusal:
     retry = (("retry-after", str(max(1, round(wait_s)))),)
-    return Refusal(status=429, code="slowed", message="this account is slowed; ask less often", headers=retry)
+    return Refusal(
+        status=429, code="slowed", message="this account is slowed; ask less often", headers=retry
+    )
 
 
 def _step_up(decision: Decision) -> Refusal:
     message = f"sign in again to go on using this key; quote decision {decision.id} to the provider"
     challenge = 'Bearer error="insufficient_user_authentication"'  # RFC 9470
-    return Refusal(status=401, code="step_up", message=message, headers=(("www-authenticate", challenge),))
+    return Refusal(
+        status=401, code="step_up", message=message, headers=(("www-authenticate", challenge),)
+    )
 
 
 def _work(challenge: str) -> Refusal:
-    message = f"send the answer to the challenge in the header {HEADER}; see the provider's documentation"
-    return Refusal(status=429, code="proof_required", message=message, headers=((CHALLENGE_HEADER, challenge),))
+    message = (
+        f"send the answer to the challenge in the header {HEADER}; see the provider's documentation"
+    )
+    return Refusal(
+        status=429, code="proof_required", message=message, headers=((CHALLENGE_HEADER, challenge),)
+    )

@@ -1,4 +1,6 @@
-"""What Prometheus scrapes. No label names an account: that would make as many series as there are accounts."""
+"""What Prometheus scrapes. No label names an account: that would make as many series as there are
+accounts.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -17,10 +19,16 @@ class Metrics:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"gamekeeper_{name}", text, labels, registry=self.registry)
 
-        self.requests = counter("requests", "Requests by route and what was done with them.", "route", "action")
-        self.would = counter("would", "What would have been done, were it not a dry run.", "route", "action")
+        self.requests = counter(
+            "requests", "Requests by route and what was done with them.", "route", "action"
+        )
+        self.would = counter(
+            "would", "What would have been done, were it not a dry run.", "route", "action"
+        )
         self.refused = counter("refused", "Requests refused before they were judged.", "code")
-        self.unknown = counter("unknown_routes", "Requests to routes that the guard does not know.", "outcome")
+        self.unknown = counter(
+            "unknown_routes", "Requests to routes that the guard does not know.", "outcome"
+        )
         self.exchanges = counter("exchanges", "Exchanges answered.", "route")
         self.tokens = counter("tokens", "Tokens, as the upstream counted them.", "kind")
         self.upstream = counter("upstream_failures", "Upstream failures.", "kind")
@@ -37,11 +45,17 @@ class Metrics:
         self.accounts = gauge("accounts", "Accounts with state in memory.")
         self.enforcing = gauge("enforcing", "1 if verdicts are acted on, 0 in dry run.")
         self.store_up = gauge("store_up", "1 while the store can be reached.")
-        self.clock_off = gauge("clock_off_seconds", "How far the machine's clock is from the guard's.")
+        self.clock_off = gauge(
+            "clock_off_seconds", "How far the machine's clock is from the guard's."
+        )
         self.watching = gauge("watching", "1 while the process that links traffic is up.")
-        self.unwatched = counter("unwatched_exchanges", "Exchanges that the linking process was not told of.")
+        self.unwatched = counter(
+            "unwatched_exchanges", "Exchanges that the linking process was not told of."
+        )
         self.pass_s = gauge("pass_seconds", "Wall time of the last pass over recent traffic.")
-        self.pass_at = gauge("pass_time_seconds", "When the last pass over recent traffic ended, epoch seconds.")
+        self.pass_at = gauge(
+            "pass_time_seconds", "When the last pass over recent traffic ended, epoch seconds."
+        )
 
     def text(self) -> bytes:
         """Returns everything in Prometheus' text format."""

@@ -15,12 +15,16 @@ class Prices:
     """
 
     def __init__(self, prices: Mapping[str, Price]) -> None:
-        self._prices, self._known = prices, dict[str, Price]()
+        self._prices = prices
+        self._known = dict[str, Price]()
 
     def micro_usd(self, model: str | None, input_tokens: int, output_tokens: int) -> int:
         """Returns the price of an answer in millionths of a dollar, rounded up."""
         price = self._of(model or "")
-        tokens = input_tokens * price.usd_per_million_input_tokens + output_tokens * price.usd_per_million_output_tokens
+        tokens = (
+            input_tokens * price.usd_per_million_input_tokens
+            + output_tokens * price.usd_per_million_output_tokens
+        )
         return -int(-(tokens + price.usd_per_request * 1e6) // 1)
 
     def _of(self, model: str) -> Price:
@@ -29,5 +33,7 @@ class Prices:
         return self._known.get(model) or self._look_up(model)
 
     def _look_up(self, model: str) -> Price:
-        fits = [p for p in self._prices if p == model or (p.endswith("*") and model.startswith(p[:-1]))]
+        fits = [
+            p for p in self._prices if p == model or (p.endswith("*") and model.startswith(p[:-1]))
+        ]
         return self._prices[max(fits, key=len)] if fits else _FREE

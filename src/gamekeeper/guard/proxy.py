@@ -1,4 +1,6 @@
-"""The guard as a reverse proxy: two servers on one event loop, one for callers and one for those who look."""
+"""The guard as a reverse proxy: two servers on one event loop, one for callers and one for those
+who look.
+"""
 
 import asyncio
 import signal
@@ -30,7 +32,8 @@ async def serve(
         port: Port; 0 takes a free one.
         authorization: What the upstream wants of the guard in place of its callers' credentials.
         told: Takes each thing worth telling a person.
-        ready: Called once both servers listen, with the port and the URL of the page that people look at.
+        ready: Called once both servers listen, with the port and the URL of the page that people
+            look at.
 
     Raises:
         UsageError: A port is taken.
@@ -43,7 +46,9 @@ async def serve(
         up.push_async_callback(upstream.close)
         await guard.start()
         up.push_async_callback(guard.stop)
-        at = await up.enter_async_context(listening(guard.door(upstream), host, port, policy.limits))
+        at = await up.enter_async_context(
+            listening(guard.door(upstream), host, port, policy.limits)
+        )
         look = await up.enter_async_context(
             listening(admin_app(guard), policy.admin.host, policy.admin.port, policy.limits)
         )
@@ -53,7 +58,8 @@ async def serve(
 
 async def until_signalled() -> None:
     """Waits until somebody asks the process to end."""
-    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
     await asked.wait()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Query:
     """One request, read by its route.
 
-    A request may hold several inputs (a batch of embeddings, rows for a classifier); each is one exchange.
+    A request may hold several inputs (a batch of embeddings, rows for a classifier); each is one
+    exchange.
 
     Args:
         model: Name asked for, None if the route has none.

@@ -1,9 +1,11 @@
-"""Hard budgets of rows, over a key's whole life: what bounds the copying of a model that cannot see what it is asked.
+"""Hard budgets of rows, over a key's whole life: what bounds the copying of a model that cannot see
+what it is asked.
 
-A charge is a record of its own, `<key>.<number>`, with the total after it, written before the answer is made. Records
-are only added, and only if there is none of that number: two processes, or a process and its successor after a crash,
-cannot both spend the same rows. Rows are put back only while a key has no more records than two for each row that it
-used up, and a thousand: a budget of n rows leaves at most 3 n + 1,000.
+A charge is a record of its own, `<key>.<number>`, with the total after it, written before the
+answer is made. Records are only added, and only if there is none of that number: two processes, or
+a process and its successor after a crash, cannot both spend the same rows. Rows are put back only
+while a key has no more records than two for each row that it used up, and a thousand: a budget of n
+rows leaves at most 3 n + 1,000.
 """
 
 from threading import Lock
@@ -13,7 +15,8 @@ import orjson
 from gamekeeper.guard.store import Store
 
 TABLE = "encrypted-rows"
-_FAILURES = 1_000  # whose rows are put back, beside as many as succeed: more would fill the store, a record each
+# whose rows are put back, beside as many as succeed: more would fill the store, a record each
+_FAILURES = 1_000
 
 
 class RowLedger:
@@ -24,7 +27,8 @@ class RowLedger:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store, self._lock = store, Lock()
+        self._store = store
+        self._lock = Lock()
         self._known: dict[str, tuple[int, int]] = {}
         self._read()
 
@@ -59,7 +63,9 @@ class RowLedger:
             if most is not None and total + rows > most:
                 return False
             after = (number + 1, total + rows)
-            if self._store.put_new(TABLE, f"{key}.{after[0]:012d}", orjson.dumps({"total": after[1]})):
+            if self._store.put_new(
+                TABLE, f"{key}.{after[0]:012d}", orjson.dumps({"total": after[1]})
+            ):
                 self._known[key] = after
                 return True
             self._read()  # somebody else wrote that number

@@ -1,4 +1,6 @@
-"""HTTP servers around ASGI apps, with what uvicorn leaves open: heads that come slowly, or without end."""
+"""HTTP servers around ASGI apps, with what uvicorn leaves open: heads that come slowly, or without
+end.
+"""
 
 import asyncio
 import contextlib
@@ -10,7 +12,7 @@ from typing import Any, TypeVar
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.doors.answers import CutShortError
 from gamekeeper.guard.policy import Limits
 
@@ -21,7 +23,9 @@ _HEAD_BYTES = 64 << 10
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that waits so long, and no longer, for the head of a request; and so large a one, and no larger."""
+    """HTTP/1.1 that waits so long, and no longer, for the head of a request; and so large a one,
+    and no larger.
+    """
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -32,7 +36,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Counts the bytes of a head that is not whole after them; a body that came with its head is no part of it."""
+        """Counts the bytes of a head that is not whole after them; a body that came with its head
+        is no part of it.
+        """
         awaited = self._head_timer
         super().data_received(data)
         if awaited is not None and self._head_timer is awaited:
@@ -88,7 +94,9 @@ def server(app: Any, host: str, port: int, limits: Limits) -> uvicorn.Server:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the server's log says more than the guard's has said: it ends a connection by an exception."""
+    """Whether a line of the server's log says more than the guard's has said: it ends a connection
+    by an exception.
+    """
     kind = record.exc_info[0] if record.exc_info else None
     return kind is None or not issubclass(kind, CutShortError)
 

@@ -1,11 +1,12 @@
 """Budgets that replicas cannot overdraw together: one script a request, before it is passed on.
 
-A request is taken off the budget first, then passed, then its tokens are added; if there was no answer the
-request is put back. Only accounts that have a budget pay for this, with one round trip to the server. Tokens are
-known after an answer only: what is being answered at the moment when a budget of tokens ends is still answered.
+A request is taken off the budget first, then passed, then its tokens are added; if there was no
+answer the request is put back. Only accounts that have a budget pay for this, with one round trip
+to the server. Tokens are known after an answer only: what is being answered at the moment when a
+budget of tokens ends is still answered.
 
-A server that hangs may take a request off later that was passed without it: it is then counted twice. The guard
-stops asking within a second of the server's silence, so that these are few.
+A server that hangs may take a request off later that was passed without it: it is then counted
+twice. The guard stops asking within a second of the server's silence, so that these are few.
 """
 
 import asyncio
@@ -14,11 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gamekeeper.base.clock import day_of
 from gamekeeper.guard.budget import overdrawn
-from gamekeeper.guard.clock import day_of
 from gamekeeper.guard.identity import Budget
 from gamekeeper.guard.ladder import Refusal
-from gamekeeper.guard.store._redis import CHARGE, KEPT_S, RESERVE, client_of, day_keys, require_redis, told_as_gone
+from gamekeeper.guard.store._redis import (
+    CHARGE,
+    KEPT_S,
+    RESERVE,
+    client_of,
+    day_keys,
+    require_redis,
+    told_as_gone,
+)
 from gamekeeper.guard.store._store import Spent, StoreGoneError
 
 log = logging.getLogger("gamekeeper.guard")
@@ -57,7 +66,10 @@ class StrictBudgets:
         import redis.asyncio
 
         self._redis: Any = client_of(redis.asyncio.Redis, url, _ANSWER_S)
-        self._reserve, self._charge = self._redis.register_script(RESERVE), self._redis.register_script(CHARGE)
+        self._reserve, self._charge = (
+            self._redis.register_script(RESERVE),
+            self._redis.register_script(CHARGE),
+        )
         self._open: set[asyncio.Task[None]] = set()
 
     async def reserve(self, account: str, budget: Budget, now: float) -> Reservation | Refusal:
@@ -72,9 +84,14 @@ class StrictBudgets:
             StoreGoneError: The server cannot be reached.
         """
         day = day_of(now)
-        most = ("" if most is None else most for most in (budget.requests, budget.tokens, budget.usd, budget.cells))
+        most = (
+            "" if most is None else most
+            for most in (budget.requests, budget.tokens, budget.usd, budget.cells)
+        )
         with told_as_gone():
-            taken, *spent = await self._reserve(keys=day_keys(day), args=[KEPT_S, account, *_ONE, *most])
+            taken, *spent = await self._reserve(
+                keys=day_keys(day), args=[KEPT_S, account, *_ONE, *most]
+            )
         if taken:
             return Reservation(account, day)
         return overdrawn(budget, Spent(*spent), now) or _USED_UP
@@ -96,10 +113,14 @@ class StrictBudgets:
         await asyncio.gather(*self._open)
         await self._redis.aclose()
 
-    async def _added(self, reservation: Reservation, spent: Spent, failed: Callable[[], None]) -> None:
+    async def _added(
+        self, reservation: Reservation, spent: Spent, failed: Callable[[], None]
+    ) -> None:
         try:
             with told_as_gone():
-                await self._charge(keys=day_keys(reservation.day), args=[KEPT_S, reservation.account, *spent])
+                await self._charge(
+                    keys=day_keys(reservation.day), args=[KEPT_S, reservation.account, *spent]
+                )
         except StoreGoneError as error:
             log.warning("a strict budget is settled later: the store is gone (%s)", error)
             failed()

@@ -1,9 +1,10 @@
-"""OpenTelemetry spans of judged requests, by the semantic conventions for generative AI; extra `otel`.
+"""OpenTelemetry spans of judged requests, by the semantic conventions for generative AI; extra
+`otel`.
 
-One span a request, with what it asked for, what was decided, and what the answer cost; never what was said. The
-account stands there as a keyed digest: who reads traces can tell accounts apart, and not who they are. Which
-requests get a span is drawn here: a caller's own trace flags and ids decide nothing, so that nobody can hide from
-the sample, or fill it.
+One span a request, with what it asked for, what was decided, and what the answer cost; never what
+was said. The account stands there as a keyed digest: who reads traces can tell accounts apart, and
+not who they are. Which requests get a span is drawn here: a caller's own trace flags and ids decide
+nothing, so that nobody can hide from the sample, or fill it.
 
 Source: OpenTelemetry semantic conventions, "Generative AI spans" (status: development).
 """
@@ -14,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gamekeeper import __version__
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.policy import Telemetry as Wanted
 from gamekeeper.guard.query import Query, Usage
@@ -33,7 +34,8 @@ _OPERATIONS = {
 }
 _OTHER = "classify"
 _DIGEST_BYTES = 12
-_SEND_S, _CLOSE_S = 2.0, 3.0
+_SEND_S = 2.0
+_CLOSE_S = 3.0
 _NAME_CHARS = 200
 """Of a model's name, which a client may make up."""
 
@@ -83,24 +85,33 @@ class Telemetry:
     """
 
     def __init__(
-        self, processor: "SpanProcessor", key: bytes, sample: float = 1.0, rng: random.Random | None = None
+        self,
+        processor: "SpanProcessor",
+        key: bytes,
+        sample: float = 1.0,
+        rng: random.Random | None = None,
     ) -> None:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
         resource = Resource.create({"service.name": "gamekeeper", "service.version": __version__})
-        self._provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
+        self._provider = TracerProvider(
+            sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False
+        )
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("gamekeeper", __version__)
-        self._key, self._sample, self._rng = key, sample, rng or random.Random()
+        self._key = key
+        self._sample = sample
+        self._rng = rng or random.Random()
 
     @classmethod
     def wanted(cls, wanted: Wanted, key: bytes) -> "Telemetry | None":
         """Returns what a policy asks for; None if it names nowhere to send spans.
 
         Args:
-            wanted: The policy's part; `otlp` is called as it stands, such as `http://collector:4318/v1/traces`.
+            wanted: The policy's part; `otlp` is called as it stands, such as
+                `http://collector:4318/v1/traces`.
             key: Secret that accounts are digested with.
 
         Raises:
@@ -117,7 +128,12 @@ class Telemetry:
         return cls(BatchSpanProcessor(exporter), key, wanted.sample)
 
     def begin(
-        self, route: str, query: Query, account: str, judgement: "Judgement", traceparent: str | None
+        self,
+        route: str,
+        query: Query,
+        account: str,
+        judgement: "Judgement",
+        traceparent: str | None,
     ) -> Span | None:
         """Returns the span of a request that was just judged; None if it is not in the sample.
 
@@ -126,11 +142,13 @@ class Telemetry:
             query: What is asked.
             account: Who is charged.
             judgement: What was found and is done.
-            traceparent: The caller's trace, a header as it came (W3C Trace Context); what is none is no parent.
+            traceparent: The caller's trace, a header as it came (W3C Trace Context); what is none
+                is no parent.
         """
         if self._rng.random() >= self._sample:
             return None
-        operation, model = _OPERATIONS.get(route, _OTHER), (query.model or "")[:_NAME_CHARS]
+        operation = _OPERATIONS.get(route, _OTHER)
+        model = (query.model or "")[:_NAME_CHARS]
         attributes = _asked(operation, route, model, query) | self._decided(account, judgement)
         return Span(self._started(f"{operation} {model}".rstrip(), attributes, traceparent))
 
@@ -153,7 +171,9 @@ class Telemetry:
     def _decided(self, account: str, judgement: "Judgement") -> dict[str, Any]:
         decision = judgement.decision
         return {
-            "gamekeeper.account": hmac.digest(self._key, account.encode(), "sha256")[:_DIGEST_BYTES].hex(),
+            "gamekeeper.account": hmac.digest(self._key, account.encode(), "sha256")[
+                :_DIGEST_BYTES
+            ].hex(),
             "gamekeeper.verdict": str(decision.verdict) if decision else "allow",
             "gamekeeper.action": judgement.would.action,
             "gamekeeper.enforced": judgement.act.action == judgement.would.action,

@@ -1,11 +1,15 @@
-"""Proof of work: a challenge that costs a client seconds once, and a campaign seconds for every few answers.
+"""Proof of work: a challenge that costs a client seconds once, and a campaign seconds for every few
+answers.
 
-A challenge is `expires.bits.nonce.mac`: stateless, bound to the account by its mac. A proof is the challenge
-and a counter such that SHA-256 over both begins with `bits` zero bits. Work doubles with each bit; `bits_for`
-turns seconds of one core into bits, by the rate that plain SHA-256 code reaches on a client.
+A challenge is `expires.bits.nonce.mac`: stateless, bound to the account by its mac. A proof is the
+challenge and a counter such that SHA-256 over both begins with `bits` zero bits. Work doubles with
+each bit; `bits_for` turns seconds of one core into bits, by the rate that plain SHA-256 code
+reaches on a client.
 
-Source: Back, Hashcash, 2002; Dziedzic et al., Increasing the Cost of Model Extraction with Calibrated Proof of
-Work, ICLR 2022 (who asks as the ordinary do pays little; here who was challenged pays, everybody else nothing).
+Source: Back, Hashcash, 2002; Dziedzic et al., Increasing the Cost of Model Extraction with
+    Calibrated Proof of
+Work, ICLR 2022 (who asks as the ordinary do pays little; here who was challenged pays, everybody
+else nothing).
 """
 
 import hashlib
@@ -14,10 +18,14 @@ import math
 from collections import OrderedDict
 from secrets import token_hex
 
+from gamekeeper.base.secret import is_same_secret
+
 HEADER = "gamekeeper-proof"
 CHALLENGE_HEADER = "gamekeeper-challenge"
 
-_HASHES_PER_S = 1_000_000  # a client's core in C or Rust reaches 3 to 10 million, a loop in Python 0.7 million
+_HASHES_PER_S = (
+    1_000_000  # a client's core in C or Rust reaches 3 to 10 million, a loop in Python 0.7 million
+)
 _LIVES_S = 600
 _REMEMBERED = 100_000
 
@@ -36,7 +44,8 @@ class Challenges:
     """
 
     def __init__(self, key: bytes, bits: int) -> None:
-        self._key, self._bits = key, bits
+        self._key = key
+        self._bits = bits
         self._used: OrderedDict[str, float] = OrderedDict()
 
     def make(self, account: str, now: float) -> str:
@@ -45,12 +54,14 @@ class Challenges:
         return f"{told}.{self._mac(account, told)}"
 
     def is_proof(self, account: str, proof: str, now: float) -> bool:
-        """Returns whether a proof answers a challenge of ours to this account, in time and for the first time."""
+        """Returns whether a proof answers a challenge of ours to this account, in time and for the
+        first time.
+        """
         challenge, _, counter = proof.rpartition(":")
         told, _, mac = challenge.rpartition(".")
         if not told or len(proof) > 200 or not counter.isdigit():
             return False
-        if not hmac.compare_digest(self._mac(account, told).encode(), mac.encode("utf-8", "replace")):
+        if not is_same_secret(self._mac(account, told).encode(), mac.encode("utf-8", "replace")):
             return False
         expires, bits = (int(part) for part in told.split(".")[:2])
         if expires < now or not _has_zeros(proof, bits) or challenge in self._used:
@@ -59,7 +70,9 @@ class Challenges:
         return True
 
     def _remember(self, challenge: str, expires: float, now: float) -> None:
-        while self._used and (len(self._used) >= _REMEMBERED or next(iter(self._used.values())) < now):
+        while self._used and (
+            len(self._used) >= _REMEMBERED or next(iter(self._used.values())) < now
+        ):
             self._used.popitem(last=False)
         self._used[challenge] = expires
 
@@ -76,7 +89,8 @@ def solve(challenge: str) -> str:
         >>> challenges.is_proof("acme", proof, now=1), challenges.is_proof("acme", proof, now=1)
         (True, False)
     """
-    bits, counter = int(challenge.split(".")[1]), 0
+    bits = int(challenge.split(".")[1])
+    counter = 0
     while not _has_zeros(f"{challenge}:{counter}", bits):
         counter += 1
     return f"{challenge}:{counter}"

@@ -1,10 +1,12 @@
 """Finds the campaigns in stored logs: `hunt` is the path, `HuntResult` what it found.
 
-Names are loaded when first asked for, so that a report can know results without loading what makes them.
+Names are loaded when first asked for, so that a report can know results without loading what makes
+them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gamekeeper.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gamekeeper.campaigns.result import Campaign, HuntResult
@@ -13,15 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Campaign", "HuntOptions", "HuntResult", "hunt"]
 
-_HOME = {
-    "Campaign": "campaigns.result",
-    "HuntOptions": "hunt.options",
-    "HuntResult": "campaigns.result",
-    "hunt": "hunt.driver",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f"gamekeeper.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Campaign": "gamekeeper.campaigns.result",
+        "HuntOptions": "gamekeeper.hunt.options",
+        "HuntResult": "gamekeeper.campaigns.result",
+        "hunt": "gamekeeper.hunt.driver",
+    },
+)

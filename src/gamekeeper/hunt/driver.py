@@ -5,8 +5,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import BinaryIO
 
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.campaigns import HuntResult, Intake, new_intake, search
-from gamekeeper.errors import Fault, InputError
 from gamekeeper.exchange import LogReader
 from gamekeeper.hunt.options import HuntOptions
 
@@ -37,14 +37,17 @@ def hunt(
         >>> [c.id for c in result.campaigns]  # doctest: +SKIP
         ['C1', 'C2']
     """
-    options, began = options or HuntOptions(), perf_counter()
+    options = options or HuntOptions()
+    began = perf_counter()
     reader, intake = _read(logs, options, stdin, stage)
     read_s = perf_counter() - began
     result = search(intake, reader.summary, options, stage=stage)
     return replace(result, seconds={"read": read_s, **result.seconds})
 
 
-def _read(logs: Sequence[str], options: HuntOptions, stdin: BinaryIO | None, stage: Stage) -> tuple[LogReader, Intake]:
+def _read(
+    logs: Sequence[str], options: HuntOptions, stdin: BinaryIO | None, stage: Stage
+) -> tuple[LogReader, Intake]:
     reader = LogReader(
         logs,
         format=options.format,

@@ -1,10 +1,12 @@
 """A lone scraper: one account that deals a broad deck by itself.
 
-Nothing links it to anybody, so it is judged against spliced accounts: whole sittings of ordinary accounts put
-together until they hold as many exchanges. Such an account is as broad as a reseller with many customers, but
-it still remembers inside each sitting what was asked before; a deck does not. Two readings:
+Nothing links it to anybody, so it is judged against spliced accounts: whole sittings of ordinary
+accounts put together until they hold as many exchanges. Such an account is as broad as a reseller
+with many customers, but it still remembers inside each sitting what was asked before; a deck does
+not. Two readings:
 
-    follow-up    how much closer consecutive prompts of one sitting lie than prompts of different sittings
+    follow-up    how much closer consecutive prompts of one sitting lie than prompts of different
+                 sittings
     breadth      mean distance between any two of its prompts
 
 Blind spot: a lone scraper of one narrow subject looks like an app.
@@ -15,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gamekeeper.linking.memory import distance
 from gamekeeper.linking.sample import LinkSample
 from gamekeeper.linking.strength import ONE_DECK, Z
-from gamekeeper.signals.memory import distance
 
 MIN_EXCHANGES = 200
 """Fewer tell too little, and copy too little."""
@@ -43,7 +45,9 @@ class LoneReading:
     breadth: float
 
     def is_one_deck(self, usual: float) -> bool:
-        """Whether follow-up stays below half of what is usual, at the upper end of its 95 % interval."""
+        """Whether follow-up stays below half of what is usual, at the upper end of its 95 %
+        interval.
+        """
         return self.follow_up + Z * self.follow_up_error < ONE_DECK * usual
 
 
@@ -58,7 +62,9 @@ def lone_readings(sample: LinkSample, skip: np.ndarray) -> list[LoneReading]:
     ]
 
 
-def spliced_readings(sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[int], seed: int) -> list[LoneReading]:
+def spliced_readings(
+    sample: LinkSample, ordinary: np.ndarray, sizes: Sequence[int], seed: int
+) -> list[LoneReading]:
     """Reads one spliced account for each of `sizes`, made of sittings of `ordinary` accounts."""
     rng = np.random.default_rng(seed)
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
@@ -78,8 +84,11 @@ def _splice(sittings: list[np.ndarray], size: int, rng: np.random.Generator) -> 
     return np.concatenate(drawn)[:size]
 
 
-def _read(sample: LinkSample, rows: np.ndarray, account: int, rng: np.random.Generator) -> LoneReading:
-    vectors, sitting = sample.vectors[rows], sample.sitting[rows]
+def _read(
+    sample: LinkSample, rows: np.ndarray, account: int, rng: np.random.Generator
+) -> LoneReading:
+    vectors = sample.vectors[rows]
+    sitting = sample.sitting[rows]
     a, b = rng.integers(0, len(rows), (2, _PAIRS))
     apart = sitting[a] != sitting[b]
     far = np.sort(distance(vectors[a[apart]], vectors[b[apart]]))
@@ -87,7 +96,9 @@ def _read(sample: LinkSample, rows: np.ndarray, account: int, rng: np.random.Gen
     if len(first) < 20 or not len(far):
         first = np.arange(len(rows) - 1)
     near = distance(vectors[first], vectors[first + 1])
-    rank = (np.searchsorted(far, near, "left") + np.searchsorted(far, near, "right")) / (2 * max(len(far), 1))
+    rank = (np.searchsorted(far, near, "left") + np.searchsorted(far, near, "right")) / (
+        2 * max(len(far), 1)
+    )
     return LoneReading(
         account=account,
         follow_up=float(0.5 - rank.mean()),

@@ -8,10 +8,13 @@ import polars as pl
 import scipy.sparse as sp
 
 from gamekeeper.encoding import Payloads
-from gamekeeper.signals import neighbours, shared_shapes
+from gamekeeper.linking.neighbours import neighbours
+from gamekeeper.linking.templates import shared_shapes
 
 SITTING_GAP_S = 1_800
-"""A pause after which an account's next exchange begins a new sitting; the usual session gap of web logs."""
+"""A pause after which an account's next exchange begins a new sitting; the usual session gap of web
+logs.
+"""
 
 _NEIGHBOURS = 16
 
@@ -51,7 +54,9 @@ class LinkSample:
         return np.cumsum(new) - 1
 
     def sittings(self, rows: np.ndarray) -> np.ndarray:
-        """Returns in how many sittings each account sent any of `rows` (ascending), (account_count,)."""
+        """Returns in how many sittings each account sent any of `rows` (ascending),
+        (account_count,).
+        """
         first = np.diff(self.sitting[rows], prepend=-1) != 0
         return np.bincount(self.accounts[rows[first]], minlength=self.account_count)
 

@@ -1,4 +1,5 @@
-"""What a hunt found, for people and for programs: terminal, one HTML page, JSON, and the folder of a run.
+"""What a hunt found, for people and for programs: terminal, one HTML page, JSON, and the folder of
+a run.
 
 Nothing here measures or judges: it knows results, and says what they say.
 

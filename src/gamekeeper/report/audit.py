@@ -41,8 +41,8 @@ def print_audit(result: AuditResult, console: Console) -> None:
     console.print(_table(result))
     _say(
         console,
-        f"fidelity is {result.fidelity} with the undefended target, on {count(result.test_inputs)} test inputs; "
-        f"{count(result.paid)} queries were made of it in all",
+        f"fidelity is {result.fidelity} with the undefended target, on {count(result.test_inputs)}"
+        f" test inputs; {count(result.paid)} queries were made of it in all",
     )
     for finding in result.findings:
         _say(console, finding)
@@ -55,7 +55,13 @@ def print_audit(result: AuditResult, console: Console) -> None:
 
 
 def _table(result: AuditResult) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="what a copy costs", title_justify="left", title_style="dim")
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        title="what a copy costs",
+        title_justify="left",
+        title_style="dim",
+    )
     table.add_column("Defence", no_wrap=True)
     for fidelity in FIDELITIES:
         table.add_column(f"to {fidelity:.2f}", justify="right", no_wrap=True)
@@ -73,16 +79,21 @@ def headline(result: AuditResult) -> str:
         if found := plain.cheapest(fidelity):
             curve, point = found
             return (
-                f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for {usd(point)}: "
-                f"{spent(point)}, by {curve.name}"
+                f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for"
+                f" {usd(point)}: {spent(point)}, by {curve.name}"
             )
     best = plain.best
     reached = f"; the best copy reaches {best[1].fidelity:.2f}" if best else ""
-    return f"nobody copied {one_line(result.target)} to a fidelity of {FIDELITIES[0]:.2f} within the budget{reached}"
+    return (
+        f"nobody copied {one_line(result.target)} to a fidelity of {FIDELITIES[0]:.2f} within the"
+        f" budget{reached}"
+    )
 
 
 def advice(result: AuditResult) -> Iterator[str]:
-    """Yields what to change first, in words: the defence that makes a good copy dearest, by the best thief."""
+    """Yields what to change first, in words: the defence that makes a good copy dearest, by the
+    best thief.
+    """
     plain, *defended = result.defended
     wanted = next((f for f in reversed(FIDELITIES) if plain.cheapest(f)), None)
     if wanted is None:
@@ -93,7 +104,9 @@ def advice(result: AuditResult) -> Iterator[str]:
     stops = [each.defence for each, found in dearer if found is None]
     if stops:
         yield f"within this budget nobody reached {wanted:.2f} through {', '.join(stops)}"
-    costs = [(found[1].usd / before[1].usd, each.defence) for each, found in dearer if found is not None]
+    costs = [
+        (found[1].usd / before[1].usd, each.defence) for each, found in dearer if found is not None
+    ]
     if costs:
         factor, name = max(costs)
         useless = sorted(defence for ratio, defence in costs if ratio < 1.1)
@@ -131,14 +144,16 @@ def best_thief(plain: Defended) -> Iterator[str]:
     curve, point = plain.best
     low, high = point.interval
     yield (
-        f"best copy without a defence: {curve.name}, {point.recipe}, {count(point.queries)} queries: "
-        f"{point.fidelity:.3f}, 95 % interval {low:.3f} to {high:.3f} over {count(len(point.fidelities))} seeds"
+        f"best copy without a defence: {curve.name}, {point.recipe}, {count(point.queries)}"
+        f" queries: {point.fidelity:.3f}, 95 % interval {low:.3f} to {high:.3f} over"
+        f" {count(len(point.fidelities))} seeds"
     )
 
 
 def comparisons(result: AuditResult) -> Iterator[str]:
     """Yields what the copy costs beside: days, the way without the API, what the owner paid."""
-    plain, prices = result.defended[0], result.prices
+    plain = result.defended[0]
+    prices = result.prices
     found = next((found for f in reversed(FIDELITIES) if (found := plain.cheapest(f))), None)
     if found is None:
         return
@@ -146,18 +161,24 @@ def comparisons(result: AuditResult) -> Iterator[str]:
     if (days := prices.days(point.queries)) is not None:
         many = max(2, round(days))
         yield (
-            f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account {days:,.1f} days; "
-            f"{count(many)} accounts, ${many * prices.per_account:,.2f} more, take {days / many:,.1f}"
+            f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account"
+            f" {days:,.1f} days; {count(many)} accounts, ${many * prices.per_account:,.2f} more,"
+            f" take {days / many:,.1f}"
         )
     if prices.per_label is not None and (labels := _labels_to(plain, point.fidelity)):
         usd = labels * (prices.per_label + prices.per_input)
         yield f"without the API, {count(labels)} inputs labelled by hand would cost ${usd:,.2f}"
     if prices.owner:
-        yield f"the model cost its owner ${prices.owner:,.0f}: the copy costs {point.usd / prices.owner:.2%} of that"
+        yield (
+            f"the model cost its owner ${prices.owner:,.0f}: the copy costs"
+            f" {point.usd / prices.owner:.2%} of that"
+        )
 
 
 def privacy_sentences(result: AuditResult) -> Iterator[str]:
-    """Yields what the target shows of its classes, how surely members are told, what poison adds and who finds it."""
+    """Yields what the target shows of its classes, how surely members are told, what poison adds
+    and who finds it.
+    """
     if result.privacy is None:
         return
     if result.privacy.inversion is not None:
@@ -171,15 +192,17 @@ def _of_inversion(inversion: Inversion) -> Iterator[str]:
     low, high = inversion.interval
     hits = round(inversion.found * inversion.tries)
     yield (
-        f"from {count(inversion.queries)} answers a class, {count(hits)} of {count(inversion.tries)} inputs made up "
-        f"from nothing but the range and the middle show their class: {inversion.found:.0%} (95 % interval {low:.0%} "
-        f"to {high:.0%}); chance gives {inversion.chance:.0%}"
+        f"from {count(inversion.queries)} answers a class, {count(hits)} of"
+        f" {count(inversion.tries)} inputs made up from nothing but the range and the middle show"
+        f" their class: {inversion.found:.0%} (95 % interval {low:.0%} to {high:.0%}); chance gives"
+        f" {inversion.chance:.0%}"
     )
     start = "no class" if inversion.start is None else f"class {inversion.start}"
     yield (
-        "whether one does is said by a forest and a regression that must agree and learnt from your labels alone: "
-        f"right on {inversion.judge_accuracy:.1%} of {count(inversion.judge_rows)} rows held out; the input from which "
-        f"all begin shows {start}"
+        "whether one does is said by a forest and a regression that must agree and learnt from"
+        f" your labels alone: right on {inversion.judge_accuracy:.1%} of"
+        f" {count(inversion.judge_rows)} rows held out; the input from which all begin shows"
+        f" {start}"
     )
 
 
@@ -188,36 +211,47 @@ def _of_members(privacy: Privacy) -> Iterator[str]:
     for number, share in enumerate(FALSE_ALARMS):
         low, high = best.intervals[number]
         yield (
-            f"of rows that were trained on, {best.found[number]:.1%} (95 % interval {low:.1%} to {high:.1%}) are found "
-            f"at {share:.1%} false alarms, by {best.attack} with {privacy.models - 2} shadow models"
+            f"of rows that were trained on, {best.found[number]:.1%} (95 % interval {low:.1%} to"
+            f" {high:.1%}) are found at {share:.1%} false alarms, by {best.attack} with"
+            f" {privacy.models - 2} shadow models"
         )
-    clean, poisoned = (max(leak.found[0] for leak in each) for each in (privacy.clean, privacy.poisoned))
+    clean, poisoned = (
+        max(leak.found[0] for leak in each) for each in (privacy.clean, privacy.poisoned)
+    )
     yield (
-        f"with {privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such rows are "
-        f"found at {FALSE_ALARMS[0]:.0%} false alarms; {clean:.1%} without"
+        f"with {privacy.copies} mislabelled copies of a row among the data, {poisoned:.1%} of such"
+        f" rows are found at {FALSE_ALARMS[0]:.0%} false alarms; {clean:.1%} without"
     )
 
 
 def _of_screens(privacy: Privacy) -> Iterator[str]:
     if not privacy.screens:
         return
-    shares = ", ".join(f"{each.found:.0%} by {each.screen} on {each.features}" for each in privacy.screens)
+    shares = ", ".join(
+        f"{each.found:.0%} by {each.screen} on {each.features}" for each in privacy.screens
+    )
     yield (
-        f"of that poison, screens that look at 1.5 times as many rows as are poisoned find {shares}; chance gives "
-        f"{privacy.screens[0].chance:.0%}"
+        "of that poison, screens that look at 1.5 times as many rows as are poisoned find"
+        f" {shares}; chance gives {privacy.screens[0].chance:.0%}"
     )
 
 
 def _labels_to(plain: Defended, fidelity: float) -> int | None:
-    """Labelled inputs with which a learner gets so far, to the nearest size below that reached it."""
-    curve = next((c for c in plain.curves if c.attack == "learned-copy" and c.believes == "labels"), None)
+    """Labelled inputs with which a learner gets so far, to the nearest size below that
+    reached it.
+    """
+    curve = next(
+        (c for c in plain.curves if c.attack == "learned-copy" and c.believes == "labels"), None
+    )
     wanted = max((f for f in FIDELITIES if f <= fidelity), default=FIDELITIES[0])
     point = curve.cheapest(wanted) if curve else None
     return point.queries if point else None
 
 
 def spent(point: Point) -> str:
-    """Returns what was asked for a copy, in words: queries, tokens of a language model, accounts if more than one."""
+    """Returns what was asked for a copy, in words: queries, tokens of a language model, accounts if
+    more than one.
+    """
     tokens = f", {count(point.tokens)} tokens" if point.tokens else ""
     return f"{count(point.queries)} queries{tokens}" + (
         f", {count(point.accounts)} accounts" if point.accounts > 1 else ""
@@ -233,7 +267,9 @@ def _defended(each: Defended, prices: Prices) -> dict[str, Any]:
     return {
         "defence": each.defence,
         "users": asdict(each.users),
-        "cost_to_copy": {f"{fidelity:.2f}": _cost(each, fidelity, prices) for fidelity in FIDELITIES},
+        "cost_to_copy": {
+            f"{fidelity:.2f}": _cost(each, fidelity, prices) for fidelity in FIDELITIES
+        },
         "curves": [_curve(curve) for curve in each.curves],
     }
 
@@ -255,8 +291,16 @@ def _cost(each: Defended, fidelity: float, prices: Prices) -> dict[str, Any] | N
 
 
 def _curve(curve: Curve) -> dict[str, Any]:
-    points = [asdict(point) | {"fidelity": point.fidelity, "interval": point.interval} for point in curve.points]
-    return {"attack": curve.attack, "believes": curve.believes, "stopped": curve.stopped, "points": points}
+    points = [
+        asdict(point) | {"fidelity": point.fidelity, "interval": point.interval}
+        for point in curve.points
+    ]
+    return {
+        "attack": curve.attack,
+        "believes": curve.believes,
+        "stopped": curve.stopped,
+        "points": points,
+    }
 
 
 def _say(console: Console, sentence: str, style: str = "") -> None:

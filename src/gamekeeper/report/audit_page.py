@@ -22,7 +22,16 @@ from gamekeeper.report.words import count, one_line
 
 _COLOURS = tuple(
     f"var(--{name})"
-    for name in ("accent", "content", "shape", "elicitation", "rhythm", "coverage", "pivot", "infrastructure")
+    for name in (
+        "accent",
+        "content",
+        "shape",
+        "elicitation",
+        "rhythm",
+        "coverage",
+        "pivot",
+        "infrastructure",
+    )
 )
 _DASHES = ("solid", "dash", "dot", "dashdot")
 MAX_RECONSTRUCTIONS = 40
@@ -63,7 +72,8 @@ def _reconstructions(privacy: Privacy | None) -> list[dict[str, str]]:
     inversion = privacy.inversion if privacy else None
     if inversion is None or inversion.picture is None:
         return []
-    low, high = inversion.low, inversion.high
+    low = inversion.low
+    high = inversion.high
     return [
         {"source": grey_png(shown.values, inversion.picture, low, high), "says": _judged(shown)}
         for shown in inversion.shown[:MAX_RECONSTRUCTIONS]
@@ -73,7 +83,9 @@ def _reconstructions(privacy: Privacy | None) -> list[dict[str, str]]:
 def _judged(shown: Shown) -> str:
     if shown.judged == shown.label:
         return f"class {shown.label}: shown"
-    return f"class {shown.label}: " + ("not clear" if shown.judged is None else f"looks like {shown.judged}")
+    return f"class {shown.label}: " + (
+        "not clear" if shown.judged is None else f"looks like {shown.judged}"
+    )
 
 
 def _attacks(plain: Defended) -> Picture:
@@ -91,7 +103,10 @@ def _attacks(plain: Defended) -> Picture:
 
 
 def _defences(defended: Sequence[Defended]) -> Picture:
-    answered = [defended[0], *(each for each in defended[1:] if _copies(each) != _copies(defended[0]))]
+    answered = [
+        defended[0],
+        *(each for each in defended[1:] if _copies(each) != _copies(defended[0])),
+    ]
     best = [(each.defence, _best_by_queries(each.curves)) for each in answered]
     lines = [_line(name, points, number) for number, (name, points) in enumerate(best) if points]
     return Picture(
@@ -99,22 +114,29 @@ def _defences(defended: Sequence[Defended]) -> Picture:
         kind="curves",
         title="The best thief, behind each defence",
         caption=(
-            "At each number of queries the best of all thieves, those who know of the defence included. A defence that "
-            "helps lies below the line without one. " + " ".join(_reached(each) for each in answered[1:])
+            "At each number of queries the best of all thieves, those who know of the defence"
+            " included. A defence that helps lies below the line without one. "
+            + " ".join(_reached(each) for each in answered[1:])
         ),
         figure={"data": lines, "layout": _plane(lines)},
     )
 
 
 def _copies(each: Defended) -> list[tuple[float, ...]]:
-    """Fidelities of all copies: a toll leaves them as they are, and would draw the same line again."""
+    """Fidelities of all copies: a toll leaves them as they are, and would draw the same
+    line again.
+    """
     return [point.fidelities for curve in each.curves for point in curve.points]
 
 
 def _best_by_queries(curves: Sequence[Curve]) -> list[Point]:
-    """The highest fidelity at each number of queries; one that is below what came before is left out."""
+    """The highest fidelity at each number of queries; one that is below what came before is left
+    out.
+    """
     best: list[Point] = []
-    for point in sorted((p for curve in curves for p in curve.points), key=lambda p: (p.queries, -p.fidelity)):
+    for point in sorted(
+        (p for curve in curves for p in curve.points), key=lambda p: (p.queries, -p.fidelity)
+    ):
         if not best or point.fidelity > best[-1].fidelity:
             best.append(point)
     return best
@@ -146,7 +168,11 @@ def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
             "color": colour,
             "visible": all(len(point.fidelities) > 1 for point in points),
         },
-        "line": {"width": 2, "color": colour, "dash": _DASHES[number // len(_COLOURS) % len(_DASHES)]},
+        "line": {
+            "width": 2,
+            "color": colour,
+            "dash": _DASHES[number // len(_COLOURS) % len(_DASHES)],
+        },
         "marker": {"size": 6, "color": colour},
         "hovertemplate": "%{x:,} queries: %{y:.3f}",
     }
@@ -168,7 +194,9 @@ def _row(each: Defended) -> dict[str, Any]:
     costs = [each.cheapest(fidelity) for fidelity in FIDELITIES]
     return {
         "defence": each.defence,
-        "costs": [(usd(found[1]), spent(found[1]), found[0].name) if found else None for found in costs],
+        "costs": [
+            (usd(found[1]), spent(found[1]), found[0].name) if found else None for found in costs
+        ],
         "best": each.best[1] if each.best else None,
         "users": users_words(each.users),
     }

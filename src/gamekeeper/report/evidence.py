@@ -1,7 +1,8 @@
 """The evidence in a hunt's folder: what is needed to build its `HuntResult` again.
 
-`run.json` names the format and its version; whoever cannot read that version says so and reads nothing.
-Campaigns come from `campaigns.json` and accounts from `verdicts.parquet`, so that nothing is stored twice.
+`run.json` names the format and its version; whoever cannot read that version says so and reads
+nothing. Campaigns come from `campaigns.json` and accounts from `verdicts.parquet`, so that nothing
+is stored twice.
 """
 
 import json
@@ -14,8 +15,17 @@ from typing import Any
 
 import polars as pl
 
-from gamekeeper.campaigns.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE, Campaign, HuntResult
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.campaigns.result import (
+    ACCOUNTS,
+    EXAMPLES,
+    LINKS,
+    MAP,
+    READINGS,
+    TIMELINE,
+    Campaign,
+    HuntResult,
+)
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.report.document import SCHEMA as HUNT_SCHEMA
 from gamekeeper.report.words import iso
@@ -75,16 +85,24 @@ def read_evidence(out: Path) -> HuntResult:
     """
     run = _json(out / "evidence" / RUN, SCHEMA)
     hunt = _json(out / "campaigns.json", HUNT_SCHEMA)
-    frames = {name: _frame(out / "evidence" / f"{name}.parquet", columns) for name, columns in FRAMES.items()}
+    frames = {
+        name: _frame(out / "evidence" / f"{name}.parquet", columns)
+        for name, columns in FRAMES.items()
+    }
     accounts = _frame(out / "verdicts.parquet", ACCOUNTS)
     try:
-        return _result(run, [_campaign(document) for document in hunt["campaigns"]], accounts, frames)
+        return _result(
+            run, [_campaign(document) for document in hunt["campaigns"]], accounts, frames
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(out / "evidence" / RUN, f"{type(error).__name__}: {error}") from error
 
 
 def _result(
-    run: dict[str, Any], campaigns: list[Campaign], accounts: pl.DataFrame, frames: dict[str, pl.DataFrame]
+    run: dict[str, Any],
+    campaigns: list[Campaign],
+    accounts: pl.DataFrame,
+    frames: dict[str, pl.DataFrame],
 ) -> HuntResult:
     return HuntResult(
         accounts=accounts,
@@ -141,7 +159,12 @@ def _json(path: Path, schema: str) -> dict[str, Any]:
     document = _opened(path, lambda: json.loads(path.read_bytes()))
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
-        raise _fault(path, "the version is not known", f'"schema": {json.dumps(found)}', f'"schema": "{schema}"')
+        raise _fault(
+            path,
+            "the version is not known",
+            f'"schema": {json.dumps(found)}',
+            f'"schema": "{schema}"',
+        )
     assert isinstance(document, dict)
     return document
 
@@ -158,15 +181,21 @@ def _opened(path: Path, read: Callable[[], object]) -> object:
     try:
         return read()
     except FileNotFoundError as error:
-        raise _fault(path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote") from error
+        raise _fault(
+            path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote"
+        ) from error
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise _damaged(path, str(error).partition("\n")[0]) from error
 
 
 def _damaged(path: Path, found: str) -> InputError:
-    return _fault(path, "the file is damaged", found[:200], "the file as `gamekeeper hunt` wrote it")
+    return _fault(
+        path, "the file is damaged", found[:200], "the file as `gamekeeper hunt` wrote it"
+    )
 
 
 def _fault(path: Path, problem: str, found: str, expected: str) -> InputError:
     hunted = "gamekeeper hunt LOGS --out DIR, then name that DIR"
-    return InputError([Fault(where=str(path), problem=problem, found=found, expected=expected, try_=hunted)])
+    return InputError(
+        [Fault(where=str(path), problem=problem, found=found, expected=expected, try_=hunted)]
+    )

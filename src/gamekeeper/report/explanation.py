@@ -1,4 +1,6 @@
-"""Why a campaign or an account was judged as it was: what `gamekeeper explain` shows and prints as JSON."""
+"""Why a campaign or an account was judged as it was: what `gamekeeper explain` shows and prints as
+JSON.
+"""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -6,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from gamekeeper.base.errors import UsageError
 from gamekeeper.campaigns.result import Campaign, HuntResult
-from gamekeeper.errors import UsageError
 from gamekeeper.report.document import campaign_document, measured
 from gamekeeper.report.words import iso, one_line
 from gamekeeper.verdict import Verdict
@@ -15,7 +17,9 @@ from gamekeeper.verdict import Verdict
 SCHEMA = "gamekeeper/explain@1"
 
 _COMPARED_NAMES = 20_000
-"""Accounts, by falling suspicion, that an unknown name is compared with: a million would take a minute."""
+"""Accounts, by falling suspicion, that an unknown name is compared with: a million would take a
+minute.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +126,25 @@ def _strongest(links: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unknown(result: HuntResult, subject: str) -> str:
-    names = [c.id for c in result.campaigns] + result.accounts["account"].head(_COMPARED_NAMES).to_list()
-    close = [name for name in names if name.lower() == subject.lower()] or get_close_matches(subject, names)
+    names = [c.id for c in result.campaigns] + result.accounts["account"].head(
+        _COMPARED_NAMES
+    ).to_list()
+    close = [name for name in names if name.lower() == subject.lower()] or get_close_matches(
+        subject, names
+    )
     listed = ", ".join(one_line(name) for name in close)
-    try_ = f"close ones are {listed}" if close else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
+    try_ = (
+        f"close ones are {listed}"
+        if close
+        else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
+    )
     return f'this hunt knows no campaign or account "{one_line(subject)}"; {try_}'
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     times = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
-    rows = ({name: measured(value) for name, value in row.items()} for row in frame.iter_rows(named=True))
+    rows = (
+        {name: measured(value) for name, value in row.items()}
+        for row in frame.iter_rows(named=True)
+    )
     return [row | {name: row[name] and iso(row[name]) for name in times} for row in rows]

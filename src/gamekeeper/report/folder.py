@@ -5,8 +5,8 @@
     DIR/report.html           the report, for people
     DIR/evidence/             what `explain` reads: run.json (format and version), and the frames
 
-All is written into a new folder beside `DIR`, which then takes its name by a rename: nobody sees half a
-result, and a run that fails leaves the earlier one as it was.
+All is written into a new folder beside `DIR`, which then takes its name by a rename: nobody sees
+half a result, and a run that fails leaves the earlier one as it was.
 """
 
 import json
@@ -18,13 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gamekeeper.base.errors import UsageError
 from gamekeeper.campaigns.result import HuntResult
-from gamekeeper.errors import UsageError
 from gamekeeper.report.document import campaigns_document
 from gamekeeper.report.evidence import FRAMES, RUN, is_evidence, read_evidence, run_document
 from gamekeeper.report.html import render_html
 
-VERDICTS, CAMPAIGNS, REPORT = "verdicts.parquet", "campaigns.json", "report.html"
+VERDICTS = "verdicts.parquet"
+CAMPAIGNS = "campaigns.json"
+REPORT = "report.html"
 
 _OURS = frozenset({VERDICTS, CAMPAIGNS, REPORT, "evidence"})
 
@@ -59,19 +61,28 @@ def require_replaceable(out: Path) -> None:
     """Raises unless `write_folder` may write there; ask before a long run.
 
     Raises:
-        UsageError: `out` is a file, holds files that are not an earlier hunt's, or cannot be renamed.
+        UsageError: `out` is a file, holds files that are not an earlier hunt's, or cannot be
+            renamed.
     """
     if not out.exists():
         return
     if not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder for the results")
     if os.path.ismount(out) or Path.cwd().is_relative_to(out.resolve()):
-        raise UsageError(f"{out} is in use as a mount or as the current folder; name a folder in it: {out / 'hunt'}")
+        raise UsageError(
+            f"{out} is in use as a mount or as the current folder; name a folder in it:"
+            f" {out / 'hunt'}"
+        )
     names = {entry.name for entry in out.iterdir()}
     if foreign := sorted(names - _OURS):
-        raise UsageError(f"{out} holds files of others ({', '.join(foreign[:3])}); name a new or empty folder")
+        raise UsageError(
+            f"{out} holds files of others ({', '.join(foreign[:3])}); name a new or empty folder"
+        )
     if names and not is_evidence(out):
-        raise UsageError(f"{out} is no folder of an earlier hunt, so it is not replaced; name a new or empty folder")
+        raise UsageError(
+            f"{out} is no folder of an earlier hunt, so it is not replaced; name a new or empty"
+            " folder"
+        )
 
 
 def _write_all(result: HuntResult, new: Path) -> None:
@@ -86,12 +97,16 @@ def _write_all(result: HuntResult, new: Path) -> None:
 
 
 def _write_json(document: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """Yields a new folder beside `out`; nothing of it, nor of parents made for it, outlives an exception."""
+    """Yields a new folder beside `out`; nothing of it, nor of parents made for it, outlives an
+    exception.
+    """
     made = [parent for parent in out.parents if not parent.exists()]
     new = out.with_name(f".{out.name}.{secrets.token_hex(4)}.new")
     try:

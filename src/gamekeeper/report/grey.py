@@ -1,6 +1,8 @@
-"""Pictures in one channel as PNG, eight bits a pixel, inside the page: its policy lets it fetch nothing.
+"""Pictures in one channel as PNG, eight bits a pixel, inside the page: its policy lets it fetch
+nothing.
 
-Source: PNG, W3C Recommendation, third edition: signature, IHDR, IDAT, IEND; every row with filter 0.
+Source: PNG, W3C Recommendation, third edition: signature, IHDR, IDAT, IEND; every row with filter
+    0.
 """
 
 import base64
@@ -24,7 +26,9 @@ def grey_png(values: Sequence[float], size: tuple[int, int], low: float, high: f
     height, width = size
     span = (high - low) or 1.0
     bytes_ = bytes(min(255, max(0, round(255 * (value - low) / span))) for value in values)
-    rows = b"".join(b"\0" + bytes_[start : start + width] for start in range(0, height * width, width))
+    rows = b"".join(
+        b"\0" + bytes_[start : start + width] for start in range(0, height * width, width)
+    )
     head = struct.pack(">II", width, height) + _GREY
     chunks = _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows, 9)) + _chunk(b"IEND", b"")
     return "data:image/png;base64," + base64.b64encode(_SIGNATURE + chunks).decode()

@@ -36,7 +36,9 @@ def render_html(result: HuntResult) -> str:
         One HTML document with its styles, scripts and data inside.
     """
     sections = [_section(result, campaign) for campaign in result.campaigns[:MAX_SECTIONS]]
-    figures = [{"id": picture.id, **picture.figure} for section in sections for picture in section.pictures]
+    figures = [
+        {"id": picture.id, **picture.figure} for section in sections for picture in section.pictures
+    ]
     return render_page(
         "report.html.j2",
         figures,

@@ -1,7 +1,7 @@
 """A campaign's accounts on a plane: which links are drawn, and where.
 
-Of many accounts the most linked are drawn, and of many links the strongest of each account first: a thousand
-dots show nothing. Several families between the same two accounts run side by side.
+Of many accounts the most linked are drawn, and of many links the strongest of each account first: a
+thousand dots show nothing. Several families between the same two accounts run side by side.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,8 @@ class Network:
         """Yields each family with the x and y of its lines: from, to, NaN (lift the pen)."""
         for number, family in enumerate(self.families):
             ends = self.edges.filter(pl.col("family") == family)
-            start, stop = self.places[ends["i"].to_numpy()], self.places[ends["j"].to_numpy()]
+            start = self.places[ends["i"].to_numpy()]
+            stop = self.places[ends["j"].to_numpy()]
             aside = _aside(start, stop) * _GAP * (number - (len(self.families) - 1) / 2)
             pen_up = np.full_like(start, np.nan)
             path = np.stack([start + aside, stop + aside, pen_up], axis=1).reshape(-1, 2)
@@ -76,13 +77,21 @@ def lay_out(links: pl.DataFrame) -> Network | None:
 
 def _chosen(links: pl.DataFrame) -> pl.DataFrame:
     """Returns the links between the most linked accounts, each account's strongest first."""
-    weighed = links.with_columns(pl.col("exchanges").fill_nan(None).fill_null(0.0)).with_row_index("row")
+    weighed = links.with_columns(pl.col("exchanges").fill_nan(None).fill_null(0.0)).with_row_index(
+        "row"
+    )
     weights = _ends(weighed).group_by("account").agg(pl.col("exchanges").sum())
-    linked = weights.sort("exchanges", "account", descending=[True, False]).head(MAX_ACCOUNTS)["account"]
+    linked = weights.sort("exchanges", "account", descending=[True, False]).head(MAX_ACCOUNTS)[
+        "account"
+    ]
     kept = weighed.filter(pl.col("a").is_in(linked.implode()) & pl.col("b").is_in(linked.implode()))
-    order = _ends(kept).with_columns(place=pl.col("exchanges").rank("ordinal", descending=True).over("account"))
+    order = _ends(kept).with_columns(
+        place=pl.col("exchanges").rank("ordinal", descending=True).over("account")
+    )
     first = order.group_by("row").agg(pl.col("place").min())
-    ranked = kept.join(first, on="row").sort("place", "exchanges", "row", descending=[False, True, False])
+    ranked = kept.join(first, on="row").sort(
+        "place", "exchanges", "row", descending=[False, True, False]
+    )
     return ranked.head(MAX_EDGES).drop("row", "place")
 
 
@@ -97,11 +106,15 @@ def _numbered(edges: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     number = {name: index for index, name in enumerate(names)}
     left, right = (np.array([number[name] for name in edges[end]]) for end in ("a", "b"))
     columns = {"i": np.minimum(left, right), "j": np.maximum(left, right)}
-    return edges.with_columns(pl.Series(name, values) for name, values in columns.items()), tuple(names)
+    return edges.with_columns(pl.Series(name, values) for name, values in columns.items()), tuple(
+        names
+    )
 
 
 def _places(pairs: np.ndarray, n: int) -> np.ndarray:
-    """Returns places by springs (Kamada, Kawai 1989) from a circle: the same links give the same picture."""
+    """Returns places by springs (Kamada, Kawai 1989) from a circle: the same links give the same
+    picture.
+    """
     import igraph
 
     graph = igraph.Graph(n=n, edges=pairs.tolist())

@@ -1,8 +1,9 @@
 """A page that opens without a network: template, styles, pictures and data in one HTML document.
 
-What it shows was written by attackers, so three things stand between a text and the reader's browser: every text is
-made `visible` and escaped; data for pictures is JSON in which no tag can end; and the page's own policy runs no script
-but our two, which it names by their digests, and fetches nothing.
+What it shows was written by attackers, so three things stand between a text and the reader's
+browser: every text is made `visible` and escaped; data for pictures is JSON in which no tag can
+end; and the page's own policy runs no script but our two, which it names by their digests, and
+fetches nothing.
 """
 
 import base64
@@ -27,12 +28,18 @@ def render_page(template: str, figures: Sequence[dict[str, Any]], **values: Any)
     """
     scripts = [_plotly(), _ours("draw.js")] if figures else []
     page = _environment().get_template(template)
-    given = {"words": words, "style": _ours("style.css"), "content_policy": _content_policy(scripts)}
+    given = {
+        "words": words,
+        "style": _ours("style.css"),
+        "content_policy": _content_policy(scripts),
+    }
     return page.render(figures=figures, scripts=scripts, **given, **values)
 
 
 def _environment() -> "Environment":
-    """Returns templates in which every value is made visible and escaped, and an unknown name is an error."""
+    """Returns templates in which every value is made visible and escaped, and an unknown name is an
+    error.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -46,12 +53,16 @@ def _environment() -> "Environment":
 
 
 def _harmless(value: Any) -> Any:
-    """Returns what is about to be written, with no character that hides; our own markup stays as it is."""
+    """Returns what is about to be written, with no character that hides; our own markup stays as it
+    is.
+    """
     return words.visible(value) if type(value) is str else value
 
 
 def _content_policy(scripts: Sequence[str]) -> str:
-    """Returns the page's Content-Security-Policy: these scripts, its own styles, nothing fetched."""
+    """Returns the page's Content-Security-Policy: these scripts, its own styles, nothing
+    fetched.
+    """
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
 

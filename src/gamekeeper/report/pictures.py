@@ -1,8 +1,8 @@
 """The pictures of a campaign, as plotly figures in plain dictionaries.
 
-A colour is the name of a style variable (`var(--accent)`): the page resolves it when it draws, so that the
-pictures follow light, dark and print. Names of accounts are escaped twice over, because plotly reads a
-subset of HTML in its texts.
+A colour is the name of a style variable (`var(--accent)`): the page resolves it when it draws, so
+that the pictures follow light, dark and print. Names of accounts are escaped twice over, because
+plotly reads a subset of HTML in its texts.
 """
 
 import html
@@ -17,7 +17,9 @@ from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.network import Network, lay_out
 from gamekeeper.report.words import FAMILIES, count, counted, measure, one_line, shortened
 
-_CAMPAIGN, _ORDINARY, _OTHER = "var(--accent)", "var(--ordinary)", "var(--other)"
+_CAMPAIGN = "var(--accent)"
+_ORDINARY = "var(--ordinary)"
+_OTHER = "var(--other)"
 _MAP_POINTS = 1_500
 """Ordinary prompts drawn on a map: more hide each other."""
 
@@ -70,17 +72,24 @@ def _timeline(result: HuntResult, campaign: Campaign) -> Picture | None:
     )
 
 
+def _peak(values: pl.Series) -> float:
+    return float(values.fill_nan(None).max() or 0)  # type: ignore[arg-type]
+
+
 def _timeline_caption(spans: pl.DataFrame, accounts: int) -> str:
     hours = (spans["time"][1] - spans["time"][0]).total_seconds() / 3600
     span = "an hour" if hours == 1 else f"{hours:.3g} hours"
-    ours, ordinary = (float(spans[name].fill_nan(None).max() or 0) for name in ("exchanges", "ordinary"))  # type: ignore[arg-type]
+    ours = _peak(spans["exchanges"])
+    ordinary = _peak(spans["ordinary"])
     return (
-        f"Exchanges in spans of {span}, UTC: the campaign's {counted(accounts, 'account')}, at most "
-        f"{measure(ours)}; and the mean of as many ordinary accounts, at most {measure(ordinary)}."
+        f"Exchanges in spans of {span}, UTC: the campaign's {counted(accounts, 'account')}, at most"
+        f" {measure(ours)}; and the mean of as many ordinary accounts, at most {measure(ordinary)}."
     )
 
 
-def _steps(name: str, times: list[str], values: pl.Series, colour: str, *, fill: bool) -> dict[str, Any]:
+def _steps(
+    name: str, times: list[str], values: pl.Series, colour: str, *, fill: bool
+) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -108,13 +117,23 @@ def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
 
 
 def _network_caption(network: Network, accounts: int) -> str:
-    families = ", ".join(f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families)
-    drawn, links = len(network.names), network.edges.height
-    dots = f"all {count(accounts)}" if drawn >= accounts else f"the {count(drawn)} most linked of {count(accounts)}"
+    families = ", ".join(
+        f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families
+    )
+    drawn = len(network.names)
+    links = network.edges.height
+    dots = (
+        f"all {count(accounts)}"
+        if drawn >= accounts
+        else f"the {count(drawn)} most linked of {count(accounts)}"
+    )
     lines = (
         f"all {counted(links, 'link')}"
         if links == network.all_links
-        else f"{count(links)} of {counted(network.all_links, 'link')}, each account's strongest first"
+        else (
+            f"{count(links)} of {counted(network.all_links, 'link')}, each account's strongest"
+            " first"
+        )
     )
     return (
         f"A dot is an account, larger the more it is linked; a line is a link by {families}. "
@@ -176,9 +195,9 @@ def _map(result: HuntResult, campaign: Campaign) -> Picture | None:
         kind="map",
         title="Where its prompts lie",
         caption=(
-            f"A dot is a prompt, near others of like content: {count(ours.height)} of the campaign among "
-            f"{count(ordinary.height)} ordinary ones. The axes are the two leading "
-            "components of the prompts' vectors and have no unit."
+            f"A dot is a prompt, near others of like content: {count(ours.height)} of the campaign"
+            f" among {count(ordinary.height)} ordinary ones. The axes are the two leading"
+            " components of the prompts' vectors and have no unit."
         ),
         figure={"data": [points for points in data if points["x"]], "layout": _plane()},
     )
@@ -188,7 +207,9 @@ def _stride(points: pl.DataFrame) -> int:
     return max(1, -(-points["campaign"].null_count() // _MAP_POINTS))
 
 
-def _points(name: str, points: pl.DataFrame, colour: str, *, size: int, opacity: float) -> dict[str, Any]:
+def _points(
+    name: str, points: pl.DataFrame, colour: str, *, size: int, opacity: float
+) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -223,7 +244,13 @@ def layout(left: int) -> dict[str, Any]:
         "font": {"family": "var(--font)", "size": 12, "color": "var(--muted)"},
         "margin": {"l": left, "r": 8, "t": 8, "b": 32},
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
         "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--rule)"},
     }
 
@@ -236,4 +263,9 @@ def _plane() -> dict[str, Any]:
 
 def axis(title: str = "") -> dict[str, Any]:
     """Returns an axis."""
-    return {"title": {"text": title}, "gridcolor": "var(--rule)", "zeroline": False, "automargin": True}
+    return {
+        "title": {"text": title},
+        "gridcolor": "var(--rule)",
+        "zeroline": False,
+        "automargin": True,
+    }

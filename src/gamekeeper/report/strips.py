@@ -1,7 +1,8 @@
 """Where a reading lies against ordinary ones, as a strip.
 
-All strips share one scale: 0 is the ordinary median and 1 the ordinary 95th percentile, on whichever side
-suspicion lies. Distances are drawn by log(1 + distance), so that 2 and 40 times both fit:
+All strips share one scale: 0 is the ordinary median and 1 the ordinary 95th percentile, on
+whichever side suspicion lies. Distances are drawn by log(1 + distance), so that 2 and 40 times both
+fit:
 
     t = (value - median) / (percentile - median)
 """
@@ -12,8 +13,10 @@ from typing import Any
 
 from gamekeeper.report.words import count
 
-_LEAST, _MOST = -3.0, 60.0
-WIDTH, MARGIN = 220.0, 8.0
+_LEAST = -3.0
+_MOST = 60.0
+WIDTH = 220.0
+MARGIN = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,8 @@ def _distance(value: float, median: float, high: float) -> float:
 
 
 def _place(t: float) -> float:
-    low, top = -math.log1p(-_LEAST), math.log1p(_MOST)
+    low = -math.log1p(-_LEAST)
+    top = math.log1p(_MOST)
     bent = math.copysign(math.log1p(abs(t)), t)
     return round(MARGIN + (WIDTH - 2 * MARGIN) * (bent - low) / (top - low), 1)
 
@@ -73,4 +77,7 @@ def _says(t: float) -> str:
         return "between the ordinary median and its 95th percentile"
     if math.isinf(t):
         return "away from where all ordinary ones lie"
-    return f"{count(t) if t >= 10 else f'{t:.2g}'} times as far from the ordinary median as the 95th percentile"
+    return (
+        f"{count(t) if t >= 10 else f'{t:.2g}'} times as far from the ordinary median as the 95th"
+        " percentile"
+    )

@@ -1,4 +1,6 @@
-"""Results on a terminal. Attackers write names and prompts: they are printed as `Text`, never as markup."""
+"""Results on a terminal. Attackers write names and prompts: they are printed as `Text`, never as
+markup.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,8 +34,11 @@ _STYLES = {
     Verdict.LIMIT: "red",
     Verdict.DENY: "bold red",
 }
-_REASONS, _LINKS, _EXAMPLES = 2, 10, 5
-_PROMPT_CHARS, _SENTENCE_CHARS = 300, 1_000
+_REASONS = 2
+_LINKS = 10
+_EXAMPLES = 5
+_PROMPT_CHARS = 300
+_SENTENCE_CHARS = 1_000
 
 
 def print_hunt(result: HuntResult, console: Console, out: Path) -> None:
@@ -73,7 +78,10 @@ def print_explanation(result: HuntResult, subject: str, console: Console) -> Non
         _head(console, "Readings")
         console.print(_readings_table(known.readings))
     if known.links.height:
-        _head(console, f"Strongest links, {min(known.links.height, _LINKS)} of {count(known.links.height)}")
+        _head(
+            console,
+            f"Strongest links, {min(known.links.height, _LINKS)} of {count(known.links.height)}",
+        )
         console.print(_links_table(known.links))
     _print_examples(known, result.redacted, console)
     if known.campaign:
@@ -89,7 +97,9 @@ def _campaign_table(campaigns: Iterable[Campaign]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Why", ratio=1)
     for one in campaigns:
-        why = Text("\n".join(one_line(reason, _SENTENCE_CHARS) for reason in one.reasons[:_REASONS]))
+        why = Text(
+            "\n".join(one_line(reason, _SENTENCE_CHARS) for reason in one.reasons[:_REASONS])
+        )
         numbers = (count(len(one.accounts)), count(one.exchanges), probability(one.p_benign))
         table.add_row(Text(one.id), _verdict(one.verdict), *numbers, why)
     return table
@@ -105,9 +115,9 @@ def _read_line(result: HuntResult) -> str:
     }
     named = ", ".join(counted(number, noun) for noun, number in dropped.items() if number)
     return (
-        f"read {counted(len(read.files), 'file')} ({formats}): {counted(result.exchanges, 'exchange')} of "
-        f"{counted(result.accounts.height, 'account')}, {period(result.first_seen, result.last_seen)}"
-        f"{', without ' + named if named else ''}"
+        f"read {counted(len(read.files), 'file')} ({formats}):"
+        f" {counted(result.exchanges, 'exchange')} of {counted(result.accounts.height, 'account')},"
+        f" {period(result.first_seen, result.last_seen)}{', without ' + named if named else ''}"
     )
 
 
@@ -115,18 +125,26 @@ def _title(known: Explanation) -> str:
     kind = "account" if known.is_account else "campaign"
     member = f" in campaign {known.campaign.id}" if known.is_account and known.campaign else ""
     verdict = f"{known.verdict} ({VERDICTS[known.verdict]})"
-    return f"{kind} {one_line(known.subject)}{member}: {verdict}, {counted(known.exchanges, 'exchange')}"
+    return (
+        f"{kind} {one_line(known.subject)}{member}: {verdict},"
+        f" {counted(known.exchanges, 'exchange')}"
+    )
 
 
 def _ranked(known: Explanation) -> str:
     if known.is_account:
-        return "its rank among ordinary accounts" + ("" if known.campaign else "; it belongs to no campaign")
+        return "its rank among ordinary accounts" + (
+            "" if known.campaign else "; it belongs to no campaign"
+        )
     return rank(known.p_benign, known.campaign.decoys if known.campaign else None)
 
 
 def _print_campaign(campaign: Campaign, console: Console) -> None:
     span = f"{moment(campaign.first_seen)} to {moment(campaign.last_seen)} UTC"
-    size = f"{counted(len(campaign.accounts), 'account')} held together by {counted(campaign.links, 'link')}"
+    size = (
+        f"{counted(len(campaign.accounts), 'account')} held together by"
+        f" {counted(campaign.links, 'link')}"
+    )
     _say(console, f"{campaign.id} is {size}, {span}")
     _head(console, f"Why {campaign.id}")
     _list(console, campaign.reasons)
@@ -154,7 +172,9 @@ def _links_table(links: pl.DataFrame) -> Table:
         table.add_column(name)
     table.add_column("Exchanges side by side", justify="right")
     for row in links.head(_LINKS).iter_rows(named=True):
-        table.add_row(*(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"]))
+        table.add_row(
+            *(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"])
+        )
     return table
 
 

@@ -1,7 +1,7 @@
 """Numbers, times and hostile text as a person reads them; the same on a page and on a terminal.
 
-Prompts and names come from whoever attacks, so what could steer a terminal or turn the order of a line is
-shown as its code: an escape character reads `\\u001b`.
+Prompts and names come from whoever attacks, so what could steer a terminal or turn the order of a
+line is shown as its code: an escape character reads `\\u001b`.
 """
 
 import math
@@ -33,8 +33,10 @@ VERDICTS = {
 UNMEASURED = "not measured"
 
 _STEERING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: they steer a terminal
-    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible, or turning the order of a line
+    # control characters but tab and line feed: they steer a terminal
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    # invisible, or turning the order of a line
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     "\ud800-\udfff]"  # halves of a pair, which no encoding can write
 )
 
@@ -51,7 +53,11 @@ def one_line(text: str, limit: int = 200) -> str:
 
 def shortened(text: str, limit: int) -> str:
     """Returns text, and how much of it was left out where it is longer than `limit` characters."""
-    return text if len(text) <= limit else f"{text[:limit].rstrip()} … ({count(len(text) - limit)} more characters)"
+    return (
+        text
+        if len(text) <= limit
+        else f"{text[:limit].rstrip()} … ({count(len(text) - limit)} more characters)"
+    )
 
 
 def count(number: float) -> str:
@@ -95,7 +101,10 @@ def rank(p: float | None, decoys: int | None, kind: str = "decoy group") -> str:
     as_telling = max(round(p * (1 + decoys)) - 1, 0)
     if not as_telling:
         return f"none of {counted(decoys, kind)} was as telling"
-    return f"{count(as_telling)} of {counted(decoys, kind)} {'was' if as_telling == 1 else 'were'} as telling"
+    return (
+        f"{count(as_telling)} of {counted(decoys, kind)} {'was' if as_telling == 1 else 'were'} as"
+        " telling"
+    )
 
 
 def day(time: datetime) -> str:

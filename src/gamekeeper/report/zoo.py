@@ -22,17 +22,32 @@ SPENDS = (1.0, 10.0, 100.0)
 
 def zoo_document(specimens: "Sequence[Specimen]") -> dict[str, Any]:
     """Returns the zoo as JSON can hold it."""
-    return {"schema": SCHEMA, "models": [_model(each) for each in specimens], "shares": list(_shares(specimens))}
+    return {
+        "schema": SCHEMA,
+        "models": [_model(each) for each in specimens],
+        "shares": list(_shares(specimens)),
+    }
 
 
 def print_zoo(specimens: "Sequence[Specimen]", console: Console) -> None:
     """Prints a line a model, and the shares."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="what a copy of each costs", title_justify="left")
-    for head in ("Data", "Model", "accuracy", *(f"to {fidelity:.2f}" for fidelity in FIDELITIES), "best", "by"):
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, title="what a copy of each costs", title_justify="left"
+    )
+    for head in (
+        "Data",
+        "Model",
+        "accuracy",
+        *(f"to {fidelity:.2f}" for fidelity in FIDELITIES),
+        "best",
+        "by",
+    ):
         table.add_column(head, justify="left" if head in ("Data", "Model", "by") else "right")
     for each in specimens:
         plain = each.result.defended[0]
-        costs = [usd(found[1]) if (found := plain.cheapest(fidelity)) else "-" for fidelity in FIDELITIES]
+        costs = [
+            usd(found[1]) if (found := plain.cheapest(fidelity)) else "-" for fidelity in FIDELITIES
+        ]
         best = plain.best
         how = (f"{best[1].fidelity:.3f}", best[0].name) if best else ("-", "-")
         table.add_row(*map(Text, (each.data, each.kind, f"{each.accuracy:.3f}", *costs, *how)))
@@ -47,8 +62,9 @@ def sentences(specimens: "Sequence[Specimen]") -> Iterator[str]:
         if share["fidelity"] in (0.90, 0.95, 0.99):
             low, high = share["interval"]
             yield (
-                f"copied to {share['fidelity']:.2f} for under ${share['usd']:,.0f}: {share['copied']} of {share['of']} "
-                f"models, {share['share']:.0%} (95 % interval {low:.0%} to {high:.0%})"
+                f"copied to {share['fidelity']:.2f} for under ${share['usd']:,.0f}:"
+                f" {share['copied']} of {share['of']} models, {share['share']:.0%} (95 % interval"
+                f" {low:.0%} to {high:.0%})"
             )
 
 
@@ -76,5 +92,9 @@ def _model(each: "Specimen") -> dict[str, Any]:
         "kind": each.kind,
         "accuracy": each.accuracy,
         "usd_to": {name: found[1].usd if found else None for name, found in cheapest.items()},
-        "best": {"fidelity": best[1].fidelity, "queries": best[1].queries, "by": best[0].name} if best else None,
+        "best": (
+            {"fidelity": best[1].fidelity, "queries": best[1].queries, "by": best[0].name}
+            if best
+            else None
+        ),
     }

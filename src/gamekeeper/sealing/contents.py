@@ -5,7 +5,8 @@ The payload is the files one behind another. The index of a sealed file is this,
     {"format": "gamekeeper/contents@1",
      "folder": whether it was a folder rather than one file,
      "members": [[path, kind, bytes], ...],                      in the order of the payload
-     "tensors": [[member, name, dtype, [shape], begin, bytes], ...]}   begin counts from the start of the member
+     "tensors": [[member, name, dtype, [shape], begin, bytes], ...]}   begin counts from the start
+     of the member
 """
 
 import math
@@ -117,20 +118,28 @@ class Contents:
             member = self.members[number]
             if member.begin >= at + length:
                 return
-            first, last = max(at, member.begin), min(at + length, member.begin + member.length)
+            first = max(at, member.begin)
+            last = min(at + length, member.begin + member.length)
             if first < last:
                 yield number, first - member.begin, slice(first - at, last - at)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Returns all tensors by name; a name that two files have, or that looks like this, is `path:name`."""
+        """Returns all tensors by name; a name that two files have, or that looks like this, is
+        `path:name`.
+        """
         times = Counter([tensor.name for member in self.members for tensor in member.tensors])
-        paths = {member.path for member in self.members}  # in which no colon can be: see is_safe_path
+        # in which no colon can be: see is_safe_path
+        paths = {member.path for member in self.members}
 
         def label(member: Member, name: str) -> str:
             is_odd = times[name] > 1 or (":" in name and name.partition(":")[0] in paths)
             return f"{member.path}:{name}" if is_odd else name
 
-        return {label(member, tensor.name): tensor for member in self.members for tensor in member.tensors}
+        return {
+            label(member, tensor.name): tensor
+            for member in self.members
+            for tensor in member.tensors
+        }
 
     def text(self) -> bytes:
         """Returns it as JSON."""
@@ -140,11 +149,16 @@ class Contents:
             for one in member.tensors
         ]
         members = [[member.path, member.kind, member.length] for member in self.members]
-        fields = {"format": FORMAT, "folder": self.is_folder, "members": members, "tensors": tensors}
+        fields = {
+            "format": FORMAT,
+            "folder": self.is_folder,
+            "members": members,
+            "tensors": tensors,
+        }
         return orjson.dumps(fields)
 
 
-class LieError(ValueError):
+class ContentsError(ValueError):
     """An index that cannot be true; says what is wrong."""
 
 
@@ -156,19 +170,31 @@ def read_contents(text: bytes, payload_bytes: int) -> Contents:
         payload_bytes: Length of the payload that it describes.
 
     Raises:
-        LieError: It is none, or says what cannot be: files that do not fill the payload, tensors outside of their
-            file or in each other's place, shapes that do not fit, paths that lead elsewhere.
+        ContentsError: It is none, or says what cannot be: files that do not fill the payload,
+            tensors outside of their file or in each other's place, shapes that do not fit, paths
+            that lead elsewhere.
     """
     try:
         fields = orjson.loads(text)
         _require(isinstance(fields, dict) and fields.get("format") == FORMAT, f"no {FORMAT}")
         members = list(_members(fields["members"]))
-        filled, is_folder = _with_tensors(members, fields["tensors"]), fields["folder"]
+        filled = _with_tensors(members, fields["tensors"])
+        is_folder = fields["folder"]
     except (KeyError, TypeError, ValueError) as fault:
-        raise fault if isinstance(fault, LieError) else LieError("no index that gamekeeper wrote") from None
-    _require(bool(filled) and sum(one.length for one in filled) == payload_bytes, "its files do not fill the payload")
+        raise (
+            fault
+            if isinstance(fault, ContentsError)
+            else ContentsError("no index that gamekeeper wrote")
+        ) from None
+    _require(
+        bool(filled) and sum(one.length for one in filled) == payload_bytes,
+        "its files do not fill the payload",
+    )
     _require(len({one.path for one in filled}) == len(filled), "two files of one name")
-    _require(is_folder is True or (is_folder is False and len(filled) == 1), "a folder that is one file, or several")
+    _require(
+        is_folder is True or (is_folder is False and len(filled) == 1),
+        "a folder that is one file, or several",
+    )
     return Contents(members=tuple(filled), is_folder=is_folder)
 
 
@@ -176,26 +202,34 @@ def require_sound(member: Member) -> None:
     """Checks the tensors of one file.
 
     Raises:
-        LieError: Two have one name, one lies outside of its file or over another, or has a length that does not fit
-            its shape.
+        ContentsError: Two have one name, one lies outside of its file or over another, or has a
+            length that does not fit its shape.
     """
-    end, names = member.begin, set()
+    end = member.begin
+    names = set()
     for tensor in member.tensors:
         if tensor.name in names:
-            raise LieError(f"tensor {_shown(tensor.name)} stands there twice")
+            raise ContentsError(f"tensor {_shown(tensor.name)} stands there twice")
         if tensor.begin < end:
-            raise LieError(f"tensor {_shown(tensor.name)} begins before the one before it ends")
+            raise ContentsError(
+                f"tensor {_shown(tensor.name)} begins before the one before it ends"
+            )
         if not is_shape(tensor.shape):
-            raise LieError(f"tensor {_shown(tensor.name)}: a shape that cannot be")
+            raise ContentsError(f"tensor {_shown(tensor.name)}: a shape that cannot be")
         if tensor.length != _size(tensor.dtype, tensor.shape):
-            raise LieError(f"tensor {_shown(tensor.name)}: length and shape")
+            raise ContentsError(f"tensor {_shown(tensor.name)}: length and shape")
         end = tensor.begin + tensor.length
         names.add(tensor.name)
-    _require(end <= member.begin + member.length, f"the tensors of {_shown(member.path)} reach beyond its end")
+    _require(
+        end <= member.begin + member.length,
+        f"the tensors of {_shown(member.path)} reach beyond its end",
+    )
 
 
 def is_shape(shape: Sequence[int]) -> bool:
-    """Whether a tensor can have this shape: few axes, which every library can multiply, also beside one of 0."""
+    """Whether a tensor can have this shape: few axes, which every library can multiply, also beside
+    one of 0.
+    """
     return len(shape) <= MAX_DIMS and math.prod([length or 1 for length in shape]) <= _MAX_NUMBERS
 
 
@@ -204,7 +238,12 @@ def is_safe_path(path: str) -> bool:
     parts = path.split("/")
     is_plain = all(part not in ("", ".", "..") and part == part.rstrip(". ") for part in parts)
     has_odd = any(not c.isprintable() or c in '\\:*?"<>|' for c in path)
-    return is_plain and not has_odd and len(path) <= _MAX_PATH_CHARS and str(PurePosixPath(path)) == path
+    return (
+        is_plain
+        and not has_odd
+        and len(path) <= _MAX_PATH_CHARS
+        and str(PurePosixPath(path)) == path
+    )
 
 
 def _members(listed: Sequence[Any]) -> Iterator[Member]:
@@ -221,10 +260,12 @@ def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Memb
     of: list[list[Tensor]] = [[] for _ in members]
     for number, *entry in listed:
         if type(number) is not int or not 0 <= number < len(members):
-            raise LieError(f"a tensor of file {_shown(number)}")
+            raise ContentsError(f"a tensor of file {_shown(number)}")
         of[number].append(_tensor(entry, members[number].begin))
     filled = [
-        Member(path=one.path, kind=one.kind, begin=one.begin, length=one.length, tensors=tuple(tensors))
+        Member(
+            path=one.path, kind=one.kind, begin=one.begin, length=one.length, tensors=tuple(tensors)
+        )
         for one, tensors in zip(members, of, strict=True)
     ]
     for member in filled:
@@ -235,13 +276,13 @@ def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Memb
 def _tensor(entry: Sequence[Any], start: int) -> Tensor:
     name, dtype, shape, begin, length = entry
     if type(name) is not str or dtype not in DTYPE_BITS:
-        raise LieError(f"a tensor of type {_shown(dtype)}")
+        raise ContentsError(f"a tensor of type {_shown(dtype)}")
     if (
         len(shape) > MAX_DIMS
         or {type(begin), type(length), *map(type, shape)} != {int}
         or min(begin, length, *shape) < 0
     ):
-        raise LieError("a tensor's numbers")
+        raise ContentsError("a tensor's numbers")
     return Tensor(name=name, dtype=dtype, shape=tuple(shape), begin=start + begin, length=length)
 
 
@@ -251,7 +292,7 @@ def _size(dtype: str, shape: tuple[int, ...]) -> int:
 
 def _require(holds: bool, problem: str) -> None:
     if not holds:
-        raise LieError(problem)
+        raise ContentsError(problem)
 
 
 def _shown(value: object) -> str:

@@ -1,8 +1,10 @@
-"""What is wrong with something sealed or signed, as errors that say where, what was found and what to try."""
+"""What is wrong with something sealed or signed, as errors that say where, what was found and what
+to try.
+"""
 
 from collections.abc import Sequence
 
-from gamekeeper.errors import Fault, GamekeeperError, InputError
+from gamekeeper.base.errors import Fault, GamekeeperError
 
 
 class SealError(GamekeeperError):
@@ -25,9 +27,6 @@ class NotForYouError(SealError):
 
 def seal_error(where: object, problem: str, found: str, expected: str, try_: str = "") -> SealError:
     """Returns the error that says why something sealed does not hold."""
-    return SealError([Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)])
-
-
-def input_error(where: object, problem: str, found: str, expected: str, try_: str = "") -> InputError:
-    """Returns the error that says why a file, key or address cannot be used."""
-    return InputError([Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)])
+    return SealError(
+        [Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)]
+    )

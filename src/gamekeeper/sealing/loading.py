@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from gamekeeper.errors import MissingExtraError, UsageError
+from gamekeeper.base.errors import MissingExtraError, UsageError
 from gamekeeper.sealing.contents import Tensor
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed import SealedFile
@@ -68,7 +68,9 @@ class SealedModel:
         SealError: It does not open, or is not signed by `signer`.
     """
 
-    def __init__(self, sealed: SealedFile, identities: Sequence[Identity], signer: bytes | None) -> None:
+    def __init__(
+        self, sealed: SealedFile, identities: Sequence[Identity], signer: bytes | None
+    ) -> None:
         self._sealed = sealed
         self._opened = sealed.unlock(identities, signer)
         self.tensors: dict[str, Tensor] = self._opened.contents.tensors()
@@ -76,7 +78,12 @@ class SealedModel:
     def __enter__(self) -> "SealedModel":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self._sealed.__exit__(kind, error, at)
 
     def numpy(self, names: Iterable[str] | None = None) -> "dict[str, npt.NDArray[Any]]":
@@ -87,13 +94,17 @@ class SealedModel:
 
         Raises:
             SealError: A chunk is not what was sealed; nothing is returned.
-            UsageError: There is no such tensor, or numpy has no such type (bfloat16 and 8-bit floats: ask for torch).
+            UsageError: There is no such tensor, or numpy has no such type (bfloat16 and 8-bit
+                floats: ask for torch).
         """
         wanted = self._wanted(names)
         odd = sorted({one.dtype for one in wanted.values() if one.dtype not in NUMPY})
         if odd:
             raise UsageError(f"numpy has no type {', '.join(odd)}: ask for torch()")
-        return {name: self._bytes(one).view(NUMPY[one.dtype]).reshape(one.shape) for name, one in wanted.items()}
+        return {
+            name: self._bytes(one).view(NUMPY[one.dtype]).reshape(one.shape)
+            for name, one in wanted.items()
+        }
 
     def torch(self, names: Iterable[str] | None = None) -> "dict[str, torch.Tensor]":
         """Returns tensors as torch has them, on the CPU.
@@ -111,11 +122,15 @@ class SealedModel:
         except ImportError:
             raise MissingExtraError("tensors of torch", "torch") from None
         wanted = self._wanted(names)
-        odd = sorted({one.dtype for one in wanted.values() if not hasattr(torch, TORCH.get(one.dtype, "?"))})
+        odd = sorted(
+            {one.dtype for one in wanted.values() if not hasattr(torch, TORCH.get(one.dtype, "?"))}
+        )
         if odd:
             raise UsageError(f"torch has no type {', '.join(odd)}")
         return {
-            name: torch.from_numpy(self._bytes(one)).view(getattr(torch, TORCH[one.dtype])).reshape(one.shape)
+            name: torch.from_numpy(self._bytes(one))
+            .view(getattr(torch, TORCH[one.dtype]))
+            .reshape(one.shape)
             for name, one in wanted.items()
         }
 
@@ -154,14 +169,17 @@ class SealedModel:
         return buffer
 
 
-def load_sealed(path: str | Path, *, keys: Sequence[Identity], signer: bytes | None = None) -> SealedModel:
+def load_sealed(
+    path: str | Path, *, keys: Sequence[Identity], signer: bytes | None = None
+) -> SealedModel:
     """Opens a sealed model in memory.
 
     Args:
         path: The sealed file.
         keys: To try, as `read_private_key`, `passphrase` or a key service gives them.
-        signer: Ed25519 public key of who must have signed it, 32 bytes, as `read_signer` gives it; every chunk is then
-            checked against his digests. None: what is read is what was sealed, by whoever.
+        signer: Ed25519 public key of who must have signed it, 32 bytes, as `read_signer` gives it;
+            every chunk is then checked against his digests. None: what is read is what was sealed,
+            by whoever.
 
     Raises:
         SealError: It does not open, was tampered with, or is not signed by `signer`.

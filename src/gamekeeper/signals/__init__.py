@@ -1,38 +1,31 @@
-"""One measurement a file; an account's summary can be added to another's.
+"""Readings of a group that was found: one measurement a file; an account's summary can be added to
+another's.
 
-`content` and `shape` tie accounts together and feed `linking`; the others read groups that were found.
+What ties accounts together in the first place (content, templates, memory) is in `linking`.
 """
 
+from gamekeeper.linking.card import Card
+from gamekeeper.linking.memory import MEMORY
+from gamekeeper.linking.neighbours import CONTENT
+from gamekeeper.linking.templates import SHAPE
 from gamekeeper.signals import coverage, elicitation, infrastructure, pivot, rhythm
-from gamekeeper.signals._signal import SIGNALS, SUMMARY, Card, Counts, Family, Signal, add, membership, signal
-from gamekeeper.signals.content import CONTENT, neighbours
-from gamekeeper.signals.memory import MEMORY, Memory, measure_memory
-from gamekeeper.signals.shape import SHAPE, shared_shapes
+from gamekeeper.signals._signal import SIGNALS, SUMMARY, Counts, Signal, add, membership, signal
 
 CARDS: tuple[Card, ...] = (CONTENT, SHAPE, MEMORY, *(s.card for s in SIGNALS.values()))
-"""The cards of all signals."""
+"""The cards of all measurements: those that tie accounts together, then the signals."""
 
 __all__ = [
     "CARDS",
-    "CONTENT",
-    "MEMORY",
-    "SHAPE",
     "SIGNALS",
     "SUMMARY",
-    "Card",
     "Counts",
-    "Family",
-    "Memory",
     "Signal",
     "add",
     "coverage",
     "elicitation",
     "infrastructure",
-    "measure_memory",
     "membership",
-    "neighbours",
     "pivot",
     "rhythm",
-    "shared_shapes",
     "signal",
 ]

@@ -1,51 +1,22 @@
 """What a signal is: a card, a summary that can be added, and readings of groups.
 
-A summary is a frame of counts with the columns `account`, `key` and `count`. Summaries of two days are added
-by `add`, so a day and the next give the same as both at once. A reading is a number for each group of
-accounts; larger is always more like a campaign. What a number means is decided elsewhere, by its rank among
-decoys.
+A summary is a frame of counts with the columns `account`, `key` and `count`. Summaries of two days
+are added by `add`, so a day and the next give the same as both at once. A reading is a number for
+each group of accounts; larger is always more like a campaign. What a number means is decided
+elsewhere, by its rank among decoys.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-Family = Literal["content", "shape", "elicitation", "rhythm", "infrastructure", "coverage", "pivot"]
-Maturity = Literal["experimental", "tested", "stable", "retired"]
+from gamekeeper.linking.card import Card
 
 SUMMARY = {"account": pl.String, "key": pl.String, "count": pl.Float64}
 """Columns of a summary."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What a signal says of itself.
-
-    Args:
-        name: Unique; `gamekeeper list signals` shows it.
-        family: The kind of evidence; two families are wanted before an account pays for it.
-        purpose: What it measures, one sentence.
-        unit: Unit of its readings.
-        needs: Columns without which it stands aside.
-        look_alikes: Ordinary users who read high.
-        evasions: How a campaign reads low, and what that costs it.
-        source: Where the idea comes from.
-        maturity: Only `stable` and `tested` ones count as a family.
-    """
-
-    name: str
-    family: Family
-    purpose: str
-    unit: str
-    needs: tuple[str, ...]
-    look_alikes: str
-    evasions: str
-    source: str
-    maturity: Maturity = "tested"
 
 
 class Signal(Protocol):
@@ -58,7 +29,9 @@ class Signal(Protocol):
         ...
 
     def read(self, summary: "Counts", groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns one value for each group of account numbers, float64; NaN where it cannot be measured."""
+        """Returns one value for each group of account numbers, float64; NaN where it cannot be
+        measured.
+        """
         ...
 
     def say(self, value: float, ordinary: float) -> str:
@@ -72,7 +45,9 @@ def add(*summaries: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_by(exchanges: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
-    """Returns how often each account has each value of `key` (null ones left out), a frame of `SUMMARY`."""
+    """Returns how often each account has each value of `key` (null ones left out), a frame of
+    `SUMMARY`.
+    """
     return (
         exchanges.lazy()
         .select("account", key.cast(pl.String).alias("key"))
@@ -92,13 +67,17 @@ class Counts:
         exchanges: Exchanges of each account, shape (n,).
     """
 
-    def __init__(self, summary: pl.DataFrame, accounts: pl.DataFrame, exchanges: np.ndarray) -> None:
+    def __init__(
+        self, summary: pl.DataFrame, accounts: pl.DataFrame, exchanges: np.ndarray
+    ) -> None:
         joined = summary.join(accounts, on="account").sort("key", "number")
         key = joined["key"].rle_id().to_numpy() if len(joined) else np.zeros(0, np.uint32)
         self.keys = joined["key"].unique(maintain_order=True)
         self.exchanges = exchanges
         shape = (len(exchanges), len(self.keys))
-        self.matrix = sp.csr_matrix((joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape)
+        self.matrix = sp.csr_matrix(
+            (joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape
+        )
 
     def sums(self, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the counts of each group and key, dense, shape (len(groups), keys)."""

@@ -5,23 +5,34 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gamekeeper.signals._signal import Card, Counts, count_by, signal
+from gamekeeper.linking.card import Card
+from gamekeeper.signals._signal import Counts, count_by, signal
 
 
 @signal
 class NewGround:
-    """Cells of a fixed random partition that a group touches, over what as many ordinary exchanges touch."""
+    """Cells of a fixed random partition that a group touches, over what as many ordinary exchanges
+    touch.
+    """
 
     card = Card(
         name="new-ground",
         family="coverage",
-        purpose="How many cells of the space of prompts a group touches for the number of its exchanges.",
+        purpose=(
+            "How many cells of the space of prompts a group touches for the number of its"
+            " exchanges."
+        ),
         unit="cells touched, over those that as many exchanges drawn from everybody's would touch",
         needs=("cell",),
         look_alikes="evaluation suites, resellers, search-like products",
-        evasions="copying one narrow skill only; splitting over accounts does not help, cells are counted "
-        "for the group",
-        source="Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023; counted for groups, not accounts",
+        evasions=(
+            "copying one narrow skill only; splitting over accounts does not help, cells are"
+            " counted for the group"
+        ),
+        source=(
+            "Dubinski et al., Bucks for Buckets (B4B), NeurIPS 2023; counted for groups, not"
+            " accounts"
+        ),
         maturity="experimental",
     )
 
@@ -55,7 +66,9 @@ class AskedOnce:
         needs=("prompt_hash",),
         look_alikes="readers, search-like products, anybody who never repeats a question",
         evasions="paying for some answers twice",
-        source="deduplicated query sets of published distillation data; arithmetic: nobody pays twice",
+        source=(
+            "deduplicated query sets of published distillation data; arithmetic: nobody pays twice"
+        ),
         maturity="experimental",
     )
 
@@ -74,4 +87,7 @@ class AskedOnce:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        return f"{value:.0%} of their prompts are asked once and never again (ordinary: {ordinary:.0%})"
+        return (
+            f"{value:.0%} of their prompts are asked once and never again (ordinary:"
+            f" {ordinary:.0%})"
+        )

@@ -1,7 +1,8 @@
-"""Asks for what trains a model: reasoning traces, reasoning rebuilt from an answer, judgements, tool traces.
+"""Asks for what trains a model: reasoning traces, reasoning rebuilt from an answer, judgements,
+tool traces.
 
-Cues are words, so this signal knows only the languages it was given and may raise a rank, never carry a
-verdict alone. What any language shows is the structure of `shape` and `content`.
+Cues are words, so this signal knows only the languages it was given and may raise a rank, never
+carry a verdict alone. What any language shows is the structure of `shape` and `content`.
 """
 
 from collections.abc import Sequence
@@ -9,22 +10,32 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gamekeeper.signals._signal import Card, Counts, count_by, signal
+from gamekeeper.linking.card import Card
+from gamekeeper.signals._signal import Counts, count_by, signal
 
 _CUES = {
-    "reasoning": r"step[- ]by[- ]step|chain of thought|internal reasoning|reason(ing)? (carefully|in detail)"
-    r"|every step|show (all )?(your )?(work|reasoning)|think (out loud|carefully|aloud)"
-    r"|paso a paso|razonamiento|schritt für schritt"
-    r"|gedankengang|étape par étape|raisonnement|passo a passo|raciocínio|шаг за шагом|пошагово|рассужд"
-    r"|一步一步|逐步|推理过程|思考过程|خطوة بخطوة|चरण दर चरण|단계별|段階的",
-    "judgement": r"\b(score|rate|grade|rank|judge|evaluate)\b.{0,80}\b(from|scale|out of|\d ?[-–to]+ ?\d+)"
-    r"|rubric"
-    r"|bewerte|note sur|puntúa|califica|оцени|баллов|打分|评分",
-    "rebuilt": r"(finished|final|given|correct) (answer|solution)|reasoning that leads"
-    r"|explain why (this|the) answer"
-    r"|готов(ый|ого) ответ|已知答案|答案如下",
-    "tools": r"\b(tool|function|api|plugin)s?\b.{0,40}\b(call|access|enabled|available|schema|invoke)|<tool"
-    r"|\"parameters\"|tool_call|function_call",
+    "reasoning": (
+        r"step[- ]by[- ]step|chain of thought|internal reasoning|reason(ing)? (carefully|in detail)"
+        r"|every step|show (all )?(your )?(work|reasoning)|think (out loud|carefully|aloud)"
+        r"|paso a paso|razonamiento|schritt für schritt"
+        r"|gedankengang|étape par étape|raisonnement|passo a passo|raciocínio|шаг за"
+        r" шагом|пошагово|рассужд"
+        r"|一步一步|逐步|推理过程|思考过程|خطوة بخطوة|चरण दर चरण|단계별|段階的"
+    ),
+    "judgement": (
+        r"\b(score|rate|grade|rank|judge|evaluate)\b.{0,80}\b(from|scale|out of|\d ?[-–to]+ ?\d+)"
+        r"|rubric"
+        r"|bewerte|note sur|puntúa|califica|оцени|баллов|打分|评分"
+    ),
+    "rebuilt": (
+        r"(finished|final|given|correct) (answer|solution)|reasoning that leads"
+        r"|explain why (this|the) answer"
+        r"|готов(ый|ого) ответ|已知答案|答案如下"
+    ),
+    "tools": (
+        r"\b(tool|function|api|plugin)s?\b.{0,40}\b(call|access|enabled|available|schema|invoke)|<tool"
+        r"|\"parameters\"|tool_call|function_call"
+    ),
 }
 
 
@@ -35,18 +46,29 @@ class Elicitation:
     card = Card(
         name="elicitation",
         family="elicitation",
-        purpose="How often a group asks for reasoning traces, judgements, rebuilt reasoning or tool traces.",
+        purpose=(
+            "How often a group asks for reasoning traces, judgements, rebuilt reasoning or tool"
+            " traces."
+        ),
         unit="share of exchanges",
         needs=("prompt",),
         look_alikes="students asked to show their work, evaluation vendors, developers of agents",
-        evasions="other words or another language (the cues are a list); asking for long answers without saying so",
-        source="the campaigns disclosed in February 2026: reasoning demands, rubrics, rebuilt reasoning",
+        evasions=(
+            "other words or another language (the cues are a list); asking for long answers without"
+            " saying so"
+        ),
+        source=(
+            "the campaigns disclosed in February 2026: reasoning demands, rubrics, rebuilt"
+            " reasoning"
+        ),
     )
 
     def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
         """Counts exchanges by the first cue they hold."""
         text = pl.col("prompt").str.slice(0, 4_000).str.to_lowercase()
-        cue = pl.coalesce(*(pl.when(text.str.contains(p)).then(pl.lit(c)) for c, p in _CUES.items()))
+        cue = pl.coalesce(
+            *(pl.when(text.str.contains(p)).then(pl.lit(c)) for c, p in _CUES.items())
+        )
         return count_by(exchanges, cue)
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:

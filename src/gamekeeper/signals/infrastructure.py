@@ -2,8 +2,8 @@
 
     reading = sum over values v of  C(k_v, 2) * log(N / n_v)  /  C(k, 2)
 
-with k members of the group, k_v of them using v, and n_v of all N accounts using it. An address that only two
-accounts in a million use says much; the SDK that half of them use says nothing.
+with k members of the group, k_v of them using v, and n_v of all N accounts using it. An address
+that only two accounts in a million use says much; the SDK that half of them use says nothing.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,26 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from gamekeeper.signals._signal import Card, Counts, count_by, signal
+from gamekeeper.linking.card import Card
+from gamekeeper.signals._signal import Counts, count_by, signal
 
-_LOOK_ALIKES = "offices, schools and carriers behind one address; a company that pays for its staff; users of one SDK"
+_LOOK_ALIKES = (
+    "offices, schools and carriers behind one address; a company that pays for its staff; users of"
+    " one SDK"
+)
 _EVASIONS = "residential proxies, virtual cards, staggered sign-ups: each costs money per account"
-_SOURCE = "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR, KDD 2016"
+_SOURCE = (
+    "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR,"
+    " KDD 2016"
+)
 
 
 class _Shared:
     """Sharing of one attribute."""
 
     def __init__(self, column: str, words: str) -> None:
-        self._column, self._words = column, words
+        self._column = column
+        self._words = words
         self.card = Card(
             name=f"shared-{column.replace('_', '-')}",
             family="infrastructure",
@@ -95,7 +103,10 @@ class SignUps:
 
     def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
         """Counts exchanges by the day on which the account was opened."""
-        return count_by(exchanges, pl.col("account_created").dt.epoch("s") // int(timedelta(days=1).total_seconds()))
+        return count_by(
+            exchanges,
+            pl.col("account_created").dt.epoch("s") // int(timedelta(days=1).total_seconds()),
+        )
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Share of pairs whose opening days lie at most three apart; NaN for a group of one."""

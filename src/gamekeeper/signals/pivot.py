@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gamekeeper.signals._signal import Card, Counts, count_by, signal
+from gamekeeper.linking.card import Card
+from gamekeeper.signals._signal import Counts, count_by, signal
 
 _SETTLED_DAYS = 2  # a model first seen later than this after the log began counts as new
 
@@ -22,7 +23,10 @@ class Pivot:
         needs=("model",),
         look_alikes="enthusiasts on release day; a product that switches its default",
         evasions="waiting, or asking the old model on (costs the newest answers)",
-        source="half of a campaign's traffic moved within a day of a release, as disclosed in February 2026",
+        source=(
+            "half of a campaign's traffic moved within a day of a release, as disclosed in February"
+            " 2026"
+        ),
     )
 
     def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:
@@ -31,7 +35,9 @@ class Pivot:
         return count_by(exchanges, day + "|" + pl.col("model"))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Share of exchanges with a new model since its first day, less everybody's; NaN if there is none."""
+        """Share of exchanges with a new model since its first day, less everybody's; NaN if there
+        is none.
+        """
         fresh, since = _fresh_and_since(summary.keys)
         if not fresh.any():
             return np.full(len(groups), np.nan)
@@ -46,7 +52,9 @@ class Pivot:
 
 
 def _fresh_and_since(keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """For each (day, model) key: is the model a new one; has the first new model been out by then."""
+    """For each (day, model) key: is the model a new one; has the first new model been out
+    by then.
+    """
     parts = keys.to_frame("k").select(
         pl.col("k").str.split("|").list.first().cast(pl.Int64).alias("day"),
         pl.col("k").str.replace(r"^[^|]*\|", "").alias("model"),

@@ -1,4 +1,6 @@
-"""When a group asks: by the clock of people or of a dispatcher, and whether it rises and falls together."""
+"""When a group asks: by the clock of people or of a dispatcher, and whether it rises and falls
+together.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +8,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from gamekeeper.signals._signal import Card, Counts, count_by, signal
+from gamekeeper.linking.card import Card
+from gamekeeper.signals._signal import Counts, count_by, signal
 
 _SLOT_HOURS = 6
 
@@ -35,13 +38,22 @@ class EvenPace:
         return count_by(exchanges, _bins(_SLOT_HOURS))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Slots used, over those that as many exchanges would use if each fell anywhere; account mean."""
+        """Slots used, over those that as many exchanges would use if each fell anywhere; account
+        mean.
+        """
         slots = summary.matrix.shape[1]
         used = np.diff(summary.matrix.indptr)
         fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)
         share = used / np.maximum(fair, 1e-9)
         return np.array(
-            [share[g][summary.exchanges[g] > 1].mean() if (summary.exchanges[g] > 1).any() else np.nan for g in groups]
+            [
+                (
+                    share[g][summary.exchanges[g] > 1].mean()
+                    if (summary.exchanges[g] > 1).any()
+                    else np.nan
+                )
+                for g in groups
+            ]
         )
 
     def say(self, value: float, ordinary: float) -> str:
@@ -57,12 +69,18 @@ class SharedEnvelope:
     card = Card(
         name="shared-envelope",
         family="rhythm",
-        purpose="How alike the daily volumes of a group's accounts are: common starts, stops and pauses.",
+        purpose=(
+            "How alike the daily volumes of a group's accounts are: common starts, stops and"
+            " pauses."
+        ),
         unit="mean cosine of two members' daily volumes, less that of any two accounts",
         needs=("time",),
         look_alikes="a class in its week, a company on its working days, customers of one outage",
         evasions="staggering starts and stops (costs days of the campaign)",
-        source="Cao et al., SynchroTrap, CCS 2014; common start and stop edges as disclosed in February 2026",
+        source=(
+            "Cao et al., SynchroTrap, CCS 2014; common start and stop edges as disclosed in"
+            " February 2026"
+        ),
     )
 
     def summarise(self, exchanges: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,9 @@
-"""Accounts, and the ordinary ones by kind: each function opens the accounts of one household of a kind.
+"""Accounts, and the ordinary ones by kind: each function opens the accounts of one household of a
+kind.
 
-Some of them look coordinated and are not: an office shares network and card, a classroom and the evaluators
-of one benchmark share their tasks, a reseller speaks with many voices, an agent framework for its users.
+Some of them look coordinated and are not: an office shares network and card, a classroom and the
+evaluators of one benchmark share their tasks, a reseller speaks with many voices, an agent
+framework for its users.
 """
 
 from collections.abc import Sequence
@@ -30,18 +32,24 @@ from gamekeeper.simulate.voices import Customers, Person, RuleTester, Voice, own
 FRAMEWORKS = (
     (
         "tools-7f3a",
-        "You act on your own until the job is finished. Decide on a step, call one of your tools, read what"
-        " comes back, then decide again. Say DONE when nothing is left to do.",
+        (
+            "You act on your own until the job is finished. Decide on a step, call one of your"
+            " tools, read what comes back, then decide again. Say DONE when nothing is left to do."
+        ),
     ),
     (
         "tools-c019",
-        "You work inside a user's repository through a shell. Look before you change anything, keep edits"
-        " small, and run the checks after every edit.",
+        (
+            "You work inside a user's repository through a shell. Look before you change anything,"
+            " keep edits small, and run the checks after every edit."
+        ),
     ),
     (
         "tools-52de",
-        "Help the user with whatever is at hand. Search the notes first; if they are silent on the matter,"
-        " admit it and do not invent anything.",
+        (
+            "Help the user with whatever is at hand. Search the notes first; if they are silent on"
+            " the matter, admit it and do not invent anything."
+        ),
     ),
 )
 TASK_LANGUAGES = ("en", "es", "de", "fr", "zh", "ru")  # those whose lexicon has a `task` rule
@@ -118,17 +126,24 @@ def app(scene: Scene) -> list[Account]:
 
 
 def framework(scene: Scene) -> list[Account]:
-    """Opens the account of one user of a public agent framework: a common system prompt, own interests."""
+    """Opens the account of one user of a public agent framework: a common system prompt, own
+    interests.
+    """
     turns = scene.split(scene.size(26, 0.8, 4, 250), ends=0.3)
     tools, system = FRAMEWORKS[int(scene.rng.integers(len(FRAMEWORKS)))]
     manner = Manner(system=system, temperature=0.0, tools=tools, output_tokens=220)
     voice = Person(lexicon.draw_language(scene.dice), scene.dice)
-    return [_voiced(scene, "framework", voice, turns, session_starts, scene.internet.join(), manner)]
+    return [
+        _voiced(scene, "framework", voice, turns, session_starts, scene.internet.join(), manner)
+    ]
 
 
 def office(scene: Scene) -> list[Account]:
-    """Opens the accounts of colleagues: one network, card and language, a topic and a project in common."""
-    site, speech = scene.internet.join(), lexicon.draw_language(scene.dice)
+    """Opens the accounts of colleagues: one network, card and language, a topic and a project in
+    common.
+    """
+    site = scene.internet.join()
+    speech = lexicon.draw_language(scene.dice)
     topic = scene.dice.choice(list(speech.topics))
     project = own_names(speech, scene.dice, 1)
     accounts = []
@@ -141,7 +156,8 @@ def office(scene: Scene) -> list[Account]:
 
 
 class Student:
-    """A student who works through the common sheet in an order of their own, and now and then asks back.
+    """A student who works through the common sheet in an order of their own, and now and then asks
+    back.
 
     Args:
         sheet: Tasks of the whole class.
@@ -160,13 +176,18 @@ class Student:
 
 def classroom(scene: Scene) -> list[Account]:
     """Opens the accounts of a class that works on one task sheet in one week, from one network."""
-    site, speech = scene.internet.join(), lexicon.load(scene.dice.choice(TASK_LANGUAGES))
+    site = scene.internet.join()
+    speech = lexicon.load(scene.dice.choice(TASK_LANGUAGES))
     sheet = decks.make_deck(speech, "task", 40, scene.dice)
     week = float(scene.rng.integers(0, max(1, scene.days - SCHOOL_DAYS)))
-    return [_student(scene, site, speech, sheet, week) for _ in range(int(scene.rng.integers(15, 40)))]
+    return [
+        _student(scene, site, speech, sheet, week) for _ in range(int(scene.rng.integers(15, 40)))
+    ]
 
 
-def _student(scene: Scene, site: Network, speech: Lexicon, sheet: Sequence[str], week: float) -> Account:
+def _student(
+    scene: Scene, site: Network, speech: Lexicon, sheet: Sequence[str], week: float
+) -> Account:
     voice = Student(sheet, speech, scene)
     turns = scene.split(int(scene.rng.integers(8, 40)), ends=0.9)
     starts = session_starts(scene.rng, len(turns), min(SCHOOL_DAYS, scene.days)) + week * DAY_S
@@ -212,12 +233,18 @@ class Benchmarks:
 
 
 def reseller(scene: Scene) -> list[Account]:
-    """Opens one account through which many persons speak, each with own habits and perhaps a preset."""
+    """Opens one account through which many persons speak, each with own habits and perhaps a
+    preset.
+    """
     turns = scene.split(scene.size(420, 0.3, 200, 800))
-    people = [Person(lexicon.draw_language(scene.dice), scene.dice) for _ in range(len(turns) // 4 + 1)]
+    people = [
+        Person(lexicon.draw_language(scene.dice), scene.dice) for _ in range(len(turns) // 4 + 1)
+    ]
     presets = [_preset(scene) for _ in people]
     who = scene.rng.integers(0, len(people), len(turns))
-    prompts = [text for i, n in zip(who, turns, strict=True) for text in people[i].conversation(int(n))]
+    prompts = [
+        text for i, n in zip(who, turns, strict=True) for text in people[i].conversation(int(n))
+    ]
     times = unfold(scene.rng, burst_starts(scene.rng, len(turns), scene.days), turns, scene.days)
     return [
         Account(
@@ -225,7 +252,9 @@ def reseller(scene: Scene) -> list[Account]:
             network=scene.internet.join(),
             times=times,
             turns=turns,
-            models=[str(model) for model in scene.rng.choice(["atlas-large", "atlas-small"], len(times))],
+            models=[
+                str(model) for model in scene.rng.choice(["atlas-large", "atlas-small"], len(times))
+            ],
             prompts=prompts,
             systems=[presets[i] for i in np.repeat(who, turns)],
         )
@@ -242,7 +271,9 @@ def redteam(scene: Scene) -> list[Account]:
     """Opens the account of somebody who tests the rules."""
     turns = scene.split(scene.size(50, 0.5, 25, 140), ends=0.22)
     voice = RuleTester(lexicon.draw_language(scene.dice), scene.dice)
-    return [_voiced(scene, "redteam", voice, turns, session_starts, scene.internet.join(), Manner())]
+    return [
+        _voiced(scene, "redteam", voice, turns, session_starts, scene.internet.join(), Manner())
+    ]
 
 
 def _voiced(
@@ -254,7 +285,9 @@ def _voiced(
     network: Network,
     manner: Manner,
 ) -> Account:
-    return _account(scene, kind, voice, turns, starts(scene.rng, len(turns), scene.days), network, manner)
+    return _account(
+        scene, kind, voice, turns, starts(scene.rng, len(turns), scene.days), network, manner
+    )
 
 
 def _account(

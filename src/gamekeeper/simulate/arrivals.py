@@ -4,8 +4,8 @@ All times are seconds from the first midnight of the traffic, float64. A `Starts
 conversations begin within `days`; `unfold` lays the turns of each after its start.
 
  - session_starts: a person, at home at some hours of the day, who asks a few things in a sitting
- - burst_starts: a service with customers; a daily wave, and crowds within it (a Gamma-distributed rate for
-   each ten minutes, as measured request streams show: far more variable than Poisson)
+ - burst_starts: a service with customers; a daily wave, and crowds within it (a Gamma-distributed
+   rate for each ten minutes, as measured request streams show: far more variable than Poisson)
  - balanced_starts: a dispatcher that spreads work evenly, day and night
  - run_starts: one script run from a list, as fast as answers come back
 """
@@ -23,7 +23,9 @@ Starts = Callable[[np.random.Generator, int, float], FloatArray]
 
 
 def session_starts(rng: np.random.Generator, count: int, days: float) -> FloatArray:
-    """Draws starts of one person's conversations: sittings on random days around an hour of their own."""
+    """Draws starts of one person's conversations: sittings on random days around an hour of their
+    own.
+    """
     sitting = np.cumsum(rng.random(count) < 0.6)  # 1.7 conversations in a sitting on average
     hour = (rng.uniform(0, 24) + rng.normal(0, 2.6, count + 1)) % 24
     begin = rng.integers(0, max(1, int(days)), count + 1) * DAY_S + hour * 3600
@@ -34,7 +36,9 @@ def session_starts(rng: np.random.Generator, count: int, days: float) -> FloatAr
 
 
 def burst_starts(rng: np.random.Generator, count: int, days: float) -> FloatArray:
-    """Draws starts of calls of a service: ten-minute windows by their rate, crowded within a window."""
+    """Draws starts of calls of a service: ten-minute windows by their rate, crowded within a
+    window.
+    """
     windows = np.arange(max(1, int(days * DAY_S / WINDOW_S)))
     hour = windows * WINDOW_S / 3600 % 24
     wave = 1 + rng.uniform(0.4, 0.98) * np.cos((hour - rng.uniform(0, 24)) * np.pi / 12)
@@ -55,7 +59,9 @@ def run_starts(rng: np.random.Generator, count: int, days: float) -> FloatArray:
     return begin + np.cumsum(rng.exponential(2.5, count))
 
 
-def unfold(rng: np.random.Generator, starts: FloatArray, turns: IntArray, days: float) -> FloatArray:
+def unfold(
+    rng: np.random.Generator, starts: FloatArray, turns: IntArray, days: float
+) -> FloatArray:
     """Lays the turns of each conversation after its start, a minute or so apart.
 
     Args:

@@ -1,4 +1,6 @@
-"""Plays a log against a live API: every exchange is asked again, by its account, in its order and pace."""
+"""Plays a log against a live API: every exchange is asked again, by its account, in its order and
+pace.
+"""
 
 import asyncio
 from collections import Counter
@@ -22,9 +24,16 @@ class Callers:
     """
 
     def __init__(
-        self, exchanges: pl.DataFrame, url: str, credentials: Mapping[str, str], now: Callable[[], float]
+        self,
+        exchanges: pl.DataFrame,
+        url: str,
+        credentials: Mapping[str, str],
+        now: Callable[[], float],
     ) -> None:
-        self._exchanges, self._url, self._credentials, self._now = exchanges, url, credentials, now
+        self._exchanges = exchanges
+        self._url = url
+        self._credentials = credentials
+        self._now = now
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self.outcomes: Counter[tuple[str, int]] = Counter()
         """Answers by account and HTTP status."""
@@ -33,7 +42,10 @@ class Callers:
     async def play(self) -> None:
         """Plays the whole log; returns when the last answer is there."""
         connector = aiohttp.TCPConnector(limit=_AT_ONCE)
-        async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as calls:
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            asyncio.TaskGroup() as calls,
+        ):
             for row in self._exchanges.iter_rows(named=True):
                 while row["time"].timestamp() > self._now():
                     await asyncio.sleep(0.02)
@@ -55,7 +67,11 @@ class Callers:
 
     def _headers(self, row: Mapping[str, Any]) -> dict[str, str]:
         told = {"authorization": f"Bearer {self._credentials[row['account']]}"}
-        for header, column in (("x-forwarded-for", "ip"), ("x-asn", "asn"), ("user-agent", "client")):
+        for header, column in (
+            ("x-forwarded-for", "ip"),
+            ("x-asn", "asn"),
+            ("user-agent", "client"),
+        ):
             if row[column] is not None:
                 told[header] = str(row[column])
         return told
@@ -64,4 +80,8 @@ class Callers:
 def _request(row: Mapping[str, Any]) -> dict[str, Any]:
     system = [{"role": "system", "content": row["system"]}] if row["system"] else []
     streams = hash(row["prompt"]) % 2 == 0
-    return {"model": row["model"], "messages": [*system, {"role": "user", "content": row["prompt"]}], "stream": streams}
+    return {
+        "model": row["model"],
+        "messages": [*system, {"role": "user", "content": row["prompt"]}],
+        "stream": streams,
+    }

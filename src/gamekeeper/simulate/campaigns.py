@@ -1,8 +1,8 @@
 """Campaigns: accounts that together harvest one deck, each hidden in its own way.
 
-A campaign's account sends tasks of the deck, dealt at random and never twice, among cover traffic: whole
-conversations of ordinary people. What tells it apart differs by campaign: language, demand, cover,
-infrastructure, rhythm, a quick move to the new model.
+A campaign's account sends tasks of the deck, dealt at random and never twice, among cover traffic:
+whole conversations of ordinary people. What tells it apart differs by campaign: language, demand,
+cover, infrastructure, rhythm, a quick move to the new model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -151,7 +151,9 @@ PLANS = (
 
 
 def campaign(scene: Scene, plan: Plan, scale: float) -> list[Account]:
-    """Opens the accounts of one campaign, which share nothing but the deck and what `plan.infra` says."""
+    """Opens the accounts of one campaign, which share nothing but the deck and what `plan.infra`
+    says.
+    """
     wanted = 1 if plan.accounts == 1 else max(12, round(plan.accounts * scale))
     sizes = np.maximum(scene.rng.poisson(plan.per_account, wanted), 3)
     stolen = scene.rng.binomial(sizes, 1 - plan.cover)
@@ -190,7 +192,9 @@ def _member(scene: Scene, plan: Plan, hub: Network, tasks: list[str], cover: int
 
 
 def _cover(scene: Scene, count: int) -> list[list[str]]:
-    """Draws conversations of `count` messages in all, each of another person, as resellers pass them on."""
+    """Draws conversations of `count` messages in all, each of another person, as resellers pass
+    them on.
+    """
     turns = scene.split(count).tolist() if count else []
     return [Person(lexicon.draw_language(scene.dice), scene.dice).conversation(n) for n in turns]
 

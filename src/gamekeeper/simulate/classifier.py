@@ -1,9 +1,10 @@
 """A month of a tabular API that scores credit applications: rows of numbers in place of prompts.
 
-Ordinary callers each score a portfolio of their own: own centre, own spread, slow drift, the same case scored
-again. One of them in twenty is a validator who varies one case column by column: regular and harmless.
-A campaign sweeps the whole input space with synthetic rows from one deck: points of a grid, uniform points,
-and points between earlier ones, where an active learner would look for the border. So does a lone scraper.
+Ordinary callers each score a portfolio of their own: own centre, own spread, slow drift, the same
+case scored again. One of them in twenty is a validator who varies one case column by column:
+regular and harmless. A campaign sweeps the whole input space with synthetic rows from one deck:
+points of a grid, uniform points, and points between earlier ones, where an active learner would
+look for the border. So does a lone scraper.
 """
 
 from dataclasses import dataclass
@@ -78,11 +79,14 @@ def simulate_classifier(
         per_account: Median rows of an ordinary account, and mean rows of a colluder.
 
     Returns:
-        The log and its labels. Kinds: `app` (scores its portfolio), `evaluator` (a validator), `campaign`
-        (campaigns "sweep" and "lone-scraper").
+        The log and its labels. Kinds: `app` (scores its portfolio), `evaluator` (a validator),
+        `campaign` (campaigns "sweep" and "lone-scraper").
     """
     scene = Scene.open(seed, days)
-    accounts = [_validator(scene) if i % 20 == 19 else _portfolio(scene, per_account) for i in range(callers)]
+    accounts = [
+        _validator(scene) if i % 20 == 19 else _portfolio(scene, per_account)
+        for i in range(callers)
+    ]
     accounts += _sweep(scene, colluders, per_account)
     accounts.append(_scraper(scene, 8 * per_account))
     return book(accounts, scene.rng)
@@ -109,8 +113,11 @@ def _portfolio(scene: Scene, per_account: int) -> Account:
     rng = scene.rng
     count = scene.size(per_account, 0.7, 10, 1_000)
     width = len(COLUMNS)
-    centre, drift = rng.normal(0, 0.8, width), rng.normal(0, 0.3, width)
-    mixing = rng.normal(0, 0.5 / np.sqrt(width), (width, width)) + np.diag(rng.uniform(0.15, 0.5, width))
+    centre = rng.normal(0, 0.8, width)
+    drift = rng.normal(0, 0.3, width)
+    mixing = rng.normal(0, 0.5 / np.sqrt(width), (width, width)) + np.diag(
+        rng.uniform(0.15, 0.5, width)
+    )
     progress = np.linspace(0, 1, count)[:, None]
     latent = centre + drift * progress + rng.normal(size=(count, width)) @ mixing
     again = np.flatnonzero(rng.random(count) < 0.07)
@@ -120,7 +127,8 @@ def _portfolio(scene: Scene, per_account: int) -> Account:
 
 def _validator(scene: Scene) -> Account:
     rng = scene.rng
-    width, steps = len(COLUMNS), 9
+    width = len(COLUMNS)
+    steps = 9
     case = rng.normal(0, 0.8, width)
     latent = np.tile(case, (width * steps, 1))
     for i in range(width):
@@ -129,12 +137,14 @@ def _validator(scene: Scene) -> Account:
 
 
 def sweep_deck(rng: np.random.Generator, count: int) -> FloatArray:
-    """Draws the rows of a sweep: grid points, uniform points, and points between earlier ones, shuffled.
+    """Draws the rows of a sweep: grid points, uniform points, and points between earlier ones,
+    shuffled.
 
     Returns:
         Standard scores within `REACH`, shape (count, 12).
     """
-    third, width = count // 3, len(COLUMNS)
+    third = count // 3
+    width = len(COLUMNS)
     grid = np.linspace(-REACH, REACH, GRID_STEPS)[rng.integers(0, GRID_STEPS, (third, width))]
     uniform = rng.uniform(-REACH, REACH, (count - 2 * third, width))
     asked = np.concatenate([grid, uniform])
@@ -149,7 +159,9 @@ def _sweep(scene: Scene, colluders: int, per_account: int) -> list[Account]:
     parts = np.split(to_values(sweep_deck(scene.rng, int(sizes.sum()))), np.cumsum(sizes)[:-1])
     hub = scene.internet.hub()
     return [
-        _account(scene, "campaign", rows, balanced_starts, scene.internet.behind(hub, "partial"), "sweep")
+        _account(
+            scene, "campaign", rows, balanced_starts, scene.internet.behind(hub, "partial"), "sweep"
+        )
         for rows in parts
     ]
 
@@ -160,7 +172,12 @@ def _scraper(scene: Scene, count: int) -> Account:
 
 
 def _account(
-    scene: Scene, kind: str, rows: FloatArray, starts: Starts, network: Network, campaign: str | None = None
+    scene: Scene,
+    kind: str,
+    rows: FloatArray,
+    starts: Starts,
+    network: Network,
+    campaign: str | None = None,
 ) -> Account:
     turns = np.ones(len(rows), np.int64)
     begin = np.sort(starts(scene.rng, len(rows), scene.days))

@@ -1,7 +1,7 @@
 """Decks of tasks: many different self-contained tasks, and what a campaign dresses them in.
 
-A deck is dealt at random, so who holds a task says nothing about it. That is what tells a campaign from
-people with interests; classrooms and evaluations deal from a deck too, but repeat their tasks.
+A deck is dealt at random, so who holds a task says nothing about it. That is what tells a campaign
+from people with interests; classrooms and evaluations deal from a deck too, but repeat their tasks.
 """
 
 from random import Random
@@ -14,7 +14,8 @@ def make_deck(lexicon: Lexicon, symbol: str, count: int, dice: Random) -> list[s
 
     Args:
         lexicon: The language of the tasks.
-        symbol: Rule that makes a task: `task`, `math`, `code`, `tools` or `quiz`, where the language has it.
+        symbol: Rule that makes a task: `task`, `math`, `code`, `tools` or `quiz`, where the
+            language has it.
         count: How many; far fewer than the rule can make.
         dice: Randomness.
 
@@ -26,7 +27,9 @@ def make_deck(lexicon: Lexicon, symbol: str, count: int, dice: Random) -> list[s
         if len(deck) == count:
             return list(deck)
         deck[lexicon.any_topic(dice).expand(f"{{{symbol}}}", dice)] = None
-    raise ValueError(f'rule "{symbol}" ({lexicon.language}) made {len(deck)} different tasks, {count} wanted')
+    raise ValueError(
+        f'rule "{symbol}" ({lexicon.language}) made {len(deck)} different tasks, {count} wanted'
+    )
 
 
 def dress(lexicon: Lexicon, form: str, tasks: list[str], dice: Random) -> list[str]:
@@ -34,8 +37,8 @@ def dress(lexicon: Lexicon, form: str, tasks: list[str], dice: Random) -> list[s
 
     Args:
         lexicon: The language of the demand.
-        form: Rule of the demand: `cot`, `judge`, `reconstruct` or `trace`; it holds `<q>`, and `<a>` if the
-            demand comes with a finished answer.
+        form: Rule of the demand: `cot`, `judge`, `reconstruct` or `trace`; it holds `<q>`, and
+            `<a>` if the demand comes with a finished answer.
         tasks: Self-contained tasks.
         dice: Randomness.
     """

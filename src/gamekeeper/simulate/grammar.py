@@ -1,10 +1,12 @@
 """A small generative grammar: rules expanded with dice until only words are left.
 
 A rule maps a symbol to productions. In a production `{symbol}` is replaced by one of that symbol's
-productions, `{symbol#1}` by the same text wherever the tag returns within one expansion (the Anna who bought
-the apples is the Anna who eats them), and `{2-99}` by a whole number between the bounds, both included.
+productions, `{symbol#1}` by the same text wherever the tag returns within one expansion (the Anna
+who bought the apples is the Anna who eats them), and `{2-99}` by a whole number between the bounds,
+both included.
 
-A narrowed grammar is how somebody speaks: the same language with fewer productions, some of them their own.
+A narrowed grammar is how somebody speaks: the same language with fewer productions, some of them
+their own.
 """
 
 import re
@@ -18,7 +20,9 @@ _NUMBER = re.compile(r"(\d+)-(\d+)(?:#.*)?$")
 
 
 class Slot(NamedTuple):
-    """A place in a production that is filled when it is expanded; a number if `high` is at least 0."""
+    """A place in a production that is filled when it is expanded; a number if `high` is at
+    least 0.
+    """
 
     key: str  # symbol and tag, as written
     symbol: str
@@ -35,7 +39,8 @@ class Grammar:
     """Rules of one language, topic or speaker.
 
     Args:
-        rules: Symbol to its productions, each equally likely; write one twice to draw it twice as often.
+        rules: Symbol to its productions, each equally likely; write one twice to draw it twice as
+            often.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -51,7 +56,9 @@ class Grammar:
         return Grammar({**self._rules, **Grammar.parse(rules)._rules})
 
     def narrowed(self, keep: Mapping[str, int], dice: Random) -> "Grammar":
-        """Returns this grammar with at most `keep[symbol]` productions left of each named symbol."""
+        """Returns this grammar with at most `keep[symbol]` productions left of each named
+        symbol.
+        """
         drawn = {
             symbol: tuple(dice.sample(self._rules[symbol], min(count, len(self._rules[symbol]))))
             for symbol, count in keep.items()
@@ -60,7 +67,9 @@ class Grammar:
 
     def missing(self) -> set[str]:
         """Returns symbols that some production uses and no rule explains; empty if all is well."""
-        parts = (part for rule in self._rules.values() for production in rule for part in production)
+        parts = (
+            part for rule in self._rules.values() for production in rule for part in production
+        )
         used = {part.symbol for part in parts if isinstance(part, Slot) and part.high < 0}
         return used - self._rules.keys()
 
@@ -73,7 +82,9 @@ class Grammar:
         return self._fill(_parse(text), dice, {}).strip()
 
     def _fill(self, production: Production, dice: Random, said: dict[str, str]) -> str:
-        return "".join([p if isinstance(p, str) else self._fill_slot(p, dice, said) for p in production])
+        return "".join(
+            [p if isinstance(p, str) else self._fill_slot(p, dice, said) for p in production]
+        )
 
     def _fill_slot(self, slot: Slot, dice: Random, said: dict[str, str]) -> str:
         if not slot.is_tagged:

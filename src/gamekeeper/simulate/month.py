@@ -1,6 +1,6 @@
 """One simulated month: how many households of each kind there are, and the campaigns among them."""
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.simulate.accounts import (
     Account,
     Benchmarks,
@@ -24,8 +24,9 @@ def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> Traffic:
     Args:
         seed: Same seed, days and scale: same frames.
         days: Length of the traffic; at least 1.
-        scale: Number of accounts over that of the standard month (about 1,500 accounts, 43,000 exchanges).
-            A campaign keeps at least 12 accounts, and every kind at least one household.
+        scale: Number of accounts over that of the standard month (about 1,500 accounts, 43,000
+            exchanges). A campaign keeps at least 12 accounts, and every kind at least one
+            household.
 
     Returns:
         The log and its labels.
@@ -34,7 +35,9 @@ def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> Traffic:
         UsageError: `days` or `scale` is out of range.
     """
     if days < 1 or scale <= 0:
-        raise UsageError(f"days must be at least 1 and scale above 0; found days={days}, scale={scale}")
+        raise UsageError(
+            f"days must be at least 1 and scale above 0; found days={days}, scale={scale}"
+        )
     scene = Scene.open(seed, days)
     accounts = _benign(scene, scale)
     for plan in PLANS:

@@ -1,4 +1,6 @@
-"""Where accounts call from, what they call with and who pays: their own, or lent by a site or a hub."""
+"""Where accounts call from, what they call with and who pays: their own, or lent by a site or a
+hub.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,7 +21,8 @@ class Network:
         asn: Number of the autonomous system.
         client: Name and version of the SDK.
         payment: Token of the card.
-        created_s: When the account was opened; seconds from the start of the traffic, mostly negative.
+        created_s: When the account was opened; seconds from the start of the traffic, mostly
+            negative.
     """
 
     ip: str
@@ -39,7 +42,9 @@ class Internet:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._asns = rng.integers(1_000, 400_000, 300)
-        self._clients = [f"sdk-{i:02d}/{rng.integers(1, 9)}.{rng.integers(0, 40)}" for i in range(40)]
+        self._clients = [
+            f"sdk-{i:02d}/{rng.integers(1, 9)}.{rng.integers(0, 40)}" for i in range(40)
+        ]
         popularity = np.arange(1.0, 41.0) ** -1.1
         self._popularity = popularity / popularity.sum()
 
@@ -55,7 +60,9 @@ class Internet:
         )
 
     def hub(self) -> Network:
-        """Draws the network that a campaign's accounts may share, opened some weeks before the traffic."""
+        """Draws the network that a campaign's accounts may share, opened some weeks before the
+        traffic.
+        """
         return replace(self.join(), created_s=-self._rng.uniform(6, 60) * DAY_S)
 
     def behind(self, hub: Network, infra: Infra) -> Network:

@@ -1,9 +1,10 @@
-"""A language model to attack without a network: it adds up, shows its steps, and gives log-probabilities.
+"""A language model to attack without a network: it adds up, shows its steps, and gives
+log-probabilities.
 
     "3+4+5 mod 10?"   ->   reasoning "3+4=7 7+5=2", answer "2"
 
-Log-probabilities of the first token are those of a network of its own, of a known width, so that an attack that reads
-the width has something to be right about:
+Log-probabilities of the first token are those of a network of its own, of a known width, so that an
+attack that reads the width has something to be right about:
 
     logits = W tanh(A q),   q: what the prompt hashes to;   W of shape (tokens, width)
 """
@@ -29,7 +30,8 @@ class Reckoner:
         tokens: In the vocabulary.
         tops: Log-probabilities that are given out at most.
         traces: Whether the reasoning is given out beside the answer.
-        bias: Whether a bias on tokens shows in log-probabilities, only changes what is written, or is refused.
+        bias: Whether a bias on tokens shows in log-probabilities, only changes what is written, or
+            is refused.
         seed: Of the weights.
     """
 
@@ -60,20 +62,24 @@ class Reckoner:
         return {
             "object": "chat.completion",
             "model": asked.get("model"),
-            "choices": [{"index": 0, "message": message, "logprobs": told, "finish_reason": "stop"}],
+            "choices": [
+                {"index": 0, "message": message, "logprobs": told, "finish_reason": "stop"}
+            ],
             "usage": {"prompt_tokens": len(prompt) // 2 + 1, "completion_tokens": written},
         }
 
     def _told(self, prompt: str, asked: dict[str, Any]) -> dict[str, Any]:
         rng = np.random.default_rng(self.seed)
-        inner, outer = rng.standard_normal((self.width, _HASHED)), rng.standard_normal((self.tokens, self.width))
+        inner = rng.standard_normal((self.width, _HASHED))
+        outer = rng.standard_normal((self.tokens, self.width))
         state = np.tanh(inner @ _hashed(prompt) / np.sqrt(_HASHED))
         logits = outer @ state * _SPREAD / np.sqrt(self.width)
         lifted = logits.copy()
         for token, value in (asked.get("logit_bias") or {}).items():
             lifted[int(token)] += value
         told = _log_softmax(lifted if self.bias == "shows" else logits)
-        first, most = int(lifted.argmax()), min(int(asked.get("top_logprobs") or 0), self.tops)
+        first = int(lifted.argmax())
+        most = min(int(asked.get("top_logprobs") or 0), self.tops)
         tops = [_entry(int(token), told) for token in np.argsort(-told)[:most]]
         return {"content": [_entry(first, told) | {"top_logprobs": tops}]}
 
@@ -81,7 +87,8 @@ class Reckoner:
 def reckon(prompt: str) -> tuple[list[str], str]:
     """Returns the steps and the answer: the last digit of the sum of the numbers in a prompt."""
     numbers = [int(found) for found in re.findall(r"\d+", prompt.partition(" mod")[0])]
-    total, steps = (numbers or [0])[0], []
+    total = (numbers or [0])[0]
+    steps = []
     for number in numbers[1:]:
         steps.append(f"{total}+{number}={(total + number) % 10}")
         total = (total + number) % 10

@@ -35,7 +35,9 @@ class Scene:
     def open(cls, seed: int, days: int) -> "Scene":
         """Sets the stage; the same seed sets the same."""
         rng = np.random.default_rng(seed)
-        return cls(rng=rng, dice=Random(int(rng.integers(2**62))), days=days, internet=Internet(rng))
+        return cls(
+            rng=rng, dice=Random(int(rng.integers(2**62))), days=days, internet=Internet(rng)
+        )
 
     @property
     def release_s(self) -> float:
@@ -60,7 +62,9 @@ class Scene:
         return turns
 
     def habitual_models(self, times: FloatArray) -> list[str]:
-        """Draws the model of each call: one by habit; some change to the new one after its release."""
+        """Draws the model of each call: one by habit; some change to the new one after its
+        release.
+        """
         habit = str(self.rng.choice(MODELS, p=MODEL_SHARES))
         adopts = self.rng.random() < 0.3
         since = self.release_s + self.rng.exponential(4 * DAY_S) if adopts else np.inf

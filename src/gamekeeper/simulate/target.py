@@ -1,27 +1,34 @@
-"""A small target model to guard and attack without a network: a word chain that talks, a classifier that scores.
+"""A small target model to guard and attack without a network: a word chain that talks, a classifier
+that scores.
 
-    POST /v1/chat/completions   as OpenAI's, streamed or not, with log-probabilities and reasoning when asked for
-    POST /score                 {"instances": [[...], ...]} -> {"predictions": [[...], ...]}, a softmax over classes
+    POST /v1/chat/completions   as OpenAI's, streamed or not, with log-probabilities and reasoning
+                                when asked for
+    POST /score                 {"instances": [[...], ...]} -> {"predictions": [[...], ...]}, a
+                                softmax over classes
 
-Answers depend on the input alone, so that the same question gets the same answer, as a thief counts on.
+Answers depend on the input alone, so that the same question gets the same answer, as a thief counts
+on.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from gamekeeper.base.asgi import read_body, send_whole
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+MAX_BODY_BYTES = 64 << 20
 
 _TEXT = (
-    "the answer depends on what is asked and on how one counts so first look at each part then add them up and check "
-    "whether the sum agrees with what was given if it does the result holds else begin again with fewer parts"
+    "the answer depends on what is asked and on how one counts so first look at each part then add"
+    " them up and check whether the sum agrees with what was given if it does the result holds else"
+    " begin again with fewer parts"
 )
 _WORDS = _TEXT.split()
 _FOLLOWERS = {word: [b for a, b in pairwise(_WORDS) if a == word] or _WORDS for word in _WORDS}
@@ -39,27 +46,39 @@ class Target:
         self._chunk_s = chunk_s
         self.answered = 0
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Takes one ASGI scope."""
         if scope["type"] != "http":
             return
-        asked = orjson.loads(await _body(receive) or b"{}")
+        asked = orjson.loads(await read_body(receive, MAX_BODY_BYTES) or b"{}")
         self.answered += 1
         if scope["path"] == "/score":
-            await _answer(send, {"predictions": [_scores(row) for row in asked.get("instances", [])]})
+            await send_whole(
+                send,
+                200,
+                orjson.dumps({"predictions": [_scores(row) for row in asked.get("instances", [])]}),
+            )
         elif scope["path"] == "/v1/models":
-            await _answer(send, {"object": "list", "data": [{"id": "target-1", "object": "model"}]})
+            await send_whole(
+                send,
+                200,
+                orjson.dumps({"object": "list", "data": [{"id": "target-1", "object": "model"}]}),
+            )
         elif asked.get("stream"):
             await self._stream(send, asked)
         else:
-            await _answer(send, _completion(asked))
+            await send_whole(send, 200, orjson.dumps(_completion(asked)))
 
-    async def _stream(self, send: Send, asked: dict[str, Any]) -> None:
+    async def _stream(self, send: "Send", asked: dict[str, Any]) -> None:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for word in _words(asked):
             choice = {"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}
-            event = {"object": "chat.completion.chunk", "model": asked.get("model"), "choices": [choice]}
+            event = {
+                "object": "chat.completion.chunk",
+                "model": asked.get("model"),
+                "choices": [choice],
+            }
             await _send_more(send, b"data: " + orjson.dumps(event) + b"\n\n")
             if self._chunk_s:
                 await asyncio.sleep(self._chunk_s)
@@ -73,7 +92,11 @@ def _completion(asked: dict[str, Any]) -> dict[str, Any]:
     message = {"role": "assistant", "content": " ".join(words)}
     if asked.get("reasoning_effort"):
         message["reasoning_content"] = "first " + " then ".join(words[:5])
-    logprobs = {"content": [{"token": w, "logprob": -0.1 * len(w)} for w in words]} if asked.get("logprobs") else None
+    logprobs = (
+        {"content": [{"token": w, "logprob": -0.1 * len(w)} for w in words]}
+        if asked.get("logprobs")
+        else None
+    )
     choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}
     return {
         "object": "chat.completion",
@@ -108,21 +131,5 @@ def _scores(row: list[float]) -> list[float]:
     return [float(value) for value in likely / likely.sum()]
 
 
-async def _body(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-    return body
-
-
-async def _answer(send: Send, document: dict[str, Any]) -> None:
-    body = orjson.dumps(document)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _send_more(send: Send, body: bytes) -> None:
+async def _send_more(send: "Send", body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -1,14 +1,14 @@
 """Labelled traffic as frames: accounts become rows of a log and rows of labels."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.files import replace_file
 from gamekeeper.exchange.columns import conform
 from gamekeeper.simulate.accounts import Account
 from gamekeeper.simulate.scene import START
@@ -62,7 +62,8 @@ def _calls(account: Account, name: str, rng: np.random.Generator) -> pl.DataFram
             "system": pl.Series(account.systems or [None] * count, dtype=pl.String()),
             "conversation": conversation,
             "turn": np.arange(count) - first,
-            "output_tokens": np.maximum(rng.lognormal(np.log(account.output_tokens), 0.7, count), 1) // 1,
+            "output_tokens": np.maximum(rng.lognormal(np.log(account.output_tokens), 0.7, count), 1)
+            // 1,
         }
     )
 
@@ -91,7 +92,9 @@ def _owner(account: Account, name: str) -> dict[str, str | int | float | None]:
 
 def _moment(column: str) -> pl.Expr:
     since = pl.col(column) * 1e6
-    return (pl.lit(START, dtype=pl.Datetime("us", "UTC")) + since.cast(pl.Duration("us"))).alias(column)
+    return (pl.lit(START, dtype=pl.Datetime("us", "UTC")) + since.cast(pl.Duration("us"))).alias(
+        column
+    )
 
 
 def _tokens(column: str) -> pl.Expr:
@@ -110,11 +113,6 @@ def write(traffic: Traffic, out: Path) -> None:
 
 
 def _write_whole(frame: pl.DataFrame, path: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        frame.write_parquet(name, compression="zstd")
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    content = BytesIO()
+    frame.write_parquet(content, compression="zstd")
+    replace_file(path, content.getvalue())

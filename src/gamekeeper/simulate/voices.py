@@ -1,8 +1,8 @@
 """Who speaks: people with interests of their own, customers of an app, people who test the rules.
 
-Every voice is a narrowed grammar (see `grammar`). A person keeps to few topics and in each to own things, own
-names and favourite turns of phrase; a conversation narrows once more to one thing, so that its turns belong
-together.
+Every voice is a narrowed grammar (see `grammar`). A person keeps to few topics and in each to own
+things, own names and favourite turns of phrase; a conversation narrows once more to one thing, so
+that its turns belong together.
 """
 
 from collections.abc import Mapping
@@ -100,7 +100,12 @@ class Person:
     """
 
     def __init__(
-        self, lexicon: Lexicon, dice: Random, *, topic: str | None = None, names: tuple[str, ...] = ()
+        self,
+        lexicon: Lexicon,
+        dice: Random,
+        *,
+        topic: str | None = None,
+        names: tuple[str, ...] = (),
     ) -> None:
         self._lexicon = lexicon
         self._dice = dice
@@ -137,7 +142,8 @@ class Person:
         return text
 
     def _next(self, grammar: Grammar, question: str) -> str:
-        dice, draw = self._dice, self._dice.random()
+        dice = self._dice
+        draw = self._dice.random()
         if draw < 0.03:
             return question  # again, word for word
         text = "{thanks}" if draw < 0.03 + self._habits.thanks else dice.choice(REPLIES)
@@ -186,7 +192,9 @@ class RuleTester:
     def conversation(self, turns: int) -> list[str]:
         """Says `turns` messages, each pressing harder on the first."""
         texts = ["{provoke}", *self._dice.choices(PRESSURE, k=turns - 1)]
-        return [self._habits.apply(self._grammar.expand(text, self._dice), self._dice) for text in texts]
+        return [
+            self._habits.apply(self._grammar.expand(text, self._dice), self._dice) for text in texts
+        ]
 
 
 def own_names(lexicon: Lexicon, dice: Random, count: int) -> tuple[str, ...]:
@@ -198,7 +206,11 @@ def own_words(topic: Grammar, names: tuple[str, ...], dice: Random) -> Grammar:
     """Narrows a topic to one person's words: own things, own tools, favourite phrases."""
     named = topic.with_rules({"name": names})
     things = frozen(named, "{thing}{whose}", 6, dice)
-    words = {"thing": things[:-2] or things, "other": things[-2:], "tool": frozen(named, "{tool}", 3, dice)}
+    words = {
+        "thing": things[:-2] or things,
+        "other": things[-2:],
+        "tool": frozen(named, "{tool}", 3, dice),
+    }
     return named.with_rules(words).narrowed(FAVOURITES, dice)
 
 

@@ -20,7 +20,8 @@ class Clerk:
 
     def __init__(self, answer: Callable[[str], Reply], fails_after: int | None = None) -> None:
         self.asked: list[Query] = []
-        self._answer, self._fails_after = answer, fails_after
+        self._answer = answer
+        self._fails_after = fails_after
 
     def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply]]:
         for number, query in enumerate(queries):

@@ -22,7 +22,9 @@ def test_final_answer_is_what_a_reply_comes_to(text: str, pattern: str | None, s
 def test_agreement_is_all_or_nothing_and_overlap_is_not() -> None:
     """Both are 1 for the same answer and 0 for strangers."""
     assert agreement("The Cat", "the  cat.") == overlap("The Cat", "the cat") == 1
-    assert agreement("the cat", "the dog") == 0 and overlap("the cat", "the dog") == pytest.approx(0.5)
+    assert agreement("the cat", "the dog") == 0 and overlap("the cat", "the dog") == pytest.approx(
+        0.5
+    )
     assert overlap("", "") == 1 and overlap("", "word") == 0
 
 

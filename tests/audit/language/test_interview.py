@@ -40,7 +40,10 @@ def test_replies_that_came_before_a_failure_are_kept(tmp_path: Path) -> None:
     [
         ({"queries": 30}, "40 more queries are wanted, and 30 of 30 are left"),
         ({"tokens": 400}, "of 400 tokens are spent"),
-        ({"usd": 0.015, "prices": Prices(per_query=0.0, per_million_written=100.0)}, r"of \$0.01 are spent"),
+        (
+            {"usd": 0.015, "prices": Prices(per_query=0.0, per_million_written=100.0)},
+            r"of \$0.01 are spent",
+        ),
     ],
     ids=["queries", "tokens", "dollars"],
 )
@@ -88,6 +91,8 @@ def test_vector_is_paid_once(tmp_path: Path) -> None:
         asked.extend(texts)
         return np.array([[float(len(text)), 1.0] for text in texts])
 
-    vectors = Vectors(CallableVectors(answer, "v"), Journal(tmp_path / "j.sqlite", "v"), Limits(queries=10))
+    vectors = Vectors(
+        CallableVectors(answer, "v"), Journal(tmp_path / "j.sqlite", "v"), Limits(queries=10)
+    )
     assert vectors.ask(["a", "bb", "a"]).tolist() == [[1, 1], [2, 1], [1, 1]]
     assert vectors.ask(["bb"]).tolist() == [[2, 1]] and asked == ["a", "bb"]

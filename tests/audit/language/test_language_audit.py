@@ -6,7 +6,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from audit.language.builders import Clerk, make_interview, reckoned, reckoning, sorted_ticket, tickets
+from audit.language.builders import (
+    Clerk,
+    make_interview,
+    reckoned,
+    reckoning,
+    sorted_ticket,
+    tickets,
+)
 from audit.server import Server
 from gamekeeper._cli import app
 from gamekeeper.audit.language import driver
@@ -14,18 +21,22 @@ from gamekeeper.audit.language.driver import LanguageAudit, Reading
 from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import AuditResult, Curve
 from gamekeeper.audit.targets import Reply
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.simulate.reckoner import Reckoner, sums
 
 
 def play(folder: Path, answer: object, prompts: list[str], **fields: object) -> AuditResult:
     options = AuditOptions(**{"budget": 2_000, "seeds": 2} | fields)  # type: ignore[arg-type]
     clerk = Clerk(answer)  # type: ignore[arg-type]
-    return LanguageAudit(make_interview(folder, clerk, queries=options.budget), prompts, options, clerk.name).run()
+    return LanguageAudit(
+        make_interview(folder, clerk, queries=options.budget), prompts, options, clerk.name
+    ).run()
 
 
 def curves(result: AuditResult, defence: str) -> dict[str, Curve]:
-    return {c.believes: c for each in result.defended if each.defence == defence for c in each.curves}
+    return {
+        c.believes: c for each in result.defended if each.defence == defence for c in each.curves
+    }
 
 
 @pytest.fixture
@@ -51,12 +62,21 @@ def test_model_that_sorts_is_copied_by_its_answers(no_writer: None, tmp_path: Pa
 def test_tokens_are_paid_for(no_writer: None, tmp_path: Path) -> None:
     """Ten read and five written for each query."""
     prices = Prices(per_query=0.0, per_core_hour=0.0, per_million_read=1.0, per_million_written=2.0)
-    point = play(tmp_path, reckoned, sums(200, 1), prices=prices, seeds=1).defended[0].curves[0].points[-1]
+    point = (
+        play(tmp_path, reckoned, sums(200, 1), prices=prices, seeds=1)
+        .defended[0]
+        .curves[0]
+        .points[-1]
+    )
     assert point.tokens == 15 * point.queries and point.usd == pytest.approx(20e-6 * point.queries)
 
 
-def test_reasoning_is_withheld_in_steps_and_asked_for_again(no_writer: None, tmp_path: Path) -> None:
-    """Who learns from answers alone is played once; who asks for the steps gets them all the same."""
+def test_reasoning_is_withheld_in_steps_and_asked_for_again(
+    no_writer: None, tmp_path: Path
+) -> None:
+    """Who learns from answers alone is played once; who asks for the steps gets them all
+    the same.
+    """
 
     def answer(prompt: str) -> Reply:
         reply = reckoned(prompt)
@@ -65,12 +85,19 @@ def test_reasoning_is_withheld_in_steps_and_asked_for_again(no_writer: None, tmp
         return Reply(f"{reply.trace}\nAnswer: {reply.text}", read=20, written=30)
 
     result = play(tmp_path, answer, sums(300, 1))
-    assert [each.defence for each in result.defended] == ["none", "traces-summarised", "traces-withheld"]
+    assert [each.defence for each in result.defended] == [
+        "none",
+        "traces-summarised",
+        "traces-withheld",
+    ]
     plain, part, none = (curves(result, each.defence) for each in result.defended)
     assert set(plain) == {Reading.ANSWERS, Reading.TRACES}
     assert set(part) == {Reading.ANSWERS, Reading.TRACES, Reading.COERCED}
     assert set(none) == {Reading.ANSWERS, Reading.COERCED}
-    assert plain[Reading.ANSWERS] is none[Reading.ANSWERS] and part[Reading.COERCED] is none[Reading.COERCED]
+    assert (
+        plain[Reading.ANSWERS] is none[Reading.ANSWERS]
+        and part[Reading.COERCED] is none[Reading.COERCED]
+    )
     withheld = [each.users.withheld for each in result.defended]
     assert withheld[0] == 0 < withheld[1] < withheld[2] < 1
 
@@ -115,7 +142,9 @@ def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server
     server = Server(reckoning(Reckoner()))
     monkeypatch.chdir(tmp_path)
     url = server.url.removesuffix("/score")
-    (tmp_path / "chat.toml").write_text(f'format = "gamekeeper/target@1"\nurl = "{url}"\nchat = "reckoner"\n')
+    (tmp_path / "chat.toml").write_text(
+        f'format = "gamekeeper/target@1"\nurl = "{url}"\nchat = "reckoner"\n'
+    )
     (tmp_path / "prompts.txt").write_text("\n".join(sums(240, 1)))
     yield server
     server.close()
@@ -130,14 +159,27 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_command_audits_a_chat_endpoint(no_writer: None, endpoint: Server, tmp_path: Path) -> None:
     """A table, a page, a log, a casebook; and nothing is paid twice."""
-    arguments = ["chat.toml", "--prompts", "prompts.txt", "--out", "audit", "--budget", "1000", "--seeds", "1", "--log"]
+    arguments = [
+        "chat.toml",
+        "--prompts",
+        "prompts.txt",
+        "--out",
+        "audit",
+        "--budget",
+        "1000",
+        "--seeds",
+        "1",
+        "--log",
+    ]
     _, printed = run(*arguments)
     assert "agreement of final answers" in printed and "traces-withheld" in printed
     assert "the input of its last layer has 24 numbers" in printed
     page = (tmp_path / "audit/report.html").read_text()
     assert "agreement of final answers" in page and "text and reasoning" in page
     log = pl.read_parquet(tmp_path / "audit/exchanges.parquet")
-    assert log.columns == ["time", "account", "prompt"] and "skill-leeching-coerced" in log["account"]
+    assert (
+        log.columns == ["time", "account", "prompt"] and "skill-leeching-coerced" in log["account"]
+    )
     asked = len(endpoint.asked)
     paid = json.loads((tmp_path / "audit/audit.json").read_bytes())["paid_queries"]
     run(*arguments)
@@ -148,12 +190,17 @@ def test_command_audits_a_chat_endpoint(no_writer: None, endpoint: Server, tmp_p
     ("arguments", "said"),
     [
         (["chat.toml", "--inputs", "prompts.txt"], "asked with text"),
-        (["chat.toml", "--prompts", "prompts.txt", "--inputs", "prompts.txt"], "--inputs or --prompts"),
+        (
+            ["chat.toml", "--prompts", "prompts.txt", "--inputs", "prompts.txt"],
+            "--inputs or --prompts",
+        ),
         (["chat.toml", "--prompts", "prompts.txt", "--answer", "("], "no regular expression"),
     ],
     ids=["inputs", "both", "pattern"],
 )
-def test_words_that_do_not_fit_are_refused(arguments: list[str], said: str, endpoint: Server) -> None:
+def test_words_that_do_not_fit_are_refused(
+    arguments: list[str], said: str, endpoint: Server
+) -> None:
     """Before a query is made."""
     with pytest.raises(UsageError, match=said):
         run(*arguments, "--out", "audit")

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from gamekeeper.audit.language.prompts import read_prompts
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 
 PROMPTS = ["one", "two", "three"]
 
@@ -13,11 +13,16 @@ PROMPTS = ["one", "two", "three"]
 def test_every_format_gives_the_same_prompts(tmp_path: Path) -> None:
     """Those that are empty or repeated are passed over."""
     (tmp_path / "p.txt").write_text("one\ntwo\n\none\nthree\n")
-    (tmp_path / "p.jsonl").write_text("\n".join(json.dumps({"prompt": p, "id": 1}) for p in PROMPTS))
+    (tmp_path / "p.jsonl").write_text(
+        "\n".join(json.dumps({"prompt": p, "id": 1}) for p in PROMPTS)
+    )
     frame = pl.DataFrame({"prompt": [*PROMPTS, None, " "]})
     frame.write_csv(tmp_path / "p.csv")
     frame.write_parquet(tmp_path / "p.parquet")
-    assert all(read_prompts(tmp_path / f"p.{kind}") == PROMPTS for kind in ("txt", "jsonl", "csv", "parquet"))
+    assert all(
+        read_prompts(tmp_path / f"p.{kind}") == PROMPTS
+        for kind in ("txt", "jsonl", "csv", "parquet")
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,16 +30,24 @@ def test_every_format_gives_the_same_prompts(tmp_path: Path) -> None:
     [
         ("gone.txt", None, "cannot be read"),
         ("empty.txt", "\n\n", "holds no prompt"),
-        ("bad.jsonl", '{"prompt": "a"}\n{"text": "b"}\nnot json\n', "bad.jsonl:2: is no JSON object"),
+        (
+            "bad.jsonl",
+            '{"prompt": "a"}\n{"text": "b"}\nnot json\n',
+            "bad.jsonl:2: is no JSON object",
+        ),
         ("other.csv", "text\na\n", 'no column "prompt"'),
         ("latin.txt", b"\xff\xfe\xfa", "cannot be read"),
     ],
     ids=["missing", "empty", "lines", "column", "bytes"],
 )
-def test_file_that_holds_no_prompts_is_named(name: str, content: str | bytes | None, said: str, tmp_path: Path) -> None:
+def test_file_that_holds_no_prompts_is_named(
+    name: str, content: str | bytes | None, said: str, tmp_path: Path
+) -> None:
     """Where, what was found, what was expected; faults of lines come together."""
     if content is not None:
         (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(InputError, match=said) as raised:
         read_prompts(tmp_path / name)
-    assert "expected" in str(raised.value) and (name != "bad.jsonl" or "bad.jsonl:3" in str(raised.value))
+    assert "expected" in str(raised.value) and (
+        name != "bad.jsonl" or "bad.jsonl:3" in str(raised.value)
+    )

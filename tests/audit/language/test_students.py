@@ -11,7 +11,9 @@ from gamekeeper.simulate.reckoner import sums
 def lessons_of(prompts: list[str], answer: object, *, traces: bool = False) -> Lessons:
     replies = [answer(prompt) for prompt in prompts]  # type: ignore[operator]
     texts = tuple(reply.text for reply in replies)
-    return Lessons(tuple(prompts), texts, tuple(reply.trace for reply in replies) if traces else None)
+    return Lessons(
+        tuple(prompts), texts, tuple(reply.trace for reply in replies) if traces else None
+    )
 
 
 def test_sorting_is_learnt_from_a_hundred_answers() -> None:
@@ -50,10 +52,15 @@ def test_steps_teach_what_answers_alone_do_not(one_thread: None) -> None:
     """Adding up digits: 600 answers with steps suffice, 600 without teach nothing beyond chance."""
     from gamekeeper.audit.language.students.writer import writer
 
-    prompts, asked = sums(600, 1), sums(100, 2)
+    prompts = sums(600, 1)
+    asked = sums(100, 2)
     truth = [reckoned(prompt).text for prompt in asked]
     reached = [
-        float(np.mean([one == other for one, other in zip(writer(given, 0)(asked), truth, strict=True)]))
+        float(
+            np.mean(
+                [one == other for one, other in zip(writer(given, 0)(asked), truth, strict=True)]
+            )
+        )
         for given in (lessons_of(prompts, reckoned, traces=True), lessons_of(prompts, reckoned))
     ]
     assert reached[0] > 0.7 and reached[1] < 0.35

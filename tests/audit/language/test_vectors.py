@@ -10,7 +10,7 @@ from gamekeeper.audit.meter import Limits
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.targets import Array, CallableVectors
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 
 _MIXING = np.random.default_rng(0).standard_normal((512, 24)) * 0.3
 
@@ -31,9 +31,20 @@ def texts(n: int) -> list[str]:
         "winter",
         "code",
     ]
-    does = ["repairs", "grows near", "costs more than", "was painted with", "explains", "hides", "sings of"]
+    does = [
+        "repairs",
+        "grows near",
+        "costs more than",
+        "was painted with",
+        "explains",
+        "hides",
+        "sings of",
+    ]
     rng = np.random.default_rng(3)
-    made = [f"{rng.choice(words)} and {rng.choice(words)} {rng.choice(does)} {rng.choice(words)}" for _ in range(3 * n)]
+    made = [
+        f"{rng.choice(words)} and {rng.choice(words)} {rng.choice(does)} {rng.choice(words)}"
+        for _ in range(3 * n)
+    ]
     return list(dict.fromkeys(made))[:n]
 
 
@@ -45,16 +56,25 @@ def built_on_public_features(texts: list[str]) -> Array:
 def play(folder: Path, function: object, texts: list[str], **fields: object) -> AuditResult:
     options = AuditOptions(**{"budget": 1_000, "seeds": 2} | fields)  # type: ignore[arg-type]
     target = CallableVectors(function, "vectors")  # type: ignore[arg-type]
-    vectors = Vectors(target, Journal(folder / "j.sqlite", target.name), Limits(queries=options.budget))
+    vectors = Vectors(
+        target, Journal(folder / "j.sqlite", target.name), Limits(queries=options.budget)
+    )
     return VectorAudit(vectors, texts, options, target.name).run()
 
 
 def test_encoder_built_on_public_features_is_copied(tmp_path: Path) -> None:
-    """Its nearest neighbours are found by the copy as well, and coarser vectors give it away too."""
+    """Its nearest neighbours are found by the copy as well, and coarser vectors give it
+    away too.
+    """
     result = play(tmp_path, built_on_public_features, texts(600))
     plain = result.defended[0]
     assert plain.best is not None and plain.best[1].fidelity > 0.6
-    assert [each.defence for each in result.defended] == ["none", "rounded", "noise", "largest-quarter"]
+    assert [each.defence for each in result.defended] == [
+        "none",
+        "rounded",
+        "noise",
+        "largest-quarter",
+    ]
     assert all(each.users.label_changed > 0 for each in result.defended[1:])
     assert "vectors of 24 numbers" in result.findings[0] and result.access == "embeddings"
 
@@ -63,7 +83,9 @@ def test_vectors_that_have_nothing_to_do_with_the_text_are_not_copied(tmp_path: 
     """Fidelity is then what chance gives."""
 
     def random(texts: list[str]) -> Array:
-        return np.stack([np.random.default_rng(abs(hash(text))).standard_normal(16) for text in texts])
+        return np.stack(
+            [np.random.default_rng(abs(hash(text))).standard_normal(16) for text in texts]
+        )
 
     best = play(tmp_path, random, texts(400)).defended[0].best
     assert best is not None and best[1].fidelity < 0.1
@@ -78,7 +100,12 @@ def test_projection_to_fewer_dimensions_shows(tmp_path: Path) -> None:
 
 def test_nearest_is_another_text() -> None:
     """By the angle alone."""
-    assert nearest(np.array([[1.0, 0.0], [5.0, 0.1], [0.0, 1.0], [0.1, 2.0]])).tolist() == [1, 0, 3, 2]
+    assert nearest(np.array([[1.0, 0.0], [5.0, 0.1], [0.0, 1.0], [0.1, 2.0]])).tolist() == [
+        1,
+        0,
+        3,
+        2,
+    ]
 
 
 def test_coarser_vectors_keep_their_shape() -> None:
@@ -87,7 +114,9 @@ def test_coarser_vectors_keep_their_shape() -> None:
     for name, coarsen in coarsenings(np.random.default_rng(1)).items():
         given = coarsen(rows)
         assert given.shape == rows.shape and (name == "none") == bool((given == rows).all())
-    assert ((coarsenings(np.random.default_rng(1))["largest-quarter"](rows) != 0).sum(axis=1) == 4).all()
+    assert (
+        (coarsenings(np.random.default_rng(1))["largest-quarter"](rows) != 0).sum(axis=1) == 4
+    ).all()
 
 
 def test_too_few_texts_are_refused(tmp_path: Path) -> None:

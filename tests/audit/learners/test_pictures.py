@@ -14,7 +14,8 @@ pytest.importorskip("torch")
 def bars(n: int, seed: int) -> tuple[Array, Array]:
     """Pictures of 8 x 8 with a bar that stands or lies, somewhere, in noise."""
     rng = np.random.default_rng(seed)
-    pictures, labels = rng.uniform(0, 0.3, (n, 8, 8)), rng.integers(2, size=n)
+    pictures = rng.uniform(0, 0.3, (n, 8, 8))
+    labels = rng.integers(2, size=n)
     for picture, label, at in zip(pictures, labels, rng.integers(1, 7, size=n), strict=True):
         picture[(slice(None), at) if label else (at, slice(None))] += 0.7
     return pictures.reshape(n, -1), labels
@@ -41,7 +42,9 @@ def test_same_seed_gives_the_same_network() -> None:
     soft = np.eye(2)[labels] * 0.8 + 0.1
     tests = bars(100, 2)[0]
     one, other = (
-        best_learner(Lessons(inputs, labels, soft, picture=(8, 8)), np.random.default_rng(1))[1](tests)
+        best_learner(Lessons(inputs, labels, soft, picture=(8, 8)), np.random.default_rng(1))[1](
+            tests
+        )
         for _ in range(2)
     )
     assert (one == other).all()
@@ -50,7 +53,8 @@ def test_same_seed_gives_the_same_network() -> None:
 def test_network_is_shown_pictures_as_they_are_where_moving_them_would_change_the_answer() -> None:
     """Bars in the left half and in the right half: who moves them learns what is not so."""
     rng = np.random.default_rng(0)
-    places, noise = rng.integers(8, size=300), rng.uniform(0, 0.3, (300, 8, 8))
+    places = rng.integers(8, size=300)
+    noise = rng.uniform(0, 0.3, (300, 8, 8))
     noise[np.arange(300), :, places] += 0.7
     lessons = Lessons(noise.reshape(300, -1)[:200], (places > 3).astype(int)[:200], picture=(8, 8))
     near = np.isin(places[200:], (3, 4))

@@ -30,7 +30,8 @@ def test_neighbours_of_the_same_label_pull_a_row_up() -> None:
 def test_what_moves_with_the_crowd_is_taken_out() -> None:
     """All of it where nothing else moves; a target is corrected as its shadows are."""
     rng = np.random.default_rng(2)
-    pulls, pull = rng.standard_normal((6, 40)), rng.standard_normal(40)
+    pulls = rng.standard_normal((6, 40))
+    pull = rng.standard_normal(40)
     usual = rng.standard_normal((40, 2))
     shadows = usual + pulls[..., None] * [2.0, 1.0]
     x, rest = without_pull(usual + pull[:, None] * [2.0, 1.0], shadows, pull, pulls)
@@ -38,9 +39,12 @@ def test_what_moves_with_the_crowd_is_taken_out() -> None:
 
 
 def test_members_are_told_better_without_what_the_crowd_does() -> None:
-    """Where a quarter of what a reading varies by is the other rows, and lira's verdict on them is good."""
+    """Where a quarter of what a reading varies by is the other rows, and lira's verdict on them is
+    good.
+    """
     rng = np.random.default_rng(3)
-    n, models = 600, 10
+    n = 600
+    models = 10
     labels = rng.integers(3, size=n)
     inputs = 3 * rng.standard_normal((n, 6)) + 2 * rng.standard_normal((3, 6))[labels]
     members = np.stack([rng.permutation(n) % 2 == 0 for _ in range(models // 2)]).repeat(2, axis=0)
@@ -49,6 +53,8 @@ def test_members_are_told_better_without_what_the_crowd_does() -> None:
     pulls = np.stack([crowd.pull(had.astype(float)) for had in members])
     moved = (pulls - pulls.mean(axis=0)) / (pulls - pulls.mean(axis=0)).std()
     readings = np.where(members, 2.0, -2.0) + 0.6 * moved + rng.standard_normal(members.shape)
-    shadows = Shadows(np.stack([readings, rng.standard_normal(members.shape)], axis=2), members, crowd)
+    shadows = Shadows(
+        np.stack([readings, rng.standard_normal(members.shape)], axis=2), members, crowd
+    )
     found = {leak.attack: leak for leak in leaks(shadows)}
     assert found["joint"].found[0] > found["lira"].found[0] + 0.03

@@ -21,10 +21,13 @@ def test_judge_says_how_often_he_is_right_on_rows_that_he_did_not_learn() -> Non
 
 
 def test_input_that_fools_one_kind_alone_shows_nothing() -> None:
-    """A regression is sure of what lies far out; a forest goes by the one number that it asks about."""
+    """A regression is sure of what lies far out; a forest goes by the one number that it asks
+    about.
+    """
     rng = np.random.default_rng(2)
     inputs = rng.standard_normal((400, 2))
     judge = Judge(inputs, ((np.abs(inputs[:, 0]) > 1) | (inputs[:, 1] > 1.5)).astype(int), 0)
-    inner, outer = np.zeros((1, 2)), np.array([[3.0, -2.0]])
+    inner = np.zeros((1, 2))
+    outer = np.array([[3.0, -2.0]])
     assert judge.names(inner)[0] == 0
     assert judge.names(outer)[0] == UNDECIDED

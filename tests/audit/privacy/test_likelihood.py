@@ -5,7 +5,9 @@ from scipy.stats import norm
 from gamekeeper.audit.privacy.likelihood import log_likelihood
 
 
-def shadows(count: int, *, rows: int = 3_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shadows(
+    count: int, *, rows: int = 3_000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means of rows, shape (rows, 1), and what shadows read of them, on both sides."""
     rng = np.random.default_rng(seed)
     mean = rng.standard_normal((rows, 1))
@@ -17,11 +19,15 @@ def test_many_shadows_give_the_normal_that_they_are_of() -> None:
     """Up to a constant."""
     mean, inside, outside = shadows(200)
     near = log_likelihood(mean + 1, inside, outside) - log_likelihood(mean, inside, outside)
-    assert near.mean() == pytest.approx(norm.logpdf(1, scale=0.5) - norm.logpdf(0, scale=0.5), abs=0.1)
+    assert near.mean() == pytest.approx(
+        norm.logpdf(1, scale=0.5) - norm.logpdf(0, scale=0.5), abs=0.1
+    )
 
 
 def test_few_shadows_are_helped_by_all_rows() -> None:
-    """Of a row with two shadows that happen to agree, a reading a little off is not taken for a wonder."""
+    """Of a row with two shadows that happen to agree, a reading a little off is not taken for a
+    wonder.
+    """
     mean, inside, outside = shadows(2)
     inside[:, 0] = mean[0]
     off = log_likelihood(mean + 1, inside, outside)[0] - log_likelihood(mean, inside, outside)[0]

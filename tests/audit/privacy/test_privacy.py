@@ -35,7 +35,10 @@ def nearest(inputs: Array, labels: Array, seed: int) -> Answer:
 
 def forgetful(inputs: Array, labels: Array, seed: int) -> Answer:
     """A recipe that learns nothing of its rows."""
-    return lambda some: np.full((len(some), 3), 1 / 3) + np.random.default_rng(seed).uniform(0, 1e-3, (len(some), 3))
+    return lambda some: (
+        np.full((len(some), 3), 1 / 3)
+        + np.random.default_rng(seed).uniform(0, 1e-3, (len(some), 3))
+    )
 
 
 def rows(n: int = 120, seed: int = 0) -> tuple[Array, Array]:
@@ -67,7 +70,10 @@ def test_recipe_that_remembers_is_found_out() -> None:
     assert found["lira"].auc > 0.95 and found["rmia"].auc > 0.9
     assert found["lira"].found[0] > 0.5
     for leak in found.values():
-        assert all(low <= share <= high for share, (low, high) in zip(leak.found, leak.intervals, strict=True))
+        assert all(
+            low <= share <= high
+            for share, (low, high) in zip(leak.found, leak.intervals, strict=True)
+        )
 
 
 def test_recipe_that_forgets_is_not() -> None:
@@ -91,12 +97,16 @@ def test_every_model_is_given_the_poison() -> None:
         met.append((some, wanted))
         return forgetful(some, wanted, seed)
 
-    (first, *_) = poisoned_leaks(watched, inputs, labels, np.random.default_rng(2), copies=4, aimed=5, models=4)
+    (first, *_) = poisoned_leaks(
+        watched, inputs, labels, np.random.default_rng(2), copies=4, aimed=5, models=4
+    )
     assert (first.members + first.others, len(met)) == (20, 4)
     for some, wanted in met:
         assert len(some) == 60 + 20
         true = {row.tobytes(): label for row, label in zip(inputs, labels, strict=True)}
-        assert all(true[row.tobytes()] != label for row, label in zip(some[60:], wanted[60:], strict=True))
+        assert all(
+            true[row.tobytes()] != label for row, label in zip(some[60:], wanted[60:], strict=True)
+        )
 
 
 def test_shadow_free_figures_count_what_they_rest_on() -> None:
@@ -109,7 +119,9 @@ def test_shadow_free_figures_count_what_they_rest_on() -> None:
 
 
 def test_shadows_tell_nothing_by_how_many_had_a_row() -> None:
-    """A target whose readings mean nothing is told nothing of, though its other half is among the models."""
+    """A target whose readings mean nothing is told nothing of, though its other half is among the
+    models.
+    """
     rng = np.random.default_rng(6)
     members = halves(rng, 8, 2_000)
     readings = np.where(members[..., None], 3.0, -3.0) + rng.standard_normal((8, 2_000, 2))
@@ -118,14 +130,16 @@ def test_shadows_tell_nothing_by_how_many_had_a_row() -> None:
     pulls = np.stack([crowd.pull(had.astype(float)) for had in members])
     for _, score in _scores(Shadows(readings, members, crowd), pulls, 0):
         ranks = score.argsort().argsort()
-        assert abs(ranks[members[0]].mean() - ranks[~members[0]].mean()) < 100  # 58 are two deviations
+        # 58 are two deviations
+        assert abs(ranks[members[0]].mean() - ranks[~members[0]].mean()) < 100
 
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_screens_find_poison_that_looks_like_nothing_else(screen: str) -> None:
     """A twentieth of a label's rows, moved the same way; and chance where nothing moved."""
     rng = np.random.default_rng(4)
-    features, labels = rng.standard_normal((400, 12)), np.repeat([0, 1], 200)
+    features = rng.standard_normal((400, 12))
+    labels = np.repeat([0, 1], 200)
     poisoned = np.zeros(400, bool)
     poisoned[:10] = True
     assert found_by(SCREENS[screen](features, labels), poisoned) < 0.4
@@ -134,7 +148,9 @@ def test_screens_find_poison_that_looks_like_nothing_else(screen: str) -> None:
 
 
 def test_poison_that_a_recipe_learns_by_heart_lies_apart_in_its_answers() -> None:
-    """A screen of rows finds what chance finds; both say beside what that is, and on how many sets it rests."""
+    """A screen of rows finds what chance finds; both say beside what that is, and on how many sets
+    it rests.
+    """
 
     def doubtful_of_twins(inputs: Array, labels: Array, seed: int) -> Answer:
         """Sure of a row's label, less so the more often it has the row."""
@@ -143,14 +159,18 @@ def test_poison_that_a_recipe_learns_by_heart_lies_apart_in_its_answers() -> Non
 
         def answer(some: Array) -> Array:
             own = np.array([known.get(row.tobytes(), 0) for row in some])
-            sure = np.array([0.9 if counts.get(row.tobytes(), 1) < 4 else 0.4 for row in some])[:, None]
+            sure = np.array([0.9 if counts.get(row.tobytes(), 1) < 4 else 0.4 for row in some])[
+                :, None
+            ]
             return np.eye(3)[own] * sure + (1 - sure) / 3
 
         return answer
 
     found = privacy_of(doubtful_of_twins, *rows(400), models=6, seed=0)
     screens = {(each.screen, each.features): each for each in found.screens}
-    assert set(screens) == {(screen, features) for screen in SCREENS for features in ("rows", "probabilities")}
+    assert set(screens) == {
+        (screen, features) for screen in SCREENS for features in ("rows", "probabilities")
+    }
     told = screens["spectral", "probabilities"]
     assert told.chance == pytest.approx(1.5 * 80 / 280) and told.sets == 4
     assert told.found > 0.8 and told.lowest <= told.found <= told.highest
@@ -161,7 +181,12 @@ def test_what_is_known_beside_stays() -> None:
     """A recipe's leaks are added to it."""
     beside = Privacy(copies=9)
     found = privacy_of(forgetful, *rows(), models=4, seed=0, beside=beside)
-    assert found.leaks and found.copies == 4 and found.inversion is None and beside == Privacy(copies=9)
+    assert (
+        found.leaks
+        and found.copies == 4
+        and found.inversion is None
+        and beside == Privacy(copies=9)
+    )
 
 
 def test_inversion_finds_what_the_class_looks_like() -> None:

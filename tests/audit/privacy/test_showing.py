@@ -8,7 +8,8 @@ from gamekeeper.audit.asking import Answers
 from gamekeeper.audit.privacy import Plan, inversion_of, planned
 from gamekeeper.audit.targets import Array
 
-CLASSES, WIDTH = 3, 16
+CLASSES = 3
+WIDTH = 16
 PROTOTYPES = np.random.default_rng(5).uniform(0, 1, (CLASSES, WIDTH))
 
 
@@ -23,7 +24,8 @@ class Asked:
     """A model that knows the prototypes, or nothing, and counts."""
 
     def __init__(self, knows: bool = True) -> None:
-        self.queries, self._knows = 0, knows
+        self.queries = 0
+        self._knows = knows
 
     def __call__(self, inputs: Array) -> Answers:
         self.queries += len(inputs)
@@ -40,13 +42,18 @@ def plan(budget: int = 10_000, seeds: int = 2) -> Plan:
 
 def test_classes_that_a_model_shows_are_seen_by_the_judge() -> None:
     """All of them, with what chance gives beside; as many queries as were planned."""
-    wanted, asked = plan(), Asked()
+    wanted = plan()
+    asked = Asked()
     found = inversion_of(lambda number: asked, wanted, labelled()[0], (4, 4), 0)
     assert (found.found, found.tries, found.chance) == (1.0, 6, pytest.approx(1 / 3))
     assert found.interval[0] == pytest.approx(0.61, abs=0.01)
     assert asked.queries == wanted.total == 2_400
     assert found.judge_accuracy > 0.9 and found.judge_rows == 75
-    assert [shown.label for shown in found.shown] == [shown.judged for shown in found.shown] == [0, 1, 2]
+    assert (
+        [shown.label for shown in found.shown]
+        == [shown.judged for shown in found.shown]
+        == [0, 1, 2]
+    )
 
 
 def test_model_that_says_nothing_shows_no_more_than_chance() -> None:

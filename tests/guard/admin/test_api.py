@@ -10,11 +10,11 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from gamekeeper.base.clock import SteadyClock
 from gamekeeper.guard.admin import admin_app, admin_url
 from gamekeeper.guard.admin.app import Admin
 from gamekeeper.guard.admin.fence import MAX_BODY_BYTES
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.clock import SteadyClock
 from gamekeeper.guard.policy import GuardPolicy, State
 from gamekeeper.guard.server import listening
 from guard.builders import NOW, make_tracked
@@ -29,14 +29,23 @@ PRIVATE = (
     "/api/events",
     "/report",
 )
-ORDER = {"subject": "account:acme", "verdict": "slow", "hours": 24, "reasons": ["they asked"], "by": "ada"}
+ORDER = {
+    "subject": "account:acme",
+    "verdict": "slow",
+    "hours": 24,
+    "reasons": ["they asked"],
+    "by": "ada",
+}
 
 
 class Desk:
     """A guard on a folder of its own, its admin server, and a client that sends the token."""
 
     def __init__(self, guard: Guard, admin: Admin, url: str, client: aiohttp.ClientSession) -> None:
-        self.guard, self.admin, self.url, self.client = guard, admin, url, client
+        self.guard = guard
+        self.admin = admin
+        self.url = url
+        self.client = client
         self.token = admin_url(guard, 1).partition("#token=")[2]
 
     async def ask(self, path: str, method: str = "GET", **more: Any) -> tuple[int, Any]:
@@ -48,10 +57,17 @@ class Desk:
 @asynccontextmanager
 async def desk(folder: Path) -> AsyncIterator[Desk]:
     clock = SteadyClock(lambda: NOW, lambda: NOW)
-    guard = Guard(GuardPolicy(enforce=True, state=State(folder=str(folder))), clock=clock, told=lambda text: None)
+    guard = Guard(
+        GuardPolicy(enforce=True, state=State(folder=str(folder))),
+        clock=clock,
+        told=lambda text: None,
+    )
     admin = admin_app(guard)
     try:
-        async with listening(admin, "127.0.0.1", 0, guard.policy.limits) as port, aiohttp.ClientSession() as client:
+        async with (
+            listening(admin, "127.0.0.1", 0, guard.policy.limits) as port,
+            aiohttp.ClientSession() as client,
+        ):
             try:
                 yield Desk(guard, admin, f"http://127.0.0.1:{port}", client)
             finally:
@@ -77,12 +93,22 @@ def is_error(document: Any, code: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("header", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic x"}])
-def test_nothing_private_is_answered_without_the_token(tmp_path: Path, header: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "header", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic x"}]
+)
+def test_nothing_private_is_answered_without_the_token(
+    tmp_path: Path, header: dict[str, str]
+) -> None:
     """Every private path answers 401 in the form of all errors, and says how to authenticate."""
 
     async def does(it: Desk) -> None:
-        for path in (*PRIVATE, "/api/accounts/acme", "/api/campaigns/K1", "/openapi.json", "/api/none"):
+        for path in (
+            *PRIVATE,
+            "/api/accounts/acme",
+            "/api/campaigns/K1",
+            "/openapi.json",
+            "/api/none",
+        ):
             async with it.client.get(it.url + path, headers=header) as answer:
                 assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), path
                 assert is_error(await answer.json(), "unauthorized")
@@ -101,7 +127,9 @@ def test_the_token_does_not_travel_in_a_query(tmp_path: Path) -> None:
 
 
 def test_a_scraper_needs_no_token(tmp_path: Path) -> None:
-    """Figures, health, the empty page and the dashboard are open, and none of them holds the token."""
+    """Figures, health, the empty page and the dashboard are open, and none of them holds
+    the token.
+    """
 
     async def does(it: Desk) -> None:
         for path in ("/", "/metrics", "/healthz", "/grafana.json"):
@@ -123,7 +151,9 @@ def test_a_scraper_needs_no_token(tmp_path: Path) -> None:
         ("[::1]:9", 200),
     ],
 )
-def test_a_name_that_was_made_to_point_here_is_refused(tmp_path: Path, host: str, status: int) -> None:
+def test_a_name_that_was_made_to_point_here_is_refused(
+    tmp_path: Path, host: str, status: int
+) -> None:
     """DNS rebinding: only loopback names, addresses and configured names are answered."""
 
     async def does(it: Desk) -> None:
@@ -133,11 +163,14 @@ def test_a_name_that_was_made_to_point_here_is_refused(tmp_path: Path, host: str
 
 
 def test_the_page_runs_no_script_but_its_own(tmp_path: Path) -> None:
-    """The policy of the live page allows no inline script by name, nothing from elsewhere and no frame."""
+    """The policy of the live page allows no inline script by name, nothing from elsewhere and no
+    frame.
+    """
 
     async def does(it: Desk) -> None:
         async with it.client.get(it.url + "/") as answer:
-            policy, page = answer.headers["content-security-policy"], await answer.text()
+            policy = answer.headers["content-security-policy"]
+            page = await answer.text()
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
@@ -148,15 +181,23 @@ def test_the_page_runs_no_script_but_its_own(tmp_path: Path) -> None:
 
 
 def test_hostile_names_come_back_as_json_only(tmp_path: Path) -> None:
-    """A name full of markup is found again, unchanged, in answers that no browser takes for a page."""
+    """A name full of markup is found again, unchanged, in answers that no browser takes for
+    a page.
+    """
 
     async def does(it: Desk) -> None:
         it.guard.core.track([make_tracked("K1", (HOSTILE, "b"), reasons=(HOSTILE,))])
         quoted = quote(HOSTILE, safe="")
-        for path, field in (("/api/campaigns/K1", "members"), (f"/api/accounts/{quoted}", "account")):
+        for path, field in (
+            ("/api/campaigns/K1", "members"),
+            (f"/api/accounts/{quoted}", "account"),
+        ):
             headers = {"authorization": f"Bearer {it.token}"}
             async with it.client.get(it.url + path, headers=headers) as answer:
-                assert (answer.status, answer.headers["content-type"]) == (200, "application/json"), path
+                assert (answer.status, answer.headers["content-type"]) == (
+                    200,
+                    "application/json",
+                ), path
                 assert HOSTILE in (await answer.json())[field]
 
     with_desk(tmp_path, does)
@@ -182,7 +223,9 @@ def test_every_refusal_has_the_one_form(
     """Whatever is wrong with a request, a program reads the answer the same way."""
 
     async def does(it: Desk) -> None:
-        found, document = await it.ask(path, method, data=body, headers={"content-type": "application/json"})
+        found, document = await it.ask(
+            path, method, data=body, headers={"content-type": "application/json"}
+        )
         assert found == status
         assert is_error(document, code)
 
@@ -190,7 +233,9 @@ def test_every_refusal_has_the_one_form(
 
 
 def test_a_large_body_is_refused_and_the_answer_arrives(tmp_path: Path) -> None:
-    """What is too much is read off the connection up to a bound, so that the client gets to see why."""
+    """What is too much is read off the connection up to a bound, so that the client gets to see
+    why.
+    """
 
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(8):
@@ -206,7 +251,9 @@ def test_a_large_body_is_refused_and_the_answer_arrives(tmp_path: Path) -> None:
 
 
 def test_a_decision_is_made_once_and_lifted_for_good(tmp_path: Path) -> None:
-    """201 when it is new, 200 when it held; lifted, it is gone from the store, and the casebook says who and why."""
+    """201 when it is new, 200 when it held; lifted, it is gone from the store, and the casebook
+    says who and why.
+    """
 
     async def does(it: Desk) -> None:
         made, document = await it.ask("/api/decisions", "POST", json=ORDER)
@@ -220,7 +267,11 @@ def test_a_decision_is_made_once_and_lifted_for_good(tmp_path: Path) -> None:
         assert (status, [d["id"] for d in lifted["lifted"]]) == (200, [id])
         assert it.guard.store.load("decisions") == {}
         last = (await it.ask("/api/casebook"))[1]["entries"][0]
-        assert (last["kind"], last["body"]["by"], last["body"]["why"]) == ("decision-lifted", "bo", "a class")
+        assert (last["kind"], last["body"]["by"], last["body"]["why"]) == (
+            "decision-lifted",
+            "bo",
+            "a class",
+        )
         assert (await it.ask(f"/api/decisions/{id}?why=a+class&by=bo", "DELETE"))[0] == 404
 
     with_desk(tmp_path, does)
@@ -231,14 +282,18 @@ def test_nobody_decides_in_the_guards_name(tmp_path: Path) -> None:
 
     async def does(it: Desk) -> None:
         assert (await it.ask("/api/decisions", "POST", json=ORDER | {"by": "guard"}))[0] == 422
-        assert (await it.ask("/api/decisions", "POST", json=ORDER | {"subject": "campaign:none"}))[0] == 404
+        assert (await it.ask("/api/decisions", "POST", json=ORDER | {"subject": "campaign:none"}))[
+            0
+        ] == 404
         assert it.guard.core.decisions.all == {}
 
     with_desk(tmp_path, does)
 
 
 def test_open_pages_are_told_of_a_campaign_and_are_bounded(tmp_path: Path) -> None:
-    """A listener hears that campaigns changed; beyond the limit a page is asked to come back later."""
+    """A listener hears that campaigns changed; beyond the limit a page is asked to come
+    back later.
+    """
 
     async def does(it: Desk) -> None:
         it.admin.listeners._limit = 1

@@ -15,7 +15,9 @@ def exported() -> set[str]:
     """Every name of a sample that Prometheus can find."""
     names = set()
     for family in Metrics().registry.collect():
-        ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
+        ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(
+            family.type, ("",)
+        )
         names |= {family.name + end for end in ends}
     return names
 
@@ -31,7 +33,9 @@ def test_every_metric_it_asks_for_exists() -> None:
 
 
 def test_it_can_be_imported() -> None:
-    """It has a schema version, panels with ids of their own, and leaves the data source to a variable."""
+    """It has a schema version, panels with ids of their own, and leaves the data source to a
+    variable.
+    """
     board = dashboard()
     ids = [panel["id"] for panel in panels()]
 

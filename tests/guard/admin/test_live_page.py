@@ -13,7 +13,9 @@ from guard.builders import make_tracked
 
 @pytest.mark.browser
 def test_a_person_sees_a_campaign_reads_why_and_lifts_the_decision(tmp_path: Path) -> None:
-    """It appears without reloading; lifted, it is gone from the store and on record; no markup in a name runs."""
+    """It appears without reloading; lifted, it is gone from the store and on record; no markup in a
+    name runs.
+    """
     playwright = pytest.importorskip("playwright.async_api")
     chromium = shutil.which("chromium")
     assert chromium, "no chromium: make test-all installs it where apt-get works"
@@ -29,7 +31,9 @@ def test_a_person_sees_a_campaign_reads_why_and_lifts_the_decision(tmp_path: Pat
             await page.get_by_text("No campaign yet").wait_for()
             assert "token" not in page.url
 
-            await asyncio.to_thread(it.guard.core.track, [make_tracked("K1", (HOSTILE, "b"), reasons=(HOSTILE,))])
+            await asyncio.to_thread(
+                it.guard.core.track, [make_tracked("K1", (HOSTILE, "b"), reasons=(HOSTILE,))]
+            )
             card = page.locator("article[data-campaign=K1]")
             await card.wait_for()
             assert "onerror=alert(1)" in await card.inner_text()
@@ -43,7 +47,11 @@ def test_a_person_sees_a_campaign_reads_why_and_lifts_the_decision(tmp_path: Pat
 
             assert it.guard.store.load("decisions") == {}
             last = (await it.ask("/api/casebook"))[1]["entries"][0]
-            assert (last["kind"], last["body"]["by"], last["body"]["why"]) == ("decision-lifted", "bo", "a class")
+            assert (last["kind"], last["body"]["by"], last["body"]["why"]) == (
+                "decision-lifted",
+                "bo",
+                "a class",
+            )
             assert faults == []
             await browser.close()
 

@@ -1,4 +1,6 @@
-"""Whatever fits or does not fit the admin API's schema is answered as the schema says, and breaks nothing."""
+"""Whatever fits or does not fit the admin API's schema is answered as the schema says, and breaks
+nothing.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,10 +31,13 @@ SEEDED = settings(
 
 
 class Fuzzed:
-    """A running admin API and its schema; `asked` has every operation that was sent, with its status codes."""
+    """A running admin API and its schema; `asked` has every operation that was sent, with its
+    status codes.
+    """
 
     def __init__(self, url: str, token: str, document: dict[str, Any]) -> None:
-        self.url, self.asked = url, dict[str, set[int]]()
+        self.url = url
+        self.asked = dict[str, set[int]]()
         self.headers = {"authorization": f"Bearer {token}"}
         self.schema = schemathesis.openapi.from_dict(document)
         found = [result.ok() for result in self.schema.get_all_operations()]
@@ -48,7 +53,9 @@ class Fuzzed:
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     began: Queue[Any] = Queue()
-    thread = Thread(target=asyncio.run, args=(_serve(tmp_path_factory.mktemp("state"), began),), daemon=True)
+    thread = Thread(
+        target=asyncio.run, args=(_serve(tmp_path_factory.mktemp("state"), began),), daemon=True
+    )
     thread.start()
     made, loop, ends = began.get(timeout=30)
     yield Fuzzed(made.url, made.token, made.admin.api.openapi())
@@ -77,18 +84,29 @@ def _fuzz(fuzzed: Fuzzed, headers: dict[str, str], holds: Any) -> None:
 
 
 def _modes(operation: Any) -> list[Any]:
-    """What fits and what does not; an operation that takes nothing cannot be asked for what does not fit."""
+    """What fits and what does not; an operation that takes nothing cannot be asked for what does
+    not fit.
+    """
     takes = list(operation.iter_parameters()) or list(operation.body)
     return list(schemathesis.GenerationMode) if takes else [schemathesis.GenerationMode.POSITIVE]
 
 
 def test_answers_are_as_the_schema_says(fuzzed: Fuzzed) -> None:
-    """Every operation was asked; status codes and bodies are declared ones, and the server never fails."""
+    """Every operation was asked; status codes and bodies are declared ones, and the server never
+    fails.
+    """
     fuzzed.asked.clear()
-    names = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
+    names = (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+    )
     checks = [getattr(schemathesis.checks, name, None) or _check(name) for name in names]
 
-    _fuzz(fuzzed, fuzzed.headers, lambda case, answer: case.validate_response(answer, checks=checks))
+    _fuzz(
+        fuzzed, fuzzed.headers, lambda case, answer: case.validate_response(answer, checks=checks)
+    )
 
     assert set(fuzzed.asked) == {operation.label for operation in fuzzed.operations}
     assert any(200 in codes for codes in fuzzed.asked.values())
@@ -101,7 +119,9 @@ def test_without_the_token_nothing_private_is_answered(fuzzed: Fuzzed) -> None:
 
     _fuzz(fuzzed, {}, lambda case, answer: None)
 
-    private = {label: codes for label, codes in fuzzed.asked.items() if label.split()[1] not in OPEN}
+    private = {
+        label: codes for label, codes in fuzzed.asked.items() if label.split()[1] not in OPEN
+    }
     assert len(private) >= len(fuzzed.operations) - len(OPEN)
     assert {code for codes in private.values() for code in codes} <= {401, 413}, private
 

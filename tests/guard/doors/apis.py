@@ -1,4 +1,6 @@
-"""One sample of each API: a request, its answer whole and streamed, and what a limited account must not get of it."""
+"""One sample of each API: a request, its answer whole and streamed, and what a limited account must
+not get of it.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -40,7 +42,9 @@ class Api:
         written = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in self.events]
         if self.named:
             kinds = [str(event["type"]).encode() for event in self.events]
-            return [b"event: " + kind + b"\n" + one for kind, one in zip(kinds, written, strict=True)]
+            return [
+                b"event: " + kind + b"\n" + one for kind, one in zip(kinds, written, strict=True)
+            ]
         return [*written, b"data: [DONE]\n\n"]
 
     def asked(self, stream: bool) -> Json:
@@ -57,24 +61,43 @@ def _message(content: str, **fields: Any) -> Json:
 
 
 def _choice(index: int, content: str, **fields: Any) -> Json:
-    return {"index": index, "message": _message(content, **fields), "logprobs": LP, "finish_reason": "stop"}
+    return {
+        "index": index,
+        "message": _message(content, **fields),
+        "logprobs": LP,
+        "finish_reason": "stop",
+    }
 
 
 def _chunk(index: int, delta: Json, **fields: Any) -> Json:
     choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None} | fields
-    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+    }
 
 
 CHAT = Api(
     name="openai.chat",
     path="/v1/chat/completions",
-    body={"model": "m", "messages": [{"role": "user", "content": "Two?"}], "n": 2, "logprobs": True},
+    body={
+        "model": "m",
+        "messages": [{"role": "user", "content": "Two?"}],
+        "n": 2,
+        "logprobs": True,
+    },
     answer={
         "id": "c",
         "object": "chat.completion",
         "created": 1,
         "model": "m",
-        "choices": [_choice(0, "Four", reasoning_content="SECRET-TRACE"), _choice(1, "SECRET-SECOND")],
+        "choices": [
+            _choice(0, "Four", reasoning_content="SECRET-TRACE"),
+            _choice(1, "SECRET-SECOND"),
+        ],
         "usage": USAGE,
     },
     events=(
@@ -82,12 +105,24 @@ CHAT = Api(
         _chunk(0, {"content": "Fo"}, logprobs=LP),
         _chunk(1, {"content": "SECRET-SECOND"}),
         _chunk(0, {"content": "ur"}, finish_reason="stop"),
-        {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [], "usage": USAGE},
+        {
+            "id": "c",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [],
+            "usage": USAGE,
+        },
     ),
     withheld=("SECRET-TRACE", "SECRET-LP", "SECRET-SECOND"),
     kept="Fo",
 )
-_TEXT_LP = {"tokens": ["SECRET-LP"], "token_logprobs": [-0.1], "top_logprobs": None, "text_offset": [0]}
+_TEXT_LP = {
+    "tokens": ["SECRET-LP"],
+    "token_logprobs": [-0.1],
+    "top_logprobs": None,
+    "text_offset": [0],
+}
 
 
 def _text(index: int, text: str, **fields: Any) -> Json:
@@ -95,7 +130,13 @@ def _text(index: int, text: str, **fields: Any) -> Json:
 
 
 def _text_chunk(*choices: Json, **fields: Any) -> Json:
-    return {"id": "c", "object": "text_completion", "created": 1, "model": "m", "choices": list(choices)} | fields
+    return {
+        "id": "c",
+        "object": "text_completion",
+        "created": 1,
+        "model": "m",
+        "choices": list(choices),
+    } | fields
 
 
 COMPLETIONS = Api(
@@ -103,7 +144,9 @@ COMPLETIONS = Api(
     path="/v1/completions",
     body={"model": "m", "prompt": "Two plus two is", "n": 2, "logprobs": 1},
     answer=_text_chunk(
-        _text(0, "Four", finish_reason="stop"), _text(1, "SECRET-SECOND", finish_reason="stop"), usage=USAGE
+        _text(0, "Four", finish_reason="stop"),
+        _text(1, "SECRET-SECOND", finish_reason="stop"),
+        usage=USAGE,
     ),
     events=(
         _text_chunk(_text(0, "Fo")),
@@ -114,9 +157,24 @@ COMPLETIONS = Api(
     withheld=("SECRET-LP", "SECRET-SECOND"),
     kept="Fo",
 )
-_PART = {"type": "output_text", "text": "Four", "annotations": [], "logprobs": [{"token": "SECRET-LP", "logprob": -1}]}
-_SAYS = {"id": "m1", "type": "message", "role": "assistant", "status": "completed", "content": [_PART]}
-_THOUGHT = {"id": "r1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "SECRET-TRACE"}]}
+_PART = {
+    "type": "output_text",
+    "text": "Four",
+    "annotations": [],
+    "logprobs": [{"token": "SECRET-LP", "logprob": -1}],
+}
+_SAYS = {
+    "id": "m1",
+    "type": "message",
+    "role": "assistant",
+    "status": "completed",
+    "content": [_PART],
+}
+_THOUGHT = {
+    "id": "r1",
+    "type": "reasoning",
+    "summary": [{"type": "summary_text", "text": "SECRET-TRACE"}],
+}
 _RESPONSE = {
     "id": "resp",
     "object": "response",
@@ -152,10 +210,21 @@ RESPONSES = Api(
             "summary_index": 0,
             "delta": "SECRET-TRACE",
         },
-        {"type": "response.output_item.done", "sequence_number": 2, "output_index": 0, "item": _THOUGHT},
-        {"type": "response.output_text.delta", "sequence_number": 3, "delta": "Fo", "logprobs": _PART["logprobs"]}
+        {
+            "type": "response.output_item.done",
+            "sequence_number": 2,
+            "output_index": 0,
+            "item": _THOUGHT,
+        },
+        {
+            "type": "response.output_text.delta",
+            "sequence_number": 3,
+            "delta": "Fo",
+            "logprobs": _PART["logprobs"],
+        }
         | _AT,
-        {"type": "response.output_text.delta", "sequence_number": 4, "delta": "ur", "logprobs": []} | _AT,
+        {"type": "response.output_text.delta", "sequence_number": 4, "delta": "ur", "logprobs": []}
+        | _AT,
         {"type": "response.completed", "sequence_number": 5, "response": _RESPONSE},
     ),
     withheld=("SECRET-TRACE", "SECRET-LP"),
@@ -169,7 +238,9 @@ EMBEDDINGS = Api(
     answer={
         "object": "list",
         "model": "m",
-        "data": [{"object": "embedding", "index": n, "embedding": [0.123456, 0.5]} for n in range(2)],
+        "data": [
+            {"object": "embedding", "index": n, "embedding": [0.123456, 0.5]} for n in range(2)
+        ],
         "usage": {"prompt_tokens": 7, "total_tokens": 7},
     },
     withheld=("0.123456",),
@@ -225,10 +296,16 @@ MESSAGES = Api(
 KSERVE = Api(
     name="kserve.infer",
     path="/v2/models/iris/infer",
-    body={"inputs": [{"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [[1.0, 2.0], [3.0, 4.0]]}]},
+    body={
+        "inputs": [
+            {"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [[1.0, 2.0], [3.0, 4.0]]}
+        ]
+    },
     answer={
         "model_name": "iris",
-        "outputs": [{"name": "p", "shape": [2, 2], "datatype": "FP32", "data": [0.8765, 0.1235, 0.25, 0.75]}],
+        "outputs": [
+            {"name": "p", "shape": [2, 2], "datatype": "FP32", "data": [0.8765, 0.1235, 0.25, 0.75]}
+        ],
     },
     withheld=("0.8765", "0.1235"),
     kept='"outputs"',
@@ -246,5 +323,7 @@ CLASSIFIER = Api(
 
 APIS = (CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, KSERVE, CLASSIFIER)
 BY_PATH = {api.path: api for api in APIS}
-BOTH_WAYS = [(api, stream) for api in APIS for stream in ((False, True) if api.events else (False,))]
+BOTH_WAYS = [
+    (api, stream) for api in APIS for stream in ((False, True) if api.events else (False,))
+]
 IDS = [f"{api.name}-{'stream' if stream else 'whole'}" for api, stream in BOTH_WAYS]

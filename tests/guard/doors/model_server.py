@@ -1,4 +1,6 @@
-"""A model server for tests: answers by the samples, counts what reaches it, and holds back its last event."""
+"""A model server for tests: answers by the samples, counts what reaches it, and holds back its last
+event.
+"""
 
 import asyncio
 import json
@@ -37,10 +39,12 @@ class ModelServer:
             await self._whole(api, send)
 
     async def _body(self, receive: Any) -> bytes:
-        read, more = b"", True
+        read = b""
+        more = True
         while more:
             message = await receive()
-            read, more = read + message.get("body", b""), message.get("more_body", False)
+            read = read + message.get("body", b"")
+            more = message.get("more_body", False)
         return read
 
     async def _whole(self, api: Api, send: Any) -> None:
@@ -59,7 +63,9 @@ class ModelServer:
 
 
 async def _start(send: Any, content_type: bytes) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", content_type)]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", content_type)]}
+    )
 
 
 @asynccontextmanager

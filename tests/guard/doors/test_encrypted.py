@@ -1,4 +1,6 @@
-"""The door in front of encrypted inference, over loopback with a real server and a stand-in for what answers."""
+"""The door in front of encrypted inference, over loopback with a real server and a stand-in for
+what answers.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +11,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.identity import Budget
 from gamekeeper.guard.policy import GuardPolicy, Identity, State
@@ -39,7 +41,9 @@ class Operation(NamedTuple):
 
 
 class Opaque:
-    """Answers whatever it gets; the first byte of a body says how many rows it is, and 255 that it fails."""
+    """Answers whatever it gets; the first byte of a body says how many rows it is, and 255 that it
+    fails.
+    """
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
@@ -51,7 +55,13 @@ class Opaque:
 
     def rows(self, model: str, body: bytes) -> int:
         if not body:
-            raise InputError([Fault(where="request", problem="no request", found="nothing", expected="something")])
+            raise InputError(
+                [
+                    Fault(
+                        where="request", problem="no request", found="nothing", expected="something"
+                    )
+                ]
+            )
         return 1 if body[0] == 255 else body[0]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -113,7 +123,12 @@ def test_rows_are_charged_and_not_requests(tmp_path: Path) -> None:
     async def run() -> None:
         async with answering(tmp_path, Opaque()) as (url, guard):
             key = issued(guard, budget=Budget(rows=10))
-            assert [(await ask(url, bytes([n]), key))[0] for n in (8, 4, 2, 1)] == [200, 429, 200, 429]
+            assert [(await ask(url, bytes([n]), key))[0] for n in (8, 4, 2, 1)] == [
+                200,
+                429,
+                200,
+                429,
+            ]
 
     asyncio.run(run())
 
@@ -136,7 +151,12 @@ def test_what_gets_no_answer_costs_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         async with answering(tmp_path, Opaque()) as (url, guard):
             key = issued(guard, budget=Budget(rows=1))
-            assert [(await ask(url, b, key))[0] for b in (b"\xff", b"\xff", b"\x01", b"\x01")] == [409, 409, 200, 429]
+            assert [(await ask(url, b, key))[0] for b in (b"\xff", b"\xff", b"\x01", b"\x01")] == [
+                409,
+                409,
+                200,
+                429,
+            ]
 
     asyncio.run(run())
 
@@ -147,7 +167,8 @@ def test_no_key_and_no_budget_get_no_answer(tmp_path: Path) -> None:
     async def run() -> None:
         app = Opaque()
         async with answering(tmp_path, app) as (url, guard):
-            plain, spent = issued(guard, budget=Budget(requests=5)), issued(guard, budget=Budget(rows=0))
+            plain = issued(guard, budget=Budget(requests=5))
+            spent = issued(guard, budget=Budget(rows=0))
             assert (await ask(url, b"", None, "GET", PATH))[0] == 200
             assert (await ask(url, b"\x01", None))[0] == 401
             assert (await ask(url, b"\x01", plain))[0] == 403
@@ -166,8 +187,12 @@ def test_scopes_and_days_hold_too(tmp_path: Path) -> None:
         async with answering(tmp_path, Opaque()) as (url, guard):
             rows = Budget(rows=9)
             assert (await ask(url, b"\x01", issued(guard, budget=rows, models=["other"])))[0] == 403
-            assert (await ask(url, b"\x01", issued(guard, budget=rows, routes=["openai.*"])))[0] == 403
-            key = issued(guard, budget=Budget(rows=9, requests=2), routes=["encrypted.infer"], models=["m"])
+            assert (await ask(url, b"\x01", issued(guard, budget=rows, routes=["openai.*"])))[
+                0
+            ] == 403
+            key = issued(
+                guard, budget=Budget(rows=9, requests=2), routes=["encrypted.infer"], models=["m"]
+            )
             assert [(await ask(url, b"\x01", key))[0] for _ in range(3)] == [200, 200, 429]
 
     asyncio.run(run())
@@ -175,21 +200,31 @@ def test_scopes_and_days_hold_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("body", "path", "status"),
-    [(b"", f"{PATH}/infer", 400), (b"\x01" * 9, f"{PATH}/infer", 413), (b"\x01", "/v2/encrypted/n/infer", 404)],
+    [
+        (b"", f"{PATH}/infer", 400),
+        (b"\x01" * 9, f"{PATH}/infer", 413),
+        (b"\x01", "/v2/encrypted/n/infer", 404),
+    ],
 )
-def test_what_is_no_request_is_refused_unread(tmp_path: Path, body: bytes, path: str, status: int) -> None:
+def test_what_is_no_request_is_refused_unread(
+    tmp_path: Path, body: bytes, path: str, status: int
+) -> None:
     """Empty, too long, or for a model that there is not."""
 
     async def run() -> None:
         app = Opaque()
         async with answering(tmp_path, app) as (url, guard):
-            assert (await ask(url, body, issued(guard, budget=Budget(rows=9)), path=path))[0] == status
+            assert (await ask(url, body, issued(guard, budget=Budget(rows=9)), path=path))[
+                0
+            ] == status
             assert not app.asked
 
     asyncio.run(run())
 
 
-def test_nothing_is_answered_while_the_store_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_answered_while_the_store_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A budget that cannot be counted is used up."""
 
     async def run() -> None:

@@ -1,6 +1,8 @@
-"""A real LiteLLM proxy with the guardrail, in front of a model server: every API it serves, under every verdict.
+"""A real LiteLLM proxy with the guardrail, in front of a model server: every API it serves, under
+every verdict.
 
-LiteLLM runs in a process of its own, by this interpreter or by the one that GAMEKEEPER_LITELLM_PYTHON names.
+LiteLLM runs in a process of its own, by this interpreter or by the one that
+GAMEKEEPER_LITELLM_PYTHON names.
 """
 
 import hashlib
@@ -35,14 +37,20 @@ PYTHON = os.environ.get("GAMEKEEPER_LITELLM_PYTHON") or (
 pytestmark = [
     pytest.mark.extra,
     pytest.mark.slow,
-    pytest.mark.skipif(PYTHON is None, reason="litellm is not installed; GAMEKEEPER_LITELLM_PYTHON names none"),
+    pytest.mark.skipif(
+        PYTHON is None, reason="litellm is not installed; GAMEKEEPER_LITELLM_PYTHON names none"
+    ),
 ]
 KEY = "sk-test-of-the-guardrail"
-ACCOUNT = hashlib.sha256(b"litellm_proxy_master_key").hexdigest()  # the name LiteLLM gives its master key
+ACCOUNT = hashlib.sha256(
+    b"litellm_proxy_master_key"
+).hexdigest()  # the name LiteLLM gives its master key
 SERVED = [api for api in APIS if api.path.startswith("/v1/")]
 CALLS = [(api, stream) for api in SERVED for stream in ((False, True) if api.events else (False,))]
 every_call = pytest.mark.parametrize(
-    ("api", "stream"), CALLS, ids=[f"{api.name}-{'stream' if stream else 'whole'}" for api, stream in CALLS]
+    ("api", "stream"),
+    CALLS,
+    ids=[f"{api.name}-{'stream' if stream else 'whole'}" for api, stream in CALLS],
 )
 POLICY = """\
 enforce = true
@@ -80,7 +88,8 @@ class Model(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.asked.append(self.path)
         self.bodies.append(body)
-        api, streams = BY_PATH[self.path], bool(body.get("stream"))
+        api = BY_PATH[self.path]
+        streams = bool(body.get("stream"))
         answer = b"".join(api.sse) if streams else json.dumps(api.answer).encode()
         self.send_response(200)
         self.send_header("content-type", "text/event-stream" if streams else "application/json")
@@ -124,19 +133,35 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     Thread(target=model.serve_forever, daemon=True).start()
     (folder / "guard.toml").write_text(POLICY.format(folder=folder / "state"))
-    (folder / "config.yaml").write_text(CONFIG.format(model=f"http://127.0.0.1:{model.server_port}"))
+    (folder / "config.yaml").write_text(
+        CONFIG.format(model=f"http://127.0.0.1:{model.server_port}")
+    )
     (folder / "gamekeeper_guardrail.py").write_text(
         "from gamekeeper.guard.doors.litellm import Guardrail as Guardrail\n"
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    settings = {
+        "LITELLM_MASTER_KEY": KEY,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "ERROR",
+    }
     settings |= {"GAMEKEEPER_POLICY": str(folder / "guard.toml"), "NO_PROXY": "127.0.0.1"}
-    command = [str(Path(str(PYTHON)).parent.absolute() / "litellm"), "--config", "config.yaml", "--host", "127.0.0.1"]
+    command = [
+        str(Path(str(PYTHON)).parent.absolute() / "litellm"),
+        "--config",
+        "config.yaml",
+        "--host",
+        "127.0.0.1",
+    ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--port", str(port)], cwd=folder, env=os.environ | settings, stdout=log, stderr=log
+            [*command, "--port", str(port)],
+            cwd=folder,
+            env=os.environ | settings,
+            stdout=log,
+            stderr=log,
         )
     try:
         _await_port(port, process, folder / "log")
@@ -161,10 +186,17 @@ def _await_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> Non
 def _decided(proxy: Proxy, verdict: Verdict, **fields: Any) -> Iterator[None]:
     """Decides from outside, as a second process does; a running guard looks twice a second."""
     proxy.call(APIS[0], False)  # the guard starts with the first call
-    store, now = open_store(str(proxy.folder / "state")), time.time()
+    store = open_store(str(proxy.folder / "state"))
+    now = time.time()
     decisions = Decisions(store, Ladder())
     decision = Decision.make(
-        f"account:{ACCOUNT}", verdict, "test", reasons=("a test",), since=now, until=now + 600, **fields
+        f"account:{ACCOUNT}",
+        verdict,
+        "test",
+        reasons=("a test",),
+        since=now,
+        until=now + 600,
+        **fields,
     )
     assert decisions.add(decision)
     time.sleep(1.5)
@@ -177,7 +209,9 @@ def _decided(proxy: Proxy, verdict: Verdict, **fields: Any) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def decided(request: pytest.FixtureRequest, proxy: Proxy) -> Iterator[tuple[Proxy, Verdict]]:
     verdict = request.param
-    for _ in _decided(proxy, verdict, **({"challenge": "proof"} if verdict is Verdict.CHALLENGE else {})):
+    for _ in _decided(
+        proxy, verdict, **({"challenge": "proof"} if verdict is Verdict.CHALLENGE else {})
+    ):
         yield proxy, verdict
 
 
@@ -197,7 +231,9 @@ def test_a_call_without_decision_is_answered_whole(proxy: Proxy, api: Api, strea
 
 @every_call
 @under(Verdict.DENY, Verdict.CHALLENGE)
-def test_a_refused_call_does_not_reach_the_model(decided: tuple[Proxy, Verdict], api: Api, stream: bool) -> None:
+def test_a_refused_call_does_not_reach_the_model(
+    decided: tuple[Proxy, Verdict], api: Api, stream: bool
+) -> None:
     """Neither a denied nor a challenged account gets an answer."""
     proxy, verdict = decided
     Model.asked.clear()
@@ -210,7 +246,9 @@ def test_a_refused_call_does_not_reach_the_model(decided: tuple[Proxy, Verdict],
 
 @every_call
 @under(Verdict.SLOW)
-def test_a_slowed_account_waits_for_its_whole_answer(decided: tuple[Proxy, Verdict], api: Api, stream: bool) -> None:
+def test_a_slowed_account_waits_for_its_whole_answer(
+    decided: tuple[Proxy, Verdict], api: Api, stream: bool
+) -> None:
     """Slowing withholds nothing; it is felt before the model is asked."""
     proxy, _ = decided
     proxy.call(api, stream)  # takes what the bucket holds
@@ -236,7 +274,8 @@ def test_a_limited_account_gets_its_answer_without_what_is_withheld(
     assert status == 200, body
     assert api.kept.encode() in body
     assert Model.bodies[-1].get("n", 1) == 1
-    is_unnumbered = stream and api.name == "openai.completions"  # LiteLLM calls each of its choices the first
+    # LiteLLM calls each of its choices the first
+    is_unnumbered = stream and api.name == "openai.completions"
     withheld = {*api.withheld} - ({"SECRET-SECOND"} if is_unnumbered else set())
     assert not [text for text in withheld if text.encode() in body], body
 
@@ -251,7 +290,9 @@ def test_an_operation_that_cannot_be_judged_is_refused(proxy: Proxy) -> None:
 
 
 def test_what_was_answered_is_linked(proxy: Proxy) -> None:
-    """An answered exchange of each API is in the log that linking reads, under the account that LiteLLM knows."""
+    """An answered exchange of each API is in the log that linking reads, under the account that
+    LiteLLM knows.
+    """
     time.sleep(2.5)  # the log is written once a second
     before = len(proxy.linked())
     for api, stream in CALLS:
@@ -261,4 +302,6 @@ def test_what_was_answered_is_linked(proxy: Proxy) -> None:
     linked = proxy.linked()[before:]
 
     assert {row["account"] for row in linked} == {ACCOUNT}
-    assert [row["model"] for row in linked] == [MODELS.get(api.name, "m") for api, _ in CALLS for _ in range(api.rows)]
+    assert [row["model"] for row in linked] == [
+        MODELS.get(api.name, "m") for api, _ in CALLS for _ in range(api.rows)
+    ]

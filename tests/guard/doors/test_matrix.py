@@ -34,7 +34,10 @@ class Guarded:
     """A guarded API and who asks it."""
 
     def __init__(self, url: str, guard: Guard, model: ModelServer, account: str) -> None:
-        self.url, self.guard, self.model, self.account = url, guard, model, account
+        self.url = url
+        self.guard = guard
+        self.model = model
+        self.account = account
         self.watched = Kept()
         guard.core.watch = self.watched
 
@@ -42,10 +45,14 @@ class Guarded:
         """Makes a decision about the account."""
         now = self.guard.core.clock.now()
         fields = {"reasons": ("a test",), "since": now, "until": now + 3600} | fields
-        assert self.guard.core.decide(Decision.make(f"account:{self.account}", verdict, "test", **fields))
+        assert self.guard.core.decide(
+            Decision.make(f"account:{self.account}", verdict, "test", **fields)
+        )
 
     async def ask(self, api: Api, stream: bool, **headers: str) -> tuple[int, bytes]:
-        """Status and all bytes; the model goes on to its last event when the first with content has come."""
+        """Status and all bytes; the model goes on to its last event when the first with content has
+        come.
+        """
         sent = {"authorization": "Bearer sk-test", "x-account": "acme"} | headers
         timeout = aiohttp.ClientTimeout(total=10)
         self.model.is_done = False
@@ -83,7 +90,8 @@ def make_policy(folder: Path, **fields: Any) -> GuardPolicy:
 
 @asynccontextmanager
 async def proxied(folder: Path) -> AsyncIterator[Guarded]:
-    guard, model = Guard(make_policy(folder)), ModelServer()
+    guard = Guard(make_policy(folder))
+    model = ModelServer()
     async with AsyncExitStack() as up:
         up.push_async_callback(guard.stop)
         behind = await up.enter_async_context(served(model))
@@ -96,7 +104,8 @@ async def proxied(folder: Path) -> AsyncIterator[Guarded]:
 
 @asynccontextmanager
 async def inside(folder: Path) -> AsyncIterator[Guarded]:
-    model, app = ModelServer(), FastAPI()
+    model = ModelServer()
+    app = FastAPI()
     for api in APIS:
         app.add_api_route(api.path, endpoint(api, model), methods=["POST"])
     policy = make_policy(folder, identity=Identity(modes=("host",)))
@@ -181,12 +190,15 @@ def test_account_without_decision_gets_the_answer_byte_for_byte(
 
 @every_door
 @every_api
-def test_slowed_account_waits_and_gets_everything(door: str, api: Api, stream: bool, tmp_path: Path) -> None:
+def test_slowed_account_waits_and_gets_everything(
+    door: str, api: Api, stream: bool, tmp_path: Path
+) -> None:
     """The second request of two waits for its token; nothing else is different."""
 
     async def run() -> None:
         async with guarded(door, tmp_path) as guarded_api:
-            await guarded_api.ask(api, stream)  # an account of the upstream is known once it took the credential
+            # an account of the upstream is known once it took the credential
+            await guarded_api.ask(api, stream)
             guarded_api.decide(Verdict.SLOW)
             await guarded_api.ask(api, stream)
             began = time.monotonic()
@@ -200,7 +212,9 @@ def test_slowed_account_waits_and_gets_everything(door: str, api: Api, stream: b
 
 @every_door
 @every_api
-def test_limited_account_gets_no_byte_of_what_is_withheld(door: str, api: Api, stream: bool, tmp_path: Path) -> None:
+def test_limited_account_gets_no_byte_of_what_is_withheld(
+    door: str, api: Api, stream: bool, tmp_path: Path
+) -> None:
     """Whatever the model server answers: it is asked for less, and sends it all the same."""
 
     async def run() -> None:
@@ -220,13 +234,19 @@ def test_limited_account_gets_no_byte_of_what_is_withheld(door: str, api: Api, s
 @every_api
 @pytest.mark.parametrize(
     ("verdict", "challenge", "status"),
-    [(Verdict.CHALLENGE, "proof", 429), (Verdict.CHALLENGE, "reauthenticate", 401), (Verdict.DENY, None, 403)],
+    [
+        (Verdict.CHALLENGE, "proof", 429),
+        (Verdict.CHALLENGE, "reauthenticate", 401),
+        (Verdict.DENY, None, 403),
+    ],
     ids=["challenge", "step-up", "deny"],
 )
 def test_refused_account_reaches_no_model(
     door: str, api: Api, stream: bool, verdict: Verdict, challenge: Any, status: int, tmp_path: Path
 ) -> None:
-    """The refusal is JSON in the API's own form, for a stream as well; nothing was asked, nothing is linked."""
+    """The refusal is JSON in the API's own form, for a stream as well; nothing was asked, nothing
+    is linked.
+    """
 
     async def run() -> None:
         async with guarded(door, tmp_path) as guarded_api:
@@ -246,7 +266,10 @@ def test_each_account_is_judged_by_itself(door: str, tmp_path: Path) -> None:
         async with guarded(door, tmp_path) as guarded_api:
             guarded_api.decide(Verdict.DENY)
             others = {"authorization": "Bearer sk-other", "x-account": "other"}
-            assert [(await guarded_api.ask(APIS[0], False, **who))[0] for who in ({}, others)] == [403, 200]
+            assert [(await guarded_api.ask(APIS[0], False, **who))[0] for who in ({}, others)] == [
+                403,
+                200,
+            ]
 
     asyncio.run(run())
 
@@ -261,7 +284,9 @@ def test_unknown_route_is_refused_or_is_the_known_one(door: str, path: str, tmp_
             guarded_api.decide(Verdict.DENY)
             async with (
                 aiohttp.ClientSession() as session,
-                session.post(guarded_api.url + path, json=APIS[0].body, headers={"x-account": "acme"}) as answer,
+                session.post(
+                    guarded_api.url + path, json=APIS[0].body, headers={"x-account": "acme"}
+                ) as answer,
             ):
                 assert answer.status in (401, 403, 404)
             assert guarded_api.model.bodies == []
@@ -273,4 +298,6 @@ def test_every_known_route_is_in_the_matrix() -> None:
     """A new route must come with its sample."""
     from gamekeeper.guard.routes import known_routes
 
-    assert {route.name for route in known_routes()} | {CLASSIFIER.name} == {api.name for api in APIS}
+    assert {route.name for route in known_routes()} | {CLASSIFIER.name} == {
+        api.name for api in APIS
+    }

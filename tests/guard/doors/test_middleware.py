@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 import gamekeeper.guard
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.guard.doors.middleware import POLICY, GuardMiddleware
 from gamekeeper.guard.policy import GuardPolicy, Identity, State
 from gamekeeper.guard.watch.feed import Feed
@@ -34,7 +34,10 @@ def written(folder: Path, more: str = "") -> Path:
 
 
 async def post(url: str, path: str = CHAT.path, **headers: str) -> int:
-    async with aiohttp.ClientSession() as session, session.post(url + path, json=CHAT.body, headers=headers) as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url + path, json=CHAT.body, headers=headers) as answer,
+    ):
         await answer.read()
         return answer.status
 
@@ -53,7 +56,8 @@ def test_server_without_arguments_names_the_policy_in_the_environment(
     monkeypatch.setenv(POLICY, str(written(tmp_path)))
 
     async def run() -> None:
-        model, app = ModelServer(), FastAPI()
+        model = ModelServer()
+        app = FastAPI()
         app.mount("/", model)
         app.add_middleware(GuardMiddleware)  # type: ignore[arg-type]
         async with served(app, "on") as url:
@@ -128,8 +132,12 @@ def test_guard_begins_before_the_app_and_ends_after_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lifespan", ["on", "off"])
-def test_app_or_server_without_lifespan_is_guarded_all_the_same(tmp_path: Path, lifespan: str) -> None:
-    """An app that knows none gets one; a server that sends none gets the guard with the first request, once."""
+def test_app_or_server_without_lifespan_is_guarded_all_the_same(
+    tmp_path: Path, lifespan: str
+) -> None:
+    """An app that knows none gets one; a server that sends none gets the guard with the first
+    request, once.
+    """
 
     async def run() -> None:
         app = GuardMiddleware(ModelServer(), policy=str(written(tmp_path)))

@@ -1,4 +1,6 @@
-"""The vendors' own clients through the proxy: what the guard takes away or refuses must still be what they can read."""
+"""The vendors' own clients through the proxy: what the guard takes away or refuses must still be
+what they can read.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -12,12 +14,16 @@ from guard.doors.test_matrix import Guarded, proxied, unlinked
 
 pytestmark = pytest.mark.extra
 openai = pytest.importorskip("openai", reason="the vendors' clients are installed by make test-all")
-anthropic = pytest.importorskip("anthropic", reason="the vendors' clients are installed by make test-all")
+anthropic = pytest.importorskip(
+    "anthropic", reason="the vendors' clients are installed by make test-all"
+)
 _ = unlinked  # a fixture of every test here
 ASKED: Any = [{"role": "user", "content": "Two?"}]
 
 
-def play(folder: Path, asking: Callable[[Guarded], Any], verdict: Verdict | None = None, **fields: Any) -> Any:
+def play(
+    folder: Path, asking: Callable[[Guarded], Any], verdict: Verdict | None = None, **fields: Any
+) -> Any:
     """What a client hears of a guarded API, under a verdict; the client has a thread of its own."""
 
     async def run() -> Any:
@@ -35,7 +41,9 @@ def openai_client(guarded: Guarded) -> Any:
 
 
 def anthropic_client(guarded: Guarded) -> Any:
-    return anthropic.Anthropic(auth_token="sk-test", api_key=None, base_url=guarded.url, max_retries=0)
+    return anthropic.Anthropic(
+        auth_token="sk-test", api_key=None, base_url=guarded.url, max_retries=0
+    )
 
 
 def chat(guarded: Guarded) -> Any:
@@ -63,11 +71,17 @@ def message_stream(guarded: Guarded) -> Any:
         return stream.get_final_message()
 
 
-@pytest.mark.parametrize(("verdict", "choices"), [(None, 2), (Verdict.LIMIT, 1)], ids=["nothing", "limited"])
-def test_openai_client_reads_whole_answers(verdict: Verdict | None, choices: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "choices"), [(None, 2), (Verdict.LIMIT, 1)], ids=["nothing", "limited"]
+)
+def test_openai_client_reads_whole_answers(
+    verdict: Verdict | None, choices: int, tmp_path: Path
+) -> None:
     """With what is withheld gone, and nothing else."""
     answer = play(tmp_path, chat, verdict)
-    assert [choice.message.content for choice in answer.choices] == ["Four", "SECRET-SECOND"][:choices]
+    assert [choice.message.content for choice in answer.choices] == ["Four", "SECRET-SECOND"][
+        :choices
+    ]
     assert (answer.choices[0].logprobs is None) == (verdict is Verdict.LIMIT)
     assert answer.usage.completion_tokens == 5
 
@@ -88,7 +102,9 @@ def test_openai_client_reads_responses(verdict: Verdict | None, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("verdict", "blocks"), [(None, ["thinking", "text"]), (Verdict.LIMIT, ["text"])], ids=["nothing", "limited"]
+    ("verdict", "blocks"),
+    [(None, ["thinking", "text"]), (Verdict.LIMIT, ["text"])],
+    ids=["nothing", "limited"],
 )
 def test_anthropic_client_puts_a_streamed_message_together(
     verdict: Verdict | None, blocks: list[str], tmp_path: Path
@@ -99,7 +115,9 @@ def test_anthropic_client_puts_a_streamed_message_together(
     assert message.content[-1].text == "Four" and message.stop_reason == "end_turn"
 
 
-@pytest.mark.parametrize("asking", [chat, chat_stream, message_stream], ids=["openai", "openai-stream", "anthropic"])
+@pytest.mark.parametrize(
+    "asking", [chat, chat_stream, message_stream], ids=["openai", "openai-stream", "anthropic"]
+)
 @pytest.mark.parametrize(
     ("verdict", "fields", "raised"),
     [
@@ -110,7 +128,11 @@ def test_anthropic_client_puts_a_streamed_message_together(
     ids=["deny", "challenge", "step-up"],
 )
 def test_refusal_is_an_error_that_clients_know(
-    asking: Callable[[Guarded], Any], verdict: Verdict, fields: dict[str, Any], raised: str, tmp_path: Path
+    asking: Callable[[Guarded], Any],
+    verdict: Verdict,
+    fields: dict[str, Any],
+    raised: str,
+    tmp_path: Path,
 ) -> None:
     """By its kind, with the guard's sentence in it, before a stream begins."""
     with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)) as refusal:

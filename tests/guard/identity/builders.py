@@ -1,4 +1,6 @@
-"""Builders of keys, tokens and proofs, true and forged; what a test does not name has a plain value."""
+"""Builders of keys, tokens and proofs, true and forged; what a test does not name has a plain
+value.
+"""
 
 import base64
 import hashlib
@@ -12,11 +14,13 @@ from joserfc.jwk import ECKey, Key
 
 from gamekeeper.guard.identity.dpop import token_hash
 from gamekeeper.guard.identity.keys import Keys
-from gamekeeper.guard.identity.principal import Principal, Refused
+from gamekeeper.guard.identity.principal import CredentialError, Principal
 from gamekeeper.guard.store import SqliteStore
 
 NOW = 1_800_000_000.0
-ISSUER, AUDIENCE, URL = "https://login.example", "gamekeeper", "https://api.example/v1/chat/completions"
+ISSUER = "https://login.example"
+AUDIENCE = "gamekeeper"
+URL = "https://api.example/v1/chat/completions"
 ISSUERS_KEY = ECKey.derive_key("issuer")
 CLIENTS_KEY = ECKey.derive_key("client")
 THIEFS_KEY = ECKey.derive_key("thief")
@@ -51,7 +55,9 @@ def make_keys(folder: Path, clock: Clock | None = None) -> Keys:
 
 
 def jwks(*keys: Key, **members: Any) -> bytes:
-    entries = [key.as_dict(private=False) | {"kid": f"k{n}"} | members for n, key in enumerate(keys)]
+    entries = [
+        key.as_dict(private=False) | {"kid": f"k{n}"} | members for n, key in enumerate(keys)
+    ]
     return json.dumps({"keys": entries}).encode()
 
 
@@ -59,7 +65,9 @@ def base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def signed(header: dict[str, Any], claims: Any, key: Any = None, *, signature: bytes | None = None) -> str:
+def signed(
+    header: dict[str, Any], claims: Any, key: Any = None, *, signature: bytes | None = None
+) -> str:
     """A token; `signature` stands in for a true one, and needs no key."""
     content = f"{base64url(json.dumps(header).encode())}.{base64url(json.dumps(claims).encode())}"
     if signature is None:
@@ -68,20 +76,35 @@ def signed(header: dict[str, Any], claims: Any, key: Any = None, *, signature: b
 
 
 def make_claims(**claims: Any) -> dict[str, Any]:
-    plain = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "azp": "app", "iat": NOW - 5, "exp": NOW + 300}
+    plain = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "azp": "app",
+        "iat": NOW - 5,
+        "exp": NOW + 300,
+    }
     return {name: value for name, value in (plain | claims).items() if value is not ...}
 
 
 def make_token(key: Any = ISSUERS_KEY, header: dict[str, Any] | None = None, **claims: Any) -> str:
     """An access token; a claim of `...` is left out."""
-    return signed({"alg": "ES256", "typ": "at+jwt", "kid": "k0"} | (header or {}), make_claims(**claims), key)
+    return signed(
+        {"alg": "ES256", "typ": "at+jwt", "kid": "k0"} | (header or {}), make_claims(**claims), key
+    )
 
 
 def make_proof(
-    token: str, key: Any = CLIENTS_KEY, header: dict[str, Any] | None = None, jti: str = "one", **claims: Any
+    token: str,
+    key: Any = CLIENTS_KEY,
+    header: dict[str, Any] | None = None,
+    jti: str = "one",
+    **claims: Any,
 ) -> str:
     """A DPoP proof; a header or claim of `...` is left out."""
-    plain_header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | (header or {})
+    plain_header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | (
+        header or {}
+    )
     plain = {"jti": jti, "htm": "POST", "htu": URL, "iat": NOW, "ath": token_hash(token)} | claims
     kept = [{name: v for name, v in of.items() if v is not ...} for of in (plain_header, plain)]
     return signed(kept[0], kept[1], key)
@@ -103,8 +126,9 @@ class refused:  # reads as a word in `with refused("code")`
     """Expects a refusal with a code, and keeps it as `.error`."""
 
     def __init__(self, code: str, *, signal: str | None = None) -> None:
-        self.code, self.signal = code, signal
-        self._raises = pytest.raises(Refused)
+        self.code = code
+        self.signal = signal
+        self._raises = pytest.raises(CredentialError)
 
     def __enter__(self) -> "refused":
         self._caught = self._raises.__enter__()

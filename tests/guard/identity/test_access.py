@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.guard.identity.access import DEFAULT_POLICY, Access
 from guard.identity.builders import make_principal
 
@@ -14,9 +14,15 @@ SCOPES = DEFAULT_POLICY.read_text()
 CONTEXT = {"level": "allow", "hour": 12, "stream": False, "ip": "192.0.2.7"}
 
 
-def is_allowed(policy: str, route: str = "openai.chat", model: str | None = "gpt-x", **fields: Any) -> bool:
+def is_allowed(
+    policy: str, route: str = "openai.chat", model: str | None = "gpt-x", **fields: Any
+) -> bool:
     context = CONTEXT | fields.pop("context", {})
-    return bool(Access.read(policy, routes=ROUTES).is_allowed(make_principal(**fields), route, model, context))
+    return bool(
+        Access.read(policy, routes=ROUTES).is_allowed(
+            make_principal(**fields), route, model, context
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,9 @@ def test_the_default_policy_permits_what_the_scopes_allow(
     assert is_allowed(SCOPES, models=next(scopes), routes=next(scopes)) is wanted
 
 
-@pytest.mark.parametrize("model", ["*", "gpt-*", 'gpt-x"', "", "gpt\x00", "g" * 10_000, "\ud800", "Models", "gpt-x\n"])
+@pytest.mark.parametrize(
+    "model", ["*", "gpt-*", 'gpt-x"', "", "gpt\x00", "g" * 10_000, "\ud800", "Models", "gpt-x\n"]
+)
 def test_a_models_name_is_a_name_and_no_pattern(model: str) -> None:
     """A client may ask for any text; it means no more than that text."""
     assert not is_allowed(SCOPES, model=model, models=frozenset({"gpt-x", "claude-*"}))
@@ -61,9 +69,9 @@ def test_forbid_overrides_permit_and_says_which() -> None:
     policy = SCOPES + '@id("acme out") forbid (principal == Account::"acme", action, resource);'
     decision = Access.read(policy).is_allowed(make_principal(), "openai.chat", "gpt-x", CONTEXT)
     assert (decision.allowed, decision.reasons) == (False, ("acme out",))
-    assert Access.read(policy).is_allowed(make_principal(account="b"), "openai.chat", "m", CONTEXT).reasons == (
-        "scopes",
-    )
+    assert Access.read(policy).is_allowed(
+        make_principal(account="b"), "openai.chat", "m", CONTEXT
+    ).reasons == ("scopes",)
 
 
 def test_a_refusal_is_false() -> None:
@@ -75,7 +83,11 @@ def test_a_refusal_is_false() -> None:
     ("forbidden", "context", "wanted"),
     [
         ('context has ip && context.ip.isInRange(ip("10.0.0.0/8"))', {"ip": "10.1.2.3"}, False),
-        ('context has ip && context.ip.isInRange(ip("10.0.0.0/8"))', {"ip": "::ffff:10.1.2.3"}, False),
+        (
+            'context has ip && context.ip.isInRange(ip("10.0.0.0/8"))',
+            {"ip": "::ffff:10.1.2.3"},
+            False,
+        ),
         ('context has ip && context.ip.isInRange(ip("10.0.0.0/8"))', {"ip": "11.1.2.3"}, True),
         ('context has ip && context.ip.isInRange(ip("10.0.0.0/8"))', {"ip": None}, True),
         ('context has ip && context.ip.isInRange(ip("fe80::/10"))', {"ip": "fe80::1%eth0"}, False),
@@ -101,7 +113,10 @@ def test_what_a_policy_may_speak_of(forbidden: str, context: dict[str, Any], wan
 
 def test_a_forbid_that_fails_denies() -> None:
     """Cedar alone would pass over it: without an address, this one never applied."""
-    policy = SCOPES + 'forbid (principal, action, resource) when { context.ip.isInRange(ip("10.0.0.0/8")) };'
+    policy = (
+        SCOPES
+        + 'forbid (principal, action, resource) when { context.ip.isInRange(ip("10.0.0.0/8")) };'
+    )
     access = Access.read(policy)
     assert access.is_allowed(make_principal(), "openai.chat", "m", CONTEXT)
     decision = access.is_allowed(make_principal(), "openai.chat", "m", {"hour": 1})
@@ -112,8 +127,10 @@ def test_a_forbid_that_fails_denies() -> None:
     "policy",
     [
         SCOPES + "forbid (principal, action, resource) when { context.hour < 6 };",
-        SCOPES + "forbid (principal, action, resource) unless { {Var: [context]}.Var.contains(context) };",
-        SCOPES + "forbid (principal, action, resource) when { if context has ip then true else false };",
+        SCOPES
+        + "forbid (principal, action, resource) unless { {Var: [context]}.Var.contains(context) };",
+        SCOPES
+        + "forbid (principal, action, resource) when { if context has ip then true else false };",
     ],
 )
 def test_a_policy_that_looks_at_the_context_is_asked_each_time(policy: str) -> None:
@@ -128,7 +145,9 @@ def test_a_policy_that_only_mentions_context_is_remembered() -> None:
 
 
 def test_a_remembered_decision_is_not_another_accounts() -> None:
-    """All that a policy may look at tells decisions apart: account, kind, binding, scopes, level, route, model."""
+    """All that a policy may look at tells decisions apart: account, kind, binding, scopes, level,
+    route, model.
+    """
     access = Access.read(
         SCOPES
         + """forbid (principal == Account::"b", action, resource);
@@ -184,7 +203,9 @@ def test_what_would_silently_never_apply_is_refused(statement: str) -> None:
     assert {fault.where for fault in caught.value.faults} == {f"policy:{line}"}
 
 
-@pytest.mark.parametrize("policy", ["", "// nothing\n", "permit (principal == ?principal, action, resource);"])
+@pytest.mark.parametrize(
+    "policy", ["", "// nothing\n", "permit (principal == ?principal, action, resource);"]
+)
 def test_a_policy_that_decides_nothing_is_refused(policy: str) -> None:
     """It would deny everybody, or wait for links that nobody makes."""
     with pytest.raises(InputError):

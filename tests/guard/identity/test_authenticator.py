@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.identity.authenticator import Authenticator
 from gamekeeper.guard.identity.dpop import Dpop
 from gamekeeper.guard.identity.jwt import JwtIssuer
@@ -74,7 +74,11 @@ def test_each_header_that_sdks_use_is_read(name: bytes, value: bytes, tmp_path: 
 def test_what_a_client_calls_itself_is_not_used(tmp_path: Path) -> None:
     """Neither names in other headers, nor a host's header that was not configured."""
     authenticator, text = with_key(tmp_path)
-    claims = [(b"x-gamekeeper-account", b"root"), (b"openai-organization", b"root"), (b"from", b"root")]
+    claims = [
+        (b"x-gamekeeper-account", b"root"),
+        (b"openai-organization", b"root"),
+        (b"from", b"root"),
+    ]
     assert asked(authenticator, claims + bearer(text)).account == "acme"
     with refused("missing_credential"):
         asked(authenticator, claims)
@@ -88,7 +92,9 @@ def test_no_credential_asks_for_one(tmp_path: Path) -> None:
     assert dict(caught.error.headers) == {b"www-authenticate": b"Bearer"}
 
 
-@pytest.mark.parametrize("second", [b"authorization", b"Authorization", b"x-api-key", b"api-key", b"X-Api-Key"])
+@pytest.mark.parametrize(
+    "second", [b"authorization", b"Authorization", b"x-api-key", b"api-key", b"X-Api-Key"]
+)
 @pytest.mark.parametrize("is_same", [True, False])
 def test_two_credentials_are_refused(second: bytes, is_same: bool, tmp_path: Path) -> None:
     """Guard and upstream might each read another one; even where both are the same."""
@@ -101,9 +107,12 @@ def test_two_credentials_are_refused(second: bytes, is_same: bool, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "name", [b"x_api_key", b"api_key", b"x-api_key", b"authorization ", b" Authorization", b"dpop\t"]
+    "name",
+    [b"x_api_key", b"api_key", b"x-api_key", b"authorization ", b" Authorization", b"dpop\t"],
 )
-def test_names_that_a_lenient_server_reads_as_credentials_are_refused(name: bytes, tmp_path: Path) -> None:
+def test_names_that_a_lenient_server_reads_as_credentials_are_refused(
+    name: bytes, tmp_path: Path
+) -> None:
     """Alone, or beside a true credential."""
     authenticator, text = with_key(tmp_path)
     for others in ([], bearer(text)):
@@ -154,9 +163,14 @@ def test_a_refusal_never_repeats_the_credential(tmp_path: Path) -> None:
 
 
 def test_keys_tokens_and_upstreams_credentials_do_not_mix(tmp_path: Path) -> None:
-    """Each kind is told by its form; what looks like ours is not passed to the upstream when it does not count."""
+    """Each kind is told by its form; what looks like ours is not passed to the upstream when it
+    does not count.
+    """
     authenticator, text = with_key(tmp_path, issuers=[make_issuer(tmp_path)], upstream=UPSTREAM)
-    assert [asked(authenticator, bearer(t)).kind for t in (text, make_token(), "sk-a", make_token(iss="else"))] == [
+    assert [
+        asked(authenticator, bearer(t)).kind
+        for t in (text, make_token(), "sk-a", make_token(iss="else"))
+    ] == [
         "key",
         "jwt",
         "upstream",
@@ -203,11 +217,16 @@ def test_a_stolen_token_is_worth_nothing_without_its_key(tmp_path: Path) -> None
     dpop = Dpop(make_store(tmp_path))
     authenticator = Authenticator(issuers=[make_issuer(tmp_path)], dpop=dpop)
     token, other = (make_token(cnf={"jkt": CLIENTS_KEY.thumbprint()}, azp=app) for app in "ab")
-    assert asked(authenticator, [*bearer(token, "DPoP"), (b"dpop", make_proof(token).encode())]).bound
+    assert asked(
+        authenticator, [*bearer(token, "DPoP"), (b"dpop", make_proof(token).encode())]
+    ).bound
     with refused("invalid_token", signal="dpop-mismatch"):
         asked(authenticator, bearer(token))
     with refused("invalid_dpop_proof", signal="dpop-mismatch"):
-        asked(authenticator, [*bearer(token, "DPoP"), (b"dpop", make_proof(other, jti="two").encode())])
+        asked(
+            authenticator,
+            [*bearer(token, "DPoP"), (b"dpop", make_proof(other, jti="two").encode())],
+        )
 
 
 def test_without_dpop_no_bound_credential_counts(tmp_path: Path) -> None:
@@ -231,7 +250,9 @@ def test_an_unbound_credential_does_not_pass_for_a_bound_one(tmp_path: Path) -> 
 def test_binding_can_be_required(tmp_path: Path) -> None:
     """Of keys and tokens alike."""
     dpop = Dpop(make_store(tmp_path))
-    authenticator, text = with_key(tmp_path, dpop=dpop, dpop_required=True, issuers=[make_issuer(tmp_path)])
+    authenticator, text = with_key(
+        tmp_path, dpop=dpop, dpop_required=True, issuers=[make_issuer(tmp_path)]
+    )
     for token in (text, make_token()):
         with refused("invalid_token") as caught:
             asked(authenticator, bearer(token))
@@ -279,7 +300,9 @@ def test_whether_the_store_is_written_is_known_beforehand(tmp_path: Path) -> Non
 
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     """Nobody, two sources of the account, or two issuers whose accounts would meet."""
-    keys, dpop, issuer = make_keys(tmp_path), Dpop(make_store(tmp_path)), make_issuer(tmp_path)
+    keys = make_keys(tmp_path)
+    dpop = Dpop(make_store(tmp_path))
+    issuer = make_issuer(tmp_path)
     second = make_issuer(tmp_path, issuer="https://other.example")
     for fields in (
         {},
@@ -293,5 +316,8 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             Authenticator(**fields)  # type: ignore[arg-type]
     prefixed = make_issuer(tmp_path, issuer="https://other.example", account_prefix="other/")
     authenticator = Authenticator(issuers=[issuer, prefixed])
-    accounts = [asked(authenticator, bearer(make_token(iss=iss))).account for iss in (ISSUER, "https://other.example")]
+    accounts = [
+        asked(authenticator, bearer(make_token(iss=iss))).account
+        for iss in (ISSUER, "https://other.example")
+    ]
     assert accounts == ["alice", "other/alice"]

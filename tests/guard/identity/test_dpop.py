@@ -1,4 +1,6 @@
-"""Proofs of possession: what RFC 9449 wants, and the ways to use a stolen credential without its key."""
+"""Proofs of possession: what RFC 9449 wants, and the ways to use a stolen credential without its
+key.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +8,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import OKPKey, RSAKey
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.identity.dpop import Dpop, token_hash
 from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.principal import Principal
@@ -39,7 +41,8 @@ def verify(dpop: Dpop, proof: str, principal: Principal | None = None, **fields:
 
 def test_a_true_proof_holds_once(tmp_path: Path) -> None:
     """The second time it is a replay, and says so to the operator."""
-    dpop, proof = make_dpop(tmp_path), make_proof(TOKEN)
+    dpop = make_dpop(tmp_path)
+    proof = make_proof(TOKEN)
     verify(dpop, proof)
     with refused("invalid_dpop_proof", signal="dpop-replay") as caught:
         verify(dpop, proof)
@@ -58,7 +61,8 @@ def test_a_replay_at_another_replica_is_seen(tmp_path: Path) -> None:
 def test_a_resigned_proof_with_the_same_jti_is_a_replay(tmp_path: Path) -> None:
     """The name counts, not the bytes: ECDSA signs differently each time."""
     dpop = make_dpop(tmp_path)
-    first, second = make_proof(TOKEN), make_proof(TOKEN)
+    first = make_proof(TOKEN)
+    second = make_proof(TOKEN)
     assert first != second
     verify(dpop, first)
     with refused("invalid_dpop_proof", signal="dpop-replay"):
@@ -77,7 +81,8 @@ def test_nobody_uses_up_the_names_of_another_clients_proofs(tmp_path: Path) -> N
 
 def test_a_clock_set_forward_and_back_forgets_no_proof(tmp_path: Path) -> None:
     """In between, the store has cleared away what seemed to have ended."""
-    dpop, proof = make_dpop(tmp_path), make_proof(TOKEN)
+    dpop = make_dpop(tmp_path)
+    proof = make_proof(TOKEN)
     verify(dpop, proof)
     verify(dpop, make_proof(TOKEN, jti="later", iat=NOW + 9_000), now=NOW + 9_000)
     with refused("invalid_dpop_proof", signal="dpop-replay"):
@@ -90,7 +95,9 @@ def test_clocks_may_differ_a_little(iat: float, tmp_path: Path) -> None:
     verify(make_dpop(tmp_path), make_proof(TOKEN, iat=iat))
 
 
-@pytest.mark.parametrize("iat", [NOW - 61, NOW + 11, ..., None, str(NOW), True, float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize(
+    "iat", [NOW - 61, NOW + 11, ..., None, str(NOW), True, float("nan"), float("inf"), 10**400]
+)
 def test_an_old_or_early_proof_does_not_hold(iat: Any, tmp_path: Path) -> None:
     """Nor one that tells no time; that is a clock, no theft."""
     with refused("invalid_dpop_proof"):
@@ -188,7 +195,9 @@ def test_a_proof_for_another_method_does_not_hold(method: Any, tmp_path: Path) -
         verify(make_dpop(tmp_path), make_proof(TOKEN, htm=method))
 
 
-@pytest.mark.parametrize("ath", [token_hash("another"), TOKEN, "", ..., None, 5, token_hash(TOKEN) + "=", "é"])
+@pytest.mark.parametrize(
+    "ath", [token_hash("another"), TOKEN, "", ..., None, 5, token_hash(TOKEN) + "=", "é"]
+)
 def test_a_proof_for_another_credential_does_not_hold(ath: Any, tmp_path: Path) -> None:
     """Nor one for none."""
     with refused("invalid_dpop_proof", signal="dpop-mismatch"):
@@ -244,7 +253,9 @@ def test_an_algorithm_that_does_not_fit_the_key_does_not_hold(alg: str, tmp_path
             verify(make_dpop(tmp_path), signed(header, claims, signature=signature))
 
 
-@pytest.mark.parametrize("proof", ["", "a.b.c", "a" * 100_000, "é", "e30.e30.e30", f"{base64url(b'[]')}.e30.AA"])
+@pytest.mark.parametrize(
+    "proof", ["", "a.b.c", "a" * 100_000, "é", "e30.e30.e30", f"{base64url(b'[]')}.e30.AA"]
+)
 def test_what_is_no_proof_does_not_hold(proof: str, tmp_path: Path) -> None:
     """Without an error of ours."""
     with refused("invalid_dpop_proof"):
@@ -276,12 +287,24 @@ def test_a_proof_carries_our_nonce_where_it_must(tmp_path: Path) -> None:
 
 
 def test_nonces_are_ours_and_of_this_time() -> None:
-    """Of every replica with the key; neither invented, nor old, nor of the future, nor spelled otherwise."""
+    """Of every replica with the key; neither invented, nor old, nor of the future, nor spelled
+    otherwise.
+    """
     nonces = Nonces(b"k" * 32)
     nonce = nonces.make(NOW)
     assert Nonces(b"k" * 32).is_valid(nonce, NOW + 200) and nonces.is_valid(nonce, NOW - 30)
     assert nonces.make(NOW + 60) != nonce
-    for bad in (None, "", 5, "é", nonce[:-1], nonce + "=", nonce + " ", nonce.swapcase(), base64url(b"\xff" * 24)):
+    for bad in (
+        None,
+        "",
+        5,
+        "é",
+        nonce[:-1],
+        nonce + "=",
+        nonce + " ",
+        nonce.swapcase(),
+        base64url(b"\xff" * 24),
+    ):
         assert not nonces.is_valid(bad, NOW)
     assert not nonces.is_valid(nonce, NOW + 361) and not nonces.is_valid(nonce, NOW - 120)
     assert not Nonces(b"j" * 32).is_valid(nonce, NOW)
@@ -297,7 +320,9 @@ def test_a_store_that_is_gone_lets_no_proof_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"algorithms": ()}, {"algorithms": ("none",)}, {"origin": "api.example"}, {"origin": URL}], ids=str
+    "fields",
+    [{"algorithms": ()}, {"algorithms": ("none",)}, {"origin": "api.example"}, {"origin": URL}],
+    ids=str,
 )
 def test_unsafe_settings_are_refused(fields: dict[str, Any], tmp_path: Path) -> None:
     """An origin has no path."""

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.guard.identity.jwks import fetch, read_keys
 from gamekeeper.guard.identity.jwt import JwtIssuer
 from gamekeeper.guard.identity.principal import Budget
@@ -34,7 +34,9 @@ def rsa() -> RSAKey:
     return RSAKey.generate_key(2048)
 
 
-def make_issuer(folder: Path, *keys: Key, document: bytes | None = None, **fields: Any) -> JwtIssuer:
+def make_issuer(
+    folder: Path, *keys: Key, document: bytes | None = None, **fields: Any
+) -> JwtIssuer:
     path = folder / "jwks.json"
     path.write_bytes(document or jwks(*(keys or (ISSUERS_KEY,))))
     return JwtIssuer(**({"issuer": ISSUER, "audience": AUDIENCE, "jwks": str(path)} | fields))
@@ -44,7 +46,8 @@ class Web:
     """What a fetched address answers, and how often it was asked."""
 
     def __init__(self, document: bytes) -> None:
-        self.document, self.asked = document, 0
+        self.document = document
+        self.asked = 0
 
     async def __call__(self, url: str) -> bytes:
         """Returns the document; fails if there is none."""
@@ -56,7 +59,9 @@ class Web:
 
 def make_fetched(document: bytes, **fields: Any) -> tuple[JwtIssuer, Web]:
     web = Web(document)
-    return JwtIssuer(issuer=ISSUER, audience=AUDIENCE, jwks="https://login.example/keys", fetch=web, **fields), web
+    return JwtIssuer(
+        issuer=ISSUER, audience=AUDIENCE, jwks="https://login.example/keys", fetch=web, **fields
+    ), web
 
 
 def refreshed(issuer: JwtIssuer, now: float = NOW) -> bool:
@@ -65,7 +70,9 @@ def refreshed(issuer: JwtIssuer, now: float = NOW) -> bool:
 
 def test_a_true_token_speaks_for_its_subject(tmp_path: Path) -> None:
     """With the client that it was made for."""
-    found = make_issuer(tmp_path, budget=Budget(cells=3)).verify(make_token(auth_time=NOW - 60), NOW)
+    found = make_issuer(tmp_path, budget=Budget(cells=3)).verify(
+        make_token(auth_time=NOW - 60), NOW
+    )
     assert (found.account, found.credential, found.kind) == ("alice", "alice/app", "jwt")
     assert (found.models, found.routes, found.budget.cells) == (None, None, 3)
     assert (found.authenticated_at, found.bound) == (NOW - 60, False)
@@ -74,7 +81,9 @@ def test_a_true_token_speaks_for_its_subject(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"])
 def test_each_allowed_algorithm_verifies(alg: str, rsa: RSAKey, tmp_path: Path) -> None:
     """By a key of its type."""
-    key = {"R": rsa, "P": rsa, "E": OKPKey.derive_key("s")}[alg[0]] if alg != "ES256" else ISSUERS_KEY
+    key = (
+        {"R": rsa, "P": rsa, "E": OKPKey.derive_key("s")}[alg[0]] if alg != "ES256" else ISSUERS_KEY
+    )
     issuer = make_issuer(tmp_path, key, algorithms=(alg,))
     assert issuer.verify(make_token(key, {"alg": alg}), NOW).account == "alice"
 
@@ -102,7 +111,9 @@ def test_the_public_key_is_no_hmac_secret(alg: str, rsa: RSAKey, tmp_path: Path)
 def test_an_algorithm_that_was_not_asked_for_is_refused(rsa: RSAKey, tmp_path: Path) -> None:
     """Though the signature is true."""
     with refused("invalid_token"):
-        make_issuer(tmp_path, rsa, algorithms=("RS256",)).verify(make_token(rsa, {"alg": "PS256"}), NOW)
+        make_issuer(tmp_path, rsa, algorithms=("RS256",)).verify(
+            make_token(rsa, {"alg": "PS256"}), NOW
+        )
 
 
 def test_a_key_for_one_algorithm_does_not_serve_another(rsa: RSAKey, tmp_path: Path) -> None:
@@ -115,7 +126,9 @@ def test_a_key_for_one_algorithm_does_not_serve_another(rsa: RSAKey, tmp_path: P
 
 
 @pytest.mark.parametrize("algorithms", [(), ("none",), ("HS256",), ("ES256", "HS256"), ("RSA1_5",)])
-def test_unsafe_algorithms_cannot_be_configured(algorithms: tuple[str, ...], tmp_path: Path) -> None:
+def test_unsafe_algorithms_cannot_be_configured(
+    algorithms: tuple[str, ...], tmp_path: Path
+) -> None:
     """An empty list does not mean all."""
     with pytest.raises(UsageError):
         make_issuer(tmp_path, algorithms=algorithms)
@@ -145,12 +158,18 @@ def test_unsafe_algorithms_cannot_be_configured(algorithms: tuple[str, ...], tmp
     ids=str,
 )
 def test_headers_that_choose_the_key_are_refused(header: dict[str, Any], tmp_path: Path) -> None:
-    """Signed by the thief with a key that the header brings along; a second key, so that `kid` decides."""
+    """Signed by the thief with a key that the header brings along; a second key, so that `kid`
+    decides.
+    """
     issuer = make_issuer(tmp_path, ISSUERS_KEY, ECKey.derive_key("second"))
     for key in (THIEFS_KEY, ISSUERS_KEY):
         content = {"alg": "ES256", "kid": "k0"} | header
         signable = isinstance(content["alg"], str)
-        token = signed(content, make_claims(), key) if signable else signed(content, make_claims(), signature=b"")
+        token = (
+            signed(content, make_claims(), key)
+            if signable
+            else signed(content, make_claims(), signature=b"")
+        )
         with refused("invalid_token"):
             issuer.verify(token, NOW)
 
@@ -197,7 +216,9 @@ def test_the_key_named_must_have_signed(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_claims_that_do_not_fit_are_refused(claims: dict[str, Any], code: str, tmp_path: Path) -> None:
+def test_claims_that_do_not_fit_are_refused(
+    claims: dict[str, Any], code: str, tmp_path: Path
+) -> None:
     """The signature is true in each."""
     with refused(code):
         make_issuer(tmp_path).verify(make_token(**claims), NOW)
@@ -213,7 +234,19 @@ def test_an_audience_among_several_is_ours(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["", ".", "..", "...", "a.b.c", "e30.e30.", "e30.e30.e30.e30.e30", "\x00", "é.é.é", "\udcff", "W10.W10.AA"],
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "e30.e30.",
+        "e30.e30.e30.e30.e30",
+        "\x00",
+        "é.é.é",
+        "\udcff",
+        "W10.W10.AA",
+    ],
 )
 def test_what_is_no_token_is_refused(token: str, tmp_path: Path) -> None:
     """Without an error of ours."""
@@ -237,9 +270,13 @@ def test_oversized_and_deep_tokens_are_refused(tmp_path: Path) -> None:
 
 
 def test_scopes_come_from_the_claims_that_the_operator_named(tmp_path: Path) -> None:
-    """A list or words; a token without the claim may nothing, and a claim nobody named counts nothing."""
+    """A list or words; a token without the claim may nothing, and a claim nobody named counts
+    nothing.
+    """
     issuer = make_issuer(tmp_path, models_claim="models", routes_claim="scope")
-    found = issuer.verify(make_token(models=["gpt-*", 7, ""], scope="openai.chat openai.embeddings"), NOW)
+    found = issuer.verify(
+        make_token(models=["gpt-*", 7, ""], scope="openai.chat openai.embeddings"), NOW
+    )
     assert (found.models, found.routes) == ({"gpt-*"}, {"openai.chat", "openai.embeddings"})
     found = issuer.verify(make_token(), NOW)
     assert found.models == found.routes == frozenset()
@@ -340,7 +377,9 @@ def test_symmetric_private_weak_and_encryption_keys_are_passed_over(rsa: RSAKey)
         read_keys(json.dumps({"keys": entries}).encode(), "jwks")
 
 
-@pytest.mark.parametrize("url", ["http://login.example/keys", "file:///etc/passwd", "ftp://login.example/k"])
+@pytest.mark.parametrize(
+    "url", ["http://login.example/keys", "file:///etc/passwd", "ftp://login.example/k"]
+)
 def test_keys_are_not_fetched_from_just_anywhere(url: str) -> None:
     """Who stands on the way would choose them."""
     with pytest.raises(UsageError):
@@ -362,7 +401,9 @@ def test_fetching_takes_what_is_there_and_follows_nobody() -> None:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        got = await asyncio.gather(*(fetch(base + p) for p in ("/keys", "/moved", "/flood")), return_exceptions=True)
+        got = await asyncio.gather(
+            *(fetch(base + p) for p in ("/keys", "/moved", "/flood")), return_exceptions=True
+        )
         await runner.cleanup()
         return [*got, *await asyncio.gather(fetch(base + "/keys"), return_exceptions=True)]
 

@@ -13,12 +13,13 @@ from time import perf_counter
 import orjson
 import pytest
 
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
+from gamekeeper.base.secret import Secret, is_same_secret
 from gamekeeper.guard.identity.key_record import digest_of
 from gamekeeper.guard.identity.key_text import id_of, key_text
 from gamekeeper.guard.identity.keys import Keys
-from gamekeeper.guard.identity.principal import Budget, Refused
-from gamekeeper.guard.identity.secret import Secret, is_same_secret, state_secret
+from gamekeeper.guard.identity.principal import Budget, CredentialError
+from gamekeeper.guard.identity.shared_secret import state_secret
 from gamekeeper.guard.store import SqliteStore
 from guard.identity.builders import NOW, Clock, make_keys, make_store, refused
 
@@ -31,8 +32,11 @@ def text_of(keys: Keys, **fields: object) -> tuple[str, str]:
 
 def test_an_issued_key_speaks_for_its_account(tmp_path: Path) -> None:
     """With the scopes and the budget that it was given."""
-    keys, budget = make_keys(tmp_path), Budget(requests=3, usd=1.5, cells=9)
-    id, text = text_of(keys, models=["gpt-*"], routes=["openai.chat"], budget=budget, expires=NOW + 9)
+    keys = make_keys(tmp_path)
+    budget = Budget(requests=3, usd=1.5, cells=9)
+    id, text = text_of(
+        keys, models=["gpt-*"], routes=["openai.chat"], budget=budget, expires=NOW + 9
+    )
     found = keys.find(text, NOW)
     assert (found.account, found.credential, found.kind) == ("acme", id, "key")
     assert (found.models, found.routes, found.budget) == ({"gpt-*"}, {"openai.chat"}, budget)
@@ -52,7 +56,10 @@ def test_keys_have_the_form_that_scanners_know(tmp_path: Path) -> None:
     """Prefix, id of 12, secret of 43, checksum of 6; no two alike."""
     texts = [text_of(make_keys(tmp_path))[1] for _ in range(3)]
     assert {len(text) for text in texts} == {65} and len(set(texts)) == 3
-    assert all(text.startswith("gk_") and text.isascii() and text.replace("_", "").isalnum() for text in texts)
+    assert all(
+        text.startswith("gk_") and text.isascii() and text.replace("_", "").isalnum()
+        for text in texts
+    )
 
 
 @pytest.mark.parametrize("change", range(65))
@@ -66,7 +73,16 @@ def test_a_mistyped_key_is_told_from_a_wrong_one(change: int) -> None:
 
 @pytest.mark.parametrize(
     "presented",
-    ["", "gk_", "gk__", "gk_" + "a" * 12, "sk-ant-123", "gk_" + "٣" * 12 + "_" + "0" * 49, "\x00", "gk_\udcff"],
+    [
+        "",
+        "gk_",
+        "gk__",
+        "gk_" + "a" * 12,
+        "sk-ant-123",
+        "gk_" + "٣" * 12 + "_" + "0" * 49,
+        "\x00",
+        "gk_\udcff",
+    ],
 )
 def test_what_is_no_key_is_refused(presented: str, tmp_path: Path) -> None:
     """Whatever it holds."""
@@ -96,13 +112,16 @@ def test_another_secret_with_a_true_id_is_refused_like_an_unknown_id(tmp_path: P
 
 
 def test_unknown_ids_and_wrong_secrets_take_the_same_time(tmp_path: Path) -> None:
-    """Medians, taken in turn, differ by less than half of what leaving out the comparison would save."""
+    """Medians, taken in turn, differ by less than half of what leaving out the comparison would
+    save.
+    """
     keys = make_keys(tmp_path)
     id, _ = text_of(keys)
-    wrong, unknown = key_text(id, bytes(32)), key_text("a" * 12, bytes(32))
+    wrong = key_text(id, bytes(32))
+    unknown = key_text("a" * 12, bytes(32))
 
     def refuse(text: str) -> None:
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(CredentialError):
             keys.find(text, NOW)
 
     def compare(text: str) -> None:
@@ -131,7 +150,9 @@ def test_a_key_expires_at_its_second(tmp_path: Path) -> None:
 
 
 def test_a_revocation_reaches_a_running_guard(tmp_path: Path) -> None:
-    """Written by another process; `refresh` sees the store's version change, and only then reads."""
+    """Written by another process; `refresh` sees the store's version change, and only then
+    reads.
+    """
     keys = make_keys(tmp_path)
     id, text = text_of(keys)
     keys.refresh()
@@ -197,7 +218,8 @@ def test_a_rotation_does_not_bring_back_what_was_revoked_meanwhile(tmp_path: Pat
             other.revoke(id, "leaked")
             super().put(table, id, record)
 
-    keys, other = Keys(make_store(tmp_path, Slow), Clock()), make_keys(tmp_path)
+    keys = Keys(make_store(tmp_path, Slow), Clock())
+    other = make_keys(tmp_path)
     id, _ = text_of(keys)
     other.refresh()
     record, new = keys.rotate(id, 0)
@@ -210,7 +232,8 @@ def test_what_counts_no_more_is_not_rotated(tmp_path: Path) -> None:
     """Neither a revoked nor an expired key; nor one that there never was."""
     clock = Clock()
     keys = make_keys(tmp_path, clock)
-    revoked, expired = text_of(keys)[0], text_of(keys, expires=NOW + 1)[0]
+    revoked = text_of(keys)[0]
+    expired = text_of(keys, expires=NOW + 1)[0]
     keys.revoke(revoked, "")
     clock.at += 1
     for id in (revoked, expired, "a" * 12):
@@ -261,7 +284,9 @@ def test_an_empty_scope_stays_empty(tmp_path: Path) -> None:
     assert keys.find(text, NOW).models == frozenset()
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b"null", b'{"format": "gamekeeper/key@2"}', b"\xff"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"[]", b"null", b'{"format": "gamekeeper/key@2"}', b"\xff"]
+)
 def test_an_unreadable_record_is_refused_and_named(damage: bytes, tmp_path: Path) -> None:
     """Other keys count on; a key whose revocation cannot be read does not count either."""
     keys = make_keys(tmp_path)
@@ -274,7 +299,9 @@ def test_an_unreadable_record_is_refused_and_named(damage: bytes, tmp_path: Path
         with refused("invalid_key"):
             keys.find(text, NOW)
     assert keys.find(good_text, NOW)
-    assert sorted(fault.where for fault in keys.faults) == sorted(f"state, keys/{id}" for id in (bad, half))
+    assert sorted(fault.where for fault in keys.faults) == sorted(
+        f"state, keys/{id}" for id in (bad, half)
+    )
 
 
 def test_a_digest_moved_to_another_record_fits_no_key(tmp_path: Path) -> None:
@@ -324,7 +351,7 @@ def test_refusals_and_their_tracebacks_hold_no_secret(tmp_path: Path) -> None:
     for presented in (text, text[:-1], key_text(id, bytes(32))):
         try:
             keys.find(presented, NOW + 2)
-        except Refused as error:
+        except CredentialError as error:
             told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
         assert presented.split("_")[2][:20] not in told
 
@@ -343,18 +370,30 @@ def test_found_in_microseconds(tmp_path: Path) -> None:
 
 def test_state_secrets_are_shared_and_differ_by_name(tmp_path: Path) -> None:
     """Drawn by whoever asks first, also of several threads."""
-    store, got = make_store(tmp_path), list[bytes]()
-    threads = [threading.Thread(target=lambda: got.append(state_secret(store, "upstream"))) for _ in range(8)]
+    store = make_store(tmp_path)
+    got = list[bytes]()
+    threads = [
+        threading.Thread(target=lambda: got.append(state_secret(store, "upstream")))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(got) == 8 and len(set(got)) == 1 and len(got[0]) == 32
-    assert state_secret(make_store(tmp_path), "upstream") == got[0] != state_secret(store, "dpop-nonce")
+    assert (
+        state_secret(make_store(tmp_path), "upstream")
+        == got[0]
+        != state_secret(store, "dpop-nonce")
+    )
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b'{"format": "gamekeeper/state-secret@1", "secret": ""}'])
-def test_a_damaged_state_secret_is_an_error_and_not_an_empty_key(damage: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", [b"", b"{}", b'{"format": "gamekeeper/state-secret@1", "secret": ""}']
+)
+def test_a_damaged_state_secret_is_an_error_and_not_an_empty_key(
+    damage: bytes, tmp_path: Path
+) -> None:
     """Digests by an empty key could be guessed."""
     store = make_store(tmp_path)
     store.put("keys", "secret.upstream", damage)

@@ -17,9 +17,14 @@ def resident_bytes() -> int:
 
 def test_one_credential_is_one_account() -> None:
     """The same at each replica with the same key, another at any other."""
-    one, two = UpstreamAccounts(KEY).find("sk-a"), UpstreamAccounts(KEY).find("sk-a")
+    one = UpstreamAccounts(KEY).find("sk-a")
+    two = UpstreamAccounts(KEY).find("sk-a")
     assert one == two and one.kind == "upstream" and one.models is None
-    assert UpstreamAccounts(b"j" * 32).find("sk-a").account != one.account != UpstreamAccounts(KEY).find("sk-b").account
+    assert (
+        UpstreamAccounts(b"j" * 32).find("sk-a").account
+        != one.account
+        != UpstreamAccounts(KEY).find("sk-b").account
+    )
 
 
 def test_the_account_does_not_tell_the_credential() -> None:

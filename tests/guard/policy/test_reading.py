@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.guard.policy import EXAMPLE, GuardPolicy, parse_policy, read_policy
 from gamekeeper.verdict import Verdict
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.guard.policy import DayBudget, GuardPolicy, Identity
 from gamekeeper.guard.replay import Outcome, Replayed, outcomes, replay, replay_document
 from gamekeeper.simulate import Traffic, simulate
@@ -69,8 +69,12 @@ def test_log_without_campaigns_does_nothing_to_anybody(traffic: Traffic) -> None
 
 def test_order_of_rows_changes_nothing(traffic: Traffic) -> None:
     """Files are read in any order."""
-    log, policy = quiet(traffic), GuardPolicy(identity=Identity(budget=DayBudget(requests=3)))
-    first, again = (replay(each, policy, every_s=1e9) for each in (log, log.sample(fraction=1, shuffle=True, seed=1)))
+    log = quiet(traffic)
+    policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=3)))
+    first, again = (
+        replay(each, policy, every_s=1e9)
+        for each in (log, log.sample(fraction=1, shuffle=True, seed=1))
+    )
     assert replay_document(first, None) == replay_document(again, None)
 
 
@@ -79,7 +83,9 @@ def test_budget_that_is_used_up_shows(traffic: Traffic) -> None:
     log = quiet(traffic)
     policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=2)))
     exchanges = replay(log, policy, every_s=1e9).exchanges
-    by_day = exchanges.group_by("account", pl.col("time").dt.date()).agg(pl.col("is_answered").sum(), pl.len())
+    by_day = exchanges.group_by("account", pl.col("time").dt.date()).agg(
+        pl.col("is_answered").sum(), pl.len()
+    )
     assert (by_day["is_answered"] == by_day["len"].clip(upper_bound=2)).all()
     assert set(exchanges.filter(~pl.col("is_answered"))["action"]) == {"budget"}
 
@@ -93,14 +99,18 @@ def test_budget_that_is_used_up_shows(traffic: Traffic) -> None:
     ],
     ids=["column", "twice", "unknown"],
 )
-def test_labels_that_do_not_fit_are_refused(labels: pl.DataFrame, said: str, traffic: Traffic) -> None:
+def test_labels_that_do_not_fit_are_refused(
+    labels: pl.DataFrame, said: str, traffic: Traffic
+) -> None:
     """An account without a label would be counted as nothing."""
     log = quiet(traffic, 3)
     with pytest.raises(InputError, match=said):
         outcomes(replay(log, GuardPolicy(), every_s=1e9), labels)
 
 
-def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(traffic: Traffic) -> None:
+def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(
+    traffic: Traffic,
+) -> None:
     """An account that comes later does not make the verdict late."""
     start = traffic.exchanges["time"].min()
     rows = [("a", 0, 10), ("b", 1, 12), ("c", 20, None), ("d", 30, None)]
@@ -118,10 +128,16 @@ def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(tra
     )
     held = pl.DataFrame(
         [(account, start + at * hour, None) for account, _, at in rows if at is not None],
-        schema={"account": pl.String, "slowed": pl.Datetime("us", "UTC"), "limited": pl.Datetime("us", "UTC")},
+        schema={
+            "account": pl.String,
+            "slowed": pl.Datetime("us", "UTC"),
+            "limited": pl.Datetime("us", "UTC"),
+        },
         orient="row",
     )
-    replayed = Replayed(exchanges=exchanges, held=held, grouped=frozenset("ab"), followed=(), passes=1)
+    replayed = Replayed(
+        exchanges=exchanges, held=held, grouped=frozenset("ab"), followed=(), passes=1
+    )
     labels = pl.DataFrame({"account": list("abcd"), "campaign": ["k"] * 4})
     (met,) = outcomes(replayed, labels).campaigns
     assert met.hours == 10 and met.slowed == 2

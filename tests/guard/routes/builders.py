@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from gamekeeper.guard.query import Query
-from gamekeeper.guard.routes import Route, UnreadableError, Withheld, known_routes
+from gamekeeper.guard.routes import Route, UnreadableRequestError, Withheld, known_routes
 
 ROUTES: dict[str, Route] = {route.name: route for route in known_routes()}
 EVERYTHING = Withheld(
-    logprobs=True, logit_bias=True, choices=1, reasoning=True, decimals=2, scores=lambda scores, inputs: scores
+    logprobs=True,
+    logit_bias=True,
+    choices=1,
+    reasoning=True,
+    decimals=2,
+    scores=lambda scores, inputs: scores,
 )
 PATHS = {
     "openai.chat": "/v1/chat/completions",
@@ -29,7 +34,7 @@ def read(name: str, body: Any) -> Query:
 
 def refused(name: str, body: Any) -> str:
     """The message with which a body is refused."""
-    with pytest.raises(UnreadableError) as raised:
+    with pytest.raises(UnreadableRequestError) as raised:
         read(name, body)
     return str(raised.value)
 
@@ -58,7 +63,9 @@ def message(**fields: Any) -> dict[str, Any]:
     return {"model": "m", "max_tokens": 100, "messages": [user()]} | fields
 
 
-def tensor(data: Any, shape: Sequence[int], datatype: str = "FP32", name: str = "x", **fields: Any) -> dict[str, Any]:
+def tensor(
+    data: Any, shape: Sequence[int], datatype: str = "FP32", name: str = "x", **fields: Any
+) -> dict[str, Any]:
     return {"name": name, "shape": list(shape), "datatype": datatype, "data": data} | fields
 
 
@@ -77,13 +84,69 @@ BODIES = {
 
 
 FIELDS = [
-    *("model", "messages", "prompt", "input", "inputs", "instances", "stream", "n", "best_of", "logprobs", "tools"),
-    *("top_logprobs", "logit_bias", "temperature", "max_tokens", "system", "instructions", "include", "reasoning"),
-    *("thinking", "context_management", "edits", "store", "encoding_format", "parameters", "outputs", "role", "type"),
-    *("content", "text", "name", "shape", "datatype", "data", "choices", "index", "message", "delta", "usage", "item"),
-    *("output", "response", "part", "embedding", "content_block", "predictions", "label", "summary", "input_tokens"),
+    *(
+        "model",
+        "messages",
+        "prompt",
+        "input",
+        "inputs",
+        "instances",
+        "stream",
+        "n",
+        "best_of",
+        "logprobs",
+        "tools",
+    ),
+    *(
+        "top_logprobs",
+        "logit_bias",
+        "temperature",
+        "max_tokens",
+        "system",
+        "instructions",
+        "include",
+        "reasoning",
+    ),
+    *(
+        "thinking",
+        "context_management",
+        "edits",
+        "store",
+        "encoding_format",
+        "parameters",
+        "outputs",
+        "role",
+        "type",
+    ),
+    *(
+        "content",
+        "text",
+        "name",
+        "shape",
+        "datatype",
+        "data",
+        "choices",
+        "index",
+        "message",
+        "delta",
+        "usage",
+        "item",
+    ),
+    *(
+        "output",
+        "response",
+        "part",
+        "embedding",
+        "content_block",
+        "predictions",
+        "label",
+        "summary",
+        "input_tokens",
+    ),
 ]
-"""Names of fields that some route reads; objects made of them get further than those of random names."""
+"""Names of fields that some route reads; objects made of them get further than those of random
+names.
+"""
 
 
 def choice(**fields: Any) -> dict[str, Any]:
@@ -92,7 +155,11 @@ def choice(**fields: Any) -> dict[str, Any]:
 
 
 def chunk(delta: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    one = {"index": 0, "delta": {"content": "Four"} if delta is None else delta, "finish_reason": None} | fields
+    one = {
+        "index": 0,
+        "delta": {"content": "Four"} if delta is None else delta,
+        "finish_reason": None,
+    } | fields
     return {"id": "c", "object": "chat.completion.chunk", "choices": [one]}
 
 
@@ -106,6 +173,8 @@ def swap(scores: np.ndarray, inputs: Sequence[bytes]) -> np.ndarray:
     return scores[:, ::-1].copy()
 
 
-def stripped(name: str, events: Sequence[dict[str, Any]], withheld: Withheld, query: Query) -> list[dict[str, Any]]:
+def stripped(
+    name: str, events: Sequence[dict[str, Any]], withheld: Withheld, query: Query
+) -> list[dict[str, Any]]:
     strip = ROUTES[name].stripper(withheld, query)
     return [kept for event in events if (kept := strip(event)) is not None]

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes import UnreadableError, Withheld
+from gamekeeper.guard.routes import UnreadableRequestError, Withheld
 from guard.routes.builders import EVERYTHING, ROUTES, message, read, refused, stripped, user
 
-ROUTE, NAME = ROUTES["anthropic.messages"], "anthropic.messages"
+ROUTE = ROUTES["anthropic.messages"]
+NAME = "anthropic.messages"
 THINKING = {"type": "thinking", "thinking": "hm", "signature": "hm"}
 REDACTED = {"type": "redacted_thinking", "data": "hm"}
 TEXT = {"type": "text", "text": "Four."}
@@ -32,7 +33,9 @@ def test_messages_are_read_as_a_conversation() -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "4"}]}
     messages = [user("Hello"), {"role": "assistant", "content": [THINKING, TOOL]}, user([result])]
     system = [{"type": "text", "text": "Be brief.", "cache_control": {}}]
-    query = read(NAME, message(messages=[*messages, user([TEXT])], system=system, stream=True, temperature=1))
+    query = read(
+        NAME, message(messages=[*messages, user([TEXT])], system=system, stream=True, temperature=1)
+    )
     assert query == Query(
         model="m",
         prompts=("Four.",),
@@ -53,7 +56,9 @@ def test_messages_are_read_as_a_conversation() -> None:
         [{"type": "document", "source": {"type": "text", "data": "harvest"}}],
     ],
 )
-def test_text_in_a_result_or_a_document_is_judged_where_no_user_says_anything(content: list[Any]) -> None:
+def test_text_in_a_result_or_a_document_is_judged_where_no_user_says_anything(
+    content: list[Any],
+) -> None:
     """Otherwise the question would only have to be wrapped."""
     assert read(NAME, message(messages=[user(content)])).prompts == ("harvest",)
 
@@ -84,7 +89,8 @@ def test_request_that_cannot_be_judged_is_refused(change: dict[str, Any], field:
 
 def test_thinking_is_not_asked_for() -> None:
     """Nor what the upstream accepts only where thinking is on; other edits of the context stay."""
-    clear, other = {"type": "clear_thinking_20251015"}, {"type": "clear_tool_uses_20250919"}
+    clear = {"type": "clear_thinking_20251015"}
+    other = {"type": "clear_tool_uses_20250919"}
     thinking = {"type": "enabled", "budget_tokens": 1024}
     withheld = Withheld(reasoning=True)
     assert ROUTE.narrow(message(thinking=thinking), withheld) == message()
@@ -96,13 +102,20 @@ def test_thinking_is_not_asked_for() -> None:
 
 def test_answer_goes_without_thinking() -> None:
     """Text and tools stay in their order."""
-    given = {"type": "message", "content": [THINKING, TEXT, REDACTED, TOOL], "usage": {"output_tokens": 4}}
+    given = {
+        "type": "message",
+        "content": [THINKING, TEXT, REDACTED, TOOL],
+        "usage": {"output_tokens": 4},
+    }
     assert ROUTE.strip(given, EVERYTHING, Query()) == given | {"content": [TEXT, TOOL]}
     assert ROUTE.strip(given, Withheld(), Query()) is given
 
 
 STREAM = [
-    {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 3, "output_tokens": 1}}},
+    {
+        "type": "message_start",
+        "message": {"content": [], "usage": {"input_tokens": 3, "output_tokens": 1}},
+    },
     {"type": "ping"},
     start(0, THINKING | {"thinking": "", "signature": ""}),
     delta(0, "thinking_delta", thinking="hm"),
@@ -141,7 +154,14 @@ def test_stream_holds_nothing_of_the_trace() -> None:
 
 def test_interleaved_blocks_keep_their_places() -> None:
     """A block that is written to after a later one was dropped does not move."""
-    events = [start(0, TEXT), start(1, THINKING), delta(0, "text_delta", text="a"), start(2, TEXT), stop(0), stop(2)]
+    events = [
+        start(0, TEXT),
+        start(1, THINKING),
+        delta(0, "text_delta", text="a"),
+        start(2, TEXT),
+        stop(0),
+        stop(2),
+    ]
     found = stripped(NAME, events, EVERYTHING, Query())
     assert [event["index"] for event in found] == [0, 0, 1, 0, 1]
 
@@ -157,7 +177,13 @@ def test_two_streams_do_not_share_what_was_dropped() -> None:
 def test_untouched_event_is_the_same_object() -> None:
     """Before the first thinking block nothing is renumbered."""
     strip = ROUTE.stripper(EVERYTHING, Query())
-    for event in (STREAM[0], STREAM[1], start(0, TEXT), delta(0, "text_delta", text="x"), STREAM[-1]):
+    for event in (
+        STREAM[0],
+        STREAM[1],
+        start(0, TEXT),
+        delta(0, "text_delta", text="x"),
+        STREAM[-1],
+    ):
         assert strip(event) is event
 
 
@@ -174,7 +200,7 @@ def test_untouched_event_is_the_same_object() -> None:
 )
 def test_event_of_another_form_is_not_passed(broken: dict[str, Any]) -> None:
     """A trace might be in it."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         ROUTE.stripper(EVERYTHING, Query())(broken)
 
 
@@ -184,7 +210,12 @@ def test_usage_is_put_together_from_the_stream() -> None:
     for event in STREAM:
         usage = usage.merged(ROUTE.usage(event))
     assert usage == Usage(3, 9)
-    cached = {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 100, "output_tokens": 5}
+    cached = {
+        "input_tokens": 3,
+        "cache_creation_input_tokens": 10,
+        "cache_read_input_tokens": 100,
+        "output_tokens": 5,
+    }
     assert ROUTE.usage({"usage": cached}) == Usage(113, 5)
 
 
@@ -205,4 +236,7 @@ def test_usage_is_put_together_from_the_stream() -> None:
 )
 def test_refusal_is_of_the_type_that_belongs_to_its_status(status: int, kind: str) -> None:
     """SDKs and proxies look at both."""
-    assert ROUTE.refusal(status, "c", "m") == {"type": "error", "error": {"type": kind, "message": "m"}}
+    assert ROUTE.refusal(status, "c", "m") == {
+        "type": "error",
+        "error": {"type": kind, "message": "m"},
+    }

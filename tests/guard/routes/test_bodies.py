@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gamekeeper.guard.routes import UnreadableError, parse, serialise
+from gamekeeper.guard.routes import UnreadableRequestError, parse, serialise
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from gamekeeper.guard.routes import UnreadableError, parse, serialise
 )
 def test_what_is_no_json_object_or_could_not_be_written_again_is_refused(raw: bytes) -> None:
     """An upstream that reads more than we do would read what was not judged."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         parse(raw)
 
 
@@ -47,7 +47,7 @@ def test_of_equal_keys_the_one_that_was_judged_is_the_one_that_is_forwarded() ->
 
 def test_what_cannot_be_written_is_refused() -> None:
     """As it might come out of a change to it."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         serialise({"a": "\ud800"})
 
 
@@ -57,5 +57,7 @@ def test_routes_load_neither_frames_nor_arrays() -> None:
         "import sys, gamekeeper.guard.routes, gamekeeper.guard.events;"
         "print(sorted({'polars', 'numpy', 'pyarrow'} & set(sys.modules)))"
     )
-    out = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
     assert out.strip() == "[]"

@@ -6,12 +6,13 @@ import pytest
 
 from gamekeeper.defences import make_defence
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes import ClassifierRoute, UnreadableError, Withheld
+from gamekeeper.guard.routes import ClassifierRoute, UnreadableRequestError, Withheld
 from guard.routes.builders import swap
 
 PLAIN = ClassifierRoute("/v1/score")
 SWAP = Withheld(scores=swap)
-ONE, TWO = Query(features=((1.0, 2.0),)), Query(features=((1.0, 2.0), (3.0, 4.0)))
+ONE = Query(features=((1.0, 2.0),))
+TWO = Query(features=((1.0, 2.0), (3.0, 4.0)))
 
 
 def read(route: ClassifierRoute, rows: Any, **fields: Any) -> Query:
@@ -80,13 +81,13 @@ def test_model_is_the_one_described_or_else_the_one_asked_for() -> None:
 )
 def test_rows_that_cannot_be_judged_are_refused(rows: Any) -> None:
     """Null and true are no numbers; rows are of one length."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         read(PLAIN, rows)
 
 
 def test_missing_rows_are_refused_by_their_path() -> None:
     """So that the operator sees which path does not fit."""
-    with pytest.raises(UnreadableError, match=r'"data\.rows"'):
+    with pytest.raises(UnreadableRequestError, match=r'"data\.rows"'):
         ClassifierRoute("/score", rows="data.rows").read({"data": {"row": [1]}}, "/score")
 
 
@@ -95,7 +96,7 @@ def test_with_features_named_a_row_has_just_those() -> None:
     route = ClassifierRoute("/score", features=("b", "a"))
     assert read(route, {"a": 1, "b": 2}).features == ((2.0, 1.0),)
     for row in ({"a": 1, "b": 2, "ignored": 3}, {"a": 1}, {"a": 1, "c": 2}):
-        with pytest.raises(UnreadableError, match="just the features"):
+        with pytest.raises(UnreadableRequestError, match="just the features"):
             read(route, row)
 
 
@@ -117,7 +118,9 @@ def test_with_features_named_a_row_has_just_those() -> None:
         (ONE, {"spam": 0.75}, {"spam": 0.25}),
     ],
 )
-def test_scores_are_defended_in_the_form_in_which_they_came(query: Query, given: Any, expected: Any) -> None:
+def test_scores_are_defended_in_the_form_in_which_they_came(
+    query: Query, given: Any, expected: Any
+) -> None:
     """The rest of the answer stays, and the answer that came is not changed."""
     body = {"predictions": given, "id": 7}
     before = repr(body)
@@ -127,11 +130,18 @@ def test_scores_are_defended_in_the_form_in_which_they_came(query: Query, given:
 
 def test_scores_are_found_by_a_dotted_path_through_lists() -> None:
     """One object for each row is a common form."""
-    route = ClassifierRoute("/score", scores="out.items.p", label="out.items.label", classes=("cat", "dog"))
+    route = ClassifierRoute(
+        "/score", scores="out.items.p", label="out.items.label", classes=("cat", "dog")
+    )
     items = [{"p": [0.75, 0.25], "label": "cat", "x": 1}, {"p": [0.5, 0.5], "label": "cat", "x": 2}]
     found = route.strip({"out": {"items": items}}, SWAP, TWO)
     assert found == {
-        "out": {"items": [{"p": [0.25, 0.75], "label": "dog", "x": 1}, {"p": [0.5, 0.5], "label": "cat", "x": 2}]}
+        "out": {
+            "items": [
+                {"p": [0.25, 0.75], "label": "dog", "x": 1},
+                {"p": [0.5, 0.5], "label": "cat", "x": 2},
+            ]
+        }
     }
 
 
@@ -147,7 +157,9 @@ def test_scores_are_found_by_a_dotted_path_through_lists() -> None:
         (None, [0.5, 0.5], "cat", "cat"),
     ],
 )
-def test_label_follows_the_class_that_is_now_first(classes: Any, scores: Any, label: Any, expected: Any) -> None:
+def test_label_follows_the_class_that_is_now_first(
+    classes: Any, scores: Any, label: Any, expected: Any
+) -> None:
     """By its number or its name; null where its name is not known."""
     route = ClassifierRoute("/score", label="label", classes=classes)
     assert route.strip({"predictions": scores, "label": label}, SWAP, ONE)["label"] == expected
@@ -158,7 +170,10 @@ def test_label_stays_where_the_defence_keeps_the_first_place() -> None:
     route = ClassifierRoute("/score", label="labels")
     withheld = Withheld(scores=make_defence("labels-only", b"k" * 32))
     given = {"predictions": [[0.6, 0.4], [0.1, 0.9]], "labels": ["cat", "dog"]}
-    assert route.strip(given, withheld, TWO) == {"predictions": [[1.0, 0.0], [0.0, 1.0]], "labels": ["cat", "dog"]}
+    assert route.strip(given, withheld, TWO) == {
+        "predictions": [[1.0, 0.0], [0.0, 1.0]],
+        "labels": ["cat", "dog"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -182,8 +197,10 @@ def test_label_stays_where_the_defence_keeps_the_first_place() -> None:
     ],
 )
 def test_answer_whose_scores_cannot_be_defended_is_not_passed(answer: dict[str, Any]) -> None:
-    """An option of the client that moves or reshapes the scores must not be the way around the defence."""
-    with pytest.raises(UnreadableError):
+    """An option of the client that moves or reshapes the scores must not be the way around the
+    defence.
+    """
+    with pytest.raises(UnreadableRequestError):
         PLAIN.strip(answer, SWAP, TWO)
     assert PLAIN.strip(answer, Withheld(logprobs=True), TWO) is answer
 
@@ -191,7 +208,7 @@ def test_answer_whose_scores_cannot_be_defended_is_not_passed(answer: dict[str, 
 def test_labels_that_do_not_fit_the_rows_are_not_passed() -> None:
     """One for each input, or it is not known which is whose."""
     route = ClassifierRoute("/score", label="labels")
-    with pytest.raises(UnreadableError, match="labels"):
+    with pytest.raises(UnreadableRequestError, match="labels"):
         route.strip({"predictions": [[0.7, 0.3], [0.4, 0.6]], "labels": ["cat"]}, SWAP, TWO)
 
 
@@ -202,5 +219,5 @@ def test_form_of_errors_and_what_is_never_there() -> None:
     assert PLAIN.narrow({"a": 1}, SWAP) == {"a": 1}
     event = {"a": 1}
     assert PLAIN.stripper(Withheld(), ONE)(event) is event
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         PLAIN.stripper(SWAP, ONE)(event)

@@ -1,4 +1,6 @@
-"""What holds for every route, whatever comes in: nothing but `UnreadableError`, and twice is as once."""
+"""What holds for every route, whatever comes in: nothing but `UnreadableRequestError`, and twice is
+as once.
+"""
 
 from typing import Any
 
@@ -7,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamekeeper.guard.query import Query
-from gamekeeper.guard.routes import ClassifierRoute, Json, Route, UnreadableError, Withheld, known_routes, serialise
+from gamekeeper.guard.routes import (
+    ClassifierRoute,
+    Json,
+    Route,
+    UnreadableRequestError,
+    Withheld,
+    known_routes,
+    serialise,
+)
 from guard.routes.builders import BODIES, FIELDS, PATHS, answer, choice, chunk, tensor
 
 CLASSIFIER = ClassifierRoute("/v1/score", label="label")
@@ -21,7 +31,9 @@ leaf = (
     | st.integers()
     | st.floats()
     | st.text(st.characters(exclude_categories=()), max_size=4)
-    | st.sampled_from(["user", "text", "thinking", "reasoning", "message", "FP32", "BYTES", "tool_result"])
+    | st.sampled_from(
+        ["user", "text", "thinking", "reasoning", "message", "FP32", "BYTES", "tool_result"]
+    )
 )
 
 
@@ -29,7 +41,9 @@ def objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
 
 
-anything = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | objects(inner), max_leaves=12)
+anything = st.recursive(
+    leaf, lambda inner: st.lists(inner, max_size=3) | objects(inner), max_leaves=12
+)
 withheld = st.builds(
     Withheld,
     logprobs=st.booleans(),
@@ -50,7 +64,7 @@ query = st.builds(
 def readable(route: Route, body: Any) -> Query | None:
     try:
         return route.read(body, PATHS.get(route.name, "/v1/score"))
-    except UnreadableError:
+    except UnreadableRequestError:
         return None
 
 
@@ -83,9 +97,17 @@ def test_any_json_is_read_or_refused(route: Route, body: Any) -> None:
 
 
 ANSWERS: list[Json] = [
-    answer(choice(logprobs={"content": []}, message={"content": "x", "reasoning": "hm"}), choice(index=1)),
+    answer(
+        choice(logprobs={"content": []}, message={"content": "x", "reasoning": "hm"}),
+        choice(index=1),
+    ),
     chunk({"content": "x", "reasoning_content": "hm"}, logprobs={"content": []}),
-    {"output": [{"type": "reasoning", "summary": [1]}, {"type": "message", "content": [{"logprobs": [1]}]}]},
+    {
+        "output": [
+            {"type": "reasoning", "summary": [1]},
+            {"type": "message", "content": [{"logprobs": [1]}]},
+        ]
+    },
     {"type": "response.completed", "response": {"output": [{"type": "reasoning", "summary": [1]}]}},
     {"content": [{"type": "thinking"}, {"type": "text"}]},
     {"type": "content_block_start", "index": 1, "content_block": {"type": "thinking"}},
@@ -106,7 +128,7 @@ def test_answer_is_stripped_or_refused_and_twice_is_as_once(
     route.usage(given_out)
     try:
         once = route.strip(given_out, withheld, query)
-    except UnreadableError:
+    except UnreadableRequestError:
         return
     assert repr(given_out) == before
     assert repr(route.strip(once, withheld, query)) == repr(once)
@@ -115,7 +137,9 @@ def test_answer_is_stripped_or_refused_and_twice_is_as_once(
 @every_route
 @settings(max_examples=80, deadline=None)
 @given(
-    events=st.lists(st.tuples(st.sampled_from(ANSWERS), objects(anything)), max_size=4), withheld=withheld, query=query
+    events=st.lists(st.tuples(st.sampled_from(ANSWERS), objects(anything)), max_size=4),
+    withheld=withheld,
+    query=query,
 )
 def test_stream_is_stripped_or_refused_and_twice_is_as_once(
     route: Route, events: list[tuple[Json, Json]], withheld: Withheld, query: Query
@@ -125,7 +149,7 @@ def test_stream_is_stripped_or_refused_and_twice_is_as_once(
     before = repr(stream)
     try:
         once = strip_all(route, stream, withheld, query)
-    except UnreadableError:
+    except UnreadableRequestError:
         return
     assert repr(stream) == before
     assert repr(strip_all(route, once, withheld, query)) == repr(once)
@@ -162,6 +186,6 @@ def test_unreadable_never_names_the_value() -> None:
     for name, sample in SAMPLES.items():
         route = next(route for route in ALL if route.name == name)
         for field in sample:
-            with pytest.raises(UnreadableError) as raised:
+            with pytest.raises(UnreadableRequestError) as raised:
                 route.read(sample | {field: {"secret": "secret"}}, PATHS.get(name, "/v1/score"))
             assert "secret" not in str(raised.value).replace("field", "")

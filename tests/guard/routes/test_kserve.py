@@ -7,16 +7,20 @@ import pytest
 
 from gamekeeper.defences import make_defence, number_bytes, text_bytes
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes import UnreadableError, Withheld
+from gamekeeper.guard.routes import UnreadableRequestError, Withheld
 from guard.routes.builders import ROUTES, infer, read, refused, swap, tensor
 
-ROUTE, NAME = ROUTES["kserve.infer"], "kserve.infer"
+ROUTE = ROUTES["kserve.infer"]
+NAME = "kserve.infer"
 TWO = Query(features=((1.0,), (2.0,)))
 
 
 def test_model_is_the_one_that_the_path_names() -> None:
     """Of whatever version; the body cannot name another."""
-    assert ROUTE.read(infer(model="other", model_name="other"), "/v2/models/iris/infer").model == "iris"
+    assert (
+        ROUTE.read(infer(model="other", model_name="other"), "/v2/models/iris/infer").model
+        == "iris"
+    )
     assert ROUTE.read(infer(), "/v2/models/iris/versions/3/infer").model == "iris"
 
 
@@ -102,7 +106,9 @@ def test_data_nested_beyond_reason_is_refused() -> None:
 
 
 def test_minus_zero_is_the_same_input_as_zero() -> None:
-    """Each zero turned around would otherwise be another draw of keyed noise for what the model takes for one input."""
+    """Each zero turned around would otherwise be another draw of keyed noise for what the model
+    takes for one input.
+    """
     query = read(NAME, infer(tensor([[-0.0, 1.0], [0.0, 1.0]], (2, 2))))
     assert number_bytes(query.features[0]) == number_bytes(query.features[1])
 
@@ -117,7 +123,9 @@ def test_minus_zero_is_the_same_input_as_zero() -> None:
         ([[0.75], [0.5]], (2, 1), [[0.25], [0.5]]),
     ],
 )
-def test_scores_are_defended_in_the_form_in_which_they_came(data: Any, shape: tuple[int, ...], expected: Any) -> None:
+def test_scores_are_defended_in_the_form_in_which_they_came(
+    data: Any, shape: tuple[int, ...], expected: Any
+) -> None:
     """One number is the probability of one of two classes."""
     given = {"model_name": "iris", "outputs": [tensor(data, shape)]}
     found = ROUTE.strip(given, Withheld(scores=swap), TWO)
@@ -137,21 +145,29 @@ def test_defence_gets_the_inputs_as_defences_take_them() -> None:
     ROUTE.strip(outputs, Withheld(scores=note), Query(features=((1.0, 2.0),)))
     ROUTE.strip(outputs, Withheld(scores=note), Query(prompts=("a",)))
     ROUTE.strip(outputs, Withheld(scores=note), Query(prompts=("a",), features=((1.0,),)))
-    assert seen == [number_bytes((1.0, 2.0)), text_bytes("a"), text_bytes("a") + number_bytes((1.0,))]
+    assert seen == [
+        number_bytes((1.0, 2.0)),
+        text_bytes("a"),
+        text_bytes("a") + number_bytes((1.0,)),
+    ]
 
 
 def test_keyed_noise_is_the_same_for_the_same_input_however_it_is_written() -> None:
     """Flat or nested, in one order or another."""
     withheld = Withheld(scores=make_defence("keyed-noise", b"k" * 32))
     outputs = {"outputs": [tensor([[0.7, 0.2, 0.1]], (1, 3))]}
-    a, b = tensor([[1, 2]], (1, 2), name="a"), tensor([-0.0], (1,), name="b")
-    flat, zero = tensor([1.0, 2.0], (1, 2), name="a"), tensor([[0]], (1, 1), "INT8", name="b")
+    a = tensor([[1, 2]], (1, 2), name="a")
+    b = tensor([-0.0], (1,), name="b")
+    flat = tensor([1.0, 2.0], (1, 2), name="a")
+    zero = tensor([[0]], (1, 1), "INT8", name="b")
     first = ROUTE.strip(outputs, withheld, read(NAME, infer(a, b)))
     assert ROUTE.strip(outputs, withheld, read(NAME, infer(zero, flat))) == first != outputs
 
 
 def test_labels_follow_the_class_that_is_now_first() -> None:
-    """A label left as it was would say what the scores no longer say; names that are not known are blanked."""
+    """A label left as it was would say what the scores no longer say; names that are not known are
+    blanked.
+    """
     outputs = [
         tensor([1, 0], (2,), "INT64", name="label"),
         tensor([[0.25, 0.75], [0.75, 0.25]], (2, 2)),
@@ -159,8 +175,15 @@ def test_labels_follow_the_class_that_is_now_first() -> None:
         tensor([7, 9], (2,), "INT64", name="other"),
     ]
     found = ROUTE.strip({"outputs": outputs}, Withheld(scores=swap), TWO)["outputs"]
-    assert [output["data"] for output in found] == [[0, 1], [[0.75, 0.25], [0.25, 0.75]], ["", ""], [7, 9]]
-    kept = ROUTE.strip({"outputs": outputs}, Withheld(scores=lambda scores, inputs: scores), TWO)["outputs"]
+    assert [output["data"] for output in found] == [
+        [0, 1],
+        [[0.75, 0.25], [0.25, 0.75]],
+        ["", ""],
+        [7, 9],
+    ]
+    kept = ROUTE.strip({"outputs": outputs}, Withheld(scores=lambda scores, inputs: scores), TWO)[
+        "outputs"
+    ]
     assert kept == outputs
 
 
@@ -175,30 +198,41 @@ def test_labels_follow_the_class_that_is_now_first() -> None:
         [tensor([0.7, 0.3, 0.1], (2, 2))],
         [tensor([[0.7, None], [0.5, 0.5]], (2, 2))],
         [tensor([[0.7, "0.3"], [0.5, 0.5]], (2, 2))],
-        [{"name": "y", "shape": [2, 2], "datatype": "FP32", "parameters": {"binary_data_size": 16}}],
+        [
+            {
+                "name": "y",
+                "shape": [2, 2],
+                "datatype": "FP32",
+                "parameters": {"binary_data_size": 16},
+            }
+        ],
         [tensor([2.5, 0.1], (2,))],
     ],
 )
 def test_answer_whose_scores_cannot_be_defended_is_not_passed(outputs: Any) -> None:
     """Binary, of another number of rows, or no scores at all."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         ROUTE.strip({"outputs": outputs}, Withheld(scores=swap), TWO)
 
 
 def test_scores_that_the_defence_refuses_are_not_passed() -> None:
     """Logits, for one that wants probabilities."""
     withheld = Withheld(scores=make_defence("rounding", b"k" * 32))
-    with pytest.raises(UnreadableError, match="cannot be defended"):
+    with pytest.raises(UnreadableRequestError, match="cannot be defended"):
         ROUTE.strip({"outputs": [tensor([[-1.0, 2.0]] * 2, (2, 2))]}, withheld, TWO)
 
 
 @pytest.mark.parametrize(
     "bad",
-    [lambda scores, inputs: scores[:1], lambda scores, inputs: scores * np.inf, lambda scores, inputs: scores * np.nan],
+    [
+        lambda scores, inputs: scores[:1],
+        lambda scores, inputs: scores * np.inf,
+        lambda scores, inputs: scores * np.nan,
+    ],
 )
 def test_defence_that_gives_no_scores_is_noticed(bad: Any) -> None:
     """Rather nothing than what it gives."""
-    with pytest.raises(UnreadableError, match="gave no scores"):
+    with pytest.raises(UnreadableRequestError, match="gave no scores"):
         ROUTE.strip({"outputs": [tensor([[0.5, 0.5]] * 2, (2, 2))]}, Withheld(scores=bad), TWO)
 
 
@@ -214,8 +248,11 @@ def test_scores_as_text_are_not_asked_for() -> None:
 def test_nothing_is_done_where_scores_are_not_withheld() -> None:
     """Whatever the answer is."""
     given = {"outputs": "whatever"}
-    assert ROUTE.strip(given, Withheld(logprobs=True, choices=1, reasoning=True, decimals=1), TWO) is given
+    assert (
+        ROUTE.strip(given, Withheld(logprobs=True, choices=1, reasoning=True, decimals=1), TWO)
+        is given
+    )
     assert ROUTE.stripper(Withheld(), TWO)(given) is given
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         ROUTE.stripper(Withheld(scores=swap), TWO)(given)
     assert ROUTE.usage(given) == Usage() and ROUTE.refusal(403, "c", "m") == {"error": "m"}

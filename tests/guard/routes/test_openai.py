@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes import UnreadableError, Withheld
+from gamekeeper.guard.routes import UnreadableRequestError, Withheld
 from guard.routes.builders import (
     EVERYTHING,
     ROUTES,
@@ -23,8 +23,14 @@ from guard.routes.builders import (
     user,
 )
 
-CHAT, COMPLETIONS, EMBEDDINGS = (ROUTES[f"openai.{name}"] for name in ("chat", "completions", "embeddings"))
-TOP = {"content": [{"token": "Four", "logprob": -0.1, "top_logprobs": [{"token": "5", "logprob": -3.0}]}]}
+CHAT, COMPLETIONS, EMBEDDINGS = (
+    ROUTES[f"openai.{name}"] for name in ("chat", "completions", "embeddings")
+)
+TOP = {
+    "content": [
+        {"token": "Four", "logprob": -0.1, "top_logprobs": [{"token": "5", "logprob": -3.0}]}
+    ]
+}
 TOOL = {"type": "function", "function": {"name": "add"}}
 ASKED = Query(prompts=("x",), logprobs=True)
 
@@ -36,10 +42,24 @@ def test_chat_is_read_whole() -> None:
         user("Hello"),
         {"role": "assistant", "content": None, "tool_calls": []},
         {"role": "tool", "tool_call_id": "1", "content": "4"},
-        user([{"type": "text", "text": "What is"}, {"type": "image_url", "image_url": {}}, {"text": "that?"}]),
+        user(
+            [
+                {"type": "text", "text": "What is"},
+                {"type": "image_url", "image_url": {}},
+                {"text": "that?"},
+            ]
+        ),
     ]
-    parameters: dict[str, Any] = {"stream": True, "temperature": 1, "n": 3, "top_logprobs": 5, "tools": [TOOL]}
-    query = read("openai.chat", chat(messages=messages, max_tokens=5, max_completion_tokens=9, **parameters))
+    parameters: dict[str, Any] = {
+        "stream": True,
+        "temperature": 1,
+        "n": 3,
+        "top_logprobs": 5,
+        "tools": [TOOL],
+    }
+    query = read(
+        "openai.chat", chat(messages=messages, max_tokens=5, max_completion_tokens=9, **parameters)
+    )
     assert query == Query(
         model="m",
         prompts=("What is\nthat?",),
@@ -52,7 +72,11 @@ def test_chat_is_read_whole() -> None:
         tools=query.tools,
         max_output_tokens=9,
     )
-    assert query.tools == read("openai.chat", chat(functions=[TOOL])).tools != read("openai.chat", chat()).tools
+    assert (
+        query.tools
+        == read("openai.chat", chat(functions=[TOOL])).tools
+        != read("openai.chat", chat()).tools
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,10 +87,14 @@ def test_chat_is_read_whole() -> None:
         user([{"type": "text", "text": "harvest", "content": "harmless"}]),
         user([{"type": "function_call_output", "text": "harvest"}]),
         user([{"text": "harvest"}]),
-        user([{"type": "input_text", "text": "harvest"}, {"type": "made_up", "content": "harmless"}]),
+        user(
+            [{"type": "input_text", "text": "harvest"}, {"type": "made_up", "content": "harmless"}]
+        ),
     ],
 )
-def test_a_question_cannot_hide_behind_fields_that_only_our_log_reader_heeds(hidden: dict[str, Any]) -> None:
+def test_a_question_cannot_hide_behind_fields_that_only_our_log_reader_heeds(
+    hidden: dict[str, Any],
+) -> None:
     """The upstream ignores `parts` and `toolResult`; the guard must as well."""
     assert read("openai.chat", chat(messages=[user("harmless"), hidden])).prompts == ("harvest",)
 
@@ -102,7 +130,10 @@ def test_where_no_user_says_anything_the_last_message_is_judged(messages: list[A
         ({"messages": [user(["x"])]}, "messages[0].content[0]"),
         ({"messages": [user([{"type": "text"}])]}, "messages[0].content[0].text"),
         ({"messages": [user([{"type": "text", "text": ["x"]}])]}, "messages[0].content[0].text"),
-        ({"messages": [user([{"type": "prompt_embeds", "prompt_embeds": "AA=="}])]}, "messages[0].content[0].type"),
+        (
+            {"messages": [user([{"type": "prompt_embeds", "prompt_embeds": "AA=="}])]},
+            "messages[0].content[0].type",
+        ),
         ({"messages": [user("\ud800")]}, "messages[0].content"),
         ({"model": None}, "model"),
         ({"model": ""}, "model"),
@@ -133,7 +164,9 @@ def test_where_no_user_says_anything_the_last_message_is_judged(messages: list[A
         ({"prompt_embeds": "AA=="}, "prompt_embeds"),
     ],
 )
-def test_chat_that_cannot_be_judged_is_refused_by_the_field_that_is_wrong(change: dict[str, Any], field: str) -> None:
+def test_chat_that_cannot_be_judged_is_refused_by_the_field_that_is_wrong(
+    change: dict[str, Any], field: str
+) -> None:
     """A lax upstream would convert it into something that nobody judged."""
     assert f'"{field}"' in refused("openai.chat", chat(**change))
 
@@ -147,7 +180,14 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
 def test_fields_that_are_not_judged_pass_whatever_they_hold() -> None:
     """New parameters appear every month."""
     body = chat(
-        seed="x", metadata=[1], stop={"a": 1}, brand_new=True, n=None, stream=None, tools=None, temperature=None
+        seed="x",
+        metadata=[1],
+        stop={"a": 1},
+        brand_new=True,
+        n=None,
+        stream=None,
+        tools=None,
+        temperature=None,
     )
     assert read("openai.chat", body) == read("openai.chat", chat())
 
@@ -164,7 +204,11 @@ def test_tools_nested_too_deeply_are_refused() -> None:
     ("withheld", "change", "left"),
     [
         (Withheld(logprobs=True), {"logprobs": True, "top_logprobs": 5, "prompt_logprobs": 1}, {}),
-        (Withheld(logit_bias=True), {"logit_bias": {"5": 1}, "allowed_token_ids": [1], "bad_words": ["x"]}, {}),
+        (
+            Withheld(logit_bias=True),
+            {"logit_bias": {"5": 1}, "allowed_token_ids": [1], "bad_words": ["x"]},
+            {},
+        ),
         (Withheld(choices=1), {"n": 5}, {"n": 1}),
         (Withheld(choices=2), {"n": 5, "best_of": 5}, {"n": 2, "best_of": 2}),
         (Withheld(choices=0), {"n": 5}, {"n": 1}),
@@ -182,7 +226,9 @@ def test_tools_nested_too_deeply_are_refused() -> None:
         (Withheld(), {"n": 5, "logprobs": True}, {"n": 5, "logprobs": True}),
     ],
 )
-def test_chat_is_narrowed_to_what_is_given(withheld: Withheld, change: dict[str, Any], left: dict[str, Any]) -> None:
+def test_chat_is_narrowed_to_what_is_given(
+    withheld: Withheld, change: dict[str, Any], left: dict[str, Any]
+) -> None:
     """What stays is a request that the upstream accepts, and the one that came is not changed."""
     body = chat(**change)
     before = repr(body)
@@ -191,7 +237,9 @@ def test_chat_is_narrowed_to_what_is_given(withheld: Withheld, change: dict[str,
 
 
 def test_whole_chat_answer_goes_without_what_is_withheld() -> None:
-    """Log-probabilities that were asked for are null, as the API has it; traces are gone wherever servers put them."""
+    """Log-probabilities that were asked for are null, as the API has it; traces are gone wherever
+    servers put them.
+    """
     said = {
         "role": "assistant",
         "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Four."}],
@@ -202,7 +250,10 @@ def test_whole_chat_answer_goes_without_what_is_withheld() -> None:
         "provider_specific_fields": {"reasoning_content": "hm", "kept": 1},
     }
     given = answer(
-        choice(message=said, logprobs=TOP, prompt_logprobs=[1]), choice(index=1), prompt_logprobs=[1], usage={"a": 1}
+        choice(message=said, logprobs=TOP, prompt_logprobs=[1]),
+        choice(index=1),
+        prompt_logprobs=[1],
+        usage={"a": 1},
     )
     found = CHAT.strip(given, EVERYTHING, ASKED)
     plain = {
@@ -214,15 +265,23 @@ def test_whole_chat_answer_goes_without_what_is_withheld() -> None:
     assert "hm" not in repr(found) and given["choices"][0]["logprobs"] == TOP
 
 
-def test_log_probabilities_that_were_asked_for_are_null_even_if_the_upstream_leaves_the_field_out() -> None:
+def test_log_probabilities_that_were_asked_for_are_null_even_if_the_upstream_leaves_the_field_out() -> (
+    None
+):
     """The client asked for the field."""
     bare = {"index": 0, "message": {"content": "x"}}
-    assert CHAT.strip(answer(bare), Withheld(logprobs=True), ASKED)["choices"][0]["logprobs"] is None
-    assert "logprobs" not in CHAT.strip(answer(bare), Withheld(logprobs=True), Query())["choices"][0]
+    assert (
+        CHAT.strip(answer(bare), Withheld(logprobs=True), ASKED)["choices"][0]["logprobs"] is None
+    )
+    assert (
+        "logprobs" not in CHAT.strip(answer(bare), Withheld(logprobs=True), Query())["choices"][0]
+    )
 
 
 @pytest.mark.parametrize("withheld", [Withheld(), Withheld(logit_bias=True), Withheld(decimals=1)])
-def test_answer_and_events_stay_as_they_are_where_nothing_in_them_is_withheld(withheld: Withheld) -> None:
+def test_answer_and_events_stay_as_they_are_where_nothing_in_them_is_withheld(
+    withheld: Withheld,
+) -> None:
     """The very object comes back, so that its bytes can be forwarded."""
     given = answer(choice(logprobs=TOP, message={"reasoning": "hm"}), choice(index=1))
     assert CHAT.strip(given, withheld, ASKED) == given
@@ -232,7 +291,9 @@ def test_answer_and_events_stay_as_they_are_where_nothing_in_them_is_withheld(wi
 
 def test_streamed_chat_goes_without_what_is_withheld() -> None:
     """What is left empty is dropped; what was not touched is the same object."""
-    first, text, end = chunk({"role": "assistant", "content": ""}), chunk(), chunk({}, finish_reason="stop")
+    first = chunk({"role": "assistant", "content": ""})
+    text = chunk()
+    end = chunk({}, finish_reason="stop")
     counts = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
     events = [
         first,
@@ -252,15 +313,21 @@ def test_streamed_chat_goes_without_what_is_withheld() -> None:
 def test_event_that_states_usage_is_kept_though_nothing_else_is_left() -> None:
     """Budgets are counted by it."""
     event = chunk({"reasoning": "hm"}) | {"usage": {"completion_tokens": 4}}
-    assert stripped("openai.chat", [event], EVERYTHING, ASKED) == [chunk({}) | {"usage": {"completion_tokens": 4}}]
+    assert stripped("openai.chat", [event], EVERYTHING, ASKED) == [
+        chunk({}) | {"usage": {"completion_tokens": 4}}
+    ]
 
 
-@pytest.mark.parametrize("broken", [{"choices": {"0": 1}}, {"choices": ["x"]}, {"choices": [choice(message="hm")]}])
-def test_answer_of_another_form_is_not_passed_while_something_is_withheld(broken: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "broken", [{"choices": {"0": 1}}, {"choices": ["x"]}, {"choices": [choice(message="hm")]}]
+)
+def test_answer_of_another_form_is_not_passed_while_something_is_withheld(
+    broken: dict[str, Any],
+) -> None:
     """What is withheld might be in it."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         CHAT.strip(broken, EVERYTHING, ASKED)
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         CHAT.stripper(EVERYTHING, ASKED)(broken)
 
 
@@ -284,9 +351,17 @@ def test_refusal_has_the_form_that_the_sdks_expect() -> None:
     """They choose the exception by the status and show the message."""
     found = CHAT.refusal(429, "slow_down", "Later, please.")
     assert found == {
-        "error": {"message": "Later, please.", "type": "rate_limit_error", "param": None, "code": "slow_down"}
+        "error": {
+            "message": "Later, please.",
+            "type": "rate_limit_error",
+            "param": None,
+            "code": "slow_down",
+        }
     }
-    kinds = {status: CHAT.refusal(status, "c", "m")["error"]["type"] for status in (400, 401, 403, 413, 500, 503)}
+    kinds = {
+        status: CHAT.refusal(status, "c", "m")["error"]["type"]
+        for status in (400, 401, 403, 413, 500, 503)
+    }
     assert kinds == {
         400: "invalid_request_error",
         401: "authentication_error",
@@ -298,9 +373,19 @@ def test_refusal_has_the_form_that_the_sdks_expect() -> None:
 
 
 def test_completions_read_a_prompt_or_many() -> None:
-    """Each prompt is one exchange; asking for 0 alternatives still gives the chosen tokens' log-probabilities."""
-    query = read("openai.completions", completion(prompt=["a", "b"], n=2, best_of=3, logprobs=0, max_tokens=7))
-    assert (query.prompts, query.n, query.logprobs, query.max_output_tokens) == (("a", "b"), 2, True, 7)
+    """Each prompt is one exchange; asking for 0 alternatives still gives the chosen tokens'
+    log-probabilities.
+    """
+    query = read(
+        "openai.completions",
+        completion(prompt=["a", "b"], n=2, best_of=3, logprobs=0, max_tokens=7),
+    )
+    assert (query.prompts, query.n, query.logprobs, query.max_output_tokens) == (
+        ("a", "b"),
+        2,
+        True,
+        7,
+    )
     assert read("openai.completions", completion()).prompts == ("Two plus two is",)
     assert not read("openai.completions", completion()).logprobs
 
@@ -335,13 +420,23 @@ def test_completions_are_narrowed_and_stripped_prompt_by_prompt() -> None:
     """At most one answer to each of two prompts: two answers in all."""
     body = completion(prompt=["a", "b"], n=3, best_of=5, logprobs=5, echo=True)
     withheld = Withheld(logprobs=True, choices=1)
-    assert COMPLETIONS.narrow(body, withheld) == completion(prompt=["a", "b"], n=1, best_of=1, echo=True)
+    assert COMPLETIONS.narrow(body, withheld) == completion(
+        prompt=["a", "b"], n=1, best_of=1, echo=True
+    )
     query = Query(prompts=("a", "b"), n=3, logprobs=True)
-    given = {"choices": [{"index": at, "text": str(at), "logprobs": {"tokens": ["x"]}} for at in range(6)]}
+    given = {
+        "choices": [
+            {"index": at, "text": str(at), "logprobs": {"tokens": ["x"]}} for at in range(6)
+        ]
+    }
     found = COMPLETIONS.strip(given, withheld, query)
-    assert found == {"choices": [{"index": at, "text": str(at), "logprobs": None} for at in range(2)]}
+    assert found == {
+        "choices": [{"index": at, "text": str(at), "logprobs": None} for at in range(2)]
+    }
     events = [{"choices": [one]} for one in given["choices"]]
-    assert stripped("openai.completions", events, withheld, query) == [{"choices": [one]} for one in found["choices"]]
+    assert stripped("openai.completions", events, withheld, query) == [
+        {"choices": [one]} for one in found["choices"]
+    ]
 
 
 def test_embeddings_read_text_only() -> None:
@@ -367,7 +462,10 @@ def test_embeddings_are_rounded_in_both_forms() -> None:
     """Numbers and base64 of float32 lose the same decimals."""
     vector = [0.123456, -0.987654, 1e-9]
     packed = b64encode(np.array(vector, "<f4").tobytes()).decode()
-    given = {"data": [{"index": 0, "embedding": vector}, {"index": 1, "embedding": packed}], "usage": {}}
+    given = {
+        "data": [{"index": 0, "embedding": vector}, {"index": 1, "embedding": packed}],
+        "usage": {},
+    }
     found = EMBEDDINGS.strip(given, Withheld(decimals=2), Query())
     assert found["data"][0]["embedding"] == [0.12, -0.99, 0.0]
     unpacked = np.frombuffer(b64decode(found["data"][1]["embedding"]), "<f4")
@@ -378,17 +476,26 @@ def test_embeddings_are_rounded_in_both_forms() -> None:
 
 @pytest.mark.parametrize(
     "vector",
-    [None, 0.5, ["0.5"], [True], [[0.5]], "no base64!", "AAA=", b64encode(np.float32("nan").tobytes()).decode()],
+    [
+        None,
+        0.5,
+        ["0.5"],
+        [True],
+        [[0.5]],
+        "no base64!",
+        "AAA=",
+        b64encode(np.float32("nan").tobytes()).decode(),
+    ],
 )
 def test_vector_that_cannot_be_rounded_is_not_given_out(vector: Any) -> None:
     """It would be given out in full."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         EMBEDDINGS.strip({"data": [{"embedding": vector}]}, Withheld(decimals=2), Query())
 
 
 def test_streamed_embeddings_are_refused_while_rounded() -> None:
     """They are never streamed; whatever this is, it is not understood."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         EMBEDDINGS.stripper(Withheld(decimals=2), Query())({"embedding": [0.123]})
     event = {"a": 1}
     assert EMBEDDINGS.stripper(Withheld(logprobs=True), Query())(event) is event

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.routes import ClassifierRoute, Routes, clean_path, known_routes
 from guard.routes.builders import PATHS
 
@@ -91,7 +91,9 @@ def test_model_or_version_called_infer_can_be_looked_at_and_not_asked(path: str)
 
 
 def test_percent_encoding_is_taken_off_once_and_what_is_forwarded_is_the_plain_path() -> None:
-    """An encoded letter is that letter to every server; so it is to us, and only the letter goes on."""
+    """An encoded letter is that letter to every server; so it is to us, and only the letter goes
+    on.
+    """
     assert clean_path("/v1/chat/%63ompletions") == "/v1/chat/completions"
     assert clean_path("/v2/models/llama3%3A8b/infer") == "/v2/models/llama3:8b/infer"
 
@@ -100,9 +102,17 @@ def test_prefix_is_taken_off_whole_segments_only() -> None:
     """`/openaiv1` does not begin with the prefix `/openai`."""
     found = FOUND.find("POST", "/openai/v1/messages", prefix="/openai/")
     assert found is not None and found.name == "anthropic.messages"
-    for path in ("/openaiv1/messages", "/v1/messages", "/openai", "/OpenAI/v1/messages", "/openai//v1/messages"):
+    for path in (
+        "/openaiv1/messages",
+        "/v1/messages",
+        "/openai",
+        "/OpenAI/v1/messages",
+        "/openai//v1/messages",
+    ):
         assert FOUND.find("POST", path, prefix="/openai") is None
-    deployed = FOUND.find("POST", "/openai/deployments/m/chat/completions", prefix="/openai/deployments/m")
+    deployed = FOUND.find(
+        "POST", "/openai/deployments/m/chat/completions", prefix="/openai/deployments/m"
+    )
     assert deployed is not None and deployed.name == "openai.chat"
 
 
@@ -127,7 +137,9 @@ def test_what_carries_no_answer_is_harmless_but_only_as_get(path: str, name: str
     assert FOUND.find_harmless("POST", path) is None and FOUND.find("POST", path) is None
 
 
-@pytest.mark.parametrize("path", ["/v1/models/a/b", "/healthz", "/health/", "/v2/models", "/v2/models/iris/infer"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models/a/b", "/healthz", "/health/", "/v2/models", "/v2/models/iris/infer"]
+)
 def test_what_is_almost_harmless_is_not(path: str) -> None:
     """Only what is listed."""
     assert FOUND.find_harmless("GET", path) is None
@@ -136,10 +148,14 @@ def test_what_is_almost_harmless_is_not(path: str) -> None:
 def test_no_path_is_both_a_route_and_harmless() -> None:
     """A policy that opens the listing opens no route."""
     for path in PATHS.values():
-        assert FOUND.find_harmless("GET", path) is None and FOUND.find_harmless("POST", path) is None
+        assert (
+            FOUND.find_harmless("GET", path) is None and FOUND.find_harmless("POST", path) is None
+        )
 
 
-@pytest.mark.parametrize("path", ["score", "/v1/score/", "/v1/../score", "/v1/score?x", "/v1/%73core", ""])
+@pytest.mark.parametrize(
+    "path", ["score", "/v1/score/", "/v1/../score", "/v1/score?x", "/v1/%73core", ""]
+)
 def test_classifier_at_an_odd_path_is_refused(path: str) -> None:
     """No request would ever match it."""
     with pytest.raises(UsageError, match="no path of a classifier"):

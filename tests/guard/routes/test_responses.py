@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes import UnreadableError, Withheld
+from gamekeeper.guard.routes import UnreadableRequestError, Withheld
 from guard.routes.builders import EVERYTHING, ROUTES, read, refused, response, stripped, user
 
-ROUTE, NAME = ROUTES["openai.responses"], "openai.responses"
+ROUTE = ROUTES["openai.responses"]
+NAME = "openai.responses"
 TRACE = {
     "id": "rs_1",
     "type": "reasoning",
@@ -34,7 +35,12 @@ def test_items_are_read_as_a_conversation() -> None:
         {"type": "function_call_output", "call_id": "c", "output": "4"},
         user([{"type": "input_text", "text": "And now?"}, {"type": "input_image"}], type="message"),
     ]
-    asked = {"stream": True, "temperature": 0.5, "max_output_tokens": 9, "include": ["message.output_text.logprobs"]}
+    asked = {
+        "stream": True,
+        "temperature": 0.5,
+        "max_output_tokens": 9,
+        "include": ["message.output_text.logprobs"],
+    }
     query = read(NAME, response(input=items, instructions="Be kind.", **asked))
     assert query == Query(
         model="m",
@@ -47,7 +53,10 @@ def test_items_are_read_as_a_conversation() -> None:
         max_output_tokens=9,
     )
     assert read(NAME, response()).prompts == ("Two plus two?",)
-    assert read(NAME, response(top_logprobs=2)).logprobs and not read(NAME, response(top_logprobs=0)).logprobs
+    assert (
+        read(NAME, response(top_logprobs=2)).logprobs
+        and not read(NAME, response(top_logprobs=0)).logprobs
+    )
 
 
 def test_turns_that_only_the_upstream_knows_are_not_counted() -> None:
@@ -96,12 +105,18 @@ def test_request_that_cannot_be_judged_is_refused(change: dict[str, Any], field:
 def test_request_is_narrowed() -> None:
     """Other inclusions and the effort stay."""
     body = response(
-        include=["message.output_text.logprobs", "reasoning.encrypted_content", "file_search_call.results"],
+        include=[
+            "message.output_text.logprobs",
+            "reasoning.encrypted_content",
+            "file_search_call.results",
+        ],
         top_logprobs=5,
         reasoning={"effort": "high", "summary": "detailed"},
         n="not read here",
     )
-    left = response(include=["file_search_call.results"], reasoning={"effort": "high"}, n="not read here")
+    left = response(
+        include=["file_search_call.results"], reasoning={"effort": "high"}, n="not read here"
+    )
     assert ROUTE.narrow(body, EVERYTHING) == left
     assert ROUTE.narrow(body, Withheld()) is body
 
@@ -110,7 +125,11 @@ def test_emptied_items_are_taken_out_where_the_upstream_kept_nothing() -> None:
     """There it would not know their ids; where it stores them, it wants them back."""
     items = [user(), EMPTIED, TRACE, CALL]
     withheld = Withheld(reasoning=True)
-    assert ROUTE.narrow(response(input=items, store=False), withheld)["input"] == [user(), TRACE, CALL]
+    assert ROUTE.narrow(response(input=items, store=False), withheld)["input"] == [
+        user(),
+        TRACE,
+        CALL,
+    ]
     assert ROUTE.narrow(response(input=items), withheld)["input"] == items
 
 
@@ -125,7 +144,11 @@ def test_emptied_items_are_taken_out_where_the_upstream_kept_nothing() -> None:
 )
 def test_answer_goes_without_what_is_withheld(withheld: Withheld, output: list[Any]) -> None:
     """Places and ids of items stay, so that a later turn can send them back."""
-    given = {"id": "resp_1", "output": [TRACE, SAID, CALL], "usage": {"input_tokens": 3, "output_tokens": 4}}
+    given = {
+        "id": "resp_1",
+        "output": [TRACE, SAID, CALL],
+        "usage": {"input_tokens": 3, "output_tokens": 4},
+    }
     assert ROUTE.strip(given, withheld, Query()) == given | {"output": output}
     assert ROUTE.usage(given) == Usage(3, 4)
 
@@ -136,8 +159,17 @@ def numbered(*events: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_stream_goes_without_what_is_withheld() -> None:
     """Every item that is written to has been announced at its place before."""
-    start = {"type": "response.output_item.added", "output_index": 0, "item": EMPTIED | {"status": "in_progress"}}
-    text = {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "delta": "Four."}
+    start = {
+        "type": "response.output_item.added",
+        "output_index": 0,
+        "item": EMPTIED | {"status": "in_progress"},
+    }
+    text = {
+        "type": "response.output_text.delta",
+        "output_index": 1,
+        "content_index": 0,
+        "delta": "Four.",
+    }
     events = numbered(
         {"type": "response.created", "response": {"output": []}},
         start,
@@ -148,9 +180,17 @@ def test_stream_goes_without_what_is_withheld() -> None:
         {"type": "response.output_item.added", "output_index": 1, "item": SAID | {"content": []}},
         {"type": "response.content_part.added", "output_index": 1, "part": PART},
         text | {"logprobs": [{"token": "Four", "logprob": -0.1}]},
-        {"type": "response.output_text.done", "output_index": 1, "text": "Four.", "logprobs": [{"logprob": -0.1}]},
+        {
+            "type": "response.output_text.done",
+            "output_index": 1,
+            "text": "Four.",
+            "logprobs": [{"logprob": -0.1}],
+        },
         {"type": "response.output_item.done", "output_index": 1, "item": SAID},
-        {"type": "response.completed", "response": {"output": [TRACE, SAID], "usage": {"output_tokens": 4}}},
+        {
+            "type": "response.completed",
+            "response": {"output": [TRACE, SAID], "usage": {"output_tokens": 4}},
+        },
     )
     found = stripped(NAME, events, EVERYTHING, Query(logprobs=True))
     assert [event["sequence_number"] for event in found] == [0, 1, 5, 6, 7, 8, 9, 10, 11]
@@ -172,9 +212,11 @@ def test_event_that_nothing_was_taken_from_is_the_same_object() -> None:
     "broken",
     [{"output": {"0": TRACE}}, {"output": ["hm"]}, {"output": [SAID | {"content": ["hm"]}]}],
 )
-def test_answer_of_another_form_is_not_passed_while_something_is_withheld(broken: dict[str, Any]) -> None:
+def test_answer_of_another_form_is_not_passed_while_something_is_withheld(
+    broken: dict[str, Any],
+) -> None:
     """Whole, or in an event."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         ROUTE.strip(broken, EVERYTHING, Query())
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableRequestError):
         ROUTE.stripper(EVERYTHING, Query())({"type": "response.completed", "response": broken})

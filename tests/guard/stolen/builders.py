@@ -5,7 +5,7 @@ from typing import Any
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.decision import Decision
 from gamekeeper.guard.decisions import Decisions
-from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.stolen import Habits, Reading, Stolen
 from gamekeeper.guard.store import Store
@@ -25,7 +25,9 @@ def make_principal(credential: str = "k1", account: str = "acme", **fields: Any)
     return Principal(**({"account": account, "credential": credential, "kind": "key"} | fields))
 
 
-def use(habits: Habits | Stolen, caller: Caller, day: float, at: float = AT_NINE, **who: Any) -> tuple[Reading, ...]:
+def use(
+    habits: Habits | Stolen, caller: Caller, day: float, at: float = AT_NINE, **who: Any
+) -> tuple[Reading, ...]:
     return habits.observe(make_principal(**who), caller, START + day * DAY + at)
 
 
@@ -33,19 +35,27 @@ def names(readings: tuple[Reading, ...]) -> list[str]:
     return [reading.signal for reading in readings]
 
 
-def work(habits: Habits | Stolen, days: range, *callers: Caller, per_day: int = 5, **who: Any) -> set[str]:
-    """Uses a credential on working days, between nine and five, from each place in turn; returns its signals."""
+def work(
+    habits: Habits | Stolen, days: range, *callers: Caller, per_day: int = 5, **who: Any
+) -> set[str]:
+    """Uses a credential on working days, between nine and five, from each place in turn; returns
+    its signals.
+    """
     found: set[str] = set()
     for day in days:
         if day % 7 < 5:
             for n in range(per_day):
                 caller = callers[n * len(callers) // per_day]
-                found.update(names(use(habits, caller, day, AT_NINE + n * 8 * 3600 / per_day, **who)))
+                found.update(
+                    names(use(habits, caller, day, AT_NINE + n * 8 * 3600 / per_day, **who))
+                )
     return found
 
 
 def settled(*callers: Caller, days: int = 42, **who: Any) -> Habits:
-    """Habits of a credential that was used on the working days of six weeks, from the office unless said otherwise."""
+    """Habits of a credential that was used on the working days of six weeks, from the office unless
+    said otherwise.
+    """
     habits = Habits()
     work(habits, range(days), *(callers or (OFFICE,)), **who)
     return habits
@@ -65,10 +75,13 @@ class Bench:
     """A judge with everything around it."""
 
     def __init__(self, store: Store, **ladder: Any) -> None:
-        self.store, self.clock = store, Hands()
+        self.store = store
+        self.clock = Hands()
         self.entries: list[tuple[str, str, dict[str, Any]]] = []
         self.counted: list[str] = []
-        self.decisions = Decisions(store, Ladder(**ladder), lambda *entry: self.entries.append(entry))
+        self.decisions = Decisions(
+            store, Ladder(**ladder), lambda *entry: self.entries.append(entry)
+        )
         self.stolen = Stolen(
             Ladder(**ladder),
             self.decisions,
@@ -98,11 +111,13 @@ class Bench:
     def step_up(self, day: float, **who: Any) -> Decision | None:
         principal = make_principal(**who)
         now = START + day * DAY
-        return self.decisions.of(principal.account, now, principal.subject, principal.authenticated_at)
+        return self.decisions.of(
+            principal.account, now, principal.subject, principal.authenticated_at
+        )
 
     def refuse(self, signal: str, caller: Caller, day: float, **who: Any) -> None:
         principal = make_principal(**who)
-        refused = Refused(
+        refused = CredentialError(
             "invalid_token",
             "no",
             signal=signal,

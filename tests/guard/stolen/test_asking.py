@@ -1,4 +1,6 @@
-"""Whose queries of the last day are unlike the history: what is seen, what looks like it, and whose turn it is."""
+"""Whose queries of the last day are unlike the history: what is seen, what looks like it, and whose
+turn it is.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,12 +14,29 @@ from gamekeeper.guard.stolen.asking import Asking, change
 
 NOW = 20_000 * 86_400.0
 DAYS = 10
-FOOD = ("bake bread with rye flour", "roast carrots with cumin", "a soup of lentils and lemon", "knead dough for pizza")
-LAW = ("terminate a lease early", "appeal a parking fine", "notice period of a contract", "register a trade mark")
-CHEMISTRY = ("balance a redox equation", "boiling point of an alkane", "titrate a weak acid", "name this ester")
+FOOD = (
+    "bake bread with rye flour",
+    "roast carrots with cumin",
+    "a soup of lentils and lemon",
+    "knead dough for pizza",
+)
+LAW = (
+    "terminate a lease early",
+    "appeal a parking fine",
+    "notice period of a contract",
+    "register a trade mark",
+)
+CHEMISTRY = (
+    "balance a redox equation",
+    "boiling point of an alkane",
+    "titrate a weak acid",
+    "name this ester",
+)
 
 
-def log(account: str, asked: Callable[[int, int], str], per_day: int = 20, days: int = DAYS) -> pl.DataFrame:
+def log(
+    account: str, asked: Callable[[int, int], str], per_day: int = 20, days: int = DAYS
+) -> pl.DataFrame:
     """An account's exchanges: `asked(day, n)`, days counted back from 0, the last."""
     rows = [(day, n) for day in reversed(range(days)) for n in range(per_day)]
     start = datetime.fromtimestamp(NOW, UTC)
@@ -27,7 +46,9 @@ def log(account: str, asked: Callable[[int, int], str], per_day: int = 20, days:
             "time": [start - timedelta(days=day, hours=20 - n / 4) for day, n in rows],
             "prompt": [asked(day, n) for day, n in rows],
             "features": pl.Series([None] * len(rows), dtype=pl.List(pl.Float64)),
-            "row_hash": pl.Series(np.random.default_rng(len(account)).permutation(len(rows)), dtype=pl.UInt64),
+            "row_hash": pl.Series(
+                np.random.default_rng(len(account)).permutation(len(rows)), dtype=pl.UInt64
+            ),
         }
     )
 
@@ -78,26 +99,42 @@ def test_harvest_hidden_among_the_owners_subjects_is_not_seen() -> None:
 
 
 def test_several_accounts_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pass has time for two; every account is looked at within three passes, whoever asks between."""
+    """A pass has time for two; every account is looked at within three passes, whoever asks
+    between.
+    """
     monkeypatch.setattr(asking, "_AT_ONCE", 400)
-    looks, found = Asking("hashing"), list[set[str]]()
-    rows = pl.concat([log(f"a{n}", lambda day, n: pick(CHEMISTRY if day == 0 else FOOD, day, n)) for n in range(5)])
+    looks = Asking("hashing")
+    found = list[set[str]]()
+    rows = pl.concat(
+        [
+            log(f"a{n}", lambda day, n: pick(CHEMISTRY if day == 0 else FOOD, day, n))
+            for n in range(5)
+        ]
+    )
     for n in range(3):
         found.append(set(looks.shifts(rows, NOW + n)))
     assert [len(each) for each in found] == [2, 2, 1] and len(set.union(*found)) == 5
 
 
-def test_who_asks_all_the_time_does_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_asks_all_the_time_does_not_keep_others_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The longest waiting is first."""
     monkeypatch.setattr(asking, "_AT_ONCE", 200)
-    looks, found = Asking("hashing"), list[str]()
+    looks = Asking("hashing")
+    found = list[str]()
     rows = pl.concat(
-        [log(name, lambda day, n: pick(CHEMISTRY if day == 0 else FOOD, day, n)) for name in ("a", "bb", "ccc")]
+        [
+            log(name, lambda day, n: pick(CHEMISTRY if day == 0 else FOOD, day, n))
+            for name in ("a", "bb", "ccc")
+        ]
     )
     for second in range(4):
         just_now = pl.lit(datetime.fromtimestamp(NOW + second - 0.5, UTC)).cast(rows.schema["time"])
         is_newest = (pl.col("account") == "a") & (pl.col("time") == rows["time"].max())
-        asked = rows.with_columns(pl.when(is_newest).then(just_now).otherwise(pl.col("time")).alias("time"))
+        asked = rows.with_columns(
+            pl.when(is_newest).then(just_now).otherwise(pl.col("time")).alias("time")
+        )
         found += looks.shifts(asked, NOW + second)
     assert found == ["a", "bb", "ccc", "a"]
 

@@ -13,7 +13,18 @@ from gamekeeper.guard.stolen import Habits
 from gamekeeper.guard.stolen.habits import PREFIX, TABLE
 from gamekeeper.guard.stolen.history import History, Recurring
 from gamekeeper.guard.store import SqliteStore
-from guard.stolen.builders import DAY, HOME, OFFICE, START, THIEF, make_principal, names, settled, use, work
+from guard.stolen.builders import (
+    DAY,
+    HOME,
+    OFFICE,
+    START,
+    THIEF,
+    make_principal,
+    names,
+    settled,
+    use,
+    work,
+)
 
 CREDENTIALS = 10_000
 GENEROUS = 4.0
@@ -21,7 +32,9 @@ GENEROUS = 4.0
 
 
 def test_a_credential_takes_less_than_500_bytes() -> None:
-    """With two networks, two clients and a country; names and index included; the benchmark measures it at 100,000."""
+    """With two networks, two clients and a country; names and index included; the benchmark
+    measures it at 100,000.
+    """
     habits = Habits()
     tracemalloc.start()
     try:
@@ -39,9 +52,11 @@ def test_a_credential_takes_less_than_500_bytes() -> None:
 
 def test_use_from_the_same_place_is_quick() -> None:
     """Under 3 us: nearly every request is one."""
-    habits, principal = settled(), make_principal()
+    habits = settled()
+    principal = make_principal()
     callers = [Caller("203.0.113.7", f"{'sdk/'}{'1.2'}", "DE", 64_500) for _ in range(20)]
-    at, took = START + 43 * DAY + 9 * 3600, []
+    at = START + 43 * DAY + 9 * 3600
+    took = []
     habits.observe(principal, OFFICE, at)
     for _ in range(20):
         began = perf_counter()
@@ -127,16 +142,41 @@ def test_longest_idle_gives_way() -> None:
         b"null",
         b"not json",
         b'{"format":"gamekeeper/habit@9"}',
-        orjson.dumps({"format": "gamekeeper/habit@1", "used": 1, "hour_ends": 1, "in_hour": 1, "history": "AAAA"}),
-        orjson.dumps({"format": "gamekeeper/habit@1", "used": 1, "hour_ends": 1, "in_hour": 1, "history": "\u00e9"}),
-        orjson.dumps({"format": "gamekeeper/habit@1", "used": None, "hour_ends": 1, "in_hour": 1, "history": ""}),
+        orjson.dumps(
+            {
+                "format": "gamekeeper/habit@1",
+                "used": 1,
+                "hour_ends": 1,
+                "in_hour": 1,
+                "history": "AAAA",
+            }
+        ),
+        orjson.dumps(
+            {
+                "format": "gamekeeper/habit@1",
+                "used": 1,
+                "hour_ends": 1,
+                "in_hour": 1,
+                "history": "\u00e9",
+            }
+        ),
+        orjson.dumps(
+            {
+                "format": "gamekeeper/habit@1",
+                "used": None,
+                "hour_ends": 1,
+                "in_hour": 1,
+                "history": "",
+            }
+        ),
     ],
 )
 def test_unreadable_record_is_left_out_with_a_warning(
     record: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A damaged record must not keep the guard from starting."""
-    store, habits = SqliteStore(tmp_path / "guard.sqlite"), Habits()
+    store = SqliteStore(tmp_path / "guard.sqlite")
+    habits = Habits()
     store.put(TABLE, PREFIX + "credential:k1", record)
     habits.load(store)
     assert len(habits) == 0 and "1 credentials" in caplog.text
@@ -155,7 +195,11 @@ def test_history_survives_packing() -> None:
     history.note_hour(3)
     again = History.unpack(history.pack())
     assert (again.active_days, again.peak) == (65_535, (1 << 32) - 1)
-    assert again.pack() == history.pack() and again.networks == history.networks and again.hours == history.hours
+    assert (
+        again.pack() == history.pack()
+        and again.networks == history.networks
+        and again.hours == history.hours
+    )
     assert (again.systems.count, again.at_network, again.at_country) == (1.0, b"41234", b"DE")
 
 

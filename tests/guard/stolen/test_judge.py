@@ -1,4 +1,6 @@
-"""When signals add up to a step-up, who it holds for, how its owner gets out, and what is learnt meanwhile."""
+"""When signals add up to a step-up, who it holds for, how its owner gets out, and what is learnt
+meanwhile.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -55,7 +57,11 @@ def test_two_signals_ask_the_owner_to_sign_in(store: SqliteStore) -> None:
     decision = bench.step_up(AT + 0.1, **KEPT)
     assert decision is not None
     assert (decision.verdict, decision.challenge) == (Verdict.CHALLENGE, "reauthenticate")
-    assert decision.subject == "credential:k1" and "DE and BR" in decision.reasons[1] and len(decision.innocent) == 2
+    assert (
+        decision.subject == "credential:k1"
+        and "DE and BR" in decision.reasons[1]
+        and len(decision.innocent) == 2
+    )
     assert decision.until - decision.since == 48 * 3600
     assert bench.counted == ["new-system", "far-places"]
 
@@ -96,7 +102,10 @@ def test_weak_signals_alone_ask_nobody(store: SqliteStore) -> None:
     bench = Bench(store, step_up=2)
     plain = Caller("203.0.113.7", "sdk/1.2")
     bench.work(range(42), plain, **KEPT)
-    assert bench.use(Caller("233.252.0.5", "curl/8"), 43 + 3 / 24, **KEPT) == ["new-system", "new-hours"]
+    assert bench.use(Caller("233.252.0.5", "curl/8"), 43 + 3 / 24, **KEPT) == [
+        "new-system",
+        "new-hours",
+    ]
     assert bench.step_up(43.2, **KEPT) is None
 
 
@@ -110,9 +119,16 @@ def test_policy_says_how_many(store: SqliteStore, step_up: int, is_asked: bool) 
 
 @pytest.mark.parametrize(
     ("highest", "verdict"),
-    [("allow", None), ("watch", Verdict.WATCH), ("slow", Verdict.CHALLENGE), ("deny", Verdict.CHALLENGE)],
+    [
+        ("allow", None),
+        ("watch", Verdict.WATCH),
+        ("slow", Verdict.CHALLENGE),
+        ("deny", Verdict.CHALLENGE),
+    ],
 )
-def test_a_guard_that_is_to_do_nothing_asks_nobody(store: SqliteStore, highest: str, verdict: Verdict | None) -> None:
+def test_a_guard_that_is_to_do_nothing_asks_nobody(
+    store: SqliteStore, highest: str, verdict: Verdict | None
+) -> None:
     """A step-up takes nothing from an owner, so `slow` allows it."""
     bench = settled(store, highest=Verdict(highest))
     steal(bench, AT)
@@ -239,12 +255,16 @@ def test_what_did_not_add_up_is_learnt_for_good(store: SqliteStore) -> None:
 
 
 def test_killed_process_loses_only_what_was_not_written_yet(store: SqliteStore) -> None:
-    """Nothing is closed; the next one knows the system of seconds ago, and adds up with its signal."""
+    """Nothing is closed; the next one knows the system of seconds ago, and adds up with its
+    signal.
+    """
     first = settled(store)
     first.use(THIEF, AT, **KEPT)
     second = Bench(store, step_up=2)
     assert second.use(OFFICE, AT + 0.2, **KEPT) == []
-    assert second.use(replace(THIEF, country="JP", ip="233.252.9.9"), AT + 0.2 + MINUTE, **KEPT) == ["far-places"]
+    assert second.use(
+        replace(THIEF, country="JP", ip="233.252.9.9"), AT + 0.2 + MINUTE, **KEPT
+    ) == ["far-places"]
     decision = second.step_up(AT + 0.3, **KEPT)
     assert decision is not None and len(decision.reasons) == 2
 
@@ -283,9 +303,13 @@ def test_restart_takes_back_what_a_thief_taught_before_it(store: SqliteStore) ->
     assert "new-system" in second.use(THIEF, AT + 4, **KEPT)
 
 
-def test_unreadable_signals_are_left_out(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_signals_are_left_out(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
     """A damaged record must not keep the guard from starting."""
-    for n, record in enumerate((b"", b"[]", b'{"format":"x"}', orjson.dumps({"format": "gamekeeper/habit@1"}))):
+    for n, record in enumerate(
+        (b"", b"[]", b'{"format":"x"}', orjson.dumps({"format": "gamekeeper/habit@1"}))
+    ):
         store.put(TABLE, f"{PREFIX}credential:{n}", record)
     bench = settled(store)
     assert steal(bench, AT) == ["new-system", "far-places"]
@@ -299,7 +323,9 @@ def test_store_that_is_gone_loses_no_step_up(store: SqliteStore) -> None:
     def gone(*_: object) -> None:
         raise StoreGoneError("away")
 
-    put, store.put = store.put, gone  # type: ignore[method-assign, assignment]
+    # type: ignore[method-assign, assignment]
+    put = store.put
+    store.put = gone
     steal(bench, AT)
     assert bench.step_up(AT + 0.01, **KEPT) is None
     assert bench.use(ELSEWHERE, AT + 0.01, **KEPT) == []
@@ -332,7 +358,9 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cards.CARDS, card.name, replace(card, maturity="tested"))
 
 
-TOLD = {"acme": {"p": 0.005, "says": "60 queries of the last day lie 0.400 from the account's history"}}
+TOLD = {
+    "acme": {"p": 0.005, "says": "60 queries of the last day lie 0.400 from the account's history"}
+}
 
 
 @pytest.mark.usefixtures("counting")
@@ -369,7 +397,10 @@ def test_change_in_asking_is_told_once_a_day_and_counts_for_nothing_yet(store: S
     for n in range(20):
         bench.stolen.shifted(TOLD, START + AT * DAY + 300 * n)
     bench.use(THIEF, AT + 0.1, **KEPT)
-    assert bench.counted == ["change-in-asking", "new-system"] and bench.step_up(AT + 0.2, **KEPT) is None
+    assert (
+        bench.counted == ["change-in-asking", "new-system"]
+        and bench.step_up(AT + 0.2, **KEPT) is None
+    )
 
 
 @pytest.mark.usefixtures("counting")

@@ -10,7 +10,8 @@ from gamekeeper.guard.stolen import Habits, Reading, dpop_mismatch, dpop_replay,
 from gamekeeper.guard.stolen.places import shipped_countries, where
 from guard.stolen.builders import AT_NINE, HOME, OFFICE, PHONE, THIEF, names, settled, use, work
 
-MINUTE, HOUR = 60.0, 3600.0
+MINUTE = 60.0
+HOUR = 3600.0
 TUESDAY = 43
 """Settled habits end with day 41, a Sunday."""
 
@@ -36,11 +37,20 @@ def only(readings: tuple[Reading, ...]) -> Reading:
 
 
 def test_every_signal_has_a_whole_card() -> None:
-    """Names are unique, and what counts was measured on ordinary use, unless it is certain by itself."""
+    """Names are unique, and what counts was measured on ordinary use, unless it is certain by
+    itself.
+    """
     cards = stolen_cards()
     assert len({card.name for card in cards}) == len(cards) == 8
     for card in cards:
-        assert card.purpose and card.unit and card.needs and card.look_alikes and card.evasions and card.source
+        assert (
+            card.purpose
+            and card.unit
+            and card.needs
+            and card.look_alikes
+            and card.evasions
+            and card.source
+        )
         assert card.innocent and (card.false_positives is None) == (card.maturity != "tested")
 
 
@@ -111,7 +121,14 @@ def test_thief_does_not_make_his_systems_usual_in_a_day() -> None:
     """The count grows by one a day, and today's does not count today."""
     habits = settled()
     found = [
-        names(use(habits, Caller(f"198.18.{n}.1", f"x/{n}", "DE", 64_600 + n), TUESDAY, AT_NINE + n * HOUR))
+        names(
+            use(
+                habits,
+                Caller(f"198.18.{n}.1", f"x/{n}", "DE", 64_600 + n),
+                TUESDAY,
+                AT_NINE + n * HOUR,
+            )
+        )
         for n in range(8)
     ]
     assert found == [["new-system"]] * 8
@@ -143,7 +160,9 @@ def test_two_countries_within_minutes_are_far_places() -> None:
 
 
 def test_thief_with_the_owners_client_is_far_away_all_the_same() -> None:
-    """The evasion of new-system is none of far-places; a new day's first use from abroad counts from either side."""
+    """The evasion of new-system is none of far-places; a new day's first use from abroad counts
+    from either side.
+    """
     habits = settled()
     copied = replace(THIEF, client=OFFICE.client)
     assert use(habits, copied, TUESDAY) == ()
@@ -167,11 +186,19 @@ def test_places_that_are_known_are_not_far() -> None:
 
 def test_new_exits_on_several_days_are_a_habit() -> None:
     """A VPN that leaves somewhere else each time."""
-    habits, found = settled(), []
+    habits = settled()
+    found = []
     for n, country in enumerate(("NL", "SE", "PL", "AT")):
         use(habits, OFFICE, TUESDAY + n)
         found.append(
-            names(use(habits, replace(OFFICE, ip=f"198.18.{n}.1", country=country), TUESDAY + n, AT_NINE + MINUTE))
+            names(
+                use(
+                    habits,
+                    replace(OFFICE, ip=f"198.18.{n}.1", country=country),
+                    TUESDAY + n,
+                    AT_NINE + MINUTE,
+                )
+            )
         )
     assert found[0] == ["far-places"] and found[-1] == []
 
@@ -185,7 +212,8 @@ def test_networks_of_one_country_are_not_far() -> None:
 
 def test_networks_count_where_countries_are_not_told() -> None:
     """By number; by the first bits of addresses a phone would be far from its owner's Wi-Fi."""
-    office, other = Caller("203.0.113.7", "sdk/1.2", None, 64_500), Caller("198.18.0.1", "sdk/1.2", None, 64_777)
+    office = Caller("203.0.113.7", "sdk/1.2", None, 64_500)
+    other = Caller("198.18.0.1", "sdk/1.2", None, 64_777)
     habits = settled(office)
     use(habits, office, TUESDAY)
     assert names(use(habits, other, TUESDAY, AT_NINE + MINUTE)) == ["far-places"]
@@ -198,7 +226,8 @@ def test_countries_that_were_looked_up_are_weak() -> None:
     """The data is of June 2024; blocks are sold across borders."""
     table = {"203.0.113.7": "DE", "233.252.0.5": "BR"}
     habits = Habits(countries=table.get)
-    office, thief = Caller("203.0.113.7", "sdk/1.2"), Caller("233.252.0.5", "sdk/1.2")
+    office = Caller("203.0.113.7", "sdk/1.2")
+    thief = Caller("233.252.0.5", "sdk/1.2")
     work(habits, range(42), office)
     use(habits, office, TUESDAY)
     reading = only(use(habits, thief, TUESDAY, AT_NINE + MINUTE))
@@ -217,7 +246,9 @@ def test_shipped_countries_know_addresses_of_both_kinds() -> None:
     pytest.importorskip("geoip2fast")
     country = shipped_countries()
     assert country is not None
-    assert [country(ip) for ip in ("8.8.8.8", "2001:4860:4860::8888", "192.168.1.1", "no address")] == [
+    assert [
+        country(ip) for ip in ("8.8.8.8", "2001:4860:4860::8888", "192.168.1.1", "no address")
+    ] == [
         "US",
         "US",
         None,
@@ -241,7 +272,8 @@ def test_holidays_are_no_sleep() -> None:
 
 def test_season_is_unusual_once() -> None:
     """Then the pause is the key's own."""
-    habits, found = Habits(), []
+    habits = Habits()
+    found = []
     for season in range(4):
         for day in range(14 if season else 20):
             found += names(use(habits, OFFICE, season * 90 + day))
@@ -328,7 +360,8 @@ def test_few_active_hours_have_no_pattern() -> None:
 
 def test_job_around_the_clock_has_no_new_hours() -> None:
     """A service."""
-    habits, found = Habits(), []
+    habits = Habits()
+    found = []
     for day, at, caller in hourly(30, OFFICE):
         found += names(use(habits, caller, day, at))
     assert found == []
@@ -336,7 +369,8 @@ def test_job_around_the_clock_has_no_new_hours() -> None:
 
 def test_who_travels_has_other_hours() -> None:
     """The country explains them, also through a VPN at home the day after."""
-    habits, abroad = settled(), replace(OFFICE, country="JP", asn=64_900, ip="198.18.7.7")
+    habits = settled()
+    abroad = replace(OFFICE, country="JP", asn=64_900, ip="198.18.7.7")
     assert use(habits, abroad, TUESDAY, 1 * HOUR) == ()
     assert use(habits, OFFICE, TUESDAY + 1, 2 * HOUR) == ()
     assert names(use(habits, OFFICE, TUESDAY + 30, 23 * HOUR)) == ["new-hours"]

@@ -1,4 +1,6 @@
-"""Redis servers of a test's own: started, killed, stopped and woken up, on a socket in the test's folder."""
+"""Redis servers of a test's own: started, killed, stopped and woken up, on a socket in the test's
+folder.
+"""
 
 import os
 import shutil
@@ -18,7 +20,8 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._sockets = Path(tempfile.mkdtemp(prefix="gk-"))  # a socket's path may have about 100 characters
+        # a socket's path may have about 100 characters
+        self._sockets = Path(tempfile.mkdtemp(prefix="gk-"))
         self.socket = self._sockets / "s"
         self.url = f"unix://{self.socket}?db=0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -26,7 +29,12 @@ class Server:
     def start(self) -> None:
         """Starts it, again after `kill`, and waits until it answers."""
         assert BINARY is not None
-        options = {"port": "0", "unixsocket": str(self.socket), "dir": str(self._folder), "save": ""}
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "dir": str(self._folder),
+            "save": "",
+        }
         options |= {"appendonly": "yes", "appendfsync": "always", "loglevel": "warning"}
         told = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen([BINARY, *told], stdout=subprocess.DEVNULL)

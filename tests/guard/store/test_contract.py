@@ -40,7 +40,8 @@ def at_once(count: int, call: Callable[[], bool]) -> int:
 
 def test_record_comes_back_as_it_was(opened: Open) -> None:
     """Any bytes under any name, in its own table, for whoever opens the store next."""
-    one, record = opened(), bytes(range(256))
+    one = opened()
+    record = bytes(range(256))
     one.put("keys", "a:b c/ä", record)
     one.put("decisions", "a:b c/ä", b"other")
     assert opened().load("keys") == {"a:b c/ä": record}
@@ -68,7 +69,8 @@ def test_new_record_never_replaces_one(opened: Open) -> None:
 
 def test_one_of_eight_writes_the_new_record(opened: Open) -> None:
     """A secret that all replicas share is drawn once."""
-    one, two = opened(), opened()
+    one = opened()
+    two = opened()
     stores = iter([one, two] * 4)
     assert at_once(8, lambda: next(stores).put_new("keys", "secret", b"x")) == 1
 
@@ -76,7 +78,8 @@ def test_one_of_eight_writes_the_new_record(opened: Open) -> None:
 @pytest.mark.parametrize("change", ["put", "put_new", "delete"])
 def test_version_changes_when_another_connection_writes(opened: Open, change: str) -> None:
     """That is how a replica learns of a decision, and of a key that was revoked."""
-    mine, others = opened(), opened()
+    mine = opened()
+    others = opened()
     mine.put("decisions", "old", b"1")
     before = mine.version()
     assert mine.version() == before
@@ -90,7 +93,8 @@ def test_version_changes_when_another_connection_writes(opened: Open, change: st
 
 def test_counters_of_two_replicas_add_up(opened: Open) -> None:
     """Each sends what it counted itself."""
-    one, two = opened(), opened()
+    one = opened()
+    two = opened()
     one.add(DAY, {"acme": Spent(1, 20, 300, 4), "umbrella": Spent(requests=1)})
     two.add(DAY, {"acme": Spent(2, 10, 0, 0)})
     one.add(DAY, {"acme": Spent(1, 0, 0, 1)})
@@ -131,7 +135,8 @@ def test_many_accounts_come_back_whole(opened: Open) -> None:
 
 def test_token_is_used_for_the_first_time_once(opened: Open) -> None:
     """A proof that is replayed to another replica at the same moment does not count there."""
-    one, two = opened(), opened()
+    one = opened()
+    two = opened()
     stores = iter([one, two] * 4)
     assert at_once(8, lambda: next(stores).first_use("jti", now=NOW, expires=NOW + 60)) == 1
     assert one.first_use("another", now=NOW, expires=NOW + 60) is True
@@ -141,7 +146,7 @@ def test_state_of_another_format_is_not_touched(tmp_path: Path) -> None:
     """Rather no guard than one that reads its state wrongly."""
     import sqlite3
 
-    from gamekeeper.errors import InputError
+    from gamekeeper.base.errors import InputError
 
     SqliteStore(tmp_path / "guard.sqlite").close()
     with sqlite3.connect(tmp_path / "guard.sqlite") as db:

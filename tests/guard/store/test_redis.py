@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.guard.store import SharedStore, Spent, Store, StoreGoneError, open_store
 from gamekeeper.guard.store.redis import RedisStore
 from guard.store.servers import Server
@@ -35,7 +35,9 @@ def gone_after_s(store: Store, call: str) -> float:
 
 
 def test_server_that_was_killed_is_gone_and_comes_back(server: Server) -> None:
-    """Every call says so within two seconds, and works again by itself; what was written is still there."""
+    """Every call says so within two seconds, and works again by itself; what was written is still
+    there.
+    """
     store = RedisStore(server.url)
     store.put("keys", "kept", b"1")
     store.add(DAY, {"acme": Spent(3)})
@@ -76,7 +78,8 @@ def test_what_a_hanging_server_takes_in_late_counts_once(server: Server) -> None
 
 def test_only_what_changed_is_told(server: Server) -> None:
     """Once for each account, however often it was charged; in full, whoever charged it."""
-    one, two = RedisStore(server.url), RedisStore(server.url)
+    one = RedisStore(server.url)
+    two = RedisStore(server.url)
     assert isinstance(one, SharedStore)
     one.add(DAY, {"a": Spent(1), "b": Spent(1), "c": Spent(1)})
     at, spent = two.changed(DAY, 0)
@@ -111,7 +114,10 @@ def test_counters_and_used_tokens_do_not_stay_for_ever(server: Server) -> None:
     store.add(DAY, {"acme": Spent(1)})
     store.first_use("jti", now=NOW, expires=NOW + 60)
     lives = {key.decode(): store._redis.ttl(key) for key in store._redis.keys("gamekeeper:*")}
-    assert {key for key, seconds in lives.items() if seconds == -1} == {"gamekeeper:format", "gamekeeper:version"}
+    assert {key for key, seconds in lives.items() if seconds == -1} == {
+        "gamekeeper:format",
+        "gamekeeper:version",
+    }
     assert 0 < lives["gamekeeper:used:jti"] <= 60
     assert all(0 < seconds <= 3 * 86_400 for seconds in lives.values() if seconds != -1)
     store.close()
@@ -126,7 +132,9 @@ def test_state_of_another_format_is_refused(server: Server) -> None:
         open_store(server.url)
 
 
-@pytest.mark.parametrize("url", ["redis://:hunter2@[::1", "http://u:hunter2@host/0", "redis://u:hunter2@host:port/0"])
+@pytest.mark.parametrize(
+    "url", ["redis://:hunter2@[::1", "http://u:hunter2@host/0", "redis://u:hunter2@host:port/0"]
+)
 def test_password_of_a_wrong_url_is_not_told(url: str, server: Server) -> None:
     """Faults end in logs and terminals."""
     with pytest.raises(InputError) as raised:
@@ -134,7 +142,9 @@ def test_password_of_a_wrong_url_is_not_told(url: str, server: Server) -> None:
     assert "hunter2" not in str(raised.value) and raised.value.__suppress_context__
 
 
-def test_password_is_not_told_when_the_server_is_not_there(caplog: pytest.LogCaptureFixture, server: Server) -> None:
+def test_password_is_not_told_when_the_server_is_not_there(
+    caplog: pytest.LogCaptureFixture, server: Server
+) -> None:
     """Nor by the store's own name."""
     with caplog.at_level(logging.DEBUG), pytest.raises(StoreGoneError) as raised:
         RedisStore("redis://user:hunter2@127.0.0.1:9/0")

@@ -1,4 +1,6 @@
-"""Two guards on one server: each learns what the other decided and spent; strict budgets hold for both together."""
+"""Two guards on one server: each learns what the other decided and spent; strict budgets hold for
+both together.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -32,7 +34,9 @@ class Replica:
     """A guard's core and gate on a shared server."""
 
     def __init__(self, server: Server, clock: Hands, **state: object) -> None:
-        self.policy = GuardPolicy(enforce=True, state=State.model_validate({"redis": server.url} | state))
+        self.policy = GuardPolicy(
+            enforce=True, state=State.model_validate({"redis": server.url} | state)
+        )
         self.store = RedisStore(server.url)
         self.core = Core(self.policy, self.store, KEY, clock=clock)  # type: ignore[arg-type]
         if self.policy.state.strict_budgets:
@@ -119,7 +123,9 @@ def test_what_one_replica_counted_the_other_knows_within_a_second(server: Server
 
 
 def test_nothing_is_counted_twice_however_replicas_interleave(server: Server) -> None:
-    """Own counts come back from the server: what is saved, what is not yet, and what others add must fit together."""
+    """Own counts come back from the server: what is saved, what is not yet, and what others add
+    must fit together.
+    """
     who = make_principal()
 
     async def run() -> None:
@@ -167,7 +173,10 @@ def test_new_day_begins_for_both(server: Server) -> None:
             two.answer(make_principal())
             for each in (two, one):
                 each.core.keep()
-            assert [each.core.accounts.of("acme").spent for each in (one, two)] == [Spent(1), Spent(1)]
+            assert [each.core.accounts.of("acme").spent for each in (one, two)] == [
+                Spent(1),
+                Spent(1),
+            ]
 
     asyncio.run(run())
 
@@ -181,14 +190,20 @@ def test_replicas_cannot_overdraw_a_strict_budget_together(server: Server, reque
         async with replicas(server, strict_budgets=True) as both:
             got = await asyncio.gather(*(both[n % 2].ask(who) for n in range(40)))
             assert sum(isinstance(each, Passage) for each in got) == requests
-            assert [each for each in got if not isinstance(each, Passage)] == ["budget"] * (40 - requests)
+            assert [each for each in got if not isinstance(each, Passage)] == ["budget"] * (
+                40 - requests
+            )
 
     asyncio.run(run())
 
 
 @pytest.mark.parametrize(
     ("budget", "name"),
-    [(Budget(tokens=100), "tokens"), (Budget(usd=0.0001), "usd"), (Budget(cells=100), "new ground")],
+    [
+        (Budget(tokens=100), "tokens"),
+        (Budget(usd=0.0001), "usd"),
+        (Budget(cells=100), "new ground"),
+    ],
 )
 def test_strict_budget_of_any_kind_ends_for_the_other_replica_at_once(
     server: Server, budget: Budget, name: str
@@ -204,18 +219,23 @@ def test_strict_budget_of_any_kind_ends_for_the_other_replica_at_once(
             one.core.strict.add(reserved, Spent(0, 100, 100, 100), lambda: None)
             await asyncio.gather(*one.core.strict._open)
             refused = await two.core.reserve(who, NOW)
-            assert getattr(refused, "status", None) == 429 and name in getattr(refused, "message", "")
+            assert getattr(refused, "status", None) == 429 and name in getattr(
+                refused, "message", ""
+            )
 
     asyncio.run(run())
 
 
 def test_answer_and_failure_settle_a_strict_budget_exactly(server: Server) -> None:
-    """An answer costs its tokens and one request, in the shared counters once; a failure gives the request back."""
+    """An answer costs its tokens and one request, in the shared counters once; a failure gives the
+    request back.
+    """
     who = make_principal(budget=Budget(requests=2))
 
     async def run() -> None:
         async with replicas(server, strict_budgets=True) as (one, two):
-            answered, failed = await one.ask(who), await two.ask(who)
+            answered = await one.ask(who)
+            failed = await two.ask(who)
             assert isinstance(answered, Passage) and isinstance(failed, Passage)
             assert await one.ask(who) == "budget"
             one.gate.leave(answered, Usage(30, 12))
@@ -246,7 +266,9 @@ def test_who_has_no_budget_never_waits_for_the_server(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("when_gone", "passes"), [("open", True), ("closed", False)])
-def test_strict_budget_without_its_server_does_as_the_policy_says(server: Server, when_gone: str, passes: bool) -> None:
+def test_strict_budget_without_its_server_does_as_the_policy_says(
+    server: Server, when_gone: str, passes: bool
+) -> None:
     """Within two seconds; and what passes is counted, and saved once the server is back."""
     who = make_principal(budget=Budget(requests=10))
 

@@ -25,7 +25,9 @@ def logged(folder: Path) -> list[str]:
 def test_what_is_answered_while_the_process_is_down_is_linked_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`kill -9` of the linking process: rows wait in the guard until it is up again, in their order."""
+    """`kill -9` of the linking process: rows wait in the guard until it is up again, in their
+    order.
+    """
     monkeypatch.setattr(feed_, "_RESTART_S", 0.1)
     watching = Watch(keep_days=9_999)
 
@@ -48,7 +50,9 @@ def test_what_is_answered_while_the_process_is_down_is_linked_later(
     assert logged(tmp_path) == [f"question {i}" for i in range(200)]
 
 
-def test_memory_does_not_grow_with_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where nobody takes rows, only so many wait; the rest is dropped and counted."""
     monkeypatch.setattr(feed_, "_WAITING_BYTES", 1_000)
 

@@ -8,14 +8,27 @@ from gamekeeper.exchange import conform
 from gamekeeper.guard.watch.ground import Ground
 
 THEN = datetime(2026, 11, 1, tzinfo=UTC)
-SUBJECTS = ["plant care", "tax law", "sea travel", "old music", "bread", "chess", "engines", "poems"]
+SUBJECTS = [
+    "plant care",
+    "tax law",
+    "sea travel",
+    "old music",
+    "bread",
+    "chess",
+    "engines",
+    "poems",
+]
 
 
 def asked(account: str, *prompts: str) -> pl.DataFrame:
-    return conform(pl.DataFrame({"time": [THEN] * len(prompts), "account": account, "prompt": list(prompts)}))
+    return conform(
+        pl.DataFrame({"time": [THEN] * len(prompts), "account": account, "prompt": list(prompts)})
+    )
 
 
-def test_ten_thousand_different_questions_are_not_one_asked_ten_thousand_times(tmp_path: Path) -> None:
+def test_ten_thousand_different_questions_are_not_one_asked_ten_thousand_times(
+    tmp_path: Path,
+) -> None:
     """What dollars and tokens cannot tell apart."""
     ground = Ground("hashing", tmp_path / "ground.jsonl")
     wide = asked("wide", *[f"question {i} about {SUBJECTS[i % 8]} {i * 7919}" for i in range(200)])

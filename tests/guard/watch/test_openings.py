@@ -14,7 +14,9 @@ THEN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def rows(account: str, *prompts: str) -> pl.DataFrame:
-    return conform(pl.DataFrame({"time": [THEN] * len(prompts), "account": account, "prompt": list(prompts)}))
+    return conform(
+        pl.DataFrame({"time": [THEN] * len(prompts), "account": account, "prompt": list(prompts)})
+    )
 
 
 CAMPAIGN = Campaign(
@@ -33,7 +35,9 @@ CAMPAIGN = Campaign(
     links=1,
     fragments=(DEMAND,),
 )
-ORDINARY = pl.concat([rows(f"o{i}", f"how do I water plant number {i} at home") for i in range(400)])
+ORDINARY = pl.concat(
+    [rows(f"o{i}", f"how do I water plant number {i} at home") for i in range(400)]
+)
 
 
 def opening(number: int) -> str:
@@ -62,7 +66,9 @@ def test_who_asks_it_now_and_then_among_other_things_does_not_join() -> None:
     """A sentence may be picked up somewhere."""
     openings = watching()
     for i in range(3):
-        others = [f"what should I cook on evening {chr(97 + i)}{chr(97 + j)} this week" for j in range(12)]
+        others = [
+            f"what should I cook on evening {chr(97 + i)}{chr(97 + j)} this week" for j in range(12)
+        ]
         assert openings.match(rows("person", opening(i), *others)) == {}
 
 
@@ -79,7 +85,9 @@ def test_members_are_not_told_again() -> None:
 def test_shape_that_ordinary_accounts_open_with_too_is_not_used() -> None:
     """A class that learnt the same phrase would be in the campaign."""
     several = pl.concat([rows(f"c{i}", *map(opening, range(3))) for i in range(3)])
-    assert watching(pl.concat([ORDINARY, several])).match(rows("new", *map(opening, range(4)))) == {}
+    assert (
+        watching(pl.concat([ORDINARY, several])).match(rows("new", *map(opening, range(4)))) == {}
+    )
 
 
 @pytest.mark.parametrize("fragments", [(), ("a line that nobody sends at all",)])

@@ -12,7 +12,13 @@ DAY = 86_400
 
 @pytest.mark.parametrize(
     ("content", "left"),
-    [(b"", b""), (b"torn", b""), (b"a\n", b"a\n"), (b"a\ntorn", b"a\n"), (b"a\n" + b"t" * 200_000, b"a\n")],
+    [
+        (b"", b""),
+        (b"torn", b""),
+        (b"a\n", b"a\n"),
+        (b"a\ntorn", b"a\n"),
+        (b"a\n" + b"t" * 200_000, b"a\n"),
+    ],
 )
 def test_line_that_was_cut_short_is_cut_off(tmp_path: Path, content: bytes, left: bytes) -> None:
     """What `kill -9` leaves behind does not spoil the file."""
@@ -22,7 +28,10 @@ def test_line_that_was_cut_short_is_cut_off(tmp_path: Path, content: bytes, left
     assert path.read_bytes() == left
 
 
-@given(st.lists(st.binary(min_size=1, max_size=40).filter(lambda b: b"\n" not in b), max_size=8), st.integers(0, 200))
+@given(
+    st.lists(st.binary(min_size=1, max_size=40).filter(lambda b: b"\n" not in b), max_size=8),
+    st.integers(0, 200),
+)
 def test_cut_anywhere_leaves_whole_lines_only(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], cut: int
 ) -> None:

@@ -8,9 +8,12 @@ from gamekeeper.simulate import simulate
 
 
 def test_batch_equals_stream() -> None:
-    """What the guard takes in second by second is what a hunt takes in at once: sample, totals, summaries."""
+    """What the guard takes in second by second is what a hunt takes in at once: sample, totals,
+    summaries.
+    """
     log = simulate(seed=3, days=6, scale=0.05).exchanges
-    window, intake = Window(days=30, max_sample=100_000), new_intake(100_000)
+    window = Window(days=30, max_sample=100_000)
+    intake = new_intake(100_000)
     intake.take(log)
     for part in log.iter_slices(97):
         window.take(part)
@@ -19,7 +22,9 @@ def test_batch_equals_stream() -> None:
     assert_frame_equal(merged.sample.sort(order), intake.sample.sort(order))
     assert_frame_equal(merged.totals.sort("account"), intake.totals.sort("account"))
     for name, summary in intake.summaries.items():
-        assert_frame_equal(merged.summaries[name].sort("account", "key"), summary.sort("account", "key"))
+        assert_frame_equal(
+            merged.summaries[name].sort("account", "key"), summary.sort("account", "key")
+        )
 
 
 def test_old_days_are_forgotten() -> None:
@@ -34,8 +39,20 @@ def test_old_days_are_forgotten() -> None:
 
 def test_row_on_the_wire_becomes_an_exchange() -> None:
     """Times are seconds, absent columns are null, keys of others are let go."""
-    frame = frame_of([{"time": 1_795_000_000.25, "account": "a", "prompt": "hi", "count_ground": True, "asn": None}])
+    frame = frame_of(
+        [
+            {
+                "time": 1_795_000_000.25,
+                "account": "a",
+                "prompt": "hi",
+                "count_ground": True,
+                "asn": None,
+            }
+        ]
+    )
     assert frame["time"].dt.epoch("ms").to_list() == [1_795_000_000_250]
     assert frame.select("account", "prompt", "asn", "features").row(0) == ("a", "hi", None, None)
-    assert frame_of([{"time": 1.0, "account": "a", "features": [1, 2.5]}])["features"].to_list() == [[1.0, 2.5]]
+    assert frame_of([{"time": 1.0, "account": "a", "features": [1, 2.5]}])[
+        "features"
+    ].to_list() == [[1.0, 2.5]]
     assert frame["time"].dtype == pl.Datetime("us", "UTC")

@@ -14,8 +14,12 @@ from gamekeeper.simulate import simulate
 
 def wire(log: pl.DataFrame) -> list[bytes]:
     """Rows as the guard sends them."""
-    columns = [name for name in SCHEMA if name not in ("payment", "account_created", "conversation")]
-    rows = log.select(columns).with_columns(pl.col("time").dt.epoch("us") / 1e6).iter_rows(named=True)
+    columns = [
+        name for name in SCHEMA if name not in ("payment", "account_created", "conversation")
+    ]
+    rows = (
+        log.select(columns).with_columns(pl.col("time").dt.epoch("us") / 1e6).iter_rows(named=True)
+    )
     return [orjson.dumps(row | {"request_id": str(i)}) for i, row in enumerate(rows)]
 
 
@@ -32,7 +36,9 @@ def log() -> pl.DataFrame:
     return simulate(seed=1, days=20, scale=0.3).exchanges
 
 
-def test_pass_finds_campaigns_and_writes_what_explain_reads(tmp_path: Path, log: pl.DataFrame) -> None:
+def test_pass_finds_campaigns_and_writes_what_explain_reads(
+    tmp_path: Path, log: pl.DataFrame
+) -> None:
     """The path of hunt, over what came in on standard input."""
     told: list[dict[str, Any]] = []
     worker = Worker(tmp_path, Watch(every_s=0.001, days=60, keep_days=9_999), told.append)  # type: ignore[arg-type]
@@ -42,7 +48,9 @@ def test_pass_finds_campaigns_and_writes_what_explain_reads(tmp_path: Path, log:
     last = told[-1]
     worker.close()
     assert last["kind"] == "pass" and len(last["campaigns"]) >= 3
-    assert {c["id"] for c in last["campaigns"]} == {f"K{i + 1}" for i in range(len(last["campaigns"]))}
+    assert {c["id"] for c in last["campaigns"]} == {
+        f"K{i + 1}" for i in range(len(last["campaigns"]))
+    }
     assert (tmp_path / "found" / "report.html").exists()
 
 

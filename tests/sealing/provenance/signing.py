@@ -1,4 +1,6 @@
-"""Builders for tests of provenance: keys, certificates, models, and the library's own command line."""
+"""Builders for tests of provenance: keys, certificates, models, and the library's own
+command line.
+"""
 
 import base64
 import json
@@ -12,16 +14,25 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from cryptography.x509.oid import NameOID
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def make_key(folder: Path, name: str = "key", curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
+def make_key(
+    folder: Path, name: str = "key", curve: ec.EllipticCurve | None = None
+) -> ec.EllipticCurvePrivateKey:
     """Writes NAME.pem and NAME.pub.pem."""
     key = ec.generate_private_key(curve or ec.SECP256R1())
-    (folder / f"{name}.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / f"{name}.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (folder / f"{name}.pub.pem").write_bytes(public)
     return key
@@ -42,7 +53,10 @@ def make_certificate(
         .not_valid_before(BEGAN)
         .not_valid_after(BEGAN + timedelta(days=3_650))
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(not is_ca, False, False, False, False, is_ca, is_ca, False, False), critical=True)
+        .add_extension(
+            x509.KeyUsage(not is_ca, False, False, False, False, is_ca, is_ca, False, False),
+            critical=True,
+        )
     )
     path.write_bytes(builder.sign(issuer[1], SHA256()).public_bytes(Encoding.PEM))
 
@@ -69,8 +83,12 @@ def payload_of(signature: Path) -> dict[str, Any]:
     return dict(json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"])))
 
 
-def write_bundle(path: Path, key: ec.EllipticCurvePrivateKey, statement: dict[str, Any], *, is_old: bool) -> None:
-    """Signs a statement as model-signing 1.0 does, or as 0.2 did, with its slip in what is signed."""
+def write_bundle(
+    path: Path, key: ec.EllipticCurvePrivateKey, statement: dict[str, Any], *, is_old: bool
+) -> None:
+    """Signs a statement as model-signing 1.0 does, or as 0.2 did, with its slip in what is
+    signed.
+    """
     payload = json.dumps(statement).encode()
     kind = "application/vnd.in-toto+json"
     signed = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
@@ -78,7 +96,10 @@ def write_bundle(path: Path, key: ec.EllipticCurvePrivateKey, statement: dict[st
         signed = f"DSSEV1 {len(kind)} {kind} {len(payload)} {payload}".encode()
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     named = {"rawBytes": base64.b64encode(public).decode(), "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
-    material = {"publicKey": named if is_old else {"hint": sha256(public).hexdigest()}, "tlogEntries": []}
+    material = {
+        "publicKey": named if is_old else {"hint": sha256(public).hexdigest()},
+        "tlogEntries": [],
+    }
     signature = base64.b64encode(key.sign(signed, ec.ECDSA(SHA256()))).decode()
     envelope = {
         "payload": base64.b64encode(payload).decode(),
@@ -97,8 +118,16 @@ def old_statement(model: Path) -> dict[str, Any]:
     """A statement as model-signing 0.2 made it."""
     files = sorted(path for path in model.rglob("*") if path.is_file())
     subjects = [
-        {"name": path.relative_to(model).as_posix(), "digest": {"sha256": sha256(path.read_bytes()).hexdigest()}}
+        {
+            "name": path.relative_to(model).as_posix(),
+            "digest": {"sha256": sha256(path.read_bytes()).hexdigest()},
+        }
         for path in files
     ]
     kind = "https://model_signing/Digests/v0.1"
-    return {"_type": "https://in-toto.io/Statement/v1", "subject": subjects, "predicateType": kind, "predicate": {}}
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": subjects,
+        "predicateType": kind,
+        "predicate": {},
+    }

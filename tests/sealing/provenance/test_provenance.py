@@ -17,9 +17,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.sealing.faults import SealError
-from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity, sign_model, verify_model
+from gamekeeper.sealing.provenance import (
+    Certificates,
+    PublicKey,
+    SigstoreIdentity,
+    sign_model,
+    verify_model,
+)
 from gamekeeper.sealing.provenance._tree import Tree
 from sealing.provenance.signing import (
     library,
@@ -68,7 +74,9 @@ def unreadable(model: Path, signature: Path, signer: Any = None) -> str:
 
 def their_verdict(model: Path, signature: Path, *options: str) -> int:
     key = model.parent / "key.pub.pem"
-    return library("verify", "key", model, "--signature", signature, "--public_key", key, *options).returncode
+    return library(
+        "verify", "key", model, "--signature", signature, "--public_key", key, *options
+    ).returncode
 
 
 def signed_by_them(model: Path, *options: str | Path) -> Path:
@@ -117,13 +125,20 @@ def test_signed_model_verifies(model: Path, curve: ec.EllipticCurve) -> None:
     make_key(model.parent, curve=curve)
     signature = signed(model)
     verified = verify_model(model, signature, by_key(model))
-    assert (verified.name, verified.files, verified.left_out, verified.is_old) == ("model", 3, (), False)
+    assert (verified.name, verified.files, verified.left_out, verified.is_old) == (
+        "model",
+        3,
+        (),
+        False,
+    )
     moved = model.rename(model.parent / "renamed")
     assert verify_model(moved, signature, by_key(moved)).files == 3
 
 
 @pytest.mark.parametrize(("spoil", "faults"), CHANGES)
-def test_what_differs_is_listed(model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]) -> None:
+def test_what_differs_is_listed(
+    model: Path, spoil: Callable[[Path], None], faults: list[tuple[str, str]]
+) -> None:
     """File by file."""
     signature = signed(model)
     spoil(model)
@@ -166,7 +181,8 @@ def test_single_file_verifies_both_ways(model: Path) -> None:
     """A file is a model too, under any name."""
     file = model.parent / "one.bin"
     file.write_bytes(b"weights")
-    ours, theirs = signed(file), signed_by_them(file)
+    ours = signed(file)
+    theirs = signed_by_them(file)
     assert their_verdict(file, ours) == 0
     for signature in (ours, theirs):
         file.write_bytes(b"weights")
@@ -202,9 +218,14 @@ def test_what_the_library_leaves_out_for_git_is_not_passed_over(model: Path) -> 
     (model / ".git" / "hooks" / "post-checkout").write_text("#!/bin/sh")
     (model / ".gitattributes").write_text("* text")
     assert their_verdict(model, signature) == 0
-    names = [("the file is not signed", "post-checkout"), ("the file is not signed", ".gitattributes")]
+    names = [
+        ("the file is not signed", "post-checkout"),
+        ("the file is not signed", ".gitattributes"),
+    ]
     assert told(model, signature) == names
-    assert verify_model(model, signature, by_key(model), ignored=[".git", ".gitattributes"]).files == 3
+    assert (
+        verify_model(model, signature, by_key(model), ignored=[".git", ".gitattributes"]).files == 3
+    )
 
 
 def test_git_files_that_we_sign_want_an_option_of_the_library(model: Path) -> None:
@@ -233,7 +254,9 @@ def test_what_the_signer_left_out_is_told(model: Path) -> None:
 
 def test_leaving_out_what_is_signed_excuses_nothing(model: Path) -> None:
     """It counts as missing."""
-    assert told(model, signed(model), ignored=["weights.bin"]) == [("the file is missing", "weights.bin")]
+    assert told(model, signed(model), ignored=["weights.bin"]) == [
+        ("the file is missing", "weights.bin")
+    ]
 
 
 @pytest.mark.parametrize("path", ["/etc", "../x", ".", "a/../../b"])
@@ -266,8 +289,12 @@ def make_odd_name(model: Path) -> None:
     (model / "\x1b[31m.bin").write_bytes(b"x")
 
 
-@pytest.mark.parametrize("spoil", [make_link, make_linked_folder, make_empty_folder, make_pipe, make_odd_name])
-def test_what_a_signature_cannot_hold_is_refused(model: Path, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "spoil", [make_link, make_linked_folder, make_empty_folder, make_pipe, make_odd_name]
+)
+def test_what_a_signature_cannot_hold_is_refused(
+    model: Path, spoil: Callable[[Path], None]
+) -> None:
     """Neither signed nor passed over; the library sees no empty folders."""
     signature = signed(model)
     before = signature.read_bytes()
@@ -283,7 +310,9 @@ def test_what_a_signature_cannot_hold_is_refused(model: Path, spoil: Callable[[P
 def test_wrong_key_is_refused(model: Path) -> None:
     """Whatever the model holds."""
     make_key(model.parent, "other")
-    assert told(model, signed(model), by_key(model, "other")) == [("the signature does not hold", "model.sig")]
+    assert told(model, signed(model), by_key(model, "other")) == [
+        ("the signature does not hold", "model.sig")
+    ]
 
 
 def test_signature_of_another_model_is_refused(model: Path) -> None:
@@ -374,8 +403,11 @@ def test_key_of_another_kind_is_told(model: Path) -> None:
     """RSA, a private key, something else."""
     signature = signed(model)
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    public, private = model.parent / "rsa.pub.pem", model.parent / "rsa.pem"
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    public = model.parent / "rsa.pub.pem"
+    private = model.parent / "rsa.pem"
+    public.write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     for path in (public, private, model / "config.json"):
         assert "nobody to verify by" in unreadable(model, signature, PublicKey(path))
@@ -386,8 +418,11 @@ def test_key_of_another_kind_is_told(model: Path) -> None:
 
 def test_key_with_a_password_is_told(model: Path) -> None:
     """The password is asked for nowhere."""
-    key, path = ec.generate_private_key(ec.SECP256R1()), model.parent / "locked.pem"
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password")))
+    key = ec.generate_private_key(ec.SECP256R1())
+    path = model.parent / "locked.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
+    )
     with pytest.raises(InputError, match="without a password"):
         sign_model(model, model.parent / "x.sig", path)
 
@@ -431,9 +466,14 @@ def test_empty_model_is_not_signed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_old", [True, False])
-def test_signature_of_an_older_version_verifies(model: Path, capsys: pytest.CaptureFixture[str], is_old: bool) -> None:
-    """Of 0.2, and of 1.0 without a word on the key; the library's warning does not get between results."""
-    key, signature = make_key(model.parent), model.parent / "old.sig"
+def test_signature_of_an_older_version_verifies(
+    model: Path, capsys: pytest.CaptureFixture[str], is_old: bool
+) -> None:
+    """Of 0.2, and of 1.0 without a word on the key; the library's warning does not get between
+    results.
+    """
+    key = make_key(model.parent)
+    signature = model.parent / "old.sig"
     write_bundle(signature, key, old_statement(model), is_old=is_old)
     assert verify_model(model, signature, by_key(model)).is_old
     assert capsys.readouterr().out == ""
@@ -443,11 +483,19 @@ def test_signature_of_an_older_version_verifies(model: Path, capsys: pytest.Capt
 
 def test_signed_statement_of_another_kind_is_refused(model: Path) -> None:
     """Signed by the right key, for another purpose, or with a name twice."""
-    key, signature = make_key(model.parent), model.parent / "x.sig"
+    key = make_key(model.parent)
+    signature = model.parent / "x.sig"
     statement = old_statement(model)
-    write_bundle(signature, key, statement | {"predicateType": "https://slsa.dev/provenance/v1"}, is_old=False)
+    write_bundle(
+        signature,
+        key,
+        statement | {"predicateType": "https://slsa.dev/provenance/v1"},
+        is_old=False,
+    )
     assert "a statement of the type" in unreadable(model, signature)
-    write_bundle(signature, key, statement | {"_type": "https://in-toto.io/Statement/v9"}, is_old=False)
+    write_bundle(
+        signature, key, statement | {"_type": "https://in-toto.io/Statement/v9"}, is_old=False
+    )
     assert told(model, signature) == [("the signature does not hold", "x.sig")]
     write_bundle(signature, key, statement | {"subject": statement["subject"] * 2}, is_old=False)
     assert "stands in it twice" in unreadable(model, signature)
@@ -456,7 +504,9 @@ def test_signed_statement_of_another_kind_is_refused(model: Path) -> None:
 
 
 def test_signature_by_shards_verifies(model: Path) -> None:
-    """As others make them; a changed shard names its file, and an empty file, which has none, is not passed over."""
+    """As others make them; a changed shard names its file, and an empty file, which has none, is
+    not passed over.
+    """
     from model_signing import hashing, signing
 
     signature = model.parent / "shards.sig"
@@ -492,7 +542,9 @@ def test_other_digests_verify(model: Path, algorithm: Any) -> None:
 def certified(model: Path) -> dict[str, Path]:
     """A root, a signer's certificate under it, and a root of somebody else."""
     folder = model.parent
-    ca, other, key = make_key(folder, "ca"), make_key(folder, "other-ca"), make_key(folder)
+    ca = make_key(folder, "ca")
+    other = make_key(folder, "other-ca")
+    key = make_key(folder)
     paths = {name: folder / f"{name}.crt.pem" for name in ("ca", "other-ca", "key")}
     make_certificate(paths["ca"], ca, ("ca", ca), "ca", is_ca=True)
     make_certificate(paths["other-ca"], other, ("other-ca", other), "other-ca", is_ca=True)
@@ -509,7 +561,9 @@ def test_certificate_verifies_by_its_root(model: Path, certified: dict[str, Path
     ]
     assert told(model, signature, by_key(model)) == [("the signature does not hold", "model.sig")]
     change(model)
-    assert told(model, signature, Certificates((certified["ca"],))) == [("the file was changed", "weights.bin")]
+    assert told(model, signature, Certificates((certified["ca"],))) == [
+        ("the file was changed", "weights.bin")
+    ]
 
 
 def test_library_takes_our_certificates(model: Path, certified: dict[str, Path]) -> None:
@@ -520,7 +574,9 @@ def test_library_takes_our_certificates(model: Path, certified: dict[str, Path])
     assert library(*words, certified["other-ca"]).returncode != 0
 
 
-def test_certificate_of_another_key_is_not_signed_with(model: Path, certified: dict[str, Path]) -> None:
+def test_certificate_of_another_key_is_not_signed_with(
+    model: Path, certified: dict[str, Path]
+) -> None:
     """It would verify nowhere."""
     with pytest.raises(InputError, match="nothing to sign with"):
         signed(model, certificate=certified["ca"])
@@ -552,7 +608,8 @@ def test_spoilt_signature_verifies_nothing_else(model: Path) -> None:
     content = signature.read_bytes()
     outcomes = set()
     for _ in range(300):
-        at, length = rng.randrange(len(content)), rng.choice((1, 1, 8, 64))
+        at = rng.randrange(len(content))
+        length = rng.choice((1, 1, 8, 64))
         middle = rng.choice((rng.randbytes(length), b"", content[at : at + length] * 2))
         signature.write_bytes(content[:at] + middle + content[at + length :])
         try:

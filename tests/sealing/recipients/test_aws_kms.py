@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients import Stanza
 from gamekeeper.sealing.recipients.aws_kms import AwsKmsIdentity, identity_from_environment, parse
-from gamekeeper.sealing.secret import SecretBytes
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("boto3")
 pytest.importorskip("moto")
 
 SECRET = "an-access-key-that-nobody-may-read"
-DATA_KEY, CONTEXT, OTHER = SecretBytes(bytes(range(32))), b"c" * 16, b"d" * 16
+DATA_KEY = Secret(bytes(range(32)))
+CONTEXT = b"c" * 16
+OTHER = b"d" * 16
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/6a1f0b1e-8d0b-4b4e-9d5c-0b9f6d5f0a11"
 
 
@@ -104,7 +106,11 @@ def told(stanza: Stanza, context: bytes = CONTEXT, identity: AwsKmsIdentity | No
 
 
 def stanza_for(arn: str = ARN) -> Stanza:
-    return Stanza(kind="awskms", name=f"awskms:{arn}", values={"key": arn, "wrapped": b64encode(b"w" * 99).decode()})
+    return Stanza(
+        kind="awskms",
+        name=f"awskms:{arn}",
+        values={"key": arn, "wrapped": b64encode(b"w" * 99).decode()},
+    )
 
 
 def changed(stanza: Stanza, **values: str) -> Stanza:
@@ -137,7 +143,8 @@ def test_another_key_is_refused(kms: Any) -> None:
 
 def test_file_does_not_choose_the_key(kms: Any) -> None:
     """An identity with keys sends its own name for the key, whatever the stanza calls itself."""
-    mine, theirs = make_key(kms), make_key(kms)
+    mine = make_key(kms)
+    theirs = make_key(kms)
     stanza = parse(f"awskms:{theirs}").wrap(DATA_KEY, CONTEXT)
     assert AwsKmsIdentity((mine,)).unwrap(stanza, CONTEXT) is None
     lying = replace(stanza, name=f"awskms:{mine}")
@@ -157,7 +164,7 @@ def test_unknown_key_is_told(kms: Any) -> None:
 
 def test_data_of_another_length_is_no_data_key(kms: Any) -> None:
     """Somebody may have encrypted something else with the same context."""
-    stanza = parse(f"awskms:{make_key(kms)}").wrap(SecretBytes(b"short"), CONTEXT)
+    stanza = parse(f"awskms:{make_key(kms)}").wrap(Secret(b"short"), CONTEXT)
     assert "no data key" in told(stanza)
 
 
@@ -193,7 +200,9 @@ def test_unsafe_endpoint_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "would not go there safely" in told(stanza_for())
 
 
-def test_missing_credentials_and_region_are_told(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_and_region_are_told(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is sent without them."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", server)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients import (
     PrivateKey,
     Recipient,
@@ -18,10 +24,9 @@ from gamekeeper.sealing.recipients import (
 )
 from gamekeeper.sealing.recipients.keypairs import write_key_pair
 from gamekeeper.sealing.recipients.passphrase import Cost
-from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import CHEAP, cheap_passphrase
 
-DATA_KEY = SecretBytes(bytes(range(32)))
+DATA_KEY = Secret(bytes(range(32)))
 CONTEXT = b"a file of sixteen bytes or more"
 
 
@@ -49,7 +54,10 @@ def test_mangled_stanzas_unwrap_to_nothing(value: str) -> None:
         stanza = recipient.wrap(DATA_KEY, CONTEXT)
         for name in ("wrapped", "salt", "memory_kib"):
             if name in stanza.values:
-                assert identity.unwrap(replace(stanza, values={**stanza.values, name: value}), CONTEXT) is None
+                assert (
+                    identity.unwrap(replace(stanza, values={**stanza.values, name: value}), CONTEXT)
+                    is None
+                )
                 rest = {one: text for one, text in stanza.values.items() if one != name}
                 assert identity.unwrap(replace(stanza, values=rest), CONTEXT) is None
 
@@ -83,7 +91,9 @@ def test_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_no_such_key_are_named(tmp_path: Path) -> None:
-    """Text, a key that signs, a public key in place of a private one, twice the same half, four gigabytes."""
+    """Text, a key that signs, a public key in place of a private one, twice the same half, four
+    gigabytes.
+    """
     signing = Ed25519PrivateKey.generate()
     private = signing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     hybrid = PrivateKey.generate()
@@ -94,7 +104,9 @@ def test_files_that_hold_no_such_key_are_named(tmp_path: Path) -> None:
         "public": hybrid.public_key().pem(),
         "twice": hybrid.pem().reveal() * 2,
         "damaged": hybrid.pem().reveal().replace(b"M", b"N", 3),
-        "signer": signing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "signer": signing.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        ),
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -110,7 +122,9 @@ def test_files_that_hold_no_such_key_are_named(tmp_path: Path) -> None:
 
 
 def test_short_passphrases_are_refused_when_they_are_new() -> None:
-    """A guess costs half a second, and short ones are few; an old file opens with what it was sealed with."""
+    """A guess costs half a second, and short ones are few; an old file opens with what it was
+    sealed with.
+    """
     with pytest.raises(UsageError, match="11 characters"):
         passphrase("elevenchars", is_new=True)
     assert passphrase("short", is_new=False).unwrap(Stanza(kind="x", name="x"), CONTEXT) is None
@@ -118,14 +132,24 @@ def test_short_passphrases_are_refused_when_they_are_new() -> None:
 
 def test_one_passphrase_typed_in_two_ways_is_one() -> None:
     """An umlaut is one character on one keyboard and two on another."""
-    one, other = (passphrase(text, is_new=True) for text in ("gr\u00fcne Heide im Mai", "gru\u0308ne Heide im Mai"))
+    one, other = (
+        passphrase(text, is_new=True)
+        for text in ("gr\u00fcne Heide im Mai", "gru\u0308ne Heide im Mai")
+    )
     stanza = replace(one, cost=CHEAP).wrap(DATA_KEY, CONTEXT)
     assert other.unwrap(stanza, CONTEXT) == DATA_KEY
 
 
 @pytest.mark.parametrize(
     "asked",
-    [("0", "1", "64"), ("99", "1", "64"), ("1", "99", "64"), ("1", "1", "9999999999"), ("1", "8", "8"), ("x",) * 3],
+    [
+        ("0", "1", "64"),
+        ("99", "1", "64"),
+        ("1", "99", "64"),
+        ("1", "1", "9999999999"),
+        ("1", "8", "8"),
+        ("x",) * 3,
+    ],
 )
 def test_a_file_cannot_ask_for_all_memory(asked: tuple[str, str, str]) -> None:
     """What Argon2id costs is written in the file, which a stranger may have made."""

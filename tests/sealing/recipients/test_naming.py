@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.sealing.recipients import PrivateKey, naming, read_identity, read_recipient
 from gamekeeper.sealing.recipients.aws_kms import AwsKmsIdentity, AwsKmsRecipient
 from gamekeeper.sealing.recipients.keypairs import write_key_pair
@@ -26,18 +26,22 @@ def test_text_before_the_colon_names_the_kind(tmp_path: Path) -> None:
 
 
 def naming_key():  # type: ignore[no-untyped-def]
-    from gamekeeper.sealing.secret import SecretBytes
+    from gamekeeper.base.secret import Secret
 
-    return SecretBytes(bytes(32))
+    return Secret(bytes(32))
 
 
 def test_other_packages_add_kinds_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key released to an attested machine, say; loaded only when it is named."""
     loaded: list[str] = []
-    module = SimpleNamespace(parse=lambda text: ("for", text), identity_from_environment=lambda text: ("by", text))
+    module = SimpleNamespace(
+        parse=lambda text: ("for", text), identity_from_environment=lambda text: ("by", text)
+    )
     monkeypatch.setattr(EntryPoint, "load", lambda self: (loaded.append(self.name), module)[1])
     points = [EntryPoint("attested", "somewhere", naming.GROUP)]
-    monkeypatch.setattr(naming, "entry_points", lambda group, name: [one for one in points if one.name == name])
+    monkeypatch.setattr(
+        naming, "entry_points", lambda group, name: [one for one in points if one.name == name]
+    )
     with pytest.raises(InputError):
         read_recipient("other:thing")
     assert not loaded

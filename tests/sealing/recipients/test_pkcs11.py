@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients import Stanza
-from gamekeeper.sealing.recipients.pkcs11 import Pkcs11Identity, Pkcs11Key, identity_from_environment, parse
-from gamekeeper.sealing.secret import SecretBytes
+from gamekeeper.sealing.recipients.pkcs11 import (
+    Pkcs11Identity,
+    Pkcs11Key,
+    identity_from_environment,
+    parse,
+)
 
 pytestmark = pytest.mark.extra
 pkcs11 = pytest.importorskip("pkcs11")
@@ -21,7 +26,9 @@ pkcs11 = pytest.importorskip("pkcs11")
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 PATH = next((path for path in MODULES if Path(path).is_file()), "")
 PIN_TEXT = "a-pin-that-nobody-may-read"
-DATA_KEY, CONTEXT, OTHER = SecretBytes(bytes(range(32))), b"c" * 16, b"d" * 16
+DATA_KEY = Secret(bytes(range(32)))
+CONTEXT = b"c" * 16
+OTHER = b"d" * 16
 URI = "pkcs11:token=vault%20one;object=models"
 
 
@@ -32,11 +39,23 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.skip("SoftHSM is not installed")
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
-    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+    (folder / "softhsm2.conf").write_text(
+        f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n"
+    )
     earlier = os.environ.get("SOFTHSM2_CONF")
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
     for label in ("vault one", "vault two"):
-        command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "so-pin", "--pin", PIN_TEXT]
+        command = [
+            "softhsm2-util",
+            "--init-token",
+            "--free",
+            "--label",
+            label,
+            "--so-pin",
+            "so-pin",
+            "--pin",
+            PIN_TEXT,
+        ]
         subprocess.run(command, check=True, capture_output=True)
     token = pkcs11.lib(PATH).get_token(token_label="vault one")
     with token.open(rw=True, user_pin=PIN_TEXT) as session:
@@ -44,7 +63,9 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             session.generate_key(pkcs11.KeyType.AES, 256, label=label, store=True)
         session.generate_key(pkcs11.KeyType.AES, 128, label="short", store=True)
         only = pkcs11.MechanismFlag.ENCRYPT
-        session.generate_key(pkcs11.KeyType.AES, 256, label="retired", store=True, capabilities=only)
+        session.generate_key(
+            pkcs11.KeyType.AES, 256, label="retired", store=True, capabilities=only
+        )
     yield token
     pkcs11.unload(PATH)
     os.environ.pop("SOFTHSM2_CONF") if earlier is None else os.environ.update(SOFTHSM2_CONF=earlier)
@@ -78,7 +99,9 @@ def wrapped(uri: str = URI) -> Stanza:
 def stanza() -> Stanza:
     """One that no token has made."""
     values = {"nonce": b64encode(bytes(12)).decode(), "wrapped": b64encode(bytes(48)).decode()}
-    return Stanza(kind="pkcs11", name=URI, values={"token": "vault one", "object": "models", **values})
+    return Stanza(
+        kind="pkcs11", name=URI, values={"token": "vault one", "object": "models", **values}
+    )
 
 
 def test_wrapped_key_unwraps(token: Any) -> None:
@@ -93,7 +116,9 @@ def test_nonce_is_fresh(token: Any) -> None:
     assert wrapped().values["nonce"] != wrapped().values["nonce"]
 
 
-def test_pin_and_module_of_the_uri_count(token: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pin_and_module_of_the_uri_count(
+    token: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`pin-source` and `module-path`; they are in no stanza."""
     (tmp_path / "pin").write_text(f"{PIN_TEXT}\n")
     monkeypatch.delenv("GAMEKEEPER_PKCS11_MODULE")
@@ -156,7 +181,9 @@ def test_login_of_other_code_is_used(token: Any) -> None:
         assert session.get_key(label="models", object_class=pkcs11.ObjectClass.SECRET_KEY)
 
 
-def test_pin_goes_to_no_token_that_the_file_names(token: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pin_goes_to_no_token_that_the_file_names(
+    token: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Attempts with the PIN of another token would lock it."""
     elsewhere = changed(wrapped(), token="vault two")
     monkeypatch.setenv("GAMEKEEPER_PKCS11_PIN", "wrong")
@@ -172,13 +199,17 @@ def test_no_token_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("module", ["", "libsofthsm2.so", "/no/such/library.so", "/"])
-def test_missing_module_is_told(stanza: Stanza, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+def test_missing_module_is_told(
+    stanza: Stanza, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
     """The whole path of a file is wanted: a bare name would be searched for."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_MODULE", module)
     assert "no PKCS#11 module" in told(stanza)
 
 
-def test_file_that_is_no_module_is_told(stanza: Stanza, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_file_that_is_no_module_is_told(
+    stanza: Stanza, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """With the words of the loader."""
     (tmp_path / "module.so").write_bytes(b"no library")
     monkeypatch.setenv("GAMEKEEPER_PKCS11_MODULE", str(tmp_path / "module.so"))

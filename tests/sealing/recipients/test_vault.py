@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients import Stanza
 from gamekeeper.sealing.recipients.vault import VaultIdentity, identity_from_environment, parse
-from gamekeeper.sealing.secret import SecretBytes
 from sealing.recipients.transit import Key, Transit, served
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("hvac")
 
 TOKEN = "hvs.a-token-that-nobody-may-read"
-DATA_KEY, CONTEXT, OTHER = SecretBytes(bytes(range(32))), b"c" * 16, b"d" * 16
+DATA_KEY = Secret(bytes(range(32)))
+CONTEXT = b"c" * 16
+OTHER = b"d" * 16
 
 
 @pytest.fixture
@@ -49,7 +51,9 @@ def changed(stanza: Stanza, **values: str) -> Stanza:
 
 
 def test_wrapped_key_unwraps(transit: Transit) -> None:
-    """With and without naming the key; the stanza tells the mount and the key and nothing of the address."""
+    """With and without naming the key; the stanza tells the mount and the key and nothing of the
+    address.
+    """
     stanza = wrapped()
     assert stanza.name == "vault:transit/models" and set(stanza.values) == {"key", "wrapped"}
     assert identity_from_environment().unwrap(stanza, CONTEXT) == DATA_KEY
@@ -61,7 +65,9 @@ def test_another_context_is_refused(transit: Transit) -> None:
     assert "invalid ciphertext: unable to decrypt" in told(wrapped(), OTHER)
 
 
-def test_another_context_is_refused_though_the_server_ignores_associated_data(transit: Transit) -> None:
+def test_another_context_is_refused_though_the_server_ignores_associated_data(
+    transit: Transit,
+) -> None:
     """As servers before 1.13 do, without a word."""
     transit.ignores_associated_data = True
     stanza = wrapped()
@@ -107,7 +113,8 @@ def test_missing_permission_is_told(transit: Transit) -> None:
 def test_token_that_is_sent_back_is_not_shown(transit: Transit) -> None:
     """A server or proxy may quote what it was sent."""
     stanza = wrapped()
-    transit.namespace, transit.echoes_token = "elsewhere", True
+    transit.namespace = "elsewhere"
+    transit.echoes_token = True
     assert "permission denied" in told(stanza)
 
 
@@ -150,8 +157,12 @@ def test_redirect_is_not_followed(transit: Transit) -> None:
     assert elsewhere.seen == []
 
 
-@pytest.mark.parametrize("address", ["", "vault.example:8200", "http://vault.example", "ftp://a", "https://me:pw@a"])
-def test_unsafe_address_is_refused(transit: Transit, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["", "vault.example:8200", "http://vault.example", "ftp://a", "https://me:pw@a"]
+)
+def test_unsafe_address_is_refused(
+    transit: Transit, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     """Nothing goes in the clear over a network; no password of the address is shown."""
     stanza = wrapped()
     monkeypatch.setenv("VAULT_ADDR", address)
@@ -160,9 +171,12 @@ def test_unsafe_address_is_refused(transit: Transit, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("token", ["", "two\nlines", "schlüssel"])
-def test_token_that_cannot_be_sent_is_refused(transit: Transit, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+def test_token_that_cannot_be_sent_is_refused(
+    transit: Transit, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
     """Before anything is sent, and without showing it."""
-    stanza, before = wrapped(), len(transit.seen)
+    stanza = wrapped()
+    before = len(transit.seen)
     monkeypatch.setenv("VAULT_TOKEN", token)
     assert "VAULT_TOKEN" in told(stanza) and (not token or token not in told(stanza))
     assert len(transit.seen) == before
@@ -175,7 +189,8 @@ def test_token_that_cannot_be_sent_is_refused(transit: Transit, monkeypatch: pyt
 ])  # fmt: skip
 def test_mangled_stanza_never_leaves_the_machine(transit: Transit, values: dict[str, str]) -> None:
     """Each value has a form, held before anything is sent."""
-    stanza, before = wrapped(), len(transit.seen)
+    stanza = wrapped()
+    before = len(transit.seen)
     assert "cannot be read" in told(changed(stanza, **values))
     assert len(transit.seen) == before
 
@@ -188,7 +203,8 @@ def test_stanza_without_values_is_told() -> None:
 
 def test_file_chooses_neither_mount_nor_key(transit: Transit) -> None:
     """Without keys only mount `transit` is asked; with keys only these."""
-    stanza, before = wrapped(), len(transit.seen)
+    stanza = wrapped()
+    before = len(transit.seen)
     assert VaultIdentity().unwrap(changed(stanza, key="secret/models"), CONTEXT) is None
     assert VaultIdentity(("transit/others",)).unwrap(stanza, CONTEXT) is None
     assert VaultIdentity().unwrap(replace(stanza, kind="awskms"), CONTEXT) is None

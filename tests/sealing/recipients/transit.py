@@ -1,8 +1,9 @@
-"""A stand-in for the transit engine of Vault and OpenBao: its HTTP protocol, with AES-256-GCM behind it.
+"""A stand-in for the transit engine of Vault and OpenBao: its HTTP protocol, with AES-256-GCM
+behind it.
 
-POST /v1/MOUNT/encrypt/KEY and decrypt/KEY, `X-Vault-Token`, `X-Vault-Namespace`, `associated_data`, key versions,
-`min_decryption_version`, creation of a key by encrypting for it, and error bodies {"errors": [...]} with the status
-codes of the real servers.
+POST /v1/MOUNT/encrypt/KEY and decrypt/KEY, `X-Vault-Token`, `X-Vault-Namespace`, `associated_data`,
+key versions, `min_decryption_version`, creation of a key by encrypting for it, and error bodies
+{"errors": [...]} with the status codes of the real servers.
 """
 
 import json
@@ -25,7 +26,8 @@ class Refusal(Exception):
     """An answer with errors."""
 
     def __init__(self, status: int, *errors: str) -> None:
-        self.status, self.errors = status, errors
+        self.status = status
+        self.errors = errors
         super().__init__(*errors)
 
 
@@ -58,12 +60,17 @@ class Transit:
         self.seen.append(path)
         if self.is_sealed:
             raise Refusal(503, "Vault is sealed")
-        if headers.get("X-Vault-Token") != self.token or headers.get("X-Vault-Namespace") != self.namespace:
+        if (
+            headers.get("X-Vault-Token") != self.token
+            or headers.get("X-Vault-Namespace") != self.namespace
+        ):
             raise Refusal(403, "permission denied", *([str(headers)] if self.echoes_token else []))
         mount, _, rest = path.removeprefix("/v1/").partition(f"{self.mount}/")
         operation, _, name = rest.partition("/")
         if mount or operation not in {"encrypt", "decrypt"}:
-            raise Refusal(404, f'no handler for route "{path.removeprefix("/v1/")}". route entry not found.')
+            raise Refusal(
+                404, f'no handler for route "{path.removeprefix("/v1/")}". route entry not found.'
+            )
         if operation not in self.may:
             raise Refusal(403, "1 error occurred:\n\t* permission denied\n\n")
         if self.answers is not None:
@@ -76,9 +83,14 @@ class Transit:
             raise Refusal(400, f"unknown key type {body['type']}")
         key = self.keys.setdefault(name, Key())
         nonce = os.urandom(12)
-        sealed = AESGCM(key.versions[-1]).encrypt(nonce, b64decode(body["plaintext"]), self.bound(body))
+        sealed = AESGCM(key.versions[-1]).encrypt(
+            nonce, b64decode(body["plaintext"]), self.bound(body)
+        )
         text = b64encode(nonce + sealed).decode()
-        return {"ciphertext": f"vault:v{len(key.versions)}:{text}", "key_version": len(key.versions)}
+        return {
+            "ciphertext": f"vault:v{len(key.versions)}:{text}",
+            "key_version": len(key.versions),
+        }
 
     def decrypt(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """By the version that the ciphertext names."""
@@ -92,14 +104,20 @@ class Transit:
             raise Refusal(400, "invalid ciphertext: version is too new")
         sealed = b64decode(text)
         try:
-            plaintext = AESGCM(key.versions[int(version) - 1]).decrypt(sealed[:12], sealed[12:], self.bound(body))
+            plaintext = AESGCM(key.versions[int(version) - 1]).decrypt(
+                sealed[:12], sealed[12:], self.bound(body)
+            )
         except (InvalidTag, ValueError):
             raise Refusal(400, "invalid ciphertext: unable to decrypt") from None
         return {"plaintext": b64encode(plaintext).decode()}
 
     def bound(self, body: dict[str, Any]) -> bytes | None:
         """The associated data."""
-        return None if self.ignores_associated_data else b64decode(body.get("associated_data", "")) or None
+        return (
+            None
+            if self.ignores_associated_data
+            else b64decode(body.get("associated_data", "")) or None
+        )
 
 
 @contextmanager

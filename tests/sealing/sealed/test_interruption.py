@@ -1,4 +1,6 @@
-"""Nothing that looks finished is left by a full disk, a broken one, an interrupt or a killed process."""
+"""Nothing that looks finished is left by a full disk, a broken one, an interrupt or a killed
+process.
+"""
 
 import errno
 import os
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.sealing import SealError, load_sealed, open_sealed, rewrap, seal, verify_sealed
 from gamekeeper.sealing.recipients import PrivateKey
 from gamekeeper.sealing.sealed import SealedFile
@@ -34,7 +36,9 @@ def test_full_disk_leaves_nothing(
 ) -> None:
     """Neither of a seal nor of an opening, wherever the disk gets full; the message says so."""
     seal(big_model(tmp_path / "m", 3), tmp_path / "s", to=[key.public_key()])
-    before, write, calls = sorted(tmp_path.iterdir()), os.pwrite, [0]
+    before = sorted(tmp_path.iterdir())
+    write = os.pwrite
+    calls = [0]
 
     def full(*arguments: object) -> int:
         calls[0] += 1
@@ -51,7 +55,9 @@ def test_full_disk_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_room_is_taken_before_the_work(tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_is_taken_before_the_work(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another process may fill the disk meanwhile; it is told at once, and nothing is left."""
     seal(write_model(tmp_path / "m"), tmp_path / "s", to=[key.public_key()])
     before = sorted(tmp_path.iterdir())
@@ -114,10 +120,12 @@ def test_killed_process_leaves_nothing(tmp_path: Path, what: str) -> None:
     big_model(model, 60)
     if what == "open":
         seal(model, tmp_path / "s", to=[cheap_passphrase()])
-    source, before = tmp_path / ("m" if what == "seal" else "s"), sorted(tmp_path.iterdir())
+    source = tmp_path / ("m" if what == "seal" else "s")
+    before = sorted(tmp_path.iterdir())
     tests = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-c", SEALING, str(source), str(tmp_path / "new"), str(tests), what], stdout=subprocess.PIPE
+        [sys.executable, "-c", SEALING, str(source), str(tmp_path / "new"), str(tests), what],
+        stdout=subprocess.PIPE,
     )
     assert process.stdout
     for _ in range(5):
@@ -130,12 +138,14 @@ def test_killed_process_leaves_nothing(tmp_path: Path, what: str) -> None:
 
 def test_rewrap_moves_no_data(four_chunks: Path, tmp_path: Path, key: PrivateKey) -> None:
     """All but the key slots stays as it was, and the signature with it."""
-    path, new = tmp_path / "f", PrivateKey.generate()
+    path = tmp_path / "f"
+    new = PrivateKey.generate()
     shutil.copy(four_chunks, path)
     with SealedFile(path) as sealed:
         header = sealed.header
     rewrap(path, identities=[key], add=[new.public_key()], remove=[key.public_key().name])
-    before, after = four_chunks.read_bytes(), path.read_bytes()
+    before = four_chunks.read_bytes()
+    after = path.read_bytes()
     assert before[:HEADER_BLOCK_BYTES] == after[:HEADER_BLOCK_BYTES]
     assert before[header.index_at :] == after[header.index_at :]
     assert verify_sealed(path, identities=[new]).generation == 2
@@ -180,7 +190,9 @@ def test_interrupted_rewrap_leaves_a_file_that_opens(
     sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, written: int | None
 ) -> None:
     """The machine stops after so many bytes of the new slot, or between the two writes."""
-    new, write, slots = PrivateKey.generate(), os.pwrite, [0]
+    new = PrivateKey.generate()
+    write = os.pwrite
+    slots = [0]
 
     def stopped(file: int, data: memoryview, at: int) -> int:
         slots[0] += 1
@@ -208,7 +220,11 @@ def test_two_rewraps_wait_for_each_other(sealed: Path, key: PrivateKey) -> None:
 
     names = [f"phrase {number}" for number in range(6)]
     threads = [
-        Thread(target=rewrap, args=(sealed,), kwargs={"identities": [key], "add": [cheap_passphrase(name=name)]})
+        Thread(
+            target=rewrap,
+            args=(sealed,),
+            kwargs={"identities": [key], "add": [cheap_passphrase(name=name)]},
+        )
         for name in names
     ]
     for one in threads:
@@ -230,7 +246,15 @@ def test_memory_is_constant(tmp_path: Path) -> None:
         file.truncate(8 + len(header) + 1_500_000_000)
     tests = str(Path(__file__).parents[2])
     for what, source, out in (("seal", "m.safetensors", "s"), ("open", "s", "back")):
-        call = [sys.executable, "-c", program, str(tmp_path / source), str(tmp_path / out), tests, what]
+        call = [
+            sys.executable,
+            "-c",
+            program,
+            str(tmp_path / source),
+            str(tmp_path / out),
+            tests,
+            what,
+        ]
         peak_kib = int(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
         assert peak_kib < 250_000
     (tmp_path / "s").unlink()
@@ -258,7 +282,12 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("fsync", "pwrite", "link"):
         call = getattr(os, name)
         monkeypatch.setattr(
-            os, name, lambda *words, name=name, call=call, **more: (events.append(name), call(*words, **more))[1]
+            os,
+            name,
+            lambda *words, name=name, call=call, **more: (
+                events.append(name),
+                call(*words, **more),
+            )[1],
         )
     return events
 
@@ -286,7 +315,9 @@ def test_bytes_are_on_the_disk_before_they_have_a_name(
 def test_files_of_a_folder_are_on_the_disk_before_the_first_has_a_name(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Large files take minutes to sync; whoever is killed in them leaves no plaintext in a hidden folder."""
+    """Large files take minutes to sync; whoever is killed in them leaves no plaintext in a hidden
+    folder.
+    """
     folder = tmp_path / "llm"
     folder.mkdir()
     for name in ("a", "b", "c"):
@@ -317,9 +348,12 @@ def test_a_file_that_comes_in_between_is_not_replaced(
 
 
 @pytest.mark.usefixtures("kinds_of_files")
-def test_replacing_leaves_nothing_but_the_new_file(sealed: Path, model: Path, key: PrivateKey) -> None:
+def test_replacing_leaves_nothing_but_the_new_file(
+    sealed: Path, model: Path, key: PrivateKey
+) -> None:
     """Nor a link in place of it, nor what the link leads to."""
-    before, kept = sorted(one.name for one in sealed.parent.iterdir()), model.read_bytes()
+    before = sorted(one.name for one in sealed.parent.iterdir())
+    kept = model.read_bytes()
     (sealed.parent / "out").symlink_to(model)
     open_sealed(sealed, sealed.parent / "out", identities=[key], is_replaced=True)
     assert not (sealed.parent / "out").is_symlink() and model.read_bytes() == kept
@@ -335,7 +369,9 @@ def test_a_folder_that_cannot_be_made_leaves_nothing(
     for name in ("a", "b"):
         write_model(folder / f"{name}.safetensors")
     seal(folder, tmp_path / "s", to=[key.public_key()])
-    before, link, calls = sorted(tmp_path.iterdir()), os.link, [0]
+    before = sorted(tmp_path.iterdir())
+    link = os.link
+    calls = [0]
 
     def broken(*words: object, **more: object) -> None:
         calls[0] += 1
@@ -366,7 +402,9 @@ def test_disks_that_take_and_give_a_little_at_a_time(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As disks of a network do: one call moves less than was asked for."""
-    model, write, read = big_model(tmp_path / "m", 1.2), os.pwrite, os.preadv
+    model = big_model(tmp_path / "m", 1.2)
+    write = os.pwrite
+    read = os.preadv
     monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[:70_001], at))
     monkeypatch.setattr(os, "preadv", lambda file, into, at: read(file, [into[0][:50_021]], at))
     seal(model, tmp_path / "s", to=[key.public_key()])
@@ -392,7 +430,8 @@ def test_no_chunk_is_begun_after_one_has_failed() -> None:
     """A tenth of the way into 100 GB the rest is not worth doing."""
     from threading import Event
 
-    begun, failed = [], Event()
+    begun = []
+    failed = Event()
 
     def work(number: int) -> None:
         begun.append(number)
@@ -410,7 +449,9 @@ def test_no_chunk_is_begun_after_one_has_failed() -> None:
 def test_a_rewrap_does_not_write_to_a_file_that_lost_its_name(
     sealed: Path, model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """Somebody seals anew while it waits for the lock: it would report a change that no file has."""
+    """Somebody seals anew while it waits for the lock: it would report a change that no
+    file has.
+    """
     fcntl = pytest.importorskip("fcntl")
     lock = fcntl.flock
 

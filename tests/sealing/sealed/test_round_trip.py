@@ -8,13 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamekeeper.errors import InputError, UsageError
-from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, seal, verify_sealed
-from gamekeeper.sealing.faults import input_error
+from gamekeeper.base.errors import InputError, UsageError, input_error
+from gamekeeper.base.secret import Secret
+from gamekeeper.sealing import (
+    NotForYouError,
+    SealError,
+    load_sealed,
+    open_sealed,
+    seal,
+    verify_sealed,
+)
 from gamekeeper.sealing.recipients import PrivateKey, Stanza
 from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
-from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import (
     big_model,
     cheap_passphrase,
@@ -32,22 +38,35 @@ def test_opened_file_is_what_was_sealed(sealed: Path, model: Path, key: PrivateK
     assert sealed.with_name("out").stat().st_mode & 0o777 == 0o600
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     length=st.one_of(
         st.integers(1, 2000),
-        st.sampled_from([CHUNK_BYTES - 200, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES - 90, 2 * CHUNK_BYTES]),
+        st.sampled_from(
+            [CHUNK_BYTES - 200, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES - 90, 2 * CHUNK_BYTES]
+        ),
     ),
     workers=st.integers(1, 3),
     is_signed=st.booleans(),
 )
 def test_any_length_and_number_of_threads(
-    tmp_path: Path, key: PrivateKey, signing_key: object, signer: bytes, length: int, workers: int, is_signed: bool
+    tmp_path: Path,
+    key: PrivateKey,
+    signing_key: object,
+    signer: bytes,
+    length: int,
+    workers: int,
+    is_signed: bool,
 ) -> None:
     """The end of a chunk is no special place."""
     rng = np.random.default_rng(length)
-    model = write_model(tmp_path / "m.safetensors", {"t": rng.integers(0, 255, size=length, dtype=np.uint8)})
-    out, back = tmp_path / "m.sealed", tmp_path / "back"
+    model = write_model(
+        tmp_path / "m.safetensors", {"t": rng.integers(0, 255, size=length, dtype=np.uint8)}
+    )
+    out = tmp_path / "m.sealed"
+    back = tmp_path / "back"
     seal(
         model,
         out,
@@ -56,12 +75,23 @@ def test_any_length_and_number_of_threads(
         is_replaced=True,
         workers=workers,
     )
-    open_sealed(out, back, identities=[key], signer=signer if is_signed else None, is_replaced=True, workers=workers)
+    open_sealed(
+        out,
+        back,
+        identities=[key],
+        signer=signer if is_signed else None,
+        is_replaced=True,
+        workers=workers,
+    )
     assert back.read_bytes() == model.read_bytes()
 
 
-def test_tensors_are_loaded_without_a_file(sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Types and shapes too, the empty one and the scalar among them; nothing is written on the way."""
+def test_tensors_are_loaded_without_a_file(
+    sealed: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Types and shapes too, the empty one and the scalar among them; nothing is written on
+    the way.
+    """
 
     def no_writing(*_: object, **__: object) -> None:
         raise AssertionError("something was written")
@@ -84,7 +114,9 @@ def test_one_tensor_reads_its_own_chunks_only(
     read: list[int] = []
     whole = reading.read_chunk
     monkeypatch.setattr(
-        reading, "read_chunk", lambda file, number, into: (read.append(number), whole(file, number, into))
+        reading,
+        "read_chunk",
+        lambda file, number, into: (read.append(number), whole(file, number, into)),
     )
     with load_sealed(four_chunks, keys=[key]) as loaded:
         loaded.numpy(["second"])
@@ -108,7 +140,9 @@ def test_torch_tensors(tmp_path: Path, key: PrivateKey) -> None:
 
 
 def test_folder_comes_back_as_it_was(tmp_path: Path, key: PrivateKey) -> None:
-    """Shards, an ONNX file with its numbers beside it, and what goes with them, in folders of their own."""
+    """Shards, an ONNX file with its numbers beside it, and what goes with them, in folders of their
+    own.
+    """
     folder = tmp_path / "llm"
     (folder / "onnx").mkdir(parents=True)
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -117,7 +151,9 @@ def test_folder_comes_back_as_it_was(tmp_path: Path, key: PrivateKey) -> None:
     (folder / "config.json").write_text("{}")
     (folder / "empty.txt").write_text("")
     place = {"location": "weights.bin", "offset": "8", "length": "48"}
-    (folder / "onnx" / "m.onnx").write_bytes(onnx_bytes(onnx_tensor("a", values), onnx_tensor("b", values, place)))
+    (folder / "onnx" / "m.onnx").write_bytes(
+        onnx_bytes(onnx_tensor("a", values), onnx_tensor("b", values, place))
+    )
     (folder / "onnx" / "weights.bin").write_bytes(bytes(8) + (values + 1).tobytes())
     seal(folder, tmp_path / "s", to=[key.public_key()])
     open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
@@ -171,7 +207,8 @@ def test_an_onnx_file_brings_the_files_of_its_tensors(tmp_path: Path, key: Priva
 
 def test_each_recipient_opens_alone(model: Path, key: PrivateKey) -> None:
     """A key pair of either kind, and a passphrase."""
-    classical, phrase = PrivateKey.generate(is_hybrid=False), cheap_passphrase()
+    classical = PrivateKey.generate(is_hybrid=False)
+    phrase = cheap_passphrase()
     out = model.with_name("s")
     seal(model, out, to=[key.public_key(), classical.public_key(), phrase])
     for identity in (key, classical, phrase):
@@ -182,18 +219,24 @@ def test_other_keys_do_not_open(sealed: Path) -> None:
     """The message says for whom it is, and nothing is made."""
     stranger = PrivateKey.generate()
     with pytest.raises(NotForYouError, match="no key that was given opens it"):
-        open_sealed(sealed, sealed.with_name("out"), identities=[stranger, cheap_passphrase("another passphrase")])
+        open_sealed(
+            sealed,
+            sealed.with_name("out"),
+            identities=[stranger, cheap_passphrase("another passphrase")],
+        )
     assert not sealed.with_name("out").exists()
 
 
-def test_a_key_service_that_is_down_does_not_keep_other_keys_out(model: Path, key: PrivateKey) -> None:
+def test_a_key_service_that_is_down_does_not_keep_other_keys_out(
+    model: Path, key: PrivateKey
+) -> None:
     """The next key is tried; only where none opens it is the service's fault told."""
 
     class Down:
-        def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+        def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
             return Stanza(kind="service", name="service")
 
-        def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
+        def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
             raise input_error("service", "it cannot be reached", "no route", "a service")
 
     out = model.with_name("s")
@@ -237,7 +280,9 @@ def test_nothing_is_replaced_unasked(sealed: Path, model: Path, key: PrivateKey)
         open_sealed(sealed, model, identities=[key])
 
 
-def test_a_model_that_changes_while_it_is_sealed_is_refused(tmp_path: Path, key: PrivateKey) -> None:
+def test_a_model_that_changes_while_it_is_sealed_is_refused(
+    tmp_path: Path, key: PrivateKey
+) -> None:
     """Half of one version and half of the next would be no model."""
     model = big_model(tmp_path / "m.safetensors", 3)
 
@@ -271,7 +316,9 @@ def test_onnx_runs_from_memory(tmp_path: Path, key: PrivateKey) -> None:
     with load_sealed(tmp_path / "s", keys=[key]) as loaded:
         np.testing.assert_array_equal(loaded.numpy()["w"], weights)
         session = runtime.InferenceSession(loaded.file(), providers=["CPUExecutionProvider"])
-    np.testing.assert_allclose(session.run(None, {"x": np.ones((1, 2), np.float32)})[0], [[3.0, 5.0, 7.0]])
+    np.testing.assert_allclose(
+        session.run(None, {"x": np.ones((1, 2), np.float32)})[0], [[3.0, 5.0, 7.0]]
+    )
 
 
 @pytest.mark.extra
@@ -293,7 +340,8 @@ def test_a_model_that_changes_after_it_was_looked_into_is_refused(
     """Of the same length: the index would be of one model and the numbers of another."""
     from gamekeeper.sealing.sealed import writing
 
-    look, other = writing.read_model, model.read_bytes().replace(b"body", b"evil")
+    look = writing.read_model
+    other = model.read_bytes().replace(b"body", b"evil")
 
     def changed(path: Path, *, is_linked: bool) -> object:
         looked = look(path, is_linked=is_linked)

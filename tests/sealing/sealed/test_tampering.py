@@ -4,13 +4,23 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gamekeeper.errors import InputError
-from gamekeeper.sealing import NotForYouError, SealError, load_sealed, open_sealed, rewrap, seal, verify_sealed
+from gamekeeper.base.errors import InputError
+from gamekeeper.base.secret import Secret
+from gamekeeper.sealing import (
+    NotForYouError,
+    SealError,
+    load_sealed,
+    open_sealed,
+    rewrap,
+    seal,
+    verify_sealed,
+)
 from gamekeeper.sealing.artifacts import read_model
 from gamekeeper.sealing.contents import Contents
 from gamekeeper.sealing.recipients import PrivateKey, Stanza
@@ -18,7 +28,6 @@ from gamekeeper.sealing.sealed import SealedFile
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, HEADER_BLOCK_BYTES, TAG_BYTES, Header
 from gamekeeper.sealing.sealed.slots import make_slot, read_slots
 from gamekeeper.sealing.sealed.stream import Stream, open_index, seal_index
-from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import big_model, cheap_passphrase, write_model
 
 STORED = CHUNK_BYTES + TAG_BYTES
@@ -57,7 +66,9 @@ def test_one_flipped_bit_is_noticed_wherever_it_is(signed: Path, key: PrivateKey
         restore = flip(signed, at, bit=at % 8)
         with pytest.raises(SealError):
             # The idle slot is of no use to opening, which goes on; verification names it.
-            verify_sealed(signed, identities=[key]) if at in idle else load_sealed(signed, keys=[key]).numpy()
+            verify_sealed(signed, identities=[key]) if at in idle else load_sealed(
+                signed, keys=[key]
+            ).numpy()
         restore()
     verify_sealed(signed, identities=[key])
 
@@ -72,7 +83,9 @@ def test_unsigned_files_are_no_weaker(sealed: Path, key: PrivateKey) -> None:
 
 
 @pytest.mark.parametrize("at_chunk", range(4))
-def test_flipped_chunk_is_named(four_chunks: Path, tmp_path: Path, key: PrivateKey, at_chunk: int) -> None:
+def test_flipped_chunk_is_named(
+    four_chunks: Path, tmp_path: Path, key: PrivateKey, at_chunk: int
+) -> None:
     """The message says which chunk, and no tensor that lies in it is returned."""
     path = tmp_path / "f"
     path.write_bytes(four_chunks.read_bytes())
@@ -102,8 +115,12 @@ def test_chunks_in_another_order_are_refused(
     four_chunks: Path, tmp_path: Path, key: PrivateKey, name: str, order: list[int]
 ) -> None:
     """Also where the length is as it was."""
-    content, header = four_chunks.read_bytes(), header_of(four_chunks)
-    chunks = [content[header.chunk_at(n) : header.chunk_at(n) + header.chunk_length(n) + TAG_BYTES] for n in range(4)]
+    content = four_chunks.read_bytes()
+    header = header_of(four_chunks)
+    chunks = [
+        content[header.chunk_at(n) : header.chunk_at(n) + header.chunk_length(n) + TAG_BYTES]
+        for n in range(4)
+    ]
     path = tmp_path / "f"
     path.write_bytes(content[: header.chunks_at] + b"".join(chunks[n] for n in order))
     require_refused(path, key)
@@ -112,8 +129,11 @@ def test_chunks_in_another_order_are_refused(
 def test_a_shorter_file_of_whole_chunks_does_not_pass_for_one(
     four_chunks: Path, tmp_path: Path, key: PrivateKey
 ) -> None:
-    """Its header can be written anew to fit; then it is another header, and no chunk belongs to it."""
-    content, header = four_chunks.read_bytes(), header_of(four_chunks)
+    """Its header can be written anew to fit; then it is another header, and no chunk
+    belongs to it.
+    """
+    content = four_chunks.read_bytes()
+    header = header_of(four_chunks)
     shorter = Header(
         file_id=header.file_id,
         commitment=header.commitment,
@@ -132,7 +152,9 @@ def test_chunk_of_another_file_is_refused(tmp_path: Path, key: PrivateKey) -> No
     model = big_model(tmp_path / "m", 1.5)
     for name in ("a", "b"):
         seal(model, tmp_path / name, to=[key.public_key()])
-    one, other, header = (tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes(), header_of(tmp_path / "a")
+    one = (tmp_path / "a").read_bytes()
+    other = (tmp_path / "b").read_bytes()
+    header = header_of(tmp_path / "a")
     at = header.chunks_at
     (tmp_path / "a").write_bytes(one[:at] + other[at : at + STORED] + one[at + STORED :])
     assert "chunk 1 of 2" in str(require_refused(tmp_path / "a", key))
@@ -143,7 +165,9 @@ def test_index_and_slots_of_another_file_are_refused(tmp_path: Path, key: Privat
     model = write_model(tmp_path / "m")
     for name in ("a", "b"):
         seal(model, tmp_path / name, to=[key.public_key()])
-    one, other, header = (tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes(), header_of(tmp_path / "a")
+    one = (tmp_path / "a").read_bytes()
+    other = (tmp_path / "b").read_bytes()
+    header = header_of(tmp_path / "a")
     for first, last in ((header.index_at, header.chunks_at), (HEADER_BLOCK_BYTES, header.index_at)):
         (tmp_path / "a").write_bytes(one[:first] + other[first:last] + one[last:])
         require_refused(tmp_path / "a", key)
@@ -152,7 +176,12 @@ def test_index_and_slots_of_another_file_are_refused(tmp_path: Path, key: Privat
 def test_a_file_cut_anywhere_is_refused(signed: Path, key: PrivateKey) -> None:
     """From nothing at all to all but a byte."""
     content = signed.read_bytes()
-    for length in [*range(0, 200, 9), *range(200, len(content), 1999), len(content) - 64, len(content) - 1]:
+    for length in [
+        *range(0, 200, 9),
+        *range(200, len(content), 1999),
+        len(content) - 64,
+        len(content) - 1,
+    ]:
         signed.write_bytes(content[:length])
         require_refused(signed, key)
     signed.write_bytes(content + b"\0")
@@ -187,7 +216,9 @@ def test_header_of_four_gigabytes_is_not_read(sealed: Path, key: PrivateKey) -> 
         {"more": 1},
     ],
 )
-def test_headers_that_cannot_be_are_refused(sealed: Path, key: PrivateKey, change: dict[str, object]) -> None:
+def test_headers_that_cannot_be_are_refused(
+    sealed: Path, key: PrivateKey, change: dict[str, object]
+) -> None:
     """Sizes out of bounds, other types, fields that nobody knows."""
     content = sealed.read_bytes()
     length = int.from_bytes(content[16:20])
@@ -210,8 +241,11 @@ def test_header_written_in_another_way_is_refused(sealed: Path, key: PrivateKey)
 
 
 def test_recipients_added_by_a_stranger_are_noticed(sealed: Path, key: PrivateKey) -> None:
-    """The digest of a slot can be made by anybody, its authentication only by who can open the file."""
-    content, header = bytearray(sealed.read_bytes()), header_of(sealed)
+    """The digest of a slot can be made by anybody, its authentication only by who can open the
+    file.
+    """
+    content = bytearray(sealed.read_bytes())
+    header = header_of(sealed)
     at = header.slot_at(0)
     length = int.from_bytes(content[at + 32 : at + 36])
     fields = json.loads(content[at + 36 : at + 36 + length])
@@ -225,14 +259,19 @@ def test_recipients_added_by_a_stranger_are_noticed(sealed: Path, key: PrivateKe
 
 
 def test_a_key_that_the_file_does_not_commit_to_is_refused(sealed: Path, key: PrivateKey) -> None:
-    """One file must not open to two models for two recipients: a wrapped key counts only if it fits the header."""
+    """One file must not open to two models for two recipients: a wrapped key counts only if it fits
+    the header.
+    """
+    from gamekeeper.base.secret import Secret
     from gamekeeper.sealing.sealed.subkeys import context_of, subkeys
-    from gamekeeper.sealing.secret import SecretBytes
 
-    header, other = header_of(sealed), SecretBytes(b"k" * 32)
+    header = header_of(sealed)
+    other = Secret(b"k" * 32)
     stanza = key.public_key().wrap(other, context_of(header.file_id))
     with SealedFile(sealed) as file:
-        slot = make_slot(2, [stanza], subkeys(other, header.file_id).slots, file.associated, header.slot_bytes)
+        slot = make_slot(
+            2, [stanza], subkeys(other, header.file_id).slots, file.associated, header.slot_bytes
+        )
     content = bytearray(sealed.read_bytes())
     content[header.slot_at(1) : header.index_at] = slot
     sealed.write_bytes(content)
@@ -242,16 +281,22 @@ def test_a_key_that_the_file_does_not_commit_to_is_refused(sealed: Path, key: Pr
 def test_what_a_recipient_forges_is_not_signed(
     tmp_path: Path, key: PrivateKey, signing_key: Ed25519PrivateKey, signer: bytes
 ) -> None:
-    """Whoever can open a file can make other chunks with fitting tags; the signer's digests tell them apart."""
+    """Whoever can open a file can make other chunks with fitting tags; the signer's digests tell
+    them apart.
+    """
     out = tmp_path / "s"
     seal(big_model(tmp_path / "m", 1.5), out, to=[key.public_key()], signing_key=signing_key)
     with SealedFile(out) as file:
-        header, keys = file.header, file.keys(file.data_key([key]))
+        header = file.header
+        keys = file.keys(file.data_key([key]))
         forger = Stream(keys.payload, file.associated, header.chunks)
-    poisoned, chunk = memoryview(bytearray(b"poison" * CHUNK_BYTES)[:CHUNK_BYTES]), memoryview(bytearray(STORED))
+    poisoned = memoryview(bytearray(b"poison" * CHUNK_BYTES)[:CHUNK_BYTES])
+    chunk = memoryview(bytearray(STORED))
     forger.seal(0, poisoned, chunk)
     content = out.read_bytes()
-    out.write_bytes(content[: header.chunks_at] + bytes(chunk) + content[header.chunks_at + STORED :])
+    out.write_bytes(
+        content[: header.chunks_at] + bytes(chunk) + content[header.chunks_at + STORED :]
+    )
     assert "a digest that was not signed" in str(require_refused(out, key, signer))
     with pytest.raises(SealError, match="a digest that was not signed"):
         verify_sealed(out)
@@ -259,7 +304,9 @@ def test_what_a_recipient_forges_is_not_signed(
         loaded.numpy()
 
 
-def test_signatures_of_others_do_not_count(signed: Path, sealed: Path, key: PrivateKey, signer: bytes) -> None:
+def test_signatures_of_others_do_not_count(
+    signed: Path, sealed: Path, key: PrivateKey, signer: bytes
+) -> None:
     """Another signer, no signer, and a signer who is named but did not sign."""
     stranger = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     assert "somebody else signed it" in str(require_refused(signed, key, stranger))
@@ -267,8 +314,11 @@ def test_signatures_of_others_do_not_count(signed: Path, sealed: Path, key: Priv
     for identities in ((), (key,)):
         with pytest.raises(SealError, match="somebody else signed it"):
             verify_sealed(signed, signer=stranger, identities=identities)
-    content, header = signed.read_bytes(), header_of(signed)
-    named = Header(**{name: getattr(header, name) for name in header.__slots__} | {"signer": stranger})
+    content = signed.read_bytes()
+    header = header_of(signed)
+    named = Header(
+        **{name: getattr(header, name) for name in header.__slots__} | {"signer": stranger}
+    )
     signed.write_bytes(named.block() + content[HEADER_BLOCK_BYTES:])
     assert "the signature does not hold" in str(require_refused(signed, key))
 
@@ -281,11 +331,18 @@ def test_signature_is_checked_without_a_key(signed: Path, sealed: Path, signer: 
         verify_sealed(sealed)
 
 
-def test_an_index_that_lies_is_found_out(model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is authentic, for its author can write what he wants; verification reads the files themselves."""
+def test_an_index_that_lies_is_found_out(
+    model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is authentic, for its author can write what he wants; verification reads the files
+    themselves.
+    """
     truth = Contents.text
     lie = b'"body.bias"', b'"body.weight"'
-    swapped = lambda self: truth(self).replace(lie[0], b'"?"').replace(lie[1], lie[0]).replace(b'"?"', lie[1])  # noqa: E731
+
+    def swapped(self: Contents) -> bytes:
+        return truth(self).replace(lie[0], b'"?"').replace(lie[1], lie[0]).replace(b'"?"', lie[1])
+
     monkeypatch.setattr(Contents, "text", swapped)
     out = model.with_name("s")
     seal(model, out, to=[key.public_key()])
@@ -315,8 +372,10 @@ def test_a_wrong_passphrase_is_not_told_from_a_damaged_one(model: Path) -> None:
 
 def test_last_chunk_is_told_from_the_others() -> None:
     """Also under the same associated data: the flag alone ends the stream."""
-    key, plain = SecretBytes(bytes(32)), memoryview(bytes(100))
-    sealed, opened = memoryview(bytearray(116)), memoryview(bytearray(100))
+    key = Secret(bytes(32))
+    plain = memoryview(bytes(100))
+    sealed = memoryview(bytearray(116))
+    opened = memoryview(bytearray(100))
     Stream(key, b"header", 3).seal(1, plain, sealed)
     assert Stream(key, b"header", 3).open(1, sealed, opened)
     assert not Stream(key, b"header", 2).open(1, sealed, opened)
@@ -324,7 +383,9 @@ def test_last_chunk_is_told_from_the_others() -> None:
 
 def test_chunks_and_index_belong_to_their_header() -> None:
     """Under the same key too: the header is associated data of each."""
-    key, sealed, opened = SecretBytes(bytes(32)), memoryview(bytearray(116)), memoryview(bytearray(100))
+    key = Secret(bytes(32))
+    sealed = memoryview(bytearray(116))
+    opened = memoryview(bytearray(100))
     Stream(key, b"header", 3).seal(1, memoryview(bytes(100)), sealed)
     assert not Stream(key, b"another", 3).open(1, sealed, opened)
     assert open_index(key, seal_index(key, b"index", b"header"), b"another") is None
@@ -332,15 +393,18 @@ def test_chunks_and_index_belong_to_their_header() -> None:
 
 def test_what_is_not_authentic_is_not_in_the_buffer() -> None:
     """The cipher decrypts before it compares the tag; nobody may see what it made."""
-    stream = Stream(SecretBytes(bytes(32)), b"header", 1)
-    sealed, opened = memoryview(bytearray(116)), memoryview(bytearray(b"\xff" * 100))
+    stream = Stream(Secret(bytes(32)), b"header", 1)
+    sealed = memoryview(bytearray(116))
+    opened = memoryview(bytearray(b"\xff" * 100))
     stream.seal(0, memoryview(b"plain" * 20), sealed)
     sealed[50] ^= 1
     assert not stream.open(0, sealed, opened)
     assert bytes(opened) == bytes(100)
 
 
-def test_an_empty_signer_is_no_leave_to_skip_the_check(signed: Path, sealed: Path, key: PrivateKey) -> None:
+def test_an_empty_signer_is_no_leave_to_skip_the_check(
+    signed: Path, sealed: Path, key: PrivateKey
+) -> None:
     """Bytes of an empty file in place of a key: nobody has signed by that."""
     for path in (signed, sealed):
         require_refused(path, key, b"")
@@ -352,10 +416,13 @@ def test_an_empty_signer_is_no_leave_to_skip_the_check(signed: Path, sealed: Pat
                 read()
 
 
-def test_an_index_that_a_recipient_forges_is_not_signed(signed: Path, key: PrivateKey, signer: bytes) -> None:
+def test_an_index_that_a_recipient_forges_is_not_signed(
+    signed: Path, key: PrivateKey, signer: bytes
+) -> None:
     """Other names for the same numbers would be another model."""
     with SealedFile(signed) as file:
-        keys, header = file.keys(file.data_key([key])), file.header
+        keys = file.keys(file.data_key([key]))
+        header = file.header
         text = file.unlock([key]).contents.text()
         forged = seal_index(keys.index, text.replace(b"body.bias", b"body.evil"), file.associated)
     content = signed.read_bytes()
@@ -369,10 +436,12 @@ def test_index_is_the_one_whose_signature_was_checked(
 ) -> None:
     """A recipient can make another that decrypts, and change the file between check and use."""
     with SealedFile(signed) as file:
-        keys, header = file.keys(file.data_key([key])), file.header
+        keys = file.keys(file.data_key([key]))
+        header = file.header
         text = file.unlock([key]).contents.text()
         forged = seal_index(keys.index, text.replace(b"body.bias", b"body.evil"), file.associated)
-    read, indexes = SealedFile.read, [0]
+    read = SealedFile.read
+    indexes = [0]
 
     def changed(self: SealedFile, at: int, length: int) -> bytes:
         indexes[0] += at == header.index_at
@@ -387,7 +456,10 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: PrivateKey) -
     """Nobody may ever write to it."""
     os.mkfifo(tmp_path / "pipe")
     end = os.open(tmp_path / "pipe", os.O_RDWR)  # so that this test fails rather than waits
-    for read in (lambda: load_sealed(tmp_path / "pipe", keys=[key]), lambda: read_model(tmp_path / "pipe")):
+    for read in (
+        lambda: load_sealed(tmp_path / "pipe", keys=[key]),
+        lambda: read_model(tmp_path / "pipe"),
+    ):
         with pytest.raises(InputError, match="no plain file"):
             read()
     os.close(end)
@@ -399,21 +471,27 @@ class Odd:
     def __init__(self, **fields: object) -> None:
         self.fields: dict[str, object] = {"kind": "odd", "name": "odd", "values": {}} | fields
 
-    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+    def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         return Stanza(**self.fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "fields", [{"name": "a\tb"}, {"name": "\x1b[2J"}, {"values": {"wrapped": "a\nb"}}, {"kind": 5}]
 )
-def test_no_slot_is_written_that_could_not_be_read(sealed: Path, key: PrivateKey, fields: dict[str, object]) -> None:
+def test_no_slot_is_written_that_could_not_be_read(
+    sealed: Path, key: PrivateKey, fields: dict[str, object]
+) -> None:
     """A rewrap would wipe the good one, and the model would be lost."""
     before = sealed.read_bytes()
     with pytest.raises(SealError, match="nobody could read it again"):
         rewrap(sealed, identities=[key], add=[Odd(**fields)])
     assert sealed.read_bytes() == before
     with pytest.raises(SealError, match="nobody could read it again"):
-        seal(sealed.with_name("model.safetensors"), sealed.with_name("new"), to=[key.public_key(), Odd(**fields)])
+        seal(
+            sealed.with_name("model.safetensors"),
+            sealed.with_name("new"),
+            to=[key.public_key(), Odd(**fields)],
+        )
     assert not sealed.with_name("new").exists()
 
 
@@ -432,8 +510,11 @@ def test_no_slot_is_written_that_could_not_be_read(sealed: Path, key: PrivateKey
     ],
 )
 def test_a_slot_that_a_stranger_wrote_oddly_does_not_count(sealed: Path, text: bytes) -> None:
-    """Anybody can write its digest; numbers without end, what steers a terminal, a second way to write it."""
-    header, content = header_of(sealed), bytearray(sealed.read_bytes())
+    """Anybody can write its digest; numbers without end, what steers a terminal, a second way to
+    write it.
+    """
+    header = header_of(sealed)
+    content = bytearray(sealed.read_bytes())
     rest = len(text).to_bytes(4) + text + bytes(32)
     content[header.slot_at(1) : header.index_at] = (hashlib.sha256(rest).digest() + rest).ljust(
         header.slot_bytes, b"\0"
@@ -444,12 +525,16 @@ def test_a_slot_that_a_stranger_wrote_oddly_does_not_count(sealed: Path, text: b
 
 
 def test_passphrases_that_would_take_all_day_are_not_tried(sealed: Path) -> None:
-    """One slot has room for a thousand of the dearest; each would cost half a minute before the next is tried."""
+    """One slot has room for a thousand of the dearest; each would cost half a minute before the
+    next is tried.
+    """
     dear = {"lanes": "1", "memory_kib": str(2 << 20), "passes": "16", "salt": "", "wrapped": ""}
     with SealedFile(sealed) as file:
         for count, name in ((1, "odd"), (2, None)):
-            stanzas = [Stanza(kind="passphrase", name=f"odd {n}", values=dear) for n in range(count)]
-            make = lambda made=stanzas: make_slot(2, made, SecretBytes(bytes(32)), file.associated, 16_384)  # noqa: E731
+            stanzas = [
+                Stanza(kind="passphrase", name=f"odd {n}", values=dear) for n in range(count)
+            ]
+            make = partial(make_slot, 2, stanzas, Secret(bytes(32)), file.associated, 16_384)
             if name:
                 assert read_slots([make()], sealed)[1].stanzas == tuple(stanzas)
             else:
@@ -460,9 +545,15 @@ def test_passphrases_that_would_take_all_day_are_not_tried(sealed: Path) -> None
 def test_names_that_a_recipient_wrote_twice_can_be_removed(sealed: Path, key: PrivateKey) -> None:
     """Both go; otherwise whoever adds himself twice could never be shut out by name."""
     with SealedFile(sealed) as file:
-        keys, stanzas = file.keys(file.data_key([key])), [*file.slot.stanzas, Odd().wrap(SecretBytes(b""), b"")]
-        slot = make_slot(2, [*stanzas, stanzas[-1]], keys.slots, file.associated, file.header.slot_bytes)
-    content, header = bytearray(sealed.read_bytes()), header_of(sealed)
+        keys = file.keys(file.data_key([key]))
+        stanzas = [*file.slot.stanzas, Odd().wrap(Secret(b""), b"")]
+        slot = make_slot(
+            2, [*stanzas, stanzas[-1]], keys.slots, file.associated, file.header.slot_bytes
+        )
+    content = bytearray(sealed.read_bytes())
+    header = header_of(sealed)
     content[header.slot_at(1) : header.index_at] = slot
     sealed.write_bytes(content)
-    assert [one.name for one in rewrap(sealed, identities=[key], remove=["odd"])] == [key.public_key().name]
+    assert [one.name for one in rewrap(sealed, identities=[key], remove=["odd"])] == [
+        key.public_key().name
+    ]

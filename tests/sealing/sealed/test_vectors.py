@@ -1,8 +1,8 @@
 """Known answers: the format as its page describes it, read and written by a second hand.
 
-The reader below uses nothing of gamekeeper but its test builders. It was written from docs/reference/sealed-format.md
-and reads files that are kept in tests/sealing/compat, which are never written anew: what was sealed once must open in
-every later version.
+The reader below uses nothing of gamekeeper but its test builders. It was written from
+docs/reference/sealed-format.md and reads files that are kept in tests/sealing/compat, which are
+never written anew: what was sealed once must open in every later version.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing import open_sealed, seal, verify_sealed
 from gamekeeper.sealing.recipients import Passphrase, read_private_key
 from gamekeeper.sealing.sealed.subkeys import subkeys
-from gamekeeper.sealing.secret import SecretBytes
 from sealing.builders import cheap_passphrase, safetensors_bytes, some_tensors, write_model
 
 COMPAT = Path(__file__).parents[1] / "compat" / "v1"
@@ -37,17 +37,24 @@ def derive(key: bytes, file_id: bytes, use: bytes) -> bytes:
 
 
 def unwrap(stanza: dict[str, object], file_id: bytes) -> bytes:
-    context, values = b"gamekeeper/sealed@1 data key " + file_id, stanza["values"]
+    context = b"gamekeeper/sealed@1 data key " + file_id
+    values = stanza["values"]
     assert isinstance(values, dict)
     wrapped = b64decode(values["wrapped"])
     if stanza["kind"] == "passphrase":
         cost = [int(values[name]) for name in ("passes", "lanes", "memory_kib")]
         key = Argon2id(
-            salt=b64decode(values["salt"]), length=32, iterations=cost[0], lanes=cost[1], memory_cost=cost[2]
+            salt=b64decode(values["salt"]),
+            length=32,
+            iterations=cost[0],
+            lanes=cost[1],
+            memory_cost=cost[2],
         ).derive(PHRASE)
         return AESGCM(key).decrypt(bytes(12), wrapped, context)
     blocks = (COMPAT / "key.pem").read_bytes().split(b"-----END PRIVATE KEY-----\n")[:2]
-    x25519, mlkem = (load_pem_private_key(block + b"-----END PRIVATE KEY-----\n", None) for block in blocks)
+    x25519, mlkem = (
+        load_pem_private_key(block + b"-----END PRIVATE KEY-----\n", None) for block in blocks
+    )
     suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     return suite.decrypt(wrapped, MLKEM768X25519PrivateKey(mlkem, x25519), context)  # type: ignore[arg-type]
 
@@ -57,23 +64,33 @@ def read_by_hand(content: bytes, kind: str) -> tuple[dict[str, object], bytes]:
     assert content[:16] == b"gamekeeper-seal\n"
     text = content[20 : 20 + int.from_bytes(content[16:20])]
     header = json.loads(text)
-    file_id, associated = bytes.fromhex(header["file_id"]), hashlib.sha256(text).digest()
+    file_id = bytes.fromhex(header["file_id"])
+    associated = hashlib.sha256(text).digest()
     slot = content[4096 : 4096 + header["slot_bytes"]]
     length = int.from_bytes(slot[32:36])
-    stanzas, mac = slot[36 : 36 + length], slot[36 + length : 68 + length]
+    stanzas = slot[36 : 36 + length]
+    mac = slot[36 + length : 68 + length]
     assert hashlib.sha256(slot[32 : 68 + length]).digest() == slot[:32]
-    key = unwrap(next(one for one in json.loads(stanzas)["stanzas"] if one["kind"] == kind), file_id)
+    key = unwrap(
+        next(one for one in json.loads(stanzas)["stanzas"] if one["kind"] == kind), file_id
+    )
     assert derive(key, file_id, b"commitment").hex() == header["commitment"]
     assert hmac.digest(derive(key, file_id, b"slots"), associated + stanzas, "sha256") == mac
     at = 4096 + 2 * header["slot_bytes"]
     sealed_index = content[at : at + header["index_bytes"] + 16]
     index = AESGCM(derive(key, file_id, b"index")).decrypt(bytes(12), sealed_index, associated)
-    payload, digests, at, cipher = b"", b"", at + len(sealed_index), AESGCM(derive(key, file_id, b"payload"))
+    payload = b""
+    digests = b""
+    at = at + len(sealed_index)
+    cipher = AESGCM(derive(key, file_id, b"payload"))
     count = -(-header["payload_bytes"] // CHUNK)
     for number in range(count):
         length = min(CHUNK, header["payload_bytes"] - number * CHUNK) + 16
-        chunk, at = content[at : at + length], at + length
-        payload += cipher.decrypt(number.to_bytes(11) + bytes([number == count - 1]), chunk, associated)
+        chunk = content[at : at + length]
+        at = at + length
+        payload += cipher.decrypt(
+            number.to_bytes(11) + bytes([number == count - 1]), chunk, associated
+        )
         digests += blake3(chunk).digest()
     if header["signer"]:
         assert content[at : at + len(digests)] == digests
@@ -103,7 +120,10 @@ def test_files_of_version_1_open(tmp_path: Path, name: str) -> None:
     for number, identity in enumerate((cheap_passphrase(), read_private_key(tmp_path / "key.pem"))):
         out = tmp_path / str(number)
         contents = open_sealed(COMPAT / name, out, identities=[identity], signer=signer)
-        found = b"".join(((out / one.path) if contents.is_folder else out).read_bytes() for one in contents.members)
+        found = b"".join(
+            ((out / one.path) if contents.is_folder else out).read_bytes()
+            for one in contents.members
+        )
         assert hashlib.sha256(found).hexdigest() == (COMPAT / f"{name}.sha256").read_text().strip()
     assert verify_sealed(COMPAT / name, identities=[cheap_passphrase()], signer=signer)
 
@@ -122,8 +142,13 @@ def drawn(seed: bytes):  # type: ignore[no-untyped-def]
 def test_the_same_randomness_gives_the_same_file(tmp_path: Path) -> None:
     """Every byte of a small sealed file, as of the first version."""
     cheap = cheap_passphrase()
-    phrase = Passphrase(SecretBytes(PHRASE), cost=cheap.cost, entropy=drawn(b"salt"))
-    seal(write_model(tmp_path / "model.safetensors"), tmp_path / "s", to=[phrase], entropy=drawn(b"file"))
+    phrase = Passphrase(Secret(PHRASE), cost=cheap.cost, entropy=drawn(b"salt"))
+    seal(
+        write_model(tmp_path / "model.safetensors"),
+        tmp_path / "s",
+        to=[phrase],
+        entropy=drawn(b"file"),
+    )
     assert hashlib.sha256((tmp_path / "s").read_bytes()).hexdigest() == (
         "ac1f326d83d3d3f3bcfe3d071c8b97a8c9802d0c85502cf8c674e9101f4c4501"
     )
@@ -134,10 +159,13 @@ def test_the_same_randomness_gives_the_same_file(tmp_path: Path) -> None:
 
 def test_subkeys_are_those_of_hkdf() -> None:
     """HKDF-SHA256 (RFC 5869) done by hand from HMAC."""
-    key, file_id = bytes(range(32)), bytes(range(32, 64))
+    key = bytes(range(32))
+    file_id = bytes(range(32, 64))
     extracted = hmac.digest(file_id, key, "sha256")
-    found = subkeys(SecretBytes(key), file_id)
+    found = subkeys(Secret(key), file_id)
     for use, value in (("payload", found.payload.reveal()), ("commitment", found.commitment)):
         info = f"gamekeeper/sealed@1 {use}".encode()
         assert hmac.digest(extracted, info + b"\x01", "sha256") == value
-    assert found.commitment.hex() == "840251fafd4ca8a1d2c96a81439d80692d7d140f2c231e504c4a4f63dd199f17"
+    assert (
+        found.commitment.hex() == "840251fafd4ca8a1d2c96a81439d80692d7d140f2c231e504c4a4f63dd199f17"
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gamekeeper.errors import Fault
+    from gamekeeper.base.errors import Fault
 
 _NAMES = ("where", "problem", "found", "expected", "try_", "count")
 

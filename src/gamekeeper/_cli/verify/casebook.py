@@ -16,22 +16,30 @@ def run(
     public_key: Annotated[
         Path | None, typer.Option(help="The writer's public key, as it was handed over; PEM.")
     ] = None,
-    head: Annotated[Path | None, typer.Option(help="A signed head that was kept elsewhere.")] = None,
-    entry: Annotated[int | None, typer.Option(min=1, help="Print this entry with its proof; from 1.")] = None,
-    witness_root: Annotated[Path | None, typer.Option(help="Certificate of the time-stamping authority; PEM.")] = None,
+    head: Annotated[
+        Path | None, typer.Option(help="A signed head that was kept elsewhere.")
+    ] = None,
+    entry: Annotated[
+        int | None, typer.Option(min=1, help="Print this entry with its proof; from 1.")
+    ] = None,
+    witness_root: Annotated[
+        Path | None, typer.Option(help="Certificate of the time-stamping authority; PEM.")
+    ] = None,
     allow_unsigned: Annotated[
         bool, typer.Option("--allow-unsigned", help="Let entries behind the last signed head pass.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code tells.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing; the exit code tells.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Check every entry and signature of a casebook.
 
     Exit 0: it holds; 1: it does not; 3: it cannot be read.
 
-    Without --public-key it is checked against the key that it names itself; without --head nothing shows
-    whether the holder of that key wrote it anew.
+    Without --public-key it is checked against the key that it names itself; without --head nothing
+    shows whether the holder of that key wrote it anew.
 
     Examples:
 
@@ -64,14 +72,21 @@ def run(
 
 
 def _content(path: Path | None) -> bytes | None:
-    from gamekeeper.errors import Fault, InputError
+    from gamekeeper.base.errors import Fault, InputError
 
     try:
         return path.read_bytes() if path else None
     except OSError as fault:
         found = fault.strerror or str(fault)
         raise InputError(
-            [Fault(where=str(path), problem="the file cannot be read", found=found, expected="a file in PEM")]
+            [
+                Fault(
+                    where=str(path),
+                    problem="the file cannot be read",
+                    found=found,
+                    expected="a file in PEM",
+                )
+            ]
         ) from None
 
 
@@ -88,27 +103,42 @@ def _document(verified: "Verified", proof: "EntryProof | None") -> dict[str, Any
         "public_key": verified.public_key,
         "public_key_given": verified.is_key_given,
         "kept_head": verified.since.fields() if verified.since else None,
-        "stamps": [{"name": one.name, "size": one.size, "time": one.time} for one in verified.stamps],
+        "stamps": [
+            {"name": one.name, "size": one.size, "time": one.time} for one in verified.stamps
+        ],
     }
     return document | ({"entry": proof.document()} if proof else {})
 
 
 def _summary(folder: Path, verified: "Verified") -> list[str]:
-    key = "as given" if verified.is_key_given else "the casebook's own word; check it with --public-key"
+    key = (
+        "as given"
+        if verified.is_key_given
+        else "the casebook's own word; check it with --public-key"
+    )
     lines = [
         f"{folder}: holds",
         f"  entries   {verified.entries:,}, {verified.first_time} to {verified.last_time}",
-        f"  heads     {verified.heads:,} signed, the last over {verified.head.size:,} lines at {verified.head.time}",
+        (
+            f"  heads     {verified.heads:,} signed, the last over {verified.head.size:,} lines at"
+            f" {verified.head.time}"
+        ),
         f"  root      {verified.head.root.hex()}",
         f"  key       {verified.public_key} ({key})",
     ]
     if verified.unsigned:
-        lines.insert(2, f"  unsigned  {verified.unsigned:,} entries behind the last head: nothing vouches for them")
+        lines.insert(
+            2,
+            f"  unsigned  {verified.unsigned:,} entries behind the last head: nothing vouches for"
+            " them",
+        )
     if verified.since:
         kept = verified.since
         lines.append(f"  continues the kept head over {kept.size:,} lines of {kept.time}")
     else:
-        lines.append("  try       --head with a head that you kept: only that shows a history written anew")
+        lines.append(
+            "  try       --head with a head that you kept: only that shows a history written anew"
+        )
     return [*lines, *_stamp_lines(verified)]
 
 
@@ -129,7 +159,9 @@ def _proof_lines(proof: "EntryProof") -> list[str]:
 
 
 def _ascii(line: bytes) -> str:
-    """The entry so that no character of it can steer a terminal: accounts are named by strangers."""
+    """The entry so that no character of it can steer a terminal: accounts are named by
+    strangers.
+    """
     import json
 
     return json.dumps(json.loads(line), separators=(",", ":")).replace("\x7f", "\\u007f")

@@ -16,19 +16,28 @@ def run(
     signature: Annotated[Path, typer.Option(help="Its signature, in OpenSSF's format.")],
     public_key: Annotated[Path | None, typer.Option(help="The signer's public key; PEM.")] = None,
     root: Annotated[
-        list[Path] | None, typer.Option(help="Certificate that the signer's must come from; PEM. Repeat.")
+        list[Path] | None,
+        typer.Option(help="Certificate that the signer's must come from; PEM. Repeat."),
     ] = None,
-    identity: Annotated[str | None, typer.Option(help="Who signed, as Sigstore knows him; wants a network.")] = None,
-    issuer: Annotated[str | None, typer.Option(help="Who vouched for that identity; goes with --identity.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Path in the model that need not be signed. Repeat.")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="Who signed, as Sigstore knows him; wants a network.")
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option(help="Who vouched for that identity; goes with --identity.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Path in the model that need not be signed. Repeat.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code tells.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing; the exit code tells.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Check that a model is what its signer signed, file by file.
 
-    Exit 0: it holds; 1: it does not; 3: it cannot be read. Give one of --public-key, --root, and --identity with
-    --issuer.
+    Exit 0: it holds; 1: it does not; 3: it cannot be read. Give one of --public-key, --root, and
+    --identity with --issuer.
 
     Examples:
 
@@ -55,12 +64,18 @@ def run(
         print("\n".join(_summary(model, verified)))
 
 
-def _signer(public_key: Path | None, root: list[Path] | None, identity: str | None, issuer: str | None) -> "Signer":
-    from gamekeeper.errors import UsageError
+def _signer(
+    public_key: Path | None, root: list[Path] | None, identity: str | None, issuer: str | None
+) -> "Signer":
+    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity
 
-    if [public_key is not None, bool(root), identity is not None].count(True) != 1 or bool(identity) != bool(issuer):
-        raise UsageError("say by whom it must be signed: --public-key, or --root, or --identity with --issuer")
+    if [public_key is not None, bool(root), identity is not None].count(True) != 1 or bool(
+        identity
+    ) != bool(issuer):
+        raise UsageError(
+            "say by whom it must be signed: --public-key, or --root, or --identity with --issuer"
+        )
     if public_key:
         return PublicKey(public_key)
     return Certificates(tuple(root)) if root else SigstoreIdentity(identity or "", issuer or "")

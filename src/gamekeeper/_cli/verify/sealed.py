@@ -25,8 +25,9 @@ def run(
 ) -> None:
     """Check every byte of a sealed file. Writes nothing.
 
-    With --signer alone no key is needed: whoever stores a file can check it. With a key it is decrypted too, and its
-    index compared with the files in it. Exit 0: it holds; 1: it does not; 3: it cannot be read.
+    With --signer alone no key is needed: whoever stores a file can check it. With a key it is
+    decrypted too, and its index compared with the files in it. Exit 0: it holds; 1: it does not; 3:
+    it cannot be read.
 
     Examples:
 
@@ -44,7 +45,9 @@ def run(
     vouching = read_signer(signer) if signer else None
     try:
         with bytes_done("verify", quiet) as progress:
-            verified = verify_sealed(sealed, signer=vouching, identities=keys, workers=workers, progress=progress)
+            verified = verify_sealed(
+                sealed, signer=vouching, identities=keys, workers=workers, progress=progress
+            )
     except SealError as error:
         if json and not quiet:
             print_json(_SCHEMA, failure(_SCHEMA, error.faults))
@@ -78,7 +81,10 @@ def _summary(path: Path, verified: "Verified") -> list[str]:
     is_opened = verified.contents is not None
     return [
         f"{path}: holds",
-        f"  holds       {verified.header.payload_bytes:,} bytes in {verified.header.chunks:,} chunks",
+        (
+            f"  holds       {verified.header.payload_bytes:,} bytes in {verified.header.chunks:,}"
+            " chunks"
+        ),
         f"  signer      {who}",
         f"  recipients  {names}{'' if is_opened else ' (not checked: no key)'}",
         f"  index       {'agrees with the files' if is_opened else 'not checked: no key'}",

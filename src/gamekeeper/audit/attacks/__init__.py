@@ -12,7 +12,15 @@ from gamekeeper.audit.attacks import (  # isort: skip
     public_copy,
     data_free,
 )
-from gamekeeper.audit.attacks._attack import ATTACKS, Attack, AttackCard, Documentation, Interface, Loot, Surrogate
+from gamekeeper.audit.attacks._attack import (
+    ATTACKS,
+    Attack,
+    AttackCard,
+    Documentation,
+    Interface,
+    Loot,
+    Surrogate,
+)
 
 
 def attack_names() -> tuple[str, ...]:

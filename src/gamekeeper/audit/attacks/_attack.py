@@ -1,4 +1,6 @@
-"""What every attack is: a way to a surrogate by queries, with a card that says what it needs and where it is from."""
+"""What every attack is: a way to a surrogate by queries, with a card that says what it needs and
+where it is from.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +26,12 @@ class AttackCard:
         fits: The targets against which it is strong.
         source: Where it is from, and what differs here.
         extra: Extra that it needs; None for none.
-        under_defences: Whether it is played behind defences too; not if it differs in the choice of inputs alone.
-        makes_inputs: Whether it asks what no other does; then its thieves share what the audit has to spend.
-        fewest: Queries a thief needs for any copy, if so many that the audit sets them aside for him; see the driver.
+        under_defences: Whether it is played behind defences too; not if it differs in the choice of
+            inputs alone.
+        makes_inputs: Whether it asks what no other does; then its thieves share what the audit has
+            to spend.
+        fewest: Queries a thief needs for any copy, if so many that the audit sets them aside for
+            him; see the driver.
         maturity: How far it is tested.
     """
 
@@ -85,14 +90,17 @@ class Loot:
     """What a thief brings along.
 
     Args:
-        pool: Inputs of the target's domain, unlabelled, shape (n, width), in the order in which they are asked.
+        pool: Inputs of the target's domain, unlabelled, shape (n, width), in the order in which
+            they are asked.
         sizes: Numbers of queries at which a surrogate is wanted, ascending.
-        uses_scores: Whether he believes the scores; one who knows of a defence may take the labels alone.
+        uses_scores: Whether he believes the scores; one who knows of a defence may take the labels
+            alone.
         classes: Labels are 0 to this, exclusive.
         encode: A public encoder that the target may be built on; None if none is known.
         explain: Asks for counterfactuals, each a query; None if the interface gives none.
         picture: Height and width of an input, if inputs are pictures in one channel.
-        public: Inputs of the same shape, but of another domain, shape (m, width); None if none are given.
+        public: Inputs of the same shape, but of another domain, shape (m, width); None if none are
+            given.
     """
 
     pool: Array
@@ -107,13 +115,13 @@ class Loot:
     @property
     def documentation(self) -> Documentation:
         """All that a thief without inputs of the domain may know of them."""
-        low, high, whole = self.pool.min(axis=0), self.pool.max(axis=0), (self.pool == np.round(self.pool)).all(axis=0)
+        low = self.pool.min(axis=0)
+        high = self.pool.max(axis=0)
+        whole = (self.pool == np.round(self.pool)).all(axis=0)
         if self.picture is not None:  # nobody writes down what each pixel can be
-            low, high, whole = (
-                np.full_like(low, low.min()),
-                np.full_like(high, high.max()),
-                np.full_like(whole, whole.all()),
-            )
+            low = np.full_like(low, low.min())
+            high = np.full_like(high, high.max())
+            whole = np.full_like(whole, whole.all())
         return Documentation(low=low, high=high, whole=whole, picture=self.picture)
 
 
@@ -155,7 +163,9 @@ class Attack(Protocol):
         ...
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
-        """Yields a surrogate at each size that can be reached; each goes on from the queries of the one before."""
+        """Yields a surrogate at each size that can be reached; each goes on from the queries of the
+        one before.
+        """
         ...
 
 

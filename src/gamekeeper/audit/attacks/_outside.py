@@ -1,14 +1,16 @@
 """What thieves have in common who ask inputs of another domain than the target's.
 
-In rounds: what has quickly learnt the labels so far guesses those of many inputs that could be asked; what is asked is
-as even over its guesses as can be, one half where it is least sure, one half by chance. Left to chance alone, most
-answers would be one label. Labels choose even where scores are learnt from, so that both ask the same, paid once.
+In rounds: what has quickly learnt the labels so far guesses those of many inputs that could be
+asked; what is asked is as even over its guesses as can be, one half where it is least sure, one
+half by chance. Left to chance alone, most answers would be one label. Labels choose even where
+scores are learnt from, so that both ask the same, paid once.
 
-Nothing of the domain judges the learners: a quarter of all answers does, held out. Those alone of which the target is
-sure were tried as judges, and rank learners no better by what they agree on in the domain (rank correlation .45 to .74
-by all answers, .27 to .68 by the sure ones; seven recipes of a network, five sets of answers to made-up pictures). The
-agreement itself is no estimate of fidelity: it is lower, for half of what is asked is hard on purpose. Learners are
-shown pictures as they are, and learners of rows take part as well, for what the target is made like is not known.
+Nothing of the domain judges the learners: a quarter of all answers does, held out. Those alone of
+which the target is sure were tried as judges, and rank learners no better by what they agree on in
+the domain (rank correlation .45 to .74 by all answers, .27 to .68 by the sure ones; seven recipes
+of a network, five sets of answers to made-up pictures). The agreement itself is no estimate of
+fidelity: it is lower, for half of what is asked is hard on purpose. Learners are shown pictures as
+they are, and learners of rows take part as well, for what the target is made like is not known.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,9 +29,12 @@ Choose = Callable[[Lessons, int], Array]
 
 
 def copies(ask: Ask, loot: Loot, choose: Choose, rng: np.random.Generator) -> Iterator[Surrogate]:
-    """Yields a surrogate at each size, as long as there is something to ask and the target tells inputs apart."""
+    """Yields a surrogate at each size, as long as there is something to ask and the target tells
+    inputs apart.
+    """
     learning = rng.spawn(1)[0]  # what is asked must not hang on what learners draw
-    contest, asked = Contest(learning), _Asked(ask, loot, choose)
+    contest = Contest(learning)
+    asked = _Asked(ask, loot, choose)
     for size in (size for size in loot.sizes if size >= FEWEST):
         if not asked.go_on(size):
             return
@@ -41,8 +46,11 @@ class _Asked:
     """What was asked so far, and answered."""
 
     def __init__(self, ask: Ask, loot: Loot, choose: Choose) -> None:
-        self._ask, self._loot, self._choose = ask, loot, choose
-        self._inputs, self._labels = np.empty((0, loot.pool.shape[1])), np.empty(0, np.int64)
+        self._ask = ask
+        self._loot = loot
+        self._choose = choose
+        self._inputs = np.empty((0, loot.pool.shape[1]))
+        self._labels = np.empty(0, np.int64)
         self._soft = np.empty((0, loot.classes))
 
     @property
@@ -52,14 +60,19 @@ class _Asked:
         return Lessons(self._inputs, self._labels, given, picture=self._loot.picture, moves=False)
 
     def go_on(self, size: int) -> bool:
-        """Asks in rounds until so many are answered; returns whether that could be done, and labels differ."""
+        """Asks in rounds until so many are answered; returns whether that could be done, and labels
+        differ.
+        """
         while (before := len(self._inputs)) < size:
             wanted = min(size, max(_FIRST, int(_GROWTH * before)))
             chosen = self._choose(self.lessons, wanted - before)
             if before + len(chosen) < wanted:
                 return False
             answers = self._ask(chosen)
-            self._inputs, self._labels = np.vstack([self._inputs, chosen]), np.append(self._labels, answers.labels)
+            self._inputs, self._labels = (
+                np.vstack([self._inputs, chosen]),
+                np.append(self._labels, answers.labels),
+            )
             if answers.probabilities is not None:
                 self._soft = np.vstack([self._soft, answers.probabilities])
         return len(np.unique(self._labels)) > 1
@@ -77,7 +90,8 @@ def picked(offered: Array, lessons: Lessons, n: int, rng: np.random.Generator) -
     if len(np.unique(lessons.labels)) < 2:
         return rng.permutation(len(offered))[:n]
     likely = quick_guess(lessons, int(rng.integers(1 << 31)))(offered)
-    guessed, best = likely.argmax(axis=1), np.sort(likely, axis=1)
+    guessed = likely.argmax(axis=1)
+    best = np.sort(likely, axis=1)
     unsure = _even(guessed, best[:, -1] - best[:, -2])[: n // 2]
     rest = np.setdiff1d(np.arange(len(offered)), unsure)
     by_chance = rest[_even(guessed[rest], rng.random(len(rest)))]
@@ -85,7 +99,9 @@ def picked(offered: Array, lessons: Lessons, n: int, rng: np.random.Generator) -
 
 
 def _even(guessed: Array, order: Array) -> Array:
-    """Positions: of each class the one that comes first, then of each the second, and so on, shape (n,)."""
+    """Positions: of each class the one that comes first, then of each the second, and so on, shape
+    (n,).
+    """
     ranks = np.empty(len(guessed), np.int64)
     for label in np.unique(guessed):
         members = np.flatnonzero(guessed == label)

@@ -1,8 +1,10 @@
-"""Active selection: of the inputs at hand, ask first those of which the copy so far is least sure, far from each other.
+"""Active selection: of the inputs at hand, ask first those of which the copy so far is least sure,
+far from each other.
 
-A forest trained on the answers so far says how sure it is; half of each further purchase goes to its least sure
-inputs, thinned so that no two are neighbours, half is drawn at random, because a copy that learns of the boundary
-alone forgets the rest. It is compared with random queries in every audit, and counts only where it beats them.
+A forest trained on the answers so far says how sure it is; half of each further purchase goes to
+its least sure inputs, thinned so that no two are neighbours, half is drawn at random, because a
+copy that learns of the boundary alone forgets the rest. It is compared with random queries in every
+audit, and counts only where it beats them.
 
 Source: uncertainty and k-centre, Pal et al., ActiveThief, AAAI 2020; the halves are ours.
 """
@@ -29,7 +31,9 @@ class ActiveSelection:
         purpose="Asks first what the copy so far is least sure of.",
         needs="More unlabelled inputs than queries; labels suffice.",
         fits="Dear queries and many inputs; no better than random where inputs are few.",
-        source="Pal et al., ActiveThief, AAAI 2020; half uncertain and thinned, half random, is ours.",
+        source=(
+            "Pal et al., ActiveThief, AAAI 2020; half uncertain and thinned, half random, is ours."
+        ),
         extra="audit",
         under_defences=False,
     )
@@ -41,15 +45,20 @@ class ActiveSelection:
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
         asked = np.empty(0, np.int64)
-        contest, labels, soft = Contest(rng), np.empty(0, np.int64), np.empty((0, loot.classes))
+        contest = Contest(rng)
+        labels = np.empty(0, np.int64)
+        soft = np.empty((0, loot.classes))
         for size in (size for size in loot.sizes if size < len(loot.pool)):
             chosen = _chosen(loot.pool, asked, labels, size - len(asked), rng)
             answers = ask(loot.pool[chosen])
-            asked, labels = np.concatenate([asked, chosen]), np.concatenate([labels, answers.labels])
+            asked = np.concatenate([asked, chosen])
+            labels = np.concatenate([labels, answers.labels])
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
             given = soft if loot.uses_scores and len(soft) else None
-            recipe, predict = contest.best(Lessons(loot.pool[asked], labels, given, picture=loot.picture))
+            recipe, predict = contest.best(
+                Lessons(loot.pool[asked], labels, given, picture=loot.picture)
+            )
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 
@@ -68,17 +77,22 @@ def _margins(inputs: Array, labels: Array, others: Array, rng: np.random.Generat
     """By how much a forest prefers its first choice to its second, shape (n,)."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = ExtraTreesClassifier(_TREES, random_state=int(rng.integers(1 << 31))).fit(inputs, labels)
+    forest = ExtraTreesClassifier(_TREES, random_state=int(rng.integers(1 << 31))).fit(
+        inputs, labels
+    )
     likely = np.sort(forest.predict_proba(others), axis=1)
     return np.asarray(likely[:, -1] - likely[:, -2])
 
 
 def _apart(pool: Array, positions: Array, n: int) -> Array:
-    """Greedy k-centre: each next is the farthest from those taken, features scaled by their spread."""
+    """Greedy k-centre: each next is the farthest from those taken, features scaled by their
+    spread.
+    """
     rows = pool[positions] / (pool.std(axis=0) + 1e-12)
     if not len(rows) or n < 1:
         return positions[:0]
-    taken, near = [0], ((rows - rows[0]) ** 2).sum(axis=1)
+    taken = [0]
+    near = ((rows - rows[0]) ** 2).sum(axis=1)
     while len(taken) < min(n, len(rows)):
         taken.append(int(near.argmax()))
         near = np.minimum(near, ((rows - rows[taken[-1]]) ** 2).sum(axis=1))

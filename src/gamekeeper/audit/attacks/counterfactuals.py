@@ -1,10 +1,13 @@
-"""Counterfactuals: an explanation "this would have to change" is a point on the boundary, and where it points to.
+"""Counterfactuals: an explanation "this would have to change" is a point on the boundary, and where
+it points to.
 
-The nearest input with another label lies just beyond the boundary, along its normal: of a linear model of two
-classes, one explanation gives everything. In general each gives two points on either side of the boundary, whose
-labels are known (up to the counterfactual the label stays as it was), and learners learn from these as well.
+The nearest input with another label lies just beyond the boundary, along its normal: of a linear
+model of two classes, one explanation gives everything. In general each gives two points on either
+side of the boundary, whose labels are known (up to the counterfactual the label stays as it was),
+and learners learn from these as well.
 
-Source: Aivodji et al., 2020; Dissanayake & Dutta, Model Reconstruction Using Counterfactual Explanations, NeurIPS 2024;
+Source: Aivodji et al., 2020; Dissanayake & Dutta, Model Reconstruction Using Counterfactual
+    Explanations, NeurIPS 2024;
 both sides of the boundary as lessons, in place of clamping, is ours.
 """
 
@@ -30,7 +33,10 @@ class Counterfactuals:
     card = AttackCard(
         name="counterfactuals",
         purpose="Learns the boundary from explanations that say what would have to change.",
-        needs="Counterfactuals (--counterfactuals), and unlabelled inputs of the domain; labels suffice.",
+        needs=(
+            "Counterfactuals (--counterfactuals), and unlabelled inputs of the domain; labels"
+            " suffice."
+        ),
         fits="Models that explain their decisions; a linear one falls to the first explanations.",
         source="Dissanayake & Dutta, NeurIPS 2024; both sides of the boundary as lessons is ours.",
         extra="audit",
@@ -46,15 +52,20 @@ class Counterfactuals:
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
         assert loot.explain is not None
-        inputs, near = np.empty((0, loot.pool.shape[1])), np.empty((0, loot.pool.shape[1]))
-        labels, beyond = np.empty(0, np.int64), np.empty(0, np.int64)
+        inputs = np.empty((0, loot.pool.shape[1]))
+        near = np.empty((0, loot.pool.shape[1]))
+        labels = np.empty(0, np.int64)
+        beyond = np.empty(0, np.int64)
         for size in (2 * _QUERIES_EACH, *loot.sizes):
             if size // _QUERIES_EACH > len(loot.pool):
                 return
             more = loot.pool[len(inputs) : size // _QUERIES_EACH]
-            inputs, near = np.vstack([inputs, more]), np.vstack([near, loot.explain(more)])
+            inputs = np.vstack([inputs, more])
+            near = np.vstack([near, loot.explain(more)])
             labels = np.concatenate([labels, ask(more).labels])
-            beyond = np.concatenate([beyond, ask(_past(more, near[len(near) - len(more) :])).labels])
+            beyond = np.concatenate(
+                [beyond, ask(_past(more, near[len(near) - len(more) :])).labels]
+            )
             recipe, predict = _explained(inputs, near, labels, beyond, rng)
             yield Surrogate(queries=_QUERIES_EACH * len(inputs), predict=predict, recipe=recipe)
 
@@ -76,7 +87,9 @@ def _explained(
 
 
 def _plane(inputs: Array, near: Array, labels: Array, beyond: Array) -> Predict | None:
-    """The plane between two classes that all explanations are perpendicular to; None if they are not."""
+    """The plane between two classes that all explanations are perpendicular to; None if they are
+    not.
+    """
     ways = near - inputs
     lengths = np.linalg.norm(ways, axis=1)
     told = (lengths > 0) & (labels != beyond)

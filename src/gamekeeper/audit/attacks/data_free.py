@@ -1,13 +1,16 @@
 """Data-free: who has no input of the domain makes some up, and asks those that tell most.
 
-Of the domain nothing is used but what documentation gives: how wide an input is, whether it is a picture, from where to
-where values go, and which of them are whole. Pictures are strokes, shapes and fields, rows are low or high as a whole
-(`gamekeeper.audit.synthetic`); making them costs nothing, so several times what is asked is made, and chosen from.
+Of the domain nothing is used but what documentation gives: how wide an input is, whether it is a
+picture, from where to where values go, and which of them are whole. Pictures are strokes, shapes
+and fields, rows are low or high as a whole (`gamekeeper.audit.synthetic`); making them costs
+nothing, so several times what is asked is made, and chosen from.
 
-Generators that are trained against the target (DFME, MAZE) need millions of queries. Archives of inputs of which the
-target is sure, moved, blended and drawn over, were tried and did worse than choosing among fresh ones (docs/decisions).
+Generators that are trained against the target (DFME, MAZE) need millions of queries. Archives of
+inputs of which the target is sure, moved, blended and drawn over, were tried and did worse than
+choosing among fresh ones (docs/decisions).
 
-Source: the choice among them, uncertainty as in Pal et al., ActiveThief, AAAI 2020; the made-up inputs are ours.
+Source: the choice among them, uncertainty as in Pal et al., ActiveThief, AAAI 2020; the made-up
+    inputs are ours.
 """
 
 from collections.abc import Iterator
@@ -16,13 +19,21 @@ import numpy as np
 
 from gamekeeper.audit import synthetic
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Documentation, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    Documentation,
+    Interface,
+    Loot,
+    Surrogate,
+    attack,
+)
 from gamekeeper.audit.attacks._outside import FEWEST, copies, picked
 from gamekeeper.audit.learners import Lessons, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _OFFERED, _MOST_OFFERED = 10, 20_000  # times what is asked, and at most; or twice what is asked
-_WIDEST_ROW, _WIDEST_PICTURE = 100, 1_024
+_WIDEST_ROW = 100
+_WIDEST_PICTURE = 1_024
 
 
 @attack
@@ -31,9 +42,18 @@ class DataFree:
 
     card = AttackCard(
         name="data-free",
-        purpose="Makes up inputs, asks those that tell most, and trains several kinds of learner on the answers.",
-        needs="Labels, and what documentation says of inputs: width, range, whole numbers, whether pictures.",
-        fits="Small pictures, and rows of few features; says what one can do who has no input of the domain.",
+        purpose=(
+            "Makes up inputs, asks those that tell most, and trains several kinds of learner on the"
+            " answers."
+        ),
+        needs=(
+            "Labels, and what documentation says of inputs: width, range, whole numbers, whether"
+            " pictures."
+        ),
+        fits=(
+            "Small pictures, and rows of few features; says what one can do who has no input of the"
+            " domain."
+        ),
         source="Choice as in Pal et al., ActiveThief, AAAI 2020; the made-up inputs are ours.",
         makes_inputs=True,
         fewest=FEWEST,
@@ -43,9 +63,14 @@ class DataFree:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        what, most = ("rows", _WIDEST_ROW) if interface.picture is None else ("pictures", _WIDEST_PICTURE)
+        what, most = (
+            ("rows", _WIDEST_ROW) if interface.picture is None else ("pictures", _WIDEST_PICTURE)
+        )
         if interface.width > most:
-            return f"{what} of {interface.width} values are not made up by chance; {most} are the most that is tried"
+            return (
+                f"{what} of {interface.width} values are not made up by chance; {most} are the most"
+                " that is tried"
+            )
         return why_no_learners()
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
@@ -61,7 +86,8 @@ class DataFree:
 
 
 def _made_up(n: int, documentation: Documentation, rng: np.random.Generator) -> Array:
-    low, high = documentation.low, documentation.high
+    low = documentation.low
+    high = documentation.high
     if documentation.picture is None:
         made = low + synthetic.rows(n, len(low), rng) * (high - low)
     else:

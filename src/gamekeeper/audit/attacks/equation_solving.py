@@ -1,12 +1,15 @@
-"""Equation solving: a linear model's log-odds are linear in the input, so width + 1 answers give the whole model.
+"""Equation solving: a linear model's log-odds are linear in the input, so width + 1 answers give
+the whole model.
 
     log p_k - log p_0 = (w_k - w_0) . x + (b_k - b_0)
 
-Queries are drawn around the pool, shrunk towards its middle so that no probability saturates. Rounded scores make the
-equations inexact: a floor keeps a probability of nought from being infinitely sure, and the solution is improved by
-the likelihood of the answers (cross-entropy to soft labels, convex), which weighs what rounding has made unsure less.
+Queries are drawn around the pool, shrunk towards its middle so that no probability saturates.
+Rounded scores make the equations inexact: a floor keeps a probability of nought from being
+infinitely sure, and the solution is improved by the likelihood of the answers (cross-entropy to
+soft labels, convex), which weighs what rounding has made unsure less.
 
-Source: Tramer et al., Stealing Machine Learning Models via Prediction APIs, USENIX Security 2016, section 4.1; the
+Source: Tramer et al., Stealing Machine Learning Models via Prediction APIs, USENIX Security 2016,
+    section 4.1; the
 refinement by likelihood and the shrinking are ours.
 """
 
@@ -22,7 +25,9 @@ from gamekeeper.audit.targets import Array
 _FLOOR = 1e-9
 _SHRINK = 0.5  # of the pool's spread
 _REFINE_STEPS = 500
-_SHOWS, _EXPLAINS = 3, 0.9  # answers to an unknown from which on so many labels must come out of the equations
+# answers to an unknown from which on so many labels must come out of the equations
+_SHOWS = 3
+_EXPLAINS = 0.9
 _MOST = 20  # answers to an unknown; more teach a linear model nothing
 
 
@@ -32,10 +37,15 @@ class EquationSolving:
 
     card = AttackCard(
         name="equation-solving",
-        purpose="Solves for the weights of a linear model, from one answer more than it has inputs.",
+        purpose=(
+            "Solves for the weights of a linear model, from one answer more than it has inputs."
+        ),
         needs="Probabilities or logits, and the range of the inputs.",
         fits="Logistic and softmax regression, linear heads.",
-        source="Tramer et al., USENIX Security 2016, section 4.1; refined by likelihood, for rounded scores.",
+        source=(
+            "Tramer et al., USENIX Security 2016, section 4.1; refined by likelihood, for rounded"
+            " scores."
+        ),
     )
 
     def why_not(self, interface: Interface) -> str | None:
@@ -45,13 +55,20 @@ class EquationSolving:
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
         width = loot.pool.shape[1]
-        middle, spread = loot.pool.mean(axis=0), loot.pool.std(axis=0) + 1e-12
-        directions, scores, labels = np.empty((0, width)), np.empty((0, loot.classes)), np.empty(0, np.int64)
-        for size in [width + 1, *(size for size in loot.sizes if width + 1 < size <= _MOST * (width + 1))]:
+        middle = loot.pool.mean(axis=0)
+        spread = loot.pool.std(axis=0) + 1e-12
+        directions = np.empty((0, width))
+        scores = np.empty((0, loot.classes))
+        labels = np.empty(0, np.int64)
+        for size in [
+            width + 1,
+            *(size for size in loot.sizes if width + 1 < size <= _MOST * (width + 1)),
+        ]:
             more = rng.standard_normal((size - len(directions), width))
             answers = ask(middle + _SHRINK * spread * more)
             assert answers.probabilities is not None
-            directions, scores = np.vstack([directions, more]), np.vstack([scores, answers.probabilities])
+            directions = np.vstack([directions, more])
+            scores = np.vstack([scores, answers.probabilities])
             labels = np.concatenate([labels, answers.labels])
             weights = _refined(_solved(directions, scores), directions, scores)
             predict = _Linear(weights, middle, _SHRINK * spread)
@@ -71,7 +88,9 @@ class _Linear:
     """
 
     def __init__(self, weights: Array, middle: Array, spread: Array) -> None:
-        self._weights, self._middle, self._spread = weights, middle, spread
+        self._weights = weights
+        self._middle = middle
+        self._spread = spread
 
     def __call__(self, inputs: Array) -> Array:
         """Returns labels, shape (n,)."""
@@ -80,8 +99,11 @@ class _Linear:
 
 
 def linear_model(inputs: Array, probabilities: Array) -> Predict:
-    """Returns the linear model of inputs, shape (n, width), that explains probabilities, shape (n, classes)."""
-    middle, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-12
+    """Returns the linear model of inputs, shape (n, width), that explains probabilities, shape (n,
+    classes).
+    """
+    middle = inputs.mean(axis=0)
+    spread = inputs.std(axis=0) + 1e-12
     rows = (inputs - middle) / spread
     return _Linear(_refined(_solved(rows, probabilities), rows, probabilities), middle, spread)
 
@@ -89,7 +111,9 @@ def linear_model(inputs: Array, probabilities: Array) -> Predict:
 def _solved(inputs: Array, probabilities: Array) -> Array:
     """Least squares on log-odds, shape (width + 1, classes)."""
     logs = np.log(np.maximum(probabilities, _FLOOR))
-    return np.asarray(np.linalg.lstsq(_with_one(inputs), logs - logs.mean(axis=1, keepdims=True), rcond=None)[0])
+    return np.asarray(
+        np.linalg.lstsq(_with_one(inputs), logs - logs.mean(axis=1, keepdims=True), rcond=None)[0]
+    )
 
 
 def _refined(weights: Array, inputs: Array, probabilities: Array) -> Array:
@@ -97,14 +121,17 @@ def _refined(weights: Array, inputs: Array, probabilities: Array) -> Array:
     from scipy.optimize import minimize
     from scipy.special import log_softmax, softmax
 
-    design, shape = _with_one(inputs), weights.shape
+    design = _with_one(inputs)
+    shape = weights.shape
 
     def loss(flat: Array) -> tuple[float, Array]:
         scores = design @ flat.reshape(shape)
         gradient = design.T @ (softmax(scores, axis=1) - probabilities)
         return -float((probabilities * log_softmax(scores, axis=1)).sum()), gradient.ravel()
 
-    found = minimize(loss, weights.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _REFINE_STEPS})
+    found = minimize(
+        loss, weights.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _REFINE_STEPS}
+    )
     return np.asarray(found.x).reshape(shape)
 
 

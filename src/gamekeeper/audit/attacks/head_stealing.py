@@ -1,11 +1,14 @@
-"""Head stealing: a public encoder under a private head is copied by copying the head, from ordinary inputs.
+"""Head stealing: a public encoder under a private head is copied by copying the head, from ordinary
+inputs.
 
-    log p_k - log p_0 = (w_k - w_0) . e(x) + (b_k - b_0)        e: the encoder, which the thief runs himself
+    log p_k - log p_0 = (w_k - w_0) . e(x) + (b_k - b_0)        e: the encoder, which the thief runs
+                                                                himself
 
-With scores the head is solved for as in equation solving; with labels it is learnt in the encoder's features. Queries
-are inputs of the domain, so that nothing about them looks unusual.
+With scores the head is solved for as in equation solving; with labels it is learnt in the encoder's
+features. Queries are inputs of the domain, so that nothing about them looks unusual.
 
-Source: what fine-tuned public models give away is known for text encoders (grey-box extraction, ../field); the
+Source: what fine-tuned public models give away is known for text encoders (grey-box extraction,
+    ../field); the
 equations are those of Tramer et al., USENIX Security 2016, in the encoder's features.
 """
 
@@ -27,7 +30,10 @@ class HeadStealing:
     card = AttackCard(
         name="head-stealing",
         purpose="Copies the private head of a model whose encoder is public.",
-        needs="The encoder (--encoder), and unlabelled inputs of the domain; labels suffice, scores help.",
+        needs=(
+            "The encoder (--encoder), and unlabelled inputs of the domain; labels suffice, scores"
+            " help."
+        ),
         fits="Fine-tuned public models whose body was kept as it was.",
         source="Tramer et al., USENIX Security 2016, section 4.1, in the features of the encoder.",
         extra="audit",
@@ -40,7 +46,8 @@ class HeadStealing:
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
         assert loot.encode is not None
-        labels, soft = np.empty(0, np.int64), np.empty((0, loot.classes))
+        labels = np.empty(0, np.int64)
+        soft = np.empty((0, loot.classes))
         for size in (size for size in loot.sizes if size <= len(loot.pool)):
             answers = ask(loot.pool[len(labels) : size])
             labels = np.concatenate([labels, answers.labels])
@@ -49,10 +56,16 @@ class HeadStealing:
             features = loot.encode(loot.pool[:size])
             given = soft if loot.uses_scores and len(soft) else None
             recipe, predict = _head(features, labels, given, rng)
-            yield Surrogate(queries=size, predict=_after(loot.encode, predict), recipe=f"{recipe} on the encoder")
+            yield Surrogate(
+                queries=size,
+                predict=_after(loot.encode, predict),
+                recipe=f"{recipe} on the encoder",
+            )
 
 
-def _head(features: Array, labels: Array, soft: Array | None, rng: np.random.Generator) -> tuple[str, Predict]:
+def _head(
+    features: Array, labels: Array, soft: Array | None, rng: np.random.Generator
+) -> tuple[str, Predict]:
     """The head: solved for where there are equations enough, else the best learner."""
     if soft is not None and len(features) > features.shape[1]:
         return "a linear head", linear_model(features, soft)

@@ -1,10 +1,13 @@
-"""Learned copy: inputs of the target's domain, its answers, and whatever learner explains held-out answers best.
+"""Learned copy: inputs of the target's domain, its answers, and whatever learner explains held-out
+answers best.
 
-What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024): several kinds of learner are
-trained until they converge, each is judged on a quarter of the answers, and the best is trained again on all of them.
-Students of soft answers learn the log-odds; students of labels learn the labels.
+What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024): several kinds
+of learner are trained until they converge, each is judged on a quarter of the answers, and the best
+is trained again on all of them. Students of soft answers learn the log-odds; students of labels
+learn the labels.
 
-Source: Orekondy et al., Knockoff Nets, CVPR 2019 (random in-domain queries); the contest of learners is ours.
+Source: Orekondy et al., Knockoff Nets, CVPR 2019 (random in-domain queries); the contest of
+    learners is ours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,10 +29,16 @@ class LearnedCopy:
 
     card = AttackCard(
         name="learned-copy",
-        purpose="Trains several kinds of learner on answers to inputs of the target's domain and keeps the best.",
+        purpose=(
+            "Trains several kinds of learner on answers to inputs of the target's domain and keeps"
+            " the best."
+        ),
         needs="Unlabelled inputs of the domain; labels suffice, scores help.",
         fits="Everything that can be learnt; the yardstick for all other attacks.",
-        source="Orekondy et al., Knockoff Nets, CVPR 2019; the contest of learners on held-out answers is ours.",
+        source=(
+            "Orekondy et al., Knockoff Nets, CVPR 2019; the contest of learners on held-out answers"
+            " is ours."
+        ),
         extra="audit",
     )
 
@@ -39,7 +48,9 @@ class LearnedCopy:
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""
-        contest, labels, soft = Contest(rng), np.empty(0, np.int64), np.empty((0, loot.classes))
+        contest = Contest(rng)
+        labels = np.empty(0, np.int64)
+        soft = np.empty((0, loot.classes))
         inputs = _with_mixtures(loot.pool, loot.sizes, rng)
         for size in (size for size in loot.sizes if size <= len(inputs)):
             answers = ask(inputs[len(labels) : size])
@@ -47,7 +58,9 @@ class LearnedCopy:
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
             given = soft if loot.uses_scores and len(soft) else None
-            lessons = Lessons(inputs[:size], labels, given, real=len(loot.pool), picture=loot.picture)
+            lessons = Lessons(
+                inputs[:size], labels, given, real=len(loot.pool), picture=loot.picture
+            )
             name, predict = contest.best(lessons)
             yield Surrogate(queries=size, predict=predict, recipe=name)
 

@@ -1,9 +1,11 @@
-"""Public copy: inputs of the same shape that anybody can have, and the target's answers to those that tell most.
+"""Public copy: inputs of the same shape that anybody can have, and the target's answers to those
+that tell most.
 
-Public inputs are of another domain: to most of them the target gives one of a few labels. What was learnt so far
-guesses at them, and those are asked first that it spreads evenly over the classes.
+Public inputs are of another domain: to most of them the target gives one of a few labels. What was
+learnt so far guesses at them, and those are asked first that it spreads evenly over the classes.
 
-Source: Orekondy et al., Knockoff Nets, CVPR 2019 (public inputs); that good public data and a good recipe beat
+Source: Orekondy et al., Knockoff Nets, CVPR 2019 (public inputs); that good public data and a good
+    recipe beat
 algorithms, E3 (2024); the even choice is ours.
 """
 
@@ -26,10 +28,15 @@ class PublicCopy:
 
     card = AttackCard(
         name="public-copy",
-        purpose="Asks public inputs of another domain, evenly over the classes, and trains several kinds of learner.",
+        purpose=(
+            "Asks public inputs of another domain, evenly over the classes, and trains several"
+            " kinds of learner."
+        ),
         needs="Labels, and public inputs of the same shape.",
         fits="Pictures, texts as vectors: whatever there are public inputs like.",
-        source="Orekondy et al., Knockoff Nets, CVPR 2019; E3, 2024; evenly over the classes is ours.",
+        source=(
+            "Orekondy et al., Knockoff Nets, CVPR 2019; E3, 2024; evenly over the classes is ours."
+        ),
         makes_inputs=True,
         fewest=FEWEST,
         extra="audit",
@@ -38,7 +45,9 @@ class PublicCopy:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return why_no_learners() if interface.has_public else "no public inputs are given (--public)"
+        return (
+            why_no_learners() if interface.has_public else "no public inputs are given (--public)"
+        )
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
         """See `Attack`."""

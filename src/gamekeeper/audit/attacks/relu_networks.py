@@ -1,22 +1,30 @@
-"""Small ReLU networks, functionally equivalent: the kinks of the log-odds are the hidden units, one by one.
+"""Small ReLU networks, functionally equivalent: the kinks of the log-odds are the hidden units, one
+by one.
 
-Of a network with one hidden layer, log-odds are linear in the input but where a unit w . x + b changes sign.
+Of a network with one hidden layer, log-odds are linear in the input but where a unit w . x + b
+changes sign.
 
-    1. Along a random line, log-odds between two kinks are a straight line. Where two such lines meet is the kink; an
+    1. Along a random line, log-odds between two kinks are a straight line. Where two such lines
+    meet is the kink; an
        answer there confirms it, so that two kinks taken for one do not pass.
-    2. On either side of a kink, the gradient by answers in every direction. Their difference is v w^T, of rank one: the
-       unit's weights up to scale and sign. Of a unit that is known, the place of its kink is known too, and costs
-       nothing more.
-    3. The output layer by least squares on everything answered, over relu(w . x + b), x and 1. Since
+    2. On either side of a kink, the gradient by answers in every direction. Their difference is v
+    w^T, of rank one: the
+       unit's weights up to scale and sign. Of a unit that is known, the place of its kink is known
+       too, and costs nothing more.
+    3. The output layer by least squares on everything answered, over relu(w . x + b), x and 1.
+    Since
        relu(-z) = relu(z) - z, the linear part takes up every wrong sign, and none need be found.
-    4. Inputs of the domain judge. Where one is answered otherwise, the next line runs to it: the unit that is missing
+    4. Inputs of the domain judge. Where one is answered otherwise, the next line runs to it: the
+    unit that is missing
        lies between.
 
-Probabilities say as much as logits here. What is rounded, or no such network, shows on the first line, or is never
-confirmed, and costs little. Everything is bounded: lines, units, queries.
+Probabilities say as much as logits here. What is rounded, or no such network, shows on the first
+line, or is never confirmed, and costs little. Everything is bounded: lines, units, queries.
 
-Source: Milli et al., FAT* 2019; Jagielski et al., High Accuracy and High Fidelity Extraction, USENIX Security 2020;
-Carlini et al., CRYPTO 2020 (the confirmed meeting of lines); the linear part in place of sign recovery is ours.
+Source: Milli et al., FAT* 2019; Jagielski et al., High Accuracy and High Fidelity Extraction,
+    USENIX Security 2020;
+Carlini et al., CRYPTO 2020 (the confirmed meeting of lines); the linear part in place of sign
+recovery is ours.
 """
 
 from collections.abc import Iterator
@@ -53,10 +61,16 @@ class ReluNetworks:
 
     card = AttackCard(
         name="relu-networks",
-        purpose="Finds the hidden units of a small ReLU network from the kinks of its scores, and solves for the rest.",
+        purpose=(
+            "Finds the hidden units of a small ReLU network from the kinks of its scores, and"
+            " solves for the rest."
+        ),
         needs="Probabilities or logits with all their digits.",
         fits="One hidden layer of ReLU units, up to 256 inputs; linear models come out as well.",
-        source="Jagielski et al., USENIX Security 2020; Carlini et al., CRYPTO 2020; without sign recovery, ours.",
+        source=(
+            "Jagielski et al., USENIX Security 2020; Carlini et al., CRYPTO 2020; without sign"
+            " recovery, ours."
+        ),
         makes_inputs=True,
     )
 
@@ -65,7 +79,9 @@ class ReluNetworks:
         if not interface.has_scores:
             return "it needs scores"
         return (
-            None if interface.width <= _WIDEST else f"it is bounded to {_WIDEST} inputs: each unit takes twice as many"
+            None
+            if interface.width <= _WIDEST
+            else f"it is bounded to {_WIDEST} inputs: each unit takes twice as many"
         )
 
     def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
@@ -83,7 +99,9 @@ class ReluNetworks:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Standardised inputs start + t way, t on the grid, and their log-odds, shape (grid, classes - 1)."""
+    """Standardised inputs start + t way, t on the grid, and their log-odds, shape (grid, classes -
+    1).
+    """
 
     start: Array
     way: Array
@@ -99,8 +117,10 @@ class _Search:
     """The units found so far, and everything answered."""
 
     def __init__(self, ask: Ask, pool: Array, rng: np.random.Generator) -> None:
-        self._ask, self._rng = ask, rng
-        self._middle, self._spread = pool.mean(axis=0), pool.std(axis=0)
+        self._ask = ask
+        self._rng = rng
+        self._middle = pool.mean(axis=0)
+        self._spread = pool.std(axis=0)
         self._spread[self._spread == 0] = 1.0
         self._judges = (pool[:_JUDGES] - self._middle) / self._spread
         self._inputs: list[Array] = []
@@ -129,11 +149,15 @@ class _Search:
                 self._grid = min(2 * self._grid, _FINEST)
 
     def error(self) -> float:
-        """Median error in log-odds on the inputs of the domain that were asked; infinity if they were not."""
+        """Median error in log-odds on the inputs of the domain that were asked; infinity if they
+        were not.
+        """
         return float("inf") if self._truth is None else float(np.nanmedian(self._errors()))
 
     def model(self) -> "_Network":
-        """Returns the network that explains everything answered, without units that explain nothing."""
+        """Returns the network that explains everything answered, without units that explain
+        nothing.
+        """
         counts = np.abs(self._solved()[: len(self.units)]).max(axis=1)
         self.units = self.units[counts > _SURE_UNIT * counts.max(initial=0)]
         return _Network(self.units, self._solved(), self._middle, self._spread)
@@ -159,8 +183,12 @@ class _Search:
             if weights is not None:
                 self.units = np.vstack([self.units, np.append(weights, -weights @ at)])
 
-    def _confirmed(self, line: _Line, kinks: list[tuple[float, float, Array]]) -> list[tuple[float, float]]:
-        """Of places where two straight pieces would meet, those where they do; with the room about each."""
+    def _confirmed(
+        self, line: _Line, kinks: list[tuple[float, float, Array]]
+    ) -> list[tuple[float, float]]:
+        """Of places where two straight pieces would meet, those where they do; with the room about
+        each.
+        """
         if not kinks:
             return []
         odds = self._answered(line.at(np.array([time for time, _, _ in kinks])))
@@ -171,7 +199,9 @@ class _Search:
         ]
 
     def _jump(self, at: Array, way: Array, room: float) -> Array | None:
-        """The direction, of length 1, in which the gradient jumps across a kink; None if it is not one unit's."""
+        """The direction, of length 1, in which the gradient jumps across a kink; None if it is not
+        one unit's.
+        """
         step = 0.25 * room
         near = 0.1 * step * np.linalg.norm(way)
         moves = np.vstack([np.zeros(len(at)), near * np.eye(len(at))])
@@ -186,17 +216,26 @@ class _Search:
         return np.asarray(left[:, 0])
 
     def _errors(self) -> Array:
-        """Largest error of log-odds on each input that judges, shape (n,); NaN where an answer has too few digits."""
-        return np.asarray(np.abs(_design(self._judges, self.units) @ self._solved() - self._truth).max(axis=1))
+        """Largest error of log-odds on each input that judges, shape (n,); NaN where an answer has
+        too few digits.
+        """
+        return np.asarray(
+            np.abs(_design(self._judges, self.units) @ self._solved() - self._truth).max(axis=1)
+        )
 
     def _solved(self) -> Array:
         """The output layer, least squares over everything answered but the inputs that judge."""
-        inputs, odds = np.vstack(self._inputs), np.vstack(self._odds)
+        inputs = np.vstack(self._inputs)
+        odds = np.vstack(self._odds)
         sound = np.isfinite(odds).all(axis=1)
-        return np.asarray(np.linalg.lstsq(_design(inputs[sound], self.units), odds[sound], rcond=None)[0])
+        return np.asarray(
+            np.linalg.lstsq(_design(inputs[sound], self.units), odds[sound], rcond=None)[0]
+        )
 
     def _answered(self, inputs: Array, *, judges: bool = False) -> Array:
-        """Log-odds to the first class, shape (n, classes - 1); NaN where a probability has too few digits left."""
+        """Log-odds to the first class, shape (n, classes - 1); NaN where a probability has too few
+        digits left.
+        """
         given = self._ask(inputs * self._spread + self._middle).probabilities
         assert given is not None
         self.queries += len(inputs)
@@ -213,7 +252,10 @@ class _Network:
     """Labels of a network with one hidden layer and a linear part."""
 
     def __init__(self, units: Array, output: Array, middle: Array, spread: Array) -> None:
-        self._units, self._output, self._middle, self._spread = units, output, middle, spread
+        self._units = units
+        self._output = output
+        self._middle = middle
+        self._spread = spread
 
     def __call__(self, inputs: Array) -> Array:
         """Returns labels, shape (n,)."""
@@ -229,26 +271,36 @@ def _design(inputs: Array, units: Array) -> Array:
 def _is_in_pieces(line: _Line) -> bool:
     """Whether log-odds run in straight pieces that are not level, as the steps of a tree are."""
     slopes = np.abs(np.diff(line.odds, axis=0)).max(axis=1)
-    return bool((_bends(line.odds) < _STRAIGHT).mean() > _FEWEST_STRAIGHT and np.nanmedian(slopes) > _STRAIGHT)
+    return bool(
+        (_bends(line.odds) < _STRAIGHT).mean() > _FEWEST_STRAIGHT
+        and np.nanmedian(slopes) > _STRAIGHT
+    )
 
 
 def _bends(odds: Array) -> Array:
-    """Second differences, the largest of all classes, shape (grid - 2,); infinite where an answer has no digits."""
+    """Second differences, the largest of all classes, shape (grid - 2,); infinite where an answer
+    has no digits.
+    """
     bends = np.abs(odds[:-2] - 2 * odds[1:-1] + odds[2:]).max(axis=1)
     return np.asarray(np.where(np.isfinite(bends), bends, np.inf))
 
 
 def _kinks(line: _Line) -> list[tuple[float, float, Array]]:
-    """Places between two straight pieces where these meet: its time, the room about it, the log-odds expected there."""
+    """Places between two straight pieces where these meet: its time, the room about it, the
+    log-odds expected there.
+    """
     straight = [bool(bend < _STRAIGHT) for bend in _bends(line.odds)]
     step = line.times[1] - line.times[0]
     found = []
     for i in range(1, len(straight) - 2):
         if not (straight[i - 1] and not straight[i] and not straight[i + 1] and straight[i + 2]):
             continue
-        # points i and i + 1 end the left piece, i + 2 and i + 3 begin the right one; grid point k bends at k - 1
-        left, right = line.odds[i + 1] - line.odds[i], line.odds[i + 3] - line.odds[i + 2]
-        gap, turn = line.odds[i + 2] - right - line.odds[i + 1], left - right
+        # points i and i + 1 end the left piece, i + 2 and i + 3 begin the right one; grid point k
+        # bends at k - 1
+        left = line.odds[i + 1] - line.odds[i]
+        right = line.odds[i + 3] - line.odds[i + 2]
+        gap = line.odds[i + 2] - right - line.odds[i + 1]
+        turn = left - right
         share = float(gap @ turn / (turn @ turn))
         if 0 < share < 1:
             found.append((line.times[i + 1] + share * step, step, line.odds[i + 1] + share * left))

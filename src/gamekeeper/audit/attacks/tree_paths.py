@@ -1,21 +1,27 @@
-"""Path finding: a tree gives every input of a leaf the same scores, so scores name the leaf, and its box can be felt.
+"""Path finding: a tree gives every input of a leaf the same scores, so scores name the leaf, and
+its box can be felt.
 
 A leaf is a box: on each feature an interval. From an input of it,
 
-    1. group testing: move many features to their least (greatest) value at once; the scores stay if no path to the leaf
-       asks about them on that side. A group that fails is halved, until the few features that matter are alone.
-    2. each of these is bisected among the values that the pool has for it: thresholds between them cannot be told apart
+    1. group testing: move many features to their least (greatest) value at once; the scores stay if
+    no path to the leaf
+       asks about them on that side. A group that fails is halved, until the few features that
+       matter are alone.
+    2. each of these is bisected among the values that the pool has for it: thresholds between them
+    cannot be told apart
        on such inputs, and need not be.
 
-The next leaf is that of the next input of the pool that no box holds, so that what is common is known first. A target
-that is no tree shows at once: its scores hardly repeat.
+The next leaf is that of the next input of the pool that no box holds, so that what is common is
+known first. A target that is no tree shows at once: its scores hardly repeat.
 
-Two leaves with the same scores look like one, and a box may then reach too far. So what is left of the budget goes to
-inputs that a box already holds: one that is answered otherwise has a leaf of its own. Of boxes that overlap, the one
-with most bounds is believed.
+Two leaves with the same scores look like one, and a box may then reach too far. So what is left of
+the budget goes to inputs that a box already holds: one that is answered otherwise has a leaf of its
+own. Of boxes that overlap, the one with most bounds is believed.
 
-Source: Tramer et al., Stealing Machine Learning Models via Prediction APIs, USENIX Security 2016, section 4.2 (leaves
-by their scores); the group testing, bisecting among the pool's values, and the second look are ours.
+Source: Tramer et al., Stealing Machine Learning Models via Prediction APIs, USENIX Security 2016,
+    section 4.2 (leaves
+by their scores); the group testing, bisecting among the pool's values, and the second look are
+ours.
 """
 
 from collections.abc import Iterator
@@ -39,10 +45,19 @@ class TreePaths:
 
     card = AttackCard(
         name="path-finding",
-        purpose="Finds the leaves of a decision tree, and the box of each, from scores that name the leaf.",
+        purpose=(
+            "Finds the leaves of a decision tree, and the box of each, from scores that name the"
+            " leaf."
+        ),
         needs="Scores that differ from leaf to leaf, and unlabelled inputs of the domain.",
-        fits="Single decision trees with scores; a forest has too many leaves, a tree grown to the end names none.",
-        source="Tramer et al., USENIX Security 2016, section 4.2; group testing of the features is ours.",
+        fits=(
+            "Single decision trees with scores; a forest has too many leaves, a tree grown to the"
+            " end names none."
+        ),
+        source=(
+            "Tramer et al., USENIX Security 2016, section 4.2; group testing of the features is"
+            " ours."
+        ),
     )
 
     def why_not(self, interface: Interface) -> str | None:
@@ -70,7 +85,9 @@ class TreePaths:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """A leaf: an input of it, what names it, its label, and open bounds for each feature, shape (width,)."""
+    """A leaf: an input of it, what names it, its label, and open bounds for each feature, shape
+    (width,).
+    """
 
     start: Array
     leaf: bytes
@@ -105,7 +122,9 @@ class _Feeler:
         return len(set(leaves)) <= (1 - _FEWEST_REPEATS) * len(leaves)
 
     def looked(self, start: Array, boxes: list[_Box]) -> list[_Box]:
-        """Returns boxes with that of an input, shape (width,), most bounds first; as they are if it is known."""
+        """Returns boxes with that of an input, shape (width,), most bounds first; as they are if it
+        is known.
+        """
         holding = next((box for box in boxes if box.holds(start[None])[0]), None)
         if holding is None or ((holding.start != start).any() and not self._seen(start, holding)):
             return sorted([self.box(start), *boxes], key=lambda box: -box.bounds)
@@ -123,16 +142,22 @@ class _Feeler:
     def box(self, start: Array) -> _Box:
         """Returns the leaf of an input, shape (width,)."""
         (leaf,), (label,) = self._leaves(start[None])
-        low, high = np.full(len(start), -np.inf), np.full(len(start), np.inf)
-        sides = [(feature, side) for side, feature in zip(*np.nonzero(self._ends != start), strict=True)]
+        low = np.full(len(start), -np.inf)
+        high = np.full(len(start), np.inf)
+        sides = [
+            (feature, side) for side, feature in zip(*np.nonzero(self._ends != start), strict=True)
+        ]
         for feature, side in self._asked_about(start, leaf, sides):
             bounds = high if side else low
             bounds[feature] = self._threshold(start, leaf, feature, side)
         return _Box(start, leaf, int(label), low, high)
 
-    def _asked_about(self, start: Array, leaf: bytes, sides: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    def _asked_about(
+        self, start: Array, leaf: bytes, sides: list[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
         """Of (feature, side), those on which the leaf ends, by halving what fails."""
-        found, groups = [], [[s for s in sides if s[1] == 0], [s for s in sides if s[1] == 1]]
+        found = []
+        groups = [[s for s in sides if s[1] == 0], [s for s in sides if s[1] == 1]]
         while groups := [group for group in groups if group]:
             moved = np.repeat(start[None], len(groups), axis=0)
             for row, group in zip(moved, groups, strict=True):
@@ -141,14 +166,21 @@ class _Feeler:
             leaves, _ = self._leaves(moved)
             failed = [group for group, given in zip(groups, leaves, strict=True) if given != leaf]
             found += [group[0] for group in failed if len(group) == 1]
-            halves = [(group[: len(group) // 2], group[len(group) // 2 :]) for group in failed if len(group) > 1]
+            halves = [
+                (group[: len(group) // 2], group[len(group) // 2 :])
+                for group in failed
+                if len(group) > 1
+            ]
             groups = [half for pair in halves for half in pair]
         return found
 
     def _threshold(self, start: Array, leaf: bytes, feature: int, side: int) -> float:
-        """Between two neighbouring values of the pool, the one inside the leaf and the other not."""
+        """Between two neighbouring values of the pool, the one inside the leaf and the
+        other not.
+        """
         values = self._values[feature]
-        inside, outside = int(np.searchsorted(values, start[feature])), len(values) - 1 if side else 0
+        inside = int(np.searchsorted(values, start[feature]))
+        outside = len(values) - 1 if side else 0
         while abs(outside - inside) > 1:
             between = (inside + outside) // 2
             moved = start.copy()
@@ -162,12 +194,16 @@ class _Feeler:
         answers = self._ask(inputs)
         assert answers.probabilities is not None
         self.queries += len(inputs)
-        return [row.tobytes() for row in np.round(answers.probabilities, _TELLING_DIGITS) + 0.0], answers.labels
+        return [
+            row.tobytes() for row in np.round(answers.probabilities, _TELLING_DIGITS) + 0.0
+        ], answers.labels
 
 
 def _copy(boxes: list[_Box], feeler: _Feeler) -> Surrogate:
     return Surrogate(
-        queries=feeler.queries, predict=_Tree(boxes, feeler.spread), recipe=f"a tree of {len(boxes)} leaves"
+        queries=feeler.queries,
+        predict=_Tree(boxes, feeler.spread),
+        recipe=f"a tree of {len(boxes)} leaves",
     )
 
 
@@ -175,13 +211,17 @@ class _Tree:
     """Labels by the box that an input lies in; of one in none, by the nearest."""
 
     def __init__(self, boxes: list[_Box], spread: Array) -> None:
-        self._low, self._high = (np.stack([getattr(box, end) for box in boxes]) for end in ("low", "high"))
-        self._labels, self._spread = np.array([box.label for box in boxes]), spread
+        self._low, self._high = (
+            np.stack([getattr(box, end) for box in boxes]) for end in ("low", "high")
+        )
+        self._labels = np.array([box.label for box in boxes])
+        self._spread = spread
 
     def __call__(self, inputs: Array) -> Array:
         """Returns labels, shape (n,)."""
         far = np.zeros((len(inputs), len(self._labels)))
         for feature, column in enumerate(inputs.T):
-            below, above = self._low[:, feature] - column[:, None], column[:, None] - self._high[:, feature]
+            below = self._low[:, feature] - column[:, None]
+            above = column[:, None] - self._high[:, feature]
             far += np.maximum(0, np.maximum(below, above)) / self._spread[feature]
         return np.asarray(self._labels[far.argmin(axis=1)])

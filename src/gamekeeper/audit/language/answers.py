@@ -1,9 +1,11 @@
 """How like two answers are.
 
-    agreement   the final answers are the same, but for case, space and the marks around them: exact match
+    agreement   the final answers are the same, but for case, space and the marks around them: exact
+                match
     overlap     F1 of the words of two answers
 
-Source: Rajpurkar et al., SQuAD, EMNLP 2016 (exact match and F1); Birch et al., Model Leeching, 2023, measures a copy
+Source: Rajpurkar et al., SQuAD, EMNLP 2016 (exact match and F1); Birch et al., Model Leeching,
+    2023, measures a copy
 of a language model by both against the target's own answers.
 """
 
@@ -34,7 +36,9 @@ class Likeness(NamedTuple):
 
     def all(self, ours: Sequence[str], theirs: Sequence[str]) -> Array:
         """Returns the likeness of each pair, shape (n,)."""
-        return np.array([self.of(one, other) for one, other in zip(ours, theirs, strict=True)], np.float64)
+        return np.array(
+            [self.of(one, other) for one, other in zip(ours, theirs, strict=True)], np.float64
+        )
 
 
 def final_answer(text: str, pattern: str | None = None) -> str:
@@ -42,7 +46,8 @@ def final_answer(text: str, pattern: str | None = None) -> str:
 
     Args:
         text: Of a reply.
-        pattern: Regular expression whose last match is the answer, its first group if it has one; None for all of it.
+        pattern: Regular expression whose last match is the answer, its first group if it has one;
+            None for all of it.
     """
     if pattern is not None and (found := [*re.finditer(pattern, text)]):
         text = found[-1].group(1) if found[-1].re.groups else found[-1].group(0)
@@ -61,7 +66,8 @@ def agreement(one: str, other: str) -> float:
 
 def overlap(one: str, other: str) -> float:
     """Returns F1 of the words of two answers; 1 if both are empty."""
-    ours, theirs = plain(one).split(), plain(other).split()
+    ours = plain(one).split()
+    theirs = plain(other).split()
     if not ours or not theirs:
         return float(ours == theirs)
     return 2 * sum((Counter(ours) & Counter(theirs)).values()) / (len(ours) + len(theirs))

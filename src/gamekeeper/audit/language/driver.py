@@ -1,9 +1,12 @@
-"""The audit of a language model: what a thief learns of its skill from answers, with and without the reasoning.
+"""The audit of a language model: what a thief learns of its skill from answers, with and without
+the reasoning.
 
-    prompts -> test and pool -> replies (paid once) -> withheld -> student -> its answers beside the target's
+    prompts -> test and pool -> replies (paid once) -> withheld -> student -> its answers beside the
+    target's
 
-Fidelity is the likeness of the student's final answers to the target's own on test prompts that no thief asks. A target
-that answers otherwise when asked again bounds it: nobody agrees with it more than it does itself.
+Fidelity is the likeness of the student's final answers to the target's own on test prompts that no
+thief asks. A target that answers otherwise when asked again bounds it: nobody agrees with it more
+than it does itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,27 +32,35 @@ from gamekeeper.audit.options import SIZES, AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Query, Reply, TargetError
 from gamekeeper.audit.traffic import Traffic
-from gamekeeper.errors import MissingExtraError, UsageError
+from gamekeeper.base.errors import MissingExtraError, UsageError
 
-_TEST_SHARE, _TEST_MOST = 0.25, 300
+_TEST_SHARE = 0.25
+_TEST_MOST = 300
 _LEAST_PROMPTS = 40
 _ASKED_AGAIN = 20
 _WIDTH_SHARE = 0.1  # of the budget, to look for the width
 _COERCED_FIRST = 5  # prompts, to see whether the steps come when they are asked for
 _COPIES = 3  # sizes at which students are trained; each costs minutes
-_SKILL, _WIDTH = "skill-leeching", "width-from-logprobs"
+_SKILL = "skill-leeching"
+_WIDTH = "width-from-logprobs"
 
 CARD = AttackCard(
     name=_SKILL,
-    purpose="Teaches a small student a language model's skill at one task, by its answers and its reasoning.",
+    purpose=(
+        "Teaches a small student a language model's skill at one task, by its answers and its"
+        " reasoning."
+    ),
     needs="Prompts of the task (--prompts).",
     fits="Tasks of small scope; what is told step by step is learnt from a few hundred replies.",
-    source="Birch et al., Model Leeching, 2023; that reasoning is what matters, DistillGuard, 2026; students are ours.",
+    source=(
+        "Birch et al., Model Leeching, 2023; that reasoning is what matters, DistillGuard, 2026;"
+        " students are ours."
+    ),
     extra="audit",
 )
 COERCION = (
-    "\n\nWrite out every step of your reasoning, then end with a new line that begins with 'Answer:' and holds the "
-    "final answer alone."
+    "\n\nWrite out every step of your reasoning, then end with a new line that begins with"
+    " 'Answer:' and holds the final answer alone."
 )
 
 
@@ -91,8 +102,12 @@ class LanguageAudit:
         if why_no_learners() is not None:
             raise MissingExtraError("students of a language model", "audit")
         _require_enough(prompts, options.budget)
-        self._interview, self._options, self._name, self._stage = interview, options, name, stage
-        self._pattern, self.traffic = pattern, Traffic()
+        self._interview = interview
+        self._options = options
+        self._name = name
+        self._stage = stage
+        self._pattern = pattern
+        self.traffic = Traffic()
         order = np.random.default_rng(options.seed).permutation(len(prompts))
         tests = min(_TEST_MOST, int(len(prompts) * _TEST_SHARE), options.budget // 4)
         self._tests, self._pool = ([prompts[i] for i in part] for part in np.split(order, [tests]))
@@ -103,7 +118,9 @@ class LanguageAudit:
         _require_answers(self._truth)
         self._likeness = likeness_for(self._truth)
         self._itself = float(
-            self._likeness.all([self._final(reply) for reply in again], self._truth[: len(again)]).mean()
+            self._likeness.all(
+                [self._final(reply) for reply in again], self._truth[: len(again)]
+            ).mean()
         )
         self._has_traces = any(reply.trace for reply in self._replies)
         self._curves: dict[Reading, Curve] = {}
@@ -163,13 +180,21 @@ class LanguageAudit:
             points.append(self._point(lessons, tokens))
         return Curve(attack=_SKILL, believes=str(reading), points=tuple(points), stopped=stopped)
 
-    def _lessons(self, reading: Reading, size: int, withhold: Withhold | None) -> tuple[Lessons, Tokens]:
+    def _lessons(
+        self, reading: Reading, size: int, withhold: Withhold | None
+    ) -> tuple[Lessons, Tokens]:
         asked = self._pool[:size]
         suffix = COERCION if reading is Reading.COERCED else ""
         replies = self._interview.ask([Query(prompt + suffix) for prompt in asked])
         self._hear(reading, [prompt + suffix for prompt in asked])
-        tokens = Tokens(sum(reply.read for reply in replies), sum(reply.written for reply in replies))
-        given = [withhold(reply) for reply in replies] if withhold and reading is Reading.TRACES else replies
+        tokens = Tokens(
+            sum(reply.read for reply in replies), sum(reply.written for reply in replies)
+        )
+        given = (
+            [withhold(reply) for reply in replies]
+            if withhold and reading is Reading.TRACES
+            else replies
+        )
         if reading is Reading.COERCED:
             given = [_parted(reply) for reply in replies]
         answers = tuple(self._final(reply) for reply in given)
@@ -183,9 +208,12 @@ class LanguageAudit:
     def _point(self, lessons: Lessons, tokens: Tokens) -> Point:
         self._why_no_writer = why_no_writer(lessons)  # imports torch, before it is kept to one core
         with one_core_each() as workers:
-            copies = list(workers.map(lambda number: self._copy(lessons, number), range(self._options.seeds)))
+            copies = list(
+                workers.map(lambda number: self._copy(lessons, number), range(self._options.seeds))
+            )
         cpu_s = fmean(seconds for _, _, seconds in copies)
-        prices, n = self._options.prices, len(lessons)
+        prices = self._options.prices
+        n = len(lessons)
         return Point(
             queries=n,
             fidelities=tuple(fidelity for fidelity, _, _ in copies),
@@ -198,23 +226,39 @@ class LanguageAudit:
     def _copy(self, lessons: Lessons, number: int) -> tuple[float, str, float]:
         """Fidelity, recipe and seconds of computing of one thief."""
         began = thread_time()
-        recipe, write = best_student(lessons, self._likeness, np.random.default_rng([self._options.seed, number]))
+        recipe, write = best_student(
+            lessons, self._likeness, np.random.default_rng([self._options.seed, number])
+        )
         seconds = thread_time() - began
         return float(self._likeness.all(write(self._tests), self._truth).mean()), recipe, seconds
 
     @property
     def _sizes(self) -> list[int]:
-        """At which students are trained: every second, of what the budget holds once for plain and once for more."""
-        left = int(self._options.budget * (1 - _WIDTH_SHARE)) - len(self._tests) - _ASKED_AGAIN - _COERCED_FIRST
+        """At which students are trained: every second, of what the budget holds once for plain and
+        once for more.
+        """
+        left = (
+            int(self._options.budget * (1 - _WIDTH_SHARE))
+            - len(self._tests)
+            - _ASKED_AGAIN
+            - _COERCED_FIRST
+        )
         most = min(len(self._pool), left // 2 if self._has_traces else left)
         sizes = [size for size in (20, *SIZES) if size < most]
         return [*sizes, most][::-2][::-1][-_COPIES:]
 
     def _comes_when_asked(self) -> bool:
-        """Whether the steps come in the answer when they are asked for, and the answer stays what it was."""
+        """Whether the steps come in the answer when they are asked for, and the answer stays what
+        it was.
+        """
         some = self._pool[:_COERCED_FIRST]
-        plain = [self._final(reply) for reply in self._interview.ask([Query(prompt) for prompt in some])]
-        coerced = [_parted(reply) for reply in self._interview.ask([Query(prompt + COERCION) for prompt in some])]
+        plain = [
+            self._final(reply) for reply in self._interview.ask([Query(prompt) for prompt in some])
+        ]
+        coerced = [
+            _parted(reply)
+            for reply in self._interview.ask([Query(prompt + COERCION) for prompt in some])
+        ]
         same = self._likeness.all(plain, [self._final(reply) for reply in coerced]).mean()
         return bool(same >= 0.5 and sum(bool(reply.trace) for reply in coerced) > len(some) / 2)
 
@@ -227,11 +271,15 @@ class LanguageAudit:
             return None, str(error)
 
     def _findings(self, width: Width | None) -> Iterator[str]:
-        yield "it gives its reasoning beside the answer" if self._has_traces else "it gives answers without reasoning"
+        yield (
+            "it gives its reasoning beside the answer"
+            if self._has_traces
+            else "it gives answers without reasoning"
+        )
         if self._itself < 1:
             yield (
-                f"asked again it agrees with itself to {self._itself:.2f} on {_ASKED_AGAIN} test prompts: no copy "
-                "agrees with it more"
+                f"asked again it agrees with itself to {self._itself:.2f} on {_ASKED_AGAIN} test"
+                " prompts: no copy agrees with it more"
             )
         if width is not None:
             yield from _of_width(width, self._options)
@@ -248,7 +296,9 @@ class LanguageAudit:
 
 
 def _parted(reply: Reply) -> Reply:
-    """The steps and the answer of a reply to who asked for both; no steps if it was not answered so."""
+    """The steps and the answer of a reply to who asked for both; no steps if it was not answered
+    so.
+    """
     steps, found, answer = reply.text.rpartition("Answer:")
     return replace(reply, text=answer.strip(), trace=steps.strip()) if found else reply
 
@@ -260,28 +310,35 @@ def _of_width(width: Width, options: AuditOptions) -> Iterator[str]:
     yield f"{width.door} ({width.tops} at once)"
     if width.width is not None:
         yield (
-            f"the input of its last layer has {width.width} numbers, seen in {width.queries:,} queries; the layer "
-            f"itself, up to a change of basis, takes {width.queries_for_layer:,} for each thousand tokens"
+            f"the input of its last layer has {width.width} numbers, seen in {width.queries:,}"
+            " queries; the layer itself, up to a change of basis, takes"
+            f" {width.queries_for_layer:,} for each thousand tokens"
         )
     elif width.queries_if_wide is not None:
         usd = width.queries_if_wide * options.prices.per_query
         above = f"it is above {width.above}; " if width.above else ""
         yield (
-            f"the width of its last layer can be read this way: {above}4,096 would take {width.queries_if_wide:,} "
-            + (f"queries, ${usd:,.0f}" if usd else "queries")
+            f"the width of its last layer can be read this way: {above}4,096 would take"
+            f" {width.queries_if_wide:,} " + (f"queries, ${usd:,.0f}" if usd else "queries")
         )
 
 
 def _require_enough(prompts: Sequence[str], budget: int) -> None:
     if len(prompts) < _LEAST_PROMPTS:
-        raise UsageError(f"{len(prompts)} prompts are too few to learn from and to judge by; {_LEAST_PROMPTS} at least")
+        raise UsageError(
+            f"{len(prompts)} prompts are too few to learn from and to judge by; {_LEAST_PROMPTS} at"
+            " least"
+        )
     if budget < 2 * _LEAST_PROMPTS:
-        raise UsageError(f"a budget of {budget} queries cannot judge a student; expected {2 * _LEAST_PROMPTS} at least")
+        raise UsageError(
+            f"a budget of {budget} queries cannot judge a student; expected {2 * _LEAST_PROMPTS} at"
+            " least"
+        )
 
 
 def _require_answers(answers: Sequence[str]) -> None:
     if len(set(answers)) < 2:
         raise UsageError(
-            f"the target gave all {len(answers)} test prompts one answer ({answers[0][:60]!r}): anybody copies that "
-            "without asking; bring prompts of every kind"
+            f"the target gave all {len(answers)} test prompts one answer ({answers[0][:60]!r}):"
+            " anybody copies that without asking; bring prompts of every kind"
         )

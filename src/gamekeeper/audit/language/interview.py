@@ -14,7 +14,9 @@ from gamekeeper.audit.journal import Journal, Tokens
 from gamekeeper.audit.meter import Limits, Sale, Till
 from gamekeeper.audit.targets import Array, LanguageTarget, Query, Reply, TargetError, TextTarget
 
-_AT_ONCE = 16  # queries before limits are looked at again: what may be spent beyond tokens or dollars
+_AT_ONCE = (
+    16  # queries before limits are looked at again: what may be spent beyond tokens or dollars
+)
 
 
 class Interview:
@@ -42,7 +44,10 @@ class Interview:
             for number, reply in self._target.replies([queries[i] for i in positions]):
                 yield Sale([positions[number]], [reply.packed()], Tokens(reply.read, reply.written))
 
-        return [Reply.unpacked(kept) for kept in self.till.bought([_id(query) for query in queries], buy)]
+        return [
+            Reply.unpacked(kept)
+            for kept in self.till.bought([_id(query) for query in queries], buy)
+        ]
 
 
 class Vectors:

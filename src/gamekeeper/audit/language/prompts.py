@@ -1,4 +1,6 @@
-"""Prompts of the target's domain, from a file: `.txt`, one a line, or `.jsonl`, `.csv` or `.parquet` with `prompt`."""
+"""Prompts of the target's domain, from a file: `.txt`, one a line, or `.jsonl`, `.csv` or
+`.parquet` with `prompt`.
+"""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 
 _EXPECTED = 'prompts: .txt with one a line, or .jsonl, .csv or .parquet with a column "prompt"'
 _MOST_FAULTS = 5
@@ -35,7 +37,9 @@ def _read(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8").splitlines()
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     if frame.schema.get("prompt") != pl.String:
-        raise InputError([_fault(str(path), 'has no column "prompt" with text', ", ".join(frame.columns)[:200])])
+        raise InputError(
+            [_fault(str(path), 'has no column "prompt" with text', ", ".join(frame.columns)[:200])]
+        )
     return frame["prompt"].drop_nulls().to_list()
 
 
@@ -45,7 +49,9 @@ def _lines(path: Path) -> list[str]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         for said in _prompt(line) if line.strip() else ():
             if said is None:
-                faults.append(_fault(f"{path}:{number}", "is no JSON object with a text `prompt`", line[:200]))
+                faults.append(
+                    _fault(f"{path}:{number}", "is no JSON object with a text `prompt`", line[:200])
+                )
             else:
                 prompts.append(said)
     if faults:

@@ -1,14 +1,17 @@
 """The audit of a model that gives vectors: embeddings by regression.
 
-    texts -> test and pool -> vectors (paid once) -> coarsened -> regression on public features -> its vectors
+    texts -> test and pool -> vectors (paid once) -> coarsened -> regression on public features ->
+    its vectors
 
-A thief has features of his own, public ones (wordllama's and character n-grams), and learns the way from them to the
-target's. What embeddings are for is finding what is alike: fidelity is the share of test texts whose nearest other
-test text is the same by the copy as by the target.
+A thief has features of his own, public ones (wordllama's and character n-grams), and learns the way
+from them to the target's. What embeddings are for is finding what is alike: fidelity is the share
+of test texts whose nearest other test text is the same by the copy as by the target.
 
-Source: Liu et al., StolenEncoder, CCS 2022, and Sha et al., Can't Steal? Cont-Steal!, CVPR 2023, train an encoder on
-the target's vectors; that rounding, noise and leaving out places do not stop it is theirs. Regression on features of a
-public encoder in its place, and nearest neighbours as fidelity, are ours.
+Source: Liu et al., StolenEncoder, CCS 2022, and Sha et al., Can't Steal? Cont-Steal!, CVPR 2023,
+    train an encoder on
+the target's vectors; that rounding, noise and leaving out places do not stop it is theirs.
+Regression on features of a public encoder in its place, and nearest neighbours as fidelity, are
+ours.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,24 +31,34 @@ from gamekeeper.audit.options import SIZES, AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Array
 from gamekeeper.audit.traffic import Traffic
-from gamekeeper.errors import MissingExtraError, UsageError
+from gamekeeper.base.errors import MissingExtraError, UsageError
 
-_TEST_SHARE, _TEST_MOST = 0.25, 1_000
+_TEST_SHARE = 0.25
+_TEST_MOST = 1_000
 _LEAST_TEXTS = 100
 _ASKED_AGAIN = 5
 _SAME = 1e-6
 _HELD_OUT = 0.2
 _MOST_FOR_KERNELS = 5_000
-_ATTACK, _READING = "embedding-regression", "vectors"
-_RIDGES, _KERNELS = (1e-2, 1e-1, 1.0), (1e-3, 1e-2)  # strengths
-_DECIMALS, _NOISE, _KEPT = 1, 0.3, 0.25  # of a row whose places have a spread of 1; share of its norm; of its places
+_ATTACK = "embedding-regression"
+_READING = "vectors"
+# strengths
+_RIDGES = (1e-2, 1e-1, 1.0)
+_KERNELS = (1e-3, 1e-2)
+# of a row whose places have a spread of 1; share of its norm; of its places
+_DECIMALS = 1
+_NOISE = 0.3
+_KEPT = 0.25
 
 CARD = AttackCard(
     name=_ATTACK,
     purpose="Learns the way from public features of texts to a target's embeddings.",
     needs="Texts of the domain (--prompts).",
     fits="Encoders that are built on public ones.",
-    source="Liu et al., StolenEncoder, CCS 2022; Sha et al., CVPR 2023; regression on public features is ours.",
+    source=(
+        "Liu et al., StolenEncoder, CCS 2022; Sha et al., CVPR 2023; regression on public features"
+        " is ours."
+    ),
     extra="audit",
 )
 
@@ -83,9 +96,13 @@ class VectorAudit:
             raise MissingExtraError("regression on embeddings", "audit")
         if min(len(texts), options.budget) < _LEAST_TEXTS:
             raise UsageError(
-                f"{len(texts)} texts and {options.budget} queries are too few; {_LEAST_TEXTS} of each at least"
+                f"{len(texts)} texts and {options.budget} queries are too few; {_LEAST_TEXTS} of"
+                " each at least"
             )
-        self._vectors, self._options, self._name, self._stage = vectors, options, name, stage
+        self._vectors = vectors
+        self._options = options
+        self._name = name
+        self._stage = stage
         self.traffic = Traffic()
         order = np.random.default_rng(options.seed).permutation(len(texts))
         tests = min(_TEST_MOST, int(len(texts) * _TEST_SHARE), options.budget // 3)
@@ -130,14 +147,19 @@ class VectorAudit:
 
     def _point(self, given: Array) -> Point:
         features = self._known[: len(given)]
-        began, fidelities, recipes = process_time(), [], []
+        began = process_time()
+        fidelities = []
+        recipes = []
         with one_core_each():
             for number in range(self._options.seeds):
-                recipe, copy = regression(features, given, np.random.default_rng([self._options.seed, number]))
+                recipe, copy = regression(
+                    features, given, np.random.default_rng([self._options.seed, number])
+                )
                 fidelities.append(float((nearest(copy(self._asked)) == self._nearest).mean()))
                 recipes.append(recipe)
         cpu_s = (process_time() - began) / self._options.seeds
-        prices, n = self._options.prices, len(given)
+        prices = self._options.prices
+        n = len(given)
         usd = n * (prices.per_query + prices.per_input) + cpu_s / 3600 * prices.per_core_hour
         best = recipes[int(np.argmax(fidelities))]
         return Point(queries=n, fidelities=tuple(fidelities), cpu_s=cpu_s, usd=usd, recipe=best)
@@ -183,11 +205,18 @@ def coarsenings(rng: np.random.Generator) -> dict[str, Coarsen]:
         least = -np.partition(-np.abs(rows), kept - 1, axis=1)[:, kept - 1 : kept]
         return np.asarray(np.where(np.abs(rows) >= least, rows, 0.0))
 
-    return {"none": lambda rows: rows, "rounded": rounded, "noise": noisy, "largest-quarter": largest}
+    return {
+        "none": lambda rows: rows,
+        "rounded": rounded,
+        "noise": noisy,
+        "largest-quarter": largest,
+    }
 
 
 def nearest(vectors: Array) -> Array:
-    """Returns for each vector, shape (n, width), which other one is nearest by cosine, shape (n,)."""
+    """Returns for each vector, shape (n, width), which other one is nearest by cosine,
+    shape (n,).
+    """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     alike = unit @ unit.T
     np.fill_diagonal(alike, -np.inf)
@@ -217,16 +246,21 @@ def _regressions(n: int) -> dict[str, Callable[[], Any]]:
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import Ridge
 
-    made: dict[str, Callable[[], Any]] = {f"ridge {alpha:g}": partial(Ridge, alpha=alpha) for alpha in _RIDGES}
+    made: dict[str, Callable[[], Any]] = {
+        f"ridge {alpha:g}": partial(Ridge, alpha=alpha) for alpha in _RIDGES
+    }
     if n <= _MOST_FOR_KERNELS:
         made |= {
-            f"kernel ridge {alpha:g}": partial(KernelRidge, alpha=alpha, kernel="rbf", gamma=1.0) for alpha in _KERNELS
+            f"kernel ridge {alpha:g}": partial(KernelRidge, alpha=alpha, kernel="rbf", gamma=1.0)
+            for alpha in _KERNELS
         }
     return made
 
 
 def public_features(texts: Sequence[str]) -> Array:
-    """Returns what a thief makes of texts without the target, shape (n, 512): meaning and spelling."""
+    """Returns what a thief makes of texts without the target, shape (n, 512): meaning and
+    spelling.
+    """
     return np.hstack([encoder.encode(texts) for encoder in _encoders()]).astype(np.float64)
 
 

@@ -1,15 +1,20 @@
-"""How wide a language model is inside, through an interface that gives a few log-probabilities and takes a bias.
+"""How wide a language model is inside, through an interface that gives a few log-probabilities and
+takes a bias.
 
-    log p_i - log p_r = (w_i - w_r) . e(x)        i: a token, r: the reference, e(x): what the last layer is given
+    log p_i - log p_r = (w_i - w_r) . e(x)        i: a token, r: the reference, e(x): what the last
+                                                  layer is given
 
-A bias that lifts chosen tokens above all others makes the interface give out theirs: a query tells k - 1 differences
-to the reference. For m tokens and m prompts they make a matrix whose rank is the width, as soon as m is above it. No
-more tokens are needed than that, however many there are in all; m is doubled until the width shows, or means end.
+A bias that lifts chosen tokens above all others makes the interface give out theirs: a query tells
+k - 1 differences to the reference. For m tokens and m prompts they make a matrix whose rank is the
+width, as soon as m is above it. No more tokens are needed than that, however many there are in all;
+m is doubled until the width shows, or means end.
 
-Where the bias changes what is written but not the log-probabilities that are told, the token that was written tells
-its own: one a query. Where neither works, the interface does not give the width away.
+Where the bias changes what is written but not the log-probabilities that are told, the token that
+was written tells its own: one a query. Where neither works, the interface does not give the width
+away.
 
-Source: Carlini et al., Stealing Part of a Production Language Model, ICML 2024; Finlayson et al., Logits of
+Source: Carlini et al., Stealing Part of a Production Language Model, ICML 2024; Finlayson et al.,
+    Logits of
 API-Protected LLMs Leak Proprietary Information, 2024.
 """
 
@@ -38,7 +43,10 @@ CARD = AttackCard(
     purpose="Reads the width of a language model's last layer off log-probabilities.",
     needs="A few log-probabilities an answer, and a bias on tokens (--prompts).",
     fits="Interfaces in which a bias shows in log-probabilities, or in what is written.",
-    source="Carlini et al., ICML 2024; Finlayson et al., 2024; tokens and prompts doubled until it shows is ours.",
+    source=(
+        "Carlini et al., ICML 2024; Finlayson et al., 2024; tokens and prompts doubled until it"
+        " shows is ours."
+    ),
 )
 
 
@@ -106,23 +114,35 @@ class _Look:
     """What is known so far; log-probabilities by prompt and token."""
 
     def __init__(self, ask: Ask, prompts: Sequence[str], queries: int) -> None:
-        self._ask, self._prompts, self._most = ask, list(dict.fromkeys(prompts)), queries
-        self._door, self._tops, self._above, self._queries = Door.NONE, 0, 0, 0
+        self._ask = ask
+        self._prompts = list(dict.fromkeys(prompts))
+        self._most = queries
+        self._door = Door.NONE
+        self._tops = 0
+        self._above = 0
+        self._queries = 0
 
     def so_far(self, width: int | None = None) -> Width:
         """Returns what is known."""
-        return Width(door=self._door, tops=self._tops, width=width, above=self._above, queries=self._queries)
+        return Width(
+            door=self._door, tops=self._tops, width=width, above=self._above, queries=self._queries
+        )
 
     def found(self) -> Width:
         """Opens the door, and looks at more and more tokens and prompts."""
         self._open()
         width = self.so_far()._a_query
         size = _FIRST_SIZE
-        while width and size <= len(self._prompts) and _queries(size, width) - self._queries <= self._left:
+        while (
+            width
+            and size <= len(self._prompts)
+            and _queries(size, width) - self._queries <= self._left
+        ):
             matrix = self._matrix(size)
             if (seen := hidden_width(matrix)) is not None and seen < size - 2:
                 return self.so_far(seen)
-            self._above, size = size - 2, 2 * size
+            self._above = size - 2
+            size = 2 * size
         return self.so_far()
 
     @property
@@ -150,7 +170,9 @@ class _Look:
         """Log-probabilities, or differences to the reference, shape (size, size)."""
         each = max(1, self._tops - 1) if self._door is Door.TOPS else 1
         groups = [list(range(start, min(start + each, size))) for start in range(0, size, each)]
-        queries = [self._query(prompt, group) for prompt in self._prompts[:size] for group in groups]
+        queries = [
+            self._query(prompt, group) for prompt in self._prompts[:size] for group in groups
+        ]
         replies = iter(self._asked(queries))
         rows = [[next(replies) for _ in groups] for _ in range(size)]
         return self._by_written(rows) if self._door is Door.WRITTEN else self._by_tops(rows, groups)
@@ -164,22 +186,35 @@ class _Look:
 
     def _by_tops(self, rows: list[list[Reply]], groups: list[list[int]]) -> Array:
         """Differences to the reference, which is the one token that all answers share."""
-        given = [[dict(reply.tops[: len(group) + 1]) for reply, group in zip(row, groups, strict=True)] for row in rows]
+        given = [
+            [dict(reply.tops[: len(group) + 1]) for reply, group in zip(row, groups, strict=True)]
+            for row in rows
+        ]
         shared = set.intersection(*(set(some) for row in given for some in row))
         if len(shared) != 1:
-            raise TargetError("log-probabilities under a bias are not of the tokens that were lifted")
+            raise TargetError(
+                "log-probabilities under a bias are not of the tokens that were lifted"
+            )
         reference = shared.pop()
         names = [sorted(set(some) - {reference}) for some in given[0]]
         return np.array(
             [
-                [some[name] - some[reference] for some, known in zip(row, names, strict=True) for name in known]
+                [
+                    some[name] - some[reference]
+                    for some, known in zip(row, names, strict=True)
+                    for name in known
+                ]
                 for row in given
             ]
         )
 
     def _by_written(self, rows: list[list[Reply]]) -> Array:
-        """Log-probabilities as told: what they are told from is the same for all tokens of a prompt."""
-        return np.array([[reply.first[1] if reply.first else np.nan for reply in row] for row in rows])
+        """Log-probabilities as told: what they are told from is the same for all tokens of a
+        prompt.
+        """
+        return np.array(
+            [[reply.first[1] if reply.first else np.nan for reply in row] for row in rows]
+        )
 
     def _asked(self, queries: Sequence[Query]) -> list[Reply]:
         if len(queries) > self._left:

@@ -1,8 +1,8 @@
 """What a provider of a language model can keep to itself, in steps.
 
-Of all defences against learning a skill from answers, taking away the reasoning is the one that was seen to matter:
-students of mathematics fell from 67.8 to 31.4 %, students of code did not fall (DistillGuard, 2026); paraphrasing and
-poisoning answers did little.
+Of all defences against learning a skill from answers, taking away the reasoning is the one that was
+seen to matter: students of mathematics fell from 67.8 to 31.4 %, students of code did not fall
+(DistillGuard, 2026); paraphrasing and poisoning answers did little.
 """
 
 import re
@@ -37,7 +37,9 @@ class Withholding:
 
 
 def _summarised(reply: Reply) -> Reply:
-    """Keeps the first and the last step; of a trace without sentences, the first and the last word."""
+    """Keeps the first and the last step; of a trace without sentences, the first and the
+    last word.
+    """
     steps = [step for step in _STEP.split(reply.trace) if step.strip()]
     steps = steps if len(steps) > 2 else reply.trace.split()
     return replace(reply, trace=" ".join([steps[0], steps[-1]]) if len(steps) > 2 else reply.trace)

@@ -21,7 +21,8 @@ class Lessons:
         soft: Their answers as probabilities, shape (n, classes); None to learn from labels alone.
         real: The first so many inputs are of the domain, and judge; None for all.
         picture: Height and width of an input, if inputs are pictures in one channel.
-        moves: Whether a picture moved a little gets the same answer; of pictures of another domain none does.
+        moves: Whether a picture moved a little gets the same answer; of pictures of another domain
+            none does.
     """
 
     inputs: Array
@@ -37,7 +38,9 @@ class Lessons:
     def only(self, rows: Array) -> "Lessons":
         """Returns those at the rows."""
         soft = None if self.soft is None else self.soft[rows]
-        return replace(self, inputs=self.inputs[rows], labels=self.labels[rows], soft=soft, real=None)
+        return replace(
+            self, inputs=self.inputs[rows], labels=self.labels[rows], soft=soft, real=None
+        )
 
 
 Learn = Callable[[Lessons], Predict]

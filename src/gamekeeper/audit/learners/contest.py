@@ -1,8 +1,10 @@
-"""The contest: every kind of learner learns from three quarters of the answers and is judged by the last.
+"""The contest: every kind of learner learns from three quarters of the answers and is judged by the
+last.
 
-What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024), and no learner is best
-everywhere; an audit that trains one poorly understates the risk. The winner is trained again on all answers. From
-five hundred answers on, only those take part that came out ahead on fewer: they have shown what they can.
+What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024), and no
+learner is best everywhere; an audit that trains one poorly understates the risk. The winner is
+trained again on all answers. From five hundred answers on, only those take part that came out ahead
+on fewer: they have shown what they can.
 """
 
 import warnings
@@ -16,7 +18,7 @@ from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict
 from gamekeeper.audit.learners.cores import one_core_each
 from gamekeeper.audit.learners.pictures import picture_learners
 from gamekeeper.audit.learners.tabular import tabular_learners
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 
 _HELD_OUT = 0.25
 _MANY = 500  # answers
@@ -78,7 +80,10 @@ def _learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
 
 
 def _ranked(
-    learners: dict[str, Learn], lessons: Lessons, rng: np.random.Generator, workers: ThreadPoolExecutor
+    learners: dict[str, Learn],
+    lessons: Lessons,
+    rng: np.random.Generator,
+    workers: ThreadPoolExecutor,
 ) -> list[str]:
     """Names of learners by how much they agree with answers that they did not see."""
     order = rng.permutation(min(len(lessons), lessons.real or len(lessons)))
@@ -86,7 +91,8 @@ def _ranked(
     known = lessons.only(np.concatenate([kept, np.arange(len(order), len(lessons))]))
     if len(learners) == 1 or len(np.unique(known.labels)) < 2:
         return list(learners)
-    inputs, labels = lessons.inputs[held], lessons.labels[held]
+    inputs = lessons.inputs[held]
+    labels = lessons.labels[held]
 
     def agreed(learn: Learn) -> float:
         return float((learn(known)(inputs) == labels).mean())
@@ -97,9 +103,12 @@ def _ranked(
 
 @contextmanager
 def _contest() -> Iterator[ThreadPoolExecutor]:
-    """Each learner on one core, for they learn side by side; without warnings of those that have not converged."""
+    """Each learner on one core, for they learn side by side; without warnings of those that have
+    not converged.
+    """
     from sklearn.exceptions import ConvergenceWarning
 
     with one_core_each() as workers, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # held-out answers judge them, converged or not
+        # held-out answers judge them, converged or not
+        warnings.simplefilter("ignore", ConvergenceWarning)
         yield workers

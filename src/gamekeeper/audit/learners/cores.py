@@ -1,4 +1,6 @@
-"""One core for each learner: where several learn side by side, threads within each only get in one another's way."""
+"""One core for each learner: where several learn side by side, threads within each only get in one
+another's way.
+"""
 
 import os
 import sys
@@ -9,9 +11,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_core_each() -> Iterator[ThreadPoolExecutor]:
-    """Gives as many workers as there are cores, and keeps numerical libraries to one thread in each of them.
+    """Gives as many workers as there are cores, and keeps numerical libraries to one thread in each
+    of them.
 
-    torch looks its number up in each new thread; OpenMP's is of the thread that sets it, so that workers set it too.
+    torch looks its number up in each new thread; OpenMP's is of the thread that sets it, so that
+    workers set it too.
     """
     from threadpoolctl import threadpool_limits
 
@@ -20,7 +24,10 @@ def one_core_each() -> Iterator[ThreadPoolExecutor]:
     if torch:
         torch.set_num_threads(1)
     try:
-        with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count(), initializer=_keep_to_one) as workers:
+        with (
+            threadpool_limits(1),
+            ThreadPoolExecutor(os.cpu_count(), initializer=_keep_to_one) as workers,
+        ):
             yield workers
     finally:
         if torch:

@@ -1,4 +1,6 @@
-"""A quick guess at the labels of what was not asked yet, and how sure it is: what chooses the next queries."""
+"""A quick guess at the labels of what was not asked yet, and how sure it is: what chooses the next
+queries.
+"""
 
 import numpy as np
 
@@ -10,7 +12,8 @@ _TREES = 100
 
 
 def quick_guess(lessons: Lessons, seed: int) -> Scores:
-    """Returns a network of pictures, where there can be one, or else a forest; either learns labels alone.
+    """Returns a network of pictures, where there can be one, or else a forest; either learns labels
+    alone.
 
     Args:
         lessons: What was answered, labels of two kinds at least.

@@ -1,10 +1,13 @@
-"""Learners of pictures: a small convolutional network, trained until it has converged, on pictures that are moved.
+"""Learners of pictures: a small convolutional network, trained until it has converged, on pictures
+that are moved.
 
-Each time a picture is shown it is shifted, turned and scaled a little, as a picture of the same class may be; the label
-or the scores it was given stay. A few hundred answers so teach what thousands would. Of pictures of another domain that
-is not so: a stroke that is shifted is another class, and they are shown as they are.
+Each time a picture is shown it is shifted, turned and scaled a little, as a picture of the same
+class may be; the label or the scores it was given stay. A few hundred answers so teach what
+thousands would. Of pictures of another domain that is not so: a stroke that is shifted is another
+class, and they are shown as they are.
 
-Source: ordinary augmentation and cosine annealing (Loshchilov & Hutter, ICLR 2017); that the recipe decides, E3 (2024).
+Source: ordinary augmentation and cosine annealing (Loshchilov & Hutter, ICLR 2017); that the recipe
+    decides, E3 (2024).
 """
 
 from collections.abc import Callable
@@ -22,13 +25,18 @@ if TYPE_CHECKING:
     Show = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 _STEPS = 500
-_MANY, _LONGEST = 2_500, 3  # answers to pictures that are not moved, and times the steps: all of them are new to it
+# answers to pictures that are not moved, and times the steps: all of them are new to it
+_MANY = 2_500
+_LONGEST = 3
 _BATCH = 64
 _RATE = 4e-3
 _CHANNELS = 16
 _HIDDEN = 64
 _LEAST_SIDE = 8
-_SHIFT, _TURN, _SCALE = 0.12, 0.2, 0.12  # of the side, radians, share
+# of the side, radians, share
+_SHIFT = 0.12
+_TURN = 0.2
+_SCALE = 0.12
 _BEGINNING = Lock()  # what a network begins with is drawn from what all threads share
 _CHUNK = 512  # pictures at once when it answers
 
@@ -54,8 +62,14 @@ def picture_learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
 
 
 def quick_network(lessons: Lessons, seed: int) -> Scores | None:
-    """Returns a network of labels that was trained half as long as others; None where there can be none."""
-    return _scored(lessons, seed, soft=False, steps=_STEPS // 2) if picture_learners(lessons, seed) else None
+    """Returns a network of labels that was trained half as long as others; None where there can be
+    none.
+    """
+    return (
+        _scored(lessons, seed, soft=False, steps=_STEPS // 2)
+        if picture_learners(lessons, seed)
+        else None
+    )
 
 
 def _learnt(lessons: Lessons, seed: int, *, soft: bool) -> Predict:
@@ -67,7 +81,8 @@ def _learnt(lessons: Lessons, seed: int, *, soft: bool) -> Predict:
 def _scored(lessons: Lessons, seed: int, *, soft: bool, steps: int) -> Scores:
     import torch
 
-    middle, spread = lessons.inputs.mean(), lessons.inputs.std() + 1e-12
+    middle = lessons.inputs.mean()
+    spread = lessons.inputs.std() + 1e-12
     classes = lessons.soft.shape[1] if lessons.soft is not None else int(lessons.labels.max()) + 1
     wanted = torch.nn.functional.one_hot(torch.as_tensor(lessons.labels), classes).float()
     if soft:
@@ -90,8 +105,12 @@ def _pictures(lessons: Lessons, inputs: Array) -> "torch.Tensor":
     return torch.as_tensor(inputs, dtype=torch.float32).reshape(len(inputs), 1, *lessons.picture)
 
 
-def _trained(pictures: "torch.Tensor", wanted: "torch.Tensor", seed: int, steps: int, show: "Show") -> Any:
-    """A network after a fixed number of steps, its rate annealed to nothing: it has converged, not been cut off."""
+def _trained(
+    pictures: "torch.Tensor", wanted: "torch.Tensor", seed: int, steps: int, show: "Show"
+) -> Any:
+    """A network after a fixed number of steps, its rate annealed to nothing: it has converged, not
+    been cut off.
+    """
     import torch
 
     draw = torch.Generator().manual_seed(seed)
@@ -116,7 +135,12 @@ def _network(sides: tuple[int, ...], classes: int) -> Any:
     from torch import nn
 
     def block(before: int, after: int) -> list[Any]:
-        return [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(after), nn.ReLU()]
+        return [
+            nn.Conv2d(before, after, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+        ]
 
     left = 2 * _CHANNELS * (sides[0] // 4) * (sides[1] // 4)
     head = [nn.Flatten(), nn.Linear(left, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, classes)]
@@ -125,17 +149,23 @@ def _network(sides: tuple[int, ...], classes: int) -> Any:
 
 
 def _moved(pictures: "torch.Tensor", draw: "torch.Generator") -> "torch.Tensor":
-    """Each picture shifted, turned and scaled a little; what comes in at the border is the border."""
+    """Each picture shifted, turned and scaled a little; what comes in at the border is the
+    border.
+    """
     import torch
 
     n = len(pictures)
     turn, grow, right, down = (
-        (torch.rand(n, generator=draw) * 2 - 1) * most for most in (_TURN, _SCALE, 2 * _SHIFT, 2 * _SHIFT)
+        (torch.rand(n, generator=draw) * 2 - 1) * most
+        for most in (_TURN, _SCALE, 2 * _SHIFT, 2 * _SHIFT)
     )
-    cos, sin = (1 + grow) * torch.cos(turn), (1 + grow) * torch.sin(turn)
+    cos = (1 + grow) * torch.cos(turn)
+    sin = (1 + grow) * torch.sin(turn)
     maps = torch.stack([torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1)], 1)
     grid = torch.nn.functional.affine_grid(maps, list(pictures.shape), align_corners=False)
-    return torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return torch.nn.functional.grid_sample(
+        pictures, grid, padding_mode="border", align_corners=False
+    )
 
 
 def _as_it_is(pictures: "torch.Tensor", draw: "torch.Generator") -> "torch.Tensor":

@@ -59,10 +59,16 @@ def _of_scores(n: int, seed: int, few: bool) -> dict[str, Learn]:
         return made
     made["network on scores"] = _regressor(
         lambda: MLPRegressor(
-            hidden_layer_sizes=(128, 128), alpha=1e-4, max_iter=500, early_stopping=n >= 500, random_state=seed
+            hidden_layer_sizes=(128, 128),
+            alpha=1e-4,
+            max_iter=500,
+            early_stopping=n >= 500,
+            random_state=seed,
         )
     )
-    made["trees on scores"] = _regressor(lambda: ExtraTreesRegressor(n_estimators=50, random_state=seed))
+    made["trees on scores"] = _regressor(
+        lambda: ExtraTreesRegressor(n_estimators=50, random_state=seed)
+    )
     return made
 
 

@@ -1,11 +1,14 @@
-"""Model inversion: an input that the model is sure of, from answers alone; does it show what the class looks like?
+"""Model inversion: an input that the model is sure of, from answers alone; does it show what the
+class looks like?
 
-Evolution strategies: around the present input, steps in random directions, each both ways; what raises the log-odds of
-the class, less the roughness of the picture, says where to go. Steps are smooth where inputs are pictures. Nothing of
-the domain is used but its range and its middle. Whether the class shows is for another classifier to say, one trained
+Evolution strategies: around the present input, steps in random directions, each both ways; what
+raises the log-odds of the class, less the roughness of the picture, says where to go. Steps are
+smooth where inputs are pictures. Nothing of the domain is used but its range and its middle.
+Whether the class shows is for another classifier to say, one trained
 apart: a model's own sureness proves nothing.
 
-Source: Fredrikson et al., CCS 2015 (inversion); Salimans et al., Evolution Strategies, 2017 (the gradient without
+Source: Fredrikson et al., CCS 2015 (inversion); Salimans et al., Evolution Strategies, 2017 (the
+    gradient without
 gradients); judged by an independent classifier as in Zhang et al., CVPR 2020.
 """
 
@@ -20,7 +23,9 @@ from gamekeeper.audit.targets import Array
 _PAIRS = 20
 QUERIES_A_ROUND = 2 * _PAIRS
 """Of which queries are a multiple; what is left over is not asked."""
-_STEP, _RATE = 0.15, 0.12  # of the range
+# of the range
+_STEP = 0.15
+_RATE = 0.12
 _ROUGHNESS = 2.0
 _SMOOTH = 0.08  # of a picture's side
 _FLOOR = 1e-9
@@ -53,12 +58,17 @@ def invert(ask: Ask, domain: Domain, label: int, queries: int, rng: np.random.Ge
         queries: That may be made.
         rng: Draws the steps.
     """
-    at, span = domain.start.copy(), domain.high - domain.low
+    at = domain.start.copy()
+    span = domain.high - domain.low
     velocity = np.zeros_like(at)
     rounds = queries // QUERIES_A_ROUND
     for number in range(rounds):
         steps = _steps(domain, rng)
-        tried = np.clip(np.vstack([at + _STEP * span * steps, at - _STEP * span * steps]), domain.low, domain.high)
+        tried = np.clip(
+            np.vstack([at + _STEP * span * steps, at - _STEP * span * steps]),
+            domain.low,
+            domain.high,
+        )
         worth = _worth(ask, tried, label, domain)
         gains = (worth[:_PAIRS] - worth[_PAIRS:]) / (worth.std() + 1e-12)
         velocity = 0.8 * velocity + (gains @ steps) / _PAIRS
@@ -71,7 +81,9 @@ def _steps(domain: Domain, rng: np.random.Generator) -> Array:
     steps = rng.standard_normal((_PAIRS, len(domain.start)))
     if domain.picture is not None:
         pictures = steps.reshape(_PAIRS, *domain.picture)
-        steps = gaussian_filter(pictures, (0, *(_SMOOTH * side for side in domain.picture))).reshape(_PAIRS, -1)
+        steps = gaussian_filter(
+            pictures, (0, *(_SMOOTH * side for side in domain.picture))
+        ).reshape(_PAIRS, -1)
         steps /= steps.std()
     return np.asarray(steps)
 
@@ -83,6 +95,10 @@ def _worth(ask: Ask, inputs: Array, label: int, domain: Domain) -> Array:
     worth = np.log(own + _FLOOR) - np.log(1 - own + _FLOOR)
     if domain.picture is None:
         return np.asarray(worth)
-    pictures = ((inputs - domain.low.min()) / (domain.high.max() - domain.low.min())).reshape(-1, *domain.picture)
-    rough = np.abs(np.diff(pictures, axis=1)).mean(axis=(1, 2)) + np.abs(np.diff(pictures, axis=2)).mean(axis=(1, 2))
+    pictures = ((inputs - domain.low.min()) / (domain.high.max() - domain.low.min())).reshape(
+        -1, *domain.picture
+    )
+    rough = np.abs(np.diff(pictures, axis=1)).mean(axis=(1, 2)) + np.abs(
+        np.diff(pictures, axis=2)
+    ).mean(axis=(1, 2))
     return np.asarray(worth - _ROUGHNESS * rough)

@@ -1,13 +1,17 @@
-"""Who says whether an input shows a class: not the model that it was made with, and nobody who learnt from that model.
+"""Who says whether an input shows a class: not the model that it was made with, and nobody who
+learnt from that model.
 
-The judge learns from what an owner has, inputs and their true labels; no answer of the target comes near it, for a
-judge that learnt from answers would share their quirks, and a model's own sureness proves nothing. It may well have
-rows that the target was trained on: the question is not whether the target knows new rows, it is whether an input looks
-like what the class truly is. What must differ is the learner, since two of one kind on the same rows are fooled by the
-same inputs, and the target's kind is not known. So two kinds judge, a forest and a softmax regression, and an input
-shows a class where both name it. A quarter of the rows, held out, says how often they do so rightly.
+The judge learns from what an owner has, inputs and their true labels; no answer of the target comes
+near it, for a judge that learnt from answers would share their quirks, and a model's own sureness
+proves nothing. It may well have rows that the target was trained on: the question is not whether
+the target knows new rows, it is whether an input looks like what the class truly is. What must
+differ is the learner, since two of one kind on the same rows are fooled by the same inputs, and the
+target's kind is not known. So two kinds judge, a forest and a softmax regression, and an input
+shows a class where both name it. A quarter of the rows, held out, says how often they do so
+rightly.
 
-Source: the evaluation classifier of Zhang et al., CVPR 2020, which there has other rows than the target; two kinds that
+Source: the evaluation classifier of Zhang et al., CVPR 2020, which there has other rows than the
+    target; two kinds that
 must agree are ours.
 """
 
@@ -35,7 +39,8 @@ class Judge:
     def __init__(self, inputs: Array, labels: Array, seed: int) -> None:
         order = np.random.default_rng(seed).permutation(len(inputs))
         self.held_out = max(1, int(_HELD_OUT * len(inputs)))
-        kept, held = order[self.held_out :], order[: self.held_out]
+        kept = order[self.held_out :]
+        held = order[: self.held_out]
         self._kinds = [kind.fit(inputs[kept], labels[kept]) for kind in _kinds(seed)]
         self.accuracy = float((self.names(inputs[held]) == labels[held]).mean())
 

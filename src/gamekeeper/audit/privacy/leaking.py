@@ -1,4 +1,6 @@
-"""How much a training recipe tells of its rows: membership as it is, and with poison; and who finds the poison."""
+"""How much a training recipe tells of its rows: membership as it is, and with poison; and who finds
+the poison.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,15 +13,17 @@ from gamekeeper.audit.privacy.poisoning import poisoned_leaks
 from gamekeeper.audit.privacy.screens import Screened, Screening
 from gamekeeper.audit.privacy.showing import Inversion
 from gamekeeper.audit.targets import Array, TargetError
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 
 _COPIES = 4
-_AIMED_SHARE, _AIMED_MOST = 0.05, 100
+_AIMED_SHARE = 0.05
+_AIMED_MOST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privacy:
-    """What a model and its recipe tell of the data. All but `inversion` are empty where no recipe is named.
+    """What a model and its recipe tell of the data. All but `inversion` are empty where no recipe
+    is named.
 
     Args:
         inversion: What the target's classes look like; None if it was not tried.
@@ -90,9 +94,15 @@ def privacy_of(
 def _require_fitting(inputs: Array, labels: Array, models: int) -> None:
     if labels.shape != (len(inputs),):
         raise UsageError(f"{len(inputs)} inputs want as many labels; found {labels.shape}")
-    if len(labels) < 100 or labels.min() < 0 or (labels != np.round(labels)).any() or len(np.unique(labels)) < 2:
+    if (
+        len(labels) < 100
+        or labels.min() < 0
+        or (labels != np.round(labels)).any()
+        or len(np.unique(labels)) < 2
+    ):
         raise UsageError(
-            "membership wants 100 rows at least, with labels that are whole numbers from 0, of two classes"
+            "membership wants 100 rows at least, with labels that are whole numbers from 0, of two"
+            " classes"
         )
     if models < 4 or models % 2:
         raise UsageError(f"{models} models: membership wants an even number, 4 at least")
@@ -105,12 +115,17 @@ def _checked(fit: Recipe, classes: int) -> Recipe:
         try:
             answer = fit(inputs, labels, seed)
         except Exception as error:
-            raise TargetError(f"the recipe failed on {len(inputs)} rows: {type(error).__name__}: {error}") from error
+            raise TargetError(
+                f"the recipe failed on {len(inputs)} rows: {type(error).__name__}: {error}"
+            ) from error
 
         def asked(some: Array) -> Array:
             given = np.asarray(answer(some), np.float64)
             if given.shape != (len(some), classes) or not np.isfinite(given).all():
-                raise TargetError(f"a model of the recipe answered {given.shape}; expected ({len(some)}, {classes})")
+                raise TargetError(
+                    f"a model of the recipe answered {given.shape}; expected ({len(some)},"
+                    f" {classes})"
+                )
             return given
 
         return asked

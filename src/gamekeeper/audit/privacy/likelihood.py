@@ -1,8 +1,10 @@
-"""How likely a reading is, of a row of which a few shadows are known: what few cannot say is taken from all rows.
+"""How likely a reading is, of a row of which a few shadows are known: what few cannot say is taken
+from all rows.
 
-A row's readings x (d of them) are normal around its own mean, with the covariance of all rows, S, times a scale of its
-own. The mean is normal around what the row's other side (in for out, out for in) foretells, with covariance T; the
-scale is inverse gamma around 1. From n shadows with mean m, foretold f, and squared distances Q from their mean,
+A row's readings x (d of them) are normal around its own mean, with the covariance of all rows, S,
+times a scale of its own. The mean is normal around what the row's other side (in for out, out for
+in) foretells, with covariance T; the scale is inverse gamma around 1. From n shadows with mean m,
+foretold f, and squared distances Q from their mean,
 
     G = T (T + S/n)^-1      m' = f + G (m - f)      C = S + G S/n      s = (v + Q) / (v + (n - 1) d)
 
@@ -10,7 +12,8 @@ scale is inverse gamma around 1. From n shadows with mean m, foretold f, and squ
 
 T, S and the foretelling line are those of the rows at hand (empirical Bayes).
 
-Source: the conjugate prior for LiRA with few shadows as in BaVarIA, 2026; Gelman et al., Bayesian Data Analysis,
+Source: the conjugate prior for LiRA with few shadows as in BaVarIA, 2026; Gelman et al., Bayesian
+    Data Analysis,
 chapters 3 and 5. What differs here: the mean is shrunk too, towards what the other side foretells.
 """
 
@@ -31,7 +34,8 @@ def log_likelihood(x: Array, shadows: Array, other: Array) -> Array:
         other: Those of the shadows on the other side, shape (others, n, d).
     """
     count, _, width = shadows.shape
-    mean, common = shadows.mean(axis=0), _common(shadows)
+    mean = shadows.mean(axis=0)
+    common = _common(shadows)
     foretold = _foretold(mean, other.mean(axis=0))
     between = _positive(np.cov((mean - foretold).T).reshape(width, width) - common / count)
     gain = between @ np.linalg.inv(between + common / count)
@@ -44,7 +48,9 @@ def log_likelihood(x: Array, shadows: Array, other: Array) -> Array:
 
 
 def _common(shadows: Array) -> Array:
-    """Covariance of readings around each row's mean, shape (d, d); of one shadow a row, half that of all readings."""
+    """Covariance of readings around each row's mean, shape (d, d); of one shadow a row, half that
+    of all readings.
+    """
     count, rows, width = shadows.shape
     rest = (shadows - shadows.mean(axis=(0, 1) if count == 1 else 0)).reshape(-1, width)
     return np.asarray(rest.T @ rest / ((count - 1 or 2) * rows) + _LEAST * np.eye(width))

@@ -1,23 +1,27 @@
 """Membership: was this row in the training data? Judged where it counts, at few false alarms.
 
-Models are trained by the owner's own recipe on random halves of the same rows, two and two: what one of a pair has not,
-the other has. Each model in turn is the target, all pairs but its own are the shadows, so that every row is in half of
-them whatever the target had. (With the target's other half among the shadows, a row that the target had is in fewer of
-them than one that it had not: a mean over shadows then tells the answer, and the figures are too high.)
+Models are trained by the owner's own recipe on random halves of the same rows, two and two: what
+one of a pair has not, the other has. Each model in turn is the target, all pairs but its own are
+the shadows, so that every row is in half of them whatever the target had. (With the target's other
+half among the shadows, a row that the target had is in fewer of them than one that it had not: a
+mean over shadows then tells the answer, and the figures are too high.)
 
 A row's reading is the log-odds of its label,
 
     r = log p_y - log (1 - p_y)
 
-at the row itself, and on average at points around it: the trace of a row is sharper than what grew there by itself.
+at the row itself, and on average at points around it: the trace of a row is sharper than what grew
+there by itself.
 
     loss    r at the row alone
     lira    log p(r | in) - log p(r | out), of both readings, see `likelihood`
     joint   the same, less what the other rows do to a row by lira's verdict on them, see `crowd`
     rmia    p_y over its mean over shadows
 
-Source: Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (LiRA, and TPR at low FPR);
-Zarifzadeh et al., ICML 2024 (RMIA; with one population for all rows its order is that of the ratio used here).
+Source: Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (LiRA, and TPR
+    at low FPR);
+Zarifzadeh et al., ICML 2024 (RMIA; with one population for all rows its order is that of the ratio
+used here).
 """
 
 from collections.abc import Callable, Iterator
@@ -37,16 +41,20 @@ Recipe = Callable[[Array, Array, int], Answer]
 
 FALSE_ALARMS = (0.01, 0.001)
 """Shares of non-members taken for members at which a leak is told."""
-_AROUND, _REACH = 16, 0.35  # points around a row, and how far off, in deviations of each feature
+# points around a row, and how far off, in deviations of each feature
+_AROUND = 16
+_REACH = 0.35
 _FLOOR = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """Models on random halves of the same rows, in pairs that halve them: 0 and 1, 2 and 3, and so on.
+    """Models on random halves of the same rows, in pairs that halve them: 0 and 1, 2 and 3, and so
+    on.
 
     Args:
-        readings: Log-odds of each row's label by each model, at the row and around it, shape (models, n, 2).
+        readings: Log-odds of each row's label by each model, at the row and around it, shape
+            (models, n, 2).
         members: Whether the model had the row, shape (models, n).
         crowd: What other rows do to a row.
     """
@@ -102,10 +110,14 @@ def train_shadows(
     readings = np.empty((*members.shape, 2))
     around = int(rng.integers(1 << 31))
     for number in range(models):
-        members[number] = ~members[number - 1] if number % 2 else rng.permutation(len(inputs)) % 2 == 0
-        rows, wanted = inputs[members[number]], labels[members[number]]
+        members[number] = (
+            ~members[number - 1] if number % 2 else rng.permutation(len(inputs)) % 2 == 0
+        )
+        rows = inputs[members[number]]
+        wanted = labels[members[number]]
         if poison is not None:
-            rows, wanted = np.vstack([rows, poison[0]]), np.concatenate([wanted, poison[1]])
+            rows = np.vstack([rows, poison[0]])
+            wanted = np.concatenate([wanted, poison[1]])
         answer = fit(rows, wanted, int(rng.integers(1 << 31)))
         readings[number] = _read(answer, inputs, labels, around)
         trained(rows, wanted, answer)
@@ -113,16 +125,24 @@ def train_shadows(
 
 
 def _read(answer: Answer, inputs: Array, labels: Array, around: int) -> Array:
-    """Log-odds at each row and on average around it, shape (n, 2), at the same points for all models."""
-    rng, reach = np.random.default_rng(around), _REACH * inputs.std(axis=0)
+    """Log-odds at each row and on average around it, shape (n, 2), at the same points for all
+    models.
+    """
+    rng = np.random.default_rng(around)
+    reach = _REACH * inputs.std(axis=0)
     near = np.zeros(len(inputs))
     for _ in range(_AROUND):
-        near += log_odds_of(answer(inputs + reach * rng.standard_normal(inputs.shape)), labels) / _AROUND
+        near += (
+            log_odds_of(answer(inputs + reach * rng.standard_normal(inputs.shape)), labels)
+            / _AROUND
+        )
     return np.stack([log_odds_of(answer(inputs), labels), near], axis=1)
 
 
 def log_odds_of(answers: Array, labels: Array) -> Array:
-    """Returns log p_y - log (1 - p_y), shape (n,); 1 - p_y is summed, so that it keeps its digits."""
+    """Returns log p_y - log (1 - p_y), shape (n,); 1 - p_y is summed, so that it keeps its
+    digits.
+    """
     rows = np.arange(len(labels))
     own = answers[rows, labels]
     rest = answers.copy()
@@ -151,20 +171,31 @@ def _scores(shadows: Shadows, pulls: Array, target: int) -> Iterator[tuple[str, 
     """Each attack's score of every row, shape (n,); higher is more likely a member."""
     pair = [target, target ^ 1]
     reading = shadows.readings[target]
-    others, pulls, had = (np.delete(each, pair, axis=0) for each in (shadows.readings, pulls, shadows.members))
+    others, pulls, had = (
+        np.delete(each, pair, axis=0) for each in (shadows.readings, pulls, shadows.members)
+    )
     yield "loss", reading[:, 0]
-    inside, outside = _parted(others, had), _parted(others, ~had)
+    inside = _parted(others, had)
+    outside = _parted(others, ~had)
     verdict = log_likelihood(reading, inside, outside) - log_likelihood(reading, outside, inside)
     yield "lira", verdict
     pull = shadows.crowd.pull(np.exp(_log_p(verdict)))
     in_reading, inside = without_pull(reading, inside, pull, _parted(pulls, had))
     out_reading, outside = without_pull(reading, outside, pull, _parted(pulls, ~had))
-    yield "joint", log_likelihood(in_reading, inside, outside) - log_likelihood(out_reading, outside, inside)
-    yield "rmia", _log_p(reading[:, 0]) - np.log(np.exp(_log_p(others[..., 0])).mean(axis=0) + _FLOOR)
+    yield (
+        "joint",
+        log_likelihood(in_reading, inside, outside) - log_likelihood(out_reading, outside, inside),
+    )
+    yield (
+        "rmia",
+        _log_p(reading[:, 0]) - np.log(np.exp(_log_p(others[..., 0])).mean(axis=0) + _FLOOR),
+    )
 
 
 def _parted(each: Array, had: Array) -> Array:
-    """What models give for each row, of those that count, shape (models / 2, n, ...): as many for every row."""
+    """What models give for each row, of those that count, shape (models / 2, n, ...): as many for
+    every row.
+    """
     order = np.argsort(~had, axis=0, kind="stable")[: len(had) // 2]
     return np.take_along_axis(each, order.reshape(*order.shape, *(1,) * (each.ndim - 2)), axis=0)
 
@@ -174,8 +205,10 @@ def _log_p(readings: Array) -> Array:
 
 
 def _leak(name: str, scores: Array, members: Array) -> Leak:
-    inside, outside = scores[members], np.sort(scores[~members])[::-1]
-    found, intervals = [], []
+    inside = scores[members]
+    outside = np.sort(scores[~members])[::-1]
+    found = []
+    intervals = []
     for share in FALSE_ALARMS:
         threshold = outside[min(int(share * len(outside)), len(outside) - 1)]
         hits = int((inside > threshold).sum())

@@ -1,14 +1,18 @@
-"""Screens for poisoned rows: what share of them lies at the top of a suspicion that is computed from features alone.
+"""Screens for poisoned rows: what share of them lies at the top of a suspicion that is computed
+from features alone.
 
-    spectral    within each label, the square of a row's part along the direction of greatest variance
-    clustering  within each label, two clusters on the leading directions; the smaller one is suspect, the more the
+    spectral    within each label, the square of a row's part along the direction of greatest
+                variance
+    clustering  within each label, two clusters on the leading directions; the smaller one is
+    suspect, the more the
                 smaller and the farther off it is
 
-Features are the rows as they are, or the probabilities that the model which was trained on them gives them: there
-mislabelled rows that it had to learn by heart lie apart. Neither screen is certain: poison that looks like its label is
-found by none.
+Features are the rows as they are, or the probabilities that the model which was trained on them
+gives them: there mislabelled rows that it had to learn by heart lie apart. Neither screen is
+certain: poison that looks like its label is found by none.
 
-Source: Tran et al., Spectral Signatures in Backdoor Attacks, NeurIPS 2018; Chen et al., Detecting Backdoor Attacks on
+Source: Tran et al., Spectral Signatures in Backdoor Attacks, NeurIPS 2018; Chen et al., Detecting
+    Backdoor Attacks on
 Deep Neural Networks by Activation Clustering, 2018.
 """
 
@@ -26,22 +30,32 @@ _SETS = 4  # they differ in half of their honest rows alone, and share the poiso
 
 
 def spectral(features: Array, labels: Array) -> Array:
-    """Returns the suspicion of each row, shape (n,), from features, shape (n, width), and labels."""
+    """Returns the suspicion of each row, shape (n,), from features, shape (n, width), and
+    labels.
+    """
     return _by_label(features, labels, lambda centred: (_leading(centred, 1) ** 2)[:, 0])
 
 
 def clustering(features: Array, labels: Array) -> Array:
-    """Returns the suspicion of each row, shape (n,), from features, shape (n, width), and labels."""
-    return _by_label(features, labels, lambda centred: _smaller_cluster(_leading(centred, _DIRECTIONS)))
+    """Returns the suspicion of each row, shape (n,), from features, shape (n, width), and
+    labels.
+    """
+    return _by_label(
+        features, labels, lambda centred: _smaller_cluster(_leading(centred, _DIRECTIONS))
+    )
 
 
-SCREENS: dict[str, Callable[[Array, Array], Array]] = {"spectral": spectral, "clustering": clustering}
+SCREENS: dict[str, Callable[[Array, Array], Array]] = {
+    "spectral": spectral,
+    "clustering": clustering,
+}
 """Screens by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """What a screen finds of the poison among the 1.5 times as many rows that it holds most suspicious.
+    """What a screen finds of the poison among the 1.5 times as many rows that it holds most
+    suspicious.
 
     Args:
         screen: By name.
@@ -75,7 +89,9 @@ class Screening:
         self._chances: list[float] = []
 
     def met(self, rows: Array, labels: Array, answer: Callable[[Array], Array]) -> None:
-        """Screens a training set, shape (n, width), with its labels and the model that was trained on it."""
+        """Screens a training set, shape (n, width), with its labels and the model that was trained
+        on it.
+        """
         if len(self._chances) == _SETS:
             return
         poisoned = np.arange(len(rows)) >= len(rows) - self._poisoned
@@ -132,7 +148,12 @@ def _smaller_cluster(parts: Array) -> Array:
     for _ in range(_ROUNDS):
         far = ((parts[:, None] - centres) ** 2).sum(axis=2)
         nearest = far.argmin(axis=1)
-        centres = np.stack([parts[nearest == k].mean(axis=0) if (nearest == k).any() else centres[k] for k in (0, 1)])
+        centres = np.stack(
+            [
+                parts[nearest == k].mean(axis=0) if (nearest == k).any() else centres[k]
+                for k in (0, 1)
+            ]
+        )
     small = int((nearest == 1).sum() < (nearest == 0).sum())
     share = max(1, int((nearest == small).sum())) / len(parts)
     return np.asarray((np.sqrt(far[:, 1 - small]) - np.sqrt(far[:, small])) * (1 - share))

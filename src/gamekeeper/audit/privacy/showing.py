@@ -1,9 +1,11 @@
-"""Inversion of every class, and whether what comes out shows it, as a judge sees it who is none of the target's.
+"""Inversion of every class, and whether what comes out shows it, as a judge sees it who is none of
+the target's.
 
-Each class is reconstructed by `invert` from the middle of the thief's inputs. Four hundred answers a class: on digits
-and on pictures of clothing (seeds 0 and 1, five kinds of target) as many classes were then shown as by a thousand, and
-more answers drive what is made beyond what the class looks like. All of it takes a quarter of the audit's budget at
-most; what that does not hold is saved on repetitions first, then on answers, down to two hundred a class.
+Each class is reconstructed by `invert` from the middle of the thief's inputs. Four hundred answers
+a class: on digits and on pictures of clothing (seeds 0 and 1, five kinds of target) as many classes
+were then shown as by a thousand, and more answers drive what is made beyond what the class looks
+like. All of it takes a quarter of the audit's budget at most; what that does not hold is saved on
+repetitions first, then on answers, down to two hundred a class.
 """
 
 from collections.abc import Callable
@@ -17,7 +19,8 @@ from gamekeeper.audit.privacy.judge import UNDECIDED, Judge
 from gamekeeper.audit.targets import Array
 from gamekeeper.evidence import wilson_interval
 
-_QUERIES, _LEAST = 400, 200
+_QUERIES = 400
+_LEAST = 200
 _SHARE = 0.25
 _LEAST_ROWS = 10  # of a class, for a judge to know it
 
@@ -48,7 +51,8 @@ class Inversion:
         classes: That were tried, all that the judge knows.
         queries: For each reconstruction.
         chance: One of the classes.
-        start: What the judge takes the input for from which all begin; None if its two kinds differ.
+        start: What the judge takes the input for from which all begin; None if its two kinds
+            differ.
         judge_accuracy: The judge's, on rows held out, against true labels.
         judge_rows: Rows held out.
         low: Least value of an input.
@@ -108,7 +112,10 @@ def planned(inputs: Array, labels: Array, classes: int, budget: int, seeds: int)
     """
     known = np.flatnonzero(np.bincount(labels, minlength=classes)[:classes] >= _LEAST_ROWS)
     if len(known) < 2:
-        return f"it needs {_LEAST_ROWS} labelled rows of each of two of the target's classes at least, to judge by"
+        return (
+            f"it needs {_LEAST_ROWS} labelled rows of each of two of the target's classes at least,"
+            " to judge by"
+        )
     most = int(_SHARE * budget)
     seeds = max(1, min(seeds, most // (len(known) * _QUERIES)))
     queries = min(_QUERIES, most // (len(known) * seeds)) // QUERIES_A_ROUND * QUERIES_A_ROUND
@@ -116,11 +123,21 @@ def planned(inputs: Array, labels: Array, classes: int, budget: int, seeds: int)
         wanted = f"{_LEAST * len(known):,} queries, {_LEAST} for each of {len(known):,} classes"
         return f"it wants {wanted}, and may have {most:,}, a quarter of the budget of {budget:,}"
     rows = np.isin(labels, known)
-    return Plan(classes=tuple(known.tolist()), seeds=seeds, queries=queries, inputs=inputs[rows], labels=labels[rows])
+    return Plan(
+        classes=tuple(known.tolist()),
+        seeds=seeds,
+        queries=queries,
+        inputs=inputs[rows],
+        labels=labels[rows],
+    )
 
 
 def inversion_of(
-    ask_of: Callable[[int], Ask], plan: Plan, pool: Array, picture: tuple[int, int] | None, seed: int
+    ask_of: Callable[[int], Ask],
+    plan: Plan,
+    pool: Array,
+    picture: tuple[int, int] | None,
+    seed: int,
 ) -> Inversion:
     """Reconstructs the classes, and has them judged.
 
@@ -135,8 +152,12 @@ def inversion_of(
         SpentError: The budget is used up.
         TargetError: The target failed.
     """
-    domain = Domain(low=pool.min(axis=0), high=pool.max(axis=0), start=pool.mean(axis=0), picture=picture)
-    made = np.vstack([_made(ask_of(number), plan, domain, [seed, number]) for number in range(plan.seeds)])
+    domain = Domain(
+        low=pool.min(axis=0), high=pool.max(axis=0), start=pool.mean(axis=0), picture=picture
+    )
+    made = np.vstack(
+        [_made(ask_of(number), plan, domain, [seed, number]) for number in range(plan.seeds)]
+    )
     judge = Judge(plan.inputs, plan.labels, seed)
     named = judge.names(made)
     hits = int((named == np.tile(plan.classes, plan.seeds)).sum())

@@ -1,14 +1,14 @@
 """What every target is: something that answers rows of numbers.
 
-An audit is for a model of one's own. What a target answers is taken as its interface gives it out: class scores
-(probabilities or logits), or labels alone.
+An audit is for a model of one's own. What a target answers is taken as its interface gives it out:
+class scores (probabilities or logits), or labels alone.
 """
 
 from typing import Protocol
 
 import numpy as np
 
-from gamekeeper.errors import GamekeeperError
+from gamekeeper.base.errors import GamekeeperError
 
 Array = np.ndarray
 

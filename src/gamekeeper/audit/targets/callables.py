@@ -1,4 +1,6 @@
-"""A Python callable as a target: `module:function`, the module looked for where Python looks, then here."""
+"""A Python callable as a target: `module:function`, the module looked for where Python looks, then
+here.
+"""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.targets._target import Array, TargetError
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 
 
 class CallableTarget:
@@ -21,14 +23,17 @@ class CallableTarget:
     """
 
     def __init__(self, function: Callable[[Array], object], name: str) -> None:
-        self._function, self.name = function, name
+        self._function = function
+        self.name = name
 
     def ask(self, inputs: Array) -> Array:
         """See `Target`."""
         try:
             return np.asarray(self._function(inputs), np.float64)
         except Exception as error:
-            raise TargetError(f"{self.name} failed on {len(inputs)} inputs: {type(error).__name__}: {error}") from error
+            raise TargetError(
+                f"{self.name} failed on {len(inputs)} inputs: {type(error).__name__}: {error}"
+            ) from error
 
 
 def callable_target(spec: str) -> CallableTarget:
@@ -54,9 +59,13 @@ def named_function(spec: str) -> Callable[..., Any]:
     try:
         function = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise UsageError(f'there is no module "{error.name}", here or where Python looks for modules') from error
+        raise UsageError(
+            f'there is no module "{error.name}", here or where Python looks for modules'
+        ) from error
     except AttributeError as error:
         raise UsageError(f'module "{module}" has no "{name}"') from error
     if not callable(function):
-        raise UsageError(f'"{name}" of module "{module}" is a {type(function).__name__}; a target is called')
+        raise UsageError(
+            f'"{name}" of module "{module}" is a {type(function).__name__}; a target is called'
+        )
     return function  # type: ignore[no-any-return]

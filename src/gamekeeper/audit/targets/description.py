@@ -4,8 +4,8 @@
     url = "https://models.example.com/score"
     rows = "instances"                          # where inputs stand in the request, a dotted path
     scores = "predictions"                      # where their scores (or labels) stand in the answer
-    headers = {authorization = "env:MODEL_KEY"} # a value that begins with env: is read from the environment
-    batch = 64
+    headers = {authorization = "env:MODEL_KEY"} # a value that begins with env: is read from the
+    environment batch = 64
 
 or, in place of `rows` and `scores`,
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 
 FORMAT = "gamekeeper/target@1"
 _KINDS = ("kserve", "chat", "embeddings")
@@ -41,7 +41,8 @@ class Endpoint:
         system: Message that goes before each prompt; none if empty.
         trace: Field of a chat message that holds its reasoning.
         max_tokens: That a chat model may write.
-        request: What else a chat request says, or says otherwise, such as {max_completion_tokens = 512}.
+        request: What else a chat request says, or says otherwise, such as {max_completion_tokens =
+            512}.
         headers: Sent along; secrets among them are never printed.
         batch: Inputs in one request.
         parallel: Requests at a time.
@@ -76,11 +77,18 @@ def read_endpoint(path: Path, environment: Mapping[str, str] = os.environ) -> En
         raise InputError([_fault(path, "cannot be read", str(error))]) from error
     if faults := [*_faults(path, document)]:
         raise InputError(faults)
-    headers = {name: _secret(str(value), environment) for name, value in document.get("headers", {}).items()}
+    headers = {
+        name: _secret(str(value), environment)
+        for name, value in document.get("headers", {}).items()
+    }
     if missing := [name for name, value in headers.items() if value is None]:
         unset = "the environment has no such variable"
-        raise InputError([_fault(path, f"header {name}: {unset}", document["headers"][name]) for name in missing])
-    return Endpoint(**{name: document[name] for name in _known() & document.keys()} | {"headers": headers})
+        raise InputError(
+            [_fault(path, f"header {name}: {unset}", document["headers"][name]) for name in missing]
+        )
+    return Endpoint(
+        **{name: document[name] for name in _known() & document.keys()} | {"headers": headers}
+    )
 
 
 def _known() -> set[str]:
@@ -88,7 +96,10 @@ def _known() -> set[str]:
 
 
 def _faults(path: Path, document: dict[str, Any]) -> list[Fault]:
-    faults = [_fault(path, f"there is no setting {name}", name) for name in document.keys() - _known() - {"format"}]
+    faults = [
+        _fault(path, f"there is no setting {name}", name)
+        for name in document.keys() - _known() - {"format"}
+    ]
     if document.get("format") != FORMAT:
         faults.append(_fault(path, "is no description of a target", repr(document.get("format"))))
     if not str(document.get("url", "")).startswith(("http://", "https://")):
@@ -108,5 +119,7 @@ def _secret(value: str, environment: Mapping[str, str]) -> str | None:
 
 
 def _fault(path: Path, problem: str, found: str) -> Fault:
-    expected = f'format = "{FORMAT}", url, and rows and scores, or one of kserve, chat and embeddings'
+    expected = (
+        f'format = "{FORMAT}", url, and rows and scores, or one of kserve, chat and embeddings'
+    )
     return Fault(where=str(path), problem=problem, found=found, expected=expected)

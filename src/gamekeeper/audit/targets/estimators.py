@@ -1,7 +1,8 @@
-"""A scikit-learn estimator in a file as a target: its probabilities, or its labels if it has no others.
+"""A scikit-learn estimator in a file as a target: its probabilities, or its labels if it has no
+others.
 
-A pickle runs code when it is read. Reading one's own is what an audit is for; one that came from elsewhere is not to
-be read at all, so that the command line asks for `--trust-file`.
+A pickle runs code when it is read. Reading one's own is what an audit is for; one that came from
+elsewhere is not to be read at all, so that the command line asks for `--trust-file`.
 """
 
 import pickle
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.targets._target import Array, TargetError
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 
 
 class EstimatorTarget:
@@ -31,7 +32,9 @@ class EstimatorTarget:
         try:
             return np.asarray(self._answer(inputs), np.float64)
         except ValueError as error:
-            raise TargetError(f"{self.name} cannot answer {inputs.shape[1]} numbers an input: {error}") from error
+            raise TargetError(
+                f"{self.name} cannot answer {inputs.shape[1]} numbers an input: {error}"
+            ) from error
 
 
 def estimator_target(path: Path) -> EstimatorTarget:
@@ -43,7 +46,9 @@ def estimator_target(path: Path) -> EstimatorTarget:
     try:
         estimator = _loaded(path)
     except Exception as error:
-        raise InputError([_fault(path, "cannot be read", f"{type(error).__name__}: {error}")]) from error
+        raise InputError(
+            [_fault(path, "cannot be read", f"{type(error).__name__}: {error}")]
+        ) from error
     if not hasattr(estimator, "predict"):
         raise InputError([_fault(path, "holds no classifier", type(estimator).__name__)])
     return EstimatorTarget(estimator, path.name)
@@ -64,4 +69,9 @@ def _labels(estimator: Any) -> Any:
 
 
 def _fault(path: Path, problem: str, found: str) -> Fault:
-    return Fault(where=str(path), problem=problem, found=found[:200], expected="a classifier of scikit-learn, pickled")
+    return Fault(
+        where=str(path),
+        problem=problem,
+        found=found[:200],
+        expected="a classifier of scikit-learn, pickled",
+    )

@@ -1,4 +1,6 @@
-"""A classifier behind HTTP as a target: rows and scores as JSON, or a model of a KServe v2 server."""
+"""A classifier behind HTTP as a target: rows and scores as JSON, or a model of a KServe v2
+server.
+"""
 
 import time
 from collections.abc import Callable
@@ -20,23 +22,36 @@ class HttpTarget:
     """
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._endpoint, self.name, self.batch = endpoint, plain_address(endpoint.url), endpoint.batch
+        self._endpoint = endpoint
+        self.name = plain_address(endpoint.url)
+        self.batch = endpoint.batch
         self._poster = Poster(self.name, endpoint.headers, endpoint.timeout_s, sleep)
 
     def ask(self, inputs: Array) -> Array:
         """See `Target`."""
-        answers = [self._scores(inputs[at : at + self.batch]) for at in range(0, len(inputs), self.batch)]
+        answers = [
+            self._scores(inputs[at : at + self.batch]) for at in range(0, len(inputs), self.batch)
+        ]
         try:
             return np.concatenate(answers)
         except ValueError as error:
-            raise TargetError(f"{self.name} answered scores of different lengths: {error}") from error
+            raise TargetError(
+                f"{self.name} answered scores of different lengths: {error}"
+            ) from error
 
     def _scores(self, inputs: Array) -> Array:
         if self._endpoint.kserve is None:
-            answer = self._poster.post(self._endpoint.url, _nested(self._endpoint.rows, inputs.tolist()))
+            answer = self._poster.post(
+                self._endpoint.url, _nested(self._endpoint.rows, inputs.tolist())
+            )
             return _numbers(_found(answer, self._endpoint.scores, self.name), self.name)
         url = f"{self._endpoint.url.rstrip('/')}/v2/models/{self._endpoint.kserve}/infer"
-        tensor = {"name": "input", "shape": list(inputs.shape), "datatype": "FP64", "data": inputs.ravel().tolist()}
+        tensor = {
+            "name": "input",
+            "shape": list(inputs.shape),
+            "datatype": "FP64",
+            "data": inputs.ravel().tolist(),
+        }
         output = _found(self._poster.post(url, {"inputs": [tensor]}), "outputs", self.name)[0]
         return _numbers(output["data"], self.name).reshape(output["shape"])
 

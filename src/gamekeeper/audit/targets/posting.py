@@ -1,7 +1,8 @@
 """JSON to an endpoint and back, with the patience that servers ask for.
 
-A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask up to two minutes, a
-few times; a limit that asks for longer, a key that is refused, or any other answer, ends it.
+A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask up
+to two minutes, a few times; a limit that asks for longer, a key that is refused, or any other
+answer, ends it.
 """
 
 import json
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 from gamekeeper.audit.targets._target import TargetError
 
 _TRIES = 5
-_WAIT_S, _LONGEST_WAIT_S = 1.0, 120.0
+_WAIT_S = 1.0
+_LONGEST_WAIT_S = 120.0
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -30,15 +32,23 @@ class Poster:
     """
 
     def __init__(
-        self, name: str, headers: Mapping[str, str], timeout_s: float, sleep: Callable[[float], None] = time.sleep
+        self,
+        name: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._name, self._headers, self._timeout_s, self._sleep = name, headers, timeout_s, sleep
+        self._name = name
+        self._headers = headers
+        self._timeout_s = timeout_s
+        self._sleep = sleep
 
     def post(self, url: str, document: Any) -> Any:
         """Asks until there is an answer; waits where the server asks for it.
 
         Raises:
-            TargetError: It cannot be reached, stays busy, refuses the credential, or answers no JSON.
+            TargetError: It cannot be reached, stays busy, refuses the credential, or answers no
+                JSON.
         """
         for turn in range(_TRIES):
             try:
@@ -48,11 +58,15 @@ class Poster:
                     self._require_busy(error)
                     wait_s = self._asked_wait_s(error, turn)
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                wait_s, reason = _own_wait_s(turn), getattr(error, "reason", error)
+                wait_s = _own_wait_s(turn)
+                reason = getattr(error, "reason", error)
                 if turn == _TRIES - 1:
                     raise TargetError(f"{self._name} cannot be reached: {reason}") from error
             self._sleep(wait_s)
-        raise TargetError(f"{self._name} was still busy when asked the {_TRIES}th time; run the same audit again later")
+        raise TargetError(
+            f"{self._name} was still busy when asked the {_TRIES}th time; run the same audit again"
+            " later"
+        )
 
     def _once(self, url: str, document: Any) -> Any:
         headers = {"content-type": "application/json", **self._headers}
@@ -70,13 +84,16 @@ class Poster:
             return _own_wait_s(turn)
         if int(asked) > _LONGEST_WAIT_S:
             raise TargetError(
-                f"{self._name} answered {error.code} and asks to wait {int(asked):,} s; run the same audit again then"
+                f"{self._name} answered {error.code} and asks to wait {int(asked):,} s; run the"
+                " same audit again then"
             ) from error
         return float(asked)
 
     def _require_busy(self, error: urllib.error.HTTPError) -> None:
         if error.code in (401, 403):
-            raise TargetError(f"{self._name} refused the credential ({error.code}); see `headers`") from error
+            raise TargetError(
+                f"{self._name} refused the credential ({error.code}); see `headers`"
+            ) from error
         if error.code not in _BUSY:
             said = error.read(200).decode("utf-8", "replace")
             raise TargetError(f"{self._name} answered {error.code}: {said}") from error

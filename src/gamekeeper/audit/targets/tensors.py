@@ -1,7 +1,8 @@
 """A network in a file as a target: ONNX, or what `torch.export` or TorchScript wrote.
 
-None of the three runs Python that stands in the file, as a pickle would. Rows are brought into the shape that the
-network wants (a picture's channels and sides), and batches into the size that it was exported with.
+None of the three runs Python that stands in the file, as a pickle would. Rows are brought into the
+shape that the network wants (a picture's channels and sides), and batches into the size that it was
+exported with.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.targets._target import Array, TargetError
-from gamekeeper.errors import Fault, InputError, MissingExtraError
+from gamekeeper.base.errors import Fault, InputError, MissingExtraError
 
 Run = Callable[[Array], Any]
 """Inputs as the network wants them, to what it answers."""
@@ -28,7 +29,10 @@ class TensorTarget:
     """
 
     def __init__(self, run: Run, name: str, shape: Sequence[int], batch: int | None = None) -> None:
-        self._run, self.name, self._shape, self._batch = run, name, tuple(shape), batch
+        self._run = run
+        self.name = name
+        self._shape = tuple(shape)
+        self._batch = batch
 
     def ask(self, inputs: Array) -> Array:
         """See `Target`."""
@@ -41,9 +45,15 @@ class TensorTarget:
         size = self._batch or max(1, len(shaped))
         parts = [shaped[start : start + size] for start in range(0, len(shaped), size)]
         try:
-            return np.concatenate([self._answered(part, size) for part in parts]) if parts else np.empty((0, 1))
+            return (
+                np.concatenate([self._answered(part, size) for part in parts])
+                if parts
+                else np.empty((0, 1))
+            )
         except Exception as error:
-            raise TargetError(f"{self.name} failed on {len(inputs)} inputs: {type(error).__name__}: {error}") from error
+            raise TargetError(
+                f"{self.name} failed on {len(inputs)} inputs: {type(error).__name__}: {error}"
+            ) from error
 
     def _answered(self, part: Array, size: int) -> Array:
         """Fills a batch up with its last input where the network takes no fewer."""
@@ -94,12 +104,18 @@ def torch_target(path: Path) -> TensorTarget:
         program = torch.export.load(path)
     except Exception as error:
         expected = (
-            "a network of torch.export.save (.pt2) or torch.jit.save; weights alone have no network, a pickle runs code"
+            "a network of torch.export.save (.pt2) or torch.jit.save; weights alone have no"
+            " network, a pickle runs code"
         )
         raise InputError([_fault(path, str(error), expected)]) from error
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
     batch, *shape = placeholders[-1].meta["val"].shape
-    return TensorTarget(_torch_run(program.module()), path.name, _sides(shape), batch if type(batch) is int else None)
+    return TensorTarget(
+        _torch_run(program.module()),
+        path.name,
+        _sides(shape),
+        batch if type(batch) is int else None,
+    )
 
 
 def _torch_run(network: Any) -> Run:
@@ -113,7 +129,9 @@ def _torch_run(network: Any) -> Run:
 
 
 def _scores(outputs: list[Any]) -> Any:
-    """Of a classifier's outputs, the last that holds numbers for classes; converters put labels first."""
+    """Of a classifier's outputs, the last that holds numbers for classes; converters put labels
+    first.
+    """
     last = outputs[-1]
     if isinstance(last, list):  # one dictionary a row
         return [[row[name] for name in last[0]] for row in last]

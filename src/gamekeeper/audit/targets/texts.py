@@ -49,7 +49,8 @@ class Reply:
         trace: Its reasoning, where it is given out; else empty.
         read: Tokens of the query, by the endpoint's own count.
         written: Tokens of the answer, likewise.
-        first: The token that the answer begins with, and its log-probability; None where none is given.
+        first: The token that the answer begins with, and its log-probability; None where none is
+            given.
         tops: The likeliest first tokens with theirs; empty where none are given.
     """
 
@@ -69,7 +70,10 @@ class Reply:
         """Returns what was packed."""
         found = json.loads(kept)
         first = tuple(found["first"]) if found["first"] else None
-        return Reply(**found | {"first": first, "tops": tuple((token, value) for token, value in found["tops"])})
+        return Reply(
+            **found
+            | {"first": first, "tops": tuple((token, value) for token, value in found["tops"])}
+        )
 
 
 @runtime_checkable
@@ -116,14 +120,18 @@ class ChatTarget:
     """
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._endpoint, self.name = endpoint, f"{endpoint.chat} at {plain_address(endpoint.url)}"
+        self._endpoint = endpoint
+        self.name = f"{endpoint.chat} at {plain_address(endpoint.url)}"
         self._poster = Poster(self.name, endpoint.headers, endpoint.timeout_s, sleep)
         self._url = f"{endpoint.url.rstrip('/')}/chat/completions"
 
     def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply]]:
         """See `LanguageTarget`."""
         with ThreadPoolExecutor(self._endpoint.parallel) as workers:
-            asked = {workers.submit(self._reply, query): position for position, query in enumerate(queries)}
+            asked = {
+                workers.submit(self._reply, query): position
+                for position, query in enumerate(queries)
+            }
             failed: BaseException | None = None
             for done in as_completed(asked):
                 if error := done.exception():
@@ -138,11 +146,19 @@ class ChatTarget:
         try:
             return _reply(answer, self._endpoint.trace)
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise TargetError(f"{self.name} answered no chat completion: {str(answer)[:200]}") from error
+            raise TargetError(
+                f"{self.name} answered no chat completion: {str(answer)[:200]}"
+            ) from error
 
     def _document(self, query: Query) -> dict[str, Any]:
-        system = [{"role": "system", "content": self._endpoint.system}] if self._endpoint.system else []
-        most = "max_completion_tokens" if "max_completion_tokens" in self._endpoint.request else "max_tokens"
+        system = (
+            [{"role": "system", "content": self._endpoint.system}] if self._endpoint.system else []
+        )
+        most = (
+            "max_completion_tokens"
+            if "max_completion_tokens" in self._endpoint.request
+            else "max_tokens"
+        )
         return {
             "model": self._endpoint.chat,
             "messages": [*system, {"role": "user", "content": query.prompt}],
@@ -151,15 +167,23 @@ class ChatTarget:
             **self._endpoint.request,
             **({most: query.max_tokens} if query.max_tokens else {}),
             **({"logprobs": True, "top_logprobs": query.tops} if query.tops else {}),
-            **({"logit_bias": {str(token): value for token, value in query.bias.items()}} if query.bias else {}),
+            **(
+                {"logit_bias": {str(token): value for token, value in query.bias.items()}}
+                if query.bias
+                else {}
+            ),
         }
 
 
 def _reply(answer: Any, trace: str) -> Reply:
-    choice, usage = answer["choices"][0], answer.get("usage") or {}
+    choice = answer["choices"][0]
+    usage = answer.get("usage") or {}
     message = choice["message"]
-    text, thought = message.get("content") or "", message.get(trace) or message.get("reasoning") or ""
-    if not thought and text.lstrip().startswith("<think>"):  # reasoning in the text, as many open models give it
+    text = message.get("content") or ""
+    thought = message.get(trace) or message.get("reasoning") or ""
+    if not thought and text.lstrip().startswith(
+        "<think>"
+    ):  # reasoning in the text, as many open models give it
         thought, _, text = text.lstrip().removeprefix("<think>").partition("</think>")
     tokens = (choice.get("logprobs") or {}).get("content") or []
     first = tokens[0] if tokens else None
@@ -169,12 +193,17 @@ def _reply(answer: Any, trace: str) -> Reply:
         read=int(usage.get("prompt_tokens") or 0),
         written=int(usage.get("completion_tokens") or 0),
         first=(_spelling(first), float(first["logprob"])) if first else None,
-        tops=tuple((_spelling(top), float(top["logprob"])) for top in (first or {}).get("top_logprobs") or ()),
+        tops=tuple(
+            (_spelling(top), float(top["logprob"]))
+            for top in (first or {}).get("top_logprobs") or ()
+        ),
     )
 
 
 def _spelling(token: Any) -> str:
-    """A token by its bytes where they are given: parts of a character have no other name of their own."""
+    """A token by its bytes where they are given: parts of a character have no other name of their
+    own.
+    """
     return bytes(token["bytes"]).hex() if token.get("bytes") else str(token["token"])
 
 
@@ -187,18 +216,23 @@ class VectorTarget:
     """
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._endpoint, self.batch = endpoint, endpoint.batch
+        self._endpoint = endpoint
+        self.batch = endpoint.batch
         self.name = f"{endpoint.embeddings} at {plain_address(endpoint.url)}"
         self._poster = Poster(self.name, endpoint.headers, endpoint.timeout_s, sleep)
         self._url = f"{endpoint.url.rstrip('/')}/embeddings"
 
     def vectors(self, texts: Sequence[str]) -> Array:
         """See `TextTarget`."""
-        parts = [self._vectors(texts[at : at + self.batch]) for at in range(0, len(texts), self.batch)]
+        parts = [
+            self._vectors(texts[at : at + self.batch]) for at in range(0, len(texts), self.batch)
+        ]
         return np.concatenate(parts) if parts else np.empty((0, 1))
 
     def _vectors(self, texts: Sequence[str]) -> Array:
-        answer = self._poster.post(self._url, {"model": self._endpoint.embeddings, "input": list(texts)})
+        answer = self._poster.post(
+            self._url, {"model": self._endpoint.embeddings, "input": list(texts)}
+        )
         try:
             rows = sorted(answer["data"], key=lambda row: row["index"])
             return np.array([row["embedding"] for row in rows], np.float64)
@@ -215,7 +249,8 @@ class WritingCallable:
     """
 
     def __init__(self, function: Callable[[list[str]], Sequence[Any]], name: str) -> None:
-        self._function, self.name = function, name
+        self._function = function
+        self.name = name
 
     def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply]]:
         """See `LanguageTarget`; log-probabilities and biases are not asked for."""
@@ -233,7 +268,9 @@ class WritingCallable:
 
 def _text(answer: Any) -> str:
     if not isinstance(answer, str):
-        raise TypeError(f"an answer is a text or a mapping with `text`, not {type(answer).__name__}")
+        raise TypeError(
+            f"an answer is a text or a mapping with `text`, not {type(answer).__name__}"
+        )
     return answer
 
 
@@ -246,11 +283,14 @@ class CallableVectors:
     """
 
     def __init__(self, function: Callable[[list[str]], object], name: str) -> None:
-        self._function, self.name = function, name
+        self._function = function
+        self.name = name
 
     def vectors(self, texts: Sequence[str]) -> Array:
         """See `TextTarget`."""
         try:
             return np.asarray(self._function(list(texts)), np.float64)
         except Exception as error:
-            raise TargetError(f"{self.name} failed on {len(texts)} texts: {type(error).__name__}: {error}") from error
+            raise TargetError(
+                f"{self.name} failed on {len(texts)} texts: {type(error).__name__}: {error}"
+            ) from error

@@ -13,7 +13,7 @@ from gamekeeper.exchange.containers.csvs import read_csv
 from gamekeeper.exchange.containers.jsons import is_document, read_document, read_json_lines
 from gamekeeper.exchange.containers.lines import decompressed, line_blocks
 from gamekeeper.exchange.containers.parquet import MAGIC, read_parquet
-from gamekeeper.exchange.faults import Tally, Unreadable, unreadable
+from gamekeeper.exchange.faults import Tally, UnreadableFileError, unreadable
 from gamekeeper.exchange.sources import STDIN, known_suffix
 
 __all__ = ["Block", "Record", "RecordBlock", "TableBlock", "Values", "dig", "read_blocks"]
@@ -33,7 +33,8 @@ def read_blocks(
         stdin: What `-` reads; `sys.stdin` if None.
 
     Raises:
-        Unreadable: The file cannot be read, or not to its end; blocks before that were yielded.
+        UnreadableFileError: The file cannot be read, or not to its end; blocks before that were
+            yielded.
     """
     with _opened(file, stdin) as stream:
         head = stream.peek(_PEEK_BYTES)
@@ -41,7 +42,9 @@ def read_blocks(
             size = os.path.getsize(file) if file != STDIN else 0
             yield from read_parquet(file, stream, lambda share: advance(int(share * size)))
         else:
-            yield from _read_text(file, decompressed(file, stream, head), tally, _teller(stream, advance))
+            yield from _read_text(
+                file, decompressed(file, stream, head), tally, _teller(stream, advance)
+            )
 
 
 @contextmanager
@@ -67,7 +70,7 @@ def _source(file: str, stdin: BinaryIO | None) -> io.RawIOBase:
     return cast(io.RawIOBase, stdin or sys.stdin.buffer)  # BufferedReader takes any readable stream
 
 
-def _unopened(file: str, error: Exception) -> Unreadable:
+def _unopened(file: str, error: Exception) -> UnreadableFileError:
     reason = getattr(error, "strerror", None) or str(error)
     return unreadable(file, "the file cannot be read", reason, "a file that may be read")
 
@@ -78,13 +81,22 @@ def _teller(stream: io.BufferedReader, advance: Callable[[int], None]) -> Callab
     return lambda: advance(stream.tell())
 
 
-def _read_text(file: str, chunks: Iterator[bytes], tally: Tally, tell: Callable[[], None]) -> Iterator[Block]:
+def _read_text(
+    file: str, chunks: Iterator[bytes], tally: Tally, tell: Callable[[], None]
+) -> Iterator[Block]:
     head = _head(chunks)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
-        raise unreadable(file, "the file is empty", f"{len(head)} bytes, none but white space", "one row or more")
+        raise unreadable(
+            file, "the file is empty", f"{len(head)} bytes, none but white space", "one row or more"
+        )
     if start.startswith(MAGIC):
-        raise unreadable(file, "Parquet inside a compressed file", "PAR1", "Parquet as it is: it compresses itself")
+        raise unreadable(
+            file,
+            "Parquet inside a compressed file",
+            "PAR1",
+            "Parquet as it is: it compresses itself",
+        )
     chunks = chain([head], chunks)
     if _is_csv(file, start):
         return read_csv(file, start, line_blocks(chunks), tally, tell)

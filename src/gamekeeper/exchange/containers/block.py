@@ -1,8 +1,8 @@
 """A block: consecutive rows of one file as they stand in it, whatever the container.
 
-A block either holds records (dicts, from JSON) or a table (columns, from CSV and Parquet); both answer to
-the same questions, so that formats need not know the container. Blocks are cut by bytes or rows of the
-file, never by the caller's batch size: what is found in a log does not depend on it.
+A block either holds records (dicts, from JSON) or a table (columns, from CSV and Parquet); both
+answer to the same questions, so that formats need not know the container. Blocks are cut by bytes
+or rows of the file, never by the caller's batch size: what is found in a log does not depend on it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,9 @@ class Block(Protocol):
         """Returns each row as a dict."""
 
     def column(self, path: str) -> Values:
-        """Returns the values of a field that is there, or that lies deeper in one: `request.user_id`."""
+        """Returns the values of a field that is there, or that lies deeper in one:
+        `request.user_id`.
+        """
 
     def record(self, index: int) -> Record:
         """Returns one row as a dict."""
@@ -88,11 +90,17 @@ class TableBlock:
 
     def record(self, index: int) -> Record:
         """Returns one row as a dict."""
-        return {name: values[index] for name, values in self.columns.items() if values[index] is not None}
+        return {
+            name: values[index]
+            for name, values in self.columns.items()
+            if values[index] is not None
+        }
 
 
 def dig(record: Mapping[str, Any], path: str) -> Any:
-    """Returns the value at a dotted path, None where it leads nowhere; keys that hold dots come first."""
+    """Returns the value at a dotted path, None where it leads nowhere; keys that hold dots come
+    first.
+    """
     if path in record:
         return record[path]
     value: Any = record

@@ -26,7 +26,7 @@ def read_csv(
         tell: Called after each block of lines.
 
     Raises:
-        Unreadable: The header cannot be used.
+        UnreadableFileError: The header cannot be used.
     """
     csv.field_size_limit(MAX_LINE_BYTES)  # its own is 131,072 characters: less than a long prompt
     rows = _rows(file, _Text(file, blocks, tally, tell), _delimiter(start), tally)
@@ -42,17 +42,25 @@ def read_csv(
         cells.append(row)
         if len(cells) == BLOCK_ROWS:
             yield _table(header, places, cells)
-            places, cells = [], []
+            places = []
+            cells = []
     if not place and not tally.files[file].rows:
         raise unreadable(file, "the file is empty", "a header without rows", "one row or more")
     yield _table(header, places, cells)
 
 
 class _Text:
-    """The lines as text, one by one as `csv.reader` asks for them, and the numbers of those that are none."""
+    """The lines as text, one by one as `csv.reader` asks for them, and the numbers of those that
+    are none.
+    """
 
-    def __init__(self, file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]) -> None:
-        self._file, self._blocks, self._tally, self._tell = file, blocks, tally, tell
+    def __init__(
+        self, file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
+    ) -> None:
+        self._file = file
+        self._blocks = blocks
+        self._tally = tally
+        self._tell = tell
         self.bad_lines: set[int] = set()
 
     def __iter__(self) -> Iterator[str]:
@@ -134,4 +142,6 @@ def _note_ragged(file: str, place: int, row: list[str], header: list[str], tally
 
 def _table(header: list[str], places: list[int], cells: list[list[str]]) -> TableBlock:
     columns = zip(*cells, strict=True) if cells else ([] for _ in header)
-    return TableBlock(places, {n: [v or None for v in values] for n, values in zip(header, columns, strict=True)})
+    return TableBlock(
+        places, {n: [v or None for v in values] for n, values in zip(header, columns, strict=True)}
+    )

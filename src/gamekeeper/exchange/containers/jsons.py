@@ -1,4 +1,6 @@
-"""JSON Lines, and a JSON document that spans the file: an array, or one object printed over many lines."""
+"""JSON Lines, and a JSON document that spans the file: an array, or one object printed over many
+lines.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,7 +15,9 @@ MAX_DOCUMENT_BYTES = 256 << 20  # parsed it takes several times as much memory
 
 
 def is_document(start: bytes) -> bool:
-    """True for an array, and for an object over many lines: the first does not parse, no next one follows."""
+    """True for an array, and for an object over many lines: the first does not parse, no next one
+    follows.
+    """
     if start.startswith(b"["):
         return True
     first, end, rest = start.partition(b"\n")
@@ -23,10 +27,11 @@ def is_document(start: bytes) -> bool:
 
 
 def read_document(file: str, chunks: Iterable[bytes], tally: Tally) -> Iterator[Block]:
-    """Yields the elements of the array, or the one object; the place of each is its position in the array.
+    """Yields the elements of the array, or the one object; the place of each is its position in the
+    array.
 
     Raises:
-        Unreadable: It does not parse, is empty, or is above `MAX_DOCUMENT_BYTES`.
+        UnreadableFileError: It does not parse, is empty, or is above `MAX_DOCUMENT_BYTES`.
     """
     try:
         parsed = orjson.loads(_joined(file, chunks))
@@ -39,13 +44,19 @@ def read_document(file: str, chunks: Iterable[bytes], tally: Tally) -> Iterator[
         ) from None
     rows = _elements(parsed)
     if not rows:
-        raise unreadable(file, "the file is empty", "a JSON array without elements", "one row or more")
+        raise unreadable(
+            file, "the file is empty", "a JSON array without elements", "one row or more"
+        )
     for start in range(0, len(rows), BLOCK_ROWS):
         yield _objects(file, enumerate(rows[start : start + BLOCK_ROWS], start + 1), tally)
 
 
-def read_json_lines(file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]) -> Iterator[Block]:
-    """Yields the objects, one a line; lines that hold none go to `tally`, blank ones are no rows."""
+def read_json_lines(
+    file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
+) -> Iterator[Block]:
+    """Yields the objects, one a line; lines that hold none go to `tally`, blank ones are no
+    rows.
+    """
     for block in blocks:
         yield _objects(file, _parsed(file, block, tally), tally)
         tell()
@@ -63,11 +74,18 @@ def note_long_line(file: str, place: int, tally: Tally) -> None:
     )
 
 
-def note_not_utf8(file: str, place: int, line: bytes, bad: UnicodeDecodeError, tally: Tally) -> None:
+def note_not_utf8(
+    file: str, place: int, line: bytes, bad: UnicodeDecodeError, tally: Tally
+) -> None:
     """Notes a line whose bytes are no text."""
     found = f"byte 0x{line[bad.start]:02x} at position {bad.start + 1} of the line"
     tally.add_bad_line(
-        file, place, "bytes are not UTF-8", found, "UTF-8 text", "convert the log: iconv -f ENCODING -t UTF-8"
+        file,
+        place,
+        "bytes are not UTF-8",
+        found,
+        "UTF-8 text",
+        "convert the log: iconv -f ENCODING -t UTF-8",
     )
 
 
@@ -80,7 +98,8 @@ def _parses(line: bytes) -> bool:
 
 
 def _joined(file: str, chunks: Iterable[bytes]) -> bytes:
-    pieces, size = [], 0
+    pieces = []
+    size = 0
     for chunk in chunks:
         pieces.append(chunk)
         size += len(chunk)
@@ -113,19 +132,20 @@ def _parsed(file: str, block: Lines, tally: Tally) -> Iterator[tuple[int, Any]]:
                 _note_bad_line(file, place, line, error, tally)
 
 
-def _note_bad_line(file: str, place: int, line: bytes, error: orjson.JSONDecodeError, tally: Tally) -> None:
+def _note_bad_line(
+    file: str, place: int, line: bytes, error: orjson.JSONDecodeError, tally: Tally
+) -> None:
     try:
         text = line.decode()
     except UnicodeDecodeError as bad:
         note_not_utf8(file, place, line, bad, tally)
         return
     if "NaN" in text or "Infinity" in text:
-        problem, expected = (
-            "the line holds NaN or Infinity, which JSON does not have",
-            "finite numbers, or null",
-        )
+        problem = "the line holds NaN or Infinity, which JSON does not have"
+        expected = "finite numbers, or null"
     else:
-        problem, expected = "the line does not parse as JSON", "one JSON object a line"
+        problem = "the line does not parse as JSON"
+        expected = "one JSON object a line"
     tally.add_bad_line(file, place, problem, excerpt(text), f"{expected} ({error.msg})")
 
 
@@ -137,5 +157,11 @@ def _objects(file: str, values: Iterable[tuple[int, Any]], tally: Tally) -> Reco
             places.append(place)
             rows.append(value)
         else:
-            tally.add_bad_line(file, place, "the row is no JSON object", excerpt(value), "an object with named fields")
+            tally.add_bad_line(
+                file,
+                place,
+                "the row is no JSON object",
+                excerpt(value),
+                "an object with named fields",
+            )
     return RecordBlock(places, rows)

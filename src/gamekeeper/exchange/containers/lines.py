@@ -1,8 +1,8 @@
 """Bytes of a file -> its lines, decompressed on the way, in blocks of a few megabytes.
 
-Compression is told by magic bytes, not by suffix: logs are renamed more often than they are recompressed.
-Memory stays bounded whatever the file holds: a block is about `BLOCK_BYTES`, and a line above
-`MAX_LINE_BYTES` is let go while it is read.
+Compression is told by magic bytes, not by suffix: logs are renamed more often than they are
+recompressed. Memory stays bounded whatever the file holds: a block is about `BLOCK_BYTES`, and a
+line above `MAX_LINE_BYTES` is let go while it is read.
 """
 
 import gzip
@@ -36,7 +36,7 @@ def decompressed(file: str, stream: BinaryIO, head: bytes) -> Iterator[bytes]:
     """Yields the content of `stream`, whose first bytes are `head` (peeked, not read).
 
     Raises:
-        Unreadable: The compressed data end early or are damaged; all before was yielded.
+        UnreadableFileError: The compressed data end early or are damaged; all before was yielded.
     """
     if head.startswith(_GZIP_MAGIC):
         return _gunzip(file, stream)
@@ -58,7 +58,8 @@ def _gunzip(file: str, stream: BinaryIO) -> Iterator[bytes]:
 
 def _unzstd(file: str, stream: BinaryIO) -> Iterator[bytes]:
     # Not stream_reader: it takes a truncated frame for a whole one.
-    frame, pending = zstandard.ZstdDecompressor().decompressobj(), b""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    pending = b""
     try:
         while chunk := pending or stream.read(_ZSTD_READ_BYTES):
             if frame.eof:
@@ -82,11 +83,18 @@ def _truncated(file: str, kind: str) -> Exception:
 
 
 def _damaged(file: str, kind: str, error: Exception) -> Exception:
-    return unreadable(file, f"the {kind} data are damaged", str(error), f"a sound {kind} file", f"{kind} -t {file}")
+    return unreadable(
+        file,
+        f"the {kind} data are damaged",
+        str(error),
+        f"a sound {kind} file",
+        f"{kind} -t {file}",
+    )
 
 
 def line_blocks(chunks: Iterator[bytes]) -> Iterator[Lines]:
-    """Splits `chunks` at newlines into blocks of about `BLOCK_BYTES`, a block not ending inside a line.
+    """Splits `chunks` at newlines into blocks of about `BLOCK_BYTES`, a block not ending inside a
+    line.
 
     If `chunks` raises, the complete lines before it are yielded first: they count.
     """
@@ -110,7 +118,9 @@ class _Splitter:
         self._number = 1
         self._pieces: list[bytes] = []
         self._bytes = 0
-        self._has_end = False  # joining pieces that hold no line end again and again would be quadratic
+        self._has_end = (
+            False  # joining pieces that hold no line end again and again would be quadratic
+        )
         self._dropping = False
 
     def feed(self, chunk: bytes) -> Lines | None:
@@ -128,13 +138,16 @@ class _Splitter:
         return None
 
     def cut(self, last: bool = False) -> Lines | None:
-        """Returns the whole lines gathered, None if there are none; `last` makes the rest a line too."""
+        """Returns the whole lines gathered, None if there are none; `last` makes the rest a line
+        too.
+        """
         if self._dropping:
             return self._number_lines([None]) if last else None
         whole, end, rest = b"".join(self._pieces).rpartition(b"\n")
         self._keep(rest)
         if last:
-            whole, end = whole + end + rest, b"\n"
+            whole = whole + end + rest
+            end = b"\n"
         return self._number_lines(self._split(whole)) if end else None
 
     def _drop(self, chunk: bytes) -> Lines | None:
@@ -156,5 +169,6 @@ class _Splitter:
         return block
 
     def _keep(self, rest: bytes) -> None:
-        self._pieces, self._bytes = [rest], len(rest)
+        self._pieces = [rest]
+        self._bytes = len(rest)
         self._has_end = b"\n" in rest

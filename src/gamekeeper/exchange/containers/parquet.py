@@ -1,4 +1,6 @@
-"""Parquet: row groups read a few thousand rows at a time, only the columns that somebody asks for."""
+"""Parquet: row groups read a few thousand rows at a time, only the columns that somebody
+asks for.
+"""
 
 import io
 from collections.abc import Callable, Iterator
@@ -9,16 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gamekeeper.exchange.containers.block import BLOCK_ROWS, Block, TableBlock
-from gamekeeper.exchange.faults import Unreadable, excerpt, unreadable
+from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
 
 MAGIC = b"PAR1"
 
 T = TypeVar("T")
 _DATES = (pl.Date, pl.Datetime)
-_FIRST_DAY, _LAST_DAY = -719_000, 2_932_000  # within the years 1 to 9999, a day's room for zones
+# within the years 1 to 9999, a day's room for zones
+_FIRST_DAY = -719_000
+_LAST_DAY = 2_932_000
 
 
-def read_parquet(file: str, stream: io.BufferedReader, advance: Callable[[float], None]) -> Iterator[Block]:
+def read_parquet(
+    file: str, stream: io.BufferedReader, advance: Callable[[float], None]
+) -> Iterator[Block]:
     """Yields the rows of the file as tables.
 
     Args:
@@ -27,7 +33,8 @@ def read_parquet(file: str, stream: io.BufferedReader, advance: Callable[[float]
         advance: Called with the share of rows that are done, 0 to 1.
 
     Raises:
-        Unreadable: It is no Parquet, truncated or damaged; blocks before the damage were yielded.
+        UnreadableFileError: It is no Parquet, truncated or damaged; blocks before the damage were
+            yielded.
     """
     if not stream.peek(4).startswith(MAGIC):
         raise unreadable(
@@ -48,7 +55,9 @@ def read_parquet(file: str, stream: io.BufferedReader, advance: Callable[[float]
     yield from _tables(file, stream, advance)
 
 
-def _tables(file: str, stream: io.BufferedReader, advance: Callable[[float], None]) -> Iterator[Block]:
+def _tables(
+    file: str, stream: io.BufferedReader, advance: Callable[[float], None]
+) -> Iterator[Block]:
     done = 0
     parquet = _guarded(file, lambda: pq.ParquetFile(stream))
     total = parquet.metadata.num_rows
@@ -56,7 +65,9 @@ def _tables(file: str, stream: io.BufferedReader, advance: Callable[[float], Non
         raise unreadable(file, "the file is empty", "Parquet without rows", "one row or more")
     batches = _guarded(file, lambda: parquet.iter_batches(batch_size=BLOCK_ROWS))
     while (frame := _guarded(file, lambda: _next_frame(batches))) is not None:
-        yield TableBlock(range(done + 1, done + frame.height + 1), dict(zip(frame.columns, frame, strict=True)))
+        yield TableBlock(
+            range(done + 1, done + frame.height + 1), dict(zip(frame.columns, frame, strict=True))
+        )
         done += frame.height
         advance(done / total)
     if done != total:
@@ -64,14 +75,15 @@ def _tables(file: str, stream: io.BufferedReader, advance: Callable[[float], Non
 
 
 def _guarded(file: str, step: Callable[[], T]) -> T:
-    # Damaged Parquet makes pyarrow raise nearly anything (OSError, KeyError, ArrowInvalid) and Polars panic.
+    # Damaged Parquet makes pyarrow raise nearly anything (OSError, KeyError, ArrowInvalid) and
+    # Polars panic.
     try:
         return step()
     except (Exception, pl.exceptions.PanicException) as error:
         raise _damaged(file, str(error).partition("\n")[0]) from None
 
 
-def _damaged(file: str, found: str) -> Unreadable:
+def _damaged(file: str, found: str) -> UnreadableFileError:
     return unreadable(
         file,
         "the Parquet is truncated or damaged",
@@ -91,7 +103,9 @@ def _next_frame(batches: Any) -> pl.DataFrame | None:
 
 
 def _in_calendar(column: pl.Series) -> pl.Series:
-    """Returns dates outside the years that Python knows as null: Polars panics when it has to show one."""
+    """Returns dates outside the years that Python knows as null: Polars panics when it has to show
+    one.
+    """
     per_day = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
     days = column.to_physical() // per_day.get(getattr(column.dtype, "time_unit", ""), 1)
     return column.set(~days.is_between(_FIRST_DAY, _LAST_DAY), None)

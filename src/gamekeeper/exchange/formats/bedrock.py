@@ -1,9 +1,9 @@
 """Amazon Bedrock model invocation logs (ModelInvocationLog), from S3 or CloudWatch.
 
-The account is the caller's ARN. Of an assumed role it is the role without the session: whoever assumes the
-role names the session, and could name each one differently. Sessions of AWS IAM Identity Center are named
-by AWS and stay. `--account-field identity.arn` keeps whole ARNs. Source: Amazon Bedrock user guide, model
-invocation logging.
+The account is the caller's ARN. Of an assumed role it is the role without the session: whoever
+assumes the role names the session, and could name each one differently. Sessions of AWS IAM
+Identity Center are named by AWS and stay. `--account-field identity.arn` keeps whole ARNs. Source:
+Amazon Bedrock user guide, model invocation logging.
 """
 
 from collections.abc import Iterable
@@ -39,18 +39,23 @@ def row(record: Record) -> Row | None:
     """Returns the row of one invocation; None for one that failed before the model saw it."""
     if record.get("errorCode") and not mapping(record.get("input")):
         return None
-    asked, given = mapping(record.get("input")), mapping(record.get("output"))
+    asked = mapping(record.get("input"))
+    given = mapping(record.get("output"))
     body = mapping(asked.get("inputBodyJson"))
     return {
         **_asked(body),
         "time": record.get("timestamp"),
-        "account": first(_caller(mapping(record.get("identity")).get("arn")), record.get("accountId")),
+        "account": first(
+            _caller(mapping(record.get("identity")).get("arn")), record.get("accountId")
+        ),
         "model": record.get("modelId"),
         "conversation": first(mapping(record.get("requestMetadata")).get("session")),
         "answer": _answer(parsed_body(given)),
         "input_tokens": asked.get("inputTokenCount"),
         "output_tokens": given.get("outputTokenCount"),
-        "temperature": first(body.get("temperature"), *(mapping(body.get(k)).get("temperature") for k in _CONFIGS)),
+        "temperature": first(
+            body.get("temperature"), *(mapping(body.get(k)).get("temperature") for k in _CONFIGS)
+        ),
         "tools": tools_hash(first(body.get("tools"), mapping(body.get("toolConfig")).get("tools"))),
         "request_id": record.get("requestId"),
     }
@@ -101,9 +106,13 @@ def _answer(parts: list[Record]) -> str | None:
 
 
 def _delta(part: Record) -> str:
-    """Returns the text of one part of a stream: Anthropic's `delta`, or Converse's `contentBlockDelta`."""
+    """Returns the text of one part of a stream: Anthropic's `delta`, or Converse's
+    `contentBlockDelta`.
+    """
     part = mapping(part.get("contentBlockDelta")) or part
-    text = first(mapping(part.get("delta")).get("text"), part.get("outputText"), part.get("generation"))
+    text = first(
+        mapping(part.get("delta")).get("text"), part.get("outputText"), part.get("generation")
+    )
     return text if isinstance(text, str) else ""
 
 
@@ -114,5 +123,7 @@ FORMAT = Format(
     row=row,
     split=split,
     account_try="--account-field accountId",
-    prompt_try="log text data; bodies above 100 KB are stored as objects of their own (inputBodyS3Path)",
+    prompt_try=(
+        "log text data; bodies above 100 KB are stored as objects of their own (inputBodyS3Path)"
+    ),
 )

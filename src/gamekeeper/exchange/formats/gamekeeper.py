@@ -1,7 +1,7 @@
 """Our own columns: a log whose fields already carry the names of `gamekeeper.exchange.SCHEMA`.
 
-Anything that can be exported can be brought into this shape; `fields` renames on the way. An optional
-`request_id` tells two equal requests from one that was delivered twice.
+Anything that can be exported can be brought into this shape; `fields` renames on the way. An
+optional `request_id` tells two equal requests from one that was delivered twice.
 """
 
 from gamekeeper.exchange.containers import Record
@@ -15,4 +15,9 @@ def sniff(record: Record) -> bool:
     return len(_TELLING & record.keys()) >= 2
 
 
-FORMAT = Format(name="gamekeeper", about="Our own column names, as JSON Lines, CSV or Parquet.", sniff=sniff, row=None)
+FORMAT = Format(
+    name="gamekeeper",
+    about="Our own column names, as JSON Lines, CSV or Parquet.",
+    sniff=sniff,
+    row=None,
+)

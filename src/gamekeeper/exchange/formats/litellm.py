@@ -1,8 +1,8 @@
 """LiteLLM spend logs: the table LiteLLM_SpendLogs as JSON Lines, CSV or Parquet.
 
-The account is `api_key`, which holds the hash of the key. Times are written without a zone and are UTC.
-Prompts are there only with `store_prompts_in_spend_logs: true`. Source: LiteLLM schema.prisma, model
-LiteLLM_SpendLogs.
+The account is `api_key`, which holds the hash of the key. Times are written without a zone and are
+UTC. Prompts are there only with `store_prompts_in_spend_logs: true`. Source: LiteLLM schema.prisma,
+model LiteLLM_SpendLogs.
 """
 
 from gamekeeper.exchange.containers import Record

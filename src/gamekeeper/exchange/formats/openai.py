@@ -1,11 +1,12 @@
 """OpenAI-style requests as a gateway or application logs them, bare or wrapped with their response.
 
     {"created": 1775000000, "api_key_id": "key_1", "model": "m", "messages": [...]}
-    {"timestamp": "...", "project": "p", "request": {"messages": [...]}, "response": {"choices": [...]}}
+    {"timestamp": "...", "project": "p", "request": {"messages": [...]}, "response": {"choices":
+    [...]}}
 
-The request's own `user`, `safety_identifier` and `metadata` are what the client says, so they never are the
-account; and inside a wrapper no field of the request is. Source: OpenAI API reference, chat, completions and
-responses.
+The request's own `user`, `safety_identifier` and `metadata` are what the client says, so they never
+are the account; and inside a wrapper no field of the request is. Source: OpenAI API reference,
+chat, completions and responses.
 """
 
 from typing import Any
@@ -48,12 +49,15 @@ def sniff(record: Record) -> bool:
     request = _request(record)
     if "messages" in request or "input" in request:
         return "messages" in request or "model" in request
-    return "prompt" in request and (request is not record or record.get("object") == "text_completion")
+    return "prompt" in request and (
+        request is not record or record.get("object") == "text_completion"
+    )
 
 
 def row(record: Record) -> Row:
     """Returns the row of one request."""
-    request, response = _request(record), _response(record)
+    request = _request(record)
+    response = _response(record)
     usage = mapping(response.get("usage")) or mapping(record.get("usage"))
     return {
         **_asked(request),
@@ -61,13 +65,17 @@ def row(record: Record) -> Row:
         "time": first(pick(record, _TIMES), response.get("created"), response.get("created_at")),
         "account": pick(record, _ACCOUNTS),
         "model": first(request.get("model"), response.get("model"), record.get("model")),
-        "conversation": first(record.get("conversation_id"), record.get("session_id"), request.get("conversation")),
+        "conversation": first(
+            record.get("conversation_id"), record.get("session_id"), request.get("conversation")
+        ),
         "answer": answer_of(response),
         "input_tokens": first(usage.get("prompt_tokens"), usage.get("input_tokens")),
         "output_tokens": first(usage.get("completion_tokens"), usage.get("output_tokens")),
         "ip": pick(record, _ADDRESSES),
         "client": first(record.get("user_agent"), record.get("client")),
-        "request_id": first(record.get("request_id"), record.get("id"), response.get("id"), record.get("custom_id")),
+        "request_id": first(
+            record.get("request_id"), record.get("id"), response.get("id"), record.get("custom_id")
+        ),
     }
 
 
@@ -77,7 +85,9 @@ def settings(request: Record) -> Row:
     return {
         "temperature": request.get("temperature"),
         "n": request.get("n"),
-        "logprobs": True if _is_count(logprobs) else logprobs,  # completions: how many, chat: whether
+        "logprobs": (
+            True if _is_count(logprobs) else logprobs
+        ),  # completions: how many, chat: whether
         "tools": tools_hash(first(request.get("tools"), request.get("functions"))),
     }
 
@@ -113,5 +123,7 @@ FORMAT = Format(
     about="OpenAI-style requests (messages, prompt or input), with or without their response.",
     sniff=sniff,
     row=row,
-    account_try="--account-field FIELD, one the server sets: the request's `user` is what the client says",
+    account_try=(
+        "--account-field FIELD, one the server sets: the request's `user` is what the client says"
+    ),
 )

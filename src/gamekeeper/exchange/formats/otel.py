@@ -2,13 +2,15 @@
 
 One record holds many spans. Read are, newest first,
 
-    gen_ai.input.messages, gen_ai.system_instructions, gen_ai.output.messages  (JSON text or structured)
+    gen_ai.input.messages, gen_ai.system_instructions, gen_ai.output.messages  (JSON text or
+    structured)
     events gen_ai.user.message, gen_ai.content.prompt, ...                  (on the span)
     gen_ai.prompt.0.role, gen_ai.prompt.0.content, ...; gen_ai.prompt       (by instrumentations)
 
-gen_ai.* names no account. Taken is the first of `_ACCOUNTS` on the span, then on its resource: who was
-authenticated (enduser.id) before whose tenant it is. `service.name` names the application, not who is
-charged. Source: OpenTelemetry semantic conventions, GenAI spans and events (development), enduser registry.
+gen_ai.* names no account. Taken is the first of `_ACCOUNTS` on the span, then on its resource: who
+was authenticated (enduser.id) before whose tenant it is. `service.name` names the application, not
+who is charged. Source: OpenTelemetry semantic conventions, GenAI spans and events (development),
+enduser registry.
 """
 
 import re
@@ -60,8 +62,12 @@ def row(record: Record) -> Row | None:
         "model": first(record.get("gen_ai.request.model"), record.get("gen_ai.response.model")),
         "conversation": first(record.get("gen_ai.conversation.id"), record.get("session.id")),
         "answer": texts_of(_answered(record)),
-        "input_tokens": first(record.get("gen_ai.usage.input_tokens"), record.get("gen_ai.usage.prompt_tokens")),
-        "output_tokens": first(record.get("gen_ai.usage.output_tokens"), record.get("gen_ai.usage.completion_tokens")),
+        "input_tokens": first(
+            record.get("gen_ai.usage.input_tokens"), record.get("gen_ai.usage.prompt_tokens")
+        ),
+        "output_tokens": first(
+            record.get("gen_ai.usage.output_tokens"), record.get("gen_ai.usage.completion_tokens")
+        ),
         "temperature": record.get("gen_ai.request.temperature"),
         "n": record.get("gen_ai.request.choice.count"),
         "tools": tools_hash(record.get("gen_ai.tool.definitions")),
@@ -82,7 +88,9 @@ def _dicts(value: Any) -> list[Record]:
 
 
 def _attributes(holder: Record) -> Record:
-    return {str(item.get("key")): _value(item.get("value")) for item in _dicts(holder.get("attributes"))}
+    return {
+        str(item.get("key")): _value(item.get("value")) for item in _dicts(holder.get("attributes"))
+    }
 
 
 def _value(value: Any) -> Any:
@@ -95,7 +103,10 @@ def _value(value: Any) -> Any:
     if kind == "arrayValue":
         return [_value(item) for item in _dicts(mapping(inner).get("values"))]
     if kind == "kvlistValue":
-        return {str(item.get("key")): _value(item.get("value")) for item in _dicts(mapping(inner).get("values"))}
+        return {
+            str(item.get("key")): _value(item.get("value"))
+            for item in _dicts(mapping(inner).get("values"))
+        }
     return inner
 
 
@@ -106,7 +117,12 @@ def _events(span: Record) -> Record:
     for event in _dicts(span.get("events")):
         attributes = _attributes(event)
         if role := _ROLE_OF_EVENT.fullmatch(str(event.get("name"))):
-            messages.append({"role": role[1], "content": first(attributes.get("content"), attributes.get("body"))})
+            messages.append(
+                {
+                    "role": role[1],
+                    "content": first(attributes.get("content"), attributes.get("body")),
+                }
+            )
         found |= {key: value for key, value in attributes.items() if key.startswith("gen_ai.")}
     return {**found, "messages": messages}
 
@@ -129,7 +145,9 @@ def _flattened(record: Record, side: str) -> list[Record]:
     messages: dict[int, Record] = {}
     for key, value in record.items():
         if (match := _FLATTENED.fullmatch(key)) and match[1] == side:
-            messages.setdefault(int(match[2]), {})[match[3]] = parsed(value) if match[3] == "content" else value
+            messages.setdefault(int(match[2]), {})[match[3]] = (
+                parsed(value) if match[3] == "content" else value
+            )
     return [messages[number] for number in sorted(messages)]
 
 
@@ -139,6 +157,8 @@ FORMAT = Format(
     sniff=sniff,
     row=row,
     split=split,
-    account_try="--account-field ATTRIBUTE, a span or resource attribute that names who was authenticated",
+    account_try=(
+        "--account-field ATTRIBUTE, a span or resource attribute that names who was authenticated"
+    ),
     prompt_try="record contents: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true",
 )

@@ -1,13 +1,14 @@
-"""Where people look and decide: the admin API, its live page, `/metrics`, and a dashboard for Grafana.
+"""Where people look and decide: the admin API, its live page, `/metrics`, and a dashboard for
+Grafana.
 
-Nothing of this is on the path of a request. What loads slowly is loaded when the app is made, so that the
-command line can use `orders` alone.
+Nothing of this is on the path of a request. What loads slowly is loaded when the app is made, so
+that the command line can use `orders` alone.
 """
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from gamekeeper.guard.admin.app import Admin
@@ -21,7 +22,8 @@ def admin_app(guard: "Guard", names: Collection[str] = ()) -> "Admin":
 
     Args:
         guard: That is looked at.
-        names: Host names it is reached by, besides loopback names, addresses and the policy's `[admin] host`.
+        names: Host names it is reached by, besides loopback names, addresses and the policy's
+            `[admin] host`.
 
     Raises:
         InputError: The token in the state folder cannot be used.
@@ -37,7 +39,8 @@ def admin_app(guard: "Guard", names: Collection[str] = ()) -> "Admin":
 
 
 def admin_url(guard: "Guard", port: int) -> str:
-    """Returns the URL of the live page, with the token in its fragment, which browsers send to nobody.
+    """Returns the URL of the live page, with the token in its fragment, which browsers send to
+    nobody.
 
     Args:
         guard: That is looked at.
@@ -45,6 +48,8 @@ def admin_url(guard: "Guard", port: int) -> str:
     """
     from gamekeeper.guard.admin.token import admin_token
 
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(guard.policy.admin.host, guard.policy.admin.host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(
+        guard.policy.admin.host, guard.policy.admin.host
+    )
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}/#token={admin_token(guard.folder)}"

@@ -1,4 +1,6 @@
-"""The admin API as an ASGI app: its operations, its errors, the fence around it, and what runs beside it."""
+"""The admin API as an ASGI app: its operations, its errors, the fence around it, and what runs
+beside it.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -9,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 import gamekeeper
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.admin.desk import Desk
-from gamekeeper.guard.admin.fence import Fence, Receive, Scope, Send, error_body
+from gamekeeper.guard.admin.fence import Fence, error_body
 from gamekeeper.guard.admin.forms import ErrorForm, HealthForm
 from gamekeeper.guard.admin.listeners import Listeners
 from gamekeeper.guard.admin.pulse import Pulse
@@ -50,7 +53,9 @@ class Admin:
 
     def __init__(self, guard: Guard, names: Collection[str] = ()) -> None:
         clock = guard.core.clock.now
-        self.traffic, self.listeners, self._tickets = Traffic(guard.core.metrics, clock()), Listeners(), Tickets(clock)
+        self.traffic = Traffic(guard.core.metrics, clock())
+        self.listeners = Listeners()
+        self._tickets = Tickets(clock)
         self.pulse = Pulse(guard.core, self.traffic, self.listeners)
         self.api = _api(Desk(guard, self.traffic, self.listeners, self._tickets, clock()))
         self._fence = Fence(
@@ -75,7 +80,9 @@ class Admin:
         await self._fence(scope, receive, send)
 
     def close(self) -> None:
-        """Ends the streams to open pages and what runs beside; a server waits for streams before it ends."""
+        """Ends the streams to open pages and what runs beside; a server waits for streams before it
+        ends.
+        """
         self._is_closed = True
         self.listeners.close()
         if self._beating is not None:
@@ -89,7 +96,10 @@ def _api(desk: Desk) -> FastAPI:
     api = FastAPI(
         title="gamekeeper admin",
         version=gamekeeper.__version__,
-        description="What the guard sees and decides. Every operation but the first four wants the token as a bearer.",
+        description=(
+            "What the guard sees and decides. Every operation but the first four wants the token as"
+            " a bearer."
+        ),
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
@@ -106,18 +116,37 @@ def _add_open(api: FastAPI, desk: Desk) -> None:
 
     def add(path: str, does: Callable[..., Any], content: dict[str, Any], **more: Any) -> None:
         answers = {200: {"description": "Done.", "content": content}} | _errors(408, 413, 421)
-        api.add_api_route(path, does, responses=answers | more.pop("responses", {}), response_model=None, **more)
+        api.add_api_route(
+            path, does, responses=answers | more.pop("responses", {}), response_model=None, **more
+        )
 
     add("/", desk.live_page, _PAGE, response_class=Response)
-    add("/metrics", desk.metrics, {"text/plain": {"schema": {"type": "string"}}}, response_class=Response)
+    add(
+        "/metrics",
+        desk.metrics,
+        {"text/plain": {"schema": {"type": "string"}}},
+        response_class=Response,
+    )
     add("/grafana.json", desk.grafana, {"application/json": {"schema": {"type": "object"}}})
-    ill: dict[int | str, dict[str, Any]] = {503: {"model": HealthForm, "description": "Requests are refused."}}
-    api.add_api_route("/healthz", desk.healthz, response_model=HealthForm, responses={**_errors(408, 413, 421), **ill})
+    ill: dict[int | str, dict[str, Any]] = {
+        503: {"model": HealthForm, "description": "Requests are refused."}
+    }
+    api.add_api_route(
+        "/healthz",
+        desk.healthz,
+        response_model=HealthForm,
+        responses={**_errors(408, 413, 421), **ill},
+    )
 
 
 def _add_looking(api: FastAPI, desk: Desk) -> None:
     page = {200: {"description": "A page.", "content": _PAGE}}
-    stream = {200: {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+    stream = {
+        200: {
+            "description": "Events.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    }
     for path, does, errors, more in (
         ("/api/summary", desk.summary, (), {}),
         ("/api/traffic", desk.traffic, (), {}),
@@ -125,25 +154,54 @@ def _add_looking(api: FastAPI, desk: Desk) -> None:
         ("/api/campaigns/{id:path}", desk.campaign, (404, 422), {}),
         ("/api/accounts/{account:path}", desk.account, (404, 422, 503), {}),
         ("/api/casebook", desk.casebook, (), {}),
-        ("/report", desk.report, (404,), {"response_class": Response, "responses": page, "response_model": None}),
-        ("/api/events", desk.events, (503,), {"response_class": Response, "responses": stream, "response_model": None}),
+        (
+            "/report",
+            desk.report,
+            (404,),
+            {"response_class": Response, "responses": page, "response_model": None},
+        ),
+        (
+            "/api/events",
+            desk.events,
+            (503,),
+            {"response_class": Response, "responses": stream, "response_model": None},
+        ),
     ):
         _add(api, path, does, errors, **more)
 
 
 def _add_deciding(api: FastAPI, desk: Desk) -> None:
-    same = {200: {"description": "It held already; at most its end was moved."}, 201: {"description": "It is new."}}
-    made = {code: said | {"model": desk.decide.__annotations__["return"]} for code, said in same.items()}
+    same = {
+        200: {"description": "It held already; at most its end was moved."},
+        201: {"description": "It is new."},
+    }
+    made = {
+        code: said | {"model": desk.decide.__annotations__["return"]} for code, said in same.items()
+    }
     _add(api, "/api/decisions", desk.decisions, ())
-    _add(api, "/api/decisions", desk.decide, (400, 404, 422, 503), methods=["POST"], status_code=201, responses=made)
+    _add(
+        api,
+        "/api/decisions",
+        desk.decide,
+        (400, 404, 422, 503),
+        methods=["POST"],
+        status_code=201,
+        responses=made,
+    )
     _add(api, "/api/decisions/{id:path}", desk.lift, (404, 422, 503), methods=["DELETE"])
     _add(api, "/api/tickets", desk.ticket, (), methods=["POST"], status_code=201)
 
 
-def _add(api: FastAPI, path: str, does: Callable[..., Any], errors: Collection[int], **more: Any) -> None:
-    """Adds an operation that wants the token. The fence checks it; here it is said, for the schema."""
+def _add(
+    api: FastAPI, path: str, does: Callable[..., Any], errors: Collection[int], **more: Any
+) -> None:
+    """Adds an operation that wants the token. The fence checks it; here it is said, for the
+    schema.
+    """
     answers = _errors(401, 408, 413, 421, *errors) | more.pop("responses", {})
-    bearer = HTTPBearer(auto_error=False, scheme_name="token", description="The text in STATE/admin.token.")
+    bearer = HTTPBearer(
+        auto_error=False, scheme_name="token", description="The text in STATE/admin.token."
+    )
     from fastapi import Depends
 
     api.add_api_route(path, does, responses=answers, dependencies=[Depends(bearer)], **more)
@@ -185,5 +243,7 @@ async def _on_fault(request: Request, error: Exception) -> Response:
     return _answer(500, "fault", "a fault of gamekeeper's own; its log says more")
 
 
-def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def _answer(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
     return Response(error_body(code, message), status, headers, "application/json")

@@ -7,6 +7,7 @@ from fastapi import HTTPException, Path, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gamekeeper.base.clock import day_of
 from gamekeeper.guard.admin import page
 from gamekeeper.guard.admin.forms import (
     AccountForm,
@@ -38,13 +39,14 @@ from gamekeeper.guard.admin.tickets import Tickets
 from gamekeeper.guard.admin.traffic import EVERY_S, Traffic
 from gamekeeper.guard.admin.view import View
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.clock import day_of
 from gamekeeper.guard.decision import Tracked
 from gamekeeper.guard.store import Spent
 from gamekeeper.verdict import Verdict
 
 _REPORT_POLICY = "sandbox allow-scripts; frame-ancestors 'none'"
-"""The report runs scripts of its own, so it gets an origin of its own: it cannot reach this API or its token."""
+"""The report runs scripts of its own, so it gets an origin of its own: it cannot reach this API or
+its token.
+"""
 
 Id = Annotated[str, Path(description="As the API names it.")]
 
@@ -60,10 +62,16 @@ class Desk:
         began: When looking began, epoch seconds.
     """
 
-    def __init__(self, guard: Guard, traffic: Traffic, listeners: Listeners, tickets: Tickets, began: float) -> None:
-        self._guard, self._core, self._traffic = guard, guard.core, traffic
-        self._listeners, self._tickets = listeners, tickets
-        self._view, self._found = View(guard, began), Found(guard.folder)
+    def __init__(
+        self, guard: Guard, traffic: Traffic, listeners: Listeners, tickets: Tickets, began: float
+    ) -> None:
+        self._guard = guard
+        self._core = guard.core
+        self._traffic = traffic
+        self._listeners = listeners
+        self._tickets = tickets
+        self._view = View(guard, began)
+        self._found = Found(guard.folder)
 
     async def live_page(self) -> HTMLResponse:
         """The page for people; it reads everything else with the token from the URL's fragment."""
@@ -75,12 +83,16 @@ class Desk:
         return Response(self._core.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(self) -> JSONResponse:
-        """Whether requests are served: 503 while the store is gone and the policy then refuses them."""
+        """Whether requests are served: 503 while the store is gone and the policy then refuses
+        them.
+        """
         core = self._core
         is_served = core.store_up or core.policy.state.when_gone == "open"
         summary = self._summary(has_report=False)
         health = HealthForm(
-            status="ok" if is_served else "unavailable", store_up=summary.store_up, watching=summary.watching
+            status="ok" if is_served else "unavailable",
+            store_up=summary.store_up,
+            watching=summary.watching,
         )
         return JSONResponse(health.model_dump(), 200 if is_served else 503)
 
@@ -102,7 +114,9 @@ class Desk:
         return CampaignsForm(campaigns=self._view.campaigns())
 
     async def campaign(
-        self, id: Id, limit: Annotated[int, Query(ge=1, le=10_000, description="Members that are named.")] = 200
+        self,
+        id: Id,
+        limit: Annotated[int, Query(ge=1, le=10_000, description="Members that are named.")] = 200,
     ) -> WholeCampaignForm:
         """A campaign with its members, and the evidence of the last pass."""
         tracked = self._core.decisions.campaigns.get(id)
@@ -110,12 +124,18 @@ class Desk:
             raise HTTPException(404, f'there is no campaign "{id}"')
         evidence = await self._evidence(id)
         told = self._view.campaign(tracked, self._view.held())
-        return WholeCampaignForm(**told.model_dump(), members=_named(tracked, limit), evidence=evidence)
+        return WholeCampaignForm(
+            **told.model_dump(), members=_named(tracked, limit), evidence=evidence
+        )
 
     async def account(self, account: Id) -> AccountForm:
-        """What is known of an account: what holds and why, what it spent today, and the evidence of the last pass."""
-        spent, evidence = await asyncio.to_thread(self._spent, account), await self._evidence(account)
-        decisions, campaign = self._view.about(account), self._view.campaign_of(account)
+        """What is known of an account: what holds and why, what it spent today, and the evidence of
+        the last pass.
+        """
+        spent = await asyncio.to_thread(self._spent, account)
+        evidence = await self._evidence(account)
+        decisions = self._view.about(account)
+        campaign = self._view.campaign_of(account)
         if not (decisions or campaign or evidence or any(spent)):
             raise HTTPException(404, f'nothing is known of an account "{account}" today')
         holds = self._core.decisions.of(account, self._core.clock.now())
@@ -127,7 +147,10 @@ class Desk:
             campaign=campaign.id if campaign else None,
             joined_at=dict(campaign.joined).get(account) if campaign else None,
             spent_today=SpentForm(
-                requests=spent.requests, tokens=spent.tokens, usd=spent.micro_usd / 1e6, cells=spent.cells
+                requests=spent.requests,
+                tokens=spent.tokens,
+                usd=spent.micro_usd / 1e6,
+                cells=spent.cells,
             ),
             evidence=evidence,
         )
@@ -152,13 +175,20 @@ class Desk:
         is_new = await asyncio.to_thread(self._core.decide, decision)
         response.status_code = 201 if is_new else 200
         return MadeForm(
-            decision=self._view.decision(self._core.decisions.all.get(decision.id, decision)), is_new=is_new
+            decision=self._view.decision(self._core.decisions.all.get(decision.id, decision)),
+            is_new=is_new,
         )
 
-    async def lift(self, id: Id, why: Annotated[Words, Query()], by: Annotated[Person, Query()]) -> LiftedForm:
-        """Lifts a decision, and all others about its subject; the guard then leaves that alone for days."""
+    async def lift(
+        self, id: Id, why: Annotated[Words, Query()], by: Annotated[Person, Query()]
+    ) -> LiftedForm:
+        """Lifts a decision, and all others about its subject; the guard then leaves that alone for
+        days.
+        """
         decision = self._core.decisions.all.get(id)
-        about = [d for d in self._view.held() if decision is not None and d.subject == decision.subject]
+        about = [
+            d for d in self._view.held() if decision is not None and d.subject == decision.subject
+        ]
         told = [self._view.decision(d) for d in about]
         if await asyncio.to_thread(self._core.lift, id, by, why) is None:
             raise HTTPException(404, f'there is no decision "{id}"; it may have ended')
@@ -175,12 +205,18 @@ class Desk:
         )
 
     async def events(self) -> StreamingResponse:
-        """Server-sent events: `changed`, with the parts of the page that did, and `traffic`, with a new point."""
+        """Server-sent events: `changed`, with the parts of the page that did, and `traffic`, with a
+        new point.
+        """
         try:
             stream = self._listeners.listen()
         except TooManyError:
-            raise HTTPException(503, "as many pages are open as may be", {"retry-after": "10"}) from None
-        return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+            raise HTTPException(
+                503, "as many pages are open as may be", {"retry-after": "10"}
+            ) from None
+        return StreamingResponse(
+            stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+        )
 
     async def ticket(self) -> TicketForm:
         """A ticket for `/report?ticket=...`, which a browser opens without the token."""

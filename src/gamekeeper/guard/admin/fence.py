@@ -1,32 +1,31 @@
-"""What stands before every request to the admin API: host, token, size; and the headers behind every answer.
+"""What stands before every request to the admin API: host, token, size; and the headers behind
+every answer.
 
-The token travels in a header that only our own page sets, never in a cookie, so no other site can make a browser
-use it. The host is checked because a name that an attacker owns can be made to point at a loopback address
-(DNS rebinding): an address cannot, so addresses are accepted.
+The token travels in a header that only our own page sets, never in a cookie, so no other site can
+make a browser use it. The host is checked because a name that an attacker owns can be made to point
+at a loopback address (DNS rebinding): an address cannot, so addresses are accepted.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
-from typing import Any
 
 import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gamekeeper.guard.identity.secret import is_same_secret
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from gamekeeper.base.secret import is_same_secret
 
 MAX_BODY_BYTES = 64 << 10
 _MOST_READ_BYTES = 1 << 20
 OPEN = frozenset({"/", "/metrics", "/healthz", "/grafana.json"})
-"""What needs no token: the empty page, figures that name no account, and what ships with the package."""
+"""What needs no token: the empty page, figures that name no account, and what ships with the
+package.
+"""
 
 TICKETED = "/report"
-"""Opened by a browser itself, which sends no header of ours: a ticket stands in for the token there, once."""
+"""Opened by a browser itself, which sends no header of ours: a ticket stands in for the token
+there, once.
+"""
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -52,14 +51,17 @@ class Fence:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         token: str,
         names: Collection[str],
         *,
         receive_s: float = 30.0,
         is_ticket: Callable[[bytes], bool] = lambda query: False,
     ) -> None:
-        self._app, self._token, self._receive_s, self._is_ticket = app, token.encode(), receive_s, is_ticket
+        self._app = app
+        self._token = token.encode()
+        self._receive_s = receive_s
+        self._is_ticket = is_ticket
         self._names = {"localhost", *(name.lower().rstrip(".") for name in names)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +82,9 @@ class Fence:
             async with asyncio.timeout(self._receive_s):
                 body = await _body(receive)
         except TimeoutError:
-            await _refuse(send, 408, "too-slow", f"the body did not come within {self._receive_s:g} s")
+            await _refuse(
+                send, 408, "too-slow", f"the body did not come within {self._receive_s:g} s"
+            )
             return
         if body is None:
             await _refuse(send, 413, "too-large", f"a body may have {MAX_BODY_BYTES} bytes")
@@ -126,9 +130,11 @@ def _is_address(name: str) -> bool:
 async def _body(receive: Receive) -> bytes | None:
     """Returns the whole body, None if it is too large.
 
-    Some of what is too much is read and dropped: a connection closed before that would be reset, and the answer lost.
+    Some of what is too much is read and dropped: a connection closed before that would be reset,
+    and the answer lost.
     """
-    body, size = bytearray(), 0
+    body = bytearray()
+    size = 0
     while True:
         message = await receive()
         part = message.get("body", b"")
@@ -160,9 +166,15 @@ def _with_headers(send: Send) -> Send:
     return sent
 
 
-async def _refuse(send: Send, status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> None:
+async def _refuse(
+    send: Send, status: int, code: str, message: str, *headers: tuple[bytes, bytes]
+) -> None:
     body = error_body(code, message)
-    told = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    told = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        *headers,
+    ]
     if status in (408, 413):
         told.append((b"connection", b"close"))  # what still comes is not read
     await send({"type": "http.response.start", "status": status, "headers": told})

@@ -1,4 +1,6 @@
-"""The forms of the admin API: what is asked and what is answered, and thereby its OpenAPI schema."""
+"""The forms of the admin API: what is asked and what is answered, and thereby its OpenAPI
+schema.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +11,13 @@ from gamekeeper.guard.admin.orders import MOST_HOURS, NOT_A_PERSON
 _SAYS = r"[^\s\x00-\x1f\x7f]"  # at least one character that can be seen
 Words = Annotated[str, Field(min_length=1, max_length=1_000, pattern=_SAYS)]
 Person = Annotated[
-    str, Field(min_length=1, max_length=120, pattern=_SAYS, json_schema_extra={"not": {"enum": [NOT_A_PERSON]}})
+    str,
+    Field(
+        min_length=1,
+        max_length=120,
+        pattern=_SAYS,
+        json_schema_extra={"not": {"enum": [NOT_A_PERSON]}},
+    ),
 ]
 Subject = Annotated[str, Field(max_length=1_000, pattern=rf"^(account|campaign):{_SAYS}")]
 
@@ -62,7 +70,8 @@ Order = Annotated[PlainOrder | ChallengeOrder, Field(discriminator="verdict")]
 class DecisionForm(BaseModel):
     """A decision that holds. Times are epoch seconds.
 
-    `accounts` is how many it holds for; `is_enforced` whether it is acted on, or only recorded (dry run).
+    `accounts` is how many it holds for; `is_enforced` whether it is acted on, or only recorded (dry
+    run).
     """
 
     id: str
@@ -86,14 +95,18 @@ class DecisionsForm(BaseModel):
 
 
 class MadeForm(BaseModel):
-    """A decision that holds now; `is_new` is false if it held already, and at most its end was moved."""
+    """A decision that holds now; `is_new` is false if it held already, and at most its end was
+    moved.
+    """
 
     decision: DecisionForm
     is_new: bool
 
 
 class LiftedForm(BaseModel):
-    """The decisions that were lifted: all of one subject. The guard leaves it alone until `left_alone_until`."""
+    """The decisions that were lifted: all of one subject. The guard leaves it alone until
+    `left_alone_until`.
+    """
 
     lifted: list[DecisionForm]
     left_alone_until: float
@@ -194,7 +207,9 @@ class SpentForm(BaseModel):
 
 
 class AccountForm(BaseModel):
-    """What is known of an account. `holds` is the strongest decision; `would` what it leads to, in words."""
+    """What is known of an account. `holds` is the strongest decision; `would` what it leads to, in
+    words.
+    """
 
     account: str
     holds: DecisionForm | None

@@ -1,4 +1,5 @@
-"""What the last pass over recent traffic left in `found/`: its report, and why each account stands where it does.
+"""What the last pass over recent traffic left in `found/`: its report, and why each account stands
+where it does.
 
 A pass replaces the folder by a rename, so it may vanish for a moment between two reads.
 """
@@ -7,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from gamekeeper.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from gamekeeper.campaigns import HuntResult
@@ -25,7 +26,8 @@ class Found:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._alone = folder / "found", Lock()
+        self._folder = folder / "found"
+        self._alone = Lock()
         self._result: HuntResult | None = None
         self._stamp: tuple[int, int] | None = None
 
@@ -44,7 +46,9 @@ class Found:
         return None
 
     def explain(self, subject: str) -> dict[str, Any] | None:
-        """Returns the readings, links and example exchanges of a campaign or an account; None if there are none."""
+        """Returns the readings, links and example exchanges of a campaign or an account; None if
+        there are none.
+        """
         from gamekeeper.report import explanation_json  # loads frames
 
         result = self._read()
@@ -76,7 +80,8 @@ class Found:
                 if stamp is None or stamp == self._stamp:
                     return self._result
                 try:
-                    self._result, self._stamp = read_folder(self._folder), stamp
+                    self._result = read_folder(self._folder)
+                    self._stamp = stamp
                 except InputError:
                     continue
             return self._result

@@ -1,4 +1,6 @@
-"""Pages that are open: each is told of changes by server-sent events, and is closed rather than waited for."""
+"""Pages that are open: each is told of changes by server-sent events, and is closed rather than
+waited for.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,11 +8,15 @@ from typing import Any
 
 import orjson
 
+from gamekeeper.base.errors import GamekeeperError
+
 HEARTBEAT_S = 15.0
-_WAITING = 64  # messages; whoever is further behind is closed, and its page comes back and reads all anew
+_WAITING = (
+    64  # messages; whoever is further behind is closed, and its page comes back and reads all anew
+)
 
 
-class TooManyError(Exception):
+class TooManyError(GamekeeperError):
     """As many listen as may."""
 
 

@@ -1,6 +1,8 @@
-"""Decisions that people make, by the admin API or the command line: one form, so that none is made twice."""
+"""Decisions that people make, by the admin API or the command line: one form, so that none is made
+twice.
+"""
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.decision import Challenge, Decision
 from gamekeeper.guard.decisions import Decisions
 from gamekeeper.verdict import Verdict
@@ -40,9 +42,13 @@ def ordered(
     _require_subject(subject)
     _require_verdict(verdict, challenge)
     if not 0 < hours <= MOST_HOURS:
-        raise UsageError(f"a decision holds for more than 0 and at most {MOST_HOURS:g} hours, found {hours:g}")
+        raise UsageError(
+            f"a decision holds for more than 0 and at most {MOST_HOURS:g} hours, found {hours:g}"
+        )
     if not by.strip() or by == NOT_A_PERSON:
-        raise UsageError(f'a decision says who made it, and "{NOT_A_PERSON}" is the guard itself; found "{by}"')
+        raise UsageError(
+            f'a decision says who made it, and "{NOT_A_PERSON}" is the guard itself; found "{by}"'
+        )
     if not any(reason.strip() for reason in reasons):
         raise UsageError("a decision says why it was made")
     if verdict is Verdict.CHALLENGE:
@@ -60,7 +66,9 @@ def ordered(
 
 
 def is_known_subject(decisions: Decisions, subject: str) -> bool:
-    """Returns whether there is such a subject: any account may come, a campaign must have been found."""
+    """Returns whether there is such a subject: any account may come, a campaign must have been
+    found.
+    """
     kind, _, name = subject.partition(":")
     return kind == "account" or name in decisions.campaigns
 
@@ -73,6 +81,8 @@ def _require_subject(subject: str) -> None:
 
 def _require_verdict(verdict: Verdict, challenge: Challenge | None) -> None:
     if verdict not in VERDICTS:
-        raise UsageError(f'"{verdict}" is no decision; to let an account be, delete the decision that holds')
+        raise UsageError(
+            f'"{verdict}" is no decision; to let an account be, delete the decision that holds'
+        )
     if challenge is not None and verdict is not Verdict.CHALLENGE:
         raise UsageError(f'only the verdict "challenge" asks for something, "{verdict}" does not')

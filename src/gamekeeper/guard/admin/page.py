@@ -1,8 +1,8 @@
 """The live page in one file, and the dashboard for Grafana.
 
-What the page shows was written by attackers. Its script puts text into the page as text only, and the page's
-policy holds it to that: no script and no style but ours, named by their digests, nothing from elsewhere, and no
-text that is taken for markup (Trusted Types).
+What the page shows was written by attackers. Its script puts text into the page as text only, and
+the page's policy holds it to that: no script and no style but ours, named by their digests, nothing
+from elsewhere, and no text that is taken for markup (Trusted Types).
 """
 
 import base64
@@ -17,7 +17,8 @@ import orjson
 @cache
 def live_page() -> tuple[str, str]:
     """Returns the page, and its Content-Security-Policy."""
-    style, script = _ours("page.css"), _ours("page.js")
+    style = _ours("page.css")
+    script = _ours("page.js")
     text = _ours("page.html").replace("/*style*/", style).replace("/*script*/", script)
     return text, _policy(style, script)
 

@@ -1,4 +1,6 @@
-"""Looks once a second at what the page shows, and tells listeners which parts of it have changed."""
+"""Looks once a second at what the page shows, and tells listeners which parts of it have
+changed.
+"""
 
 import asyncio
 import logging
@@ -24,7 +26,9 @@ class Pulse:
     """
 
     def __init__(self, core: Core, traffic: Traffic, listeners: Listeners) -> None:
-        self._core, self._traffic, self._listeners = core, traffic, listeners
+        self._core = core
+        self._traffic = traffic
+        self._listeners = listeners
         self._last = self._parts()
 
     async def run(self) -> None:
@@ -40,7 +44,8 @@ class Pulse:
         """Looks once."""
         if (point := self._traffic.sample(now)) is not None:
             self._listeners.tell("traffic", point._asdict())
-        last, self._last = self._last, self._parts()
+        last = self._last
+        self._last = self._parts()
         if changed := [name for name, part in self._last.items() if part != last[name]]:
             self._listeners.tell("changed", changed)
 
@@ -49,8 +54,10 @@ class Pulse:
 
         Lists are taken first: other threads change the dictionaries meanwhile.
         """
-        core, metrics = self._core, self._core.metrics
-        decisions, campaigns = list(core.decisions.all.values()), list(core.decisions.campaigns.values())
+        core = self._core
+        metrics = self._core.metrics
+        decisions = list(core.decisions.all.values())
+        campaigns = list(core.decisions.campaigns.values())
         return {
             "summary": (core.store_up, value(metrics.watching), value(metrics.pass_at)),
             "decisions": hash(tuple((d.id, d.until) for d in decisions)),

@@ -18,9 +18,11 @@ def last_entries(folder: Path, entries: int = ENTRIES) -> list[dict[str, Any]]:
         entries: At most.
     """
     lines = _end(folder / "entries.jsonl").split(b"\n")
-    whole = [line for line in lines[:-1] if line]  # what stands behind the last line feed is being written
+    # what stands behind the last line feed is being written
+    whole = [line for line in lines[:-1] if line]
     read = (orjson.loads(line) for line in reversed(whole))
-    return [entry for entry in read if "index" in entry][:entries]  # the first line of the file is no entry
+    # the first line of the file is no entry
+    return [entry for entry in read if "index" in entry][:entries]
 
 
 def _end(path: Path) -> bytes:

@@ -1,12 +1,14 @@
-"""The token of the admin API: made on first start, kept in the state folder, readable by its owner only."""
+"""The token of the admin API: made on first start, kept in the state folder, readable by its owner
+only.
+"""
 
-import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.files import new_file, write_at
 
 FILE = "admin.token"
 
@@ -38,17 +40,9 @@ def admin_token(folder: Path, entropy: Callable[[int], str] = secrets.token_urls
 
 def _draw(path: Path, token: str) -> None:
     """Writes a token whole or not at all; of two processes that start together, one wins."""
-    beside = path.with_name(f".{FILE}.{secrets.token_hex(4)}")
-    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(file, "w", encoding="ascii") as stream:
-            stream.write(f"{token}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        with suppress(FileExistsError):
-            os.link(beside, path)
-    finally:
-        beside.unlink()
+    with suppress(FileExistsError), new_file(path.parent) as new:
+        write_at(new.file, f"{token}\n".encode("ascii"), 0)
+        new.finish(path)
 
 
 def _unusable(path: Path, found: str) -> InputError:

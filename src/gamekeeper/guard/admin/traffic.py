@@ -59,7 +59,8 @@ class Traffic:
         """Adds a point if one is due, and returns it."""
         if now - self._last.at < EVERY_S:
             return None
-        last, self._last = self._last, self._look(now)
+        last = self._last
+        self._last = self._look(now)
         point = Point(
             at=now,
             seconds=now - last.at,
@@ -75,7 +76,11 @@ class Traffic:
         """Returns requests a second over the last points that make up so many seconds."""
         recent = list(self.points)[-round(last_s / EVERY_S) :]
         seconds = sum(point.seconds for point in recent)
-        return sum(sum(point.actions.values()) + point.refused for point in recent) / seconds if seconds else 0.0
+        return (
+            sum(sum(point.actions.values()) + point.refused for point in recent) / seconds
+            if seconds
+            else 0.0
+        )
 
     def _look(self, now: float) -> _Seen:
         return _Seen(

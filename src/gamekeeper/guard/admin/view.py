@@ -1,4 +1,5 @@
-"""What a guard's memory says, in the forms of the admin API. Nothing here blocks or changes anything.
+"""What a guard's memory says, in the forms of the admin API. Nothing here blocks or changes
+anything.
 
 Other threads change decisions and campaigns meanwhile, so lists are taken of them first.
 """
@@ -16,7 +17,9 @@ JOINED = 50
 """Of those who joined, so many are named, the last ones."""
 
 WANTED = 100
-"""Exchanges that a pass wants, see `gamekeeper.guard.watch.worker`, which would load frames here."""
+"""Exchanges that a pass wants, see `gamekeeper.guard.watch.worker`, which would load frames
+here.
+"""
 
 _DOES = {
     Verdict.ALLOW: "nothing is done",
@@ -37,12 +40,16 @@ class View:
     """
 
     def __init__(self, guard: Guard, began: float) -> None:
-        self._guard, self._core, self._began = guard, guard.core, began
+        self._guard = guard
+        self._core = guard.core
+        self._began = began
 
     def summary(self, requests_per_s: float, has_report: bool) -> SummaryForm:
         """Returns how the guard stands."""
-        policy, metrics = self._guard.policy, self._core.metrics
-        ended, took = value(metrics.pass_at), value(metrics.pass_s)
+        policy = self._guard.policy
+        metrics = self._core.metrics
+        ended = value(metrics.pass_at)
+        took = value(metrics.pass_s)
         return SummaryForm(
             version=gamekeeper.__version__,
             enforce=policy.enforce,
@@ -77,12 +84,17 @@ class View:
         kind, _, name = decision.subject.partition(":")
         tracked = self._core.decisions.campaigns.get(name) if kind == "campaign" else None
         accounts = 1 if kind == "account" else size(tracked) if tracked else 0
-        return DecisionForm(**decision.document(), accounts=accounts, is_enforced=self._guard.policy.enforce)
+        return DecisionForm(
+            **decision.document(), accounts=accounts, is_enforced=self._guard.policy.enforce
+        )
 
     def campaigns(self) -> list[CampaignForm]:
         """Returns all campaigns, the newest first."""
         held = self.held()
-        return [self.campaign(tracked, held) for tracked in sorted(self._campaigns(), key=lambda c: (-c.found, c.id))]
+        return [
+            self.campaign(tracked, held)
+            for tracked in sorted(self._campaigns(), key=lambda c: (-c.found, c.id))
+        ]
 
     def campaign(self, tracked: Tracked, held: list[Decision]) -> CampaignForm:
         """Returns one campaign, and those of `held` that are about it."""
@@ -98,31 +110,43 @@ class View:
             found=tracked.found,
             stood=tracked.stood,
             pivot=tracked.pivot,
-            joined=[Joined(account=account, at=at) for account, at in reversed(tracked.joined[-JOINED:])],
+            joined=[
+                Joined(account=account, at=at) for account, at in reversed(tracked.joined[-JOINED:])
+            ],
             joined_accounts=len(tracked.joined),
             decisions=[self.decision(d) for d in held if d.subject == f"campaign:{tracked.id}"],
         )
 
     def campaign_of(self, account: str) -> Tracked | None:
-        """Returns the campaign that an account belongs to, the one found last if there are several."""
+        """Returns the campaign that an account belongs to, the one found last if there are
+        several.
+        """
         of = (c for c in self._campaigns() if is_member(c, account))
         return max(of, key=lambda c: (c.found, c.id), default=None)
 
     def about(self, account: str) -> list[Decision]:
         """Returns the decisions that hold for an account, the strictest first."""
         of = {f"campaign:{c.id}" for c in self._campaigns() if is_member(c, account)}
-        return [decision for decision in self.held() if decision.subject in of | {f"account:{account}"}]
+        return [
+            decision for decision in self.held() if decision.subject in of | {f"account:{account}"}
+        ]
 
     def does(self, decision: Decision | None) -> str:
         """Returns what a decision leads to, in words."""
         does = _DOES[decision.verdict if decision else Verdict.ALLOW]
         acts = decision is not None and decision.verdict.step > Verdict.WATCH.step
-        return does if self._guard.policy.enforce or not acts else f"dry run: nothing is done; enforced, {does}"
+        return (
+            does
+            if self._guard.policy.enforce or not acts
+            else f"dry run: nothing is done; enforced, {does}"
+        )
 
     def held(self) -> list[Decision]:
         """Returns what holds, the strictest first."""
         now = self._core.clock.now()
-        held = [decision for decision in list(self._core.decisions.all.values()) if decision.until > now]
+        held = [
+            decision for decision in list(self._core.decisions.all.values()) if decision.until > now
+        ]
         return sorted(held, key=lambda d: (-d.verdict.step, -d.since, d.id))
 
     def _campaigns(self) -> list[Tracked]:

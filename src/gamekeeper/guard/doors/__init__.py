@@ -1,1 +1,3 @@
-"""The doors that requests come in by: a reverse proxy, an ASGI middleware, a LiteLLM guardrail; one core behind."""
+"""The doors that requests come in by: a reverse proxy, an ASGI middleware, a LiteLLM guardrail; one
+core behind.
+"""

@@ -1,26 +1,28 @@
 """An answer on its way back: passed as it comes, or stripped; its tokens read off either way.
 
-An answer that must be stripped and cannot be read (compressed, not JSON, an event too large) is not passed on.
+An answer that must be stripped and cannot be read (compressed, not JSON, an event too large) is not
+passed on.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.types import Message, Send
+
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.guard.events import Event, EventReader, relay
 from gamekeeper.guard.gate import Passage
 from gamekeeper.guard.policy import Limits
 from gamekeeper.guard.query import Usage
-from gamekeeper.guard.routes import Json, Strip, UnreadableError, parse, serialise
-
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
+from gamekeeper.guard.routes import Json, Strip, UnreadableRequestError, parse, serialise
 
 _USAGE = b'"usage"'
 _MOST_READ = 4 << 20  # of an answer that only its token counts are wanted of
 
 
-class CutShortError(Exception):
-    """An answer that has begun and will not be whole: the server ends the connection, so that the client sees it."""
+class CutShortError(GamekeeperError):
+    """An answer that has begun and will not be whole: the server ends the connection, so that the
+    client sees it.
+    """
 
 
 class BrokenAnswerError(CutShortError):
@@ -37,7 +39,9 @@ class Answer:
     """
 
     def __init__(self, passage: Passage, send: Send, limits: Limits) -> None:
-        self._passage, self._send, self._limits = passage, send, limits
+        self._passage = passage
+        self._send = send
+        self._limits = limits
         self._start: Message | None = None
         self._parts: list[bytes] = []
         self._size = 0
@@ -57,7 +61,8 @@ class Answer:
     def charged(self) -> Usage:
         """The tokens that are charged: as stated, or estimated where a stream does not state them.
 
-        Whoever leaves `stream_options` out must not thereby dodge a budget: an event is counted as a token.
+        Whoever leaves `stream_options` out must not thereby dodge a budget: an event is counted as
+        a token.
         """
         return Usage(0, self._seen).merged(self.usage) if self._seen else self.usage
 
@@ -81,7 +86,9 @@ class Answer:
             if headers.get(b"content-encoding", b"identity") != b"identity":
                 raise BrokenAnswerError("it is compressed")
             if streams:
-                self._strip = self._passage.route.stripper(self._passage.withheld, self._passage.query)
+                self._strip = self._passage.route.stripper(
+                    self._passage.withheld, self._passage.query
+                )
                 message = {**message, "headers": _without_length(message["headers"])}
             else:
                 self._start = message  # goes out when the whole answer was stripped
@@ -93,7 +100,13 @@ class Answer:
         if self._start is not None:
             await self._whole(body, more)
         elif self._strip is not None:
-            await self._send({"type": "http.response.body", "body": self._stripped(body, more), "more_body": more})
+            await self._send(
+                {
+                    "type": "http.response.body",
+                    "body": self._stripped(body, more),
+                    "more_body": more,
+                }
+            )
         else:
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
             self._count(body, more)
@@ -107,10 +120,15 @@ class Answer:
         try:
             answer = parse(b"".join(self._parts))
             self.usage = self._passage.route.usage(answer)
-            stripped = serialise(self._passage.route.strip(answer, self._passage.withheld, self._passage.query))
-        except UnreadableError as error:
+            stripped = serialise(
+                self._passage.route.strip(answer, self._passage.withheld, self._passage.query)
+            )
+        except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
-        headers = [*_without_length(self._start["headers"]), (b"content-length", str(len(stripped)).encode())]
+        headers = [
+            *_without_length(self._start["headers"]),
+            (b"content-length", str(len(stripped)).encode()),
+        ]
         self.has_begun = True
         await self._send({**self._start, "headers": headers})
         await self._send({"type": "http.response.body", "body": stripped})
@@ -128,7 +146,7 @@ class Answer:
             if not more:
                 events += self._events.finish()
             return b"".join(relay(event, self._read_and_strip) for event in events)
-        except UnreadableError as error:
+        except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
 
     def _read_and_strip(self, document: Json) -> Json | None:
@@ -152,7 +170,7 @@ class Answer:
     def _count_whole(self) -> None:
         try:
             self.usage = self._passage.route.usage(parse(b"".join(self._parts)))
-        except UnreadableError:
+        except UnreadableRequestError:
             return
 
     def _count_events(self, body: bytes, more: bool) -> None:
@@ -162,7 +180,7 @@ class Answer:
                 self._seen += 1
                 if _USAGE in event.raw:
                     self._count_event(event)
-        except UnreadableError:
+        except UnreadableRequestError:
             self._events = EventReader(self._limits.event_bytes)
 
     def _count_event(self, event: Event) -> None:

@@ -1,20 +1,23 @@
 """The ASGI door: judges requests on their way to an app, and answers on their way back.
 
-The proxy is this door in front of an app that forwards (`upstream`); a middleware is this door in front of a model
-server's own app. An answer of somebody who is not limited passes byte by byte as it comes; token counts are read
-off beside it. An answer of somebody who is limited is stripped: whole, or event by event.
+The proxy is this door in front of an app that forwards (`upstream`); a middleware is this door in
+front of a model server's own app. An answer of somebody who is not limited passes byte by byte as
+it comes; token counts are read off beside it. An answer of somebody who is limited is stripped:
+whole, or event by event.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.gate import Gate, Passage, StoppedError, forwarded
-from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.authenticator import Authenticator
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.ladder import Refusal
@@ -24,24 +27,28 @@ from gamekeeper.guard.work import HEADER as PROOF_HEADER
 
 log = logging.getLogger("gamekeeper.guard")
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _PATHS = 10_000  # remembered; most APIs have five
 
 _NOT_FORWARDED = frozenset(
-    {b"content-length", b"content-type", b"accept-encoding", b"transfer-encoding", b"expect", PROOF_HEADER.encode()}
+    {
+        b"content-length",
+        b"content-type",
+        b"accept-encoding",
+        b"transfer-encoding",
+        b"expect",
+        PROOF_HEADER.encode(),
+    }
 )
 _JSON = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a method and path are: a route and the clean path; no route where there is nothing to judge."""
+    """What a method and path are: a route and the clean path; no route where there is nothing to
+    judge.
+    """
 
     route: Route | None
     path: str
@@ -57,12 +64,13 @@ class AsgiDoor:
         policy: What happens to others, and what one request may take.
         authenticator: Says who asks.
         upstream_accounts: Told which credentials the upstream takes.
-        account_of: Instead of that: says who asks by the scope, where the app around the door authenticated them.
+        account_of: Instead of that: says who asks by the scope, where the app around the door
+            authenticated them.
     """
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         gate: Gate,
         routes: Routes,
         policy: GuardPolicy,
@@ -70,8 +78,12 @@ class AsgiDoor:
         upstream_accounts: UpstreamAccounts | None = None,
         account_of: Callable[[Scope], str | None] | None = None,
     ) -> None:
-        self._app, self._gate, self._routes, self._policy = app, gate, routes, policy
-        self._authenticator, self._account_of = authenticator, account_of
+        self._app = app
+        self._gate = gate
+        self._routes = routes
+        self._policy = policy
+        self._authenticator = authenticator
+        self._account_of = account_of
         self._upstream_accounts = upstream_accounts
         self._found: dict[tuple[str, bytes], Found] = {}
         self._callers = Callers(policy.identity)
@@ -112,22 +124,33 @@ class AsgiDoor:
         passes = self._policy.unknown_routes == "pass" and self._is_far_from_known(scope)
         self._metrics.unknown.labels("passed" if passes else "refused").inc()
         told = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
-        log.warning("unknown route %s: %s", "passed without judgement" if passes else "refused", told)
+        log.warning(
+            "unknown route %s: %s", "passed without judgement" if passes else "refused", told
+        )
         if passes:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await refuse(send, None, Refusal(status=404, code="unknown_route", message="no such route"))
+            await refuse(
+                send, None, Refusal(status=404, code="unknown_route", message="no such route")
+            )
 
     def _is_far_from_known(self, scope: Scope) -> bool:
-        """Whether no server could take a path for a known route: odd spellings never pass, whatever the policy says."""
+        """Whether no server could take a path for a known route: odd spellings never pass, whatever
+        the policy says.
+        """
         if scope["type"] != "http":
             return True
         path = clean_path(_raw_path(scope).decode("latin-1"))
-        return path is not None and self._routes.find("POST", path.lower(), self._policy.prefix.lower()) is None
+        return (
+            path is not None
+            and self._routes.find("POST", path.lower(), self._policy.prefix.lower()) is None
+        )
 
-    async def _known(self, route: Route, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _known(
+        self, route: Route, path: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         try:
             principal = await self._principal(scope)
             raw = await self._body(scope, receive)
@@ -145,20 +168,25 @@ class AsgiDoor:
         if self._account_of is not None:
             account = self._account_of(scope)
             if not account:
-                raise StoppedError(Refusal(status=401, code="missing_account", message="who asks is not known"))
+                raise StoppedError(
+                    Refusal(status=401, code="missing_account", message="who asks is not known")
+                )
             return Principal(account=account, credential="host", kind="host")
         assert self._authenticator is not None
-        headers, now = scope["headers"], self._gate.core.clock.now()
+        headers = scope["headers"]
+        now = self._gate.core.clock.now()
         arguments = headers, scope["method"], url_of(scope), now
         try:
             if self._authenticator.is_blocking(headers):
                 return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
             return self._authenticator.authenticate(*arguments)
-        except Refused as refused:
+        except CredentialError as refused:
             self._gate.refused(refused, self._caller(scope))
             told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
             raise StoppedError(
-                Refusal(status=refused.status, code=refused.code, message=refused.message, headers=told)
+                Refusal(
+                    status=refused.status, code=refused.code, message=refused.message, headers=told
+                )
             ) from None
 
     def _caller(self, scope: Scope) -> Caller:
@@ -171,7 +199,8 @@ class AsgiDoor:
         message = await self._receive_within(receive, limits.receive_s)
         if not message.get("more_body"):
             return _within(message.get("body", b""), limits.body_bytes)
-        parts, size = [message.get("body", b"")], len(message.get("body", b""))
+        parts = [message.get("body", b"")]
+        size = len(message.get("body", b""))
         ends = asyncio.get_running_loop().time() + limits.receive_s
         while message.get("more_body"):
             message = await self._receive_within(receive, ends - asyncio.get_running_loop().time())
@@ -186,14 +215,17 @@ class AsgiDoor:
             async with asyncio.timeout(seconds):
                 message = await receive()
         except TimeoutError:
-            raise StoppedError(Refusal(status=408, code="too_slow", message="the body took too long")) from None
+            raise StoppedError(
+                Refusal(status=408, code="too_slow", message="the body took too long")
+            ) from None
         if message["type"] == "http.disconnect":
             raise StoppedError(Refusal(status=400, code="gone", message="the client went away"))
         return message
 
     async def _through(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, and the answer back."""
-        answer, body = Answer(passage, send, self._policy.limits), forwarded(passage)
+        answer = Answer(passage, send, self._policy.limits)
+        body = forwarded(passage)
         inner = self._scope_for_app(scope, passage, len(body))
         try:
             if wait := passage.judgement.act.wait_s:
@@ -208,13 +240,20 @@ class AsgiDoor:
             else:
                 self._gate.drop(passage)
 
-    async def _broken(self, passage: Passage, broken: BrokenAnswerError, answer: Answer, send: Send) -> None:
+    async def _broken(
+        self, passage: Passage, broken: BrokenAnswerError, answer: Answer, send: Send
+    ) -> None:
         """An answer that cannot be stripped is not given."""
         self._metrics.upstream.labels("unreadable").inc()
         log.error("an answer of %s could not be stripped: %s", passage.route.name, broken)
         if answer.has_begun:
-            raise broken  # the server ends the connection: the client sees that the answer is not whole
-        await refuse(send, passage.route, Refusal(status=502, code="upstream", message="the answer could not be read"))
+            # the server ends the connection: the client sees that the answer is not whole
+            raise broken
+        await refuse(
+            send,
+            passage.route,
+            Refusal(status=502, code="upstream", message="the answer could not be read"),
+        )
 
     def _authenticated(self, principal: Principal, status: int) -> None:
         if self._upstream_accounts is not None and principal.kind == "upstream" and status:
@@ -255,7 +294,11 @@ def _require_plain(headers: Headers, limit: int) -> None:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise StoppedError(_too_large(limit))
         if name == b"content-encoding" and value.lower() != b"identity":
-            raise StoppedError(Refusal(status=415, code="encoded", message="send the body without content-encoding"))
+            raise StoppedError(
+                Refusal(
+                    status=415, code="encoded", message="send the body without content-encoding"
+                )
+            )
 
 
 def _within(body: bytes, limit: int) -> bytes:

@@ -1,9 +1,10 @@
-"""The door in front of answers to encrypted input: who asks, may they, and how many rows have they left.
+"""The door in front of answers to encrypted input: who asks, may they, and how many rows have they
+left.
 
-What is asked cannot be read here. No signal of content sees it, no defence strips it; what is left is a hard budget of
-rows over the key's life, and a key without one is refused. A request is charged the rows that it can hold, as the app
-counts them, before it is answered; what gets no answer is put back. Decisions of people and of the guard hold, and the
-key's budgets of a day.
+What is asked cannot be read here. No signal of content sees it, no defence strips it; what is left
+is a hard budget of rows over the key's life, and a key without one is refused. A request is charged
+the rows that it can hold, as the app counts them, before it is answered; what gets no answer is put
+back. Decisions of people and of the guard hold, and the key's budgets of a day.
 """
 
 import asyncio
@@ -11,12 +12,15 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, Protocol
 
-from gamekeeper.errors import InputError
+from starlette.types import Message, Receive, Scope, Send
+
+from gamekeeper.base.asgi import BodyError, read_body
+from gamekeeper.base.errors import InputError
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.core import Core
-from gamekeeper.guard.doors.asgi import Message, Receive, Scope, Send, once, refuse, url_of
+from gamekeeper.guard.doors.asgi import once, refuse, url_of
 from gamekeeper.guard.gate import Gate, StoppedError
-from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.access import Access
 from gamekeeper.guard.identity.authenticator import Authenticator
 from gamekeeper.guard.ladder import Refusal
@@ -33,7 +37,9 @@ OWNER = "gamekeeper.owner"
 ROUTE = "encrypted.infer"
 """By which scopes and access policies name it; sending keys belongs to it."""
 
-_GONE = Refusal(status=503, code="unavailable", message="the guard cannot reach its store; try again soon")
+_GONE = Refusal(
+    status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
+)
 _USED_UP = "this key's budget of rows is used up: {spent} of {most}, and {rows} were asked for"
 
 
@@ -99,8 +105,13 @@ class EncryptedDoor:
         authenticator: Authenticator,
         access: Access | None,
     ) -> None:
-        self._app, self._core, self._gate, self._ledger = app, core, gate, ledger
-        self._policy, self._authenticator, self._access = policy, authenticator, access
+        self._app = app
+        self._core = core
+        self._gate = gate
+        self._ledger = ledger
+        self._policy = policy
+        self._authenticator = authenticator
+        self._access = access
         self._callers = Callers(policy.identity)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,20 +122,27 @@ class EncryptedDoor:
         operation = self._app.find(scope["method"], path) if path else None
         try:
             if operation is None or path is None:
-                raise StoppedError(Refusal(status=404, code="unknown_route", message="no such model or route"))
+                raise StoppedError(
+                    Refusal(status=404, code="unknown_route", message="no such model or route")
+                )
             await self._known(operation, {**scope, "path": path}, receive, send)
         except StoppedError as stopped:
             self._core.metrics.refused.labels(stopped.refusal.code).inc()
             await refuse(send, None, stopped.refusal)
 
-    async def _known(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _known(
+        self, operation: Operation, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if operation.kind == "description":
             await self._app(scope, receive, send)
             return
         caller = self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
-        principal, query = await self._principal(scope, caller), Query(model=operation.model)
+        principal = await self._principal(scope, caller)
+        query = Query(model=operation.model)
         most = self._allowed(principal, query, caller)
-        if self._ledger.spent(principal.credential) >= most:  # nor room for keys, which others would have to leave
+        if (
+            self._ledger.spent(principal.credential) >= most
+        ):  # nor room for keys, which others would have to leave
             self._used_up(principal, 1, most)
         body = await self._body(receive, operation.body_bytes)
         if operation.kind == "keys":
@@ -136,7 +154,9 @@ class EncryptedDoor:
         if 200 <= status < 300:
             self._core.answered(principal, ROUTE, query, Usage(), caller, self._core.clock.now())
 
-    async def _answered(self, scope: Scope, receive: Receive, send: Send, principal: Principal, rows: int) -> int:
+    async def _answered(
+        self, scope: Scope, receive: Receive, send: Send, principal: Principal, rows: int
+    ) -> int:
         """Passes the answer on; puts rows back where nothing of one went out."""
         status = 0
 
@@ -144,7 +164,9 @@ class EncryptedDoor:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if not 200 <= status < 300:  # before the client hears of it, who may ask again at once
+                if (
+                    not 200 <= status < 300
+                ):  # before the client hears of it, who may ask again at once
                     await self._give_back(principal, rows)
             await send(message)
 
@@ -162,25 +184,30 @@ class EncryptedDoor:
         arguments = scope["headers"], scope["method"], url_of(scope), self._core.clock.now()
         try:
             return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
-        except Refused as refused:
+        except CredentialError as refused:
             self._gate.refused(refused, caller)
             told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
             raise StoppedError(
-                Refusal(status=refused.status, code=refused.code, message=refused.message, headers=told)
+                Refusal(
+                    status=refused.status, code=refused.code, message=refused.message, headers=told
+                )
             ) from None
         except StoreGoneError:
             raise StoppedError(_GONE) from None
 
     def _allowed(self, principal: Principal, query: Query, caller: Caller) -> int:
         """The key's budget of rows, if it may ask at all."""
-        most, now = principal.budget.rows, self._core.clock.now()
+        most = principal.budget.rows
+        now = self._core.clock.now()
         if principal.kind != "key" or most is None:
             message = "this credential has no budget of rows, and none is answered without"
             raise StoppedError(Refusal(status=403, code="no_budget", message=message))
         decision = self._core.decisions.of(principal.account, now)
         context = {"ip": caller.ip or "", "level": str(decision.verdict) if decision else "allow"}
         context["hour"], context["stream"] = int(now // 3600 % 24), False  # type: ignore[assignment]
-        if self._access is not None and not self._access.is_allowed(principal, ROUTE, query.model, context):
+        if self._access is not None and not self._access.is_allowed(
+            principal, ROUTE, query.model, context
+        ):
             message = f"this credential may not use {query.model} by {ROUTE}"
             raise StoppedError(Refusal(status=403, code="forbidden", message=message))
         if (refusal := self._core.judge(principal, ROUTE, query, now).act.refusal) is not None:
@@ -192,7 +219,9 @@ class EncryptedDoor:
             return self._app.rows(operation.model, body)
         except InputError as error:
             fault = error.faults[0]
-            message = f"{fault.where}: {fault.problem}: found {fault.found}, expected {fault.expected}"
+            message = (
+                f"{fault.where}: {fault.problem}: found {fault.found}, expected {fault.expected}"
+            )
             raise StoppedError(Refusal(status=400, code="unreadable", message=message)) from None
 
     async def _take(self, principal: Principal, rows: int, most: int) -> None:
@@ -205,26 +234,18 @@ class EncryptedDoor:
         raise StoppedError(Refusal(status=429, code="budget", message=told))
 
     async def _stored(self, call: Callable[[], bool | None]) -> bool | None:
-        """Closed where the store is gone, whatever the policy says of other routes: a budget is all there is here."""
+        """Closed where the store is gone, whatever the policy says of other routes: a budget is all
+        there is here.
+        """
         try:
             return await asyncio.to_thread(call)
         except StoreGoneError as error:
             log.error("the store is gone (%s): nothing is answered", error)
             raise StoppedError(_GONE) from None
 
-    async def _body(self, receive: Receive, most: int) -> bytes:
-        parts, size, more = [], 0, True
+    async def _body(self, receive: Receive, limit_bytes: int) -> bytes:
         try:
-            async with asyncio.timeout(self._policy.limits.receive_s):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise StoppedError(Refusal(status=400, code="gone", message="the client went away"))
-                    parts.append(message.get("body", b""))
-                    size, more = size + len(parts[-1]), message.get("more_body", False)
-                    if size > most:
-                        told = f"the body has {most:,} bytes for this model"
-                        raise StoppedError(Refusal(status=413, code="too_large", message=told))
-        except TimeoutError:
-            raise StoppedError(Refusal(status=408, code="too_slow", message="the body took too long")) from None
-        return b"".join(parts)
+            return await read_body(receive, limit_bytes, self._policy.limits.receive_s)
+        except BodyError as error:
+            refusal = Refusal(status=error.status, code=error.code, message=str(error))
+            raise StoppedError(refusal) from None

@@ -6,13 +6,15 @@
     # config.yaml
     guardrails:
       - guardrail_name: gamekeeper
-        litellm_params: {guardrail: gamekeeper_guardrail.Guardrail, mode: [pre_call, post_call], default_on: true}
+        litellm_params: {guardrail: gamekeeper_guardrail.Guardrail, mode: [pre_call, post_call],
+            default_on: true}
 
-The policy's file is named in the environment: `GAMEKEEPER_POLICY=guard.toml`. Who is charged is the key that LiteLLM
-authenticated, by its hash; never the body's `user`.
+The policy's file is named in the environment: `GAMEKEEPER_POLICY=guard.toml`. Who is charged is the
+key that LiteLLM authenticated, by its hash; never the body's `user`.
 
-LiteLLM tells a guardrail neither of its start nor of its end: the guard starts with the first call, and ends with the
-event loop. One process has one folder of state: run one worker, or give each its own and let them share a Redis.
+LiteLLM tells a guardrail neither of its start nor of its end: the guard starts with the first call,
+and ends with the event loop. One process has one folder of state: run one worker, or give each its
+own and let them share a Redis.
 
 Pass-through endpoints and the logs of LiteLLM's other callbacks go round the hooks: see the guide.
 """
@@ -30,7 +32,7 @@ from typing import Any
 from fastapi import HTTPException
 from litellm.integrations.custom_guardrail import CustomGuardrail
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.doors.middleware import POLICY
@@ -57,7 +59,8 @@ _PATHS = {
     "aresponses": "/v1/responses",
     "anthropic_messages": "/v1/messages",
 }
-_COPIES = frozenset({"provider_specific_fields", "thinking_blocks"})  # LiteLLM repeats reasoning and more in them
+# LiteLLM repeats reasoning and more in them
+_COPIES = frozenset({"provider_specific_fields", "thinking_blocks"})
 _UNJUDGED = object()  # a call that the policy passes without judgement
 _passage: ContextVar[Passage | object | None] = ContextVar("gamekeeper_passage", default=None)
 
@@ -85,7 +88,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         """Returns True: neither a request nor a key's settings switch the guard off."""
         return True
 
-    async def async_pre_call_hook(self, user_api_key_dict: Any, cache: Any, data: Json, call_type: str) -> Json:
+    async def async_pre_call_hook(
+        self, user_api_key_dict: Any, cache: Any, data: Json, call_type: str
+    ) -> Json:
         """Judges a call; returns it narrowed, or raises the refusal."""
         _passage.set(None)
         guard = await self._started()
@@ -94,9 +99,13 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             route = guard.routes.find("POST", path) if path else None
             if path is None or route is None:
                 return self._unknown(guard, data, str(call_type))
-            caller, headers = self._caller(data), _headers(data)
-            proof, trace = headers.get(PROOF_HEADER.lower()), headers.get("traceparent")
-            passage = guard.gate.enter(route, path, data, _principal(user_api_key_dict), caller, proof, trace)
+            caller = self._caller(data)
+            headers = _headers(data)
+            proof = headers.get(PROOF_HEADER.lower())
+            trace = headers.get("traceparent")
+            passage = guard.gate.enter(
+                route, path, data, _principal(user_api_key_dict), caller, proof, trace
+            )
             passage = await guard.gate.reserve(passage)
         except StoppedError as stopped:
             raise _refused(stopped.refusal) from None
@@ -108,7 +117,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         _passage.set(passage)
         return passage.body
 
-    async def async_post_call_success_hook(self, data: Json, user_api_key_dict: Any, response: Any) -> Any:
+    async def async_post_call_success_hook(
+        self, data: Json, user_api_key_dict: Any, response: Any
+    ) -> Any:
         """Strips a whole answer and counts it."""
         guard, passage = self._judged()
         if passage is None:
@@ -117,7 +128,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             document = _document(response)
             usage = passage.route.usage(document)
             if passage.withheld is not None:
-                response = _like(response, _plain(passage.route.strip(document, passage.withheld, passage.query)))
+                response = _like(
+                    response, _plain(passage.route.strip(document, passage.withheld, passage.query))
+                )
         except BaseException:
             guard.gate.drop(passage)
             raise
@@ -153,17 +166,23 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
                 guard.gate.drop(passage)
 
     def _judged(self) -> tuple[Guard, Passage | None]:
-        """The passage of an answer; None for one that the policy passes; raises where nothing was judged."""
+        """The passage of an answer; None for one that the policy passes; raises where nothing was
+        judged.
+        """
         passage = _taken()
         if self._guard is None or passage is None:
             log.error("an answer came for a call that was not judged: it is not given")
-            raise _refused(Refusal(status=500, code="not_judged", message="the guard did not see this call"))
+            raise _refused(
+                Refusal(status=500, code="not_judged", message="the guard did not see this call")
+            )
         return self._guard, passage if isinstance(passage, Passage) else None
 
     def _unknown(self, guard: Guard, data: Json, call_type: str) -> Json:
         passes = self._policy.unknown_routes == "pass"
         guard.core.metrics.unknown.labels("passed" if passes else "refused").inc()
-        log.warning("unknown call %s: %.80r", "passed without judgement" if passes else "refused", call_type)
+        log.warning(
+            "unknown call %s: %.80r", "passed without judgement" if passes else "refused", call_type
+        )
         if not passes:
             raise StoppedError(Refusal(status=404, code="unknown_route", message="no such route"))
         _passage.set(_UNJUDGED)
@@ -173,7 +192,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         noted = data.get("metadata") or {}
         noted = (data.get("litellm_metadata") or {}) | (noted if isinstance(noted, dict) else {})
         peer = noted.get("requester_ip_address")
-        headers = [(name.encode("latin-1"), str(value).encode()) for name, value in _headers(data).items()]
+        headers = [
+            (name.encode("latin-1"), str(value).encode()) for name, value in _headers(data).items()
+        ]
         return self._callers.of(peer or None, headers)
 
     async def _started(self) -> Guard:
@@ -181,18 +202,26 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             if self._guard is None:
                 guard = Guard(self._policy)
                 await guard.start()
-                self._guard, self._ending = guard, asyncio.create_task(_end_with_loop(guard))
+                self._guard = guard
+                self._ending = asyncio.create_task(_end_with_loop(guard))
             return self._guard
 
 
 class _Stream:
-    """Events of one stream; LiteLLM gives objects, or bytes where it passes an API's own events on."""
+    """Events of one stream; LiteLLM gives objects, or bytes where it passes an API's own
+    events on.
+    """
 
     def __init__(self, passage: Passage, most: int) -> None:
-        self._route, self._reader = passage.route, EventReader(most)
-        withheld, query = passage.withheld, passage.query
-        self._strip: Strip | None = passage.route.stripper(withheld, query) if withheld is not None else None
-        self.seen, self.usage = 0, Usage()
+        self._route = passage.route
+        self._reader = EventReader(most)
+        withheld = passage.withheld
+        query = passage.query
+        self._strip: Strip | None = (
+            passage.route.stripper(withheld, query) if withheld is not None else None
+        )
+        self.seen = 0
+        self.usage = Usage()
 
     def pass_on(self, chunk: Any) -> list[Any]:
         """Returns what goes out for a chunk; raises where it cannot be read."""
@@ -228,9 +257,13 @@ def _taken() -> Passage | object | None:
 
 def _principal(key: Any) -> Principal:
     named = getattr(key, "token", None) or getattr(key, "api_key", None)
-    account = _hashed(named) if named else getattr(key, "user_id", None) or getattr(key, "team_id", None)
+    account = (
+        _hashed(named) if named else getattr(key, "user_id", None) or getattr(key, "team_id", None)
+    )
     if not account:
-        raise StoppedError(Refusal(status=401, code="missing_account", message="who asks is not known"))
+        raise StoppedError(
+            Refusal(status=401, code="missing_account", message="who asks is not known")
+        )
     return Principal(account=account, credential=account, kind="host")
 
 

@@ -1,13 +1,15 @@
-"""The guard inside a model server: an ASGI middleware, for FastAPI, Starlette and whatever takes one.
+"""The guard inside a model server: an ASGI middleware, for FastAPI, Starlette and whatever takes
+one.
 
     app.add_middleware(GuardMiddleware, policy="guard.toml")
     vllm serve MODEL --middleware gamekeeper.guard.doors.middleware.GuardMiddleware
 
-The second names the policy in the environment: `GAMEKEEPER_POLICY=guard.toml`. What the policy does not know is
-refused (`unknown_routes`), the server's own pages included.
+The second names the policy in the environment: `GAMEKEEPER_POLICY=guard.toml`. What the policy does
+not know is refused (`unknown_routes`), the server's own pages included.
 
-The guard starts and ends with the server's lifespan; with the first request where the server has none. One process
-has one folder of state: where a server runs several workers, give each its own and let them share a Redis.
+The guard starts and ends with the server's lifespan; with the first request where the server has
+none. One process has one folder of state: where a server runs several workers, give each its own
+and let them share a Redis.
 """
 
 import asyncio
@@ -15,9 +17,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from gamekeeper.errors import UsageError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.doors.asgi import App, AsgiDoor, Message, Receive, Scope, Send
+from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.policy import GuardPolicy, read_policy
 
 POLICY = "GAMEKEEPER_POLICY"
@@ -30,8 +34,9 @@ class GuardMiddleware:
     Args:
         app: Gets judged requests only.
         policy: What to do, or the file that says so; None for the file that the environment names.
-        account: Says who asks by the scope, where something before this middleware authenticated them; None or an
-            empty text from it refuses the request. Without it the policy's `identity` says.
+        account: Says who asks by the scope, where something before this middleware authenticated
+            them; None or an empty text from it refuses the request. Without it the policy's
+            `identity` says.
 
     Raises:
         UsageError: There is no policy, or it wants `account`.
@@ -40,14 +45,17 @@ class GuardMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         policy: str | Path | GuardPolicy | None = None,
         account: Callable[[Scope], str | None] | None = None,
     ) -> None:
-        self._app, self._account = app, account
+        self._app = app
+        self._account = account
         self._policy = policy if isinstance(policy, GuardPolicy) else read_policy(_file(policy))
         if account is None and "host" in self._policy.identity.modes:
-            raise UsageError('identity "host" needs account=, a function from the ASGI scope to who is charged')
+            raise UsageError(
+                'identity "host" needs account=, a function from the ASGI scope to who is charged'
+            )
         self._door: AsgiDoor | None = None
         self._guard: Guard | None = None
         self._starting = asyncio.Lock()
@@ -68,7 +76,9 @@ class GuardMiddleware:
             return self._door
 
     async def _stopped(self) -> None:
-        guard, self._guard, self._door = self._guard, None, None
+        guard = self._guard
+        self._guard = None
+        self._door = None
         if guard is not None:
             await guard.stop()
 
@@ -85,7 +95,11 @@ class GuardMiddleware:
             return message
 
         async def send_stopped(message: Message) -> None:
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
+            if message["type"] in (
+                "lifespan.shutdown.complete",
+                "lifespan.shutdown.failed",
+                "lifespan.startup.failed",
+            ):
                 await self._stopped()
             await send(message)
 
@@ -113,5 +127,7 @@ class GuardMiddleware:
 def _file(named: str | Path | None) -> Path:
     named = named or os.environ.get(POLICY)
     if not named:
-        raise UsageError(f"no policy: name its file in policy=, or in the environment variable {POLICY}")
+        raise UsageError(
+            f"no policy: name its file in policy=, or in the environment variable {POLICY}"
+        )
     return Path(named)

@@ -1,12 +1,14 @@
-"""The app behind the proxy's door: forwards a judged request to the upstream and its answer back, as it comes."""
+"""The app behind the proxy's door: forwards a judged request to the upstream and its answer back,
+as it comes.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import aiohttp
 import orjson
+from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from gamekeeper.guard.doors.answers import CutShortError
@@ -15,13 +17,10 @@ from gamekeeper.guard.policy import Limits
 
 log = logging.getLogger("gamekeeper.guard")
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding"
+    b" upgrade".split()
 )
 _ANSWER_HOP_BY_HOP = frozenset(name.decode() for name in _HOP_BY_HOP)
 
@@ -33,12 +32,16 @@ class Upstream:
         url: Of the upstream; a path in it stands before every request's.
         limits: How long things may take.
         metrics: Told of failures.
-        authorization: Value of the header `authorization` that the upstream wants of the guard; None leaves the
-            client's.
+        authorization: Value of the header `authorization` that the upstream wants of the guard;
+            None leaves the client's.
     """
 
-    def __init__(self, url: str, limits: Limits, metrics: Metrics, authorization: str | None = None) -> None:
-        self._url, self._limits, self._metrics = URL(url.rstrip("/")), limits, metrics
+    def __init__(
+        self, url: str, limits: Limits, metrics: Metrics, authorization: str | None = None
+    ) -> None:
+        self._url = URL(url.rstrip("/"))
+        self._limits = limits
+        self._metrics = metrics
         self._authorization = authorization.encode() if authorization else None
         self._session: aiohttp.ClientSession | None = None
 
@@ -66,14 +69,19 @@ class Upstream:
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
         url = URL(f"{self._url}{path}{'?' + query if query else ''}", encoded=True)
         return session.request(
-            scope["method"], url, data=body or None, headers=self._headers(scope), allow_redirects=False
+            scope["method"],
+            url,
+            data=body or None,
+            headers=self._headers(scope),
+            allow_redirects=False,
         )
 
     def _headers(self, scope: Scope) -> list[tuple[str, str]]:
         kept = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in scope["headers"]
-            if name not in _HOP_BY_HOP and name not in (b"host", b"content-length", b"accept-encoding")
+            if name not in _HOP_BY_HOP
+            and name not in (b"host", b"content-length", b"accept-encoding")
         ]
         kept.append(("accept-encoding", "identity"))  # what comes back has to be read
         if self._authorization is not None:
@@ -83,7 +91,9 @@ class Upstream:
 
     async def _back(self, answer: aiohttp.ClientResponse, receive: Receive, send: Send) -> None:
         headers = [
-            (n.lower(), v) for n, v in answer.raw_headers if n.decode("latin-1").lower() not in _ANSWER_HOP_BY_HOP
+            (n.lower(), v)
+            for n, v in answer.raw_headers
+            if n.decode("latin-1").lower() not in _ANSWER_HOP_BY_HOP
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if answer.content_type == "text/event-stream":
@@ -113,15 +123,22 @@ class Upstream:
         return self._session
 
     async def _failed(self, error: Exception, begun: bool, send: Send) -> None:
-        """Says that the upstream failed; after an answer has begun, only by ending the connection."""
+        """Says that the upstream failed; after an answer has begun, only by ending the
+        connection.
+        """
         kind = "timeout" if isinstance(error, TimeoutError) else "reset" if begun else "unreachable"
         self._metrics.upstream.labels(kind).inc()
         log.warning("upstream %s: %s", kind, error.__class__.__name__)
         if begun:
             raise UpstreamEndedError(kind) from error
         status = 504 if kind == "timeout" else 502
-        body = orjson.dumps({"error": {"code": "upstream", "message": f"the model server is not there ({kind})"}})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        body = orjson.dumps(
+            {"error": {"code": "upstream", "message": f"the model server is not there ({kind})"}}
+        )
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -140,8 +157,11 @@ async def _whole(receive: Receive) -> bytes:
 
 
 async def _until_gone(copying: Any, receive: Receive) -> None:
-    """Copies a stream until its end, or until the client goes away: nobody pays for tokens that nobody reads."""
-    copy, gone = asyncio.ensure_future(copying), asyncio.ensure_future(_gone(receive))
+    """Copies a stream until its end, or until the client goes away: nobody pays for tokens that
+    nobody reads.
+    """
+    copy = asyncio.ensure_future(copying)
+    gone = asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait((copy, gone), return_when=asyncio.FIRST_COMPLETED)
         if copy.done():

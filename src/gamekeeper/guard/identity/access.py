@@ -2,19 +2,23 @@
 
 Entities that a policy may speak of:
 
-    Account::"acme"         who is charged; `name`, `kind` ("key", "jwt", "upstream", "host"), `bound`,
-                            `level` (the guard's verdict: "allow", "watch", "slow", "limit", "deny"),
-                            `routes` (set of Action) and `models` (set of Models): the scopes of the credential
+    Account::"acme"         who is charged; `name`, `kind` ("key", "jwt", "upstream", "host"),
+                            `bound`, `level` (the guard's verdict: "allow", "watch", "slow",
+                            "limit", "deny"), `routes` (set of Action) and `models` (set of Models):
+                            the scopes of the credential
     Action::"openai.chat"   the route; in Action::"openai.*" and Action::"*"
-    Model::"gpt-x"          the model asked for, "" if the route has none; `name`; in Models::"gpt-*" wherever a
-                            scope or the policy names that pattern, and in Models::"*"
-    context                 `level`, `hour` (0..23, UTC), `stream`, and `ip` (an ipaddr; test it by `context has ip`)
+    Model::"gpt-x"          the model asked for, "" if the route has none; `name`; in
+                            Models::"gpt-*" wherever a scope or the policy names that pattern, and
+                            in Models::"*"
+    context                 `level`, `hour` (0..23, UTC), `stream`, and `ip` (an ipaddr; test it by
+                            `context has ip`)
 
-What no policy permits is denied, and `forbid` overrides `permit`. An error while a policy is evaluated denies too:
-Cedar alone would pass over a `forbid` that fails.
+What no policy permits is denied, and `forbid` overrides `permit`. An error while a policy is
+evaluated denies too: Cedar alone would pass over a `forbid` that fails.
 
-A policy whose text never mentions `context` decides by account, level, route and model alone, and Cedar knows no
-clock and no randomness: its decisions are remembered. This is read off the parsed policy, not off its text.
+A policy whose text never mentions `context` decides by account, level, route and model alone, and
+Cedar knows no clock and no randomness: its decisions are remembered. This is read off the parsed
+policy, not off its text.
 """
 
 import re
@@ -26,7 +30,7 @@ from typing import Any
 
 import orjson
 
-from gamekeeper.errors import Fault, InputError, MissingExtraError
+from gamekeeper.base.errors import Fault, InputError, MissingExtraError
 from gamekeeper.guard.identity.bounded import Bounded
 from gamekeeper.guard.identity.principal import Principal, is_in_scope
 
@@ -40,7 +44,10 @@ _SHOWN_CHARS = 80
 _SCHEMA = """
 entity Models;
 entity Model in [Models] = {{ name: String }};
-entity Account = {{ name: String, kind: String, bound: Bool, level: String, routes: Set<Action>, models: Set<Models> }};
+entity Account = {{
+    name: String, kind: String, bound: Bool, level: String,
+    routes: Set<Action>, models: Set<Models>
+}};
 action {groups};
 {routes}
 """
@@ -56,8 +63,8 @@ class Allowed:
 
     Args:
         allowed: Whether the request may go on.
-        reasons: Policies that decided, by their `@id` or `policy0`, `policy1` in order of the file; none if
-            no policy permits; `evaluation-error` if one failed.
+        reasons: Policies that decided, by their `@id` or `policy0`, `policy1` in order of the file;
+            none if no policy permits; `evaluation-error` if one failed.
     """
 
     allowed: bool
@@ -84,8 +91,8 @@ class Access:
 
         Args:
             source: A file, or the policy's text.
-            routes: Names of the routes that there are. With them a policy that speaks of an unknown route or
-                attribute is refused; without, such a `forbid` would silently never apply.
+            routes: Names of the routes that there are. With them a policy that speaks of an unknown
+                route or attribute is refused; without, such a `forbid` would silently never apply.
 
         Raises:
             InputError: The policy cannot be read; all faults of it together, each with its line.
@@ -99,20 +106,33 @@ class Access:
         try:
             policy = cedarpy.PolicySet.from_str(text)
         except ValueError as error:
-            raise InputError(_syntax_faults(where, text, cedarpy.PolicySet.from_str, str(error))) from None
+            raise InputError(
+                _syntax_faults(where, text, cedarpy.PolicySet.from_str, str(error))
+            ) from None
         if not len(policy) or policy.templates():
-            raise InputError([_fault(f"{where}:1", "nothing that decides", "no policy, or a template with slots")])
-        if routes and (faults := _type_faults(where, text, cedarpy.validate_policies(text, _schema(routes)))):
+            raise InputError(
+                [
+                    _fault(
+                        f"{where}:1", "nothing that decides", "no policy, or a template with slots"
+                    )
+                ]
+            )
+        if routes and (
+            faults := _type_faults(where, text, cedarpy.validate_policies(text, _schema(routes)))
+        ):
             raise InputError(faults)
         return cls(policy, orjson.loads(cedarpy.policies_to_json_str(text)), cedarpy.is_authorized)
 
-    def is_allowed(self, principal: Principal, route: str, model: str | None, context: Mapping[str, object]) -> Allowed:
+    def is_allowed(
+        self, principal: Principal, route: str, model: str | None, context: Mapping[str, object]
+    ) -> Allowed:
         """Decides one request.
 
         Args:
             principal: Who asks.
             route: Such as `openai.chat`.
-            model: As asked for; None if the route has none, which only a credential for all models may use.
+            model: As asked for; None if the route has none, which only a credential for all models
+                may use.
             context: `level`, `hour`, `stream` and `ip` (text; left out where it is no address).
         """
         level = str(context.get("level", "allow"))
@@ -127,14 +147,21 @@ class Access:
         return decision
 
     def _decided(
-        self, principal: Principal, route: str, model: str, level: str, context: Mapping[str, object]
+        self,
+        principal: Principal,
+        route: str,
+        model: str,
+        level: str,
+        context: Mapping[str, object],
     ) -> Allowed:
         try:
             request = {
                 "principal": {"type": "Account", "id": principal.account},
                 "action": {"type": "Action", "id": route},
                 "resource": {"type": "Model", "id": model},
-                "context": orjson.dumps(_context(context, level)).decode() if self.uses_context else "{}",
+                "context": (
+                    orjson.dumps(_context(context, level)).decode() if self.uses_context else "{}"
+                ),
             }
             entities = orjson.dumps(self._entities(principal, route, model, level)).decode()
             answer = self._decide(request, self._policy, entities)
@@ -143,9 +170,13 @@ class Access:
         if answer.diagnostics.errors:
             return Allowed(False, (_FAILED,))
         names = answer.diagnostics.id_annotations_by_reason
-        return Allowed(answer.allowed, tuple(sorted(names.get(id) or id for id in answer.diagnostics.reasons)))
+        return Allowed(
+            answer.allowed, tuple(sorted(names.get(id) or id for id in answer.diagnostics.reasons))
+        )
 
-    def _entities(self, principal: Principal, route: str, model: str, level: str) -> list[dict[str, Any]]:
+    def _entities(
+        self, principal: Principal, route: str, model: str, level: str
+    ) -> list[dict[str, Any]]:
         models = {"*"} if principal.models is None else principal.models
         routes = {"*"} if principal.routes is None else principal.routes
         account = {
@@ -158,8 +189,18 @@ class Access:
         }
         return [
             _entity("Account", principal.account, account, ()),
-            _entity("Model", model, {"name": model}, _over("Models", model, models | self._model_patterns)),
-            _entity("Action", route, {}, _over("Action", route, (routes | self._route_patterns) - {route})),
+            _entity(
+                "Model",
+                model,
+                {"name": model},
+                _over("Models", model, models | self._model_patterns),
+            ),
+            _entity(
+                "Action",
+                route,
+                {},
+                _over("Action", route, (routes | self._route_patterns) - {route}),
+            ),
         ]
 
 
@@ -188,15 +229,20 @@ def _context(given: Mapping[str, object], level: str) -> dict[str, object]:
         ip = ip_address(str(given.get("ip")))
     except ValueError:
         return context
-    plain = getattr(ip, "ipv4_mapped", None) or ip  # ::ffff:10.0.0.1 is 10.0.0.1 to whoever writes a policy
+    # ::ffff:10.0.0.1 is 10.0.0.1 to whoever writes a policy
+    plain = getattr(ip, "ipv4_mapped", None) or ip
     return context | {"ip": {"__extn": {"fn": "ip", "arg": str(plain).partition("%")[0]}}}
 
 
 def _over(type: str, name: str, patterns: Collection[str]) -> list[dict[str, str]]:
-    return [{"type": type, "id": pattern} for pattern in sorted(patterns) if is_in_scope(name, pattern)]
+    return [
+        {"type": type, "id": pattern} for pattern in sorted(patterns) if is_in_scope(name, pattern)
+    ]
 
 
-def _entity(type: str, id: str, attributes: Mapping[str, Any], parents: Collection[Any]) -> dict[str, Any]:
+def _entity(
+    type: str, id: str, attributes: Mapping[str, Any], parents: Collection[Any]
+) -> dict[str, Any]:
     return {"uid": {"type": type, "id": id}, "attrs": attributes, "parents": list(parents)}
 
 
@@ -236,7 +282,9 @@ def _text_of(source: Path | str) -> tuple[str, str]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each policy of a file with the line that it begins on: Cedar's parser tells neither line nor column."""
+    """Each policy of a file with the line that it begins on: Cedar's parser tells neither line nor
+    column.
+    """
     begin = 0
     ends = [found.end() for found in _PIECES.finditer(text) if found[0] == ";"]
     for end in [*ends, len(text)]:
@@ -247,13 +295,17 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         begin = end
 
 
-def _syntax_faults(where: str, text: str, parse: Callable[[str], object], message: str) -> list[Fault]:
+def _syntax_faults(
+    where: str, text: str, parse: Callable[[str], object], message: str
+) -> list[Fault]:
     faults = []
     for line, statement in _statements(text):
         try:
             parse(statement)
         except ValueError as error:
-            faults.append(_fault(f"{where}:{line}", f"not a Cedar policy: {error}", _shortened(statement)))
+            faults.append(
+                _fault(f"{where}:{line}", f"not a Cedar policy: {error}", _shortened(statement))
+            )
     return faults or [_fault(where, f"not a Cedar policy: {message}", _shortened(text))]
 
 
@@ -263,7 +315,13 @@ def _type_faults(where: str, text: str, checked: Any) -> list[Fault]:
     for error in () if checked.validation_passed else checked.errors:
         number = error.policy_id.removeprefix("policy")
         line, statement = statements[int(number)] if number.isdigit() else (1, text)
-        faults.append(_fault(f"{where}:{line}", error.error.partition(", ")[2] or error.error, _shortened(statement)))
+        faults.append(
+            _fault(
+                f"{where}:{line}",
+                error.error.partition(", ")[2] or error.error,
+                _shortened(statement),
+            )
+        )
     return faults
 
 
@@ -277,6 +335,9 @@ def _fault(where: str, problem: str, found: str) -> Fault:
         where=where,
         problem=problem,
         found=found,
-        expected='such as: permit (principal == Account::"acme", action in Action::"openai.*", resource);',
+        expected=(
+            'such as: permit (principal == Account::"acme", action in Action::"openai.*",'
+            " resource);"
+        ),
         try_="see gamekeeper.guard.identity.access for what a policy may speak of",
     )

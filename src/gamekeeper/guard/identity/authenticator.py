@@ -1,24 +1,26 @@
 """From a request's headers to who is charged; exactly one credential, or none counts.
 
-A request that carries two credentials, one twice, or one under a name that another server might read as the
-same header (`x_api_key`) is refused: guard and upstream must not see two different callers.
+A request that carries two credentials, one twice, or one under a name that another server might
+read as the same header (`x_api_key`) is refused: guard and upstream must not see two different
+callers.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.identity.dpop import Dpop
 from gamekeeper.guard.identity.jwt import JwtIssuer, issuer_named
 from gamekeeper.guard.identity.key_text import PREFIX
 from gamekeeper.guard.identity.keys import Keys
-from gamekeeper.guard.identity.principal import Principal, Refused, is_name
+from gamekeeper.guard.identity.principal import CredentialError, Principal, is_name
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-_AUTHORIZATION, _PROOF = b"authorization", b"dpop"
+_AUTHORIZATION = b"authorization"
+_PROOF = b"dpop"
 _BARE = (b"x-api-key", b"api-key")  # of the Anthropic SDK, of Azure
 _MAX_CHARS = 16_384
 _TOKEN = re.compile(r"[!-+\--~]+")  # visible ASCII; no comma, which joins two headers into one
@@ -32,17 +34,18 @@ class _Presented(NamedTuple):
 class Authenticator:
     """Finds out who is charged for a request.
 
-    What is given is what is accepted: keys, tokens of issuers, credentials that the upstream checks, or the word of
-    the app around the guard.
+    What is given is what is accepted: keys, tokens of issuers, credentials that the upstream
+    checks, or the word of the app around the guard.
 
     Args:
         keys: API keys of ours.
         issuers: Whose tokens are accepted.
         dpop: Checks proofs of bound credentials; without it, no bound credential counts.
         dpop_required: Whether keys and tokens count only if bound.
-        upstream: Names accounts by credentials that only the upstream knows; keys and tokens come first.
-        host_header: Header in which the app around the guard says the account. It must take that header out of
-            what clients send. Then nothing else is looked at.
+        upstream: Names accounts by credentials that only the upstream knows; keys and tokens come
+            first.
+        host_header: Header in which the app around the guard says the account. It must take that
+            header out of what clients send. Then nothing else is looked at.
 
     Raises:
         UsageError: These do not fit together.
@@ -60,7 +63,8 @@ class Authenticator:
     ) -> None:
         self._keys = keys
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
-        self._dpop, self._dpop_required = dpop, dpop_required
+        self._dpop = dpop
+        self._dpop_required = dpop_required
         self._upstream = upstream
         self._host_header = _canonical(host_header.encode("ascii")) if host_header else None
         self._require_fitting(issuers)
@@ -75,7 +79,7 @@ class Authenticator:
             now: Epoch s.
 
         Raises:
-            Refused: There is not exactly one credential, or it does not count.
+            CredentialError: There is not exactly one credential, or it does not count.
             StoreGoneError: A proof could not be noted as used.
         """
         found = _collected(headers, self._read_headers)
@@ -89,7 +93,8 @@ class Authenticator:
     def credential_headers(self, principal: Principal) -> frozenset[bytes]:
         """Returns the headers, in lower case with `-`, that must not be forwarded to the upstream.
 
-        With an account of the upstream's own its credential goes on; so does what the app around the guard left.
+        With an account of the upstream's own its credential goes on; so does what the app around
+        the guard left.
         """
         if principal.kind in ("upstream", "host"):
             return self._read_headers - {_AUTHORIZATION, *_BARE}
@@ -101,7 +106,9 @@ class Authenticator:
         return [(name, value) for name, value in headers if _canonical(name) not in held_back]
 
     def is_blocking(self, headers: Headers) -> bool:
-        """Returns whether `authenticate` may write to the store: then call it off the event loop."""
+        """Returns whether `authenticate` may write to the store: then call it off the event
+        loop.
+        """
         return self._dpop is not None and any(_canonical(name) == _PROOF for name, _ in headers)
 
     @property
@@ -118,7 +125,7 @@ class Authenticator:
             return self._upstream.find(token)
         if self._keys and not self._issuers:
             return self._keys.find(token, now)
-        raise Refused("invalid_token", "The credential is not valid.")
+        raise CredentialError("invalid_token", "The credential is not valid.")
 
     def _require_sender(
         self,
@@ -133,7 +140,11 @@ class Authenticator:
             self._require_no_binding(principal, presented)
             return
         if self._dpop is None:
-            raise Refused("invalid_token", "Bound credentials are not accepted here.", account=principal.account)
+            raise CredentialError(
+                "invalid_token",
+                "Bound credentials are not accepted here.",
+                account=principal.account,
+            )
         proofs = found.get(_PROOF, [])
         if presented.scheme != "dpop" or len(proofs) != 1:
             raise self._dpop.missing(principal)
@@ -145,7 +156,9 @@ class Authenticator:
         if self._dpop and (required or presented.scheme == "dpop"):
             raise self._dpop.unbound(principal)
         if presented.scheme == "dpop":
-            raise Refused("invalid_token", "The credential is not bound.", account=principal.account)
+            raise CredentialError(
+                "invalid_token", "The credential is not bound.", account=principal.account
+            )
 
     def _told_by_host(self, found: dict[bytes, list[bytes]]) -> Principal:
         told = found.get(self._host_header or b"", [])
@@ -154,7 +167,11 @@ class Authenticator:
         except UnicodeDecodeError:
             account = ""
         if not is_name(account):
-            raise Refused("missing_account", "The request does not say who is charged.", www_authenticate="Bearer")
+            raise CredentialError(
+                "missing_account",
+                "The request does not say who is charged.",
+                www_authenticate="Bearer",
+            )
         return Principal(account=account, credential="host", kind="host")
 
     def _require_fitting(self, issuers: Sequence[JwtIssuer]) -> None:
@@ -163,9 +180,15 @@ class Authenticator:
         if self._host_header and (self._keys or self._issuers or self._upstream):
             raise UsageError("where the app around the guard says the account, nothing else does")
         if self._dpop_required and (self._dpop is None or self._upstream or self._host_header):
-            raise UsageError("bound credentials can be required of keys and of issuers' tokens only")
-        if len(self._issuers) != len(issuers) or len({i.account_prefix for i in issuers}) != len(issuers):
-            raise UsageError("two issuers need two names and two account prefixes, or their accounts would meet")
+            raise UsageError(
+                "bound credentials can be required of keys and of issuers' tokens only"
+            )
+        if len(self._issuers) != len(issuers) or len({i.account_prefix for i in issuers}) != len(
+            issuers
+        ):
+            raise UsageError(
+                "two issuers need two names and two account prefixes, or their accounts would meet"
+            )
 
 
 def _canonical(name: bytes) -> bytes:
@@ -188,9 +211,11 @@ def _presented(found: dict[bytes, list[bytes]]) -> _Presented:
     values = [(name, value) for name in (_AUTHORIZATION, *_BARE) for value in found.get(name, [])]
     if not values:
         message = "Send a credential: Authorization: Bearer ..., or x-api-key."
-        raise Refused("missing_credential", message, www_authenticate="Bearer")
+        raise CredentialError("missing_credential", message, www_authenticate="Bearer")
     if len(values) > 1:
-        raise Refused("ambiguous_credential", "Send exactly one credential.", www_authenticate=_BAD_REQUEST)
+        raise CredentialError(
+            "ambiguous_credential", "Send exactly one credential.", www_authenticate=_BAD_REQUEST
+        )
     name, value = values[0]
     scheme, token = ("bearer", _text(value)) if name in _BARE else _split(_text(value))
     if not _TOKEN.fullmatch(token):
@@ -214,5 +239,7 @@ def _text(value: bytes) -> str:
 _BAD_REQUEST = 'Bearer error="invalid_request"'
 
 
-def _malformed() -> Refused:
-    return Refused("malformed_credential", "The credential is not well-formed.", www_authenticate=_BAD_REQUEST)
+def _malformed() -> CredentialError:
+    return CredentialError(
+        "malformed_credential", "The credential is not well-formed.", www_authenticate=_BAD_REQUEST
+    )

@@ -1,4 +1,6 @@
-"""A map that forgets what was used least recently: what strangers send may fill it, never grow it."""
+"""A map that forgets what was used least recently: what strangers send may fill it, never
+grow it.
+"""
 
 import threading
 from collections import OrderedDict

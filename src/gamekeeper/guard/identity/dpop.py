@@ -1,14 +1,15 @@
 """Proof that whoever presents a credential holds the key it is bound to (DPoP, RFC 9449).
 
-Each request carries a proof: a token signed by the client's own key, for this method and address, of this
-moment, for this credential, used once. A stolen credential without that key is worth nothing, and using it tells
-that it was stolen: such a refusal carries a signal.
+Each request carries a proof: a token signed by the client's own key, for this method and address,
+of this moment, for this credential, used once. A stolen credential without that key is worth
+nothing, and using it tells that it was stolen: such a refusal carries a signal.
 
     dpop-mismatch   no proof, or one by another key, for another credential, method or address
     dpop-replay     a proof that was used before
 
-The checks are those of RFC 9449, section 4.3. A proof counts once in the store, which replicas share, and once in
-this process by count rather than by time: a clock that was set forward and back forgets nothing here.
+The checks are those of RFC 9449, section 4.3. A proof counts once in the store, which replicas
+share, and once in this process by count rather than by time: a clock that was set forward and back
+forgets nothing here.
 """
 
 import base64
@@ -18,7 +19,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
+from gamekeeper.base.secret import is_same_secret
 from gamekeeper.guard.identity.bounded import Bounded
 from gamekeeper.guard.identity.jws import (
     SIGNATURES,
@@ -29,12 +31,12 @@ from gamekeeper.guard.identity.jws import (
     verify_signature,
 )
 from gamekeeper.guard.identity.nonce import Nonces
-from gamekeeper.guard.identity.principal import Principal, Refused
-from gamekeeper.guard.identity.secret import is_same_secret
+from gamekeeper.guard.identity.principal import CredentialError, Principal
 from gamekeeper.guard.store import Store
 
 ALGORITHMS = ("ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519")
-MISMATCH, REPLAY = "dpop-mismatch", "dpop-replay"
+MISMATCH = "dpop-mismatch"
+REPLAY = "dpop-replay"
 
 _REMEMBERED = 65_536
 _MAX_JTI_CHARS = 256
@@ -47,10 +49,11 @@ class Dpop:
     """Checks proofs.
 
     Args:
-        store: Where used proofs are remembered; replicas share it. `verify` writes to it and thus blocks.
-        origin: Where clients reach this API, such as `https://api.example.com`. Without it the request's own
-            address counts, and its host is a header of the client's: a proof made for another server could be
-            relayed here by whoever got it there.
+        store: Where used proofs are remembered; replicas share it. `verify` writes to it and thus
+            blocks.
+        origin: Where clients reach this API, such as `https://api.example.com`. Without it the
+            request's own address counts, and its host is a header of the client's: a proof made for
+            another server could be relayed here by whoever got it there.
         algorithms: Signatures that are accepted, of `SIGNATURES`.
         window_s: How old a proof may be, s.
         skew_s: How far a client's clock may be ahead, s.
@@ -75,12 +78,16 @@ class Dpop:
         self._store = store
         self._origin = None if origin is None else _required_origin(origin)
         self._algorithms = algorithms
-        self._window_s, self._skew_s = window_s, skew_s
+        self._window_s = window_s
+        self._skew_s = skew_s
         self._nonces = nonces
         self._used: Bounded[str, bool] = Bounded(_REMEMBERED)
 
-    def verify(self, proof: str, principal: Principal, *, token: str, method: str, url: str, now: float) -> None:
-        """Verifies the proof of one request, which is thereby used up. Blocks for a write to the store.
+    def verify(
+        self, proof: str, principal: Principal, *, token: str, method: str, url: str, now: float
+    ) -> None:
+        """Verifies the proof of one request, which is thereby used up. Blocks for a write to the
+        store.
 
         Args:
             proof: The `dpop` header.
@@ -91,11 +98,13 @@ class Dpop:
             now: Epoch s.
 
         Raises:
-            Refused: The proof does not hold.
+            CredentialError: The proof does not hold.
             StoreGoneError: The store cannot be reached.
         """
         claims, jkt = self._signed(proof, principal)
-        if principal.jkt is None or not is_same_secret(jkt.encode(), principal.jkt.encode("utf-8", "replace")):
+        if principal.jkt is None or not is_same_secret(
+            jkt.encode(), principal.jkt.encode("utf-8", "replace")
+        ):
             raise self._refused("invalid_token", principal, MISMATCH)
         if claims.get("htm") != method or not self._is_address(claims.get("htu"), url):
             raise self._refused("invalid_dpop_proof", principal, MISMATCH)
@@ -105,11 +114,11 @@ class Dpop:
         self._require_recent(claims, principal, now)
         self._require_first_use(claims, principal, jkt, now)
 
-    def missing(self, principal: Principal) -> Refused:
+    def missing(self, principal: Principal) -> CredentialError:
         """Returns the refusal of a bound credential that came without a proof."""
         return self._refused("invalid_token", principal, MISMATCH)
 
-    def unbound(self, principal: Principal) -> Refused:
+    def unbound(self, principal: Principal) -> CredentialError:
         """Returns the refusal of a credential that is bound to nobody, where it must be."""
         return self._refused("invalid_token", principal, None)
 
@@ -129,7 +138,8 @@ class Dpop:
         return parsed.claims, key.thumbprint()
 
     def _is_address(self, htu: object, url: str) -> bool:
-        claimed, asked = _address(htu), _address(url)
+        claimed = _address(htu)
+        asked = _address(url)
         if claimed is None or asked is None:
             return False
         return claimed == ((self._origin or asked[0]), asked[1])
@@ -146,18 +156,22 @@ class Dpop:
         if not is_time(made) or not -self._skew_s <= now - made <= self._window_s:
             raise self._refused("invalid_dpop_proof", principal, None)
 
-    def _require_first_use(self, claims: Mapping[str, Any], principal: Principal, jkt: str, now: float) -> None:
+    def _require_first_use(
+        self, claims: Mapping[str, Any], principal: Principal, jkt: str, now: float
+    ) -> None:
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI_CHARS:
             raise self._refused("invalid_dpop_proof", principal, None)
         name = f"dpop:{jkt}:{_base64url(hashlib.sha256(jti.encode()).digest())}"
         expires = now + 2 * (self._window_s + self._skew_s)
-        if not self._used.put_new(name, True) or not self._store.first_use(name, now=now, expires=expires):
+        if not self._used.put_new(name, True) or not self._store.first_use(
+            name, now=now, expires=expires
+        ):
             raise self._refused("invalid_dpop_proof", principal, REPLAY)
 
-    def _refused(self, code: str, principal: Principal, signal: str | None) -> Refused:
+    def _refused(self, code: str, principal: Principal, signal: str | None) -> CredentialError:
         algorithms = " ".join(self._algorithms)
-        return Refused(
+        return CredentialError(
             code,
             _MESSAGES[code],
             www_authenticate=f'DPoP error="{code}", algs="{algorithms}"',
@@ -169,7 +183,9 @@ class Dpop:
 
 
 _MESSAGES = {
-    "invalid_token": "The credential does not count without a proof of the key that it is bound to.",
+    "invalid_token": (
+        "The credential does not count without a proof of the key that it is bound to."
+    ),
     "invalid_dpop_proof": "The DPoP proof is not valid for this request.",
     "use_dpop_nonce": "The DPoP proof must carry the nonce of the dpop-nonce header.",
 }
@@ -181,7 +197,9 @@ def token_hash(token: str) -> str:
 
 
 def _is_equal(claim: object, wanted: str) -> bool:
-    return isinstance(claim, str) and is_same_secret(claim.encode("utf-8", "replace"), wanted.encode("ascii"))
+    return isinstance(claim, str) and is_same_secret(
+        claim.encode("utf-8", "replace"), wanted.encode("ascii")
+    )
 
 
 def _base64url(digest: bytes) -> str:
@@ -189,11 +207,18 @@ def _base64url(digest: bytes) -> str:
 
 
 def _address(url: object) -> tuple[str, str] | None:
-    """Origin and path, normalised as RFC 3986, sections 6.2.2 and 6.2.3; None if it is no http address.
+    """Origin and path, normalised as RFC 3986, sections 6.2.2 and 6.2.3; None if it is no http
+    address.
 
     Dots in the path are not resolved: whoever asks for `/a/../b` proves `/a/../b`.
     """
-    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+    if (
+        not isinstance(url, str)
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+        or "\\" in url
+    ):
         return None
     try:
         parts = urlsplit(url)
@@ -204,7 +229,9 @@ def _address(url: object) -> tuple[str, str] | None:
 
 
 def _origin(parts: SplitResult) -> str | None:
-    scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    scheme = parts.scheme.lower()
+    host = parts.hostname
+    port = parts.port
     if scheme not in _PORTS or not host or "@" in parts.netloc:
         return None
     return f"{scheme}://{host.lower()}:{_PORTS[scheme] if port is None else port}"
@@ -218,5 +245,7 @@ def _unescaped(found: re.Match[str]) -> str:
 def _required_origin(text: str) -> str:
     address = _address(text)
     if address is None or address[1] != "/":
-        raise UsageError(f"an origin is scheme, host and port, such as https://api.example.com; found {text}")
+        raise UsageError(
+            f"an origin is scheme, host and port, such as https://api.example.com; found {text}"
+        )
     return address[0]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 from joserfc.jwk import Key
 
-from gamekeeper.errors import Fault, InputError, MissingExtraError, UsageError
+from gamekeeper.base.errors import Fault, InputError, MissingExtraError, UsageError
 from gamekeeper.guard.identity.jws import BadTokenError, public_key
 
 _MAX_BYTES = 1 << 20
@@ -33,8 +33,8 @@ class IssuerKey(NamedTuple):
 def read_keys(document: bytes, where: str) -> tuple[IssuerKey, ...]:
     """Returns the keys of a JWKS that verify signatures.
 
-    Those of unknown types are passed over, as RFC 7517 wants; so are symmetric ones and any that shows private
-    members, for everybody may sign with these.
+    Those of unknown types are passed over, as RFC 7517 wants; so are symmetric ones and any that
+    shows private members, for everybody may sign with these.
 
     Raises:
         InputError: It is no JWKS, or holds no such key.
@@ -46,7 +46,9 @@ def read_keys(document: bytes, where: str) -> tuple[IssuerKey, ...]:
     entries = entries if isinstance(entries, list) else []
     keys = tuple(key for entry in entries if isinstance(entry, dict) and (key := _usable(entry)))
     if not keys:
-        raise _no_jwks(where, "no key that verifies signatures", f"{len(entries)} entries, none of them usable")
+        raise _no_jwks(
+            where, "no key that verifies signatures", f"{len(entries)} entries, none of them usable"
+        )
     return keys
 
 
@@ -80,7 +82,8 @@ def require_safe_url(url: str) -> None:
 
 
 async def fetch(url: str) -> bytes:
-    """Returns what stands at a URL, at most 1 MiB; follows no redirection, so that only the named host is asked.
+    """Returns what stands at a URL, at most 1 MiB; follows no redirection, so that only the named
+    host is asked.
 
     Raises:
         InputError: It did not come.
@@ -107,8 +110,12 @@ async def fetch(url: str) -> bytes:
 
 
 def _usable(entry: Mapping[str, Any]) -> IssuerKey | None:
-    kid, alg, operations = entry.get("kid"), entry.get("alg"), entry.get("key_ops")
-    if entry.get("use", "sig") != "sig" or (isinstance(operations, list) and "verify" not in operations):
+    kid = entry.get("kid")
+    alg = entry.get("alg")
+    operations = entry.get("key_ops")
+    if entry.get("use", "sig") != "sig" or (
+        isinstance(operations, list) and "verify" not in operations
+    ):
         return None
     if not isinstance(kid, str | None) or not isinstance(alg, str | None):
         return None
@@ -128,4 +135,6 @@ def _is_this_machine(host: str | None) -> bool:
 def _no_jwks(where: str, problem: str, found: str) -> InputError:
     expected = '{"keys": [...]} with a public RSA, EC or OKP key for signatures'
     try_ = "the address stands in the issuer's /.well-known/openid-configuration as jwks_uri"
-    return InputError([Fault(where=where, problem=problem, found=found, expected=expected, try_=try_)])
+    return InputError(
+        [Fault(where=where, problem=problem, found=found, expected=expected, try_=try_)]
+    )

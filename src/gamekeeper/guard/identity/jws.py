@@ -1,9 +1,9 @@
 """Signed tokens, read strictly: the part that access tokens and DPoP proofs share.
 
-joserfc does the cryptography. Around it stands what lets no choice to the sender: keys never come from a
-token's own `jwk`, `jku` or `x5u` header (a DPoP proof's `jwk` is asked for by its own name), extensions (`crit`)
-are refused, and the algorithm must be one that was asked for and must fit the key's type, so that `none` and
-HMAC with a public key as its secret never verify.
+joserfc does the cryptography. Around it stands what lets no choice to the sender: keys never come
+from a token's own `jwk`, `jku` or `x5u` header (a DPoP proof's `jwk` is asked for by its own name),
+extensions (`crit`) are refused, and the algorithm must be one that was asked for and must fit the
+key's type, so that `none` and HMAC with a public key as its secret never verify.
 Source: RFC 7515, RFC 7517; RFC 8725, sections 2.1 and 3.
 """
 
@@ -15,10 +15,26 @@ import orjson
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-SIGNATURES = ("ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA", "Ed25519")
+from gamekeeper.base.errors import GamekeeperError
+
+SIGNATURES = (
+    "ES256",
+    "ES384",
+    "ES512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "EdDSA",
+    "Ed25519",
+)
 """Asymmetric algorithms that may be asked for."""
 
-_MAX_HEADER_CHARS, _MAX_PAYLOAD_CHARS, _MAX_SIGNATURE_CHARS = 4_096, 16_384, 1_024
+_MAX_HEADER_CHARS = 4_096
+_MAX_PAYLOAD_CHARS = 16_384
+_MAX_SIGNATURE_CHARS = 1_024
 _SENDERS_CHOICE = ("jku", "x5u", "crit", "b64")
 _MEMBERS: dict[str, tuple[type[Key], tuple[str, ...]]] = {
     "EC": (ECKey, ("crv", "x", "y")),
@@ -26,12 +42,16 @@ _MEMBERS: dict[str, tuple[type[Key], tuple[str, ...]]] = {
     "OKP": (OKPKey, ("crv", "x")),
 }
 _PRIVATE = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
-_MIN_RSA_BITS, _MAX_RSA_BITS, _MAX_EXPONENT_CHARS = 2_048, 4_096, 6
+_MIN_RSA_BITS = 2_048
+_MAX_RSA_BITS = 4_096
+_MAX_EXPONENT_CHARS = 6
 _LATEST = 1 << 40  # epoch s; beyond it a number is no time
 
 
-class BadTokenError(Exception):
-    """A token or key that is not to be believed; the message is for the operator and quotes nothing of it."""
+class BadTokenError(GamekeeperError):
+    """A token or key that is not to be believed; the message is for the operator and quotes nothing
+    of it.
+    """
 
 
 class Parsed(NamedTuple):
@@ -49,7 +69,9 @@ class Parsed(NamedTuple):
 
 
 class _Registry(jws.JWSRegistry):
-    """joserfc's, without its own ideas of what is allowed: an empty list there means its defaults, HS256 too."""
+    """joserfc's, without its own ideas of what is allowed: an empty list there means its defaults,
+    HS256 too.
+    """
 
     max_header_length = _MAX_HEADER_CHARS
     max_payload_length = _MAX_PAYLOAD_CHARS
@@ -68,11 +90,13 @@ def parse(token: str) -> Parsed:
     """Reads a token without verifying it.
 
     Raises:
-        BadTokenError: It is no signed JSON token, is too long, or wants to choose how it is verified.
+        BadTokenError: It is no signed JSON token, is too long, or wants to choose how it is
+            verified.
     """
     try:
         signed = jws.extract_compact(token.encode("ascii"), registry=_READING)
-        header, claims = signed.headers(), orjson.loads(signed.payload or b"")
+        header = signed.headers()
+        claims = orjson.loads(signed.payload or b"")
     except Exception:  # whatever hostile bytes do to a parser; the cause would quote the token
         raise BadTokenError("not a signed JSON token") from None
     if not isinstance(header, dict) or not isinstance(claims, dict):
@@ -100,7 +124,8 @@ def verify_signature(token: Parsed, key: Key, algorithms: tuple[str, ...]) -> No
 def public_key(jwk: Mapping[str, Any]) -> Key:
     """Returns the key that a public JWK stands for.
 
-    Only the members that make the key are looked at: `use`, `alg` and the like are for whoever chose the key.
+    Only the members that make the key are looked at: `use`, `alg` and the like are for whoever
+    chose the key.
 
     Raises:
         BadTokenError: It is symmetric, holds private members, or is too weak or too large.

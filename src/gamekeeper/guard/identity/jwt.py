@@ -1,10 +1,12 @@
 """Access tokens of an issuer (OIDC, RFC 9068): verified here, issued elsewhere.
 
-A token counts when its signature holds by one of the issuer's own keys and one of the allowed algorithms, it is
-for us (`aud`), of this issuer (`iss`), of this time (`exp`, `nbf`, `iat`) and names an account. Verified tokens
-are remembered by their SHA-256 until they end, because a signature costs some hundred microseconds.
+A token counts when its signature holds by one of the issuer's own keys and one of the allowed
+algorithms, it is for us (`aud`), of this issuer (`iss`), of this time (`exp`, `nbf`, `iat`) and
+names an account. Verified tokens are remembered by their SHA-256 until they end, because a
+signature costs some hundred microseconds.
 
-An unknown `kid` asks for the issuer's keys anew, but at most once a minute: invented tokens make no traffic.
+An unknown `kid` asks for the issuer's keys anew, but at most once a minute: invented tokens make no
+traffic.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 
 from joserfc.jwk import Key
 
-from gamekeeper.errors import GamekeeperError, UsageError
+from gamekeeper.base.errors import GamekeeperError, UsageError
 from gamekeeper.guard.identity.bounded import Bounded
 from gamekeeper.guard.identity.jwks import (
     IssuerKey,
@@ -25,12 +27,21 @@ from gamekeeper.guard.identity.jwks import (
     read_keys,
     require_safe_url,
 )
-from gamekeeper.guard.identity.jws import SIGNATURES, BadTokenError, Parsed, is_time, parse, verify_signature
-from gamekeeper.guard.identity.principal import Budget, Principal, Refused, is_name
+from gamekeeper.guard.identity.jws import (
+    SIGNATURES,
+    BadTokenError,
+    Parsed,
+    is_time,
+    parse,
+    verify_signature,
+)
+from gamekeeper.guard.identity.principal import Budget, CredentialError, Principal, is_name
 
 _ACCESS_TOKENS = ("jwt", "at+jwt", "application/at+jwt")
 _REMEMBERED = 4_096
-_REFRESH_S, _WANTED_S, _WITHOUT_KEYS_S = 600, 60, 5
+_REFRESH_S = 600
+_WANTED_S = 60
+_WITHOUT_KEYS_S = 5
 _MAX_SCOPES = 256
 
 
@@ -46,9 +57,11 @@ class JwtIssuer:
     Args:
         issuer: The `iss` claim, to the letter.
         audience: The `aud` claim that means us.
-        jwks: File or https URL of the issuer's keys. A URL is fetched by `refresh_if_due`, not before.
+        jwks: File or https URL of the issuer's keys. A URL is fetched by `refresh_if_due`, not
+            before.
         account_claim: Claim that names who is charged; one that its subject cannot choose.
-        models_claim: Claim that lists models, a list or words; without it in a token, none. None: all models.
+        models_claim: Claim that lists models, a list or words; without it in a token, none. None:
+            all models.
         routes_claim: The same for routes.
         algorithms: Signatures that are accepted, of `SIGNATURES`.
         leeway_s: How far the issuer's clock may be off, s.
@@ -88,7 +101,8 @@ class JwtIssuer:
         self._account_claim = account_claim
         self._scope_claims = models_claim, routes_claim
         self._algorithms = algorithms
-        self._leeway_s, self._max_age_s = leeway_s, max_age_s
+        self._leeway_s = leeway_s
+        self._max_age_s = max_age_s
         self._budget = budget or Budget()
         self._fetch = fetch
         self._remembered: Bounded[bytes, _Verified] = Bounded(_REMEMBERED)
@@ -109,10 +123,11 @@ class JwtIssuer:
             now: Epoch s.
 
         Raises:
-            Refused: It does not count.
+            CredentialError: It does not count.
         """
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
-        keys, known = self._keys, self._remembered.get(digest)
+        keys = self._keys
+        known = self._remembered.get(digest)
         if known is None:
             try:
                 known = self._verified(token)
@@ -121,11 +136,12 @@ class JwtIssuer:
             if keys is self._keys:  # else it may have been verified by a key that is gone
                 self._remembered.put(digest, known)
         if not known.since <= now < known.until:
-            raise Refused("expired_token", "The access token is not valid at this time.")
+            raise CredentialError("expired_token", "The access token is not valid at this time.")
         return known.principal
 
     async def refresh_if_due(self, now: float) -> bool:
-        """Asks for the issuer's keys if it is time; returns whether they changed. Call it every few seconds.
+        """Asks for the issuer's keys if it is time; returns whether they changed. Call it every few
+        seconds.
 
         The last good keys stay when nothing better comes; `fault` then says why, for the operator.
 
@@ -134,7 +150,8 @@ class JwtIssuer:
         """
         if not self._is_due(now):
             return False
-        self._tried_at, self._wanted = now, False
+        self._tried_at = now
+        self._wanted = False
         try:
             changed = await self._refreshed()
         except (GamekeeperError, OSError) as error:
@@ -156,7 +173,8 @@ class JwtIssuer:
             document = await asyncio.to_thread(Path(self._jwks).read_bytes)
         if document == self._document:
             return False
-        self._keys, self._document = read_keys(document, self._jwks), document
+        self._keys = read_keys(document, self._jwks)
+        self._document = document
         self._remembered.clear()  # among them may be tokens of a key that was withdrawn
         return True
 
@@ -172,7 +190,8 @@ class JwtIssuer:
         return _Verified(self._principal(claims), since, until)
 
     def _key_for(self, token: Parsed) -> Key:
-        kid, alg = token.header.get("kid"), token.header.get("alg")
+        kid = token.header.get("kid")
+        alg = token.header.get("alg")
         named = [key for key in self._keys if kid is not None and key.kid == kid]
         if kid is None and len(self._keys) == 1:
             named = list(self._keys)
@@ -185,7 +204,8 @@ class JwtIssuer:
         return fitting[0]
 
     def _validity(self, claims: Mapping[str, Any]) -> tuple[float, float]:
-        exp, iat = claims.get("exp"), claims.get("iat")
+        exp = claims.get("exp")
+        iat = claims.get("iat")
         nbf = claims.get("nbf", iat)
         if not (is_time(exp) and is_time(iat) and is_time(nbf)):
             raise BadTokenError("without times")
@@ -193,14 +213,16 @@ class JwtIssuer:
         return since, min(exp, iat + self._max_age_s) + self._leeway_s
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        account, subject = claims.get(self._account_claim), claims.get("sub", "-")
+        account = claims.get(self._account_claim)
+        subject = claims.get("sub", "-")
         client = claims.get("azp", claims.get("client_id", "-"))
         if not isinstance(account, str) or not is_name(credential := f"{subject}/{client}"):
             raise BadTokenError("names nobody")
         if not account or not is_name(charged := self.account_prefix + account):
             raise BadTokenError("names nobody")
         jkt = _bound_to(claims.get("cnf"))
-        authenticated = claims.get("auth_time")  # `iat` would not do: tokens are renewed without the person
+        # `iat` would not do: tokens are renewed without the person
+        authenticated = claims.get("auth_time")
         return Principal(
             account=charged,
             credential=credential,
@@ -215,7 +237,9 @@ class JwtIssuer:
 
 
 def issuer_named(token: str) -> str | None:
-    """Returns the `iss` that a token claims, unverified: good for choosing who verifies it, for nothing else."""
+    """Returns the `iss` that a token claims, unverified: good for choosing who verifies it, for
+    nothing else.
+    """
     try:
         claimed = parse(token).claims.get("iss")
     except BadTokenError:
@@ -223,8 +247,8 @@ def issuer_named(token: str) -> str | None:
     return claimed if isinstance(claimed, str) else None
 
 
-def _invalid() -> Refused:
-    return Refused("invalid_token", "The access token is not valid.")
+def _invalid() -> CredentialError:
+    return CredentialError("invalid_token", "The access token is not valid.")
 
 
 def _is_access_token(typ: object) -> bool:

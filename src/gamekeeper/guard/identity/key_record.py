@@ -1,10 +1,11 @@
 """What is kept of an API key: never the key, only its SHA-256.
 
-The secret has 256 random bits, so nobody finds it from its digest: a slow hash or a secret kept beside the
-digests would add nothing. The digest covers the whole text with the id: moved to another record, it fits no key.
+The secret has 256 random bits, so nobody finds it from its digest: a slow hash or a secret kept
+beside the digests would add nothing. The digest covers the whole text with the id: moved to another
+record, it fits no key.
 
-A revocation is a record of its own, `revoked.<id>`, that nothing overwrites: a rotation which read the key
-before it was revoked, and writes after, does not bring it back.
+A revocation is a record of its own, `revoked.<id>`, that nothing overwrites: a rotation which read
+the key before it was revoked, and writes after, does not bring it back.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.guard.identity.principal import Budget, Principal
 
 KEY_FORMAT = "gamekeeper/key@1"
@@ -73,8 +74,8 @@ class KeyRecord:
     def principal(self, since: float) -> Principal:
         """Returns whoever presents a text of this key that was made at `since`.
 
-        To get it, somebody authenticated then: a key that was rotated after a doubt arose has cleared it, and the
-        text before it has not.
+        To get it, somebody authenticated then: a key that was rotated after a doubt arose has
+        cleared it, and the text before it has not.
         """
         return Principal(
             account=self.account,

@@ -1,11 +1,13 @@
 """The text of an API key: `gk_<id>_<secret><checksum>`.
 
-id        12 characters of base32, lower case: 60 random bits; public, names the key in lists and logs
+id        12 characters of base32, lower case: 60 random bits; public, names the key in lists and
+          logs
 secret    43 characters of base62: 256 random bits
 checksum  6 characters of base62: CRC-32 of everything before it
 
-The fixed prefix and the checksum let a scanner of repositories recognise a leaked key without asking us, and a
-typing error be told from a wrong key. Only letters, digits and `_`: a double click selects the whole.
+The fixed prefix and the checksum let a scanner of repositories recognise a leaked key without
+asking us, and a typing error be told from a wrong key. Only letters, digits and `_`: a double click
+selects the whole.
 """
 
 import base64
@@ -13,12 +15,15 @@ import re
 import zlib
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ID_CHARS, _SECRET_CHARS, _CHECKSUM_CHARS = 12, 43, 6
+_ID_CHARS = 12
+_SECRET_CHARS = 43
+_CHECKSUM_CHARS = 6
 _KEY = re.compile(r"(gk_([a-z2-7]{12})_[0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII)
 _ID = re.compile(r"[a-z2-7]{12}", re.ASCII)
 
 PREFIX = "gk_"
-ID_BYTES, SECRET_BYTES = 8, 32
+ID_BYTES = 8
+SECRET_BYTES = 32
 
 
 def key_id(entropy: bytes) -> str:

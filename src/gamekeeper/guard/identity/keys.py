@@ -1,8 +1,8 @@
 """API keys: issued, found, rotated, revoked.
 
-`find` looks in memory only; `refresh` reads the store when it changed, so that a revocation on the command
-line reaches a running guard. An unknown id costs what a known one costs: it is compared with digests that
-nothing has.
+`find` looks in memory only; `refresh` reads the store when it changed, so that a revocation on the
+command line reaches a running guard. An unknown id costs what a known one costs: it is compared
+with digests that nothing has.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from gamekeeper.errors import Fault, InputError, UsageError
+from gamekeeper.base.errors import Fault, InputError, UsageError
+from gamekeeper.base.secret import Secret, is_same_secret
 from gamekeeper.guard.identity.key_record import (
     REVOKED,
     KeyRecord,
@@ -23,9 +24,16 @@ from gamekeeper.guard.identity.key_record import (
     read_revocation,
     revocation_bytes,
 )
-from gamekeeper.guard.identity.key_text import ID_BYTES, SECRET_BYTES, id_of, is_key_id, key_id, key_text
-from gamekeeper.guard.identity.principal import Budget, Principal, Refused, is_name
-from gamekeeper.guard.identity.secret import TABLE, Secret, is_same_secret
+from gamekeeper.guard.identity.key_text import (
+    ID_BYTES,
+    SECRET_BYTES,
+    id_of,
+    is_key_id,
+    key_id,
+    key_text,
+)
+from gamekeeper.guard.identity.principal import Budget, CredentialError, Principal, is_name
+from gamekeeper.guard.identity.shared_secret import TABLE
 from gamekeeper.guard.store import Store
 
 _NO_DIGEST = hashlib.sha256(secrets.token_bytes(32)).digest()
@@ -55,7 +63,10 @@ class Keys:
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], float], entropy: Callable[[int], bytes] = secrets.token_bytes
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -76,7 +87,7 @@ class Keys:
         budget: Budget | None = None,
         expires: float | None = None,
         bound_to: str | None = None,
-    ) -> tuple[KeyRecord, Secret]:
+    ) -> tuple[KeyRecord, Secret[str]]:
         """Makes a key.
 
         Args:
@@ -93,7 +104,8 @@ class Keys:
         Raises:
             UsageError: A value does not fit.
         """
-        now, limits = self._clock(), budget or Budget()
+        now = self._clock()
+        limits = budget or Budget()
         _require_fitting(account, limits, expires, now)
         scopes = _scope("model", models), _scope("route", routes)
         while True:
@@ -113,21 +125,25 @@ class Keys:
             )
             if self._store.put_new(TABLE, id, key_bytes(record)):
                 self._read()
-                return record, Secret(text)
+                return record, Secret(text, once=True)
 
-    def rotate(self, id: str, overlap_s: float) -> tuple[KeyRecord, Secret]:
+    def rotate(self, id: str, overlap_s: float) -> tuple[KeyRecord, Secret[str]]:
         """Gives a key a new secret; what else it is stays, its expiry too.
 
         Args:
             id: Which.
-            overlap_s: How long the secret until now counts too, s. One that a rotation before left goes at once.
+            overlap_s: How long the secret until now counts too, s. One that a rotation before left
+                goes at once.
 
         Raises:
             UsageError: There is no such key, or it counts no more.
         """
-        now, old = self._clock(), self._known(id)
+        now = self._clock()
+        old = self._known(id)
         if old.revoked or _is_over(old.expires, now):
-            raise UsageError(f"key {id} is {'revoked' if old.revoked else 'expired'}; issue a new one")
+            raise UsageError(
+                f"key {id} is {'revoked' if old.revoked else 'expired'}; issue a new one"
+            )
         if not (math.isfinite(overlap_s) and overlap_s >= 0):
             raise UsageError("the overlap is a time of 0 s or more")
         text = key_text(id, self._entropy(SECRET_BYTES))
@@ -141,7 +157,7 @@ class Keys:
         )
         self._store.put(TABLE, id, key_bytes(new))
         self._read()
-        return self._records[id], Secret(text)
+        return self._records[id], Secret(text, once=True)
 
     def revoke(self, id: str, why: str) -> Revocation:
         """Ends a key for good; returns the revocation that stands, which is the first.
@@ -151,7 +167,9 @@ class Keys:
         """
         if not is_key_id(id) or id not in self._fresh():
             raise _no_key(id, self._records)
-        self._store.put_new(TABLE, REVOKED + id, revocation_bytes(Revocation(at=self._clock(), why=why)))
+        self._store.put_new(
+            TABLE, REVOKED + id, revocation_bytes(Revocation(at=self._clock(), why=why))
+        )
         return read_revocation(id, self._fresh()[REVOKED + id])
 
     def list(self) -> tuple[KeyRecord, ...]:
@@ -167,21 +185,29 @@ class Keys:
             now: Epoch s.
 
         Raises:
-            Refused: It is no key, or counts no more.
+            CredentialError: It is no key, or counts no more.
         """
         id = id_of(presented)
         if id is None:
-            raise Refused("malformed_key", "This is not an API key of this service, or it was cut short or mistyped.")
-        entry, digest = self._entries.get(id, _NOBODY), digest_of(presented)
+            raise CredentialError(
+                "malformed_key",
+                "This is not an API key of this service, or it was cut short or mistyped.",
+            )
+        entry = self._entries.get(id, _NOBODY)
+        digest = digest_of(presented)
         is_current = is_same_secret(digest, entry.digest)
         is_previous = is_same_secret(digest, entry.previous) & (now < entry.previous_until)
         principal = entry.principal if is_current else entry.previous_principal
         if principal is None or not (is_current | is_previous):
-            raise Refused("invalid_key", "The API key is not valid.")
+            raise CredentialError("invalid_key", "The API key is not valid.")
         if entry.revoked:
-            raise Refused("invalid_key", "The API key is not valid.", account=principal.account)
+            raise CredentialError(
+                "invalid_key", "The API key is not valid.", account=principal.account
+            )
         if now >= entry.expires:
-            raise Refused("expired_key", "The API key has expired.", account=principal.account)
+            raise CredentialError(
+                "expired_key", "The API key has expired.", account=principal.account
+            )
         return principal
 
     def refresh(self) -> bool:
@@ -208,18 +234,28 @@ class Keys:
         return self._records[id]
 
     def _read(self) -> None:
-        stored, records, faults = self._store.load(TABLE), dict[str, KeyRecord](), list[Fault]()
+        stored = self._store.load(TABLE)
+        records = dict[str, KeyRecord]()
+        faults = list[Fault]()
         for id in filter(is_key_id, stored):
             try:
                 records[id] = self._record(id, stored)
             except InputError as error:
                 faults += error.faults
         entries = {id: _entry(record) for id, record in records.items()}
-        self._stored, self._records, self._entries, self.faults = stored, records, entries, tuple(faults)
+        self._stored = stored
+        self._records = records
+        self._entries = entries
+        self.faults = tuple(faults)
 
     def _record(self, id: str, stored: Mapping[str, bytes]) -> KeyRecord:
-        revoked, known = stored.get(REVOKED + id), self._records.get(id)
-        if known and stored[id] == self._stored.get(id) and revoked == self._stored.get(REVOKED + id):
+        revoked = stored.get(REVOKED + id)
+        known = self._records.get(id)
+        if (
+            known
+            and stored[id] == self._stored.get(id)
+            and revoked == self._stored.get(REVOKED + id)
+        ):
             return known
         record = read_key(id, stored[id])
         return replace(record, revoked=read_revocation(id, revoked)) if revoked else record
@@ -256,12 +292,18 @@ def _scope(what: str, names: Iterable[str] | None) -> frozenset[str] | None:
         return None
     scope = frozenset(names)
     if not scope or not all(is_name(name) and "*" not in name[:-1] for name in scope):
-        raise UsageError(f'a {what} is a name, or the beginning of names with one "*" at its end, such as gpt-*')
+        raise UsageError(
+            f'a {what} is a name, or the beginning of names with one "*" at its end, such as gpt-*'
+        )
     return scope
 
 
 def _no_key(id: str, known: Mapping[str, KeyRecord]) -> UsageError:
     shown = ", ".join(sorted(known)[:_NAMED_KEYS_SHOWN])
-    some = f"; there are {shown}{', ...' if len(known) > _NAMED_KEYS_SHOWN else ''}" if known else "; there are none"
+    some = (
+        f"; there are {shown}{', ...' if len(known) > _NAMED_KEYS_SHOWN else ''}"
+        if known
+        else "; there are none"
+    )
     name = id if is_key_id(id) else "of that id"  # somebody may have pasted the whole key
     return UsageError(f"no key {name}{some}")

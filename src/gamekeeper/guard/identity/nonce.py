@@ -2,15 +2,15 @@
 
     nonce = base64url(minute || HMAC-SHA256(key, "dpop-nonce" || minute)[:16])
 
-A nonce tells that its proof was made lately, by the server's clock, and not in store for later. All clients of a
-minute get the same one: against replay stands `jti`.
+A nonce tells that its proof was made lately, by the server's clock, and not in store for later. All
+clients of a minute get the same one: against replay stands `jti`.
 """
 
 import base64
 import hmac
 import struct
 
-from gamekeeper.guard.identity.secret import is_same_secret
+from gamekeeper.base.secret import is_same_secret
 
 _STEP_S = 60
 _MAC_BYTES = 16
@@ -20,7 +20,7 @@ class Nonces:
     """Stamps and checks nonces; replicas with the same key accept each other's.
 
     Args:
-        key: Secret bytes, see `secret.state_secret`.
+        key: Secret bytes, see `shared_secret.state_secret`.
         lifetime_s: How long a nonce counts, s; at least a minute.
     """
 
@@ -39,7 +39,8 @@ class Nonces:
             return False
         if not is_same_secret(nonce.encode("ascii"), self._stamped(minute).encode("ascii")):
             return False
-        return -_STEP_S <= now - minute * _STEP_S <= self._lifetime_s  # replicas' clocks differ a little
+        # replicas' clocks differ a little
+        return -_STEP_S <= now - minute * _STEP_S <= self._lifetime_s
 
     def _stamped(self, minute: int) -> str:
         stamp = struct.pack(">Q", minute)

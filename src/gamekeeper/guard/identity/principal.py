@@ -6,6 +6,8 @@ The account is the authenticated one. Nothing here is taken from what a client s
 from dataclasses import dataclass
 from typing import Literal
 
+from gamekeeper.base.errors import GamekeeperError
+
 Kind = Literal["key", "jwt", "upstream", "host"]
 
 _MAX_NAME_CHARS = 256
@@ -36,15 +38,18 @@ class Principal:
 
     Args:
         account: Who is charged.
-        credential: Which credential spoke for the account: id of a key, subject and client of a token. Never a secret.
+        credential: Which credential spoke for the account: id of a key, subject and client of a
+            token. Never a secret.
         kind: How it was authenticated.
         models: Models that it may ask; a trailing `*` stands for any ending; None for all.
         routes: Routes that it may use, such as `openai.chat` or `openai.*`; None for all.
         budget: Limits of a day.
-        bound: Whether the credential counts only with a proof of its sender's key (RFC 9449); if so, it was given.
+        bound: Whether the credential counts only with a proof of its sender's key (RFC 9449); if
+            so, it was given.
         jkt: RFC 7638 thumbprint of that key; None if not bound.
-        authenticated_at: When somebody last authenticated to get the credential, epoch s: the token's `auth_time`,
-            the making of the key's present secret. None where that is not known.
+        authenticated_at: When somebody last authenticated to get the credential, epoch s: the
+            token's `auth_time`, the making of the key's present secret. None where that is not
+            known.
     """
 
     account: str
@@ -59,13 +64,19 @@ class Principal:
 
     @property
     def subject(self) -> str:
-        """What a decision about this credential alone is made about: the account, where it has no other."""
+        """What a decision about this credential alone is made about: the account, where it has no
+        other.
+        """
         if self.kind == "key":
             return f"credential:{self.credential}"
-        return f"credential:{self.account}/{self.credential}" if self.kind == "jwt" else f"account:{self.account}"
+        return (
+            f"credential:{self.account}/{self.credential}"
+            if self.kind == "jwt"
+            else f"account:{self.account}"
+        )
 
 
-class Refused(Exception):
+class CredentialError(GamekeeperError):
     """A credential that does not count. What it says may be shown to whoever sent it.
 
     Args:
@@ -74,8 +85,10 @@ class Refused(Exception):
         status: HTTP status, 401 or 403.
         www_authenticate: Value of the header of that name.
         dpop_nonce: Value of the header `dpop-nonce`, if the client is to use one.
-        signal: What the attempt says of a stolen credential: `dpop-replay`, `dpop-mismatch`; None for nothing.
-        account: Whose credential it was, if that is certain; for the operator, never for the answer.
+        signal: What the attempt says of a stolen credential: `dpop-replay`, `dpop-mismatch`; None
+            for nothing.
+        account: Whose credential it was, if that is certain; for the operator, never for the
+            answer.
         subject: Which credential it was, as `Principal.subject`, if that is certain.
         authenticated_at: Of that credential, as `Principal.authenticated_at`.
     """
@@ -114,7 +127,9 @@ class Refused(Exception):
 
 
 def is_name(value: object) -> bool:
-    """Returns whether a value may stand as an account or credential: 1..256 printable characters."""
+    """Returns whether a value may stand as an account or credential: 1..256 printable
+    characters.
+    """
     return isinstance(value, str) and 0 < len(value) <= _MAX_NAME_CHARS and value.isprintable()
 
 

@@ -1,10 +1,11 @@
-"""Accounts of an upstream that checks its own credentials: the guard neither knows nor issues these.
+"""Accounts of an upstream that checks its own credentials: the guard neither knows nor issues
+these.
 
     account = "up_" + HMAC-SHA256(key of the state, credential)[:16], in hex
 
-One credential is one account. The digest is keyed, so what the guard stores and shows does not let anybody try
-guesses at the credential. Until the upstream has taken a credential, its account is a claim of whoever sent it:
-invented ones are held in a bounded list and give way to later ones.
+One credential is one account. The digest is keyed, so what the guard stores and shows does not let
+anybody try guesses at the credential. Until the upstream has taken a credential, its account is a
+claim of whoever sent it: invented ones are held in a bounded list and give way to later ones.
 """
 
 import hmac
@@ -19,18 +20,25 @@ class UpstreamAccounts:
     """Names accounts by their credentials, and remembers which of them the upstream took.
 
     Args:
-        key: Secret bytes, see `secret.state_secret`; replicas with the same key name accounts alike.
+        key: Secret bytes, see `shared_secret.state_secret`; replicas with the same key name
+            accounts alike.
         budget: Limits of a day for each account.
         confirmed: Confirmed accounts that are remembered.
         unconfirmed: Unconfirmed accounts that are remembered.
     """
 
     def __init__(
-        self, key: bytes, *, budget: Budget | None = None, confirmed: int = 1_000_000, unconfirmed: int = 65_536
+        self,
+        key: bytes,
+        *,
+        budget: Budget | None = None,
+        confirmed: int = 1_000_000,
+        unconfirmed: int = 65_536,
     ) -> None:
         self._key = key
         self._budget = budget or Budget()
-        self._confirmed: Bounded[str, str] = Bounded(confirmed)  # by itself: all who keep it keep one text
+        # by itself: all who keep it keep one text
+        self._confirmed: Bounded[str, str] = Bounded(confirmed)
         self._unconfirmed: Bounded[str, int] = Bounded(unconfirmed)
 
     def find(self, credential: str) -> Principal:
@@ -39,7 +47,9 @@ class UpstreamAccounts:
         Args:
             credential: As it was sent; it is not kept.
         """
-        digest = hmac.digest(self._key, credential.encode("utf-8", "surrogateescape"), "sha256")[:_DIGEST_BYTES]
+        digest = hmac.digest(self._key, credential.encode("utf-8", "surrogateescape"), "sha256")[
+            :_DIGEST_BYTES
+        ]
         account = f"up_{digest.hex()}"
         if (known := self._confirmed.get(account)) is not None:
             account = known
@@ -68,8 +78,8 @@ class UpstreamAccounts:
     def answered(self, account: str, status: int) -> None:
         """Notes what an answer tells of the credential.
 
-        Only success confirms: an upstream may answer 400, 404 or 429 before it has looked at the credential. Only
-        401 takes it back: 403 may mean this model, not this credential.
+        Only success confirms: an upstream may answer 400, 404 or 429 before it has looked at the
+        credential. Only 401 takes it back: 403 may mean this model, not this credential.
 
         Args:
             account: Whose request it was.

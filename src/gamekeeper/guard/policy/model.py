@@ -26,9 +26,11 @@ class ClassifierApi(_Part):
         scores: Where the scores of each input stand in the answer.
         label: Where the label stands, if the answer has one.
         model: Name of the model, for scopes and prices.
-        features: Names of an input's numbers in their order, where inputs are objects. Say them: else somebody may add
-            a number that the model ignores, to be given another draw of keyed noise.
-        classes: Labels in the order of the scores, so that `label` agrees with what a defence puts first.
+        features: Names of an input's numbers in their order, where inputs are objects. Say them:
+            else somebody may add a number that the model ignores, to be given another draw of keyed
+            noise.
+        classes: Labels in the order of the scores, so that `label` agrees with what a defence puts
+            first.
     """
 
     path: Path
@@ -52,8 +54,8 @@ class Issuer(_Part):
         routes_claim: Claim that lists routes, if tokens are scoped by it.
         algorithms: Signatures that are accepted.
         max_age_s: Oldest token that is accepted, by its `iat`.
-        account_prefix: Stands before account names, so that two issuers' do not meet; unless it is said, the issuer and
-            a bar where there are several issuers, nothing where there is one.
+        account_prefix: Stands before account names, so that two issuers' do not meet; unless it is
+            said, the issuer and a bar where there are several issuers, nothing where there is one.
     """
 
     issuer: str
@@ -62,13 +64,17 @@ class Issuer(_Part):
     account_claim: str = "sub"
     models_claim: str | None = None
     routes_claim: str | None = None
-    algorithms: tuple[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], ...] = ("ES256", "RS256")
+    algorithms: tuple[Literal["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], ...] = (
+        "ES256",
+        "RS256",
+    )
     max_age_s: Positive = 86_400
     account_prefix: str | None = None
 
 
 class DayBudget(_Part):
-    """What every account of an issuer or of the upstream may use up in a day; keys have budgets of their own.
+    """What every account of an issuer or of the upstream may use up in a day; keys have budgets of
+    their own.
 
     Args:
         requests: Requests answered.
@@ -87,15 +93,18 @@ class Identity(_Part):
     """Who is charged. What a client calls itself is never used.
 
     Args:
-        modes: `keys`: those of `gamekeeper keys`; `jwt`: tokens of `issuers`; `upstream`: a digest of the
-            credential that the upstream itself checks; `host`: the app around the middleware says.
+        modes: `keys`: those of `gamekeeper keys`; `jwt`: tokens of `issuers`; `upstream`: a digest
+            of the credential that the upstream itself checks; `host`: the app around the middleware
+            says.
         issuers: Whose tokens are accepted.
         dpop: Whether tokens must be bound to their sender (RFC 9449).
         dpop_nonce: Ask for a nonce of ours in every proof.
-        origin: Where clients reach this API, such as `https://api.example.com`; proofs must be made for it.
+        origin: Where clients reach this API, such as `https://api.example.com`; proofs must be made
+            for it.
         budget: Of accounts that have no key of ours.
         trusted_proxies: Networks whose `x-forwarded-for` is believed.
-        client_header: Header in which a trusted proxy says the TLS fingerprint; else the user agent is used.
+        client_header: Header in which a trusted proxy says the TLS fingerprint; else the user agent
+            is used.
         country_header: Header in which a trusted proxy says the country, two letters.
         asn_header: Header in which a trusted proxy says the network's number.
         access: A Cedar policy file; else scopes of the key decide.
@@ -155,7 +164,8 @@ class Limits(_Part):
 class Slowed(_Part):
     """What `slow` does to an account: two token buckets, one for its pace and one for its day.
 
-    Whoever spreads a campaign over 25,000 accounts asks 26 times a day with each: only the day's bucket is felt.
+    Whoever spreads a campaign over 25,000 accounts asks 26 times a day with each: only the day's
+    bucket is felt.
 
     Args:
         requests_per_minute: Rate that the bucket of its pace refills at.
@@ -197,17 +207,19 @@ class Ladder(_Part):
 
     Args:
         highest: The most that the guard decides by itself; people may decide more.
-        corroborated_by: Families of evidence, one of which must speak before the guard does more than watch by
-            itself. Tenants of one product share its template (shape), its subject (content) and its machine's habits
-            (rhythm), so that these three together can have one innocent cause. Empty: any two families will do.
+        corroborated_by: Families of evidence, one of which must speak before the guard does more
+            than watch by itself. Tenants of one product share its template (shape), its subject
+            (content) and its machine's habits (rhythm), so that these three together can have one
+            innocent cause. Empty: any two families will do.
         hours: How long a decision holds unless it is renewed.
         lifted_days: How long the guard leaves alone what a person has lifted.
         slow: What `slow` does.
         limit: What `limit` takes away.
         proof_s: Work that `challenge` asks for, in seconds of one core of a client.
         proof_requests: Requests that one proof opens.
-        step_up: Signals of a stolen key within a day that ask its owner to sign in again; 0, none but a proof of
-            possession that does not fit. How often two of them err: docs/reference/stolen-keys.md.
+        step_up: Signals of a stolen key within a day that ask its owner to sign in again; 0, none
+            but a proof of possession that does not fit. How often two of them err:
+            docs/reference/stolen-keys.md.
     """
 
     highest: Verdict = Verdict.LIMIT
@@ -253,9 +265,11 @@ class State(_Part):
 
     Args:
         folder: Of keys, decisions, counters, casebook and traffic.
-        redis: `redis://HOST/DB` where replicas share keys, decisions and counters; else they are in the folder.
+        redis: `redis://HOST/DB` where replicas share keys, decisions and counters; else they are in
+            the folder.
         when_gone: What to do with requests while it cannot be reached.
-        strict_budgets: Ask the shared store on every request, so that replicas cannot overdraw together.
+        strict_budgets: Ask the shared store on every request, so that replicas cannot overdraw
+            together.
     """
 
     folder: str = "gamekeeper-state"
@@ -282,7 +296,8 @@ class Admin(_Part):
     """Where people look: the live page, the API behind it, and `/metrics`.
 
     Args:
-        host: Address. `/metrics` is open there; all else wants a token, which is made on first start.
+        host: Address. `/metrics` is open there; all else wants a token, which is made on first
+            start.
         port: Port; 0 takes a free one.
     """
 
@@ -312,9 +327,11 @@ class GuardPolicy(_Part):
 
     Args:
         format: Of the file.
-        enforce: Act on verdicts; else they are only recorded. Keys, scopes and budgets hold either way.
+        enforce: Act on verdicts; else they are only recorded. Keys, scopes and budgets hold either
+            way.
         prefix: Part of the path before every known route.
-        unknown_routes: What happens to a route that the guard does not know; said in log and metrics.
+        unknown_routes: What happens to a route that the guard does not know; said in log and
+            metrics.
         classifiers: JSON classifiers.
         identity: Who is charged.
         limits: What one request may take.

@@ -1,4 +1,6 @@
-"""TOML text -> policy; all faults at once, each with its line. A guard whose policy has a fault does not start."""
+"""TOML text -> policy; all faults at once, each with its line. A guard whose policy has a fault
+does not start.
+"""
 
 import re
 import tomllib
@@ -7,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.guard.policy.model import GuardPolicy
 
 EXAMPLE = """\
@@ -41,7 +43,9 @@ def read_policy(path: Path) -> GuardPolicy:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError([_fault(str(path), "cannot be read", str(error), "a TOML file, UTF-8")]) from error
+        raise InputError(
+            [_fault(str(path), "cannot be read", str(error), "a TOML file, UTF-8")]
+        ) from error
     return parse_policy(text, str(path))
 
 
@@ -51,7 +55,9 @@ def parse_policy(text: str, where: str = "policy") -> GuardPolicy:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
-        raise InputError([_fault(f"{where}:{line[1] if line else 1}", "not TOML", str(error), "TOML")]) from error
+        raise InputError(
+            [_fault(f"{where}:{line[1] if line else 1}", "not TOML", str(error), "TOML")]
+        ) from error
     try:
         return GuardPolicy.model_validate(_frozen(document))
     except ValidationError as error:
@@ -69,10 +75,14 @@ def _told(error: Any, text: str, where: str) -> Fault:
     place = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         known = _known(error["loc"][:-1])
-        problem, expected = f"{place}: there is no such setting", f"one of {', '.join(known)}" if known else "nothing"
+        problem = f"{place}: there is no such setting"
+        expected = f"one of {', '.join(known)}" if known else "nothing"
     else:
-        problem, expected = f"{place}: not a value that this setting takes", error["msg"].removeprefix("Value error, ")
-    return _fault(f"{where}:{_line(text, error['loc'])}", problem, repr(error["input"])[:80], expected)
+        problem = f"{place}: not a value that this setting takes"
+        expected = error["msg"].removeprefix("Value error, ")
+    return _fault(
+        f"{where}:{_line(text, error['loc'])}", problem, repr(error["input"])[:80], expected
+    )
 
 
 def _known(parents: tuple[Any, ...]) -> list[str]:
@@ -86,9 +96,12 @@ def _known(parents: tuple[Any, ...]) -> list[str]:
 
 
 def _line(text: str, place: tuple[Any, ...]) -> int:
-    """Line (from 1) of the setting that a path of names and indices leads to; of its table if it is not there."""
+    """Line (from 1) of the setting that a path of names and indices leads to; of its table if it is
+    not there.
+    """
     names = [str(p) for p in place]
-    best, line = 0, 1
+    best = 0
+    line = 1
     table: list[str] = []
     seen: dict[str, int] = {}
     for number, content in enumerate(text.splitlines(), start=1):
@@ -105,9 +118,16 @@ def _line(text: str, place: tuple[Any, ...]) -> int:
             continue
         common = len(here) if names[: len(here)] == here else 0
         if common > best:
-            best, line = common, number
+            best = common
+            line = number
     return line
 
 
 def _fault(where: str, problem: str, found: str, expected: str) -> Fault:
-    return Fault(where=where, problem=problem, found=found, expected=expected, try_="see docs/reference/policy.md")
+    return Fault(
+        where=where,
+        problem=problem,
+        found=found,
+        expected=expected,
+        try_="see docs/reference/policy.md",
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.evidence import wilson_interval
 from gamekeeper.guard.replay.player import Replayed
 
@@ -17,7 +17,8 @@ class Met:
         campaign: By name.
         accounts: Its accounts.
         slowed: Those that were slowed or more at any time.
-        hours: From its first exchange until half of the accounts that had asked by then were held; None: never.
+        hours: From its first exchange until half of the accounts that had asked by then were held;
+            None: never.
         exchanges: That it wanted.
         before: Of them answered to accounts that were not held yet, in full.
         after: Answered to accounts that were held, slowed or limited.
@@ -85,8 +86,13 @@ def outcomes(replayed: Replayed, labels: pl.DataFrame) -> Outcome:
     )
     grouped = rows.with_columns(pl.col("account").is_in(list(replayed.grouped)).alias("grouped"))
     ordinary = grouped.filter(pl.col("campaign").is_null())
-    campaigns = grouped.drop_nulls("campaign").partition_by("campaign", as_dict=True, maintain_order=True)
-    met = tuple(_met(str(name), part) for (name,), part in sorted(campaigns.items(), key=lambda item: str(item[0][0])))
+    campaigns = grouped.drop_nulls("campaign").partition_by(
+        "campaign", as_dict=True, maintain_order=True
+    )
+    met = tuple(
+        _met(str(name), part)
+        for (name,), part in sorted(campaigns.items(), key=lambda item: str(item[0][0]))
+    )
     return Outcome(campaigns=met, ordinary=_truth(ordinary))
 
 
@@ -108,7 +114,9 @@ def _met(name: str, rows: pl.DataFrame) -> Met:
 
 def _hours(rows: pl.DataFrame) -> float | None:
     """Hours from the first exchange until half of the accounts that had begun were held."""
-    accounts = rows.group_by("account").agg(pl.col("time").min().alias("began"), pl.col("slowed").first())
+    accounts = rows.group_by("account").agg(
+        pl.col("time").min().alias("began"), pl.col("slowed").first()
+    )
     first = accounts["began"].min()
     for at in accounts["slowed"].drop_nulls().sort():
         begun = accounts.filter(pl.col("began") <= at)
@@ -137,14 +145,27 @@ def _truth(rows: pl.DataFrame) -> Truth:
 
 def _require_labels(replayed: Replayed, labels: pl.DataFrame) -> None:
     if missing := {"account", "campaign"} - set(labels.columns):
-        raise InputError([_fault(f"has no column {', '.join(sorted(missing))}", ", ".join(labels.columns))])
+        raise InputError(
+            [_fault(f"has no column {', '.join(sorted(missing))}", ", ".join(labels.columns))]
+        )
     if labels["account"].is_duplicated().any():
         raise InputError(
-            [_fault("names an account twice", str(labels.filter(pl.col("account").is_duplicated())[0, 0]))]
+            [
+                _fault(
+                    "names an account twice",
+                    str(labels.filter(pl.col("account").is_duplicated())[0, 0]),
+                )
+            ]
         )
     unknown = replayed.exchanges.select("account").unique().join(labels, on="account", how="anti")
     if len(unknown):
-        raise InputError([_fault(f"does not name {len(unknown)} accounts of the log", str(unknown["account"][0]))])
+        raise InputError(
+            [
+                _fault(
+                    f"does not name {len(unknown)} accounts of the log", str(unknown["account"][0])
+                )
+            ]
+        )
 
 
 def _fault(problem: str, found: str) -> Fault:

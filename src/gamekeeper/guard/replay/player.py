@@ -1,7 +1,8 @@
 """A log played before the guard, on the log's own clock.
 
-Every hour of the log is judged exchange by exchange, what is answered goes to the window, and accounts that open with
-a known shape join their campaign; every `every_s` a pass looks for campaigns. All of it is the guard's own code.
+Every hour of the log is judged exchange by exchange, what is answered goes to the window, and
+accounts that open with a known shape join their campaign; every `every_s` a pass looks for
+campaigns. All of it is the guard's own code.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from gamekeeper.base.clock import SteadyClock
 from gamekeeper.campaigns import SearchOptions
 from gamekeeper.guard.caller import Caller
-from gamekeeper.guard.clock import SteadyClock
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decision import Tracked
 from gamekeeper.guard.identity import Budget, Principal
@@ -51,10 +52,10 @@ class Replayed:
     """What the guard would have done.
 
     Args:
-        exchanges: A row an exchange, by time: `time`, `account`, `action` (`pass`, `delay`, `withhold`, `throttle`,
-            `challenge`, `deny`, `budget`), `wait_s`, `is_answered`.
-        held: `account`, and when it was first held at `slow` or more (`slowed`) and at `limit` or more (`limited`);
-            null if it never was. Accounts that never were are left out.
+        exchanges: A row an exchange, by time: `time`, `account`, `action` (`pass`, `delay`,
+            `withhold`, `throttle`, `challenge`, `deny`, `budget`), `wait_s`, `is_answered`.
+        held: `account`, and when it was first held at `slow` or more (`slowed`) and at `limit` or
+            more (`limited`); null if it never was. Accounts that never were are left out.
         grouped: Accounts that were in a campaign at any time, whatever its verdict.
         followed: Campaigns, by name.
         passes: How many were made.
@@ -81,7 +82,8 @@ def replay(
         log: Of `exchange.SCHEMA`, in any order.
         policy: What to do; `[watch] every_s` is not used.
         every_s: Between two passes, in seconds of the log.
-        enforce: Whether it acts, whatever the policy says; a dry run decides the same and does nothing.
+        enforce: Whether it acts, whatever the policy says; a dry run decides the same and does
+            nothing.
         progress: Told of exchanges done, and in all.
     """
     log = log.sort("time", "account", maintain_order=True)
@@ -110,9 +112,11 @@ class _Player:
         self._core = Core(policy, MemoryStore(), _KEY, clock=self._clock)
         self._window = Window(policy.watch.days, policy.watch.max_sample)
         self._options: SearchOptions = options_of(policy.watch)
-        self._openings, self._names = Openings(), Names(None)
+        self._openings = Openings()
+        self._names = Names(None)
         self._found: dict[str, float] = {}
-        self._every_s, self._due = every_s, self._now + every_s
+        self._every_s = every_s
+        self._due = self._now + every_s
         self._budget = _budget(policy)
         self._queries: dict[str | None, Query] = {}
         self._actions: list[tuple[str, float, bool]] = []
@@ -123,7 +127,9 @@ class _Player:
         self._passes = 0
 
     def take(self, rows: pl.DataFrame) -> None:
-        """Judges an hour's exchanges, links those that would have been answered, and looks if it is time."""
+        """Judges an hour's exchanges, links those that would have been answered, and looks if it is
+        time.
+        """
         self._now = rows["time"][0].timestamp()
         self._core.keep()  # ends what has ended, and begins a day of budgets
         answered = [self._judge(*row) for row in _judged(rows)]
@@ -139,16 +145,23 @@ class _Player:
         """Returns what would have been done."""
         actions, waits, answered = zip(*self._actions, strict=True)
         exchanges = log.select("time", "account").with_columns(
-            pl.Series("action", actions), pl.Series("wait_s", waits), pl.Series("is_answered", answered)
+            pl.Series("action", actions),
+            pl.Series("wait_s", waits),
+            pl.Series("is_answered", answered),
         )
         held = pl.DataFrame(
             [(a, _utc(at), _utc(self._limited.get(a))) for a, at in self._slowed.items()],
-            schema={"account": pl.String, "slowed": pl.Datetime("us", "UTC"), "limited": pl.Datetime("us", "UTC")},
+            schema={
+                "account": pl.String,
+                "slowed": pl.Datetime("us", "UTC"),
+                "limited": pl.Datetime("us", "UTC"),
+            },
             orient="row",
         )
         campaigns = self._core.decisions.campaigns
         followed = tuple(
-            Followed(campaign=c, found=_time(c.found), decided=self._decided.get(c.id, {})) for c in campaigns.values()
+            Followed(campaign=c, found=_time(c.found), decided=self._decided.get(c.id, {}))
+            for c in campaigns.values()
         )
         return Replayed(
             exchanges=exchanges,
@@ -176,13 +189,16 @@ class _Player:
             return
         self._passes += 1
         read = self._window.read_summary(())
-        passed = look(self._window.merged(), read, self._options, self._names, self._found, self._clock.now())
+        passed = look(
+            self._window.merged(), read, self._options, self._names, self._found, self._clock.now()
+        )
         self._openings.learn(passed.result.campaigns, passed.rows)
         self._core.track(list(passed.tracked))
 
     def _note(self) -> None:
         """Notes who is held now, and since when."""
-        now, decisions = self._clock.now(), self._core.decisions
+        now = self._clock.now()
+        decisions = self._core.decisions
         for campaign in decisions.campaigns.values():
             members = (*campaign.accounts, *dict(campaign.joined))
             self._grouped.update(members)

@@ -26,7 +26,11 @@ def replay_document(replayed: Replayed, outcome: Outcome | None) -> dict[str, An
         "actions": dict(_actions(replayed)),
         "campaigns": [_followed(each) for each in replayed.followed],
         "held": [
-            {"account": account, "slowed": iso(slowed), "limited": iso(limited) if limited else None}
+            {
+                "account": account,
+                "slowed": iso(slowed),
+                "limited": iso(limited) if limited else None,
+            }
             for account, slowed, limited in replayed.held.sort("slowed", "account").iter_rows()
         ],
         "truth": None if outcome is None else asdict(outcome),
@@ -34,11 +38,16 @@ def replay_document(replayed: Replayed, outcome: Outcome | None) -> dict[str, An
 
 
 def print_replay(replayed: Replayed, outcome: Outcome | None, console: Console) -> None:
-    """Prints whom the guard would have held, what would have been done, and, with labels, how right that was."""
+    """Prints whom the guard would have held, what would have been done, and, with labels, how right
+    that was.
+    """
     _say(console, headline(replayed), "bold")
     if replayed.followed:
         console.print(_campaigns(replayed))
-    _say(console, "exchanges: " + ", ".join(f"{count(n)} {action}" for action, n in _actions(replayed)))
+    _say(
+        console,
+        "exchanges: " + ", ".join(f"{count(n)} {action}" for action, n in _actions(replayed)),
+    )
     if outcome is None:
         return
     if outcome.campaigns:
@@ -51,9 +60,10 @@ def headline(replayed: Replayed) -> str:
     """Returns what it comes to, in a sentence."""
     refused = len(replayed.exchanges) - int(replayed.exchanges["is_answered"].sum())
     return (
-        f"the guard would have held {counted(len(replayed.held), 'account')} of "
-        f"{count(replayed.exchanges['account'].n_unique())} and refused {counted(refused, 'exchange')} of "
-        f"{count(len(replayed.exchanges))}, by {counted(replayed.passes, 'look')} at the log"
+        f"the guard would have held {counted(len(replayed.held), 'account')} of"
+        f" {count(replayed.exchanges['account'].n_unique())} and refused"
+        f" {counted(refused, 'exchange')} of {count(len(replayed.exchanges))}, by"
+        f" {counted(replayed.passes, 'look')} at the log"
     )
 
 
@@ -74,17 +84,25 @@ def _campaigns(replayed: Replayed) -> Table:
 
 
 def _decided(each: Followed) -> str:
-    """The furthest that was decided for any member: families without corroboration are only watched."""
+    """The furthest that was decided for any member: families without corroboration are only
+    watched.
+    """
     return str(max(each.decided, key=lambda verdict: verdict.step, default="nothing"))
 
 
 def _met_table(campaigns: tuple[Met, ...]) -> Table:
-    table = _table("beside the truth", "accounts", "held", "hours", "wanted", "before", "after", "refused")
+    table = _table(
+        "beside the truth", "accounts", "held", "hours", "wanted", "before", "after", "refused"
+    )
     for met in campaigns:
         hours = "never" if met.hours is None else f"{met.hours:,.0f}"
         numbers = (met.exchanges, met.before, met.after, met.refused)
         table.add_row(
-            Text(met.campaign), count(met.accounts), count(met.slowed), hours, *(count(number) for number in numbers)
+            Text(met.campaign),
+            count(met.accounts),
+            count(met.slowed),
+            hours,
+            *(count(number) for number in numbers),
         )
     return table
 
@@ -93,15 +111,21 @@ def _ordinary(truth: Truth) -> Iterator[str]:
     """Sentences on ordinary accounts."""
     low, high = truth.share(truth.slowed)
     yield (
-        f"of {count(truth.accounts)} ordinary accounts {count(truth.slowed)} would have been slowed "
-        f"({share(truth.slowed, truth.accounts)}; 95 % {low:.2%} to {high:.2%}), {count(truth.limited)} limited, "
-        f"{count(truth.refused)} refused an answer ({count(truth.exchanges_refused)} of {count(truth.exchanges)} "
-        f"exchanges); {count(truth.grouped)} were in a campaign that was at least watched"
+        f"of {count(truth.accounts)} ordinary accounts {count(truth.slowed)} would have been slowed"
+        f" ({share(truth.slowed, truth.accounts)}; 95 % {low:.2%} to {high:.2%}),"
+        f" {count(truth.limited)} limited, {count(truth.refused)} refused an answer"
+        f" ({count(truth.exchanges_refused)} of {count(truth.exchanges)} exchanges);"
+        f" {count(truth.grouped)} were in a campaign that was at least watched"
     )
 
 
 def _actions(replayed: Replayed) -> Iterator[tuple[str, int]]:
-    yield from replayed.exchanges["action"].value_counts(sort=True).sort("count", "action", descending=True).iter_rows()
+    yield from (
+        replayed.exchanges["action"]
+        .value_counts(sort=True)
+        .sort("count", "action", descending=True)
+        .iter_rows()
+    )
 
 
 def _followed(each: Followed) -> dict[str, Any]:
@@ -114,7 +138,9 @@ def _table(first: str, *others: str) -> Table:
     table.add_column(first, no_wrap=True)
     for name in others:
         table.add_column(
-            name, justify="left" if name in ("verdict", "why", "found") else "right", no_wrap=name != "why"
+            name,
+            justify="left" if name in ("verdict", "why", "found") else "right",
+            no_wrap=name != "why",
         )
     return table
 

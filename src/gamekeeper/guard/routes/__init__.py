@@ -1,7 +1,14 @@
 """The APIs that the guard understands, one file each; `Routes` finds the one that a request is."""
 
 from gamekeeper.guard.routes._paths import clean_path
-from gamekeeper.guard.routes._route import Json, Route, Scores, Strip, UnreadableError, Withheld
+from gamekeeper.guard.routes._route import (
+    Json,
+    Route,
+    Scores,
+    Strip,
+    UnreadableRequestError,
+    Withheld,
+)
 from gamekeeper.guard.routes.bodies import parse, serialise
 from gamekeeper.guard.routes.classifier import ClassifierRoute
 from gamekeeper.guard.routes.harmless import HARMLESS, Harmless
@@ -16,7 +23,7 @@ __all__ = [
     "Routes",
     "Scores",
     "Strip",
-    "UnreadableError",
+    "UnreadableRequestError",
     "Withheld",
     "clean_path",
     "known_routes",

@@ -1,9 +1,10 @@
-"""The messages of a request -> prompt, system text and turn, as `exchange.messages` has them for logs.
+"""The messages of a request -> prompt, system text and turn, as `exchange.messages` has them for
+logs.
 
-The messages are made plain first: role and text, nothing else. A field that the upstream ignores but our
-reader of logs heeds (`parts` beside `content`, `toolResult` beside `text`) would otherwise hide the question
-from judgement. A request in which no user says anything is still answered: its prompt is then whatever text
-the last message holds, a tool's result or a document included.
+The messages are made plain first: role and text, nothing else. A field that the upstream ignores
+but our reader of logs heeds (`parts` beside `content`, `toolResult` beside `text`) would otherwise
+hide the question from judgement. A request in which no user says anything is still answered: its
+prompt is then whatever text the last message holds, a tool's result or a document included.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gamekeeper.exchange.messages import conversation_of, tools_hash
 from gamekeeper.guard.routes._fields import a_list, a_text, an_object, wrong
-from gamekeeper.guard.routes._route import Json, UnreadableError
+from gamekeeper.guard.routes._route import Json, UnreadableRequestError
 
 _TEXT = ("text", "input_text", "output_text", "refusal")
 _UNSEEN = ("prompt_embeds",)  # vectors in place of words
@@ -26,7 +27,9 @@ class Conversation(NamedTuple):
     turn: int | None
 
 
-def conversation(messages: list[Any], field: str, *, roles: tuple[str, ...], system: Any = None) -> Conversation:
+def conversation(
+    messages: list[Any], field: str, *, roles: tuple[str, ...], system: Any = None
+) -> Conversation:
     """Returns the conversation of a request.
 
     Args:
@@ -36,19 +39,21 @@ def conversation(messages: list[Any], field: str, *, roles: tuple[str, ...], sys
         system: System text that travels apart: text, a list of parts, or None.
 
     Raises:
-        UnreadableError: There is no message, or one is not of this form.
+        UnreadableRequestError: There is no message, or one is not of this form.
     """
     if not messages:
-        raise UnreadableError(f'field "{field}": found no message, expected at least one')
+        raise UnreadableRequestError(f'field "{field}": found no message, expected at least one')
     plain = [_plain(message, f"{field}[{at}]", roles) for at, message in enumerate(messages)]
     said = conversation_of(plain, None if system is None else plain_content(system, "system"))
-    return Conversation(said["prompt"] or _loose(messages[-1], _LOOSE_DEPTH), said["system"], said["turn"])
+    return Conversation(
+        said["prompt"] or _loose(messages[-1], _LOOSE_DEPTH), said["system"], said["turn"]
+    )
 
 
 def _plain(message: Any, field: str, roles: tuple[str, ...]) -> Json:
     role = an_object(message, field).get("role")
     if role not in roles:
-        raise UnreadableError(f'field "{field}.role": expected one of {", ".join(roles)}')
+        raise UnreadableRequestError(f'field "{field}.role": expected one of {", ".join(roles)}')
     return {"role": role, "content": plain_content(message.get("content"), f"{field}.content")}
 
 
@@ -68,7 +73,9 @@ def _plain_part(part: Any, field: str) -> Json:
     if kind == "tool_result":
         return {"type": "tool_result"}
     if kind in _UNSEEN:
-        raise UnreadableError(f'field "{field}.type": a part of vectors cannot be judged, expected text')
+        raise UnreadableRequestError(
+            f'field "{field}.type": a part of vectors cannot be judged, expected text'
+        )
     if part.get("text") is None and kind not in _TEXT:
         return {"type": "other"}
     return {"type": "text", "text": a_text(part.get("text"), f"{field}.text")}
@@ -83,7 +90,9 @@ def _loose(value: Any, depth: int) -> str:
     if isinstance(value, list):
         return _lines(_loose(part, depth - 1) for part in value)
     if isinstance(value, dict):
-        return _lines(_loose(value.get(name), depth - 1) for name in ("text", "content", "output")) or _document(value)
+        return _lines(
+            _loose(value.get(name), depth - 1) for name in ("text", "content", "output")
+        ) or _document(value)
     return ""
 
 
@@ -101,10 +110,12 @@ def tools_of(body: Json, *names: str) -> str | None:
     """Returns the hash of the tool schemas in the named fields, lists all.
 
     Raises:
-        UnreadableError: One is not a list, or cannot be written as JSON.
+        UnreadableRequestError: One is not a list, or cannot be written as JSON.
     """
-    found = [tool for name in names if body.get(name) is not None for tool in a_list(body[name], name)]
+    found = [
+        tool for name in names if body.get(name) is not None for tool in a_list(body[name], name)
+    ]
     try:
         return tools_hash(found)
     except TypeError:  # orjson's, for what is nested too deeply
-        raise UnreadableError(f'field "{names[0]}": cannot be written as JSON') from None
+        raise UnreadableRequestError(f'field "{names[0]}": cannot be written as JSON') from None

@@ -1,15 +1,15 @@
 """Fields of a body, strict about their type: what a lax upstream would convert, the guard refuses.
 
-An upstream that reads `"stream": "yes"` as true, or `"n": true` as 1, would act on something that the guard
-judged otherwise. A field that is absent or null is None. Messages name the field and the type found, never
-the value: it may be somebody's prompt.
+An upstream that reads `"stream": "yes"` as true, or `"n": true` as 1, would act on something that
+the guard judged otherwise. A field that is absent or null is None. Messages name the field and the
+type found, never the value: it may be somebody's prompt.
 """
 
 from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
-from gamekeeper.guard.routes._route import Json, UnreadableError
+from gamekeeper.guard.routes._route import Json, UnreadableRequestError
 
 _KINDS = {
     type(None): "null",
@@ -22,9 +22,11 @@ _KINDS = {
 }
 
 
-def wrong(field: str, found: Any, expected: str) -> UnreadableError:
+def wrong(field: str, found: Any, expected: str) -> UnreadableRequestError:
     """Returns the error for a field that is not what it should be."""
-    return UnreadableError(f'field "{field}": found {_KINDS.get(type(found), "something else")}, expected {expected}')
+    return UnreadableRequestError(
+        f'field "{field}": found {_KINDS.get(type(found), "something else")}, expected {expected}'
+    )
 
 
 def an_object(value: Any, field: str) -> Json:
@@ -48,14 +50,18 @@ def a_text(value: Any, field: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UnreadableError(f'field "{field}": found half of a surrogate pair, expected text') from None
+        raise UnreadableRequestError(
+            f'field "{field}": found half of a surrogate pair, expected text'
+        ) from None
     return value
 
 
 def texts(values: list[Any], field: str, most: int) -> tuple[str, ...]:
     """Returns a list's values, which must be text, at least one and at most so many."""
     if not 1 <= len(values) <= most:
-        raise UnreadableError(f'field "{field}": found {len(values)} items, expected 1 to {most}')
+        raise UnreadableRequestError(
+            f'field "{field}": found {len(values)} items, expected 1 to {most}'
+        )
     return tuple(a_text(value, f"{field}[{at}]") for at, value in enumerate(values))
 
 
@@ -68,7 +74,7 @@ def text(body: Json, name: str) -> str | None:
 def model_of(body: Json) -> str:
     """Returns the model asked for: required, because keys are scoped by it."""
     if not (model := a_text(body.get("model"), "model")):
-        raise UnreadableError('field "model": found empty text, expected a name')
+        raise UnreadableRequestError('field "model": found empty text, expected a name')
     return model
 
 
@@ -89,7 +95,9 @@ def whole(body: Json, name: str, *, least: int, most: int | None = None) -> int 
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong(name, value, bounds)
     if value < least or (most is not None and value > most):
-        raise UnreadableError(f'field "{name}": found a number out of bounds, expected {bounds}')
+        raise UnreadableRequestError(
+            f'field "{name}": found a number out of bounds, expected {bounds}'
+        )
     return value
 
 
@@ -109,7 +117,9 @@ def numbers(values: Iterable[Any], field: str) -> tuple[float, ...]:
     except OverflowError:
         found = (float("inf"),)
     if not all(map(isfinite, found)):
-        raise UnreadableError(f'field "{field}": found a number that is not finite, expected finite numbers')
+        raise UnreadableRequestError(
+            f'field "{field}": found a number that is not finite, expected finite numbers'
+        )
     return found
 
 
@@ -117,7 +127,9 @@ def require_absent(body: Json, *names: str) -> None:
     """Raises if a field is there that some upstreams read in place of the one that is judged."""
     for name in names:
         if body.get(name) is not None:
-            raise UnreadableError(f'field "{name}": found {_KINDS.get(type(body[name]))}, expected no such field here')
+            raise UnreadableRequestError(
+                f'field "{name}": found {_KINDS.get(type(body[name]))}, expected no such field here'
+            )
 
 
 def without(body: Json, *names: str) -> Json:

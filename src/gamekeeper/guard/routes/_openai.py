@@ -1,9 +1,9 @@
 """What the operations of the OpenAI form share: choices, what is asked of single tokens, errors.
 
-Servers that speak this form add fields of their own; those that give away what we withhold are named here:
-`prompt_logprobs`, `allowed_token_ids`, `bad_words` (vLLM), `reasoning_content` (DeepSeek, vLLM),
-`reasoning` and `reasoning_details` (OpenRouter), `thinking_blocks` and `provider_specific_fields` (LiteLLM),
-parts of the content of type `thinking` (Mistral).
+Servers that speak this form add fields of their own; those that give away what we withhold are
+named here: `prompt_logprobs`, `allowed_token_ids`, `bad_words` (vLLM), `reasoning_content`
+(DeepSeek, vLLM), `reasoning` and `reasoning_details` (OpenRouter), `thinking_blocks` and
+`provider_specific_fields` (LiteLLM), parts of the content of type `thinking` (Mistral).
 """
 
 from typing import Any
@@ -24,7 +24,9 @@ _ERRORS = {401: "authentication_error", 403: "permission_error", 429: "rate_limi
 
 
 def is_path(path: str, operation: str) -> bool:
-    """Returns whether a path is the operation, with or without the version that a prefix may hold."""
+    """Returns whether a path is the operation, with or without the version that a prefix
+    may hold.
+    """
     return path in (f"/v1/{operation}", f"/{operation}")
 
 
@@ -46,22 +48,27 @@ def narrow_choices(body: Json, withheld: Withheld) -> Json:
     if withheld.choices is None:
         return body
     most = max(withheld.choices, 1)
-    fewer = {name: most for name in ("n", "best_of") if body.get(name) is not None and body[name] > most}
+    fewer = {
+        name: most for name in ("n", "best_of") if body.get(name) is not None and body[name] > most
+    }
     return body | fewer if fewer else body
 
 
 def strip_choices(answer: Json, withheld: Withheld, query: Query) -> Json:
-    """Returns a whole answer without what is withheld of its choices; log-probabilities asked for are null.
+    """Returns a whole answer without what is withheld of its choices; log-probabilities asked for
+    are null.
 
     Raises:
-        UnreadableError: `choices` is not a list of objects.
+        UnreadableRequestError: `choices` is not a list of objects.
     """
     answer = _without_prompt(answer, withheld)
     if answer.get("choices") is None:
         return answer
     choices = _stripped(answer["choices"], withheld, query)
     if withheld.logprobs and query.logprobs:
-        choices = [choice if "logprobs" in choice else choice | {"logprobs": None} for choice in choices]
+        choices = [
+            choice if "logprobs" in choice else choice | {"logprobs": None} for choice in choices
+        ]
     return answer | {"choices": choices}
 
 

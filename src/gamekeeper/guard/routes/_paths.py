@@ -1,8 +1,9 @@
-"""The path of a request, cleaned: two servers that clean paths differently must not see two operations.
+"""The path of a request, cleaned: two servers that clean paths differently must not see two
+operations.
 
-Percent-encoding is taken off once. What is left must be plain segments of ASCII letters, digits and a few
-signs; an encoded slash or percent sign, dot segments, empty segments, backslashes, parameters after a
-semicolon and whatever else some server treats specially make the path none of ours.
+Percent-encoding is taken off once. What is left must be plain segments of ASCII letters, digits and
+a few signs; an encoded slash or percent sign, dot segments, empty segments, backslashes, parameters
+after a semicolon and whatever else some server treats specially make the path none of ours.
 """
 
 import re
@@ -13,10 +14,12 @@ _MAX_CHARS = 2048
 
 
 def clean_path(path: str, prefix: str = "") -> str | None:
-    """Returns the path that routes match, and that is forwarded after the prefix; None if it is odd.
+    """Returns the path that routes match, and that is forwarded after the prefix; None if it is
+    odd.
 
     Args:
-        path: As sent, still percent-encoded, without the query string (`raw_path` of an ASGI scope).
+        path: As sent, still percent-encoded, without the query string (`raw_path` of an ASGI
+            scope).
         prefix: Under which the guard stands, such as `/openai`; taken off.
     """
     if len(path) > _MAX_CHARS or not path.startswith("/"):

@@ -1,14 +1,16 @@
 """What the guard must know of an API to judge and limit it: one file an API, each a `Route`.
 
-Two parsers may read one body differently: of two equal keys one takes the first, another the last. So the
-guard never forwards the bytes that came in. It parses them once (`bodies.parse`), judges that, and forwards
-that, written anew (`bodies.serialise`): what was judged is what the upstream reads.
+Two parsers may read one body differently: of two equal keys one takes the first, another the last.
+So the guard never forwards the bytes that came in. It parses them once (`bodies.parse`), judges
+that, and forwards that, written anew (`bodies.serialise`): what was judged is what the upstream
+reads.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.guard.query import Query, Usage
 
 if TYPE_CHECKING:
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = dict[str, Any]
 Scores: TypeAlias = "Callable[[np.ndarray, Sequence[bytes]], np.ndarray]"
-"""A defence: scores, float64 (n, classes), and the n inputs they answer, as bytes -> scores of the same shape."""
+"""A defence: scores, float64 (n, classes), and the n inputs they answer, as bytes -> scores of the
+same shape.
+"""
 Strip: TypeAlias = Callable[[Json], Json | None]
-"""One streamed event's data -> without what is withheld; the same object if nothing was, None to drop it."""
+"""One streamed event's data -> without what is withheld; the same object if nothing was, None to
+drop it.
+"""
 
 
-class UnreadableError(Exception):
+class UnreadableRequestError(GamekeeperError):
     """What this route cannot judge; the message names the field. It is refused, never passed."""
 
 
@@ -47,7 +53,9 @@ class Withheld:
 
 
 class Route(Protocol):
-    """One API operation. Methods are pure; they copy what they change and return the rest as it came."""
+    """One API operation. Methods are pure; they copy what they change and return the rest as it
+    came.
+    """
 
     @property
     def name(self) -> str:
@@ -67,32 +75,39 @@ class Route(Protocol):
         """Returns what is asked.
 
         Raises:
-            UnreadableError: The body is not of this API's form.
+            UnreadableRequestError: The body is not of this API's form.
         """
         ...
 
     def narrow(self, body: Json, withheld: Withheld) -> Json:
-        """Returns a request that was read without what is withheld; one that the upstream still accepts."""
+        """Returns a request that was read without what is withheld; one that the upstream still
+        accepts.
+        """
         ...
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """Returns the whole (not streamed) answer without what is withheld; for answers with status 2xx.
+        """Returns the whole (not streamed) answer without what is withheld; for answers with status
+        2xx.
 
         Raises:
-            UnreadableError: The answer is not of this API's form, so that what is withheld might be in it.
+            UnreadableRequestError: The answer is not of this API's form, so that what is withheld
+                might be in it.
         """
         ...
 
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
-        """Returns what strips the events of one streamed answer, in their order; make one for each stream.
+        """Returns what strips the events of one streamed answer, in their order; make one for each
+        stream.
 
         Raises:
-            UnreadableError: From the function returned, as `strip`.
+            UnreadableRequestError: From the function returned, as `strip`.
         """
         ...
 
     def usage(self, answer: Json) -> Usage:
-        """Returns the token counts that a whole answer, or one streamed event, states; never raises."""
+        """Returns the token counts that a whole answer, or one streamed event, states; never
+        raises.
+        """
         ...
 
     def refusal(self, status: int, code: str, message: str) -> Json:

@@ -1,18 +1,19 @@
-"""A classifier's scores, in the forms in which APIs give them -> a table, defended -> the same form.
+"""A classifier's scores, in the forms in which APIs give them -> a table, defended -> the same
+form.
 
-A row of scores is a list of numbers, an object of names and numbers, or one number: the probability of one of
-two classes, which is defended as the pair (1 - p, p). Anything else is refused while scores are withheld: a
-form that we do not know would be the way around the defence.
+A row of scores is a list of numbers, an object of names and numbers, or one number: the probability
+of one of two classes, which is defended as the pair (1 - p, p). Anything else is refused while
+scores are withheld: a form that we do not know would be the way around the defence.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gamekeeper.errors import GamekeeperError
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._fields import numbers, wrong
-from gamekeeper.guard.routes._route import Scores, UnreadableError
+from gamekeeper.guard.routes._route import Scores, UnreadableRequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,9 @@ class Defended:
 
 
 def inputs_of(query: Query) -> list[bytes]:
-    """Returns each input of a request as the bytes that defences take, the same for the same input."""
+    """Returns each input of a request as the bytes that defences take, the same for the
+    same input.
+    """
     from gamekeeper.defences.keyed import number_bytes, text_bytes
 
     texts = [text_bytes(prompt) for prompt in query.prompts]
@@ -50,12 +53,14 @@ def defended(rows: Sequence[Any], inputs: Sequence[bytes], scores: Scores) -> De
     """Returns rows of scores after their defence, one row for each input.
 
     Raises:
-        UnreadableError: They are no scores, or the defence refuses them.
+        UnreadableRequestError: They are no scores, or the defence refuses them.
     """
     import numpy as np
 
     if len(rows) != len(inputs) or not rows:
-        raise UnreadableError(f"the answer has {len(rows)} rows of scores, expected {len(inputs)}: one for each input")
+        raise UnreadableRequestError(
+            f"the answer has {len(rows)} rows of scores, expected {len(inputs)}: one for each input"
+        )
     before = np.array(_table(rows), np.float64)
     after = _checked(before, inputs, scores)
     names = tuple(rows[0]) if isinstance(rows[0], dict) and len(rows[0]) > 1 else None
@@ -65,7 +70,9 @@ def defended(rows: Sequence[Any], inputs: Sequence[bytes], scores: Scores) -> De
 
 def _table(rows: Sequence[Any]) -> list[tuple[float, ...]]:
     if len({_form(row) for row in rows}) != 1:
-        raise UnreadableError("the answer's rows of scores differ in form, expected the same classes in each")
+        raise UnreadableRequestError(
+            "the answer's rows of scores differ in form, expected the same classes in each"
+        )
     return [_numbers(row) for row in rows]
 
 
@@ -80,7 +87,9 @@ def _numbers(row: Any) -> tuple[float, ...]:
     if len(found) > 1:
         return found
     if not found or not 0 <= found[0] <= 1:
-        raise UnreadableError("the answer has a row without scores, or one number that is no probability")
+        raise UnreadableRequestError(
+            "the answer has a row without scores, or one number that is no probability"
+        )
     return (1 - found[0], found[0])
 
 
@@ -107,7 +116,9 @@ def _checked(before: "np.ndarray", inputs: Sequence[bytes], scores: Scores) -> "
     try:
         after = np.asarray(scores(before.copy(), inputs), np.float64)
     except (GamekeeperError, ValueError) as error:
-        raise UnreadableError(f"the answer's scores cannot be defended: {error}") from error
+        raise UnreadableRequestError(f"the answer's scores cannot be defended: {error}") from error
     if after.shape != before.shape or not np.isfinite(after).all():
-        raise UnreadableError("the answer's scores cannot be defended: the defence gave no scores")
+        raise UnreadableRequestError(
+            "the answer's scores cannot be defended: the defence gave no scores"
+        )
     return after

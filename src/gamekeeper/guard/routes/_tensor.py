@@ -1,11 +1,13 @@
-"""A tensor of the KServe protocol -> its elements, row by row; data nested as its shape says, or flat."""
+"""A tensor of the KServe protocol -> its elements, row by row; data nested as its shape says, or
+flat.
+"""
 
 from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
 from gamekeeper.guard.routes._fields import a_list, a_text, an_object, numbers, wrong
-from gamekeeper.guard.routes._route import Json, UnreadableError
+from gamekeeper.guard.routes._route import Json, UnreadableRequestError
 
 MAX_ELEMENTS = 1 << 24
 _MAX_DIMENSIONS = 8
@@ -42,7 +44,8 @@ def tensor_of(value: Any, field: str) -> Tensor:
     """Reads a tensor.
 
     Raises:
-        UnreadableError: It is not of the protocol's form, or its data does not stand in the JSON.
+        UnreadableRequestError: It is not of the protocol's form, or its data does not stand in the
+            JSON.
     """
     tensor = an_object(value, field)
     name = a_text(tensor.get("name"), f"{field}.name")
@@ -59,15 +62,21 @@ def _kind(datatype: Any, field: str) -> str:
         return "integer"
     if datatype in ("BOOL", "BYTES"):
         return "boolean" if datatype == "BOOL" else "text"
-    raise UnreadableError(f'field "{field}": expected BOOL, BYTES or one of {", ".join(_FLOATS + _INTEGERS)}')
+    raise UnreadableRequestError(
+        f'field "{field}": expected BOOL, BYTES or one of {", ".join(_FLOATS + _INTEGERS)}'
+    )
 
 
 def _shape(shape: Any, field: str) -> list[int]:
     sizes = a_list(shape, field)
-    if not 1 <= len(sizes) <= _MAX_DIMENSIONS or any(type(size) is not int or size < 1 for size in sizes):
-        raise UnreadableError(f'field "{field}": expected 1 to {_MAX_DIMENSIONS} whole numbers of at least 1')
+    if not 1 <= len(sizes) <= _MAX_DIMENSIONS or any(
+        type(size) is not int or size < 1 for size in sizes
+    ):
+        raise UnreadableRequestError(
+            f'field "{field}": expected 1 to {_MAX_DIMENSIONS} whole numbers of at least 1'
+        )
     if prod(sizes) > MAX_ELEMENTS:
-        raise UnreadableError(f'field "{field}": expected at most {MAX_ELEMENTS} elements')
+        raise UnreadableRequestError(f'field "{field}": expected at most {MAX_ELEMENTS} elements')
     return sizes
 
 
@@ -76,10 +85,14 @@ def _flat(data: list[Any], shape: list[int], field: str) -> list[Any]:
         return data
     for size in shape[1:]:
         if not all(isinstance(item, list) and len(item) == size for item in data):
-            raise UnreadableError(f'field "{field}": expected data flat, or nested as its shape says')
+            raise UnreadableRequestError(
+                f'field "{field}": expected data flat, or nested as its shape says'
+            )
         data = list(chain.from_iterable(data))
     if len(data) != prod(shape):
-        raise UnreadableError(f'field "{field}": found {len(data)} elements, expected {prod(shape)}')
+        raise UnreadableRequestError(
+            f'field "{field}": found {len(data)} elements, expected {prod(shape)}'
+        )
     return data
 
 
@@ -96,7 +109,8 @@ def _elements(flat: list[Any], kind: str, field: str) -> tuple[Any, ...]:
 
 def filled(tensor: Json, elements: list[Any]) -> Json:
     """Returns a tensor with other elements, nested as its data was."""
-    data, shape = tensor["data"], tensor["shape"]
+    data = tensor["data"]
+    shape = tensor["shape"]
     for size in reversed(shape[1:] if isinstance(data[0], list) else []):
         elements = [elements[at : at + size] for at in range(0, len(elements), size)]
     return tensor | {"data": elements}

@@ -1,12 +1,12 @@
 """Routes that never stream: an event on them holds what we cannot know."""
 
-from gamekeeper.guard.routes._route import Json, UnreadableError
+from gamekeeper.guard.routes._route import Json, UnreadableRequestError
 
 
 def unstreamed(event: Json) -> Json:
     """Refuses every event.
 
     Raises:
-        UnreadableError: Always.
+        UnreadableRequestError: Always.
     """
-    raise UnreadableError("the answer is streamed, which this operation never is")
+    raise UnreadableRequestError("the answer is streamed, which this operation never is")

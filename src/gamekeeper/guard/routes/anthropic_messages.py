@@ -1,16 +1,26 @@
 """Anthropic messages: `POST /v1/messages`; content is a list of blocks, streamed block by block.
 
-Thinking blocks are removed whole: emptied ones would be sent back in the next turn, and refused for their
-signature. The SDKs append each block that starts and then find it by its index, so in a stream the indexes
-of the blocks after a removed one are counted down. What asks for thinking is removed from the request, with
-what the upstream accepts only beside it.
+Thinking blocks are removed whole: emptied ones would be sent back in the next turn, and refused for
+their signature. The SDKs append each block that starts and then find it by its index, so in a
+stream the indexes of the blocks after a removed one are counted down. What asks for thinking is
+removed from the request, with what the upstream accepts only beside it.
 """
 
 from typing import Any
 
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._conversation import conversation, tools_of
-from gamekeeper.guard.routes._fields import a_list, an_object, flag, model_of, number, tokens, whole, without, wrong
+from gamekeeper.guard.routes._fields import (
+    a_list,
+    an_object,
+    flag,
+    model_of,
+    number,
+    tokens,
+    whole,
+    without,
+    wrong,
+)
 from gamekeeper.guard.routes._openai import unchanged
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
 
@@ -88,7 +98,9 @@ class _Blocks:
     """Drops the thinking blocks of one stream and counts down the indexes of those that follow."""
 
     def __init__(self, route: AnthropicMessages, withheld: Withheld, query: Query) -> None:
-        self._route, self._withheld, self._query = route, withheld, query
+        self._route = route
+        self._withheld = withheld
+        self._query = query
         self._dropped: set[int] = set()
 
     def __call__(self, event: Json) -> Json | None:
@@ -120,14 +132,20 @@ def _kind(event: Json, name: str) -> Any:
 
 
 def _without_clearing(body: Json) -> Json:
-    """A request without the order to forget earlier thinking, which is accepted only where thinking is on."""
+    """A request without the order to forget earlier thinking, which is accepted only where thinking
+    is on.
+    """
     management = body.get("context_management")
     if not isinstance(management, dict) or not isinstance(edits := management.get("edits"), list):
         return body
     if not any(map(_clears_thinking, edits)):
         return body
     kept = [edit for edit in edits if not _clears_thinking(edit)]
-    return body | {"context_management": management | {"edits": kept}} if kept else without(body, "context_management")
+    return (
+        body | {"context_management": management | {"edits": kept}}
+        if kept
+        else without(body, "context_management")
+    )
 
 
 def _clears_thinking(edit: Any) -> bool:

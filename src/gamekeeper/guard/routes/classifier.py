@@ -1,22 +1,24 @@
-"""A classifier behind an API of one's own, described by the policy: where rows and scores stand in its JSON.
+"""A classifier behind an API of one's own, described by the policy: where rows and scores stand in
+its JSON.
 
-Paths are names with dots between them; where a list stands on the way, the rest of the path is taken in each of
-its items: `instances`, `data.rows`, `predictions.scores`.
+Paths are names with dots between them; where a list stands on the way, the rest of the path is
+taken in each of its items: `instances`, `data.rows`, `predictions.scores`.
 
-A row is a list of numbers, an object of named numbers, or a text. Objects are read in the order of `features`,
-and must have just those: without it in the order of their names, and then somebody may add a number that the
-model ignores, to be given another draw of a keyed defence. Numbers are finite; null and true are no numbers.
+A row is a list of numbers, an object of named numbers, or a text. Objects are read in the order of
+`features`, and must have just those: without it in the order of their names, and then somebody may
+add a number that the model ignores, to be given another draw of a keyed defence. Numbers are
+finite; null and true are no numbers.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import a_list, a_text, an_object, numbers, text, texts, wrong
 from gamekeeper.guard.routes._openai import MAX_INPUTS, unchanged
 from gamekeeper.guard.routes._paths import clean_path
-from gamekeeper.guard.routes._route import Json, Strip, UnreadableError, Withheld
+from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._scores import Defended, defended, inputs_of
 from gamekeeper.guard.routes._unstreamed import unstreamed
 
@@ -55,9 +57,11 @@ class ClassifierRoute:
     ) -> None:
         if clean_path(path) != path:
             raise UsageError(f'"{path}" is no path of a classifier; expected one such as /v1/score')
-        self.path, self.model = path, model
+        self.path = path
+        self.model = model
         self.name = name or "classifier" + path.replace("/", ".")
-        self._rows, self._scores = rows.split("."), scores.split(".")
+        self._rows = rows.split(".")
+        self._scores = scores.split(".")
         self._label = label.split(".") if label else None
         self._features = tuple(features) if features else None
         self._classes = tuple(classes) if classes else None
@@ -78,13 +82,17 @@ class ClassifierRoute:
         return Query(model=model, features=self._numbers(rows, where))
 
     def _numbers(self, rows: Any, where: str) -> tuple[tuple[float, ...], ...]:
-        if isinstance(rows, dict) or (isinstance(rows, list) and rows and not isinstance(rows[0], list | dict)):
+        if isinstance(rows, dict) or (
+            isinstance(rows, list) and rows and not isinstance(rows[0], list | dict)
+        ):
             rows = [rows]
         if not 1 <= len(a_list(rows, where)) <= MAX_ROWS:
-            raise UnreadableError(f'field "{where}": found {len(rows)} rows, expected 1 to {MAX_ROWS}')
+            raise UnreadableRequestError(
+                f'field "{where}": found {len(rows)} rows, expected 1 to {MAX_ROWS}'
+            )
         found = tuple(self._row(row, f"{where}[{at}]") for at, row in enumerate(rows))
         if len(set(map(len, found))) != 1 or not found[0]:
-            raise UnreadableError(f'field "{where}": rows differ in length, or are empty')
+            raise UnreadableRequestError(f'field "{where}": rows differ in length, or are empty')
         return found
 
     def _row(self, row: Any, where: str) -> tuple[float, ...]:
@@ -92,7 +100,9 @@ class ClassifierRoute:
             return numbers(a_list(row, where), where)
         names = self._features or sorted(row)
         if len(row) != len(names) or not all(name in row for name in names):
-            raise UnreadableError(f'field "{where}": expected just the features {", ".join(names)}')
+            raise UnreadableRequestError(
+                f'field "{where}": expected just the features {", ".join(names)}'
+            )
         return numbers([row[name] for name in names], where)
 
     def narrow(self, body: Json, withheld: Withheld) -> Json:
@@ -100,17 +110,24 @@ class ClassifierRoute:
         return body
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """See `Route`; an answer without scores where they should be is refused while they are withheld."""
+        """See `Route`; an answer without scores where they should be is refused while they are
+        withheld.
+        """
         if withheld.scores is None:
             return answer
-        inputs, found = inputs_of(query), dig(answer, self._scores)
+        inputs = inputs_of(query)
+        found = dig(answer, self._scores)
         alone = _is_row(found) and len(inputs) == 1
-        result = defended([found] if alone else a_list(found, ".".join(self._scores)), inputs, withheld.scores)
+        result = defended(
+            [found] if alone else a_list(found, ".".join(self._scores)), inputs, withheld.scores
+        )
         answer = planted(answer, self._scores, result.rows[0] if alone else result.rows)
         return self._relabelled(answer, result) if self._label else answer
 
     def _relabelled(self, answer: Json, result: Defended) -> Json:
-        """The answer with labels of the class now in first place; null where its name is not known."""
+        """The answer with labels of the class now in first place; null where its name is
+        not known.
+        """
         steps = self._label or []
         found = dig(answer, steps)
         labels = found if isinstance(found, list) else [found]
@@ -149,16 +166,17 @@ def _label(label: Any, was: int, now: int, names: Sequence[str] | None) -> Any:
 
 
 def dig(value: Any, steps: Sequence[str]) -> Any:
-    """Returns what stands at a path; where a list stands on the way, what stands there in each item.
+    """Returns what stands at a path; where a list stands on the way, what stands there in each
+    item.
 
     Raises:
-        UnreadableError: Nothing stands there.
+        UnreadableRequestError: Nothing stands there.
     """
     for at, step in enumerate(steps):
         if isinstance(value, list):
             return [dig(an_object(item, step), steps[at:]) for item in value]
         if not isinstance(value, dict) or step not in value:
-            raise UnreadableError(f'field "{".".join(steps)}" is missing')
+            raise UnreadableRequestError(f'field "{".".join(steps)}" is missing')
         value = value[step]
     return value
 

@@ -1,9 +1,10 @@
 """KServe's Open Inference Protocol, version 2: `POST /v2/models/NAME[/versions/V]/infer`, as JSON.
 
-The first dimension of every input is the batch; inputs are joined row by row in the order of their names, so
-that another order of the same tensors is the same input. Texts (`BYTES`) are prompts. Tensors whose data does
-not stand in the JSON (the binary extension, shared memory, base64) are refused: they cannot be judged, and an
-answer in that form could not be defended. Source: KServe, open-inference-protocol, inference_rest.md.
+The first dimension of every input is the batch; inputs are joined row by row in the order of their
+names, so that another order of the same tensors is the same input. Texts (`BYTES`) are prompts.
+Tensors whose data does not stand in the JSON (the binary extension, shared memory, base64) are
+refused: they cannot be judged, and an answer in that form could not be defended. Source: KServe,
+open-inference-protocol, inference_rest.md.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Any
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import a_list, an_object, without
 from gamekeeper.guard.routes._openai import MAX_INPUTS, unchanged
-from gamekeeper.guard.routes._route import Json, Strip, UnreadableError, Withheld
+from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._scores import Defended, defended, inputs_of
 from gamekeeper.guard.routes._tensor import Tensor, filled, tensor_of
 from gamekeeper.guard.routes._unstreamed import unstreamed
@@ -48,14 +49,22 @@ class KserveInfer:
         return body | {"outputs": [_without_ranking(output) for output in outputs]}
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """See `Route`; outputs of floats are scores, others that name the class in first place follow them."""
+        """See `Route`; outputs of floats are scores, others that name the class in first place
+        follow them.
+        """
         if withheld.scores is None:
             return answer
-        outputs = [an_object(output, "outputs") for output in a_list(answer.get("outputs"), "outputs")]
+        outputs = [
+            an_object(output, "outputs") for output in a_list(answer.get("outputs"), "outputs")
+        ]
         tensors = [tensor_of(output, f"outputs[{at}]") for at, output in enumerate(outputs)]
-        results = {at: _defended(t, withheld, query) for at, t in enumerate(tensors) if t.kind == "float"}
+        results = {
+            at: _defended(t, withheld, query) for at, t in enumerate(tensors) if t.kind == "float"
+        }
         kept = [
-            _scored(output, results[at]) if at in results else _labelled(output, tensors[at], [*results.values()])
+            _scored(output, results[at])
+            if at in results
+            else _labelled(output, tensors[at], [*results.values()])
             for at, output in enumerate(outputs)
         ]
         return answer | {"outputs": kept}
@@ -79,23 +88,35 @@ def _require_inline(value: Json, field: str) -> None:
         return
     for name in _ELSEWHERE:
         if an_object(parameters, f"{field}.parameters").get(name):
-            raise UnreadableError(f'field "{field}.parameters.{name}": expected tensors inside the JSON')
+            raise UnreadableRequestError(
+                f'field "{field}.parameters.{name}": expected tensors inside the JSON'
+            )
     if parameters.get("content_type") == "base64":
-        raise UnreadableError(f'field "{field}.parameters.content_type": found base64, expected plain text')
+        raise UnreadableRequestError(
+            f'field "{field}.parameters.content_type": found base64, expected plain text'
+        )
 
 
 def _inputs(body: Json) -> tuple[tuple[str, ...], tuple[tuple[float, ...], ...]]:
     given = a_list(body.get("inputs"), "inputs")
     for at, value in enumerate(given):
         _require_inline(an_object(value, f"inputs[{at}]"), f"inputs[{at}]")
-    tensors = sorted((tensor_of(value, f"inputs[{at}]") for at, value in enumerate(given)), key=lambda t: t.name)
-    if len({tensor.rows for tensor in tensors}) != 1 or len({tensor.name for tensor in tensors}) != len(tensors):
-        raise UnreadableError('field "inputs": expected tensors of different names and the same first dimension')
+    tensors = sorted(
+        (tensor_of(value, f"inputs[{at}]") for at, value in enumerate(given)), key=lambda t: t.name
+    )
+    if len({tensor.rows for tensor in tensors}) != 1 or len(
+        {tensor.name for tensor in tensors}
+    ) != len(tensors):
+        raise UnreadableRequestError(
+            'field "inputs": expected tensors of different names and the same first dimension'
+        )
     rows = range(tensors[0].rows)
     worded = [tensor for tensor in tensors if tensor.kind == "text"]
     counted = [tensor for tensor in tensors if tensor.kind != "text"]
     if len(rows) > (MAX_INPUTS if worded else MAX_ROWS):
-        raise UnreadableError(f'field "inputs": found {len(rows)} rows, more than one request may have')
+        raise UnreadableRequestError(
+            f'field "inputs": found {len(rows)} rows, more than one request may have'
+        )
     texts = tuple("\n".join(_joined(worded, at)) for at in rows) if worded else ()
     return texts, tuple(_joined(counted, at) for at in rows) if counted else ()
 
@@ -122,7 +143,9 @@ def _scored(output: Json, result: Defended) -> Json:
 
 
 def _labelled(output: Json, tensor: Tensor, results: list[Defended]) -> Json:
-    """An output that is no scores: where it gave the class in first place, it gives the one that is there now."""
+    """An output that is no scores: where it gave the class in first place, it gives the one that is
+    there now.
+    """
     changed = next((result for result in results if result.before != result.after), None)
     if changed is None or len(tensor.elements) != len(changed.rows):
         return output

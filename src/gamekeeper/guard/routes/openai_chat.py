@@ -1,13 +1,24 @@
-"""OpenAI chat completions: `POST /v1/chat/completions`, as OpenAI, vLLM, DeepSeek, OpenRouter and others serve it.
+"""OpenAI chat completions: `POST /v1/chat/completions`, as OpenAI, vLLM, DeepSeek, OpenRouter and
+others serve it.
 
-Reasoning is withheld from the answer, not from the model: `reasoning_effort` is left as asked for, because
-it changes how good the answer is and says nothing about the trace. A trace that a server leaves inside the
-text itself (`<think>`) is not told from the text: configure the server's reasoning parser.
+Reasoning is withheld from the answer, not from the model: `reasoning_effort` is left as asked for,
+because it changes how good the answer is and says nothing about the trace. A trace that a server
+leaves inside the text itself (`<think>`) is not told from the text: configure the server's
+reasoning parser.
 """
 
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._conversation import conversation, tools_of
-from gamekeeper.guard.routes._fields import a_list, an_object, flag, model_of, number, require_absent, whole, without
+from gamekeeper.guard.routes._fields import (
+    a_list,
+    an_object,
+    flag,
+    model_of,
+    number,
+    require_absent,
+    whole,
+    without,
+)
 from gamekeeper.guard.routes._openai import (
     is_path,
     narrow_choices,
@@ -37,7 +48,9 @@ class OpenAiChat:
         require_absent(an_object(body, "body"), "chat_template", "prompt_embeds")
         said = conversation(a_list(body.get("messages"), "messages"), "messages", roles=_ROLES)
         limits = [whole(body, name, least=0) for name in ("max_completion_tokens", "max_tokens")]
-        top, of_prompt = (whole(body, name, least=-1) for name in ("top_logprobs", "prompt_logprobs"))
+        top, of_prompt = (
+            whole(body, name, least=-1) for name in ("top_logprobs", "prompt_logprobs")
+        )
         return Query(
             model=model_of(body),
             prompts=(said.prompt,),
@@ -65,7 +78,9 @@ class OpenAiChat:
         return strip_chunks(withheld, query)
 
     def usage(self, answer: Json) -> Usage:
-        """See `Route`; a stream states it in its last chunk if `stream_options.include_usage` was asked for."""
+        """See `Route`; a stream states it in its last chunk if `stream_options.include_usage` was
+        asked for.
+        """
         return usage_of(answer)
 
     def refusal(self, status: int, code: str, message: str) -> Json:
@@ -76,6 +91,9 @@ class OpenAiChat:
 def _without_traces(body: Json) -> Json:
     body = without(body, "include_reasoning")
     wish = body.get("reasoning")
-    if not isinstance(wish, dict) or (fewer := without(wish, "summary", "generate_summary")) is wish:
+    if (
+        not isinstance(wish, dict)
+        or (fewer := without(wish, "summary", "generate_summary")) is wish
+    ):
         return body
     return body | {"reasoning": fewer}

@@ -1,7 +1,7 @@
 """OpenAI's old completions: `POST /v1/completions`; a prompt or a list of prompts.
 
-A prompt of token ids is refused. Which text they stand for depends on the upstream's tokenizer, which the
-guard does not have; passed unjudged, they would be the way around it.
+A prompt of token ids is refused. Which text they stand for depends on the upstream's tokenizer,
+which the guard does not have; passed unjudged, they would be the way around it.
 """
 
 from typing import Any
@@ -54,7 +54,9 @@ class OpenAiCompletions:
             stream=flag(body, "stream"),
             temperature=number(body, "temperature"),
             n=require_choices(body),
-            logprobs=any(count is not None for count in logprobs),  # 0 gives those of the tokens chosen
+            logprobs=any(
+                count is not None for count in logprobs
+            ),  # 0 gives those of the tokens chosen
             max_output_tokens=whole(body, "max_tokens", least=0),
         )
 
@@ -83,7 +85,7 @@ def prompts_of(value: Any, field: str) -> tuple[str, ...]:
     """Returns a text or a list of texts as such.
 
     Raises:
-        UnreadableError: It is anything else, tokens included.
+        UnreadableRequestError: It is anything else, tokens included.
     """
     if isinstance(value, str):
         return (a_text(value, field),)

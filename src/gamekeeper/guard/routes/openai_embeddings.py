@@ -1,16 +1,25 @@
 """OpenAI embeddings: `POST /v1/embeddings`; vectors as lists of numbers or as base64 of float32.
 
-Inputs of token ids are refused, as in `openai_completions`; clients that count tokens themselves have a
-switch that makes them send text.
+Inputs of token ids are refused, as in `openai_completions`; clients that count tokens themselves
+have a switch that makes them send text.
 """
 
 from base64 import b64decode, b64encode
 from typing import Any
 
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes._fields import a_list, an_object, model_of, numbers, require_absent, text, without, wrong
+from gamekeeper.guard.routes._fields import (
+    a_list,
+    an_object,
+    model_of,
+    numbers,
+    require_absent,
+    text,
+    without,
+    wrong,
+)
 from gamekeeper.guard.routes._openai import is_path, refusal, unchanged, usage_of
-from gamekeeper.guard.routes._route import Json, Strip, UnreadableError, Withheld
+from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
 
@@ -42,7 +51,10 @@ class OpenAiEmbeddings:
         """See `Route`."""
         if withheld.decimals is None or answer.get("data") is None:
             return answer
-        data = [_rounded(an_object(item, "data"), withheld.decimals) for item in a_list(answer["data"], "data")]
+        data = [
+            _rounded(an_object(item, "data"), withheld.decimals)
+            for item in a_list(answer["data"], "data")
+        ]
         return answer | {"data": data}
 
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
@@ -80,7 +92,7 @@ def _rounded_base64(vector: str, decimals: int) -> str:
     try:
         found = np.frombuffer(b64decode(vector, validate=True), dtype="<f4")
     except ValueError:  # binascii's is one
-        raise UnreadableError('field "embedding": expected base64 of float32') from None
+        raise UnreadableRequestError('field "embedding": expected base64 of float32') from None
     if not np.isfinite(found).all():
-        raise UnreadableError('field "embedding": found a number that is not finite')
+        raise UnreadableRequestError('field "embedding": found a number that is not finite')
     return b64encode(np.round(found, decimals).astype("<f4").tobytes()).decode()

@@ -1,16 +1,22 @@
 """OpenAI responses: `POST /v1/responses`; input is text or items, the answer a list of items.
 
-Reasoning items are emptied, not removed. Later turns send items back, and the upstream refuses a function
-call whose reasoning item, known to it by id, is missing; and the SDKs find items by their place in the
-stream. Emptied they hold an id and nothing else. Where the upstream keeps nothing (`store: false`) an emptied
-item would be unknown to it, so `narrow` takes those out of the input again. Log-probabilities withheld are
-an empty list: in this API's events the field is a list, never null.
+Reasoning items are emptied, not removed. Later turns send items back, and the upstream refuses a
+function call whose reasoning item, known to it by id, is missing; and the SDKs find items by their
+place in the stream. Emptied they hold an id and nothing else. Where the upstream keeps nothing
+(`store: false`) an emptied item would be unknown to it, so `narrow` takes those out of the input
+again. Log-probabilities withheld are an empty list: in this API's events the field is a list, never
+null.
 """
 
 from typing import Any
 
 from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.routes._conversation import Conversation, conversation, plain_content, tools_of
+from gamekeeper.guard.routes._conversation import (
+    Conversation,
+    conversation,
+    plain_content,
+    tools_of,
+)
 from gamekeeper.guard.routes._fields import (
     a_list,
     a_text,
@@ -44,11 +50,16 @@ class OpenAiResponses:
         return method == "POST" and is_path(path, "responses")
 
     def read(self, body: Json, path: str) -> Query:
-        """See `Route`; `prompt`, a text stored with the upstream, is refused: the guard cannot see it."""
+        """See `Route`; `prompt`, a text stored with the upstream, is refused: the guard cannot see
+        it.
+        """
         require_absent(an_object(body, "body"), "prompt", "messages")
         said = _said(body)
-        top, included = whole(body, "top_logprobs", least=0), _include(body)
-        continues = body.get("previous_response_id") is not None or body.get("conversation") is not None
+        top = whole(body, "top_logprobs", least=0)
+        included = _include(body)
+        continues = (
+            body.get("previous_response_id") is not None or body.get("conversation") is not None
+        )
         return Query(
             model=model_of(body),
             prompts=(said.prompt,),
@@ -91,7 +102,9 @@ class OpenAiResponses:
             event = _inside(event, "part", withheld)
             if event.get("response") is None:
                 return event
-            return event | {"response": self.strip(an_object(event["response"], "response"), withheld, query)}
+            return event | {
+                "response": self.strip(an_object(event["response"], "response"), withheld, query)
+            }
 
         return strip
 
@@ -108,7 +121,8 @@ class OpenAiResponses:
 
 def _said(body: Json) -> Conversation:
     """The conversation of `input`; items that are no messages do not count."""
-    given, system = body.get("input"), text(body, "instructions")
+    given = body.get("input")
+    system = text(body, "instructions")
     if isinstance(given, str):
         return Conversation(a_text(given, "input"), system, 0)
     if not isinstance(given, list):
@@ -117,7 +131,8 @@ def _said(body: Json) -> Conversation:
     messages = [item for item in items if _is_message(item)]
     if not items or (messages and messages[-1] is items[-1]):
         return conversation(messages, "input", roles=_ROLES, system=system)
-    # The last item is no message; its text stands in where no user says anything, as that of a message would.
+    # The last item is no message; its text stands in where no user says anything, as that of a
+    # message would.
     last = {"role": "assistant", "content": plain_content(_output_of(items[-1]), "input.output")}
     return conversation([*messages, last], "input", roles=_ROLES, system=system)
 
@@ -139,7 +154,10 @@ def _include(body: Json) -> list[str]:
 
 def _without_traces(body: Json) -> Json:
     wish = body.get("reasoning")
-    if isinstance(wish, dict) and (fewer := without(wish, "summary", "generate_summary")) is not wish:
+    if (
+        isinstance(wish, dict)
+        and (fewer := without(wish, "summary", "generate_summary")) is not wish
+    ):
         body = body | {"reasoning": fewer}
     given = body.get("input")
     if body.get("store") is False and isinstance(given, list) and any(map(_is_emptied, given)):
@@ -148,7 +166,11 @@ def _without_traces(body: Json) -> Json:
 
 
 def _is_emptied(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("type") == "reasoning" and not item.get("encrypted_content")
+    return (
+        isinstance(item, dict)
+        and item.get("type") == "reasoning"
+        and not item.get("encrypted_content")
+    )
 
 
 def _inside(event: Json, name: str, withheld: Withheld) -> Json:
@@ -163,7 +185,9 @@ def _inside(event: Json, name: str, withheld: Withheld) -> Json:
 def _strip_item(given: Any, withheld: Withheld) -> Json:
     item = an_object(given, "output")
     if withheld.reasoning and item.get("type") == "reasoning":
-        return {name: item[name] for name in ("id", "type", "status") if name in item} | {"summary": []}
+        return {name: item[name] for name in ("id", "type", "status") if name in item} | {
+            "summary": []
+        }
     if not withheld.logprobs or not isinstance(item.get("content"), list):
         return item
     content = [_strip_part(part, withheld) for part in item["content"]]

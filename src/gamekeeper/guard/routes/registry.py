@@ -1,8 +1,10 @@
-"""Which route a request is: exactly one, or none; what is none is refused, never passed unjudged."""
+"""Which route a request is: exactly one, or none; what is none is refused, never passed
+unjudged.
+"""
 
 from collections.abc import Sequence
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
 from gamekeeper.guard.routes._paths import clean_path
 from gamekeeper.guard.routes._route import Route
 from gamekeeper.guard.routes.anthropic_messages import AnthropicMessages
@@ -50,7 +52,9 @@ class Routes:
     def _require_alone(self, route: ClassifierRoute) -> None:
         for other in self._routes:
             if other is not route and other.matches("POST", route.path):
-                raise UsageError(f'"{route.path}" is the path of two routes: {route.name} and {other.name}')
+                raise UsageError(
+                    f'"{route.path}" is the path of two routes: {route.name} and {other.name}'
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,7 +62,9 @@ class Routes:
         return tuple(route.name for route in self._routes)
 
     def find(self, method: str, path: str, prefix: str = "") -> Route | None:
-        """Returns the route of a request, None if it has none; see `clean_path` for `path` and `prefix`."""
+        """Returns the route of a request, None if it has none; see `clean_path` for `path` and
+        `prefix`.
+        """
         clean = clean_path(path, prefix)
         if clean is None:
             return None

@@ -1,4 +1,5 @@
-"""Signals of stolen keys: what a credential does unlike itself, and when that asks for signing in again.
+"""Signals of stolen keys: what a credential does unlike itself, and when that asks for signing in
+again.
 
     use -> habits of its credential -> readings -> distinct signals within a day -> step-up
 
@@ -16,6 +17,8 @@ __all__ = ["Card", "Habits", "Reading", "Stolen", "habits_for", "stolen_cards"]
 
 
 def habits_for(policy: GuardPolicy) -> Habits:
-    """Returns empty habits; countries are looked up only where no proxy tells country or network."""
+    """Returns empty habits; countries are looked up only where no proxy tells country or
+    network.
+    """
     told = policy.identity.country_header or policy.identity.asn_header
     return Habits(policy.limits.accounts, None if told else shipped_countries())

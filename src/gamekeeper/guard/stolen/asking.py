@@ -1,20 +1,22 @@
-"""Whether an account's last day of queries is unlike its own history; computed in the linking process.
+"""Whether an account's last day of queries is unlike its own history; computed in the linking
+process.
 
-The distance of two sets of vectors is that of their means, squared, without the part that small sets have by
-chance (the linear kernel's unbiased MMD):
+The distance of two sets of vectors is that of their means, squared, without the part that small
+sets have by chance (the linear kernel's unbiased MMD):
 
     d(A, B) = mean a.a' + mean b.b' - 2 mean a.b        over pairs of different rows
 
 The last 24 hours are compared with the 24-hour windows before them. They changed if both hold:
 
  - each earlier window is put in their place: none lies half as far from the rest as they do
- - blocks of exchanges (up to ten of one sitting) change places between the last day and the rest, 199 times:
-   at most one such exchange in a hundred gives as large a distance
+ - blocks of exchanges (up to ten of one sitting) change places between the last day and the rest,
+   199 times: at most one such exchange in a hundred gives as large a distance
 
-Text is compared by content vectors, tabular queries by features and their absolute values, scaled: whoever sweeps
-an input space has the same means as its owner, but a wider spread.
+Text is compared by content vectors, tabular queries by features and their absolute values, scaled:
+whoever sweeps an input space has the same means as its owner, but a wider spread.
 
-Source: Gretton et al., A kernel two-sample test, JMLR 2012; permutation by blocks as in Politis and Romano, 1994.
+Source: Gretton et al., A kernel two-sample test, JMLR 2012; permutation by blocks as in Politis and
+    Romano, 1994.
 """
 
 from typing import Any, NamedTuple
@@ -27,9 +29,12 @@ from gamekeeper.encoding import ContentEncoder, FeatureScale, load_encoder
 _DAY_S = 86_400
 _ROWS_A_DAY = 8
 _EARLIER_DAYS = 6
-_LAST, _HISTORY = 64, 192  # exchanges that are compared
+# exchanges that are compared
+_LAST = 64
+_HISTORY = 192
 _AT_ONCE = 20_000  # exchanges in a pass: four seconds of one core
-_BLOCK, _SITTING_S = 10, 1_800
+_BLOCK = 10
+_SITTING_S = 1_800
 _PERMUTATIONS = 199
 _P = 0.01
 _TIMES = 2.0
@@ -56,28 +61,40 @@ class Asking:
         """
         sample = self._fitting(_sample(rows, now), now)
         found = {}
-        for (account,), own in sample.sort("account", "at").group_by("account", maintain_order=True):
+        for (account,), own in sample.sort("account", "at").group_by(
+            "account", maintain_order=True
+        ):
             if (told := self._shift(own)) is not None:
                 found[str(account)] = told
         return found
 
     def _fitting(self, sample: pl.DataFrame, now: float) -> pl.DataFrame:
-        """Those that asked since they were looked at; as many as a pass has time for, the longest waiting first."""
-        sizes = sample.group_by("account").agg(pl.len().alias("rows"), pl.col("at").max().alias("last")).sort("account")
+        """Those that asked since they were looked at; as many as a pass has time for, the longest
+        waiting first.
+        """
+        sizes = (
+            sample.group_by("account")
+            .agg(pl.len().alias("rows"), pl.col("at").max().alias("last"))
+            .sort("account")
+        )
         looked = {account: self._looked.get(account, float("-inf")) for account in sizes["account"]}
         waiting = [(looked[a], a, rows) for a, rows, last in sizes.iter_rows() if last > looked[a]]
-        left, chosen = _AT_ONCE, list[str]()
+        left = _AT_ONCE
+        chosen = list[str]()
         for _, account, rows in sorted(waiting):
             left -= rows
             if chosen and left < 0:
                 break
             chosen.append(account)
-        self._looked = {a: at for a, at in looked.items() if at > float("-inf")} | dict.fromkeys(chosen, now)
+        self._looked = {a: at for a, at in looked.items() if at > float("-inf")} | dict.fromkeys(
+            chosen, now
+        )
         return sample.filter(pl.col("account").is_in(chosen))
 
     def _shift(self, own: pl.DataFrame) -> dict[str, Any] | None:
         vectors, is_content = self._vectors(own)
-        own, vectors = own.filter(is_content), vectors[is_content]
+        own = own.filter(is_content)
+        vectors = vectors[is_content]
         return change(vectors, own["day"].to_numpy(), own["at"].to_numpy())
 
     def _vectors(self, own: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -101,12 +118,15 @@ class Asking:
 
 def _sample(rows: pl.DataFrame, now: float) -> pl.DataFrame:
     """Rows of the accounts that can be compared; `day` counts back from 0, the last 24 h."""
-    at = rows.with_columns((pl.col("time").dt.epoch("us") / 1e6).alias("at")).filter(pl.col("at") <= now)
+    at = rows.with_columns((pl.col("time").dt.epoch("us") / 1e6).alias("at")).filter(
+        pl.col("at") <= now
+    )
     aged = at.with_columns(((now - pl.col("at")) // _DAY_S).cast(pl.Int32).alias("day"))
     rank = pl.col("row_hash").rank("ordinal").over("account", pl.col("day") == 0)
     kept = aged.filter(rank <= pl.when(pl.col("day") == 0).then(_LAST).otherwise(_HISTORY))
     daily = kept.group_by("account", "day").len().filter(pl.col("len") >= _ROWS_A_DAY)
-    has_last, earlier = (pl.col("day") == 0).any(), (pl.col("day") > 0).sum()
+    has_last = (pl.col("day") == 0).any()
+    earlier = (pl.col("day") > 0).sum()
     enough = daily.group_by("account").agg(has_last.alias("last"), earlier.alias("earlier"))
     enough = enough.filter(pl.col("last") & (pl.col("earlier") >= _EARLIER_DAYS))
     return kept.join(enough, on="account", how="semi")
@@ -135,7 +155,8 @@ class _Set(NamedTuple):
 
 
 def change(vectors: np.ndarray, day: np.ndarray, at: np.ndarray) -> dict[str, Any] | None:
-    """Returns `p` and `says` if the last day is unlike the history; None if not, or if there is too little.
+    """Returns `p` and `says` if the last day is unlike the history; None if not, or if there is too
+    little.
 
     Args:
         vectors: Of one account's exchanges, in order of time, float, shape (n, d).
@@ -146,9 +167,11 @@ def change(vectors: np.ndarray, day: np.ndarray, at: np.ndarray) -> dict[str, An
     earlier = [d for d, size in sizes.items() if d > 0 and size >= _ROWS_A_DAY]
     if sizes.get(0, 0) < _ROWS_A_DAY or len(earlier) < _EARLIER_DAYS:
         return None
-    last, history = _Set.of(vectors[day == 0]), _Set.of(vectors[day > 0])
+    last = _Set.of(vectors[day == 0])
+    history = _Set.of(vectors[day > 0])
     days = [_Set.of(vectors[day == d]) for d in earlier]
-    far, usual = distance(last, history).item(), max(distance(d, history.less(d)).item() for d in days)
+    far = distance(last, history).item()
+    usual = max(distance(d, history.less(d)).item() for d in days)
     if far <= _TIMES * max(usual, 0.0) or (p_value := _permuted(vectors, day == 0, at, far)) > _P:
         return None
     says = (
@@ -160,7 +183,9 @@ def change(vectors: np.ndarray, day: np.ndarray, at: np.ndarray) -> dict[str, An
 
 def distance(a: _Set, b: _Set) -> np.ndarray:
     """Returns the unbiased squared distance of the means of two sets."""
-    within = [((s.total**2).sum(-1) - s.squares) / np.maximum(s.size * (s.size - 1), 1) for s in (a, b)]
+    within = [
+        ((s.total**2).sum(-1) - s.squares) / np.maximum(s.size * (s.size - 1), 1) for s in (a, b)
+    ]
     return np.asarray(within[0] + within[1] - 2 * (a.total * b.total).sum(-1) / (a.size * b.size))
 
 

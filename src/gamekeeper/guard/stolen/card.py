@@ -21,8 +21,8 @@ class Card:
         innocent: An innocent explanation, as a decision states it.
         maturity: Only `stable` and `tested` ones count towards a step-up.
         false_positives: Days with a reading per 1,000 key-months of ordinary use, by
-            `benchmarks/guard/takeovers.py` where a proxy tells country and network: over all its kinds of users,
-            then of the kind with the most. None where that was not measured.
+            `benchmarks/guard/takeovers.py` where a proxy tells country and network: over all its
+            kinds of users, then of the kind with the most. None where that was not measured.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Reading:
     Args:
         signal: Name of its card.
         says: What was seen, a sentence with its numbers.
-        is_hint: Weak, as it rests on old data, the first bits of an address or the hour: it counts, but not without
-            one that is not weak.
+        is_hint: Weak, as it rests on old data, the first bits of an address or the hour: it counts,
+            but not without one that is not weak.
         suffices: Enough by itself for a step-up.
     """
 

@@ -1,7 +1,7 @@
 """A credential wakes after a silence more than twice as long as its own longest.
 
-Forgotten keys lie in old repositories and images; whoever finds one uses it after months. A key that sleeps
-between seasons has slept so before. Thirty days leave holidays out.
+Forgotten keys lie in old repositories and images; whoever finds one uses it after months. A key
+that sleeps between seasons has slept so before. Thirty days leave holidays out.
 """
 
 from gamekeeper.guard.stolen.card import Card, Reading
@@ -12,12 +12,19 @@ _SILENT_DAYS = 30
 
 CARD = Card(
     name="dormant-wakes",
-    purpose="The first use after a silence of 30 days or more, at least twice as long as any before.",
+    purpose=(
+        "The first use after a silence of 30 days or more, at least twice as long as any before."
+    ),
     unit="days of silence",
     needs=("14 days of use",),
-    look_alikes="the first season's pause of a seasonal job, parental leave, a project taken up again",
+    look_alikes=(
+        "the first season's pause of a seasonal job, parental leave, a project taken up again"
+    ),
     evasions="none for a key that was found asleep; using one that is awake",
-    source="dormant accounts in NIST SP 800-53 AC-2(3); measured here against the credential's own pauses",
+    source=(
+        "dormant accounts in NIST SP 800-53 AC-2(3); measured here against the credential's own"
+        " pauses"
+    ),
     innocent="a project taken up again, a long leave, a job that runs once a season",
     false_positives=(31, 103),
 )
@@ -31,5 +38,9 @@ def read(history: History, use: Use) -> Reading | None:
     longest = max((i for i, n in enumerate(history.gaps) if n), default=-1)
     if gap_class(silent) < longest + 2:
         return None
-    before = f"its pauses until then were shorter than {2 ** (longest + 1)} days" if longest >= 0 else "used every day"
+    before = (
+        f"its pauses until then were shorter than {2 ** (longest + 1)} days"
+        if longest >= 0
+        else "used every day"
+    )
     return Reading(signal=CARD.name, says=f"woke after {silent:.0f} days of silence; {before}")

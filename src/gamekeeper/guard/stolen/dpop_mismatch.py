@@ -4,10 +4,16 @@ from gamekeeper.guard.stolen.card import Card, Reading
 
 CARD = Card(
     name="dpop-mismatch",
-    purpose="A bound credential without a proof, or with a proof by another key, for another request or address.",
+    purpose=(
+        "A bound credential without a proof, or with a proof by another key, for another request or"
+        " address."
+    ),
     unit="proofs that do not fit",
     needs=("a credential bound to its sender (RFC 9449)",),
-    look_alikes="the owner's own program without proofs, a client that lost its key, a proxy that rewrites addresses",
+    look_alikes=(
+        "the owner's own program without proofs, a client that lost its key, a proxy that rewrites"
+        " addresses"
+    ),
     evasions="stealing the client's key as well, which may lie in hardware",
     source="RFC 9449, sections 4.3 and 7.2; deterministic",
     innocent="a program of the owner's that does not send proofs yet, or lost its key",

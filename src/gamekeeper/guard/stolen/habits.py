@@ -1,10 +1,12 @@
 """How each credential is usually used: a small record each, kept in the store's `seen` table.
 
-Nearly every request comes from where the last one came from, in the same hour: that costs a comparison. What is
-left unpacks the record, reads the signals, and learns. A record is some 150 bytes and an object around it.
+Nearly every request comes from where the last one came from, in the same hour: that costs a
+comparison. What is left unpacks the record, reads the signals, and learns. A record is some 150
+bytes and an object around it.
 
-What is written is what changed: first what was newly met, within seconds; then, as there is time, hours and the time
-of the latest use, which change with every hour. `kill -9` loses what was not written yet.
+What is written is what changed: first what was newly met, within seconds; then, as there is time,
+hours and the time of the latest use, which change with every hour. `kill -9` loses what was not
+written yet.
 """
 
 import logging
@@ -50,7 +52,10 @@ class _Habit:
     __slots__ = ("alarm", "hour_ends", "in_hour", "mark", "packed", "used")
 
     def __init__(self, packed: bytes, used: float, hour_ends: int, in_hour: int) -> None:
-        self.packed, self.used, self.hour_ends, self.in_hour = packed, used, hour_ends, in_hour
+        self.packed = packed
+        self.used = used
+        self.hour_ends = hour_ends
+        self.in_hour = in_hour
         self.mark = 0
         self.alarm = 0
 
@@ -69,13 +74,17 @@ class _Habit:
 
     @classmethod
     def read(cls, record: bytes) -> "_Habit":
-        """Reads what `document` wrote; raises ValueError, KeyError or TypeError for anything else."""
+        """Reads what `document` wrote; raises ValueError, KeyError or TypeError for
+        anything else.
+        """
         document = orjson.loads(record)
         if document["format"] != _FORMAT:
             raise ValueError(document["format"])
         packed = b64decode(document["history"], validate=True)
         History.unpack(packed)
-        return cls(packed, float(document["used"]), int(document["hour_ends"]), int(document["in_hour"]))
+        return cls(
+            packed, float(document["used"]), int(document["hour_ends"]), int(document["in_hour"])
+        )
 
 
 class Habits:
@@ -88,7 +97,8 @@ class Habits:
 
     def __init__(self, limit: int = 1_000_000, countries: Countries | None = None) -> None:
         self._habits: dict[str, _Habit] = {}
-        self._limit, self._countries = limit, countries
+        self._limit = limit
+        self._countries = countries
         self._unsaved: tuple[dict[str, None], dict[str, None]] = {}, {}  # what was newly met; hours
         self._before: dict[str, bytes] = {}
 
@@ -104,10 +114,15 @@ class Habits:
             now: Epoch seconds.
         """
         habit = self._habits.get(principal.subject)
-        if habit is not None and now < habit.hour_ends and habit.mark == hash((caller.ip, caller.client)):
+        if (
+            habit is not None
+            and now < habit.hour_ends
+            and habit.mark == hash((caller.ip, caller.client))
+        ):
             in_hour = habit.in_hour + 1
             if in_hour < habit.alarm:
-                habit.in_hour, habit.used = in_hour, now
+                habit.in_hour = in_hour
+                habit.used = now
                 return ()
         return self._look(principal.subject, habit, caller, now)
 
@@ -122,7 +137,9 @@ class Habits:
         return habit is not None and habit.mark == hash((caller.ip, caller.client))
 
     def before(self, subject: str) -> bytes | None:
-        """Returns the history from before the first reading that is still open; None if there is none."""
+        """Returns the history from before the first reading that is still open; None if there is
+        none.
+        """
         return self._before.get(subject)
 
     def resume(self, subject: str, before: bytes) -> None:
@@ -138,7 +155,8 @@ class Habits:
         before = self._before.pop(subject, None)
         habit = self._habits.get(subject)
         if before is not None and habit is not None:
-            habit.packed, habit.mark = before, 0
+            habit.packed = before
+            habit.mark = 0
             self._write(subject, at_once=True)
 
     def unsaved(self, most: int) -> dict[str, bytes]:
@@ -158,7 +176,8 @@ class Habits:
             self._write(id.removeprefix(PREFIX), at_once=True)
 
     def load(self, store: Store) -> None:
-        """Reads what the store has; a record that cannot be read is left where it is, and its habits are learnt anew.
+        """Reads what the store has; a record that cannot be read is left where it is, and its
+        habits are learnt anew.
 
         Raises:
             StoreGoneError: The store cannot be reached.
@@ -171,14 +190,17 @@ class Habits:
                 self._habits[id.removeprefix(PREFIX)] = _Habit.read(record)
             except (ValueError, KeyError, TypeError):
                 unreadable += 1
-        self._habits = dict(sorted(self._habits.items(), key=lambda item: item[1].used)[-self._limit :])
+        self._habits = dict(
+            sorted(self._habits.items(), key=lambda item: item[1].used)[-self._limit :]
+        )
         if unreadable:
             log.warning("habits of %d credentials cannot be read and are learnt anew", unreadable)
 
     def forget(self, now: float) -> list[str]:
         """Forgets who was idle for a year; returns the ids of their records.
 
-        A year before the latest use, if that is earlier: a clock that is years ahead must not empty everything.
+        A year before the latest use, if that is earlier: a clock that is years ahead must not empty
+        everything.
         """
         latest = min(now, max((habit.used for habit in self._habits.values()), default=now))
         idle = [s for s, habit in self._habits.items() if latest - habit.used > _IDLE_DAYS * DAY_S]
@@ -186,25 +208,33 @@ class Habits:
             self._drop(subject)
         return [PREFIX + subject for subject in idle]
 
-    def _look(self, subject: str, habit: _Habit | None, caller: Caller, now: float) -> tuple[Reading, ...]:
+    def _look(
+        self, subject: str, habit: _Habit | None, caller: Caller, now: float
+    ) -> tuple[Reading, ...]:
         place = where(caller, self._countries)
         if habit is None:
             self._begin(subject, place, caller, now)
             return ()
         is_new_hour = not habit.hour_ends - _HOUR_S <= now < habit.hour_ends
-        history, in_hour = History.unpack(habit.packed), 1 if is_new_hour else habit.in_hour + 1
+        history = History.unpack(habit.packed)
+        in_hour = 1 if is_new_hour else habit.in_hour + 1
         if is_new_hour:
             rate_jump.learn(history, habit.in_hour)
-        since_s = min(now - habit.used, now - history.last_day * DAY_S)  # the later of the two, if a clock was set
+        # the later of the two, if a clock was set
+        since_s = min(now - habit.used, now - history.last_day * DAY_S)
         use = Use(place, now, max(0.0, since_s), in_hour)
-        readings = tuple(reading for read in _SIGNALS if (reading := read(history, use)) is not None)
+        readings = tuple(
+            reading for read in _SIGNALS if (reading := read(history, use)) is not None
+        )
         if readings:
             self._before.setdefault(subject, habit.packed)
         is_new_place = _learn(history, use, is_new_hour)
         if is_new_place or is_new_hour or readings:
             self._write(subject, at_once=is_new_place or bool(readings))
         alarm = rate_jump.alarm(history)
-        self._note(subject, habit, history, caller, now, in_hour, _NEVER if in_hour >= alarm else alarm)
+        self._note(
+            subject, habit, history, caller, now, in_hour, _NEVER if in_hour >= alarm else alarm
+        )
         return readings
 
     def _begin(self, subject: str, place: Where, caller: Caller, now: float) -> None:
@@ -213,7 +243,9 @@ class Habits:
         history = History(int(now // DAY_S), int(now // DAY_S))
         _learn(history, Use(place, now, 0.0, 1), True)
         self._write(subject, at_once=True)
-        self._note(subject, _Habit(b"", now, 0, 0), history, caller, now, 1, rate_jump.alarm(history))
+        self._note(
+            subject, _Habit(b"", now, 0, 0), history, caller, now, 1, rate_jump.alarm(history)
+        )
 
     def _write(self, subject: str, *, at_once: bool) -> None:
         first, later = self._unsaved
@@ -232,9 +264,19 @@ class Habits:
         self._written(subject)
 
     def _note(
-        self, subject: str, habit: _Habit, history: History, caller: Caller, now: float, in_hour: int, alarm: int
+        self,
+        subject: str,
+        habit: _Habit,
+        history: History,
+        caller: Caller,
+        now: float,
+        in_hour: int,
+        alarm: int,
     ) -> None:
-        habit.packed, habit.used, habit.in_hour, habit.alarm = history.pack(), now, in_hour, alarm
+        habit.packed = history.pack()
+        habit.used = now
+        habit.in_hour = in_hour
+        habit.alarm = alarm
         habit.hour_ends = (int(now) // _HOUR_S + 1) * _HOUR_S
         habit.mark = hash((caller.ip, caller.client))
         self._habits.pop(subject, None)
@@ -243,7 +285,8 @@ class Habits:
 
 def _learn(history: History, use: Use, is_new_hour: bool) -> bool:
     """Takes a use in; returns whether it was from a new place."""
-    day, place = use.day, use.where
+    day = use.day
+    place = use.where
     is_new = new_system.is_new(history, use)
     if is_new and day - history.first_day >= _FIRST_DAYS:
         history.systems.meet(day)
@@ -253,12 +296,14 @@ def _learn(history: History, use: Use, is_new_hour: bool) -> bool:
     if is_new_hour:
         history.note_hour(use.hour)
     if day > history.last_day:
-        history.last_day, history.active_days = day, history.active_days + 1
+        history.last_day = day
+        history.active_days = history.active_days + 1
     met = _met(history, place)
     is_new_place = any(name not in places for places, name in met)
     for places, name in met:
         history.meet(places, name, day)
-    history.at_network, history.at_country = place.network, place.country.encode() if place.country else None
+    history.at_network = place.network
+    history.at_country = place.country.encode() if place.country else None
     return is_new_place
 
 

@@ -2,10 +2,11 @@
 
     header | gaps | hours | networks | countries | clients
 
-Networks, countries and clients are kept with first day, last day and count, the latest used last; the longest
-unused gives way. How often new systems and far places happen to be met is remembered as a count that halves
-every 30 days: what is usual for a credential says nothing of a theft. That count grows by one a day at most, and
-today's does not count today, so that a thief's first day does not explain itself.
+Networks, countries and clients are kept with first day, last day and count, the latest used last;
+the longest unused gives way. How often new systems and far places happen to be met is remembered as
+a count that halves every 30 days: what is usual for a credential says nothing of a theft. That
+count grows by one a day at most, and today's does not count today, so that a thief's first day does
+not explain itself.
 """
 
 import struct
@@ -20,7 +21,8 @@ SETTLED_ACTIVE = 5
 
 _HEADER = struct.Struct("<BHHHIfHfH5s2sBBB")
 _PLACE = struct.Struct("<HHH")
-_GAPS, _HOURS = 10, 24
+_GAPS = 10
+_HOURS = 24
 _WIDTHS = (5, 2, 6)
 _KEPT = (12, 8, 12)
 _HALF_LIFE_DAYS = 30
@@ -46,7 +48,9 @@ Places = dict[bytes, Met]
 
 @dataclass(slots=True)
 class Recurring:
-    """How often something was met lately: a count that halves every 30 days and grows by one a day at most."""
+    """How often something was met lately: a count that halves every 30 days and grows by one a day
+    at most.
+    """
 
     count: float = 0.0
     day: int = 0
@@ -60,7 +64,8 @@ class Recurring:
     def meet(self, day: int) -> None:
         """Counts it for today."""
         if day > self.day:
-            self.count, self.day = self.before(day) + 1.0, day
+            self.count = self.before(day) + 1.0
+            self.day = day
 
 
 @dataclass(slots=True)
@@ -108,7 +113,9 @@ class History:
         if met is None and len(places) >= kept:
             del places[next(iter(places))]
         places[name] = (
-            Met(day, day, 1) if met is None else Met(met.first, max(met.last, day), min(met.count + 1, _MOST))
+            Met(day, day, 1)
+            if met is None
+            else Met(met.first, max(met.last, day), min(met.count + 1, _MOST))
         )
 
     def note_gap(self, days: float) -> None:
@@ -123,13 +130,25 @@ class History:
     def pack(self) -> bytes:
         """Returns it as bytes."""
         header = _HEADER.pack(
-            VERSION, self.first_day, self.last_day, min(self.active_days, _MOST), min(self.peak, 0xFFFFFFFF),
-            self.systems.count, self.systems.day, self.far.count, self.far.day,
-            self.at_network or b"", self.at_country or b"",
-            len(self.networks), len(self.countries), len(self.clients),
-        )  # fmt: skip
+            VERSION,
+            self.first_day,
+            self.last_day,
+            min(self.active_days, _MOST),
+            min(self.peak, 0xFFFFFFFF),
+            self.systems.count,
+            self.systems.day,
+            self.far.count,
+            self.far.day,
+            self.at_network or b"",
+            self.at_country or b"",
+            len(self.networks),
+            len(self.countries),
+            len(self.clients),
+        )
         parts: list[bytes] = [header, bytes(self.gaps), bytes(self.hours)]
-        for places, width in zip((self.networks, self.countries, self.clients), _WIDTHS, strict=True):
+        for places, width in zip(
+            (self.networks, self.countries, self.clients), _WIDTHS, strict=True
+        ):
             parts += [name.ljust(width, b"\0") + _PLACE.pack(*met) for name, met in places.items()]
         return b"".join(parts)
 
@@ -141,12 +160,24 @@ class History:
             ValueError: It is not that.
         """
         try:
-            (version, first, last, active, peak, systems, systems_day, far, far_day, network, country, *counts) = (
-                _HEADER.unpack_from(packed)
-            )
+            (
+                version,
+                first,
+                last,
+                active,
+                peak,
+                systems,
+                systems_day,
+                far,
+                far_day,
+                network,
+                country,
+                *counts,
+            ) = _HEADER.unpack_from(packed)
         except struct.error as error:
             raise ValueError(str(error)) from None
-        at, tables = _HEADER.size + _GAPS + _HOURS, list[Places]()
+        at = _HEADER.size + _GAPS + _HOURS
+        tables = list[Places]()
         if version != VERSION or len(packed) != at + sum(
             n * (w + _PLACE.size) for n, w in zip(counts, _WIDTHS, strict=True)
         ):
@@ -158,12 +189,18 @@ class History:
                 at += width + _PLACE.size
             tables.append(table)
         return cls(
-            first, last, active, peak, Recurring(systems, systems_day), Recurring(far, far_day),
-            network if network.strip(b"\0") else None, country if country.strip(b"\0") else None,
+            first,
+            last,
+            active,
+            peak,
+            Recurring(systems, systems_day),
+            Recurring(far, far_day),
+            network if network.strip(b"\0") else None,
+            country if country.strip(b"\0") else None,
             bytearray(packed[_HEADER.size : _HEADER.size + _GAPS]),
             bytearray(packed[_HEADER.size + _GAPS : _HEADER.size + _GAPS + _HOURS]),
             *tables,
-        )  # fmt: skip
+        )
 
 
 def gap_class(days: float) -> int:

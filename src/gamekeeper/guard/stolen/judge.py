@@ -1,15 +1,17 @@
-"""From readings to a step-up: signals of one credential within a day, as many distinct ones as the policy asks for.
+"""From readings to a step-up: signals of one credential within a day, as many distinct ones as the
+policy asks for.
 
-A step-up asks the credential's owner to sign in again (or to have the key rotated); whoever did so since it was
-decided goes on. So it is made even where the policy's `highest` lies below `challenge`: that setting bounds what
-the guard takes from an account, and here it takes nothing from its owner, who alone can pass. Only a `highest`
-below `slow` (the guard is to do nothing) turns it into a `watch`, and `allow` into a record in the casebook. A
-credential that does not show when its owner signed in (a token without `auth_time`) is watched as well: nobody could
-answer.
+A step-up asks the credential's owner to sign in again (or to have the key rotated); whoever did so
+since it was decided goes on. So it is made even where the policy's `highest` lies below
+`challenge`: that setting bounds what the guard takes from an account, and here it takes nothing
+from its owner, who alone can pass. Only a `highest` below `slow` (the guard is to do nothing) turns
+it into a `watch`, and `allow` into a record in the casebook. A credential that does not show when
+its owner signed in (a token without `auth_time`) is watched as well: nobody could answer.
 
-It holds until its end even after the owner is back: the stolen secret or token may still count for a while (an
-overlap of a rotation, a token's lifetime), and whoever shows it is not back. What the owner does then is learnt;
-new signals against the new credential make a new step-up, since when it counts anew.
+It holds until its end even after the owner is back: the stolen secret or token may still count for
+a while (an overlap of a rotation, a token's lifetime), and whoever shows it is not back. What the
+owner does then is learnt; new signals against the new credential make a new step-up, since when it
+counts anew.
 
 While a step-up holds nothing is learnt, and what was learnt since its first signal is taken back.
 """
@@ -25,7 +27,7 @@ from typing import Any
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.decision import Decision
 from gamekeeper.guard.decisions import Decisions, Record
-from gamekeeper.guard.identity import Principal, Refused
+from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.stolen import change_in_asking, dpop_mismatch, dpop_replay
 from gamekeeper.guard.stolen.card import Reading
@@ -87,8 +89,14 @@ class Stolen:
         count: Callable[[str], None] = lambda signal: None,
         told: Callable[[str], None] = log.info,
     ) -> None:
-        self._ladder, self._decisions, self._store = ladder, decisions, store
-        self._decide, self._record, self._count, self._now, self._told = decide, record, count, now, told
+        self._ladder = ladder
+        self._decisions = decisions
+        self._store = store
+        self._decide = decide
+        self._record = record
+        self._count = count
+        self._now = now
+        self._told = told
         self.habits = habits
         self._windows: dict[str, Window] = {}
         self._shifts: dict[str, tuple[float, Reading]] = {}
@@ -96,12 +104,14 @@ class Stolen:
         self._deciding: dict[str, Decision] = {}
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._saved_at, self._forgot_at = monotonic(), float("-inf")
+        self._saved_at = monotonic()
+        self._forgot_at = float("-inf")
         habits.load(store)
         self._load()
 
     def observe(self, principal: Principal, caller: Caller, now: float) -> tuple[Reading, ...]:
-        """Takes in a use of a credential; returns what it is unlike. On the event loop; does not block.
+        """Takes in a use of a credential; returns what it is unlike. On the event loop; does not
+        block.
 
         Args:
             principal: Who asks, as authenticated.
@@ -113,11 +123,14 @@ class Stolen:
             return ()
         readings = self.habits.observe(principal, caller, now)
         for reading in readings:
-            self._take(principal.subject, principal.account, reading, now, _is_answerable(principal))
+            self._take(
+                principal.subject, principal.account, reading, now, _is_answerable(principal)
+            )
         return readings
 
-    def refused(self, refused: Refused, caller: Caller, now: float) -> None:
-        """Takes in a credential that was refused, if that says something. On the event loop; does not block.
+    def refused(self, refused: CredentialError, caller: Caller, now: float) -> None:
+        """Takes in a credential that was refused, if that says something. On the event loop; does
+        not block.
 
         Args:
             refused: As the authenticator raised it.
@@ -137,14 +150,16 @@ class Stolen:
             self._count(reading.signal)
 
     def shifted(self, accounts: Mapping[str, Mapping[str, Any]], now: float) -> None:
-        """Takes in whose queries changed, as the linking process told it. On the event loop; does not block.
+        """Takes in whose queries changed, as the linking process told it. On the event loop; does
+        not block.
 
         Args:
             accounts: `p` and `says` by account.
             now: Epoch seconds.
         """
         for account, told in accounts.items():
-            known, reading = self._shifts.get(account), change_in_asking.read(float(told["p"]), str(told["says"]))
+            known = self._shifts.get(account)
+            reading = change_in_asking.read(float(told["p"]), str(told["says"]))
             self._shifts[account] = now, reading
             if known is None or now - known[0] >= WINDOW_S:
                 self._note(f"account:{account}", account, reading, now)
@@ -154,7 +169,9 @@ class Stolen:
                 self._judge(subject, window, now)
 
     async def run(self) -> None:
-        """Decides as soon as there is something, and writes every few seconds, until cancelled; then once more."""
+        """Decides as soon as there is something, and writes every few seconds, until cancelled;
+        then once more.
+        """
         try:
             while True:
                 with suppress(TimeoutError):
@@ -180,18 +197,23 @@ class Stolen:
         return self._decisions.step_up(account, subject, now)
 
     def _is_back(self, principal: Principal, caller: Caller, held: Decision, now: float) -> bool:
-        """Whether the owner is back; the system of the first use after that is known from then on."""
+        """Whether the owner is back; the system of the first use after that is known from
+        then on.
+        """
         at = principal.authenticated_at
         if at is None or at <= held.since:
             return False
         window = self._windows.setdefault(principal.subject, Window(principal.account))
         if window.cleared != held.since:
-            window.cleared, window.readings = held.since, {}
+            window.cleared = held.since
+            window.readings = {}
             self.habits.trust(principal, caller, now)
             self._changed[principal.subject] = None
         return True
 
-    def _take(self, subject: str, account: str, reading: Reading, now: float, is_answerable: bool) -> None:
+    def _take(
+        self, subject: str, account: str, reading: Reading, now: float, is_answerable: bool
+    ) -> None:
         window = self._windows.setdefault(subject, Window(account))
         window.is_answerable = is_answerable
         if window.take(reading, now):
@@ -200,22 +222,32 @@ class Stolen:
         self._judge(subject, window, now)
 
     def _note(self, subject: str, account: str, reading: Reading, now: float) -> None:
-        """Once a day for each signal of a credential: whoever repeats it fills neither casebook nor graph."""
+        """Once a day for each signal of a credential: whoever repeats it fills neither casebook nor
+        graph.
+        """
         self._count(reading.signal)
         body = {"signal": reading.signal, "says": reading.says, "account": account, "at": now}
         self._told_of.append((subject, body))
 
     def _against(self, window: Window, now: float) -> list[Reading]:
-        """Its live readings, and its account's change in asking, unless that is what an answered thief asked."""
+        """Its live readings, and its account's change in asking, unless that is what an answered
+        thief asked.
+        """
         at, reading = self._shifts.get(window.account, (float("-inf"), None))
-        is_of_today = reading is not None and now - at < WINDOW_S and at - window.cleared >= WINDOW_S
+        is_of_today = (
+            reading is not None and now - at < WINDOW_S and at - window.cleared >= WINDOW_S
+        )
         return [*window.live(now), *([reading] if reading is not None and is_of_today else [])]
 
     def _judge(self, subject: str, window: Window, now: float) -> None:
         counting = [r for r in self._against(window, now) if CARDS[r.signal].maturity in _COUNTS]
         enough = 0 < self._ladder.step_up <= len(counting) and not all(r.is_hint for r in counting)
         verdict = self._verdict(window)
-        if verdict is None or subject in self._deciding or not (enough or any(r.suffices for r in counting)):
+        if (
+            verdict is None
+            or subject in self._deciding
+            or not (enough or any(r.suffices for r in counting))
+        ):
             return
         self._deciding[subject] = Decision.make(
             subject,
@@ -273,7 +305,9 @@ class Stolen:
         try:
             for decision in batch.decisions:
                 if self._decide(decision):
-                    self._told(f"{decision.verdict} for {decision.subject}: {'; '.join(decision.reasons)}")
+                    self._told(
+                        f"{decision.verdict} for {decision.subject}: {'; '.join(decision.reasons)}"
+                    )
             for id, record in batch.records.items():
                 self._store.put(TABLE, id, record)
             for id in batch.gone:
@@ -291,12 +325,18 @@ class Stolen:
 
     def _bring_again(self, batch: _Batch) -> None:
         ids = [*batch.records, *batch.gone]
-        self.habits.not_saved([id for id in ids if not id.startswith(PREFIX) and id in batch.records])
-        self._changed |= dict.fromkeys(id.removeprefix(PREFIX) for id in ids if id.startswith(PREFIX))
+        self.habits.not_saved(
+            [id for id in ids if not id.startswith(PREFIX) and id in batch.records]
+        )
+        self._changed |= dict.fromkeys(
+            id.removeprefix(PREFIX) for id in ids if id.startswith(PREFIX)
+        )
         self._forgot_at = float("-inf") if batch.gone else self._forgot_at
 
     def _decided(self, decision: Decision) -> None:
-        """Takes back what a thief may have taught; where a person has lifted it, what was learnt stands."""
+        """Takes back what a thief may have taught; where a person has lifted it, what was learnt
+        stands.
+        """
         subject = decision.subject
         self._deciding.pop(subject, None)
         for each, window in list(self._windows.items()):
@@ -325,5 +365,7 @@ class Stolen:
 
 
 def _is_answerable(principal: Principal) -> bool:
-    """Whether signing in again can be seen: by its time, or because a new key is another account upstream."""
+    """Whether signing in again can be seen: by its time, or because a new key is another account
+    upstream.
+    """
     return principal.authenticated_at is not None or principal.kind == "upstream"

@@ -1,8 +1,9 @@
 """Used at an hour of the day at which it never is.
 
-A thief in another time zone, or one who waits until the owner sleeps. Weak: people work late. It adds to what is not,
-and never decides. Whoever came to a new country in the last two weeks has other hours there, and goes through networks
-that are new as well: that is one journey, and the signal stands aside.
+A thief in another time zone, or one who waits until the owner sleeps. Weak: people work late. It
+adds to what is not, and never decides. Whoever came to a new country in the last two weeks has
+other hours there, and goes through networks that are new as well: that is one journey, and the
+signal stands aside.
 """
 
 from gamekeeper.guard.stolen.card import Card, Reading
@@ -15,7 +16,10 @@ _JOURNEY_DAYS = 14
 
 CARD = Card(
     name="new-hours",
-    purpose="An hour of the day which, with its two neighbours, holds less than 1 % of the active hours so far.",
+    purpose=(
+        "An hour of the day which, with its two neighbours, holds less than 1 % of the active hours"
+        " so far."
+    ),
     unit="share of active hours",
     needs=("14 days of use", "60 active hours"),
     look_alikes="a deadline, jet lag, a deployment at night",
@@ -36,7 +40,10 @@ def read(history: History, use: Use) -> Reading | None:
         return None
     return Reading(
         signal=CARD.name,
-        says=f"used at {use.hour:02d} h UTC; {near} of {active} active hours were within an hour of that",
+        says=(
+            f"used at {use.hour:02d} h UTC; {near} of {active} active hours were within an hour of"
+            " that"
+        ),
         is_hint=True,
     )
 

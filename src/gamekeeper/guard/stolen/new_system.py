@@ -1,9 +1,10 @@
 """A system never seen for this credential: neither its client nor its network is known.
 
-One of the two changes all the time (an update, a café); both at once seldom. Where new systems are usual for a
-credential, because a team or a fleet uses it, the signal stands aside. After a month of silence both are likely to
-have changed: then the country must be new as well. Networks that are told apart by the first bits of an address
-alone are many and change often: such a reading does not lead to a step-up without another.
+One of the two changes all the time (an update, a café); both at once seldom. Where new systems are
+usual for a credential, because a team or a fleet uses it, the signal stands aside. After a month of
+silence both are likely to have changed: then the country must be new as well. Networks that are
+told apart by the first bits of an address alone are many and change often: such a reading does not
+lead to a step-up without another.
 """
 
 from gamekeeper.guard.stolen.card import Card, Reading
@@ -19,10 +20,18 @@ CARD = Card(
     purpose="A client and a network, neither of which this credential was ever used from.",
     unit="networks and clients known",
     needs=("14 days of use", "address"),
-    look_alikes="a new laptop at a new place, an update in a café, a CI provider that moves, a new colleague",
-    evasions="the owner's own client string (a TLS fingerprint from the proxy is harder to copy), or the owner's "
-    "network; a first quiet day, after which the system is known",
-    source="risk-based authentication: Wiefling, Lo Iacono and Dürmuth, SEC 2019 (client and network as features)",
+    look_alikes=(
+        "a new laptop at a new place, an update in a café, a CI provider that moves, a new"
+        " colleague"
+    ),
+    evasions=(
+        "the owner's own client string (a TLS fingerprint from the proxy is harder to copy), or the"
+        " owner's network; a first quiet day, after which the system is known"
+    ),
+    source=(
+        "risk-based authentication: Wiefling, Lo Iacono and Dürmuth, SEC 2019 (client and network"
+        " as features)"
+    ),
     innocent="a new machine at a new place, or a colleague who was given the key",
     false_positives=(32, 136),
 )
@@ -32,7 +41,9 @@ def read(history: History, use: Use) -> Reading | None:
     """Returns a reading if the system is new and that is unusual."""
     if not is_new(history, use) or not history.is_settled(use.day):
         return None
-    if history.systems.before(use.day) >= _USUAL or (use.since_s >= _LONG_S and not _is_abroad(history, use)):
+    if history.systems.before(use.day) >= _USUAL or (
+        use.since_s >= _LONG_S and not _is_abroad(history, use)
+    ):
         return None
     known = f"{len(history.networks)} networks and {len(history.clients)} clients known"
     client = use.where.client_name[:60] or "no name"
@@ -44,7 +55,11 @@ def read(history: History, use: Use) -> Reading | None:
 def is_new(history: History, use: Use) -> bool:
     """Returns whether neither network nor client is known."""
     place = use.where
-    return place.network is not None and place.network not in history.networks and place.client not in history.clients
+    return (
+        place.network is not None
+        and place.network not in history.networks
+        and place.client not in history.clients
+    )
 
 
 def _is_abroad(history: History, use: Use) -> bool:

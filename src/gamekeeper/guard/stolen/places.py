@@ -1,10 +1,13 @@
 """Where a request comes from, as habits keep it: network, country and client, a few bytes each.
 
-    network   the number that a trusted proxy gives (ASN), else the first 16 bits of an IPv4 or 32 of an IPv6 address
-    country   what a trusted proxy says, else a lookup in data that ships with the extra "geo" (June 2024)
+    network   the number that a trusted proxy gives (ASN), else the first 16 bits of an IPv4 or 32
+              of an IPv6 address
+    country   what a trusted proxy says, else a lookup in data that ships with the extra "geo" (June
+              2024)
     client    48 bits of BLAKE2b of the TLS fingerprint or user agent
 
-Countries that were looked up are old: blocks of addresses are sold across borders. They are marked as such.
+Countries that were looked up are old: blocks of addresses are sold across borders. They are marked
+as such.
 """
 
 import struct
@@ -53,11 +56,16 @@ def where(caller: Caller, countries: Countries | None = None) -> Where:
         caller: As `Callers` tells it: country and network number come from trusted proxies alone.
         countries: Looks a country up where no proxy gave one.
     """
-    country, is_looked_up = _two_letters(caller.country), False
+    country = _two_letters(caller.country)
+    is_looked_up = False
     if country is None and countries is not None and caller.ip is not None:
         country = countries(caller.ip)
         is_looked_up = country is not None
-    network = struct.pack(">cI", b"A", caller.asn) if caller.asn and caller.asn < 1 << 32 else _prefix(caller.ip)
+    network = (
+        struct.pack(">cI", b"A", caller.asn)
+        if caller.asn and caller.asn < 1 << 32
+        else _prefix(caller.ip)
+    )
     name = caller.client or ""
     return Where(network, country, is_looked_up, client_of(name), name)
 
@@ -69,7 +77,9 @@ def client_of(name: str) -> bytes:
 
 
 def is_numbered(network: bytes | None) -> bool:
-    """Returns whether a proxy told the network's number; else it is the first bits of the address."""
+    """Returns whether a proxy told the network's number; else it is the first bits of the
+    address.
+    """
     return network is not None and network[:1] == b"A"
 
 
@@ -112,7 +122,9 @@ def _two_letters(country: str | None) -> str | None:
 
 @lru_cache(1)
 def shipped_countries() -> Countries | None:
-    """Returns the lookup of the extra "geo"; None without it. Takes a third of a second and 90 MB, once."""
+    """Returns the lookup of the extra "geo"; None without it. Takes a third of a second and 90 MB,
+    once.
+    """
     try:
         from geoip2fast import GeoIP2Fast
     except ImportError:

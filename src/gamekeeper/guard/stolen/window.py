@@ -49,7 +49,9 @@ class Window:
             {
                 "format": _FORMAT,
                 "account": self.account,
-                "readings": [asdict(reading) | {"at": at} for at, reading in self.readings.values()],
+                "readings": [
+                    asdict(reading) | {"at": at} for at, reading in self.readings.values()
+                ],
                 "cleared": self.cleared,
                 "is_answerable": self.is_answerable,
                 "before": b64encode(before).decode("ascii") if before else None,
@@ -58,11 +60,17 @@ class Window:
 
     @classmethod
     def read(cls, record: bytes) -> tuple["Window", bytes | None]:
-        """Reads what `document` wrote; raises ValueError, KeyError or TypeError for anything else."""
+        """Reads what `document` wrote; raises ValueError, KeyError or TypeError for
+        anything else.
+        """
         document = orjson.loads(record)
         if document["format"] != _FORMAT:
             raise ValueError(document["format"])
         read = [(float(r.pop("at")), Reading(**r)) for r in document["readings"]]
-        readings = {reading.signal: (at, reading) for at, reading in read if reading.signal in CARDS}
+        readings = {
+            reading.signal: (at, reading) for at, reading in read if reading.signal in CARDS
+        }
         before = b64decode(document["before"], validate=True) if document["before"] else None
-        return cls(document["account"], readings, float(document["cleared"]), document["is_answerable"]), before
+        return cls(
+            document["account"], readings, float(document["cleared"]), document["is_answerable"]
+        ), before

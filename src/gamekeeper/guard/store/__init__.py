@@ -6,7 +6,15 @@ from gamekeeper.guard.store._shared import Changed, SharedStore
 from gamekeeper.guard.store._store import Spent, Store, StoreGoneError
 from gamekeeper.guard.store.sqlite import SqliteStore
 
-__all__ = ["Changed", "SharedStore", "Spent", "SqliteStore", "Store", "StoreGoneError", "open_store"]
+__all__ = [
+    "Changed",
+    "SharedStore",
+    "Spent",
+    "SqliteStore",
+    "Store",
+    "StoreGoneError",
+    "open_store",
+]
 
 
 def open_store(state: str) -> Store:

@@ -1,7 +1,9 @@
-"""What both clients of Redis share, the blocking and the awaiting one: names of keys, scripts, waits and errors.
+"""What both clients of Redis share, the blocking and the awaiting one: names of keys, scripts,
+waits and errors.
 
-A day's counters are one hash, four fields an account. Beside it stands the order in which accounts were last
-charged (a sorted set of account and number), by which a replica asks for what changed. Scripts keep the two in
+A day's counters are one hash, four fields an account. Beside it stands the order in which accounts
+were last charged (a sorted set of account and number), by which a replica asks for what changed.
+Scripts keep the two in
 step: each runs as a whole or not at all.
 """
 
@@ -9,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from gamekeeper.errors import Fault, InputError, MissingExtraError
+from gamekeeper.base.errors import Fault, InputError, MissingExtraError
 from gamekeeper.guard.store._store import Spent, StoreGoneError
 
 CONNECT_S = 0.5
@@ -51,9 +53,11 @@ keep(kept)
 return 1
 """
 )
-"""Adds to counters, unless a batch of this number or a later one of the same sender was added before.
+"""Adds to counters, unless a batch of this number or a later one of the same sender was added
+before.
 
-KEYS: those of the day, that of the sender. ARGV: seconds kept, number of the batch, then account and counts.
+KEYS: those of the day, that of the sender. ARGV: seconds kept, number of the batch, then account
+    and counts.
 """
 
 CHARGE = (
@@ -88,12 +92,15 @@ return answer
 )
 """Takes from a budget unless it is used up; answers whether it did, and what was spent before.
 
-KEYS: those of the day. ARGV: seconds kept, account, counts, then the most of each (dollars for money; none: empty).
+KEYS: those of the day. ARGV: seconds kept, account, counts, then the most of each (dollars for
+    money; none: empty).
 """
 
 
 def day_keys(day: str) -> list[str]:
-    """Returns the keys of a day's counters, of the order in which they changed, and of the last number in it."""
+    """Returns the keys of a day's counters, of the order in which they changed, and of the last
+    number in it.
+    """
     return [f"gamekeeper:{name}:{day}" for name in ("spent", "touched", "number")]
 
 
@@ -119,9 +126,13 @@ def client_of(kind: Any, url: str, read_s: float = READ_S) -> Any:
 
     never = AwaitingRetry(NoBackoff(), 0) if "asyncio" in kind.__module__ else Retry(NoBackoff(), 0)
     try:
-        return kind.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=read_s, retry=never)
+        return kind.from_url(
+            url, socket_connect_timeout=CONNECT_S, socket_timeout=read_s, retry=never
+        )
     except (ValueError, TypeError) as error:
-        raise InputError([not_a_url(type(error).__name__)]) from None  # the message may hold the password
+        raise InputError(
+            [not_a_url(type(error).__name__)]
+        ) from None  # the message may hold the password
 
 
 def not_a_url(found: str) -> Fault:
@@ -148,7 +159,9 @@ def require_redis() -> None:
 
 @contextmanager
 def told_as_gone() -> Iterator[None]:
-    """Turns every failure of the client into one; its message names no address, which may hold a password."""
+    """Turns every failure of the client into one; its message names no address, which may hold a
+    password.
+    """
     from redis.exceptions import RedisError
 
     try:

@@ -1,4 +1,6 @@
-"""What a store that several guards share can tell besides: whose counters changed, whoever changed them."""
+"""What a store that several guards share can tell besides: whose counters changed, whoever changed
+them.
+"""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -22,7 +24,8 @@ class SharedStore(Store, Protocol):
     """A store that replicas of the guard share."""
 
     def changed(self, day: str, since: int) -> Changed:
-        """Returns the accounts whose counters of a day changed since `at` of an earlier call; 0 asks for all.
+        """Returns the accounts whose counters of a day changed since `at` of an earlier call; 0
+        asks for all.
 
         One's own changes are among them. What it costs follows the number of accounts that changed.
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from gamekeeper.base.errors import GamekeeperError
+
 
 class Spent(NamedTuple):
     """What an account used up in a day.
@@ -32,8 +34,9 @@ class Spent(NamedTuple):
 class Store(Protocol):
     """Where keys, decisions and counters are kept. A write is durable when the call returns.
 
-    Records are bytes (JSON) under an id in a named table: `keys`, `decisions`, `campaigns`, `lifted`, `seen`.
-    Every method blocks; the guard calls them off its event loop, or for microseconds.
+    Records are bytes (JSON) under an id in a named table: `keys`, `decisions`, `campaigns`,
+    `lifted`, `seen`. Every method blocks; the guard calls them off its event loop, or for
+    microseconds.
 
     Raises:
         StoreGoneError: From every method, when the store cannot be reached.
@@ -48,7 +51,9 @@ class Store(Protocol):
         ...
 
     def put_new(self, table: str, id: str, record: bytes) -> bool:
-        """Writes a record unless there is one of that id; returns whether it was written. Atomic."""
+        """Writes a record unless there is one of that id; returns whether it was written.
+        Atomic.
+        """
         ...
 
     def delete(self, table: str, id: str) -> bool:
@@ -56,7 +61,9 @@ class Store(Protocol):
         ...
 
     def version(self) -> int:
-        """Returns a number that changes whenever any process wrote a record; cheap enough to poll."""
+        """Returns a number that changes whenever any process wrote a record; cheap enough
+        to poll.
+        """
         ...
 
     def add(self, day: str, spent: Mapping[str, Spent]) -> None:
@@ -68,7 +75,9 @@ class Store(Protocol):
         ...
 
     def first_use(self, token: str, *, now: float, expires: float) -> bool:
-        """Returns whether a token is used for the first time; remembers it until `expires` (epoch s). Atomic."""
+        """Returns whether a token is used for the first time; remembers it until `expires` (epoch
+        s). Atomic.
+        """
         ...
 
     def close(self) -> None:
@@ -76,5 +85,5 @@ class Store(Protocol):
         ...
 
 
-class StoreGoneError(Exception):
+class StoreGoneError(GamekeeperError):
     """The store cannot be reached; the policy says whether the guard then fails open or closed."""

@@ -1,9 +1,10 @@
 """The store of several guards: a Redis (or Valkey) server; extra `redis`.
 
-Records are hashes, a table each. Counters are sent as what was added, in numbered batches: a batch whose answer
-never came is sent again under its number before anything else, so that a server that hangs and wakes up later
-counts it once. How long a write outlives the server is the server's own setting (`appendfsync always` for
-every one of them). One server and its own replicas; a sharded cluster is not supported.
+Records are hashes, a table each. Counters are sent as what was added, in numbered batches: a batch
+whose answer never came is sent again under its number before anything else, so that a server that
+hangs and wakes up later counts it once. How long a write outlives the server is the server's own
+setting (`appendfsync always` for every one of them). One server and its own replicas; a sharded
+cluster is not supported.
 
 Every call waits at most half a second for a connection and a second for an answer.
 """
@@ -14,7 +15,7 @@ from math import ceil
 from threading import Lock
 from typing import Any, NamedTuple
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.guard.store._redis import (
     ADD,
     FIELDS,
@@ -31,7 +32,8 @@ from gamekeeper.guard.store._store import Spent
 
 FORMAT = "gamekeeper/guard-state@1"
 
-_FORMAT, _VERSION = "gamekeeper:format", "gamekeeper:version"
+_FORMAT = "gamekeeper:format"
+_VERSION = "gamekeeper:version"
 _AT_ONCE = 1_000
 """Accounts in one command: some 20 ms of the server, which does nothing else meanwhile."""
 
@@ -46,7 +48,8 @@ class RedisStore:
     """See `SharedStore` and the module.
 
     Args:
-        url: `redis://HOST:PORT/DB`, `rediss://` for TLS, `unix://PATH?db=DB`; may hold user and password.
+        url: `redis://HOST:PORT/DB`, `rediss://` for TLS, `unix://PATH?db=DB`; may hold user and
+            password.
 
     Raises:
         MissingExtraError: The client is not installed.
@@ -60,7 +63,8 @@ class RedisStore:
 
         self._redis = client_of(redis.Redis, url)
         self._add = self._redis.register_script(ADD)
-        self._name, self._number = secrets.token_hex(8), 0
+        self._name = secrets.token_hex(8)
+        self._number = 0
         self._adding = Lock()
         self._unsure: _Batch | None = None
         self._ahead: dict[str, Spent] = {}
@@ -69,7 +73,9 @@ class RedisStore:
     def load(self, table: str) -> dict[str, bytes]:
         """See `Store`."""
         with told_as_gone():
-            return {id.decode(): record for id, record in self._redis.hgetall(_table(table)).items()}
+            return {
+                id.decode(): record for id, record in self._redis.hgetall(_table(table)).items()
+            }
 
     def put(self, table: str, id: str, record: bytes) -> None:
         """See `Store`."""
@@ -89,7 +95,9 @@ class RedisStore:
             return int(self._redis.get(_VERSION) or 0)
 
     def add(self, day: str, spent: Mapping[str, Spent]) -> None:
-        """See `Store`. Whoever calls it again after a failure brings what failed along, as the guard does."""
+        """See `Store`. Whoever calls it again after a failure brings what failed along, as the
+        guard does.
+        """
         with self._adding:
             if self._unsure is not None:
                 self._send(self._unsure)
@@ -125,7 +133,8 @@ class RedisStore:
         return "RedisStore(...)"  # the client's own repr has the address
 
     def _require_format(self) -> None:
-        # The version begins anywhere: a server that lost everything must not come back with one that was seen.
+        # The version begins anywhere: a server that lost everything must not come back with one
+        # that was seen.
         with told_as_gone():
             self._redis.set(_VERSION, secrets.randbits(40), nx=True)
             self._redis.set(_FORMAT, FORMAT, nx=True)
@@ -158,13 +167,17 @@ class RedisStore:
         """Accounts charged after a number, the next some of them, in their order."""
         key = day_keys(day)[1]
         with told_as_gone():
-            found = self._redis.zrange(key, f"({after}", "+inf", byscore=True, offset=0, num=_AT_ONCE, withscores=True)
+            found = self._redis.zrange(
+                key, f"({after}", "+inf", byscore=True, offset=0, num=_AT_ONCE, withscores=True
+            )
         return {account.decode(): int(number) for account, number in found}
 
     def _counters(self, day: str, accounts: list[str]) -> dict[str, Spent]:
         fields = [field for account in accounts for field in fields_of(account)]
         with told_as_gone():
-            values = iter([int(value or 0) for value in self._redis.hmget(day_keys(day)[0], fields)])
+            values = iter(
+                [int(value or 0) for value in self._redis.hmget(day_keys(day)[0], fields)]
+            )
         return {account: Spent(*(next(values) for _ in FIELDS)) for account in accounts}
 
 

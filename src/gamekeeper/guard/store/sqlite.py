@@ -1,7 +1,7 @@
 """The store of one machine: a SQLite file, readable by its owner only.
 
-WAL with full synchronisation: a record that `put` returned for survives `kill -9` and loss of power. Other
-processes (the command line) may write the same file; `version` sees it.
+WAL with full synchronisation: a record that `put` returned for survives `kill -9` and loss of
+power. Other processes (the command line) may write the same file; `version` sees it.
 """
 
 import os
@@ -11,16 +11,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gamekeeper.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.guard.store._store import Spent, StoreGoneError
 
 FORMAT = "gamekeeper/guard-state@1"
 
 _TABLES = """
 create table if not exists meta (name text primary key, value text) strict;
-create table if not exists records (tab text, id text, record blob, primary key (tab, id)) strict, without rowid;
-create table if not exists spent (day text, account text, requests integer, tokens integer, micro_usd integer,
-    cells integer, primary key (day, account)) strict, without rowid;
+create table if not exists records (tab text, id text, record blob, primary key (tab, id))
+    strict, without rowid;
+create table if not exists spent (day text, account text, requests integer, tokens integer,
+    micro_usd integer, cells integer, primary key (day, account)) strict, without rowid;
 create table if not exists used (token text primary key, expires real) strict, without rowid;
 """
 _ADD = """
@@ -71,12 +72,20 @@ class SqliteStore:
     def put_new(self, table: str, id: str, record: bytes) -> bool:
         """See `Store`."""
         with self._transaction() as db:
-            return db.execute("insert or ignore into records values (?, ?, ?)", (table, id, record)).rowcount == 1
+            return (
+                db.execute(
+                    "insert or ignore into records values (?, ?, ?)", (table, id, record)
+                ).rowcount
+                == 1
+            )
 
     def delete(self, table: str, id: str) -> bool:
         """See `Store`."""
         with self._transaction() as db:
-            return db.execute("delete from records where tab = ? and id = ?", (table, id)).rowcount == 1
+            return (
+                db.execute("delete from records where tab = ? and id = ?", (table, id)).rowcount
+                == 1
+            )
 
     def version(self) -> int:
         """See `Store`; changes when another connection wrote, whatever it wrote."""
@@ -91,14 +100,20 @@ class SqliteStore:
     def spent(self, day: str) -> dict[str, Spent]:
         """See `Store`."""
         with self._transaction("deferred") as db:
-            rows = db.execute("select account, requests, tokens, micro_usd, cells from spent where day = ?", (day,))
+            rows = db.execute(
+                "select account, requests, tokens, micro_usd, cells from spent where day = ?",
+                (day,),
+            )
             return {account: Spent(*used) for account, *used in rows}
 
     def first_use(self, token: str, *, now: float, expires: float) -> bool:
         """See `Store`."""
         with self._transaction() as db:
             db.execute("delete from used where expires < ?", (now,))
-            return db.execute("insert or ignore into used values (?, ?)", (token, expires)).rowcount == 1
+            return (
+                db.execute("insert or ignore into used values (?, ?)", (token, expires)).rowcount
+                == 1
+            )
 
     def close(self) -> None:
         """See `Store`."""

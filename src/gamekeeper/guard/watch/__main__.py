@@ -1,4 +1,6 @@
-"""Entry of the linking process: `python -m gamekeeper.guard.watch FOLDER`, the policy's `watch` on the command."""
+"""Entry of the linking process: `python -m gamekeeper.guard.watch FOLDER`, the policy's `watch` on
+the command.
+"""
 
 import logging
 import os
@@ -11,7 +13,13 @@ from gamekeeper.guard.watch.worker import work
 
 logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, signal.SIG_IGN)  # a whole group is told to end; here the end of input counts
+    # a whole group is told to end; here the end of input counts
+    signal.signal(number, signal.SIG_IGN)
 os.nice(5)  # requests come first
-work(Path(sys.argv[1]), Watch.model_validate_json(sys.argv[2]), sys.stdin.fileno(), sys.stdout.fileno())
+work(
+    Path(sys.argv[1]),
+    Watch.model_validate_json(sys.argv[2]),
+    sys.stdin.fileno(),
+    sys.stdout.fileno(),
+)
 os._exit(0)  # a pass in its thread would hold the process for its seconds

@@ -1,7 +1,9 @@
-"""The guard's end of the linking process: starts it, feeds it, hears it, and starts it again when it dies.
+"""The guard's end of the linking process: starts it, feeds it, hears it, and starts it again when
+it dies.
 
-Rows wait for 50 ms to be sent together, and longer while the process is started anew. When it cannot keep up, rows are
-dropped and counted, loudly: the guard's memory does not grow with what it could not link.
+Rows wait for 50 ms to be sent together, and longer while the process is started anew. When it
+cannot keep up, rows are dropped and counted, loudly: the guard's memory does not grow with what it
+could not link.
 """
 
 import asyncio
@@ -38,8 +40,13 @@ class Feed:
         heard: Takes each finding, on the event loop.
     """
 
-    def __init__(self, folder: Path, watch: Watch, metrics: Metrics, heard: Callable[[Finding], None]) -> None:
-        self._folder, self._watch, self._metrics, self._heard = folder, watch, metrics, heard
+    def __init__(
+        self, folder: Path, watch: Watch, metrics: Metrics, heard: Callable[[Finding], None]
+    ) -> None:
+        self._folder = folder
+        self._watch = watch
+        self._metrics = metrics
+        self._heard = heard
         self._lines: list[bytes] = []
         self._bytes = 0
         self._dropping = False
@@ -65,7 +72,9 @@ class Feed:
         pipe = self._process.stdin if self._process is not None else None
         if pipe is None or pipe.is_closing() or not self._lines:
             return
-        lines, self._lines, self._bytes = self._lines, [], 0
+        lines = self._lines
+        self._lines = []
+        self._bytes = 0
         if pipe.transport.get_write_buffer_size() > _WAITING_BYTES:
             self._drop(len(lines))
         else:
@@ -74,7 +83,10 @@ class Feed:
 
     def _drop(self, rows: int) -> None:
         if not self._dropping:
-            log.error("the linking process cannot keep up: exchanges are not linked until it has caught up")
+            log.error(
+                "the linking process cannot keep up: exchanges are not linked until it has"
+                " caught up"
+            )
         self._dropping = True
         self._metrics.unwatched.inc(rows)
 
@@ -105,12 +117,14 @@ class Feed:
         async for line in self._process.stdout:
             self._heard(orjson.loads(line))
         self._metrics.watching.set(0)
-        ended, self._process = self._process, None
+        ended = self._process
+        self._process = None
         await ended.wait()
 
     async def _end(self) -> None:
         self.flush()
-        process, self._process = self._process, None
+        process = self._process
+        self._process = None
         if process is None or process.returncode is not None or process.stdin is None:
             return
         process.stdin.close()

@@ -1,8 +1,9 @@
 """New ground: cells of the space of inputs that an account had not touched before.
 
-An account's cells are one large integer, a bit each, so that 100,000 accounts take 60 MB. Rows of a tabular API
-wait until enough have come to scale them by; the scale then stays, or old cells would mean other places.
-What is new is appended to a file, which a restart reads: what an account knew before is not new ground again.
+An account's cells are one large integer, a bit each, so that 100,000 accounts take 60 MB. Rows of a
+tabular API wait until enough have come to scale them by; the scale then stays, or old cells would
+mean other places. What is new is appended to a file, which a restart reads: what an account knew
+before is not new ground again.
 """
 
 import os
@@ -38,10 +39,15 @@ class Ground:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def touch(self, exchanges: pl.DataFrame) -> dict[str, int]:
-        """Returns how many new cells each account touched with these exchanges; those with none are left out."""
+        """Returns how many new cells each account touched with these exchanges; those with none are
+        left out.
+        """
         new: dict[str, list[int]] = {}
         texts = exchanges.filter(pl.col("features").is_null())
-        for account, cell in [*self._in_text(texts), *self._in_rows(exchanges.drop_nulls("features"))]:
+        for account, cell in [
+            *self._in_text(texts),
+            *self._in_rows(exchanges.drop_nulls("features")),
+        ]:
             known = self._touched.get(account, 0)
             if not known >> cell & 1:
                 self._touched[account] = known | 1 << cell
@@ -80,8 +86,13 @@ class Ground:
             self._waiting.append(exchanges)
         if (self._scale is None and sum(map(len, self._waiting)) < _SCALED_BY) or not self._waiting:
             return iter(())
-        rows, self._waiting = pl.concat(self._waiting), []
+        rows = pl.concat(self._waiting)
+        self._waiting = []
         if self._scale is None:
             self._scale = FeatureScale.of(rows["features"])
-            self._write({"middle": self._scale.middle.tolist(), "spread": self._scale.spread.tolist()})
-        return zip(rows["account"], cells(self._scale.scaled(rows["features"])).tolist(), strict=True)
+            self._write(
+                {"middle": self._scale.middle.tolist(), "spread": self._scale.spread.tolist()}
+            )
+        return zip(
+            rows["account"], cells(self._scale.scaled(rows["features"])).tolist(), strict=True
+        )

@@ -1,10 +1,11 @@
 """Campaigns keep their names from pass to pass, and over restarts."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
+
+from gamekeeper.base.files import replace_file
 
 _FORMAT = "gamekeeper/campaign-names@1"
 
@@ -19,12 +20,15 @@ class Names:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path, self._last = path, 0
+        self._path = path
+        self._last = 0
         self._members: dict[str, frozenset[str]] = {}
         if path is not None and path.exists():
             read = orjson.loads(path.read_bytes())
             self._last = read["last"]
-            self._members = {name: frozenset(accounts) for name, accounts in read["members"].items()}
+            self._members = {
+                name: frozenset(accounts) for name, accounts in read["members"].items()
+            }
 
     def give(self, members: Sequence[Sequence[str]]) -> list[str]:
         """Returns a name for each campaign."""
@@ -36,8 +40,13 @@ class Names:
         return names
 
     def _known(self, accounts: frozenset[str], given: set[str]) -> str | None:
-        shared = {n: len(accounts & m) / max(min(len(accounts), len(m)), 1) for n, m in self._members.items()}
-        best = max((n for n in shared if n not in given), key=lambda n: (shared[n], n), default=None)
+        shared = {
+            n: len(accounts & m) / max(min(len(accounts), len(m)), 1)
+            for n, m in self._members.items()
+        }
+        best = max(
+            (n for n in shared if n not in given), key=lambda n: (shared[n], n), default=None
+        )
         return best if best is not None and shared[best] >= 0.5 else None
 
     def _new(self) -> str:
@@ -48,6 +57,5 @@ class Names:
         if self._path is None:
             return
         members = {name: sorted(accounts) for name, accounts in self._members.items()}
-        beside = self._path.with_suffix(".new")
-        beside.write_bytes(orjson.dumps({"format": _FORMAT, "last": self._last, "members": members}))
-        os.replace(beside, self._path)
+        content = orjson.dumps({"format": _FORMAT, "last": self._last, "members": members})
+        replace_file(self._path, content)

@@ -1,9 +1,9 @@
 """Accounts that open with the shape of a campaign that is known: what comes after a ban.
 
-A campaign's shape is the sentences that its members share and hardly anybody else uses. An account outside that
-sends them around `MIN_TIMES` different texts, as a good part of what it asks, joins the campaign; the condition is
-used only if hardly any ordinary account of the window meets it. So a replacement is known by its third prompt, not
-after the weeks in which a group by itself would show.
+A campaign's shape is the sentences that its members share and hardly anybody else uses. An account
+outside that sends them around `MIN_TIMES` different texts, as a good part of what it asks, joins
+the campaign; the condition is used only if hardly any ordinary account of the window meets it. So a
+replacement is known by its third prompt, not after the weeks in which a group by itself would show.
 """
 
 from collections import defaultdict
@@ -49,10 +49,14 @@ class Openings:
                 self._shapes |= dict.fromkeys(campaign.fragments, campaign.id)
 
     def match(self, exchanges: pl.DataFrame) -> dict[str, str]:
-        """Returns accounts that now meet the condition, each with its campaign; an account is told once."""
+        """Returns accounts that now meet the condition, each with its campaign; an account is told
+        once.
+        """
         if not self._shapes:
             return {}
-        rows = _with_shapes(exchanges.filter(~pl.col("account").is_in(list(self._members))), list(self._shapes))
+        rows = _with_shapes(
+            exchanges.filter(~pl.col("account").is_in(list(self._members))), list(self._shapes)
+        )
         joined = {}
         for account, shapes in rows.iter_rows():
             seen = self._seen[account]
@@ -78,19 +82,30 @@ def _is_rare(shapes: tuple[str, ...], ordinary: pl.DataFrame) -> bool:
         .group_by("account")
         .agg(pl.len().alias("exchanges"), pl.col("shapes").is_not_null().sum().alias("times"))
     )
-    meets = used.select((pl.col("times") >= MIN_TIMES) & (pl.col("times") >= _SHARE * pl.col("exchanges")))
+    meets = used.select(
+        (pl.col("times") >= MIN_TIMES) & (pl.col("times") >= _SHARE * pl.col("exchanges"))
+    )
     return rank_p_value(1.0, meets.to_series().cast(pl.Float64).to_numpy()) <= _RARE
 
 
 def _with_shapes(exchanges: pl.DataFrame, shapes: list[str]) -> pl.DataFrame:
-    """Columns `account` and `shapes` (which of `shapes` an exchange puts around something else), a row an exchange.
+    """Columns `account` and `shapes` (which of `shapes` an exchange puts around something else), a
+    row an exchange.
 
     A sentence that stands alone is a question, not a template: two people may ask it.
     """
     pieces = fragments(exchanges).with_columns(pl.col("text").is_in(shapes).alias("is_shape"))
     payload = ~pl.col("is_shape") & (pl.col("part") == "prompt")
     by_row = pieces.group_by("row").agg(
-        pl.col("text").filter("is_shape").unique().alias("shapes"), payload.any().alias("has_payload")
+        pl.col("text").filter("is_shape").unique().alias("shapes"),
+        payload.any().alias("has_payload"),
     )
-    held = by_row.filter(pl.col("has_payload") & (pl.col("shapes").list.len() > 0)).drop("has_payload")
-    return exchanges.select("account").with_row_index("row").join(held, on="row", how="left").drop("row")
+    held = by_row.filter(pl.col("has_payload") & (pl.col("shapes").list.len() > 0)).drop(
+        "has_payload"
+    )
+    return (
+        exchanges.select("account")
+        .with_row_index("row")
+        .join(held, on="row", how="left")
+        .drop("row")
+    )

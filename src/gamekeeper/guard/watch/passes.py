@@ -1,4 +1,6 @@
-"""One pass over recent traffic: the window searched as hunt would, its campaigns as the guard follows them."""
+"""One pass over recent traffic: the window searched as hunt would, its campaigns as the guard
+follows them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +16,8 @@ from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.verdict import Policy
 
-_SETTLED = timedelta(days=2)  # a model first asked for later than this after the window began is new
+# a model first asked for later than this after the window began is new
+_SETTLED = timedelta(days=2)
 _DAY = timedelta(days=1)
 _MOVED = 0.5  # share of a campaign's accounts
 
@@ -37,7 +40,12 @@ class Passed:
 
 
 def look(
-    window: Intake, read: ReadSummary, options: SearchOptions, names: Names, found: dict[str, float], now: float
+    window: Intake,
+    read: ReadSummary,
+    options: SearchOptions,
+    names: Names,
+    found: dict[str, float],
+    now: float,
 ) -> Passed:
     """Searches a window.
 
@@ -60,9 +68,13 @@ def look(
 
 def options_of(watch: Watch) -> SearchOptions:
     """Returns how a policy has windows searched."""
-    thresholds = Policy(false_discovery_rate=watch.false_discovery_rate, min_accounts=watch.min_accounts)
+    thresholds = Policy(
+        false_discovery_rate=watch.false_discovery_rate, min_accounts=watch.min_accounts
+    )
     redact = watch.keep_days == 0
-    return SearchOptions(encoder=watch.encoder, policy=thresholds, max_sample=watch.max_sample, redact=redact)
+    return SearchOptions(
+        encoder=watch.encoder, policy=thresholds, max_sample=watch.max_sample, redact=redact
+    )
 
 
 def _tracked(campaign: Campaign, found: float, now: float, pivot: str | None) -> Tracked:
@@ -82,18 +94,27 @@ def _tracked(campaign: Campaign, found: float, now: float, pivot: str | None) ->
 
 
 def _pivots(campaigns: tuple[Campaign, ...], rows: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    """Campaigns that moved to a newly released model together, within a day of its first use by anybody."""
+    """Campaigns that moved to a newly released model together, within a day of its first use by
+    anybody.
+    """
     began = rows["time"].min()
-    released = rows.drop_nulls("model").group_by("model").agg(pl.col("time").min().alias("released"))
+    released = (
+        rows.drop_nulls("model").group_by("model").agg(pl.col("time").min().alias("released"))
+    )
     new = released.filter(pl.col("released") > began + _SETTLED)  # type: ignore[operator]
     if not len(new):
         return
     moved = rows.join(new, on="model").filter(pl.col("time") <= pl.col("released") + _DAY)
     for campaign in campaigns:
         there = moved.filter(pl.col("account").is_in(campaign.accounts))
-        for model, accounts in there.group_by("model").agg(pl.col("account").n_unique()).iter_rows():
+        for model, accounts in (
+            there.group_by("model").agg(pl.col("account").n_unique()).iter_rows()
+        ):
             if accounts >= _MOVED * len(campaign.accounts):
                 yield (
                     campaign.id,
-                    f"{accounts} of {len(campaign.accounts)} accounts moved to {model} within a day of its release",
+                    (
+                        f"{accounts} of {len(campaign.accounts)} accounts moved to {model} within a"
+                        " day of its release"
+                    ),
                 )

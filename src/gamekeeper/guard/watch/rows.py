@@ -1,4 +1,6 @@
-"""An exchange on its way from the guard to the process that links: a JSON line in hunt's columns."""
+"""An exchange on its way from the guard to the process that links: a JSON line in hunt's
+columns.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +13,21 @@ from gamekeeper.exchange import SCHEMA, conform
 COUNT_GROUND = "count_ground"
 """Key of a row whose account has a budget of new ground."""
 
-_WIRE = {name: pl.Float64() if kind == pl.Datetime("us", "UTC") else kind for name, kind in SCHEMA.items()}
+_WIRE = {
+    name: pl.Float64() if kind == pl.Datetime("us", "UTC") else kind
+    for name, kind in SCHEMA.items()
+}
 
 
 def frame_of(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """Returns rows as a frame of `exchange.SCHEMA`; times are epoch seconds on the wire."""
     frame = pl.DataFrame(rows, schema=_WIRE, strict=False)
     times = [name for name, kind in SCHEMA.items() if kind == pl.Datetime("us", "UTC")]
-    return conform(frame.with_columns((pl.col(times) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))))
+    return conform(
+        frame.with_columns(
+            (pl.col(times) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+        )
+    )
 
 
 def parse_rows(lines: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from gamekeeper.guard.clock import day_of
+from gamekeeper.base.clock import day_of
 
 
 class TrafficLog:
@@ -20,8 +20,10 @@ class TrafficLog:
     """
 
     def __init__(self, folder: Path, keep_days: int) -> None:
-        self._folder, self._keep = folder, keep_days
-        self._day, self._file = "", -1
+        self._folder = folder
+        self._keep = keep_days
+        self._day = ""
+        self._file = -1
 
     def append(self, lines: Sequence[bytes], now: float) -> None:
         """Appends whole lines, without their ends, to the day's file."""
@@ -49,7 +51,8 @@ class TrafficLog:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{day}.jsonl"
         mend(path)
-        self._file, self._day = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), day
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._day = day
         last = (date.fromisoformat(day) - timedelta(days=self._keep)).isoformat()
         for old in self._folder.glob("????-??-??.jsonl"):
             if old.stem <= last:

@@ -20,16 +20,21 @@ class Window:
     """
 
     def __init__(self, days: int, max_sample: int) -> None:
-        self._days, self._max_sample = days, max_sample
+        self._days = days
+        self._max_sample = max_sample
         self._intakes: dict[str, Intake] = {}
         self._batches: dict[str, int] = {}
         self._seen: set[str] = set()
         self.exchanges = 0
 
     def take(self, exchanges: pl.DataFrame) -> None:
-        """Adds exchanges, a frame of `exchange.SCHEMA`, and forgets days that are too old by their times."""
+        """Adds exchanges, a frame of `exchange.SCHEMA`, and forgets days that are too old by their
+        times.
+        """
         self.exchanges += len(exchanges)
-        self._seen |= {n for n in (*OPTIONAL, *_INPUTS) if exchanges[n].null_count() < len(exchanges)}
+        self._seen |= {
+            n for n in (*OPTIONAL, *_INPUTS) if exchanges[n].null_count() < len(exchanges)
+        }
         for (day,), part in exchanges.group_by(pl.col("time").dt.date().cast(pl.String)):
             name = str(day)
             intake = self._intakes.setdefault(name, new_intake(self._max_sample))

@@ -1,8 +1,9 @@
-"""The linking process: rows come in on standard input, findings go out on standard output, both JSON lines.
+"""The linking process: rows come in on standard input, findings go out on standard output, both
+JSON lines.
 
-Once a second what came in is written to the log, taken into the window, matched with known shapes, and its new
-ground is counted. A pass over the window runs in a thread beside that. When the guard goes away, standard input
-ends; what came in is written, and the process ends too.
+Once a second what came in is written to the log, taken into the window, matched with known shapes,
+and its new ground is counted. A pass over the window runs in a thread beside that. When the guard
+goes away, standard input ends; what came in is written, and the process ends too.
 """
 
 import logging
@@ -49,10 +50,13 @@ class Worker:
     """
 
     def __init__(self, folder: Path, watch: Watch, tell: "Tell") -> None:
-        self._folder, self._watch, self._tell = folder, watch, tell
+        self._folder = folder
+        self._watch = watch
+        self._tell = tell
         self._log = TrafficLog(folder / "traffic", watch.keep_days)
         self._window = Window(watch.days, watch.max_sample)
-        self._ground, self._openings = Ground(watch.encoder, folder / "ground.jsonl"), Openings()
+        self._ground = Ground(watch.encoder, folder / "ground.jsonl")
+        self._openings = Openings()
         self._asking = Asking(watch.encoder)
         self._names = Names(folder / "campaign-names.json")
         self._found: dict[str, float] = {}
@@ -67,7 +71,9 @@ class Worker:
         for path in self._log.files(self._now, self._watch.days):
             mend(path)
             if path.stat().st_size:
-                for batch in LogReader([str(path)], format="gamekeeper", max_bad_rows=1.0).batches():
+                for batch in LogReader(
+                    [str(path)], format="gamekeeper", max_bad_rows=1.0
+                ).batches():
                     self._window.take(batch)
         self._tell({"kind": "ready", "exchanges": self._window.exchanges})
 
@@ -89,12 +95,14 @@ class Worker:
     def pass_if_due(self) -> None:
         """Begins a pass when one is due, and tells what the last one found."""
         if self.passing is not None and self.passing.done():
-            passing, self.passing = self.passing, None
+            passing = self.passing
+            self.passing = None
             self._passed(passing)
         due = monotonic() - self._began >= self._watch.every_s
         new = self._window.exchanges != self._searched and self._window.exchanges >= _FEW
         if self.passing is None and due and new:
-            self._began, self._searched = monotonic(), self._window.exchanges
+            self._began = monotonic()
+            self._searched = self._window.exchanges
             self.passing = self._thread.submit(self._look)
 
     def close(self) -> None:
@@ -105,7 +113,14 @@ class Worker:
 
     def _look(self) -> Passed:
         read = self._window.read_summary(map(str, self._log.files(self._now, self._watch.days)))
-        passed = look(self._window.merged(), read, options_of(self._watch), self._names, self._found, self._now)
+        passed = look(
+            self._window.merged(),
+            read,
+            options_of(self._watch),
+            self._names,
+            self._found,
+            self._now,
+        )
         out = self._folder / "found"
         require_replaceable(out)
         write_folder(passed.result, out)
@@ -114,7 +129,9 @@ class Worker:
     def _passed(self, passing: "Future[Passed]") -> None:
         took = monotonic() - self._began
         if error := passing.exception():
-            log.error("a pass failed, the next one is due in %g s", self._watch.every_s, exc_info=error)
+            log.error(
+                "a pass failed, the next one is due in %g s", self._watch.every_s, exc_info=error
+            )
             self._tell({"kind": "pass-failed", "error": str(error)[:500]})
             return
         passed = passing.result()
@@ -122,7 +139,14 @@ class Worker:
         if passed.shifts:
             self._tell({"kind": "shift", "accounts": passed.shifts})
         told = [tracked.document() for tracked in passed.tracked]
-        self._tell({"kind": "pass", "campaigns": told, "seconds": took, "exchanges": passed.result.exchanges})
+        self._tell(
+            {
+                "kind": "pass",
+                "campaigns": told,
+                "seconds": took,
+                "exchanges": passed.result.exchanges,
+            }
+        )
 
 
 class Tell:
@@ -156,11 +180,13 @@ def work(folder: Path, watch: Watch, source: int, output: int) -> None:
 
 def _seconds(source: int) -> Iterator[list[bytes]]:
     """Yields the whole lines that came in each second, until there are no more."""
-    rest, open_ = b"", True
+    rest = b""
+    open_ = True
     with selectors.DefaultSelector() as selector:
         selector.register(source, selectors.EVENT_READ)
         while open_:
-            parts, ends = [rest], monotonic() + _TICK_S
+            parts = [rest]
+            ends = monotonic() + _TICK_S
             while (left := ends - monotonic()) > 0 and open_:
                 if selector.select(left):
                     parts.append(os.read(source, _READ_BYTES))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from gamekeeper.sealing.files import open_plain, read_at
+from gamekeeper.base.files import open_plain, read_at
 
 
 class Bytes(Protocol):

@@ -1,7 +1,7 @@
 """ONNX files: where their initializers lie, in the file or in files beside it.
 
-Indexed are initializers of the graph itself whose numbers stand as raw bytes; others (lists of numbers, tensors in
-nodes and subgraphs) are sealed like the rest of the file and opened with it.
+Indexed are initializers of the graph itself whose numbers stand as raw bytes; others (lists of
+numbers, tensors in nodes and subgraphs) are sealed like the rest of the file and opened with it.
 Source: onnx/onnx.proto and docs/ExternalData.md of github.com/onnx/onnx.
 """
 
@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from gamekeeper.sealing.artifacts._bytes import Bytes
 from gamekeeper.sealing.artifacts._wire import Field, Wire
-from gamekeeper.sealing.contents import DTYPE_BITS, MAX_DIMS, LieError, Member, Tensor, is_safe_path, is_shape
+from gamekeeper.sealing.contents import (
+    DTYPE_BITS,
+    MAX_DIMS,
+    ContentsError,
+    Member,
+    Tensor,
+    is_safe_path,
+    is_shape,
+)
 
 DTYPES = {
     1: "F32",
@@ -43,7 +51,11 @@ _PARTS = {
     "function": {7: "node", 11: "attribute"},
 }
 _INITIALIZER = ("model", "graph", "tensor")
-_DIMS, _TYPE, _NAME, _RAW, _EXTERNAL = 1, 2, 8, 9, 13
+_DIMS = 1
+_TYPE = 2
+_NAME = 8
+_RAW = 9
+_EXTERNAL = 13
 _MAX_DEPTH = 100
 
 
@@ -64,7 +76,8 @@ class OnnxFile:
 
     Args:
         tensors: Those in the file itself; places count from its start.
-        outside: Those in files beside it, by the path of that file; places count from that file's start.
+        outside: Those in files beside it, by the path of that file; places count from that file's
+            start.
     """
 
     tensors: tuple[Tensor, ...]
@@ -78,7 +91,11 @@ class OnnxFile:
     def beside(self, path: str, begin: int, length: int) -> Member:
         """Returns a file beside it as a member of a payload."""
         return Member(
-            path=path, kind="file", begin=begin, length=length, tensors=_placed(self.outside[path], begin, length)
+            path=path,
+            kind="file",
+            begin=begin,
+            length=length,
+            tensors=_placed(self.outside[path], begin, length),
         )
 
 
@@ -86,7 +103,7 @@ def is_onnx(data: Bytes) -> bool:
     """Whether a file is a message with ONNX's version and graph."""
     try:
         fields = {one.number for one in Wire(data).fields(0, data.size)}
-    except LieError:
+    except ContentsError:
         return False
     return _MODEL_GRAPH in fields and _MODEL_VERSION in fields
 
@@ -95,7 +112,7 @@ def read_onnx(data: Bytes) -> OnnxFile:
     """Finds the tensors of an ONNX file.
 
     Raises:
-        LieError: It is none, or names files outside of its folder.
+        ContentsError: It is none, or names files outside of its folder.
     """
     wire = Wire(data)
     inside: list[Tensor] = []
@@ -107,13 +124,17 @@ def read_onnx(data: Bytes) -> OnnxFile:
             kept.extend(_at(found, *_span(found.external)) if way == _INITIALIZER else ())
         elif found.raw and way == _INITIALIZER:
             inside.extend(_at(found, *found.raw))
-    return OnnxFile(tensors=tuple(inside), outside={path: tuple(ones) for path, ones in outside.items()})
+    return OnnxFile(
+        tensors=tuple(inside), outside={path: tuple(ones) for path, ones in outside.items()}
+    )
 
 
-def _tensors(wire: Wire, message: Field, way: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Field]]:
+def _tensors(
+    wire: Wire, message: Field, way: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Field]]:
     """All tensors of a message, each with the messages that lead to it."""
     if len(way) > _MAX_DEPTH:
-        raise LieError(f"messages in messages, more than {_MAX_DEPTH} deep")
+        raise ContentsError(f"messages in messages, more than {_MAX_DEPTH} deep")
     parts = _PARTS[way[-1]]
     for one in wire.fields(message.begin, message.end):
         part = parts.get(one.number) if one.is_bytes else None
@@ -129,7 +150,7 @@ def _found(wire: Wire, place: Field) -> _Found:
         if one.number == _DIMS:
             found.dims += wire.numbers(one, MAX_DIMS)
             if len(found.dims) > MAX_DIMS:
-                raise LieError(f"a tensor of more than {MAX_DIMS} axes")
+                raise ContentsError(f"a tensor of more than {MAX_DIMS} axes")
         elif one.number == _TYPE:
             found.dtype = DTYPES.get(one.value)
         elif one.number == _NAME:
@@ -143,7 +164,9 @@ def _found(wire: Wire, place: Field) -> _Found:
 
 
 def _entry(wire: Wire, place: Field) -> tuple[str, str]:
-    parts = {one.number: wire.text(one) for one in wire.fields(place.begin, place.end) if one.is_bytes}
+    parts = {
+        one.number: wire.text(one) for one in wire.fields(place.begin, place.end) if one.is_bytes
+    }
     return parts.get(1, ""), parts.get(2, "")
 
 
@@ -151,12 +174,15 @@ def _at(found: _Found, begin: int, end: int) -> list[Tensor]:
     if found.dtype is None or not found.name:
         return []
     shape = tuple(found.dims)
-    return [Tensor(name=found.name, dtype=found.dtype, shape=shape, begin=begin, length=end - begin)]
+    return [
+        Tensor(name=found.name, dtype=found.dtype, shape=shape, begin=begin, length=end - begin)
+    ]
 
 
 def _span(external: dict[str, str]) -> tuple[int, int]:
     try:
-        begin, length = int(external.get("offset") or "0"), int(external["length"])
+        begin = int(external.get("offset") or "0")
+        length = int(external["length"])
     except (KeyError, ValueError):
         return 0, -1  # the length is left out where it is that of the shape: not indexed
     return begin, begin + length
@@ -165,12 +191,13 @@ def _span(external: dict[str, str]) -> tuple[int, int]:
 def _location(path: str) -> str:
     plain = path.removeprefix("./")
     if not is_safe_path(plain):
-        raise LieError(f"a tensor in a file {ascii(path)[:80]}, outside of the model's folder")
+        raise ContentsError(f"a tensor in a file {ascii(path)[:80]}, outside of the model's folder")
     return plain
 
 
 def _placed(tensors: tuple[Tensor, ...], begin: int, length: int) -> tuple[Tensor, ...]:
-    """Those that an index can hold, in the order of their places: one name and one place each, inside of the file.
+    """Those that an index can hold, in the order of their places: one name and one place each,
+    inside of the file.
 
     ONNX lets two names share their bytes; the second is opened with the file.
     """
@@ -186,7 +213,11 @@ def _placed(tensors: tuple[Tensor, ...], begin: int, length: int) -> tuple[Tenso
         if fits and one.name not in kept:
             end = one.begin + one.length
             kept[one.name] = Tensor(
-                name=one.name, dtype=one.dtype, shape=one.shape, begin=begin + one.begin, length=one.length
+                name=one.name,
+                dtype=one.dtype,
+                shape=one.shape,
+                begin=begin + one.begin,
+                length=one.length,
             )
     return tuple(kept.values())
 

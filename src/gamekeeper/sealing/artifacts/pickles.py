@@ -1,7 +1,7 @@
 """Pickles are refused: unpickling runs whatever code the file holds.
 
-Sealing one would say who sealed it, not what it does, and make a file that was checked by nobody look safe. What is a
-pickle is told by its bytes; names only help where the bytes leave it open.
+Sealing one would say who sealed it, not what it does, and make a file that was checked by nobody
+look safe. What is a pickle is told by its bytes; names only help where the bytes leave it open.
 """
 
 import bz2
@@ -18,7 +18,8 @@ from gamekeeper.sealing.artifacts._bytes import Bytes
 _ZIP = b"PK\x03\x04"
 _PROTOCOLS = range(2, 6)
 _NAMES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"}
-_NUMPY, _OBJECTS = b"\x93NUMPY", re.compile(rb"""['"][<>|=]?O8?['"]""")
+_NUMPY = b"\x93NUMPY"
+_OBJECTS = re.compile(rb"""['"][<>|=]?O8?['"]""")
 _COMPRESSED: dict[bytes, Callable[[], Any]] = {
     b"\x78": zlib.decompressobj,
     b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31),
@@ -35,22 +36,29 @@ _ZIP_END_BYTES = 1 << 20
 
 
 def is_pickle(data: Bytes, path: str) -> bool:
-    """Whether loading this file would unpickle: a pickle, torch's zip of one, joblib's, or an array of objects."""
+    """Whether loading this file would unpickle: a pickle, torch's zip of one, joblib's, or an array
+    of objects.
+    """
     start = data.read(0, _START_BYTES)
     is_named = PurePosixPath(path).suffix.lower() in _NAMES
     if start[:1] == b"\x80" and len(start) > 1 and start[1] in _PROTOCOLS:
         return True
     if start.startswith(_ZIP):
         end = data.read(max(0, data.size - _ZIP_END_BYTES), _ZIP_END_BYTES)
-        # torch writes the pickle first: the name stands at the start also where the directory is longer than its end.
-        return is_named or any(name in part for name in (b".pkl", b".pickle") for part in (start, end))
+        # torch writes the pickle first: the name stands at the start also where the directory is
+        # longer than its end.
+        return is_named or any(
+            name in part for name in (b".pkl", b".pickle") for part in (start, end)
+        )
     if start.startswith(_NUMPY):
         return _OBJECTS.search(start) is not None
     return is_named or _is_compressed(start, path) or _is_old(data)
 
 
 def _is_compressed(start: bytes, path: str) -> bool:
-    """Whether joblib's compression is around one, by what is in it or by the name before its suffix: `model.pkl.gz`."""
+    """Whether joblib's compression is around one, by what is in it or by the name before its
+    suffix: `model.pkl.gz`.
+    """
     if not start.startswith((*_COMPRESSED, _LZ4)):
         return False
     if PurePosixPath(PurePosixPath(path).stem).suffix.lower() in _NAMES:
@@ -64,13 +72,19 @@ def _is_compressed(start: bytes, path: str) -> bool:
 
 
 def _is_old(data: Bytes) -> bool:
-    """Whether a file of protocol 0 or 1, which has no beginning of its own, reads as one that calls something."""
-    start, calls, at = data.read(0, _OLD_BYTES), False, 0
+    """Whether a file of protocol 0 or 1, which has no beginning of its own, reads as one that calls
+    something.
+    """
+    start = data.read(0, _OLD_BYTES)
+    calls = False
+    at = 0
     try:
         for code, _, place in pickletools.genops(start):
-            calls, at = calls or code.name in _CALLS, place or 0
+            calls = calls or code.name in _CALLS
+            at = place or 0
             if code.name == "STOP":
                 return calls
     except (ValueError, UnicodeDecodeError, OverflowError):
         pass
-    return calls and data.size > len(start) and at > len(start) // 2  # it goes on behind what was looked at
+    # it goes on behind what was looked at
+    return calls and data.size > len(start) and at > len(start) // 2

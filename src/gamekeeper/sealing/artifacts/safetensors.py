@@ -2,8 +2,9 @@
 
     length of the header (8 bytes, little-endian), header (JSON), tensors one behind another
 
-The header maps names to {"dtype", "shape", "data_offsets": [begin, end]}, counted from its own end. As the format asks,
-the tensors fill the rest of the file without gaps, and the header has at most 100 MB.
+The header maps names to {"dtype", "shape", "data_offsets": [begin, end]}, counted from its own end.
+As the format asks, the tensors fill the rest of the file without gaps, and the header has at most
+100 MB.
 Source: github.com/huggingface/safetensors, "Format" and "Benefits" of its README.
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 import orjson
 
 from gamekeeper.sealing.artifacts._bytes import Bytes
-from gamekeeper.sealing.contents import DTYPE_BITS, LieError, Member, Tensor, require_sound
+from gamekeeper.sealing.contents import DTYPE_BITS, ContentsError, Member, Tensor, require_sound
 
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000
@@ -36,17 +37,22 @@ def safetensors_member(data: Bytes, path: str, begin: int) -> Member:
         begin: Its place in the payload.
 
     Raises:
-        LieError: It is none, or its header says what cannot be.
+        ContentsError: It is none, or its header says what cannot be.
     """
     length = int.from_bytes(data.read(0, _LENGTH_BYTES), "little")
     if not 2 <= length <= min(_MAX_HEADER_BYTES, data.size - _LENGTH_BYTES):
-        raise LieError(f"a header of {length:,} bytes in a file of {data.size:,}")
+        raise ContentsError(f"a header of {length:,} bytes in a file of {data.size:,}")
     start = _LENGTH_BYTES + length
-    tensors = sorted(_tensors(data.read(_LENGTH_BYTES, length), begin + start), key=lambda one: (one.begin, one.length))
-    member = Member(path=path, kind="safetensors", begin=begin, length=data.size, tensors=tuple(tensors))
+    tensors = sorted(
+        _tensors(data.read(_LENGTH_BYTES, length), begin + start),
+        key=lambda one: (one.begin, one.length),
+    )
+    member = Member(
+        path=path, kind="safetensors", begin=begin, length=data.size, tensors=tuple(tensors)
+    )
     require_sound(member)
     if start + sum(one.length for one in tensors) != data.size:
-        raise LieError("its tensors do not fill the file")
+        raise ContentsError("its tensors do not fill the file")
     return member
 
 
@@ -55,14 +61,26 @@ def _tensors(header: bytes, begin: int) -> list[Tensor]:
         entries = orjson.loads(header)
         return [_tensor(name, entry, begin) for name, entry in entries.items() if name != _METADATA]
     except (ValueError, TypeError, KeyError, AttributeError) as fault:
-        raise fault if isinstance(fault, LieError) else LieError("its header is no list of tensors") from None
+        raise (
+            fault
+            if isinstance(fault, ContentsError)
+            else ContentsError("its header is no list of tensors")
+        ) from None
 
 
 def _tensor(name: str, entry: dict[str, Any], begin: int) -> Tensor:
     first, end = entry["data_offsets"]
     numbers = [first, end, *entry["shape"]]
     if entry.keys() != _ENTRY or not all(type(n) is int and n >= 0 for n in numbers) or first > end:
-        raise LieError(f"tensor {ascii(name)[:80]} has no place")
+        raise ContentsError(f"tensor {ascii(name)[:80]} has no place")
     if entry["dtype"] not in DTYPE_BITS:
-        raise LieError(f"tensor {ascii(name)[:80]} is of type {ascii(entry['dtype'])[:40]}, which is not known")
-    return Tensor(name=name, dtype=entry["dtype"], shape=tuple(entry["shape"]), begin=begin + first, length=end - first)
+        raise ContentsError(
+            f"tensor {ascii(name)[:80]} is of type {ascii(entry['dtype'])[:40]}, which is not known"
+        )
+    return Tensor(
+        name=name,
+        dtype=entry["dtype"],
+        shape=tuple(entry["shape"]),
+        begin=begin + first,
+        length=end - first,
+    )

@@ -1,7 +1,8 @@
-"""Who made a model, and whether it is still what he made: signatures in OpenSSF's format (extra "provenance").
+"""Who made a model, and whether it is still what he made: signatures in OpenSSF's format (extra
+"provenance").
 
-What is signed here verifies with the library `model-signing` and its command line, and the other way round. A
-signature hides nothing: it is for models that anybody may read.
+What is signed here verifies with the library `model-signing` and its command line, and the other
+way round. A signature hides nothing: it is for models that anybody may read.
 """
 
 from gamekeeper.sealing.provenance.sign import sign_model

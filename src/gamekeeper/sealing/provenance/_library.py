@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 
 
 def library() -> Any:
@@ -29,7 +29,8 @@ def library() -> Any:
 
 
 class StrictHashing:
-    """Stands where the library takes a `hashing.Config`: hashes the files of a tree, whatever else it is told.
+    """Stands where the library takes a `hashing.Config`: hashes the files of a tree, whatever else
+    it is told.
 
     Args:
         config: The library's own, with method and algorithm.
@@ -39,8 +40,10 @@ class StrictHashing:
     manifest: Any
 
     def __init__(self, config: Any, files: Callable[[], Collection[Path]]) -> None:
-        self.is_asked, self.manifest = False, None
-        self._config, self._files = config, files
+        self.is_asked = False
+        self.manifest = None
+        self._config = config
+        self._files = files
 
     def add_ignored_paths(self, **_: object) -> None:
         """Does nothing: what a signature says that it leaves out is not left out unasked."""

@@ -1,6 +1,8 @@
-"""The files of a model, all of them: what a signature cannot hold is a fault, and nothing is left out unasked.
+"""The files of a model, all of them: what a signature cannot hold is a fault, and nothing is left
+out unasked.
 
-The library would pass over what belongs to git, over folders that may not be read and over empty folders.
+The library would pass over what belongs to git, over folders that may not be read and over empty
+folders.
 """
 
 import os
@@ -8,8 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gamekeeper.errors import Fault
-from gamekeeper.sealing.faults import input_error
+from gamekeeper.base.errors import Fault, input_error
 from gamekeeper.sealing.shown import shown
 
 _LEAVE_OUT = "remove it, or leave it out by name with --ignore when signing and verifying"
@@ -50,7 +51,9 @@ def tree_of(model: Path, ignored: Collection[PurePosixPath]) -> Tree:
                 tree.files.append(path)
     except OSError as fault:
         where = shown(str(fault.filename or model))
-        raise input_error(where, "the model cannot be read", fault.strerror or "no reason", "files") from None
+        raise input_error(
+            where, "the model cannot be read", fault.strerror or "no reason", "files"
+        ) from None
     return tree
 
 
@@ -64,15 +67,24 @@ def paths_in(model: Path, paths: Collection[str]) -> frozenset[PurePosixPath]:
     for path in parsed:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise input_error(
-                model, "a path to leave out does not lead into the model", shown(str(path)), "one such as cache/x"
+                model,
+                "a path to leave out does not lead into the model",
+                shown(str(path)),
+                "one such as cache/x",
             )
     return frozenset(parsed)
 
 
 def place_in(model: Path, file: Path) -> frozenset[PurePosixPath]:
-    """Returns where the signature stands in the model, or nothing if it stands elsewhere: it cannot sign itself."""
+    """Returns where the signature stands in the model, or nothing if it stands elsewhere: it cannot
+    sign itself.
+    """
     place = file.parent.resolve() / file.name
-    return frozenset({PurePosixPath(place.relative_to(model))}) if place.is_relative_to(model) else frozenset()
+    return (
+        frozenset({PurePosixPath(place.relative_to(model))})
+        if place.is_relative_to(model)
+        else frozenset()
+    )
 
 
 def _entries(model: Path, ignored: Collection[PurePosixPath]) -> Iterator[Path]:
@@ -102,4 +114,10 @@ def _problem(path: Path) -> str:
 def _fault(path: Path, problem: str) -> Fault:
     expected = "files, and folders with files in them"
     where = shown(str(path))
-    return Fault(where=where, problem="a signature cannot hold this", found=problem, expected=expected, try_=_LEAVE_OUT)
+    return Fault(
+        where=where,
+        problem="a signature cannot hold this",
+        found=problem,
+        expected=expected,
+        try_=_LEAVE_OUT,
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gamekeeper.sealing.faults import input_error
+from gamekeeper.base.errors import input_error
 from gamekeeper.sealing.shown import shown
 
 
@@ -23,8 +23,9 @@ class PublicKey:
 class Certificates:
     """Anybody with a certificate under these roots that may be used for signing.
 
-    The library checks neither revocation nor, beyond the day on which it began, how long the signer's certificate was
-    valid. Without roots it would take those of the web, under which anybody gets a certificate: here one is required.
+    The library checks neither revocation nor, beyond the day on which it began, how long the
+    signer's certificate was valid. Without roots it would take those of the web, under which
+    anybody gets a certificate: here one is required.
 
     Args:
         roots: Certificates that are trusted: PEM.
@@ -39,7 +40,8 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True)
 class SigstoreIdentity:
-    """Somebody who has shown to Sigstore who he is; checking needs a network, for Sigstore's own keys.
+    """Somebody who has shown to Sigstore who he is; checking needs a network, for Sigstore's own
+    keys.
 
     Args:
         identity: As Sigstore's certificate names it, such as an e-mail address.

@@ -1,7 +1,12 @@
 """Who can open what is sealed: one file a kind of key."""
 
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Identity, Recipient, Stanza
-from gamekeeper.sealing.recipients.keypairs import PrivateKey, PublicKey, read_private_key, read_public_key
+from gamekeeper.sealing.recipients.keypairs import (
+    PrivateKey,
+    PublicKey,
+    read_private_key,
+    read_public_key,
+)
 from gamekeeper.sealing.recipients.naming import read_identity, read_recipient
 from gamekeeper.sealing.recipients.passphrase import Passphrase, passphrase
 

@@ -1,10 +1,12 @@
-"""Recipients wrap a data key, identities unwrap it; a stanza is the wrapped key as it stands in the file."""
+"""Recipients wrap a data key, identities unwrap it; a stanza is the wrapped key as it stands in the
+file.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gamekeeper.sealing.secret import SecretBytes
+from gamekeeper.base.secret import Secret
 
 KEY_BYTES = 32
 
@@ -27,7 +29,7 @@ class Stanza:
 class Recipient(Protocol):
     """Somebody for whom a data key can be wrapped."""
 
-    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+    def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         """Returns the data key, 32 bytes, wrapped so that only this recipient can unwrap it.
 
         Args:
@@ -43,8 +45,9 @@ class Recipient(Protocol):
 class Identity(Protocol):
     """Somebody who can unwrap."""
 
-    def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
-        """Returns the data key, or None where the stanza is for somebody else or does not unwrap with this key.
+    def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
+        """Returns the data key, or None where the stanza is for somebody else or does not unwrap
+        with this key.
 
         Raises:
             InputError: The key service cannot be reached or refuses, or the stanza cannot be read.

@@ -1,7 +1,8 @@
-"""What recipients at a key service have in common: checks of what a file says, and errors that tell no secret.
+"""What recipients at a key service have in common: checks of what a file says, and errors that tell
+no secret.
 
-A stanza stands in a file that anybody may have written. Each of its values is held against a form before it goes
-to a service, and no address of a service is read from it.
+A stanza stands in a file that anybody may have written. Each of its values is held against a form
+before it goes to a service, and no address of a service is read from it.
 """
 
 import binascii
@@ -10,10 +11,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from gamekeeper.errors import InputError
-from gamekeeper.sealing.faults import input_error
+from gamekeeper.base.errors import InputError, input_error
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
-from gamekeeper.sealing.secret import SecretBytes
 from gamekeeper.sealing.shown import shown
 
 MAX_WRAPPED_BYTES = 6144  # what AWS KMS returns at most; the others stay far below
@@ -46,7 +46,13 @@ def stanza_text(stanza: Stanza, name: str, form: re.Pattern[str], expected: str)
     value: object = stanza.values.get(name)
     if not isinstance(value, str) or len(value) > MAX_VALUE_CHARACTERS or not form.fullmatch(value):
         found = "nothing" if value is None else shown(str(value))
-        raise input_error(where(stanza), f'"{name}" cannot be read', found, expected, "take the file from its source")
+        raise input_error(
+            where(stanza),
+            f'"{name}" cannot be read',
+            found,
+            expected,
+            "take the file from its source",
+        )
     return value
 
 
@@ -63,12 +69,16 @@ def stanza_bytes(stanza: Stanza, name: str, lengths: range) -> bytes:
     except binascii.Error:
         raise input_error(where(stanza), f'"{name}" is no base64', shown(text), expected) from None
     if len(value) not in lengths:
-        raise input_error(where(stanza), f'"{name}" has another length', f"{len(value)} bytes", expected)
+        raise input_error(
+            where(stanza), f'"{name}" has another length', f"{len(value)} bytes", expected
+        )
     return value
 
 
 def require_context(context: bytes) -> None:
-    """Raises ValueError where a context is too short to tell files apart, or too long for a service."""
+    """Raises ValueError where a context is too short to tell files apart, or too long for a
+    service.
+    """
     if len(context) not in CONTEXT_BYTES:
         raise ValueError(f"a context has 16 to 256 bytes, found {len(context)}")
 
@@ -82,9 +92,11 @@ def require_private(address: str, name: str) -> None:
     """
     try:
         parts = urlsplit(address)
-        scheme, host = parts.scheme, parts.hostname or ""
+        scheme = parts.scheme
+        host = parts.hostname or ""
     except ValueError:
-        scheme, host = "", ""
+        scheme = ""
+        host = ""
     is_private = scheme == "https" or (scheme == "http" and host in _LOOPBACK)
     if not host or not is_private or "@" in address:
         expected = "https://HOST:PORT, without a name or password in it; http for localhost only"
@@ -92,21 +104,25 @@ def require_private(address: str, name: str) -> None:
         raise input_error(name, "data keys would not go there safely", found, expected)
 
 
-def require_data_key(value: bytes, service: str) -> SecretBytes:
+def require_data_key(value: bytes, service: str) -> Secret[bytes]:
     """Returns what a service unwrapped, as a data key.
 
     Raises:
         InputError: It has another length.
     """
     if len(value) != KEY_BYTES:
-        raise input_error(service, "what it unwrapped is no data key", f"{len(value)} bytes", f"{KEY_BYTES} bytes")
-    return SecretBytes(value)
+        raise input_error(
+            service, "what it unwrapped is no data key", f"{len(value)} bytes", f"{KEY_BYTES} bytes"
+        )
+    return Secret(value)
 
 
 def service_error(
     service: str, problem: str, fault: object, expected: str, try_: str, secrets: Iterable[str] = ()
 ) -> InputError:
-    """Returns the error of a key service, with the text of its library, from which the secrets are taken out."""
+    """Returns the error of a key service, with the text of its library, from which the secrets are
+    taken out.
+    """
     return input_error(service, problem, shown(scrubbed(str(fault), secrets)), expected, try_)
 
 

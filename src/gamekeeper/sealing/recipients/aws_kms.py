@@ -2,14 +2,16 @@
 
     wrapped = Encrypt(KeyId, data key, EncryptionContext = {"gamekeeper:sealed-file": hex(context)})
 
-Credentials, region and endpoint come from the environment, as boto3 reads them (AWS_DEFAULT_REGION, AWS_PROFILE,
-AWS_ENDPOINT_URL_KMS and so on); an endpoint over http is for loopback addresses only. The encryption context stands in
+Credentials, region and endpoint come from the environment, as boto3 reads them (AWS_DEFAULT_REGION,
+AWS_PROFILE, AWS_ENDPOINT_URL_KMS and so on); an endpoint over http is for loopback addresses only.
+The encryption context stands in
 CloudTrail: who opened which file can be read there.
 
-What a file can do: a stanza names a key, never an address or a region. An identity with keys sends `Decrypt` for
-these only, under the names that its user gave. An identity without any sends it for whatever key the stanza names,
-at the environment's endpoint and region. That key may belong to a stranger who lets everybody use it: he then reads
-in his own CloudTrail who opened his file, and learns nothing else. Name the keys to prevent it.
+What a file can do: a stanza names a key, never an address or a region. An identity with keys sends
+`Decrypt` for these only, under the names that its user gave. An identity without any sends it for
+whatever key the stanza names, at the environment's endpoint and region. That key may belong to a
+stranger who lets everybody use it: he then reads in his own CloudTrail who opened his file, and
+learns nothing else. Name the keys to prevent it.
 
 Source: AWS KMS API reference, Encrypt and Decrypt; AWS KMS developer guide, encryption context.
 """
@@ -19,7 +21,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from gamekeeper.errors import InputError, MissingExtraError
+from gamekeeper.base.errors import InputError, MissingExtraError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients._recipient import Stanza
 from gamekeeper.sealing.recipients._service import (
     MAX_WRAPPED_BYTES,
@@ -34,7 +37,6 @@ from gamekeeper.sealing.recipients._service import (
     stanza_bytes,
     stanza_text,
 )
-from gamekeeper.sealing.secret import SecretBytes
 
 KIND = "awskms"
 SERVICE = "AWS KMS"
@@ -44,17 +46,28 @@ _ID = r"[A-Za-z0-9-]{1,64}"
 _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
 _ARN = rf"arn:aws[a-z-]{{0,16}}:kms:[a-z0-9-]{{1,32}}:[0-9]{{12}}:(?:key/{_ID}|{_ALIAS})"
 _KEY = re.compile(rf"{_ARN}|{_ALIAS}|{_ID}", re.ASCII)
-_KEY_ARN = re.compile(rf"arn:aws[a-z-]{{0,16}}:kms:[a-z0-9-]{{1,32}}:[0-9]{{12}}:key/{_ID}", re.ASCII)
+_KEY_ARN = re.compile(
+    rf"arn:aws[a-z-]{{0,16}}:kms:[a-z0-9-]{{1,32}}:[0-9]{{12}}:key/{_ID}", re.ASCII
+)
 _EXPECTED = "awskms: and an id, ARN or alias, such as awskms:alias/models"
 _WORKING = "a key for encryption that is enabled"
 _PROBLEMS = {
-    "AccessDeniedException": ("no permission for this key", "a policy that allows kms:Encrypt or kms:Decrypt"),
+    "AccessDeniedException": (
+        "no permission for this key",
+        "a policy that allows kms:Encrypt or kms:Decrypt",
+    ),
     "NotFoundException": ("the key is unknown", "a key of this account and region"),
     "DisabledException": ("the key is disabled", _WORKING),
     "KMSInvalidStateException": ("the key cannot be used in its state", _WORKING),
     "InvalidKeyUsageException": ("the key is not for this", "a symmetric key for encryption"),
-    "InvalidCiphertextException": ("the data key does not unwrap", "what this key wrapped for this file"),
-    "IncorrectKeyException": ("the data key does not unwrap", "what this key wrapped for this file"),
+    "InvalidCiphertextException": (
+        "the data key does not unwrap",
+        "what this key wrapped for this file",
+    ),
+    "IncorrectKeyException": (
+        "the data key does not unwrap",
+        "what this key wrapped for this file",
+    ),
 }
 _TRIES = {"InvalidCiphertextException": OTHER_FILE, "IncorrectKeyException": OTHER_FILE}
 
@@ -69,7 +82,7 @@ class AwsKmsRecipient:
 
     key: str
 
-    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+    def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         """Returns the wrapped data key; see `Recipient`."""
         sent = {"KeyId": self.key, "Plaintext": data_key.reveal()}
         answer = _call("encrypt", sent, context)
@@ -82,13 +95,16 @@ class AwsKmsIdentity:
     """Whoever the environment's credentials are.
 
     Args:
-        keys: The only keys to ask for, each an id, ARN or alias; without any, the one that a stanza names.
+        keys: The only keys to ask for, each an id, ARN or alias; without any, the one that a stanza
+            names.
     """
 
     keys: tuple[str, ...] = ()
 
-    def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
-        """Returns the data key, or None where the stanza is not for one of the keys; see `Identity`."""
+    def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
+        """Returns the data key, or None where the stanza is not for one of the keys; see
+        `Identity`.
+        """
         if stanza.kind != KIND:
             return None
         arn = stanza_text(stanza, "key", _KEY_ARN, "the ARN of a key")
@@ -115,7 +131,8 @@ def parse(text: str) -> AwsKmsRecipient:
 
 
 def identity_from_environment(*texts: str) -> AwsKmsIdentity:
-    """Returns who opens with the environment's credentials, only with the keys `awskms:KEY` if any are given.
+    """Returns who opens with the environment's credentials, only with the keys `awskms:KEY` if any
+    are given.
 
     Raises:
         InputError: One of them is no key.
@@ -143,7 +160,9 @@ def _call(operation: str, sent: dict[str, Any], context: bytes) -> dict[str, Any
         raise _refusal(sent["KeyId"], fault) from None
     except BotoCoreError as fault:
         expected = "credentials, a region and a way to KMS"
-        raise service_error(SERVICE, "it cannot be reached", fault, expected, "see `aws kms list-keys`") from None
+        raise service_error(
+            SERVICE, "it cannot be reached", fault, expected, "see `aws kms list-keys`"
+        ) from None
     return answer
 
 
@@ -153,7 +172,9 @@ def _client() -> Any:
 
     logger = logging.getLogger("botocore")  # at DEBUG it logs bodies, and so data keys
     logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
-    config = Config(connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"total_max_attempts": 2})
+    config = Config(
+        connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"total_max_attempts": 2}
+    )
     client = boto3.session.Session().client("kms", config=config)
     require_private(client.meta.endpoint_url, "AWS_ENDPOINT_URL_KMS")
     return client

@@ -1,8 +1,8 @@
 """People as recipients: key pairs, and wrapping by HPKE (RFC 9180).
 
-Two kinds. `mlkem768-x25519` holds against a quantum computer as long as either half does: weights that are copied
-today can be kept until one exists. `x25519` is what older tools have. A key file is PEM: one block for X25519, and one
-for ML-KEM-768 where there are two.
+Two kinds. `mlkem768-x25519` holds against a quantum computer as long as either half does: weights
+that are copied today can be kept until one exists. `x25519` is what older tools have. A key file is
+PEM: one block for X25519, and one for ML-KEM-768 where there are two.
 
     wrapped = HPKE base mode, KEM of the kind, HKDF-SHA256, AES-256-GCM, info = context
 
@@ -36,12 +36,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from gamekeeper.sealing.faults import input_error
-from gamekeeper.sealing.files import disk_faults, new_file, require_private_file, write_at
+from gamekeeper.base.errors import input_error
+from gamekeeper.base.files import disk_faults, new_file, require_private_file, write_at
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
-from gamekeeper.sealing.secret import SecretBytes
 
-X25519, HYBRID = "x25519", "mlkem768-x25519"
+X25519 = "x25519"
+HYBRID = "mlkem768-x25519"
 _SUITES = {
     X25519: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
     HYBRID: Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
@@ -74,19 +75,25 @@ class PublicKey:
     @property
     def name(self) -> str:
         """Kind, and the beginning of a digest of the key: what people compare."""
-        raw = self.x25519.public_bytes_raw() + (self.mlkem.public_bytes_raw() if self.mlkem else b"")
+        raw = self.x25519.public_bytes_raw() + (
+            self.mlkem.public_bytes_raw() if self.mlkem else b""
+        )
         return f"{self.kind}:{hashlib.sha256(raw).hexdigest()[:_FINGERPRINT_DIGITS]}"
 
-    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+    def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         """Returns the data key, wrapped for the holder of the private half."""
         whole: Any = MLKEM768X25519PublicKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
         wrapped = _SUITES[self.kind].encrypt(data_key.reveal(), whole, context)
-        return Stanza(kind=self.kind, name=self.name, values={"wrapped": base64.b64encode(wrapped).decode()})
+        return Stanza(
+            kind=self.kind, name=self.name, values={"wrapped": base64.b64encode(wrapped).decode()}
+        )
 
     def pem(self) -> bytes:
         """Returns it as its file holds it."""
         halves: list[Any] = [self.x25519, *([self.mlkem] if self.mlkem else [])]
-        return b"".join(one.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for one in halves)
+        return b"".join(
+            one.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for one in halves
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,29 +106,42 @@ class PrivateKey:
     @classmethod
     def generate(cls, *, is_hybrid: bool = True) -> "PrivateKey":
         """Returns a new key."""
-        return cls(x25519=X25519PrivateKey.generate(), mlkem=MLKEM768PrivateKey.generate() if is_hybrid else None)
+        return cls(
+            x25519=X25519PrivateKey.generate(),
+            mlkem=MLKEM768PrivateKey.generate() if is_hybrid else None,
+        )
 
     def public_key(self) -> PublicKey:
         """Returns the half to hand out."""
-        return PublicKey(x25519=self.x25519.public_key(), mlkem=self.mlkem.public_key() if self.mlkem else None)
+        return PublicKey(
+            x25519=self.x25519.public_key(), mlkem=self.mlkem.public_key() if self.mlkem else None
+        )
 
-    def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
+    def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
         """Returns the data key, or None where it is wrapped for somebody else or damaged."""
         public = self.public_key()
         if (stanza.kind, stanza.name) != (public.kind, public.name):
             return None
         wrapped = decoded(stanza.values.get("wrapped", ""), _WRAPPED_BYTES[public.kind])
-        whole: Any = MLKEM768X25519PrivateKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
+        whole: Any = (
+            MLKEM768X25519PrivateKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
+        )
         try:
-            return None if wrapped is None else SecretBytes(_SUITES[public.kind].decrypt(wrapped, whole, context))
+            return (
+                None
+                if wrapped is None
+                else Secret(_SUITES[public.kind].decrypt(wrapped, whole, context))
+            )
         except (InvalidTag, ValueError):
             return None
 
-    def pem(self) -> SecretBytes:
+    def pem(self) -> Secret[bytes]:
         """Returns it as its file holds it."""
         halves: list[Any] = [self.x25519, *([self.mlkem] if self.mlkem else [])]
-        blocks = [one.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in halves]
-        return SecretBytes(b"".join(blocks))
+        blocks = [
+            one.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in halves
+        ]
+        return Secret(b"".join(blocks))
 
 
 def read_public_key(text: str) -> PublicKey:
@@ -138,7 +158,10 @@ def read_public_key(text: str) -> PublicKey:
     mlkem = [one for one in halves if isinstance(one, MLKEM768PublicKey)]
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
         raise input_error(
-            text, "no public key to seal for", _kinds(halves), "X25519 in PEM, with or without ML-KEM-768"
+            text,
+            "no public key to seal for",
+            _kinds(halves),
+            "X25519 in PEM, with or without ML-KEM-768",
         )
     return PublicKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
 
@@ -154,7 +177,9 @@ def read_private_key(path: Path) -> PrivateKey:
     x25519 = [one for one in halves if isinstance(one, X25519PrivateKey)]
     mlkem = [one for one in halves if isinstance(one, MLKEM768PrivateKey)]
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
-        raise input_error(path, "no key that opens", _kinds(halves), "X25519 in PEM, with or without ML-KEM-768")
+        raise input_error(
+            path, "no key that opens", _kinds(halves), "X25519 in PEM, with or without ML-KEM-768"
+        )
     return PrivateKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
 
 
@@ -167,7 +192,7 @@ def write_key_pair(key: PrivateKey, path: Path) -> Path:
     return write_pems(path, key.pem(), key.public_key().pem())
 
 
-def write_pems(path: Path, private: SecretBytes, public: bytes) -> Path:
+def write_pems(path: Path, private: Secret[bytes], public: bytes) -> Path:
     """Writes the two halves of a key pair.
 
     Raises:
@@ -178,7 +203,11 @@ def write_pems(path: Path, private: SecretBytes, public: bytes) -> Path:
         if one.exists():
             try_ = "a lost key opens nothing again: no key is ever replaced"
             raise input_error(one, "there is a file of that name", "a file", "a new name", try_)
-    with disk_faults(path), new_file(path.parent) as secret, new_file(path.parent, _PUBLIC) as other:
+    with (
+        disk_faults(path),
+        new_file(path.parent) as secret,
+        new_file(path.parent, _PUBLIC) as other,
+    ):
         write_at(secret.file, private.reveal(), 0)
         write_at(other.file, public, 0)
         other.finish(beside)
@@ -205,10 +234,16 @@ def pem_blocks(path: Path) -> list[bytes]:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)
     except OSError as fault:
-        raise input_error(path, "the key cannot be read", fault.strerror or str(fault), "a file in PEM") from None
-    blocks = [match[0] for match in _BLOCK.finditer(content)] if len(content) <= _MAX_FILE_BYTES else []
+        raise input_error(
+            path, "the key cannot be read", fault.strerror or str(fault), "a file in PEM"
+        ) from None
+    blocks = (
+        [match[0] for match in _BLOCK.finditer(content)] if len(content) <= _MAX_FILE_BYTES else []
+    )
     if not blocks:
-        raise input_error(path, "no key", "no PEM block", "a file in PEM", "gamekeeper keypair NAME.pem makes one")
+        raise input_error(
+            path, "no key", "no PEM block", "a file in PEM", "gamekeeper keypair NAME.pem makes one"
+        )
     return blocks
 
 
@@ -217,7 +252,12 @@ def _halves(path: Path, load: Any) -> list[Any]:
         return [load(block + b"\n") for block in pem_blocks(path)]
     except (ValueError, TypeError, UnsupportedAlgorithm):
         pass
-    raise input_error(path, "the key cannot be read", "a PEM block that is none of ours", "X25519 or ML-KEM-768 in PEM")
+    raise input_error(
+        path,
+        "the key cannot be read",
+        "a PEM block that is none of ours",
+        "X25519 or ML-KEM-768 in PEM",
+    )
 
 
 def _kinds(keys: list[Any]) -> str:

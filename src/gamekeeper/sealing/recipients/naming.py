@@ -1,8 +1,9 @@
 """Recipients and identities as people name them, in one line of text.
 
-Other key services come from packages: an entry point of the group `gamekeeper.recipients`, named as its kind, is a
-module with `parse(text)` and `identity_from_environment(text)` as `vault.py` has them. So a key can be released to an
-attested machine only: the attestation's own client decides inside `unwrap`. It is loaded when a text names it.
+Other key services come from packages: an entry point of the group `gamekeeper.recipients`, named as
+its kind, is a module with `parse(text)` and `identity_from_environment(text)` as `vault.py` has
+them. So a key can be released to an attested machine only: the attestation's own client decides
+inside `unwrap`. It is loaded when a text names it.
 """
 
 import re
@@ -35,16 +36,20 @@ def read_recipient(text: str) -> Recipient:
 
 
 def read_identity(text: str) -> Identity:
-    """Returns the identity that a text names; of a key service, whoever the environment's credentials are.
+    """Returns the identity that a text names; of a key service, whoever the environment's
+    credentials are.
 
     Args:
-        text: A private key file, `awskms:KEY`, `vault:MOUNT/KEY` or `pkcs11:URI`: only that key is asked for.
+        text: A private key file, `awskms:KEY`, `vault:MOUNT/KEY` or `pkcs11:URI`: only that key is
+            asked for.
 
     Raises:
         InputError: It names none.
     """
     from_environment = _of_service(text, "identity_from_environment")
-    identity: Identity = from_environment(text) if from_environment else read_private_key(Path(text))
+    identity: Identity = (
+        from_environment(text) if from_environment else read_private_key(Path(text))
+    )
     return identity
 
 

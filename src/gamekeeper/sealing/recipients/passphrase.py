@@ -1,10 +1,12 @@
 """A passphrase as recipient: Argon2id (RFC 9106), then AES-256-GCM under the key that it gives.
 
     key     = Argon2id(passphrase, salt 16 bytes, passes, lanes, memory)
-    wrapped = AES-256-GCM(key, nonce 0, data key, associated = context); the salt is fresh, so the key is used once
+    wrapped = AES-256-GCM(key, nonce 0, data key, associated = context); the salt is fresh, so the
+    key is used once
 
-The default takes 256 MiB and three passes, about half a second a guess; what a file asks for is bounded, so that
-opening cannot be made to take all memory, and for all passphrases of a file together, nor all day.
+The default takes 256 MiB and three passes, about half a second a guess; what a file asks for is
+bounded, so that opening cannot be made to take all memory, and for all passphrases of a file
+together, nor all day.
 """
 
 import base64
@@ -17,17 +19,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 from gamekeeper.sealing.recipients.keypairs import decoded
-from gamekeeper.sealing.secret import SecretBytes
 
 KIND = "passphrase"
 LEAST_CHARS = 12
 _SALT_BYTES = 16
 _WRAPPED_BYTES = KEY_BYTES + 16
 _NONCE = bytes(12)
-_PASSES, _LANES, _MEMORY_KIB = range(1, 17), range(1, 17), range(64, (2 << 20) + 1)
+_PASSES = range(1, 17)
+_LANES = range(1, 17)
+_MEMORY_KIB = range(64, (2 << 20) + 1)
 _MOST_KIB_PASSES = 16 * (2 << 20)  # the dearest one, or 42 of the default
 
 
@@ -52,7 +56,9 @@ class Cost:
         if not all(text.isascii() and text.isdigit() and len(text) < 9 for text in texts):
             return None
         passes, lanes, memory = map(int, texts)
-        is_bounded = passes in _PASSES and lanes in _LANES and memory in _MEMORY_KIB and memory >= 8 * lanes
+        is_bounded = (
+            passes in _PASSES and lanes in _LANES and memory in _MEMORY_KIB and memory >= 8 * lanes
+        )
         return cls(passes=passes, lanes=lanes, memory_kib=memory) if is_bounded else None
 
 
@@ -67,16 +73,16 @@ class Passphrase:
         entropy: Draws n random bytes.
 
     Example:
-        >>> Passphrase(SecretBytes(b"correct horse battery")).wrap(SecretBytes(bytes(32)), bytes(32)).name
+        >>> Passphrase(Secret(b"correct horse battery")).wrap(Secret(bytes(32)), bytes(32)).name
         'passphrase'
     """
 
-    secret: SecretBytes = field(repr=False)
+    secret: Secret[bytes] = field(repr=False)
     name: str = KIND
     cost: Cost = Cost()
     entropy: Callable[[int], bytes] = urandom
 
-    def wrap(self, data_key: SecretBytes, context: bytes) -> Stanza:
+    def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         """Returns the data key, wrapped for whoever knows the passphrase."""
         salt = self.entropy(_SALT_BYTES)
         wrapped = AESGCM(self._key(salt, self.cost)).encrypt(_NONCE, data_key.reveal(), context)
@@ -89,7 +95,7 @@ class Passphrase:
         }
         return Stanza(kind=KIND, name=self.name, values=values)
 
-    def unwrap(self, stanza: Stanza, context: bytes) -> SecretBytes | None:
+    def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
         """Returns the data key, or None where another passphrase wrapped it."""
         cost = Cost.parse(dict(stanza.values)) if stanza.kind == KIND else None
         salt = decoded(stanza.values.get("salt", ""), _SALT_BYTES)
@@ -97,13 +103,17 @@ class Passphrase:
         if cost is None or salt is None or wrapped is None:
             return None
         try:
-            return SecretBytes(AESGCM(self._key(salt, cost)).decrypt(_NONCE, wrapped, context))
+            return Secret(AESGCM(self._key(salt, cost)).decrypt(_NONCE, wrapped, context))
         except InvalidTag:
             return None
 
     def _key(self, salt: bytes, cost: Cost) -> bytes:
         kdf = Argon2id(
-            salt=salt, length=KEY_BYTES, iterations=cost.passes, lanes=cost.lanes, memory_cost=cost.memory_kib
+            salt=salt,
+            length=KEY_BYTES,
+            iterations=cost.passes,
+            lanes=cost.lanes,
+            memory_cost=cost.memory_kib,
         )
         return kdf.derive(self.secret.reveal())
 
@@ -124,5 +134,7 @@ def passphrase(text: str, *, is_new: bool) -> Passphrase:
     if any("\ud800" <= one <= "\udfff" for one in plain):  # bytes of a terminal that are no UTF-8
         raise UsageError("a passphrase that is no text: its characters are not UTF-8")
     if is_new and len(plain) < LEAST_CHARS:
-        raise UsageError(f"a passphrase of {len(plain)} characters is soon guessed: take {LEAST_CHARS} or more")
-    return Passphrase(SecretBytes(plain.encode()))
+        raise UsageError(
+            f"a passphrase of {len(plain)} characters is soon guessed: take {LEAST_CHARS} or more"
+        )
+    return Passphrase(Secret(plain.encode()))

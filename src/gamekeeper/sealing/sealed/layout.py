@@ -5,18 +5,21 @@
                key slot B, slot_bytes
                index by tensor, encrypted: index_bytes + 16
                chunks, each 1 MiB of the payload, the last one shorter, each + 16
-               if signed: a BLAKE3 digest of each chunk, 32 bytes each; an Ed25519 signature, 64 bytes
+               if signed: a BLAKE3 digest of each chunk, 32 bytes each; an Ed25519 signature, 64
+               bytes
 
-Every length follows from the header, so a file that is shorter or longer than it says is refused before anything
-else is read. The header is canonical JSON: there is one way to write it, and any other is refused.
+Every length follows from the header, so a file that is shorter or longer than it says is refused
+before anything else is read. The header is canonical JSON: there is one way to write it, and any
+other is refused.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from gamekeeper.base.canonical import canonical_ascii_json, parse_canonical_ascii
 from gamekeeper.sealing.faults import seal_error
-from gamekeeper.sealing.sealed.canonical import canonical, hex_bytes, parsed
 
 FORMAT = "gamekeeper/sealed@1"
 MAGIC = b"gamekeeper-seal\n"
@@ -31,7 +34,16 @@ MAX_PAYLOAD_BYTES = 1 << 43  # 8 TiB: its digests, which a stranger can make us 
 MAX_INDEX_BYTES = 32 << 20  # over a million tensors
 SLOT_BYTES = range(4096, (1 << 20) + 1, 4096)
 _LENGTH_BYTES = 4
-_FIELDS = {"commitment", "file_id", "format", "index_bytes", "payload_bytes", "signer", "slot_bytes"}
+_HEX = re.compile(r"[0-9a-f]*")
+_FIELDS = {
+    "commitment",
+    "file_id",
+    "format",
+    "index_bytes",
+    "payload_bytes",
+    "signer",
+    "slot_bytes",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +89,9 @@ class Header:
     @property
     def file_bytes(self) -> int:
         """Length of the whole file."""
-        return self.digests_at + (self.chunks * DIGEST_BYTES + SIGNATURE_BYTES if self.signer else 0)
+        return self.digests_at + (
+            self.chunks * DIGEST_BYTES + SIGNATURE_BYTES if self.signer else 0
+        )
 
     def slot_at(self, slot: int) -> int:
         """Where key slot 0 or 1 begins."""
@@ -93,7 +107,7 @@ class Header:
 
     def text(self) -> bytes:
         """Returns the header as it stands in the file."""
-        return canonical(
+        return canonical_ascii_json(
             {
                 "commitment": self.commitment.hex(),
                 "file_id": self.file_id.hex(),
@@ -124,24 +138,45 @@ def read_header(block: bytes, file_bytes: int, where: object) -> Header:
         SealError: It is no sealed file, another version of it, or not as long as it says.
     """
     if not block.startswith(MAGIC):
-        raise seal_error(where, "no sealed file", _beginning(block), f"a file that begins with {MAGIC!r}")
+        raise seal_error(
+            where, "no sealed file", _beginning(block), f"a file that begins with {MAGIC!r}"
+        )
     start = len(MAGIC) + _LENGTH_BYTES
     length = int.from_bytes(block[len(MAGIC) : start])
-    if len(block) < HEADER_BLOCK_BYTES or length > HEADER_BLOCK_BYTES - start or any(block[start + length :]):
-        raise _damaged(where, f"{length:,} bytes of {len(block):,}", f"at most {HEADER_BLOCK_BYTES - start:,} bytes")
+    if (
+        len(block) < HEADER_BLOCK_BYTES
+        or length > HEADER_BLOCK_BYTES - start
+        or any(block[start + length :])
+    ):
+        raise _damaged(
+            where,
+            f"{length:,} bytes of {len(block):,}",
+            f"at most {HEADER_BLOCK_BYTES - start:,} bytes",
+        )
     header = _header(block[start : start + length], where)
     if header.file_bytes != file_bytes:
-        found, expected = f"{file_bytes:,} bytes", f"{header.file_bytes:,} bytes, as its header says"
-        problem = "the file is cut short" if file_bytes < header.file_bytes else "something was added to the file"
+        found = f"{file_bytes:,} bytes"
+        expected = f"{header.file_bytes:,} bytes, as its header says"
+        problem = (
+            "the file is cut short"
+            if file_bytes < header.file_bytes
+            else "something was added to the file"
+        )
         raise seal_error(where, problem, found, expected, "copy it again from where it was sealed")
     return header
 
 
 def _header(text: bytes, where: object) -> Header:
-    fields = parsed(text)
-    if fields is not None and str(fields.get("format")).startswith("gamekeeper/sealed@") and fields["format"] != FORMAT:
+    fields = parse_canonical_ascii(text)
+    if (
+        fields is not None
+        and str(fields.get("format")).startswith("gamekeeper/sealed@")
+        and fields["format"] != FORMAT
+    ):
         found = repr(fields["format"])[:60]
-        raise seal_error(where, "another version of the format", found, FORMAT, "use a newer gamekeeper")
+        raise seal_error(
+            where, "another version of the format", found, FORMAT, "use a newer gamekeeper"
+        )
     header = None if fields is None or fields.keys() != _FIELDS else _from_fields(fields)
     if header is None or header.text() != text:
         raise _damaged(where, _beginning(text), f"the header of {FORMAT}")
@@ -149,7 +184,8 @@ def _header(text: bytes, where: object) -> Header:
 
 
 def _from_fields(fields: dict[str, Any]) -> Header | None:
-    file_id, commitment = hex_bytes(fields["file_id"], ID_BYTES), hex_bytes(fields["commitment"], ID_BYTES)
+    file_id = hex_bytes(fields["file_id"], ID_BYTES)
+    commitment = hex_bytes(fields["commitment"], ID_BYTES)
     signer = hex_bytes(fields["signer"], 32)
     sizes = [fields[name] for name in ("payload_bytes", "index_bytes", "slot_bytes")]
     if file_id is None or commitment is None or (signer is None) != (fields["signer"] is None):
@@ -157,16 +193,34 @@ def _from_fields(fields: dict[str, Any]) -> Header | None:
     if any(type(size) is not int for size in sizes):
         return None
     payload, index, slot = sizes
-    if not (0 < payload <= MAX_PAYLOAD_BYTES and 0 < index <= MAX_INDEX_BYTES and slot in SLOT_BYTES):
+    if not (
+        0 < payload <= MAX_PAYLOAD_BYTES and 0 < index <= MAX_INDEX_BYTES and slot in SLOT_BYTES
+    ):
         return None
     return Header(
-        file_id=file_id, commitment=commitment, payload_bytes=payload, index_bytes=index, slot_bytes=slot, signer=signer
+        file_id=file_id,
+        commitment=commitment,
+        payload_bytes=payload,
+        index_bytes=index,
+        slot_bytes=slot,
+        signer=signer,
     )
 
 
 def _damaged(where: object, found: str, expected: str) -> Exception:
-    return seal_error(where, "the header is damaged", found, expected, "copy it again from where it was sealed")
+    return seal_error(
+        where, "the header is damaged", found, expected, "copy it again from where it was sealed"
+    )
 
 
 def _beginning(data: bytes) -> str:
     return json.dumps(data[:40].decode("latin-1")) if data else "an empty file"
+
+
+def hex_bytes(value: object, length: int) -> bytes | None:
+    """Returns so many bytes from lower-case hexadecimal digits, or None if the value is not
+    that.
+    """
+    if isinstance(value, str) and len(value) == 2 * length and _HEX.fullmatch(value):
+        return bytes.fromhex(value)
+    return None

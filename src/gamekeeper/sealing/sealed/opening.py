@@ -1,7 +1,7 @@
 """Opens a sealed file: what was sealed, back on disk, byte for byte.
 
-Plaintext goes to files without a name and gets names when every chunk was authentic, so that nothing that was not
-checked, and nothing half, can be taken for a model.
+Plaintext goes to files without a name and gets names when every chunk was authentic, so that
+nothing that was not checked, and nothing half, can be taken for a model.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,18 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from gamekeeper.casebook.files import sync_folder
+from gamekeeper.base.errors import input_error
+from gamekeeper.base.files import (
+    NewFile,
+    disk_faults,
+    new_file,
+    require_room,
+    sync_folder,
+    write_at,
+)
 from gamekeeper.sealing.artifacts.pickles import is_pickle
 from gamekeeper.sealing.contents import Contents, Member
-from gamekeeper.sealing.faults import input_error, seal_error
-from gamekeeper.sealing.files import NewFile, disk_faults, new_file, require_room, write_at
+from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
 from gamekeeper.sealing.sealed.parallel import Step, Work, each_chunk, ignore, usual_workers
@@ -35,9 +42,11 @@ def open_sealed(
 
     Args:
         path: The sealed file.
-        out: Where the model goes: a file if one file was sealed, else a folder, which must not exist.
+        out: Where the model goes: a file if one file was sealed, else a folder, which must not
+            exist.
         identities: Keys to try.
-        signer: Who must have signed it, Ed25519 public key; None checks no more than that who it names signed it.
+        signer: Who must have signed it, Ed25519 public key; None checks no more than that who it
+            names signed it.
         is_replaced: Whether a file of that name is replaced; folders never are.
         workers: Threads; one a core, 2 to 8, if None.
         progress: Called with the chunks that are done and all of them.
@@ -46,15 +55,17 @@ def open_sealed(
         What was sealed.
 
     Raises:
-        SealError: It does not open, is not what was sealed, or a pickle was sealed, by another program. Nothing is left
-            behind.
+        SealError: It does not open, is not what was sealed, or a pickle was sealed, by another
+            program. Nothing is left behind.
         InputError: It cannot be read, or its content cannot be written. Nothing is left behind.
     """
     with SealedFile(path) as sealed:
         opened = sealed.unlock(identities, signer)
         contents = opened.contents
         if out.exists() and (contents.is_folder or not is_replaced):
-            expected = "a folder that is not there" if contents.is_folder else "a new name, or --force"
+            expected = (
+                "a folder that is not there" if contents.is_folder else "a new name, or --force"
+            )
             raise input_error(out, "there is something of that name", "a file or folder", expected)
         with disk_faults(out), ExitStack() as stack:
             require_room(out.parent, contents.length, out)
@@ -70,9 +81,12 @@ def open_sealed(
     return contents
 
 
-def _decrypt(sealed: SealedFile, opened: Opened, files: Sequence[NewFile], workers: int, progress: Step) -> None:
+def _decrypt(
+    sealed: SealedFile, opened: Opened, files: Sequence[NewFile], workers: int, progress: Step
+) -> None:
     def decrypting() -> Work:
-        opening, buffer = opened.opening(), memoryview(bytearray(CHUNK_BYTES))
+        opening = opened.opening()
+        buffer = memoryview(bytearray(CHUNK_BYTES))
 
         def work(number: int) -> None:
             chunk = buffer[: sealed.header.chunk_length(number)]
@@ -88,15 +102,20 @@ def _decrypt(sealed: SealedFile, opened: Opened, files: Sequence[NewFile], worke
 def _require_no_pickle(opened: Opened, path: Path) -> None:
     for member in opened.contents.members:
         if member.kind == "file" and is_pickle(Part(opened, member), member.path):
-            found, expected = ascii(member.path)[:80], "numbers only"
+            found = ascii(member.path)[:80]
+            expected = "numbers only"
             problem = "a pickle was sealed: whoever loads it would run the code that is in it"
-            raise seal_error(path, problem, found, expected, "ask who sealed it for safetensors or ONNX")
+            raise seal_error(
+                path, problem, found, expected, "ask who sealed it for safetensors or ONNX"
+            )
 
 
 def _name_folder(members: Sequence[Member], files: Sequence[NewFile], out: Path) -> None:
     """Gives the files of a folder their names, and the folder its own when all have theirs."""
     for new in files:
-        new.sync()  # it takes long, and a process that is killed in it leaves nothing as long as nothing has a name
+        # it takes long, and a process that is killed in it leaves nothing as long as nothing has a
+        # name
+        new.sync()
     folder = Path(mkdtemp(prefix=".gamekeeper-", dir=out.parent))
     try:
         for member, new in zip(members, files, strict=True):

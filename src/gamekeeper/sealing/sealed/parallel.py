@@ -1,4 +1,6 @@
-"""Chunks on several threads: the ciphers and the digest let go of the interpreter's lock while they work."""
+"""Chunks on several threads: the ciphers and the digest let go of the interpreter's lock while they
+work.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,12 +18,18 @@ def ignore(done: int, total: int) -> None:
 
 
 def usual_workers() -> int:
-    """Returns how many threads are used unless said otherwise: the cores that this process may use, 2 to 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns how many threads are used unless said otherwise: the cores that this process may use,
+    2 to 8.
+    """
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return max(_LEAST_WORKERS, min(MOST_WORKERS, cores))
 
 
-def each_chunk(chunks: range, make_work: Callable[[], Work], workers: int, progress: Step = ignore) -> None:
+def each_chunk(
+    chunks: range, make_work: Callable[[], Work], workers: int, progress: Step = ignore
+) -> None:
     """Calls a function once for each chunk, in order where one thread does it.
 
     Args:
@@ -54,8 +62,10 @@ class _Queue:
 
     def __init__(self, chunks: range, progress: Step) -> None:
         self._left: Iterator[int] = iter(chunks)
-        self._lock, self._progress = Lock(), progress
-        self._done, self._total = 0, len(chunks)
+        self._lock = Lock()
+        self._progress = progress
+        self._done = 0
+        self._total = len(chunks)
 
     def run(self, work: Work) -> None:
         """Works until none is left."""

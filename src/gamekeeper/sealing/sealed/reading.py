@@ -1,7 +1,8 @@
 """Reads a sealed file: first what anybody can, then, with a key, what was sealed.
 
-Nothing is handed out before its tag was checked, and of a signed file, before its digest was checked against what was
-signed. By whom it must be signed is for the caller to say: without a name, the file's own word is taken.
+Nothing is handed out before its tag was checked, and of a signed file, before its digest was
+checked against what was signed. By whom it must be signed is for the caller to say: without a name,
+the file's own word is taken.
 """
 
 import os
@@ -9,10 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gamekeeper.errors import Fault, InputError
-from gamekeeper.sealing.contents import Contents, LieError, Member, read_contents
-from gamekeeper.sealing.faults import NotForYouError, SealError, input_error, seal_error
-from gamekeeper.sealing.files import open_plain, read_at
+from gamekeeper.base.errors import Fault, InputError, input_error
+from gamekeeper.base.files import open_plain, read_at
+from gamekeeper.base.secret import Secret, is_same_secret
+from gamekeeper.sealing.contents import Contents, ContentsError, Member, read_contents
+from gamekeeper.sealing.faults import NotForYouError, SealError, seal_error
 from gamekeeper.sealing.recipients import KEY_BYTES, Identity, Stanza
 from gamekeeper.sealing.sealed.layout import (
     CHUNK_BYTES,
@@ -28,7 +30,6 @@ from gamekeeper.sealing.sealed.signatures import digest, header_digest, is_signe
 from gamekeeper.sealing.sealed.slots import Slot, read_slots
 from gamekeeper.sealing.sealed.stream import Stream, open_index
 from gamekeeper.sealing.sealed.subkeys import Subkeys, context_of, subkeys
-from gamekeeper.sealing.secret import SecretBytes, is_same
 from gamekeeper.sealing.shown import shown
 
 _COPY = "copy it again from where it was sealed"
@@ -39,7 +40,8 @@ class SealedFile:
 
     Args:
         path: The file.
-        is_written: Whether it will be written to, by a rewrap, which then has it to itself until it is closed.
+        is_written: Whether it will be written to, by a rewrap, which then has it to itself until it
+            is closed.
 
     Attributes:
         idle_slot: The slot that does not count; zeros unless a rewrap was interrupted.
@@ -83,12 +85,18 @@ class SealedFile:
         try:
             return bytes(memoryview(buffer)[: read_at(self.file, memoryview(buffer), at)])
         except OSError as fault:
-            raise input_error(self.path, "the file cannot be read", fault.strerror or str(fault), "a file") from None
+            raise input_error(
+                self.path, "the file cannot be read", fault.strerror or str(fault), "a file"
+            ) from None
 
     def index(self) -> bytes:
-        """Returns the encrypted index, read once: what is decrypted is what the signature was checked over."""
+        """Returns the encrypted index, read once: what is decrypted is what the signature was
+        checked over.
+        """
         if self._sealed_index is None:
-            self._sealed_index = self.read(self.header.index_at, self.header.index_bytes + TAG_BYTES)
+            self._sealed_index = self.read(
+                self.header.index_at, self.header.index_bytes + TAG_BYTES
+            )
         return self._sealed_index
 
     def digests(self) -> bytes:
@@ -101,12 +109,20 @@ class SealedFile:
         if header.signer is None:
             expected = "a signature"
             raise seal_error(
-                self.path, "nobody signed it", "no signature", expected, "ask the owner to seal it with --sign"
+                self.path,
+                "nobody signed it",
+                "no signature",
+                expected,
+                "ask the owner to seal it with --sign",
             )
         digests = self.read(header.digests_at, header.chunks * DIGEST_BYTES)
         signature = self.read(header.digests_at + len(digests), SIGNATURE_BYTES)
-        if not is_signed(header.signer, signature, signed_text(header.text(), self.index(), digests)):
-            raise seal_error(self.path, "the signature does not hold", "another signature", "the signer's", _COPY)
+        if not is_signed(
+            header.signer, signature, signed_text(header.text(), self.index(), digests)
+        ):
+            raise seal_error(
+                self.path, "the signature does not hold", "another signature", "the signer's", _COPY
+            )
         return digests
 
     def require_signer(self, signer: bytes) -> bytes:
@@ -119,14 +135,19 @@ class SealedFile:
             SealError: It is not signed, or by somebody else.
         """
         found = self.header.signer
-        if found is not None and not is_same(found, signer):
+        if found is not None and not is_same_secret(found, signer):
             raise seal_error(
-                self.path, "somebody else signed it", found.hex(), signer.hex(), "check whose key you have"
+                self.path,
+                "somebody else signed it",
+                found.hex(),
+                signer.hex(),
+                "check whose key you have",
             )
         return self.digests()
 
     def vouched(self, signer: bytes | None) -> bytes | None:
-        """Returns the digests that are signed: by whom was asked for, else by whom the file names, if it names any.
+        """Returns the digests that are signed: by whom was asked for, else by whom the file names,
+        if it names any.
 
         Raises:
             SealError: They are not signed by him.
@@ -149,7 +170,7 @@ class SealedFile:
         checked = self.vouched(signer)
         return Opened(self, self.keys(self.data_key(identities)), checked)
 
-    def data_key(self, identities: Sequence[Identity]) -> SecretBytes:
+    def data_key(self, identities: Sequence[Identity]) -> Secret[bytes]:
         """Returns the data key.
 
         Raises:
@@ -168,8 +189,9 @@ class SealedFile:
                     return key
         raise InputError(refused) if refused else self._not_for_you()
 
-    def keys(self, data_key: SecretBytes) -> Subkeys:
-        """Returns the subkeys, once it is sure that somebody who can open the file wrote who can open it.
+    def keys(self, data_key: Secret[bytes]) -> Subkeys:
+        """Returns the subkeys, once it is sure that somebody who can open the file wrote who can
+        open it.
 
         Raises:
             SealError: Somebody else did.
@@ -177,11 +199,17 @@ class SealedFile:
         keys = subkeys(data_key, self.header.file_id)
         if not self.slot.is_authentic(keys.slots, self.associated):
             expected = "a list that somebody who can open the file wrote"
-            raise seal_error(self.path, "the list of recipients was tampered with", "another list", expected, _COPY)
+            raise seal_error(
+                self.path,
+                "the list of recipients was tampered with",
+                "another list",
+                expected,
+                _COPY,
+            )
         return keys
 
-    def _is_committed(self, key: SecretBytes) -> bool:
-        return is_same(subkeys(key, self.header.file_id).commitment, self.header.commitment)
+    def _is_committed(self, key: Secret[bytes]) -> bool:
+        return is_same_secret(subkeys(key, self.header.file_id).commitment, self.header.commitment)
 
     def _slots(self) -> tuple[int, Slot, bytes]:
         length = self.header.slot_bytes
@@ -191,27 +219,37 @@ class SealedFile:
         return number, slot, slots[1 - number]
 
     def _lock(self, is_written: bool) -> None:
-        """Waits for a rewrap that is under way; a file system without locks is read all the same."""
+        """Waits for a rewrap that is under way; a file system without locks is read all the
+        same.
+        """
         try:
             import fcntl
 
             fcntl.flock(self.file, fcntl.LOCK_EX if is_written else fcntl.LOCK_SH)
         except (ImportError, OSError):
             if is_written:
-                raise input_error(self.path, "the file cannot be locked", "no lock", "a disk with locks") from None
+                raise input_error(
+                    self.path, "the file cannot be locked", "no lock", "a disk with locks"
+                ) from None
 
     def _require_named(self, is_written: bool) -> None:
-        """Checks that the file still has its name: who waited for it could else write to one that nobody sees."""
+        """Checks that the file still has its name: who waited for it could else write to one that
+        nobody sees.
+        """
         try:
             is_named = not is_written or os.path.samestat(os.fstat(self.file), os.stat(self.path))
         except OSError:  # the name is gone
             is_named = False
         if not is_named:
             problem = "another file took its place while it was waited for"
-            raise input_error(self.path, problem, "another file", "the file that was opened", "try again")
+            raise input_error(
+                self.path, problem, "another file", "the file that was opened", "try again"
+            )
 
     def _unlock(self) -> None:
-        """Lets rewraps go on: they change nothing but slots, which are read, and a server reads for months."""
+        """Lets rewraps go on: they change nothing but slots, which are read, and a server reads for
+        months.
+        """
         with suppress(ImportError, OSError):
             import fcntl
 
@@ -241,7 +279,9 @@ class Opened:
     """
 
     def __init__(self, sealed: SealedFile, keys: Subkeys, digests: bytes | None) -> None:
-        self._sealed, self._header, self._digests = sealed, sealed.header, digests
+        self._sealed = sealed
+        self._header = sealed.header
+        self._digests = digests
         self._stream = Stream(keys.payload, sealed.associated, sealed.header.chunks)
         self.contents: Contents = self._index(keys)
 
@@ -256,7 +296,9 @@ class Opened:
         self.read_into(memoryview(buffer), at, workers=1)
         return bytes(buffer)
 
-    def read_into(self, into: memoryview, at: int, *, workers: int | None = None, progress: Step = ignore) -> None:
+    def read_into(
+        self, into: memoryview, at: int, *, workers: int | None = None, progress: Step = ignore
+    ) -> None:
         """Fills a buffer with the payload from a place on.
 
         Raises:
@@ -269,11 +311,14 @@ class Opened:
         chunks = range(at // CHUNK_BYTES, (at + len(into) - 1) // CHUNK_BYTES + 1)
 
         def reading() -> Work:
-            opening, spare = self.opening(), memoryview(bytearray(CHUNK_BYTES))
+            opening = self.opening()
+            spare = memoryview(bytearray(CHUNK_BYTES))
 
             def work(number: int) -> None:
-                begin, length = number * CHUNK_BYTES, self._header.chunk_length(number)
-                first, last = max(at, begin), min(at + len(into), begin + length)
+                begin = number * CHUNK_BYTES
+                length = self._header.chunk_length(number)
+                first = max(at, begin)
+                last = min(at + len(into), begin + length)
                 if last - first == length:
                     opening(number, into[first - at : last - at])
                     return
@@ -292,12 +337,16 @@ class Opened:
         sealed = self._sealed
         text = open_index(keys.index, sealed.index(), sealed.associated)
         if text is None:
-            raise seal_error(sealed.path, "the index was tampered with", "another tag", "its tag", _COPY)
+            raise seal_error(
+                sealed.path, "the index was tampered with", "another tag", "its tag", _COPY
+            )
         try:
             return read_contents(text, self._header.payload_bytes)
-        except LieError as lie:
+        except ContentsError as lie:
             expected = "what the files hold"
-            raise seal_error(sealed.path, "the index lies", str(lie), expected, "ask who sealed it") from None
+            raise seal_error(
+                sealed.path, "the index lies", str(lie), expected, "ask who sealed it"
+            ) from None
 
 
 class Part:
@@ -309,7 +358,8 @@ class Part:
     """
 
     def __init__(self, opened: Opened, member: Member) -> None:
-        self._opened, self._member = opened, member
+        self._opened = opened
+        self._member = member
         self.size = member.length
 
     def read(self, at: int, length: int) -> bytes:
@@ -321,7 +371,9 @@ class _Opening:
     """Decrypts chunks of one file, one at a time."""
 
     def __init__(self, sealed: SealedFile, stream: Stream, digests: bytes | None) -> None:
-        self._sealed, self._stream, self._digests = sealed, stream, digests
+        self._sealed = sealed
+        self._stream = stream
+        self._digests = digests
         self._buffer = memoryview(bytearray(CHUNK_BYTES + TAG_BYTES))
 
     def __call__(self, number: int, into: memoryview) -> None:
@@ -347,7 +399,9 @@ def read_chunk(sealed: SealedFile, number: int, into: memoryview) -> None:
     try:
         got = read_at(sealed.file, into, sealed.header.chunk_at(number))
     except OSError as fault:
-        raise input_error(sealed.path, "the file cannot be read", fault.strerror or str(fault), "a file") from None
+        raise input_error(
+            sealed.path, "the file cannot be read", fault.strerror or str(fault), "a file"
+        ) from None
     if got != len(into):
         raise _not_authentic(sealed, number, "fewer bytes")
 
@@ -358,7 +412,9 @@ def require_digest(sealed: SealedFile, number: int, chunk: memoryview, digests: 
     Raises:
         SealError: It is another.
     """
-    if not is_same(digest(chunk), digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]):
+    if not is_same_secret(
+        digest(chunk), digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
+    ):
         raise _not_authentic(sealed, number, "a digest that was not signed")
 
 

@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gamekeeper.errors import UsageError
-from gamekeeper.sealing.files import disk_faults, write_at
+from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import disk_faults, write_at
 from gamekeeper.sealing.recipients import Identity, Recipient, Stanza
 from gamekeeper.sealing.sealed.reading import SealedFile
 from gamekeeper.sealing.sealed.slots import make_slot
@@ -28,14 +28,16 @@ def rewrap(
 ) -> tuple[Stanza, ...]:
     """Adds and removes recipients of a sealed file, in milliseconds whatever its size.
 
-    Who is removed and kept the data key, or a copy of the file from before, can still read it; where he can write to
-    it, he can let himself and others in again, or shut all out. To shut somebody out of what follows, seal anew.
+    Who is removed and kept the data key, or a copy of the file from before, can still read it;
+    where he can write to it, he can let himself and others in again, or shut all out. To shut
+    somebody out of what follows, seal anew.
 
     Args:
         path: The sealed file.
         identities: Keys to open it.
         add: Who can open it from now on. One who could already is wrapped for anew.
-        remove: Names of those who cannot any more, as `inspect` shows them; a beginning that fits one only suffices.
+        remove: Names of those who cannot any more, as `inspect` shows them; a beginning that fits
+            one only suffices.
 
     Returns:
         Who can open it now.
@@ -72,5 +74,7 @@ def _named(name: str, stanzas: Sequence[Stanza]) -> str:
     fits = [name] if name in names else [one for one in names if name and one.startswith(name)]
     if len(fits) != 1:
         there = shown(", ".join(one.name for one in stanzas))
-        raise UsageError(f'"{shown(name)}" names {"several" if fits else "no"} recipients; there are {there}')
+        raise UsageError(
+            f'"{shown(name)}" names {"several" if fits else "no"} recipients; there are {there}'
+        )
     return fits[0]

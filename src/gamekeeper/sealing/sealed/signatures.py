@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from gamekeeper.sealing.faults import input_error
-from gamekeeper.sealing.files import require_private_file
+from gamekeeper.base.errors import input_error
+from gamekeeper.base.files import require_private_file
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients.keypairs import pem_blocks, write_pems
-from gamekeeper.sealing.secret import SecretBytes
 
 FORMAT = "gamekeeper/sealed-signature@1"
 
@@ -49,7 +49,9 @@ def signed_text(header: bytes, index: bytes, digests: bytes) -> bytes:
         index: Encrypted.
         digests: Of the chunks, 32 bytes each, one behind another.
     """
-    return f"{FORMAT}\n{header_digest(header).hex()}\n{digest(index).hex()}\n{digest(digests).hex()}\n".encode()
+    signed = [header_digest(header), digest(index), digest(digests)]
+    lines = [FORMAT, *(part.hex() for part in signed)]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def is_signed(signer: bytes, signature: bytes, text: bytes) -> bool:
@@ -75,7 +77,11 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise input_error(
-            path, "no key that signs", "another key", "Ed25519 in PEM", "gamekeeper keypair --signing NAME.pem"
+            path,
+            "no key that signs",
+            "another key",
+            "Ed25519 in PEM",
+            "gamekeeper keypair --signing NAME.pem",
         )
     return key
 
@@ -104,4 +110,4 @@ def write_signing_pair(path: Path) -> tuple[Path, str]:
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return write_pems(path, SecretBytes(private), public), key.public_key().public_bytes_raw().hex()
+    return write_pems(path, Secret(private), public), key.public_key().public_bytes_raw().hex()

@@ -1,9 +1,11 @@
 """Key slots: the data key wrapped for each recipient, written so that a rewrap can be interrupted.
 
-    slot = SHA-256 of the rest (32 bytes), length (4 bytes), stanzas (JSON), HMAC-SHA256 (32 bytes), zeros
+    slot = SHA-256 of the rest (32 bytes), length (4 bytes), stanzas (JSON), HMAC-SHA256 (32 bytes),
+    zeros
 
-There are two. The digest tells a slot that was written whole; of two whole ones the later generation counts. The HMAC,
-under a key that follows from the data key, tells that whoever wrote the slot could open the file.
+There are two. The digest tells a slot that was written whole; of two whole ones the later
+generation counts. The HMAC, under a key that follows from the data key, tells that whoever wrote
+the slot could open the file.
 """
 
 import hashlib
@@ -12,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gamekeeper.base.canonical import canonical_ascii_json, parse_canonical_ascii
+from gamekeeper.base.secret import Secret, is_same_secret
 from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Stanza
 from gamekeeper.sealing.recipients.passphrase import is_affordable
-from gamekeeper.sealing.sealed.canonical import canonical, parsed
-from gamekeeper.sealing.secret import SecretBytes, is_same
 
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 4
@@ -43,9 +45,9 @@ class Slot:
     stanzas: tuple[Stanza, ...]
     mac: bytes
 
-    def is_authentic(self, key: SecretBytes, associated: bytes) -> bool:
+    def is_authentic(self, key: Secret[bytes], associated: bytes) -> bool:
         """Whether somebody who can open the file wrote it."""
-        return is_same(self.mac, _mac(_text(self.generation, self.stanzas), key, associated))
+        return is_same_secret(self.mac, _mac(_text(self.generation, self.stanzas), key, associated))
 
 
 def slot_room(stanzas: Sequence[Stanza]) -> int:
@@ -54,7 +56,9 @@ def slot_room(stanzas: Sequence[Stanza]) -> int:
     return max(_LEAST_BYTES, -(-needed // _ALIGNED_BYTES) * _ALIGNED_BYTES)
 
 
-def make_slot(generation: int, stanzas: Sequence[Stanza], key: SecretBytes, associated: bytes, length: int) -> bytes:
+def make_slot(
+    generation: int, stanzas: Sequence[Stanza], key: Secret[bytes], associated: bytes, length: int
+) -> bytes:
     """Returns a slot as it stands in the file.
 
     Args:
@@ -65,15 +69,21 @@ def make_slot(generation: int, stanzas: Sequence[Stanza], key: SecretBytes, asso
         length: Of the slot, in bytes.
 
     Raises:
-        SealError: There is no room for so many recipients, or what they ask for could not be read again.
+        SealError: There is no room for so many recipients, or what they ask for could not be read
+            again.
     """
     text = _text(generation, stanzas)
     rest = len(text).to_bytes(_LENGTH_BYTES) + text + _mac(text, key, associated)
     if _DIGEST_BYTES + len(rest) > length:
-        found, expected = f"{len(stanzas)} recipients, {len(rest):,} bytes", f"at most {length - _DIGEST_BYTES:,} bytes"
-        raise seal_error("key slot", "no room for so many recipients", found, expected, "seal anew, or for fewer")
+        found = f"{len(stanzas)} recipients, {len(rest):,} bytes"
+        expected = f"at most {length - _DIGEST_BYTES:,} bytes"
+        raise seal_error(
+            "key slot", "no room for so many recipients", found, expected, "seal anew, or for fewer"
+        )
     slot = (hashlib.sha256(rest).digest() + rest).ljust(length, b"\0")
-    if _read(slot) is None:  # a rewrap would wipe the slot that can be read, and nobody could open the file again
+    if (
+        _read(slot) is None
+    ):  # a rewrap would wipe the slot that can be read, and nobody could open the file again
         found = ", ".join(ascii(one.name)[:40] for one in stanzas)[:200]
         expected = "printable names and values, passphrases that are affordable together"
         raise seal_error("key slot", "nobody could read it again", found, expected)
@@ -86,10 +96,14 @@ def read_slots(slots: Sequence[bytes], where: object) -> tuple[int, Slot]:
     Raises:
         SealError: Neither was written whole.
     """
-    whole = [(number, slot) for number, data in enumerate(slots) if (slot := _read(data)) is not None]
+    whole = [
+        (number, slot) for number, data in enumerate(slots) if (slot := _read(data)) is not None
+    ]
     if not whole:
         expected = "a slot that was written whole"
-        raise seal_error(where, "the key slots are damaged", "none that can be read", expected, "restore a copy")
+        raise seal_error(
+            where, "the key slots are damaged", "none that can be read", expected, "restore a copy"
+        )
     return max(whole, key=lambda numbered: numbered[1].generation)
 
 
@@ -99,9 +113,9 @@ def _read(data: bytes) -> Slot | None:
     end = start + length + _MAC_BYTES
     if length == 0 or end > len(data) or any(data[end:]):
         return None
-    if not is_same(hashlib.sha256(data[_DIGEST_BYTES:end]).digest(), data[:_DIGEST_BYTES]):
+    if not is_same_secret(hashlib.sha256(data[_DIGEST_BYTES:end]).digest(), data[:_DIGEST_BYTES]):
         return None
-    fields = parsed(data[start : start + length])
+    fields = parse_canonical_ascii(data[start : start + length])
     return None if fields is None else _slot(fields, data[end - _MAC_BYTES : end])
 
 
@@ -115,14 +129,20 @@ def _slot(fields: dict[str, Any], mac: bytes) -> Slot | None:
     if not stanzas or None in stanzas:
         return None
     whole = tuple(one for one in stanzas if one)
-    return Slot(generation=fields["generation"], stanzas=whole, mac=mac) if is_affordable(whole) else None
+    return (
+        Slot(generation=fields["generation"], stanzas=whole, mac=mac)
+        if is_affordable(whole)
+        else None
+    )
 
 
 def _stanza(fields: object) -> Stanza | None:
     if not isinstance(fields, dict) or fields.keys() != {"kind", "name", "values"}:
         return None
     values = fields["values"]
-    if not isinstance(values, dict) or not all(map(_is_text, (fields["kind"], fields["name"], *values.values()))):
+    if not isinstance(values, dict) or not all(
+        map(_is_text, (fields["kind"], fields["name"], *values.values()))
+    ):
         return None
     return Stanza(kind=fields["kind"], name=fields["name"], values=values)
 
@@ -134,8 +154,8 @@ def _is_text(value: object) -> bool:
 
 def _text(generation: int, stanzas: Sequence[Stanza]) -> bytes:
     listed = [{"kind": one.kind, "name": one.name, "values": dict(one.values)} for one in stanzas]
-    return canonical({"generation": generation, "stanzas": listed})
+    return canonical_ascii_json({"generation": generation, "stanzas": listed})
 
 
-def _mac(text: bytes, key: SecretBytes, associated: bytes) -> bytes:
+def _mac(text: bytes, key: Secret[bytes], associated: bytes) -> bytes:
     return hmac.digest(key.reveal(), associated + text, "sha256")

@@ -1,17 +1,19 @@
-"""Chunks, encrypted one by one so that none can be changed, moved, repeated, dropped or cut off unseen.
+"""Chunks, encrypted one by one so that none can be changed, moved, repeated, dropped or cut off
+unseen.
 
     nonce of chunk i = i (11 bytes, big-endian), 1 if it is the last else 0 (1 byte)
     associated data  = SHA-256 of the header
 
-The STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár (Online Authenticated-Encryption and its
-Nonce-Reuse Misuse-Resistance, CRYPTO 2015), with AES-256-GCM under a key that serves one file.
+The STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár (Online Authenticated-Encryption
+and its Nonce-Reuse Misuse-Resistance, CRYPTO 2015), with AES-256-GCM under a key that serves one
+file.
 """
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.sealed.layout import TAG_BYTES
-from gamekeeper.sealing.secret import SecretBytes
 
 _COUNTER_BYTES = 11
 _INDEX_NONCE = bytes(12)  # the index has a key of its own, which is used once
@@ -26,9 +28,10 @@ class Stream:
         chunks: How many there are.
     """
 
-    def __init__(self, key: SecretBytes, associated: bytes, chunks: int) -> None:
+    def __init__(self, key: Secret[bytes], associated: bytes, chunks: int) -> None:
         self._cipher = AESGCM(key.reveal())
-        self._associated, self._chunks = associated, chunks
+        self._associated = associated
+        self._chunks = chunks
 
     def seal(self, number: int, chunk: memoryview, into: memoryview) -> None:
         """Encrypts a chunk into a buffer that is 16 bytes longer."""
@@ -55,12 +58,12 @@ class Stream:
         return number.to_bytes(_COUNTER_BYTES) + bytes([number == self._chunks - 1])
 
 
-def seal_index(key: SecretBytes, index: bytes, associated: bytes) -> bytes:
+def seal_index(key: Secret[bytes], index: bytes, associated: bytes) -> bytes:
     """Returns the index encrypted, 16 bytes longer."""
     return AESGCM(key.reveal()).encrypt(_INDEX_NONCE, index, associated)
 
 
-def open_index(key: SecretBytes, sealed: bytes, associated: bytes) -> bytes | None:
+def open_index(key: Secret[bytes], sealed: bytes, associated: bytes) -> bytes | None:
     """Returns the index, or None if it is not authentic."""
     try:
         return AESGCM(key.reveal()).decrypt(_INDEX_NONCE, sealed, associated)

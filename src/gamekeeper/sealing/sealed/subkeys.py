@@ -2,9 +2,9 @@
 
     subkey(use) = HKDF-SHA256(data key, salt = file id, info = "gamekeeper/sealed@1 " + use)
 
-The commitment is such a subkey, published: whoever unwraps a key checks it before use. HKDF-SHA256 makes it hard to
-find two data keys with one commitment, which GCM alone does not (Albertini et al., How to Abuse and Fix Authenticated
-Encryption Without Key Commitment, USENIX Security 2022).
+The commitment is such a subkey, published: whoever unwraps a key checks it before use. HKDF-SHA256
+makes it hard to find two data keys with one commitment, which GCM alone does not (Albertini et al.,
+How to Abuse and Fix Authenticated Encryption Without Key Commitment, USENIX Security 2022).
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.sealed.layout import FORMAT
-from gamekeeper.sealing.secret import SecretBytes
 
 _BYTES = 32
 
@@ -29,18 +29,18 @@ class Subkeys:
         commitment: Public.
     """
 
-    payload: SecretBytes
-    index: SecretBytes
-    slots: SecretBytes
+    payload: Secret[bytes]
+    index: Secret[bytes]
+    slots: Secret[bytes]
     commitment: bytes
 
 
-def subkeys(data_key: SecretBytes, file_id: bytes) -> Subkeys:
+def subkeys(data_key: Secret[bytes], file_id: bytes) -> Subkeys:
     """Derives the subkeys of a data key, 32 bytes, for one file."""
     return Subkeys(
-        payload=SecretBytes(_derive(data_key, file_id, "payload")),
-        index=SecretBytes(_derive(data_key, file_id, "index")),
-        slots=SecretBytes(_derive(data_key, file_id, "slots")),
+        payload=Secret(_derive(data_key, file_id, "payload")),
+        index=Secret(_derive(data_key, file_id, "index")),
+        slots=Secret(_derive(data_key, file_id, "slots")),
         commitment=_derive(data_key, file_id, "commitment"),
     )
 
@@ -50,6 +50,8 @@ def context_of(file_id: bytes) -> bytes:
     return f"{FORMAT} data key ".encode() + file_id
 
 
-def _derive(data_key: SecretBytes, file_id: bytes, use: str) -> bytes:
+def _derive(data_key: Secret[bytes], file_id: bytes, use: str) -> bytes:
     info = f"{FORMAT} {use}".encode()
-    return HKDF(algorithm=hashes.SHA256(), length=_BYTES, salt=file_id, info=info).derive(data_key.reveal())
+    return HKDF(algorithm=hashes.SHA256(), length=_BYTES, salt=file_id, info=info).derive(
+        data_key.reveal()
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gamekeeper.errors import InputError
+from gamekeeper.base.errors import InputError
 from gamekeeper.sealing.artifacts import contents_of
 from gamekeeper.sealing.contents import Contents
 from gamekeeper.sealing.faults import seal_error
@@ -48,12 +48,14 @@ def verify_sealed(
     Args:
         path: The file.
         signer: Who must have signed it, Ed25519 public key; None for whom it names itself.
-        identities: Keys to open it; with one, the index is compared with what the files really hold.
+        identities: Keys to open it; with one, the index is compared with what the files really
+            hold.
         workers: Threads; one a core, 2 to 8, if None.
         progress: Called with the chunks that are done and all of them.
 
     Raises:
-        SealError: Something does not hold, or there is neither a signature nor a key, so nothing can be checked.
+        SealError: Something does not hold, or there is neither a signature nor a key, so nothing
+            can be checked.
         InputError: It cannot be read.
     """
     with SealedFile(path) as sealed:
@@ -61,10 +63,15 @@ def verify_sealed(
         vouched = sealed.vouched(signer)
         if vouched is None and not identities:
             expected = "a signature to check, or a key to open it"
-            raise seal_error(path, "nothing vouches for it", "no signature", expected, "name a key with --key")
+            raise seal_error(
+                path, "nothing vouches for it", "no signature", expected, "name a key with --key"
+            )
         opened = sealed.unlock(identities, signer) if identities else None
         each_chunk(
-            range(sealed.header.chunks), _checking(sealed, opened, vouched), workers or usual_workers(), progress
+            range(sealed.header.chunks),
+            _checking(sealed, opened, vouched),
+            workers or usual_workers(),
+            progress,
         )
         if opened:
             _require_true_index(opened, path)
@@ -78,7 +85,9 @@ def verify_sealed(
         )
 
 
-def _checking(sealed: SealedFile, opened: Opened | None, vouched: bytes | None) -> Callable[[], Work]:
+def _checking(
+    sealed: SealedFile, opened: Opened | None, vouched: bytes | None
+) -> Callable[[], Work]:
     """Returns what makes the work of one thread."""
 
     def make() -> Work:
@@ -105,17 +114,25 @@ def _require_no_remains(sealed: SealedFile) -> None:
             "the idle key slot is not empty",
             "remains of a rewrap that was interrupted, or damage",
             "zeros",
-            "gamekeeper rewrap clears it; whoever was to be removed may still be able to open the file",
+            "gamekeeper rewrap clears it; whoever was to be removed may still be able to open the"
+            " file",
         )
 
 
 def _require_true_index(opened: Opened, path: Path) -> None:
-    """Compares the index with what the files say themselves: it is authentic, and whoever sealed it could lie."""
+    """Compares the index with what the files say themselves: it is authentic, and whoever sealed it
+    could lie.
+    """
     members = opened.contents.members
     try:
-        names, parts = [one.path for one in members], [Part(opened, one) for one in members]
+        names = [one.path for one in members]
+        parts = [Part(opened, one) for one in members]
         found = contents_of(names, parts, path, is_folder=opened.contents.is_folder)
     except InputError as fault:
-        raise seal_error(path, "what was sealed is no model", str(fault.faults[0].problem), "a whole model") from None
+        raise seal_error(
+            path, "what was sealed is no model", str(fault.faults[0].problem), "a whole model"
+        ) from None
     if found != opened.contents:
-        raise seal_error(path, "the index lies", "other tensors", "those of the files in it", "ask who sealed it")
+        raise seal_error(
+            path, "the index lies", "other tensors", "those of the files in it", "ask who sealed it"
+        )

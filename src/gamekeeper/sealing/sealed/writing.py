@@ -1,4 +1,6 @@
-"""Seals a model: read, encrypt and write chunk by chunk, in constant memory, whole or not at all."""
+"""Seals a model: read, encrypt and write chunk by chunk, in constant memory, whole or not
+at all.
+"""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -7,11 +9,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gamekeeper.errors import UsageError
+from gamekeeper.base.errors import UsageError, input_error
+from gamekeeper.base.files import disk_faults, new_file, read_at, require_room, write_at
+from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.artifacts import FileBytes, Model, read_model
 from gamekeeper.sealing.contents import Contents
-from gamekeeper.sealing.faults import input_error
-from gamekeeper.sealing.files import disk_faults, new_file, read_at, require_room, write_at
 from gamekeeper.sealing.recipients import KEY_BYTES, Recipient, Stanza
 from gamekeeper.sealing.sealed.layout import (
     CHUNK_BYTES,
@@ -28,7 +30,6 @@ from gamekeeper.sealing.sealed.signatures import digest, header_digest, signed_t
 from gamekeeper.sealing.sealed.slots import make_slot, slot_room
 from gamekeeper.sealing.sealed.stream import Stream, seal_index
 from gamekeeper.sealing.sealed.subkeys import Subkeys, context_of, subkeys
-from gamekeeper.sealing.secret import SecretBytes
 
 _MODE = 0o640
 
@@ -63,14 +64,18 @@ def seal(
 
     Raises:
         UsageError: There are no recipients, or two of one name.
-        InputError: The model cannot be read or is a pickle, or the file cannot be written. Nothing is left behind.
+        InputError: The model cannot be read or is a pickle, or the file cannot be written. Nothing
+            is left behind.
     """
     if out.exists() and not is_replaced:
-        raise input_error(out, "there is a file of that name", "a file", "a new name", "--force replaces it")
+        raise input_error(
+            out, "there is a file of that name", "a file", "a new name", "--force replaces it"
+        )
     model = read_model(path, is_linked=is_linked)
     index = model.contents.text()
     _require_bounded(model.contents, index, path)
-    data_key, file_id = SecretBytes(entropy(KEY_BYTES)), entropy(ID_BYTES)
+    data_key = Secret(entropy(KEY_BYTES))
+    file_id = entropy(ID_BYTES)
     stanzas = _wrapped(data_key, file_id, to)
     keys = subkeys(data_key, file_id)
     header = Header(
@@ -95,7 +100,10 @@ class _Writer:
     """Writes one sealed file."""
 
     def __init__(self, file: int, header: Header, keys: Subkeys, payload: "_Payload") -> None:
-        self._file, self._header, self._keys, self._payload = file, header, keys, payload
+        self._file = file
+        self._header = header
+        self._keys = keys
+        self._payload = payload
         self._associated = header_digest(header.text())
         self._stream = Stream(keys.payload, self._associated, header.chunks)
         self._digests = bytearray(header.chunks * DIGEST_BYTES if header.signer else 0)
@@ -116,17 +124,21 @@ class _Writer:
         write_at(self._file, slot + bytes(header.slot_bytes), HEADER_BLOCK_BYTES)
         each_chunk(range(header.chunks), self._sealing, workers, progress)
         if signing_key:
-            signature = signing_key.sign(signed_text(header.text(), sealed_index, bytes(self._digests)))
+            signature = signing_key.sign(
+                signed_text(header.text(), sealed_index, bytes(self._digests))
+            )
             write_at(self._file, bytes(self._digests) + signature, header.digests_at)
         write_at(self._file, header.block(), 0)
 
     def _sealing(self) -> Work:
         """Returns the work on one chunk, with buffers of its own."""
-        plain, sealed = memoryview(bytearray(CHUNK_BYTES)), memoryview(bytearray(CHUNK_BYTES + TAG_BYTES))
+        plain = memoryview(bytearray(CHUNK_BYTES))
+        sealed = memoryview(bytearray(CHUNK_BYTES + TAG_BYTES))
 
         def work(number: int) -> None:
             length = self._header.chunk_length(number)
-            chunk, into = plain[:length], sealed[: length + TAG_BYTES]
+            chunk = plain[:length]
+            into = sealed[: length + TAG_BYTES]
             self._payload.read_into(chunk, number * CHUNK_BYTES)
             self._stream.seal(number, chunk, into)
             if self._digests:
@@ -168,7 +180,9 @@ class _Payload:
         Raises:
             InputError: One was.
         """
-        for member, part, then in zip(self._model.contents.members, self._parts, self._model.marks, strict=True):
+        for member, part, then in zip(
+            self._model.contents.members, self._parts, self._model.marks, strict=True
+        ):
             if part.mark() != then:
                 raise self._changed(member.path)
 
@@ -176,15 +190,21 @@ class _Payload:
         try:
             return read_at(part.file, into, at)
         except OSError as fault:
-            raise input_error(path, "the file cannot be read", fault.strerror or str(fault), "a file") from None
+            raise input_error(
+                path, "the file cannot be read", fault.strerror or str(fault), "a file"
+            ) from None
 
     def _changed(self, path: str) -> Exception:
         return input_error(
-            path, "the file changed while it was sealed", "other bytes", "a model at rest", "seal it again"
+            path,
+            "the file changed while it was sealed",
+            "other bytes",
+            "a model at rest",
+            "seal it again",
         )
 
 
-def _wrapped(data_key: SecretBytes, file_id: bytes, to: Sequence[Recipient]) -> list[Stanza]:
+def _wrapped(data_key: Secret[bytes], file_id: bytes, to: Sequence[Recipient]) -> list[Stanza]:
     if not to:
         raise UsageError("nobody could open it: name a recipient with --to")
     stanzas = [recipient.wrap(data_key, context_of(file_id)) for recipient in to]
@@ -207,4 +227,6 @@ def require_names_apart(stanzas: Sequence[Stanza]) -> None:
 def _require_bounded(contents: Contents, index: bytes, path: Path) -> None:
     if not 0 < contents.length <= MAX_PAYLOAD_BYTES or len(index) > MAX_INDEX_BYTES:
         found = f"{contents.length:,} bytes, {len(index):,} of names and shapes"
-        raise input_error(path, "a model of this size is not sealed", found, f"1 to {MAX_PAYLOAD_BYTES:,} bytes")
+        raise input_error(
+            path, "a model of this size is not sealed", found, f"1 to {MAX_PAYLOAD_BYTES:,} bytes"
+        )

@@ -7,8 +7,9 @@ One TOML file a language:
                      `other` is another `thing`
     [apps.NAME]      what customers of one kind of app say: `system`, `product`, `intent`
 
-Phrases are built so that they join without inflection: `thing` is a noun phrase whose subject and object form
-are the same, `act` and `goal` are infinitives, `tool` carries its preposition, `trouble` is a whole clause.
+Phrases are built so that they join without inflection: `thing` is a noun phrase whose subject and
+object form are the same, `act` and `goal` are infinitives, `tool` carries its preposition,
+`trouble` is a whole clause.
 """
 
 import tomllib
@@ -20,7 +21,16 @@ from random import Random
 
 from gamekeeper.simulate.grammar import Grammar
 
-SHARES = {"en": 0.38, "es": 0.10, "zh": 0.10, "de": 0.09, "pt": 0.09, "fr": 0.08, "ru": 0.08, "ar": 0.08}
+SHARES = {
+    "en": 0.38,
+    "es": 0.10,
+    "zh": 0.10,
+    "de": 0.09,
+    "pt": 0.09,
+    "fr": 0.08,
+    "ru": 0.08,
+    "ar": 0.08,
+}
 """Language code (ISO 639-1) to its share of ordinary people; sums to 1."""
 
 
@@ -41,7 +51,9 @@ class Lexicon:
     apps: Mapping[str, Grammar]
 
     def any_topic(self, dice: Random) -> Grammar:
-        """Returns the grammar of a topic at random: for those who have no interests of their own."""
+        """Returns the grammar of a topic at random: for those who have no interests of
+        their own.
+        """
         return self.topics[dice.choice(list(self.topics))]
 
 
@@ -57,7 +69,10 @@ def load(language: str) -> Lexicon:
     return Lexicon(
         language=language,
         base=base,
-        topics={name: base.with_rules({"other": rules["thing"], **rules}) for name, rules in raw["topics"].items()},
+        topics={
+            name: base.with_rules({"other": rules["thing"], **rules})
+            for name, rules in raw["topics"].items()
+        },
         apps={name: base.with_rules(rules) for name, rules in raw["apps"].items()},
     )
 

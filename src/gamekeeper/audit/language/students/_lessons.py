@@ -26,8 +26,12 @@ class Lessons:
 
     def only(self, rows: Sequence[int]) -> "Lessons":
         """Returns those at the rows."""
-        prompts, answers = (tuple(column[i] for i in rows) for column in (self.prompts, self.answers))
-        return Lessons(prompts, answers, None if self.traces is None else tuple(self.traces[i] for i in rows))
+        prompts, answers = (
+            tuple(column[i] for i in rows) for column in (self.prompts, self.answers)
+        )
+        return Lessons(
+            prompts, answers, None if self.traces is None else tuple(self.traces[i] for i in rows)
+        )
 
 
 Learn = Callable[[Lessons], Write]

@@ -1,7 +1,8 @@
 """The contest: every kind of student learns from most of the answers and is judged by the rest.
 
-As for classifiers: the recipe decides, no student is best at everything, and an audit that trains one understates the
-risk. The winner is trained again on all answers, unless training it costs minutes.
+As for classifiers: the recipe decides, no student is best at everything, and an audit that trains
+one understates the risk. The winner is trained again on all answers, unless training it costs
+minutes.
 """
 
 import warnings
@@ -16,10 +17,13 @@ from gamekeeper.audit.language.students.writer import why_no_writer, writer
 
 __all__ = ["best_student", "why_no_writer"]
 
-_HELD_OUT, _MOST_HELD_OUT = 0.15, 200
+_HELD_OUT = 0.15
+_MOST_HELD_OUT = 200
 
 
-def best_student(lessons: Lessons, likeness: Likeness, rng: np.random.Generator) -> tuple[str, Write]:
+def best_student(
+    lessons: Lessons, likeness: Likeness, rng: np.random.Generator
+) -> tuple[str, Write]:
     """Trains students and keeps the best.
 
     Args:
@@ -32,7 +36,8 @@ def best_student(lessons: Lessons, likeness: Likeness, rng: np.random.Generator)
     """
     order = rng.permutation(len(lessons)).tolist()
     held = min(_MOST_HELD_OUT, max(1, int(_HELD_OUT * len(lessons))))
-    judges, known = lessons.only(order[:held]), lessons.only(order[held:])
+    judges = lessons.only(order[:held])
+    known = lessons.only(order[held:])
     best: tuple[float, str, Learn, Write] | None = None
     for name, learn in _students(lessons, int(rng.integers(1 << 31))).items():
         write = _quietly(learn, known)

@@ -1,7 +1,9 @@
-"""Students without a network: one that chooses among answers, one that remembers the most like question.
+"""Students without a network: one that chooses among answers, one that remembers the most like
+question.
 
-A language model is often asked to sort: which department, is it spam, how severe. Then a linear model on what the text
-means (wordllama) and how it is spelt (character n-grams) is all the copy that a thief needs.
+A language model is often asked to sort: which department, is it spam, how severe. Then a linear
+model on what the text means (wordllama) and how it is spelt (character n-grams) is all the copy
+that a thief needs.
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,8 @@ from gamekeeper.audit.targets import Array
 if TYPE_CHECKING:
     from gamekeeper.encoding.content import ContentEncoder
 
-_MOST_CHOICES = 0.2  # different answers for each that was given; beyond it they are not chosen, they are written
+# different answers for each that was given; beyond it they are not chosen, they are written
+_MOST_CHOICES = 0.2
 _SPELT = (2, 4)  # characters
 _MOST_SPELT = 20_000
 _MEANT = 2.0  # weight of meaning beside spelling
@@ -33,10 +36,14 @@ def chooser(lessons: Lessons) -> Write:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    spelling = TfidfVectorizer(analyzer="char_wb", ngram_range=_SPELT, max_features=_MOST_SPELT, sublinear_tf=True)
+    spelling = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=_SPELT, max_features=_MOST_SPELT, sublinear_tf=True
+    )
 
     def features(prompts: Sequence[str]) -> Any:
-        return hstack([spelling.transform(prompts), csr_matrix(_MEANT * _meanings(prompts))]).tocsr()
+        return hstack(
+            [spelling.transform(prompts), csr_matrix(_MEANT * _meanings(prompts))]
+        ).tocsr()
 
     spelling.fit(lessons.prompts)
     model = LogisticRegression(C=20, max_iter=1_000).fit(features(lessons.prompts), lessons.answers)

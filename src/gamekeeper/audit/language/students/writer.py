@@ -3,11 +3,13 @@
     prompt | reasoning | answer            with traces
     prompt | answer                        without
 
-It learns skills of small scope, such as arithmetic, and shows there what a trace is worth: each step of it is a small
-function of the step before, which a few hundred examples teach, while the way from question to answer in one leap takes
-many times as many. A thief of a large model fine-tunes a public model in its place.
+It learns skills of small scope, such as arithmetic, and shows there what a trace is worth: each
+step of it is a small function of the step before, which a few hundred examples teach, while the way
+from question to answer in one leap takes many times as many. A thief of a large model fine-tunes a
+public model in its place.
 
-Source: a decoder as in Radford et al., 2019; that traces teach small transformers arithmetic, Lee et al., Teaching
+Source: a decoder as in Radford et al., 2019; that traces teach small transformers arithmetic, Lee
+    et al., Teaching
 Arithmetic to Small Transformers, ICLR 2024.
 """
 
@@ -17,18 +19,26 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from gamekeeper.audit.language.students._lessons import Lessons, Write
-from gamekeeper.errors import MissingExtraError
+from gamekeeper.base.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import torch
 
 _LONGEST = 384  # bytes of prompt, trace and answer
 _LEAST = 200  # lessons, from which anything is learnt from nothing
-_WIDTH, _HEADS, _LAYERS = 64, 4, 2
-_STEPS, _BATCH, _RATE = 1_500, 32, 4e-3
+_WIDTH = 64
+_HEADS = 4
+_LAYERS = 2
+_STEPS = 1_500
+_BATCH = 32
+_RATE = 4e-3
 _SLOWEST = 1_000.0  # bytes over which the slowest pair turns
 _OF_PROMPT = 0.1  # weight of a byte of the prompt, beside one of the reply
-_PAD, _BEGIN, _THEN, _END = 0, 1, 2, 3  # marks: before the reply, between trace and answer, after it
+# marks: before the reply, between trace and answer, after it
+_PAD = 0
+_BEGIN = 1
+_THEN = 2
+_END = 3
 _MARKS = 4
 _AT_ONCE = 64  # prompts that are answered together
 _BEGINNING = Lock()  # what a network begins with is drawn from what all threads share
@@ -43,7 +53,11 @@ def why_no_writer(lessons: Lessons) -> str | None:
     if len(lessons) < _LEAST:
         return f"a student that writes from nothing needs {_LEAST} answers"
     longest = max(map(len, _sequences(lessons)))
-    return None if longest <= _LONGEST else f"a student that writes takes {_LONGEST} bytes; there are {longest}"
+    return (
+        None
+        if longest <= _LONGEST
+        else f"a student that writes takes {_LONGEST} bytes; there are {longest}"
+    )
 
 
 def writer(lessons: Lessons, seed: int) -> Write:
@@ -67,7 +81,13 @@ def writer(lessons: Lessons, seed: int) -> Write:
 def _sequences(lessons: Lessons) -> list[list[int]]:
     traces = lessons.traces or ("",) * len(lessons)
     return [
-        [*_bytes(prompt), _BEGIN, *([*_bytes(trace), _THEN] if lessons.traces else ()), *_bytes(answer), _END]
+        [
+            *_bytes(prompt),
+            _BEGIN,
+            *([*_bytes(trace), _THEN] if lessons.traces else ()),
+            *_bytes(answer),
+            _END,
+        ]
         for prompt, trace, answer in zip(lessons.prompts, traces, lessons.answers, strict=True)
     ]
 
@@ -83,16 +103,21 @@ def _taught(rows: "torch.Tensor", seed: int) -> "_Decoder":
 
     draw = torch.Generator().manual_seed(seed)
     network = _Decoder(seed)
-    optimiser = torch.optim.AdamW(network.parts.parameters(), _RATE, weight_decay=0.1, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(
+        network.parts.parameters(), _RATE, weight_decay=0.1, betas=(0.9, 0.98)
+    )
     annealed = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_STEPS)
     is_reply = (rows == _BEGIN).cumsum(1) > 0
     weights = torch.where(is_reply[:, :-1], 1.0, _OF_PROMPT) * (rows[:, 1:] != _PAD)
     for _ in range(_STEPS):
         some = torch.randint(len(rows), (_BATCH,), generator=draw)
         width = int((rows[some] != _PAD).sum(1).max())
-        batch, weight = rows[some, :width], weights[some, : width - 1]
+        batch = rows[some, :width]
+        weight = weights[some, : width - 1]
         scores, _ = network(batch[:, :-1])
-        losses = functional.cross_entropy(scores.flatten(0, 1), batch[:, 1:].flatten(), reduction="none")
+        losses = functional.cross_entropy(
+            scores.flatten(0, 1), batch[:, 1:].flatten(), reduction="none"
+        )
         optimiser.zero_grad(set_to_none=True)
         ((losses * weight.flatten()).sum() / weight.sum()).backward()
         torch.nn.utils.clip_grad_norm_(network.parts.parameters(), 1.0)
@@ -112,7 +137,9 @@ def _written(network: "_Decoder", prompts: Sequence[str], longest: int) -> list[
         for _, same in groupby(order, key=lambda i: len(coded[i])):
             rows = list(same)
             for some in (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)):
-                for i, written in zip(some, _replies(network, [coded[i] for i in some], longest), strict=True):
+                for i, written in zip(
+                    some, _replies(network, [coded[i] for i in some], longest), strict=True
+                ):
                     answers[i] = written
     return answers
 
@@ -139,17 +166,24 @@ def _answer(row: list[int]) -> str:
     """What stands after the reasoning, up to the end."""
     reply = row[: row.index(_END)] if _END in row else row
     start = len(reply) - reply[::-1].index(_THEN) if _THEN in reply else 0
-    return bytes(value - _MARKS for value in reply[start:] if value >= _MARKS).decode("utf-8", "replace")
+    return bytes(value - _MARKS for value in reply[start:] if value >= _MARKS).decode(
+        "utf-8", "replace"
+    )
 
 
 def _turned(x: "torch.Tensor", start: int) -> "torch.Tensor":
-    """Queries or keys turned by their place, so that they meet by distance; shape (n, heads, length, width)."""
+    """Queries or keys turned by their place, so that they meet by distance; shape (n, heads,
+    length, width).
+    """
     import torch
 
-    length, half = x.shape[2], x.shape[3] // 2
+    length = x.shape[2]
+    half = x.shape[3] // 2
     angles = torch.arange(start, start + length)[:, None] * _SLOWEST ** (-torch.arange(half) / half)
-    cos, sin = torch.cos(angles), torch.sin(angles)
-    one, other = x[..., :half], x[..., half:]
+    cos = torch.cos(angles)
+    sin = torch.sin(angles)
+    one = x[..., :half]
+    other = x[..., half:]
     return torch.cat([one * cos - other * sin, one * sin + other * cos], -1)
 
 
@@ -159,9 +193,13 @@ class _Block:
     def __init__(self) -> None:
         from torch import nn
 
-        self.before, self.between = nn.LayerNorm(_WIDTH), nn.LayerNorm(_WIDTH)
-        self.look, self.merge = nn.Linear(_WIDTH, 3 * _WIDTH), nn.Linear(_WIDTH, _WIDTH)
-        self.think = nn.Sequential(nn.Linear(_WIDTH, 4 * _WIDTH), nn.GELU(), nn.Linear(4 * _WIDTH, _WIDTH))
+        self.before = nn.LayerNorm(_WIDTH)
+        self.between = nn.LayerNorm(_WIDTH)
+        self.look = nn.Linear(_WIDTH, 3 * _WIDTH)
+        self.merge = nn.Linear(_WIDTH, _WIDTH)
+        self.think = nn.Sequential(
+            nn.Linear(_WIDTH, 4 * _WIDTH), nn.GELU(), nn.Linear(4 * _WIDTH, _WIDTH)
+        )
         self.parts = nn.ModuleList([self.before, self.between, self.look, self.merge, self.think])
 
     def __call__(self, x: Any, past: Any, start: int) -> Any:
@@ -169,11 +207,20 @@ class _Block:
         from torch.nn import functional
 
         n, length, _ = x.shape
-        parts = self.look(self.before(x)).view(n, length, 3, _HEADS, _WIDTH // _HEADS).permute(2, 0, 3, 1, 4)
-        query, key, value = _turned(parts[0], start), _turned(parts[1], start), parts[2]
+        parts = (
+            self.look(self.before(x))
+            .view(n, length, 3, _HEADS, _WIDTH // _HEADS)
+            .permute(2, 0, 3, 1, 4)
+        )
+        query = _turned(parts[0], start)
+        key = _turned(parts[1], start)
+        value = parts[2]
         if past is not None:
-            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=past is None and length > 1)
+            key = torch.cat([past[0], key], 2)
+            value = torch.cat([past[1], value], 2)
+        seen = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=past is None and length > 1
+        )
         x = x + self.merge(seen.transpose(1, 2).reshape(n, length, _WIDTH))
         return x + self.think(self.between(x)), (key, value)
 
@@ -191,16 +238,20 @@ class _Decoder:
 
         with _BEGINNING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.bytes, self.after = nn.Embedding(256 + _MARKS, _WIDTH), nn.LayerNorm(_WIDTH)
+            self.bytes = nn.Embedding(256 + _MARKS, _WIDTH)
+            self.after = nn.LayerNorm(_WIDTH)
             self.blocks = [_Block() for _ in range(_LAYERS)]
-            self.parts = nn.ModuleList([self.bytes, self.after, *(block.parts for block in self.blocks)])
+            self.parts = nn.ModuleList(
+                [self.bytes, self.after, *(block.parts for block in self.blocks)]
+            )
             for module in self.parts.modules():
                 if isinstance(module, nn.Linear | nn.Embedding):
                     nn.init.normal_(module.weight, 0, 0.05)
 
     def __call__(self, coded: Any, past: Any = None, start: int = 0) -> Any:
         """Returns scores of the next byte at each place, and what was seen, to go on from."""
-        x, kept = self.bytes(coded), []
+        x = self.bytes(coded)
+        kept = []
         for number, block in enumerate(self.blocks):
             x, seen = block(x, past[number] if past else None, start)
             kept.append(seen)

@@ -1,0 +1,77 @@
+"""The client's side of HTTP."""
+
+from typing import TYPE_CHECKING
+
+from gamekeeper._cli.encrypted._shared import unreadable
+
+if TYPE_CHECKING:
+    from gamekeeper.encrypted.model import Description
+
+if TYPE_CHECKING:
+    pass
+
+_TIMEOUT_S = 120
+_MOST_ANSWER_BYTES = 256 << 20
+
+
+def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    """Returns the answer to a request.
+
+    Raises:
+        InputError: There is none, or it is a refusal.
+    """
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    from gamekeeper.sealing.shown import shown
+
+    class Straight(HTTPRedirectHandler):
+        """Follows nowhere: the API key would go along."""
+
+        def redirect_request(self, *_: object) -> None:
+            """Refuses."""
+
+    if not url.startswith(("http://", "https://")):
+        raise unreadable(url, "no URL of HTTP", "http://HOST:PORT/v2/encrypted/NAME")
+    binary = {"content-type": "application/octet-stream"} if body is not None else {}
+    try:
+        request = Request(url, data=body, headers=headers | binary, method=method)
+        with build_opener(Straight).open(request, timeout=_TIMEOUT_S) as answer:
+            read: bytes = answer.read(_MOST_ANSWER_BYTES)
+            return read
+    except HTTPError as error:
+        with error:
+            found = f"{error.code}: {_message(error.read(1 << 16))}"
+        raise unreadable(url, found, "an answer") from None
+    except (URLError, TimeoutError, OSError, HTTPException) as error:
+        found = shown(str(getattr(error, "reason", error) or type(error).__name__))
+        raise unreadable(url, found, "a server: gamekeeper encrypted serve") from error
+    except ValueError:  # whose message may show a header, and with it the API key
+        raise unreadable(
+            url, "no URL, or no API key", "http://HOST:PORT/v2/encrypted/NAME"
+        ) from None
+
+
+def _message(body: bytes) -> str:
+    import orjson
+
+    from gamekeeper.sealing.shown import shown
+
+    try:
+        return shown(str(orjson.loads(body)["error"]["message"])[:300])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return shown(body[:100].decode("latin-1"))
+
+
+def description_at(url: str) -> "Description":
+    """Returns what a server says of its model."""
+    import orjson
+
+    from gamekeeper.encrypted.model import read_description
+
+    try:
+        fields = orjson.loads(exchanged("GET", url, None, {}))
+    except orjson.JSONDecodeError:
+        raise unreadable(url, "no JSON", "the description of a model") from None
+    return read_description(fields, url)

@@ -1,0 +1,225 @@
+"""`gamekeeper encrypted compile`: make a model answerable on encrypted input."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gamekeeper._cli._printing import print_json
+from gamekeeper._cli.encrypted._rows import read_rows
+from gamekeeper._cli.encrypted._shared import (
+    SCHEMA,
+    Debug,
+    Json,
+    Packing,
+    Quiet,
+    unreadable,
+    warnings,
+)
+
+if TYPE_CHECKING:
+    from gamekeeper.encrypted.compiling import Options
+    from gamekeeper.encrypted.model import CompiledModel
+
+
+def run(
+    inputs: Annotated[
+        Path,
+        typer.Option(help="Rows such as it will be asked: CSV, .npy, .json; a header is names."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="File to write, with the weights: for the server alone.")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Pickled estimator of scikit-learn, or torch.nn.Sequential saved whole."
+        ),
+    ] = None,
+    trust_file: Annotated[
+        bool,
+        typer.Option(
+            "--trust-file", help="Read a pickled model, which runs what stands in the file."
+        ),
+    ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="True classes of the rows, whole numbers from 0: to train towards, to compare."
+        ),
+    ] = None,
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(help="Without a model: train one from --labels with so many units. Repeat."),
+    ] = None,
+    packing: Annotated[
+        Packing, typer.Option(help="latency: few rows a request; batched: thousands.")
+    ] = "latency",
+    rows: Annotated[
+        int | None,
+        typer.Option(help="Rows that fit into a request, a power of two. Default: what fits."),
+    ] = None,
+    error: Annotated[
+        float, typer.Option(help="Largest error of a score; noise of that size hides weights.")
+    ] = 1e-3,
+    strong: Annotated[
+        bool,
+        typer.Option("--strong", help="Larger ring: noise hides more, at three times the time."),
+    ] = False,
+    low: Annotated[
+        float | None,
+        typer.Option(help="With --high: range of every input. Default: what inputs show."),
+    ] = None,
+    high: Annotated[float | None, typer.Option(help="See --low.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the model. Default: the name of --out.")
+    ] = None,
+    epochs: Annotated[
+        int,
+        typer.Option(help="Of training a network of squares; 0 only fits its activations.", min=0),
+    ] = 60,
+    seed: Annotated[int, typer.Option(help="Of training.")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a model answerable on encrypted input, and say what that costs in accuracy.
+
+    Linear models stay as they are. Activations of networks become squares: fitted where --inputs
+    put them, then trained towards the original's answers. The description that clients get has no
+    weights, but shows the range of each input.
+
+    Examples:
+
+      gamekeeper encrypted compile model.joblib --trust-file --inputs pool.csv --out scoring.he
+
+      gamekeeper encrypted compile --inputs pool.npy --labels labels.csv --hidden 32
+      --packing batched --out scoring.he
+    """
+    from gamekeeper.encrypted.model import write_model
+
+    options = _options(name or out.stem, packing, rows, error, strong, low, high, epochs, seed)
+    made = _compiled(model, trust_file, inputs, labels, hidden or [], options)
+    write_model(made, out)
+    fields = {
+        "model": str(out),
+        "flood_bits": made.flood_bits,
+        "report": made.report,
+        **_costs(made),
+    }
+    if json:
+        print_json(SCHEMA, {"compiled": fields})
+    else:
+        print("\n".join(_report_lines(made)))
+    if not quiet:
+        typer.echo("\n".join(warnings(made)), err=True)
+
+
+def _options(
+    name: str,
+    packing: Packing,
+    rows: int | None,
+    error: float,
+    strong: bool,
+    low: float | None,
+    high: float | None,
+    epochs: int,
+    seed: int,
+) -> "Options":
+    from gamekeeper.base.errors import UsageError
+    from gamekeeper.encrypted.compiling import Options
+    from gamekeeper.encrypted.fitting import Training
+
+    if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
+        raise UsageError("--low and --high come together, the lower first")
+    if not 0 < error < 1e6:
+        raise UsageError("--error is a number above 0, in units of a score")
+    span = None if low is None or high is None else (low, high)
+    training = Training(epochs=epochs, seed=seed) if epochs else None
+    return Options(
+        name=name,
+        packing=packing,
+        rows=rows,
+        error=error,
+        strong=strong,
+        range=span,
+        training=training,
+    )
+
+
+def _compiled(
+    model: Path | None,
+    trust_file: bool,
+    inputs: Path,
+    labels: Path | None,
+    hidden: list[int],
+    options: "Options",
+) -> "CompiledModel":
+    from dataclasses import replace
+
+    from gamekeeper.base.errors import UsageError
+    from gamekeeper.encrypted.compiling import compiled, trained_model
+
+    if (model is None) == (not hidden):
+        raise UsageError("name a model, or let one be trained: --hidden UNITS --labels FILE")
+    values, features = read_rows(inputs)
+    known = None if labels is None else read_rows(labels)[0].astype("int64").reshape(-1)
+    options = replace(options, features=features)
+    if model is not None:
+        return compiled(_model(model, trust_file), values, options, known)
+    if known is None:
+        raise UsageError("--hidden wants --labels, the true classes of the rows")
+    return trained_model(values, known, hidden, options)
+
+
+def _model(path: Path, trust_file: bool) -> Any:
+    from gamekeeper.base.errors import UsageError
+
+    if not trust_file:
+        raise UsageError(
+            f"reading {path} runs what stands in it; if it is your own, say --trust-file"
+        )
+    try:
+        if path.suffix in (".pt", ".pth"):
+            import torch
+
+            return torch.load(path, weights_only=False, map_location="cpu")
+        import joblib
+
+        return joblib.load(path)  # reads plain pickles too
+    except Exception as error:
+        raise unreadable(
+            path, f"{type(error).__name__}: {error}"[:200], "a pickled model"
+        ) from error
+
+
+def _costs(made: "CompiledModel") -> dict[str, Any]:
+    layout = made.description.layout
+    return {
+        "packing": layout.packing,
+        "rows": layout.rows,
+        "parts": layout.parts,
+        "degree": made.description.parameters.degree,
+        "error": made.description.error,
+        "determining_rows": made.network.determining_rows,
+    }
+
+
+def _report_lines(made: "CompiledModel") -> Iterator[str]:
+    network = made.network
+    costs = _costs(made)
+    shape = "-".join(map(str, [network.inputs, *(len(layer.bias) for layer in network.layers)]))
+    yield (
+        f"{made.description.name}: {shape}, {costs['packing']}, up to {costs['rows']} rows a"
+        " request"
+    )
+    for name, value in made.report.items():
+        if isinstance(value, float | int):
+            yield f"  {name.replace('_', ' '):<20}{value:.4g}"
+    for at, error in enumerate(made.report.get("activation_errors", [])):
+        yield f"  {f'activation {at + 1}':<20}{error:.3f} of its deviation, before training"
+    yield (
+        f"  {'noise over weights':<20}{made.flood_bits:.1f} bits for one answer, half a bit less"
+        " for twice as many"
+    )

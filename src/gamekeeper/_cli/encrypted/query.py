@@ -1,0 +1,160 @@
+"""`gamekeeper encrypted query`: ask with encrypted rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from gamekeeper._cli._printing import print_json
+from gamekeeper._cli.encrypted._asking import description_at, exchanged
+from gamekeeper._cli.encrypted._rows import read_rows, write_scores
+from gamekeeper._cli.encrypted._shared import SCHEMA, Debug, Json, Quiet, unreadable
+
+if TYPE_CHECKING:
+    from gamekeeper.base.errors import InputError
+    from gamekeeper.encrypted.client import Client
+    from gamekeeper.encrypted.model import Description
+    from gamekeeper.encrypted.network import Array
+
+KEY = "GAMEKEEPER_KEY"
+
+
+def run(
+    url: Annotated[str, typer.Argument(help="Of the model: http://HOST:PORT/v2/encrypted/NAME")],
+    inputs: Annotated[Path, typer.Option(help="Rows: CSV, .npy or .json.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File for the scores: .csv, .npy or .json. Default: print.")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder of `he keys`. Default: keys for this once.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help=f"File with the API key. Default: environment variable {KEY}."),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Ask with encrypted rows; print labels, or scores where there are none.
+
+    Inputs beyond the model's range are clipped to it, and counted. Scores are for you: do not show
+    them unrounded to others, for the noise in them tells of your secret key (Li and Micciancio
+    2021).
+
+    Examples:
+
+      GAMEKEEPER_KEY=$(cat api.key) gamekeeper encrypted query http://127.0.0.1:8330/v2/encrypted/scoring
+      --inputs rows.csv
+
+      gamekeeper encrypted query URL --inputs rows.npy --keys he-keys
+      --key-file api.key --out scores.csv
+    """
+    from gamekeeper.encrypted.client import Client
+
+    description = description_at(url)
+    (rows, _) = read_rows(inputs)
+    client = Client(description) if keys is None else Client.load(description, keys)
+    got = _asked(url, client, rows, _api_key(key_file))
+    scores = got.scores
+    labels = _labels(description, scores)
+    if out is not None:
+        write_scores(out, scores, labels)
+    if json:
+        print_json(
+            SCHEMA,
+            {
+                "scores": scores.tolist(),
+                "labels": labels,
+                "rows_charged": got.charged,
+                "clipped": got.clipped,
+            },
+        )
+    elif out is None:
+        print("\n".join(labels or [",".join(f"{score:.4f}" for score in row) for row in scores]))
+    if not quiet:
+        told = f"{len(scores)} of {len(rows)} rows answered, {got.charged} charged"
+        typer.echo(f"{told}, {got.clipped} numbers clipped to the range", err=True)
+    if got.fault is not None:
+        raise got.fault  # what was answered before it has been charged, and is not lost
+
+
+class _Got(NamedTuple):
+    """Scores of the rows that were answered, and the fault that ended it."""
+
+    scores: "Array"
+    charged: int
+    clipped: int
+    fault: "InputError | None"
+
+
+def _asked(url: str, client: "Client", rows: "Array", key: str) -> _Got:
+    import numpy as np
+
+    from gamekeeper.base.errors import InputError
+
+    headers = {"authorization": f"Bearer {key}"}
+    layout = client.description.layout
+    scores = [np.zeros((0, layout.classes))]
+    charged = 0
+    clipped = 0
+    fault = None
+    exchanged("PUT", f"{url}/keys", client.keys(), headers)
+    for chunk in _chunks(rows, layout.rows, padded=layout.is_batched):
+        asked = client.encrypt(chunk)
+        try:
+            answer = _answer(url, client, asked.message, headers)
+        except InputError as error:
+            fault = error
+            break
+        scores.append(client.decrypt(answer, asked))
+        charged = charged + asked.rows
+        clipped = clipped + asked.clipped
+    return _Got(np.concatenate(scores), charged, clipped, fault)
+
+
+def _answer(url: str, client: "Client", message: bytes, headers: dict[str, str]) -> bytes:
+    """The answer; where the server has let the keys go meanwhile, they are sent once more."""
+    from gamekeeper.base.errors import InputError
+
+    try:
+        return exchanged("POST", f"{url}/infer", message, headers)
+    except InputError as error:
+        if not error.faults[0].found.startswith("409:"):
+            raise
+    exchanged("PUT", f"{url}/keys", client.keys(), headers)
+    return exchanged("POST", f"{url}/infer", message, headers)
+
+
+def _chunks(rows: "Array", capacity: int, *, padded: bool) -> "Iterator[Array]":
+    """Rows by requests. Powers of two are charged as they are; a batch is dear to compute, and is
+    filled up instead.
+    """
+    begin = 0
+    while begin < len(rows):
+        left = len(rows) - begin
+        size = min(capacity, left if padded else 1 << (left.bit_length() - 1))
+        yield rows[begin : begin + size]
+        begin += size
+
+
+def _api_key(path: Path | None) -> str:
+    import os
+
+    from gamekeeper.base.errors import UsageError
+
+    try:
+        key = path.read_text(encoding="ascii") if path else os.environ.get(KEY, "")
+    except (OSError, ValueError) as error:
+        raise unreadable(path, str(error), "a file with an API key") from error
+    if not key.strip():
+        raise UsageError(
+            f"no API key: put it into the environment variable {KEY}, or name its file with"
+            " --key-file"
+        )
+    return key.strip()
+
+
+def _labels(description: "Description", scores: "Array") -> list[str]:
+    return [description.labels[at] for at in scores.argmax(axis=1)] if description.labels else []

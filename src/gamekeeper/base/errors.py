@@ -1,0 +1,97 @@
+"""Every error that gamekeeper raises on purpose.
+
+    GamekeeperError                 exit 4 unless said otherwise
+    ├── UsageError                  exit 2   the call's words do not fit together
+    ├── InputError                  exit 3   input is missing, empty or unreadable; carries all
+                                             faults of it
+    ├── CasebookError               exit 1   a casebook, or a proof from it, does not hold
+                                             (gamekeeper.casebook)
+    ├── SealError                   exit 1   what is sealed or signed does not hold
+                                             (gamekeeper.sealing)
+    └── MissingExtraError           exit 2   a feature needs a package that is not installed
+
+A message says where, what was found, what was expected and what to try; all faults of a file come
+together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GamekeeperError(Exception):
+    """The root: whoever catches it catches all that gamekeeper raises on purpose."""
+
+    exit_code = 4
+
+
+class UsageError(GamekeeperError):
+    """The call's words do not fit together."""
+
+    exit_code = 2
+
+
+class MissingExtraError(GamekeeperError):
+    """A feature needs a package that is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, feature: str, extra: str) -> None:
+        install = f'pip install ".[{extra}]" in a copy of the repository'
+        super().__init__(f'{feature} needs the extra "{extra}": {install}')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One kind of fault in one file.
+
+    Args:
+        where: File, and the line or row (from 1) of its first occurrence: `logs/a.jsonl:12`.
+        problem: What is wrong, in a few words.
+        found: What stands there, shortened.
+        expected: What should stand there.
+        try_: What to do next; empty if nothing helps.
+        count: Rows of this file with the same fault.
+        of: Rows of this file that were looked at; 0 if the file could not be read by rows.
+    """
+
+    where: str
+    problem: str
+    found: str
+    expected: str
+    try_: str = ""
+    count: int = 1
+    of: int = 0
+
+    def __str__(self) -> str:
+        lines = [
+            f"error: {self.where}: {self.problem}",
+            f"  found     {self.found}",
+            f"  expected  {self.expected}",
+        ]
+        if self.count > 1:
+            lines.append(f"  also      {self.count} of {self.of} rows have the same fault")
+        if self.try_:
+            lines.append(f"  try       {self.try_}")
+        return "\n".join(lines)
+
+
+class InputError(GamekeeperError):
+    """Input is missing, empty or unreadable.
+
+    Args:
+        faults: All that is wrong, one entry for each kind of fault and file; at least one.
+    """
+
+    exit_code = 3
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def input_error(
+    where: object, problem: str, found: str, expected: str, try_: str = ""
+) -> InputError:
+    """Returns the error that says why a file, key, folder or address cannot be used."""
+    fault = Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)
+    return InputError([fault])

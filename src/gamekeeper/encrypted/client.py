@@ -1,0 +1,184 @@
+"""The client: makes keys, encrypts rows, reads answers. The secret key never leaves it.
+
+Decrypted scores are for whoever holds the key. Who shows CKKS decryptions to others shows them the
+noise, and with it the key (Li and Micciancio, Eurocrypt 2021): round or threshold what is passed
+on, and never pass it to the server.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gamekeeper.base.errors import input_error
+from gamekeeper.base.files import require_private_file, write_private
+from gamekeeper.base.secret import Secret, is_same_secret
+from gamekeeper.encrypted import answering
+from gamekeeper.encrypted.backend import Backend
+from gamekeeper.encrypted.model import Description
+from gamekeeper.encrypted.network import Array
+from gamekeeper.encrypted.wire import keys_digest, keys_message, read_answer, request_message
+
+_SECRET = b"GKHESEC1"
+
+
+class Asked(NamedTuple):
+    """A request, and what its answer is read with.
+
+    Args:
+        message: What is sent.
+        given: Rows in it.
+        rows: That it asks for, and is charged: the next power of two.
+        clipped: Numbers that stood outside the range and were clipped.
+    """
+
+    message: bytes
+    given: int
+    rows: int
+    clipped: int
+
+
+class Client:
+    """See the module.
+
+    Args:
+        description: Of the model; read by `read_description`, which refuses weak parameters.
+        secret: The secret key; a new one if none is given.
+        backend: Of the description's parameters; SEAL if none is given.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        secret: Secret[bytes] | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        self.description = description
+        self._backend = backend or _seal(description)
+        self._secret = secret or self._backend.make_secret()
+        self._keys: bytes | None = None
+        self._digest: bytes | None = None
+
+    def keys(self) -> bytes:
+        """Returns the message with the public keys; the same one however often it is asked for."""
+        if self._keys is None:
+            bundle = self._backend.bundle(self._secret, self.description.layout.wanted)
+            self._keys = keys_message(self.description, bundle)
+        return self._keys
+
+    def save(self, folder: Path) -> None:
+        """Writes `secret.key` and `public.keys`, each whole or not at all; mode 0600.
+
+        Raises:
+            InputError: There is a secret key in the folder.
+        """
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (folder / "secret.key").exists():
+            raise input_error(folder, "there is a secret key in it", "secret.key", "another folder")
+        write_private(
+            folder / "secret.key", _SECRET + self.description.digest + self._secret.reveal()
+        )
+        write_private(folder / "public.keys", self.keys())
+
+    @classmethod
+    def load(cls, description: Description, folder: Path) -> "Client":
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: It is missing, readable by others, or for another description.
+        """
+        client = cls(description, _read_secret(folder / "secret.key", description))
+        client._keys = _read_public(folder / "public.keys")
+        return client
+
+    def encrypt(self, inputs: Array) -> Asked:
+        """Returns a request.
+
+        Args:
+            inputs: Shape (1 to capacity, features); clipped to the range of the description.
+
+        Raises:
+            InputError: Rows do not fit, or a number is none.
+        """
+        layout = self.description.layout
+        scale = 2.0**self.description.input_scale
+        values = self._required(inputs)
+        clipped = (values < self.description.low) | (values > self.description.high)
+        mapped = self.description.normalised(values)
+        rows = 1 << (len(values) - 1).bit_length()
+        ciphers = [
+            self._backend.encrypt(self._secret, slots, scale)
+            for slots in layout.packed(mapped, rows)
+        ]
+        if self._digest is None:
+            self._digest = keys_digest(self.keys())
+        message = request_message(self.description, self._digest, rows, ciphers)
+        return Asked(message, len(values), rows, int(np.count_nonzero(clipped)))
+
+    def decrypt(self, answer: bytes, asked: Asked) -> Array:
+        """Returns the scores, shape (count, classes).
+
+        Raises:
+            InputError: It is no answer to this request.
+        """
+        layout = self.description.layout
+        backend = self._backend
+        q = backend.last_prime
+        degree = self.description.parameters.degree
+        rows = asked.rows
+        scale, parts = read_answer(answer, asked.message, rows, layout, degree, q)
+        factor = layout.gain(rows) / scale
+        sums = [
+            answering.opened(numbers, backend.decrypted(self._secret, c1), q) * factor
+            for numbers, c1 in parts
+        ]
+        return layout.unpacked(sums, asked.given, rows)
+
+    def _required(self, inputs: Array) -> Array:
+        values = np.asarray(inputs, np.float64)
+        layout = self.description.layout
+        if (
+            values.ndim != 2
+            or not 1 <= len(values) <= layout.rows
+            or values.shape[1] != layout.inputs
+        ):
+            expected = f"1 to {layout.rows} rows of {layout.inputs} numbers"
+            raise input_error("inputs", "do not fit the model", f"shape {values.shape}", expected)
+        if not np.isfinite(values).all():
+            raise input_error("inputs", "a number is none", "NaN or infinity", "finite numbers")
+        return values
+
+
+def _read_secret(path: Path, description: Description) -> Secret[bytes]:
+    try:
+        raw = path.read_bytes()
+        require_private_file(path)
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise input_error(
+            path, "cannot be read", found, "a secret key", "gamekeeper encrypted keys"
+        ) from error
+    if raw[:8] != _SECRET or not is_same_secret(raw[8:40], description.digest):
+        raise input_error(
+            path,
+            "no key for this model",
+            "another kind, or model",
+            "a key made for its description",
+        )
+    return Secret(raw[40:])
+
+
+def _read_public(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise input_error(
+            path, "cannot be read", found, "public keys", "gamekeeper encrypted keys"
+        ) from error
+
+
+def _seal(description: Description) -> Backend:
+    from gamekeeper.encrypted.seal import SealBackend
+
+    return SealBackend(description.parameters)

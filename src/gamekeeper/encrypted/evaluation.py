@@ -1,0 +1,174 @@
+"""A network on encrypted input, under either packing; weights in the open or encrypted, as
+`Weights` has them.
+
+Everything is the same whatever was encrypted: no branch, no length and no time depends on a
+client's numbers.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from gamekeeper.encrypted.backend import Backend, Cipher, Keys, Plain, Slots
+from gamekeeper.encrypted.layout import Layout
+from gamekeeper.encrypted.network import Array, Network
+from gamekeeper.encrypted.parameters import Scales
+
+# encoded weights of the latency packings: a part each, and a last layer for each number of rows
+_KEPT = 64
+
+
+class Weights(Protocol):
+    """How ciphertexts meet the weights of a latency packing."""
+
+    def first(self, part: int, cipher: Cipher) -> Cipher:
+        """Returns the product with the first layer's weights of a part."""
+        ...
+
+    def hidden_bias(self, cipher: Cipher) -> Cipher:
+        """Returns the sum with the hidden layer's bias."""
+        ...
+
+    def last(self, rows: int, cipher: Cipher) -> Cipher:
+        """Returns the product with the last layer's weights."""
+        ...
+
+    def last_bias(self, rows: int, cipher: Cipher) -> Cipher:
+        """Returns the sum with the last bias."""
+        ...
+
+
+class OpenWeights:
+    """Weights that whoever computes can read, encoded once.
+
+    Args:
+        backend: Encodes.
+        layout: Where they stand.
+        network: Has them.
+        scales: Of weights.
+    """
+
+    def __init__(self, backend: Backend, layout: Layout, network: Network, scales: Scales) -> None:
+        self._backend = backend
+        self._layout = layout
+        self._layers = network.layers
+        self._scales = scales
+        self._encoded = lru_cache(_KEPT)(self._encode)
+
+    def first(self, part: int, cipher: Cipher) -> Cipher:
+        """See `Weights`."""
+        return self._backend.multiply_plain(
+            cipher, self._encoded("first", part, *self._at(cipher, 0))
+        )
+
+    def hidden_bias(self, cipher: Cipher) -> Cipher:
+        """See `Weights`."""
+        plain = self._encoded(
+            "hidden_bias", 0, self._backend.level(cipher), self._backend.scale(cipher)
+        )
+        return self._backend.add_plain(cipher, plain)
+
+    def last(self, rows: int, cipher: Cipher) -> Cipher:
+        """See `Weights`."""
+        return self._backend.multiply_plain(
+            cipher, self._encoded("last", rows, *self._at(cipher, 1))
+        )
+
+    def last_bias(self, rows: int, cipher: Cipher) -> Cipher:
+        """See `Weights`."""
+        plain = self._encoded(
+            "last_bias", rows, self._backend.level(cipher), self._backend.scale(cipher)
+        )
+        return self._backend.add_plain(cipher, plain)
+
+    def _at(self, cipher: Cipher, layer: int) -> tuple[int, float]:
+        return self._backend.level(cipher), 2.0 ** self._scales.weights[layer]
+
+    def _encode(self, what: str, which: int, level: int, scale: float) -> Plain:
+        slots = slots_of(self._layout, self._layers, what, which)
+        if what in ("first", "last") and np.abs(slots).max() < 2 / scale:
+            # SEAL refuses products by 0; the smallest there is does no harm
+            slots = np.full_like(slots, 2 / scale)
+        return self._backend.encode(slots, level, scale)
+
+
+def slots_of(layout: Layout, layers: Sequence[object], what: str, which: int) -> Slots:
+    """Returns the slots of some of the weights: `first` of a part, `hidden_bias`, `last` or
+    `last_bias` for rows.
+    """
+    first = layers[0]
+    last = layers[-1]
+    made = {
+        "first": lambda: layout.first_weights(first.weights, which),  # type: ignore[attr-defined]
+        "hidden_bias": lambda: layout.hidden_bias(first.bias),  # type: ignore[attr-defined]
+        "last": lambda: layout.last_weights(last.weights, which),  # type: ignore[attr-defined]
+        "last_bias": lambda: layout.last_bias(last.bias, which),  # type: ignore[attr-defined]
+    }
+    return made[what]()
+
+
+def latency_product(
+    backend: Backend,
+    layout: Layout,
+    weights: Weights,
+    ciphers: Sequence[Cipher],
+    rows: int,
+    keys: Keys,
+) -> Cipher:
+    """Returns the last layer's product, not yet divided by the prime `mask`."""
+    total = weights.first(0, ciphers[0])
+    for part in range(1, layout.parts):
+        total = backend.add_to(total, weights.first(part, ciphers[part]))
+    if not layout.units:
+        return total
+    total = backend.rescale(total)
+    for step in layout.steps:
+        total = backend.add(total, backend.rotate(total, step, keys))
+    hidden = backend.square_and_rescale(weights.hidden_bias(total), keys)
+    return weights.last(rows, hidden)
+
+
+def batched_products(
+    backend: Backend, network: Network, scales: Scales, ciphers: Sequence[Cipher], keys: Keys
+) -> list[Cipher]:
+    """Returns the last layer's products, a ciphertext a class, not yet divided by the prime
+    `mask`.
+    """
+    values = list(ciphers)
+    for layer, scale in zip(network.layers[:-1], scales.weights, strict=False):
+        sums = (backend.rescale(_weighted(backend, values, row, scale)) for row in layer.weights)
+        values = [
+            backend.square_and_rescale(_plus(backend, total, bias), keys)
+            for total, bias in zip(sums, layer.bias, strict=True)
+        ]
+    return [
+        _weighted(backend, values, row, scales.weights[-1]) for row in network.layers[-1].weights
+    ]
+
+
+def batched_bias(backend: Backend, cipher: Cipher, bias: float) -> Cipher:
+    """Returns the sum with a bias."""
+    return _plus(backend, cipher, bias)
+
+
+def _plus(backend: Backend, cipher: Cipher, number: float) -> Cipher:
+    return backend.add_plain(
+        cipher, backend.encode(float(number), backend.level(cipher), backend.scale(cipher))
+    )
+
+
+def _weighted(backend: Backend, values: Sequence[Cipher], weights: Array, scale: int) -> Cipher:
+    """The weighted sum of ciphertexts. A weight of 0 counts as the smallest there is: SEAL refuses
+    products by 0.
+    """
+    least = 2.0**-scale
+    level = backend.level(values[0])
+    total = None
+    for value, weight in zip(
+        values, np.where(np.abs(weights) < least, least, weights), strict=True
+    ):
+        product = backend.multiply_plain(value, backend.encode(float(weight), level, 2.0**scale))
+        total = product if total is None else backend.add_to(total, product)
+    return total

@@ -1,0 +1,55 @@
+"""Secrets that the state keeps: all replicas that share it get the same bytes."""
+
+import secrets
+from collections.abc import Callable
+
+import orjson
+
+from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.guard.store import Store
+
+TABLE = "keys"
+
+_FORMAT = "gamekeeper/state-secret@1"
+_BYTES = 32
+
+
+def state_secret(
+    store: Store, name: str, entropy: Callable[[int], bytes] = secrets.token_bytes
+) -> bytes:
+    """Returns the 32 random bytes that the state keeps under a name; drawn by whoever asks first.
+
+    Args:
+        store: The state; replicas that share it get the same bytes.
+        name: What it is for, such as `upstream`.
+        entropy: Draws n random bytes.
+
+    Raises:
+        InputError: What the state holds under that name is not such a secret.
+    """
+    id = f"secret.{name}"
+    drawn = {"format": _FORMAT, "secret": entropy(_BYTES).hex()}
+    store.put_new(TABLE, id, orjson.dumps(drawn))
+    kept = store.load(TABLE)[id]
+    try:
+        record = orjson.loads(kept)
+        value = bytes.fromhex(record["secret"])
+        if record["format"] != _FORMAT or len(value) != _BYTES:
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise _unreadable(id) from None
+    return value
+
+
+def _unreadable(id: str) -> InputError:
+    return InputError(
+        [
+            Fault(
+                where=f"state, {TABLE}/{id}",
+                problem="a secret of the state is unreadable",
+                found="another format",
+                expected=_FORMAT,
+                try_="use the gamekeeper version that wrote this state",
+            )
+        ]
+    )

@@ -1,0 +1,99 @@
+"""Whose prompts lie next to whose.
+
+For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that another
+account sent verbatim are left out on both sides: a campaign seldom pays for one answer twice, and a
+class repeats its sheet.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from gamekeeper.linking.card import Card
+
+CONTENT = Card(
+    name="neighbouring-content",
+    family="content",
+    purpose=(
+        "How many prompts of a group have their nearest neighbours inside the group, in other"
+        " accounts."
+    ),
+    unit=(
+        "linked prompts, log2-weighted and summed over accounts, less what memory of own interests"
+        " explains"
+    ),
+    needs=("prompt or features",),
+    look_alikes="a class on one subject, evaluators of one benchmark, an app with many tenants",
+    evasions=(
+        "sharding the deck by topic over accounts (then `memory` reads high, and each shard stands "
+        "alone); cover traffic above 90 %"
+    ),
+    source=(
+        "Cao et al., SynchroTrap, CCS 2014 (links between accounts through like actions); nearest "
+        "neighbours as the action, hubs discounted after Radovanovic et al., JMLR 2010"
+    ),
+)
+
+_EXACT_BELOW = 20_000  # exchanges; below, every pair is compared
+_SPARE = 32  # neighbours fetched beyond k, since some will be of the same account
+_PROBES = 8  # lists searched of sqrt(n): recall of true neighbours about .9, and links are many
+
+
+def neighbours(
+    vectors: np.ndarray, accounts: np.ndarray, keep: np.ndarray, *, k: int
+) -> sp.csr_matrix:
+    """Finds each exchange's nearest neighbours among other accounts'.
+
+    Args:
+        vectors: float32, shape (n, d).
+        accounts: Account number of each exchange, shape (n,).
+        keep: Which exchanges take part, bool, shape (n,).
+        k: Neighbours of an exchange, at most.
+
+    Returns:
+        0/1 matrix, float32, shape (n, n): entry (p, q) where q is a neighbour of p.
+    """
+    rows = np.flatnonzero(keep)
+    if len(rows) <= 1:
+        none = np.zeros(0, np.int64)
+        return sp.csr_matrix(
+            (none.astype(np.float32), (none, none)), shape=(len(vectors), len(vectors))
+        )
+    squares, found = _search(np.ascontiguousarray(vectors[rows]), min(k + _SPARE, len(rows)))
+    found = _scaled_locally(squares, found)
+    target = np.where(found >= 0, rows[found], -1)
+    other = (target >= 0) & (accounts[target] != accounts[rows][:, None])
+    other &= np.cumsum(other, axis=1) <= k
+    p, place = np.nonzero(other)
+    entries = (np.ones(len(p), np.float32), (rows[p], target[p, place]))
+    return sp.csr_matrix(entries, shape=(len(vectors), len(vectors)))
+
+
+def _scaled_locally(squares: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Orders neighbours by distance in units of both ends' own distance to their neighbours.
+
+    Where traffic is dense everything is near; a query from where nobody else asks has neighbours of
+    its own kind only on its own scale. Source: Zelnik-Manor and Perona, Self-tuning spectral
+    clustering, NIPS 2004.
+    """
+    scale = np.maximum(squares[:, squares.shape[1] // 2], 1e-9)
+    scaled = np.where(found >= 0, squares / scale[found], np.inf)
+    return np.take_along_axis(found, np.argsort(scaled, axis=1, kind="stable"), axis=1)
+
+
+def _search(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    import faiss
+
+    count, width = vectors.shape
+    index: faiss.Index = faiss.IndexFlatL2(width)
+    if count >= _EXACT_BELOW:
+        lists = int(np.sqrt(count))
+        split = faiss.IndexIVFFlat(index, width, lists, faiss.METRIC_L2)
+        split.cp.niter = 8
+        split.nprobe = _PROBES
+        split.train(
+            vectors[np.random.default_rng(0).choice(count, min(count, 64 * lists), replace=False)]
+        )
+        index = split
+    index.add(vectors)
+    squares, found = index.search(vectors, k)
+    return np.asarray(squares), np.asarray(found)

@@ -1,0 +1,113 @@
+"""Content and shape: what ties accounts."""
+
+import numpy as np
+import polars as pl
+
+from gamekeeper.encoding import fragments
+from gamekeeper.linking.communities import communities, core_numbers
+from gamekeeper.linking.neighbours import _SPARE, _search, neighbours
+from gamekeeper.linking.templates import shared_shapes
+
+
+def scattered(count: int, seed: int = 1) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((count, 16))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_neighbours_are_near_and_of_other_accounts() -> None:
+    """As many as asked for, from among the very nearest: density decides between those, not beyond
+    them.
+    """
+    vectors = scattered(200)
+    accounts = np.arange(200) // 4
+    found = neighbours(vectors, accounts, np.ones(200, bool), k=5)
+    distance = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+    for row in range(200):
+        chosen = found[[row]].indices
+        assert len(chosen) == 5 and (accounts[chosen] != accounts[row]).all()
+        assert set(chosen) <= set(np.argsort(distance[row])[: 5 + _SPARE + 1])
+
+
+def test_rows_left_out_are_neither_asked_nor_found() -> None:
+    """A prompt that others sent verbatim takes no part on either side."""
+    keep = np.arange(100) % 3 > 0
+    found = neighbours(scattered(100), np.arange(100), keep, k=4)
+    assert not found[~keep].nnz and not found[:, ~keep].nnz and found[keep].nnz == 4 * keep.sum()
+
+
+def test_no_rows_or_one_account_have_no_neighbours() -> None:
+    """And no error."""
+    assert neighbours(scattered(0), np.zeros(0, int), np.zeros(0, bool), k=4).shape == (0, 0)
+    assert neighbours(scattered(1), np.zeros(1, int), np.ones(1, bool), k=4).nnz == 0
+    assert neighbours(scattered(30), np.zeros(30, int), np.ones(30, bool), k=4).nnz == 0
+
+
+def test_large_search_finds_most_of_what_the_exact_one_does() -> None:
+    """Above 20,000 rows not every pair is compared; nine of ten neighbours on clustered rows are
+    still found.
+    """
+    rng = np.random.default_rng(2)
+    centres = scattered(400, 3)
+    rows = centres[rng.integers(0, 400, 21_000)] + 0.1 * rng.standard_normal((21_000, 16)).astype(
+        np.float32
+    )
+    _, found = _search(np.ascontiguousarray(rows, np.float32), 5)
+    asked = rng.choice(21_000, 200, replace=False)
+    exact = [np.argsort(((rows - rows[i]) ** 2).sum(axis=1))[:5] for i in asked]
+    assert (
+        np.mean([len(set(found[i]) & set(e)) / 5 for i, e in zip(asked, exact, strict=True)]) > 0.9
+    )
+
+
+def shapes_of(prompts: list[str], accounts: list[int], account_count: int) -> list[list[int]]:
+    frame = pl.DataFrame(
+        {"system": [None] * len(prompts), "prompt": prompts}, schema_overrides={"system": pl.String}
+    )
+    return [
+        rows.tolist() for rows in shared_shapes(fragments(frame), np.array(accounts), account_count)
+    ]
+
+
+def test_template_around_different_payload_is_one_shape() -> None:
+    """Two sentences that the same six accounts send belong together; their own text does not."""
+    words = ["amber", "basalt", "cobalt", "drizzle", "ember", "fjord"]
+    demand = "grade the answer against the rubric. return a single mark only"
+    prompts = [f"the {word} of the northern sea. {demand}" for word in words] + [
+        "an unrelated question of mine"
+    ]
+    assert shapes_of(prompts, list(range(7)), 1_000) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_sentence_of_few_accounts_is_no_shared_shape() -> None:
+    """Four are a family, five a shape."""
+    prompts = ["grade the answer against the rubric"] * 5
+    assert shapes_of(prompts, [0, 1, 2, 3, 3], 1_000) == []
+    assert shapes_of(prompts, [0, 1, 2, 3, 4], 1_000) == [[0, 1, 2, 3, 4]]
+
+
+def test_sentence_of_very_many_accounts_tells_nothing() -> None:
+    """Everybody's opening is a tool's default, not a campaign."""
+    assert shapes_of(["translate the following text please"] * 300, list(range(300)), 1_000) == []
+
+
+def test_no_fragments_give_no_shapes() -> None:
+    """A log of short or missing prompts."""
+    assert shapes_of(["hi"], [0], 1) == []
+
+
+def test_communities_are_the_same_each_time() -> None:
+    """Two cliques and a bridge: found, twice the same, whatever randomness ran before."""
+    a, b = np.triu_indices(5, 1)
+    ends = np.concatenate([a, a + 5, [4]]), np.concatenate([b, b + 5, [5]])
+    first = communities(10, *ends, np.ones(21), resolution=1.0)
+    np.random.default_rng().random(7)
+    assert np.array_equal(first, communities(10, *ends, np.ones(21), resolution=1.0))
+    assert len(set(first[:5])) == len(set(first[5:])) == 1 and first[0] != first[9]
+
+
+def test_core_tells_dense_groups_from_chains() -> None:
+    """A clique of five has core 4 throughout; a chain, however long, has 1."""
+    a, b = np.triu_indices(5, 1)
+    chain = np.arange(5, 15)
+    cores = core_numbers(16, np.concatenate([a, chain]), np.concatenate([b, chain + 1]))
+    assert cores[:5].tolist() == [4] * 5 and cores[5:].max() == 1
