@@ -3,23 +3,23 @@ grow it.
 """
 
 import threading
-from collections import OrderedDict
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class Bounded(Generic[K, V]):
-    """At most `capacity` entries; safe to use from several threads.
+    """A least-recently-used cache for several threads; cachetools leaves the lock to its callers.
 
     Args:
         capacity: Entries, at least 1.
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._entries: LRUCache[K, V] = LRUCache(capacity)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -28,22 +28,19 @@ class Bounded(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Returns an entry, which is thereby the most recently used; None if there is none."""
         with self._lock:
-            value = self._entries.get(key)
-            if value is not None:
-                self._entries.move_to_end(key)
-            return value
+            return self._entries.get(key)
 
     def put(self, key: K, value: V) -> None:
         """Adds or replaces an entry; where there are too many, the least recently used goes."""
         with self._lock:
-            self._put(key, value)
+            self._entries[key] = value
 
     def put_new(self, key: K, value: V) -> bool:
         """Adds an entry unless there is one; returns whether it was added."""
         with self._lock:
             if key in self._entries:
                 return False
-            self._put(key, value)
+            self._entries[key] = value
             return True
 
     def drop(self, key: K) -> None:
@@ -55,9 +52,3 @@ class Bounded(Generic[K, V]):
         """Removes all entries."""
         with self._lock:
             self._entries.clear()
-
-    def _put(self, key: K, value: V) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
