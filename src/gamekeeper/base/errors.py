@@ -17,11 +17,20 @@ together.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gamekeeper.base.text import clean
+
 
 class GamekeeperError(Exception):
-    """The root: whoever catches it catches all that gamekeeper raises on purpose."""
+    """The root of all errors that gamekeeper raises on purpose.
+
+    Messages are cleaned: they quote logs, files and requests, and end in terminals, tickets and CI
+    logs.
+    """
 
     exit_code = 4
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(clean(one) if isinstance(one, str) else one for one in args))
 
 
 class UsageError(GamekeeperError):
@@ -61,6 +70,10 @@ class Fault:
     try_: str = ""
     count: int = 1
     of: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("where", "problem", "found", "expected", "try_"):
+            object.__setattr__(self, name, clean(str(getattr(self, name))))
 
     def __str__(self) -> str:
         lines = [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gamekeeper.base.errors import Fault, GamekeeperError, InputError
+from gamekeeper.base.text import one_line
 
 _EXCERPT_CHARS = 80
 
@@ -49,7 +50,5 @@ class Tally:
 
 
 def excerpt(line: bytes) -> str:
-    """Returns the beginning of a line without characters that could steer a terminal."""
-    text = line[: _EXCERPT_CHARS + 1].decode("utf-8", "backslashreplace")
-    shown = "".join(c if c.isprintable() else " " for c in text[:_EXCERPT_CHARS])
-    return f"{shown}..." if len(text) > _EXCERPT_CHARS else shown
+    """Returns the beginning of a line, cleaned."""
+    return one_line(line.decode("utf-8", "backslashreplace"), _EXCERPT_CHARS)

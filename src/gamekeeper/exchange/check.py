@@ -2,7 +2,6 @@
 faults.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from gamekeeper.base.names import mask_name
+from gamekeeper.base.text import has_secret
 from gamekeeper.exchange.columns import SCHEMA
 from gamekeeper.exchange.containers import Record, Values
 from gamekeeper.exchange.duplicates import EACH_ONCE, TRY_ONCE, TWICE, SeenRows
@@ -20,7 +21,6 @@ from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
 
 _ROW = "__row"  # of the block, while a frame loses rows
 _TIMES = ("time", "account_created")
-_SECRET = r"^(?i:sk-|bearer )"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Checker:
             columns[name] = read(name, rows, findings)
         findings += self._missing(columns, findings)
         findings += self._unfit_features(columns["features"])
-        frame = _hash_secrets(_without(pl.DataFrame(columns).with_row_index(_ROW), findings))
+        frame = _mask_secrets(_without(pl.DataFrame(columns).with_row_index(_ROW), findings))
         new = self.seen.are_new(frame.drop(_ROW))
         findings.append(self._seen_before(frame.filter(~new)[_ROW].to_list()))
         self._note(rows, findings)
@@ -259,16 +259,10 @@ def _without(frame: pl.DataFrame, findings: list[_Finding]) -> pl.DataFrame:
     return frame.filter(~pl.int_range(pl.len()).is_in(list(bad)))
 
 
-def _hash_secrets(frame: pl.DataFrame) -> pl.DataFrame:
-    """Replaces accounts that are whole API keys by a hash: reports show accounts, and must not show
-    keys.
-    """
-    is_key = frame["account"].str.contains(_SECRET)
-    if not is_key.any():
+def _mask_secrets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Masks accounts that hold a secret: every output names accounts, and none may show a key."""
+    names = frame["account"].unique().drop_nulls()
+    masked = {name: mask_name(name) for name in names.to_list() if has_secret(name)}
+    if not masked:
         return frame
-    hashed = pl.col("account").map_elements(_key_hash, return_dtype=pl.String)
-    return frame.with_columns(pl.when(is_key).then(hashed).otherwise("account").alias("account"))
-
-
-def _key_hash(key: str) -> str:
-    return "key-" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    return frame.with_columns(pl.col("account").replace(masked))

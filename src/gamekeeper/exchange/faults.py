@@ -6,26 +6,15 @@ a row is short, printable and without secrets, because it ends up in terminals, 
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gamekeeper.base.errors import Fault, GamekeeperError
+from gamekeeper.base.text import clean
 
 EXCERPT_CHARS = 80
 _LOOK_AT_CHARS = 2_000  # a found prompt may be 10 MB: only its beginning is masked and shown
-
-_SECRETS = re.compile(
-    r"""(?x)
-      \b[sprx]k[-_][A-Za-z0-9_-]{4,}            # OpenAI, Anthropic, Stripe: sk-..., pk_...
-    | (?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}  # Authorization headers
-    | \bAKIA[0-9A-Z]{8,}                        # AWS access key ids
-    | \bgh[pousr]_[A-Za-z0-9]{8,} | \bxox[a-z]-[A-Za-z0-9-]{8,} | \bAIza[A-Za-z0-9_-]{8,}
-    | \beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*  # JSON web tokens
-    | (?<="api_key":)\s*"[^"]*" | (?<="api_key":\ )"[^"]*"
-    """
-)
 
 
 class UnreadableFileError(GamekeeperError):
@@ -41,24 +30,17 @@ def unreadable(
 ) -> UnreadableFileError:
     """Returns the exception that ends the reading of one file."""
     return UnreadableFileError(
-        Fault(where=printable(where), problem=problem, found=found, expected=expected, try_=try_)
+        Fault(where=where, problem=problem, found=found, expected=expected, try_=try_)
     )
 
 
 def excerpt(value: object) -> str:
     """Returns `value` as one line of at most `EXCERPT_CHARS` characters, API keys masked."""
     text = value if isinstance(value, str) else _as_json(value)
-    masked = _SECRETS.sub("***", printable(text[:_LOOK_AT_CHARS]))
-    if len(masked) <= EXCERPT_CHARS and len(text) <= _LOOK_AT_CHARS:
-        return masked
-    return masked[: EXCERPT_CHARS - 3] + "..."
-
-
-def printable(text: str) -> str:
-    """Returns `text` without control characters: a log line must not steer the reader's
-    terminal.
-    """
-    return "".join(c if c.isprintable() else " " for c in text)
+    line = clean(" ".join(text[:_LOOK_AT_CHARS].split()))
+    if len(line) <= EXCERPT_CHARS and len(text) <= _LOOK_AT_CHARS:
+        return line
+    return line[: EXCERPT_CHARS - 3] + "..."
 
 
 def _as_json(value: object) -> str:
@@ -138,7 +120,7 @@ class Tally:
             self._row_faults[file, problem] = replace(known, count=known.count + count)
             return
         self._row_faults[file, problem] = Fault(
-            where=f"{printable(file)}:{place}",
+            where=f"{file}:{place}",
             problem=problem,
             found=found,
             expected=expected,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gamekeeper.base.errors import Fault
-from gamekeeper.exchange.faults import UnreadableFileError, printable, unreadable
+from gamekeeper.exchange.faults import UnreadableFileError, unreadable
 
 STDIN = "-"
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".csv", ".tsv", ".parquet", ".pq")
@@ -57,7 +57,7 @@ def _files_of(name: str) -> list[str]:
     if name == STDIN or _is_there(name):
         return _files_at(name)
     if not _GLOB_SIGNS & set(name):
-        raise unreadable(name, "no such file or folder", printable(name), "a path that exists")
+        raise unreadable(name, "no such file or folder", name, "a path that exists")
     matches = sorted(glob.glob(name, recursive=True))
     files = [
         file
@@ -66,7 +66,7 @@ def _files_of(name: str) -> list[str]:
     ]
     if not files:
         raise unreadable(
-            name, "the pattern matches no file", printable(name), "a pattern that matches log files"
+            name, "the pattern matches no file", name, "a pattern that matches log files"
         )
     return files
 

@@ -13,7 +13,8 @@ from gamekeeper.audit.options import Prices
 from gamekeeper.audit.privacy import Inversion, Privacy
 from gamekeeper.audit.privacy.membership import FALSE_ALARMS
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point, Users
-from gamekeeper.report.words import count, one_line
+from gamekeeper.base.text import one_line
+from gamekeeper.report.words import count
 
 SCHEMA = "gamekeeper/audit@1"
 

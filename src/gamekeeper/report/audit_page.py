@@ -5,6 +5,7 @@ from typing import Any
 
 from gamekeeper.audit.privacy import Privacy, Shown
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
+from gamekeeper.base.text import one_line
 from gamekeeper.report.audit import (
     advice,
     best_thief,
@@ -18,7 +19,7 @@ from gamekeeper.report.audit import (
 from gamekeeper.report.grey import grey_png
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, axis, layout
-from gamekeeper.report.words import count, one_line
+from gamekeeper.report.words import count
 
 _COLOURS = tuple(
     f"var(--{name})"

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.document import campaign_document, measured
-from gamekeeper.report.words import iso, one_line
+from gamekeeper.report.words import iso
 from gamekeeper.verdict import Verdict
 
 SCHEMA = "gamekeeper/explain@1"

@@ -1,7 +1,7 @@
 """A page that opens without a network: template, styles, pictures and data in one HTML document.
 
 What it shows was written by attackers, so three things stand between a text and the reader's
-browser: every text is made `visible` and escaped; data for pictures is JSON in which no tag can
+browser: every text is cleaned and escaped; data for pictures is JSON in which no tag can
 end; and the page's own policy runs no script but our two, which it names by their digests, and
 fetches nothing.
 """
@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from gamekeeper.base.text import clean, one_line
 from gamekeeper.report import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def render_page(template: str, figures: Sequence[dict[str, Any]], **values: Any) -> str:
@@ -30,6 +32,7 @@ def render_page(template: str, figures: Sequence[dict[str, Any]], **values: Any)
     page = _environment().get_template(template)
     given = {
         "words": words,
+        "one_line": one_line,
         "style": _ours("style.css"),
         "content_policy": _content_policy(scripts),
     }
@@ -37,9 +40,7 @@ def render_page(template: str, figures: Sequence[dict[str, Any]], **values: Any)
 
 
 def _environment() -> "Environment":
-    """Returns templates in which every value is made visible and escaped, and an unknown name is an
-    error.
-    """
+    """Returns templates in which every value is cleaned and escaped; unknown names are errors."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -53,18 +54,17 @@ def _environment() -> "Environment":
 
 
 def _harmless(value: Any) -> Any:
-    """Returns what is about to be written, with no character that hides; our own markup stays as it
-    is.
-    """
-    return words.visible(value) if type(value) is str else value
+    """Returns what is about to be written, cleaned; our own markup stays as it is."""
+    return clean(value) if type(value) is str else value
 
 
-def _content_policy(scripts: Sequence[str]) -> str:
-    """Returns the page's Content-Security-Policy: these scripts, its own styles, nothing
-    fetched.
-    """
+def _content_policy(scripts: Sequence[str]) -> "Markup":
+    """Returns the page's Content-Security-Policy: these scripts, its styles, nothing fetched."""
+    from markupsafe import Markup
+
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
+    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
+    return Markup(policy)  # digests look like secrets, and are ours
 
 
 def _digest(script: str) -> str:

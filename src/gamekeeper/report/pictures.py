@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.network import Network, lay_out
-from gamekeeper.report.words import FAMILIES, count, counted, measure, one_line, shortened
+from gamekeeper.report.words import FAMILIES, count, counted, measure, shortened
 
 _CAMPAIGN = "var(--accent)"
 _ORDINARY = "var(--ordinary)"

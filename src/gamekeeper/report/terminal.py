@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.explanation import Explanation, explain
 from gamekeeper.report.words import (
@@ -21,7 +22,6 @@ from gamekeeper.report.words import (
     headline,
     measure,
     moment,
-    one_line,
     period,
     probability,
     rank,

@@ -5,7 +5,6 @@ line is shown as its code: an escape character reads `\\u001b`.
 """
 
 import math
-import re
 from datetime import datetime
 
 from gamekeeper.verdict import Verdict
@@ -31,24 +30,6 @@ VERDICTS = {
 """What each verdict recommends."""
 
 UNMEASURED = "not measured"
-
-_STEERING = re.compile(
-    # control characters but tab and line feed: they steer a terminal
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
-    # invisible, or turning the order of a line
-    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\ud800-\udfff]"  # halves of a pair, which no encoding can write
-)
-
-
-def visible(text: str) -> str:
-    """Returns text in which no character can steer a terminal or hide."""
-    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Returns `visible` text on one line, cut at `limit` characters."""
-    return visible(shortened(" ".join(text.split()), limit))
 
 
 def shortened(text: str, limit: int) -> str:

@@ -1,17 +1,10 @@
-"""How text that strangers wrote is shown: one short line, in which no character can steer a
-terminal.
-"""
+"""How text that strangers wrote is shown in messages of this package."""
+
+from gamekeeper.base.text import one_line
 
 SHOWN_CHARACTERS = 300
 
 
 def shown(text: str) -> str:
-    """Returns the text in one line of printable ASCII, of at most `SHOWN_CHARACTERS` and three
-    points.
-    """
-    line = (
-        " ".join(text[: 2 * SHOWN_CHARACTERS].split()).encode("ascii", "backslashreplace").decode()
-    )
-    line = "".join(one if one.isprintable() else "?" for one in line)
-    is_whole = len(line) <= SHOWN_CHARACTERS and len(text) <= 2 * SHOWN_CHARACTERS
-    return line if is_whole else f"{line[:SHOWN_CHARACTERS]}..."
+    """Returns the text on one line, cleaned, cut at `SHOWN_CHARACTERS`."""
+    return one_line(text, SHOWN_CHARACTERS)

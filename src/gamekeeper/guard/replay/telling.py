@@ -11,7 +11,8 @@ from rich.text import Text
 
 from gamekeeper.guard.replay.outcome import Met, Outcome, Truth
 from gamekeeper.guard.replay.player import Followed, Replayed
-from gamekeeper.report.words import count, counted, iso, one_line, share
+from gamekeeper.base.text import one_line
+from gamekeeper.report.words import count, counted, iso, share
 
 SCHEMA = "gamekeeper/replay@1"
 
