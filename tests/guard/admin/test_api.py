@@ -12,8 +12,8 @@ import pytest
 
 from gamekeeper.base.clock import SteadyClock
 from gamekeeper.guard.admin import admin_app, admin_url
+from gamekeeper.guard.admin.access_control import MAX_BODY_BYTES
 from gamekeeper.guard.admin.app import Admin
-from gamekeeper.guard.admin.fence import MAX_BODY_BYTES
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.policy import GuardPolicy, State
 from gamekeeper.guard.server import listening

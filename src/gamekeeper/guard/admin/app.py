@@ -1,5 +1,5 @@
-"""The admin API as an ASGI app: its operations, its errors, the fence around it, and what runs
-beside it.
+"""The admin API as an ASGI app: its operations, its errors, access control, and the task that
+watches for changes.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 import gamekeeper
 from gamekeeper.base.errors import UsageError
+from gamekeeper.guard.admin.access_control import AccessControl, error_response
 from gamekeeper.guard.admin.desk import Desk
-from gamekeeper.guard.admin.fence import Fence, error_body
 from gamekeeper.guard.admin.forms import ErrorForm, HealthForm
 from gamekeeper.guard.admin.listeners import Listeners
 from gamekeeper.guard.admin.pulse import Pulse
@@ -58,7 +58,7 @@ class Admin:
         self._tickets = Tickets(clock)
         self.pulse = Pulse(guard.core, self.traffic, self.listeners)
         self.api = _api(Desk(guard, self.traffic, self.listeners, self._tickets, clock()))
-        self._fence = Fence(
+        self._access_control = AccessControl(
             self.api,
             admin_token(guard.folder),
             {*names, guard.policy.admin.host},
@@ -77,7 +77,7 @@ class Admin:
         """Answers a request."""
         if self._beating is None and not self._is_closed:
             self._begin()
-        await self._fence(scope, receive, send)
+        await self._access_control(scope, receive, send)
 
     def close(self) -> None:
         """Ends the streams to open pages and what runs beside; a server waits for streams before it
@@ -112,7 +112,7 @@ def _api(desk: Desk) -> FastAPI:
 
 
 def _add_open(api: FastAPI, desk: Desk) -> None:
-    """Operations that need no token; see `fence.OPEN`."""
+    """Adds the operations that need no token; see `access_control.OPEN`."""
 
     def add(path: str, does: Callable[..., Any], content: dict[str, Any], **more: Any) -> None:
         answers = {200: {"description": "Done.", "content": content}} | _errors(408, 413, 421)
@@ -223,27 +223,21 @@ def _handlers() -> dict[int | type[Exception], Any]:
 
 async def _on_http(request: Request, error: HTTPException) -> Response:
     code = _CODES.get(error.status_code, "refused")
-    return _answer(error.status_code, code, str(error.detail), dict(error.headers or {}))
+    return error_response(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 
 async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
     faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-    return _answer(422, "invalid", "; ".join(faults)[:2_000])
+    return error_response(422, "invalid", "; ".join(faults)[:2_000])
 
 
 async def _on_usage(request: Request, error: UsageError) -> Response:
-    return _answer(422, "invalid", str(error))
+    return error_response(422, "invalid", str(error))
 
 
 async def _on_gone(request: Request, error: StoreGoneError) -> Response:
-    return _answer(503, "unavailable", "the store cannot be reached; nothing was changed")
+    return error_response(503, "unavailable", "the store cannot be reached; nothing was changed")
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:
-    return _answer(500, "fault", "a fault of gamekeeper's own; its log says more")
-
-
-def _answer(
-    status: int, code: str, message: str, headers: dict[str, str] | None = None
-) -> Response:
-    return Response(error_body(code, message), status, headers, "application/json")
+    return error_response(500, "fault", "a fault of gamekeeper's own; its log says more")
