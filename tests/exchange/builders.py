@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-import zstandard
 
 from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.zstd import compress
 from gamekeeper.exchange import LogReader
 
 TIME = "2026-11-02T12:00:00Z"
@@ -150,7 +150,7 @@ def as_gzip(rows: Sequence[Any]) -> bytes:
 
 
 def as_zstd(rows: Sequence[Any]) -> bytes:
-    return zstandard.compress(as_jsonl(rows))
+    return compress(as_jsonl(rows))
 
 
 def write(folder: Path, name: str, content: bytes | Sequence[Any]) -> str:

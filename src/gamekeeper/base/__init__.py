@@ -9,4 +9,5 @@ asgi         request bodies and headers of ASGI
 progress     callbacks that long work reports to
 clock        a clock that never jumps
 lazy         names of a package that are loaded when first used
+zstd         zstd, from Python or its backport
 """

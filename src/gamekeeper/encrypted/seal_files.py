@@ -24,10 +24,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import zstandard
 
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.files import write_at
+from gamekeeper.base.zstd import ZstdDecompressor
 from gamekeeper.encrypted.residues import Words
 
 _HEAD = struct.Struct("<HBBBBHQ")
@@ -72,11 +72,7 @@ def members(thing: Any) -> bytes:
             f"this SEAL writes files of version {version}, expected {_VERSION}: use tenseal 0.3.16+"
         )
     body = raw[_HEAD.size :]
-    return (
-        zstandard.ZstdDecompressor().decompressobj().decompress(body)
-        if compression == _ZSTD
-        else body
-    )
+    return ZstdDecompressor().decompress(body) if compression == _ZSTD else body
 
 
 def loaded(thing: Any, context: Any, body: bytes) -> Any:

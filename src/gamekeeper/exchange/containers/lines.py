@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import zstandard
-
+from gamekeeper.base.zstd import ZstdError, ZstdFile
 from gamekeeper.exchange.faults import unreadable
 
 BLOCK_BYTES = 4 << 20
@@ -20,7 +19,6 @@ MAX_LINE_BYTES = 64 << 20
 _READ_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_READ_BYTES = 4 << 10  # one 4-byte block may stand for 128 KiB: 4 KiB become 128 MiB at worst
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -57,19 +55,14 @@ def _gunzip(file: str, stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _unzstd(file: str, stream: BinaryIO) -> Iterator[bytes]:
-    # Not stream_reader: it takes a truncated frame for a whole one.
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    pending = b""
+    unpacked = ZstdFile(stream)
     try:
-        while chunk := pending or stream.read(_ZSTD_READ_BYTES):
-            if frame.eof:
-                frame = zstandard.ZstdDecompressor().decompressobj()
-            yield frame.decompress(chunk)
-            pending = frame.unused_data if frame.eof else b""
-    except zstandard.ZstdError as error:
+        while chunk := unpacked.read1(_READ_BYTES):
+            yield chunk
+    except EOFError:
+        raise _truncated(file, "zstd") from None
+    except ZstdError as error:
         raise _damaged(file, "zstd", error) from None
-    if not frame.eof:
-        raise _truncated(file, "zstd")
 
 
 def _truncated(file: str, kind: str) -> Exception:

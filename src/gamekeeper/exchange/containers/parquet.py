@@ -1,14 +1,16 @@
-"""Parquet: row groups read a few thousand rows at a time, only the columns that somebody
-asks for.
+"""Parquet: read some dozen megabytes of rows at a time, whatever the size of its row groups.
+
+Polars decodes a slice of a file without the rows around it. A slice of a large row group costs its
+own rows and a pass over the headers of the pages before it, so slices have a size in bytes: few
+for short rows, small for long ones.
 """
 
 import io
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import TypeVar
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gamekeeper.exchange.containers.block import BLOCK_ROWS, Block, TableBlock
 from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
@@ -16,6 +18,8 @@ from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
 MAGIC = b"PAR1"
 
 T = TypeVar("T")
+_SLICE_BYTES = 64 << 20  # in memory, decoded
+_SLICE_ROWS = 64 * BLOCK_ROWS  # at most: an account's name in every row may take no bytes at all
 _DATES = (pl.Date, pl.Datetime)
 # within the years 1 to 9999, a day's room for zones
 _FIRST_DAY = -719_000
@@ -58,25 +62,25 @@ def read_parquet(
 def _tables(
     file: str, stream: io.BufferedReader, advance: Callable[[float], None]
 ) -> Iterator[Block]:
-    done = 0
-    parquet = _guarded(file, lambda: pq.ParquetFile(stream))
-    total = parquet.metadata.num_rows
+    parquet = _guarded(file, lambda: pl.scan_parquet(stream))
+    total = _guarded(file, lambda: parquet.select(pl.len()).collect().item())
     if not total:
         raise unreadable(file, "the file is empty", "Parquet without rows", "one row or more")
-    batches = _guarded(file, lambda: parquet.iter_batches(batch_size=BLOCK_ROWS))
-    while (frame := _guarded(file, lambda: _next_frame(batches))) is not None:
-        yield TableBlock(
-            range(done + 1, done + frame.height + 1), dict(zip(frame.columns, frame, strict=True))
-        )
-        done += frame.height
-        advance(done / total)
-    if done != total:
-        raise _damaged(file, f"{done} rows where its footer says {total}")
+    done = 0
+    rows = BLOCK_ROWS
+    while done < total:
+        frame = _guarded(file, partial(_slice, parquet, done, rows))
+        if not frame.height:
+            raise _damaged(file, f"{done} rows where its footer says {total}")
+        for block in frame.iter_slices(BLOCK_ROWS):
+            yield _block(block, done)
+            done += block.height
+            advance(done / total)
+        rows = _rows_of_a_slice(frame)
 
 
 def _guarded(file: str, step: Callable[[], T]) -> T:
-    # Damaged Parquet makes pyarrow raise nearly anything (OSError, KeyError, ArrowInvalid) and
-    # Polars panic.
+    # Damaged Parquet makes Polars raise nearly anything, and now and then panic.
     try:
         return step()
     except (Exception, pl.exceptions.PanicException) as error:
@@ -93,13 +97,31 @@ def _damaged(file: str, found: str) -> UnreadableFileError:
     )
 
 
-def _next_frame(batches: Any) -> pl.DataFrame | None:
-    batch = next(batches, None)
-    if batch is None:
-        return None
-    batch.validate(full=True)  # text that is not UTF-8 would break only later, and without a place
-    frame = cast(pl.DataFrame, pl.from_arrow(pa.Table.from_batches([batch])))
-    return frame.with_columns(_in_calendar(column) for column in frame if column.dtype in _DATES)
+def _slice(parquet: pl.LazyFrame, done: int, rows: int) -> pl.DataFrame:
+    frame = parquet.slice(done, rows).collect(engine="streaming")
+    dates = [_in_calendar(column) for column in frame if column.dtype in _DATES]
+    texts = [_as_text(column) for column in frame if column.dtype == pl.Binary]
+    return frame.with_columns(*dates, *texts)
+
+
+def _rows_of_a_slice(last: pl.DataFrame) -> int:
+    """Returns how many rows to read next: whole blocks of about `_SLICE_BYTES`, one at least."""
+    row_bytes = max(last.estimated_size() / last.height, 1)
+    blocks = int(_SLICE_BYTES / row_bytes / BLOCK_ROWS)
+    return min(max(blocks, 1) * BLOCK_ROWS, _SLICE_ROWS)
+
+
+def _block(frame: pl.DataFrame, before: int) -> TableBlock:
+    places = range(before + 1, before + frame.height + 1)
+    return TableBlock(places, dict(zip(frame.columns, frame, strict=True)))
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Returns bytes that are UTF-8 throughout as text: JSON and text without Parquet's own mark
+    for them are read as bytes.
+    """
+    text = column.cast(pl.String, strict=False)
+    return text if text.null_count() == column.null_count() else column
 
 
 def _in_calendar(column: pl.Series) -> pl.Series:
