@@ -1,4 +1,4 @@
-"""The table of docs/reference/found.md: what a copy has reached when hunt names its thief, and when
+"""The table of docs/measurements/found.md: what a copy has reached when hunt names its thief, and when
 guard holds him.
 
     python benchmarks/audit/found.py [--seeds 100 101 102] [--accounts 8 40] [--attacks learned-copy

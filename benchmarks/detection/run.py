@@ -1,4 +1,4 @@
-"""The tables of docs/reference/detection.md: what hunt finds in composed traffic, and at what
+"""The tables of docs/measurements/detection.md: what hunt finds in composed traffic, and at what
 speed.
 
     python benchmarks/detection/run.py --data DATA --tools TOOLS [--seeds 1 2 3] [--mix MIX]

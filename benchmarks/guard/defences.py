@@ -1,4 +1,4 @@
-"""The page docs/reference/defences.md: what each defence of scores costs users, and what the best
+"""The page docs/measurements/defences.md: what each defence of scores costs users, and what the best
 thief still gets.
 
     python benchmarks/guard/defences.py                  measures, prints and writes the page
@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from gamekeeper.defences import DEFENCES, Scores, fit_codebook, make_defence, number_bytes
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "defences.md"
+PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "defences.md"
 KEY = b"the key of the victim's guard"
 OTHER_KEY = b"a key that the thief makes up"
 JITTERS = (1e-6, 1e-2, 0.1)

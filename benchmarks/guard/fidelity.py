@@ -1,4 +1,4 @@
-"""The thief's table in docs/reference/guard-fidelity.md: what a copy reaches with the guard off,
+"""The thief's table in docs/measurements/guard-fidelity.md: what a copy reaches with the guard off,
 dry and enforcing.
 
     python benchmarks/guard/fidelity.py [--seeds 31 32 33 34]

@@ -1,4 +1,4 @@
-"""The page docs/reference/stolen-keys.md: who steals a key and is asked to sign in, and who else is
+"""The page docs/measurements/stolen-keys.md: who steals a key and is asked to sign in, and who else is
 asked.
 
     python benchmarks/guard/takeovers.py                  measures, prints and writes the page
@@ -42,7 +42,7 @@ from gamekeeper.guard.stolen.asking import Asking
 from gamekeeper.guard.stolen.history import SETTLED_DAYS
 from gamekeeper.simulate import simulate
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "stolen-keys.md"
+PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "stolen-keys.md"
 DAY = 86_400.0
 HOUR = 3_600.0
 START = 20_454 * DAY

@@ -1,4 +1,4 @@
-"""The table of docs/reference/guard-load.md: what the guard costs a request, beside a bare proxy
+"""The table of docs/measurements/guard-load.md: what the guard costs a request, beside a bare proxy
 and LiteLLM.
 
     python benchmarks/guard/load/run.py [--rounds 5] [--seconds 3] [--litellm-python PYTHON]

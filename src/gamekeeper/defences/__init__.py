@@ -2,7 +2,7 @@
 
 None of them stops a copy: whatever keeps the first place leaves the thief the labels, and those
 suffice with more queries. They take away the advantage of soft scores. What each costs users, and
-what the best thief who knows of it still reaches, is measured in `docs/reference/defences.md`.
+what the best thief who knows of it still reaches, is measured in `docs/measurements/defences.md`.
 """
 
 from gamekeeper.defences import (

@@ -219,7 +219,7 @@ class Ladder(_Part):
         proof_requests: Requests that one proof opens.
         step_up: Signals of a stolen key within a day that ask its owner to sign in again; 0, none
             but a proof of possession that does not fit. How often two of them err:
-            docs/reference/stolen-keys.md.
+            docs/measurements/stolen-keys.md.
     """
 
     highest: Verdict = Verdict.LIMIT
