@@ -311,6 +311,23 @@ def test_open_pages_are_told_of_a_campaign_and_are_bounded(tmp_path: Path) -> No
     with_desk(tmp_path, does)
 
 
+def test_an_open_page_does_not_keep_the_server(tmp_path: Path) -> None:
+    """Its stream ends as a whole answer does when the admin API is closed."""
+
+    async def does(it: Desk) -> None:
+        headers = {"authorization": f"Bearer {it.token}"}
+        async with (
+            asyncio.timeout(5),
+            it.client.get(it.url + "/api/events", headers=headers) as stream,
+        ):
+            assert stream.headers["cache-control"] == "no-store"
+            assert await stream.content.readline() == b"retry: 2000\n"
+            it.admin.close()
+            await stream.content.read()
+
+    with_desk(tmp_path, does)
+
+
 def test_a_ticket_opens_the_report_once(tmp_path: Path) -> None:
     """A browser that cannot send the token opens the report by a ticket, which is then used up."""
 

@@ -4,8 +4,9 @@ import asyncio
 from typing import Annotated
 
 from fastapi import HTTPException, Path, Query, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from sse_starlette import EventSourceResponse
 
 from gamekeeper.base.clock import day_of
 from gamekeeper.guard.admin import page
@@ -164,7 +165,7 @@ class Desk:
         if not is_known_subject(self._core.decisions, order.subject):
             raise HTTPException(404, f"there is no {order.subject.replace(':', ' ', 1)}")
         decision = ordered(
-            order.subject,
+            self._core.decisions.subject_as_charged(order.subject),
             Verdict(order.verdict),
             tuple(order.reasons),
             by=order.by,
@@ -204,19 +205,16 @@ class Desk:
             head=HeadForm(size=head.size, root=head.root.hex(), time=head.time),
         )
 
-    async def events(self) -> StreamingResponse:
+    async def events(self) -> EventSourceResponse:
         """Server-sent events: `changed`, with the parts of the page that did, and `traffic`, with a
         new point.
         """
         try:
-            stream = self._listeners.listen()
+            return self._listeners.respond()
         except TooManyError:
             raise HTTPException(
-                503, "as many pages are open as may be", {"retry-after": "10"}
+                503, "too many pages are open; close one, or try again later", {"retry-after": "10"}
             ) from None
-        return StreamingResponse(
-            stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"}
-        )
 
     async def ticket(self) -> TicketForm:
         """A ticket for `/report?ticket=...`, which a browser opens without the token."""

@@ -1,5 +1,5 @@
-"""Pages that are open: each is told of changes by server-sent events, and is closed rather than
-waited for.
+"""The streams of server-sent events to open pages: how many there may be, how far behind one may
+fall, and that all of them end with the server.
 """
 
 import asyncio
@@ -7,79 +7,102 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
 
 from gamekeeper.base.errors import GamekeeperError
+from gamekeeper.guard.doors.answers import CutShortError
 
 HEARTBEAT_S = 15.0
-_WAITING = (
-    64  # messages; whoever is further behind is closed, and its page comes back and reads all anew
-)
+_RETRY_MS = 2_000
+_WAITING = 64  # events; a page that is further behind is closed, comes back and reads everything
+
+Event = dict[str, Any]
 
 
 class TooManyError(GamekeeperError):
-    """As many listen as may."""
+    """The most pages that may be open are open."""
 
 
 class Listeners:
-    """See the module.
+    """The open pages, each with a queue of events that it has not been sent yet.
 
     Args:
-        limit: Pages at once.
+        limit: Most pages at once.
+        send_s: Most time that a page may take to accept an event.
     """
 
-    def __init__(self, limit: int = 32) -> None:
+    def __init__(self, limit: int = 32, send_s: float = HEARTBEAT_S) -> None:
         self._limit = limit
-        self._open: set[asyncio.Queue[bytes | None]] = set()
+        self._send_s = send_s
+        self._open: set[asyncio.Queue[Event | None]] = set()
         self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def tell(self, kind: str, document: Any) -> None:
+    def publish(self, kind: str, document: Any) -> None:
         """Sends an event to all; never waits."""
-        message = b"event: " + kind.encode() + b"\ndata: " + orjson.dumps(document) + b"\n\n"
+        event = {"event": kind, "data": orjson.dumps(document).decode()}
         for queue in list(self._open):
             if queue.full():
                 self._end(queue)
             else:
-                queue.put_nowait(message)
+                queue.put_nowait(event)
 
-    def listen(self) -> AsyncIterator[bytes]:
-        """Returns the events from now on, as bytes of a stream.
+    def respond(self) -> EventSourceResponse:
+        """Returns a response that streams the events from now on.
 
         Raises:
-            TooManyError: As many listen as may.
+            TooManyError: The most pages that may be open are open.
         """
-        if self._is_closed or len(self._open) >= self._limit:
+        if self._is_full():
             raise TooManyError
-        return self._events(asyncio.Queue(_WAITING))
+        return _Stream(
+            self._events(asyncio.Queue(_WAITING)),
+            sep="\n",
+            ping=HEARTBEAT_S,  # a proxy or a browser would take silence for a dead connection
+            ping_message_factory=_heartbeat,
+            send_timeout=self._send_s,
+        )
 
     def close(self) -> None:
-        """Ends every stream, so that the server can end; nobody may listen any more."""
+        """Ends every stream, so that the server can end; no further page may listen."""
         self._is_closed = True
         for queue in list(self._open):
             self._end(queue)
 
-    async def _events(self, queue: "asyncio.Queue[bytes | None]") -> AsyncIterator[bytes]:
-        if self._is_closed or len(self._open) >= self._limit:  # others began meanwhile
+    async def _events(self, queue: "asyncio.Queue[Event | None]") -> AsyncIterator[Event]:
+        if self._is_full():  # others began since `respond`
             return
         self._open.add(queue)  # here, where it is sure to be taken out again
         try:
-            yield b"retry: 2000\n\n"
-            while (message := await _next(queue)) is not None:
-                yield message
+            yield {"retry": _RETRY_MS}
+            while (event := await queue.get()) is not None:
+                yield event
         finally:
             self._open.discard(queue)
 
-    def _end(self, queue: "asyncio.Queue[bytes | None]") -> None:
+    def _is_full(self) -> bool:
+        return self._is_closed or len(self._open) >= self._limit
+
+    def _end(self, queue: "asyncio.Queue[Event | None]") -> None:
         self._open.discard(queue)
         while not queue.empty():
             queue.get_nowait()
         queue.put_nowait(None)
 
 
-async def _next(queue: "asyncio.Queue[bytes | None]") -> bytes | None:
-    try:
-        return await asyncio.wait_for(queue.get(), HEARTBEAT_S)
-    except TimeoutError:
-        return b": still here\n\n"  # a proxy or a browser would take silence for a dead connection
+class _Stream(EventSourceResponse):
+    """A stream of events; a page that does not read loses its connection, and nothing is logged."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            raise CutShortError("an open page did not read its events") from None
+
+
+def _heartbeat() -> ServerSentEvent:
+    return ServerSentEvent(comment="still here", sep="\n")

@@ -3,6 +3,7 @@ twice.
 """
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.text import mask_secrets
 from gamekeeper.guard.decision import Challenge, Decision
 from gamekeeper.guard.decisions import Decisions
 from gamekeeper.verdict import Verdict
@@ -57,7 +58,7 @@ def ordered(
         subject,
         verdict,
         f"person {challenge or ''}",
-        reasons=reasons,
+        reasons=tuple(mask_secrets(reason) for reason in reasons),
         since=now,
         until=now + hours * 3600,
         by=by,

@@ -3,15 +3,15 @@ changed.
 """
 
 import asyncio
-import logging
 from collections.abc import Hashable
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.admin.figures import value
 from gamekeeper.guard.admin.listeners import Listeners
 from gamekeeper.guard.admin.traffic import Traffic
 from gamekeeper.guard.core import Core
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 BEAT_S = 1.0
 
@@ -43,11 +43,11 @@ class Pulse:
     def beat(self, now: float) -> None:
         """Looks once."""
         if (point := self._traffic.sample(now)) is not None:
-            self._listeners.tell("traffic", point._asdict())
+            self._listeners.publish("traffic", point._asdict())
         last = self._last
         self._last = self._parts()
         if changed := [name for name, part in self._last.items() if part != last[name]]:
-            self._listeners.tell("changed", changed)
+            self._listeners.publish("changed", changed)
 
     def _parts(self) -> dict[str, Hashable]:
         """Each part of the page by something that changes with it.
