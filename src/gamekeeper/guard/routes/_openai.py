@@ -6,7 +6,7 @@ named here: `prompt_logprobs`, `allowed_token_ids`, `bad_words` (vLLM), `reasoni
 `provider_specific_fields` (LiteLLM), parts of the content of type `thinking` (Mistral).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import a_list, an_object, tokens, whole, without
@@ -23,11 +23,43 @@ _TRACES = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "t
 _ERRORS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-def is_path(path: str, operation: str) -> bool:
-    """Returns whether a path is the operation, with or without the version that a prefix
-    may hold.
+class OpenAiOperation:
+    """What the operations of the OpenAI form do alike; a subclass reads its own requests.
+
+    Attributes:
+        operation: End of the operation's path. Before it comes the version, unless the policy's
+            prefix holds that.
     """
-    return path in (f"/v1/{operation}", f"/{operation}")
+
+    operation: ClassVar[str]
+
+    def matches(self, method: str, path: str) -> bool:
+        """See `Route`."""
+        return method == "POST" and path in (f"/v1/{self.operation}", f"/{self.operation}")
+
+    def narrow(self, body: Json, withheld: Withheld) -> Json:
+        """See `Route`."""
+        return narrow_choices(narrow_tokens(body, withheld), withheld)
+
+    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
+        """See `Route`."""
+        return strip_choices(answer, withheld, query)
+
+    def stripper(self, withheld: Withheld, query: Query) -> Strip:
+        """See `Route`."""
+        return strip_chunks(withheld, query)
+
+    def usage(self, answer: Json) -> Usage:
+        """See `Route`; a stream states it in its last chunk if `stream_options.include_usage` was
+        asked for.
+        """
+        usage = answer.get("usage")
+        return Usage(tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens"))
+
+    def refusal(self, status: int, code: str, message: str) -> Json:
+        """See `Route`; the SDKs of this form choose the exception by the status."""
+        kind = _ERRORS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def require_choices(body: Json) -> int:
@@ -149,15 +181,3 @@ def _without_traces(said: Json) -> Json:
 
 def _is_trace(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
-
-
-def usage_of(answer: Json) -> Usage:
-    """Returns the counts of chat, completions and embeddings."""
-    usage = answer.get("usage")
-    return Usage(tokens(usage, "prompt_tokens"), tokens(usage, "completion_tokens"))
-
-
-def refusal(status: int, code: str, message: str) -> Json:
-    """Returns an error in the OpenAI form; its SDKs choose the exception by the status."""
-    kind = _ERRORS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

@@ -7,7 +7,7 @@ leaves inside the text itself (`<think>`) is not told from the text: configure t
 reasoning parser.
 """
 
-from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._conversation import conversation, tools_of
 from gamekeeper.guard.routes._fields import (
     a_list,
@@ -19,29 +19,17 @@ from gamekeeper.guard.routes._fields import (
     whole,
     without,
 )
-from gamekeeper.guard.routes._openai import (
-    is_path,
-    narrow_choices,
-    narrow_tokens,
-    refusal,
-    require_choices,
-    strip_choices,
-    strip_chunks,
-    usage_of,
-)
-from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes._openai import OpenAiOperation, require_choices
+from gamekeeper.guard.routes._route import Json, Withheld
 
 _ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 
 
-class OpenAiChat:
-    """See `Route`."""
+class OpenAiChat(OpenAiOperation):
+    """The route `openai.chat`."""
 
     name = "openai.chat"
-
-    def matches(self, method: str, path: str) -> bool:
-        """See `Route`."""
-        return method == "POST" and is_path(path, "chat/completions")
+    operation = "chat/completions"
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`; `chat_template` is refused, because it can hold the question itself."""
@@ -66,26 +54,8 @@ class OpenAiChat:
 
     def narrow(self, body: Json, withheld: Withheld) -> Json:
         """See `Route`."""
-        body = narrow_choices(narrow_tokens(body, withheld), withheld)
+        body = super().narrow(body, withheld)
         return _without_traces(body) if withheld.reasoning else body
-
-    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """See `Route`."""
-        return strip_choices(answer, withheld, query)
-
-    def stripper(self, withheld: Withheld, query: Query) -> Strip:
-        """See `Route`."""
-        return strip_chunks(withheld, query)
-
-    def usage(self, answer: Json) -> Usage:
-        """See `Route`; a stream states it in its last chunk if `stream_options.include_usage` was
-        asked for.
-        """
-        return usage_of(answer)
-
-    def refusal(self, status: int, code: str, message: str) -> Json:
-        """See `Route`."""
-        return refusal(status, code, message)
 
 
 def _without_traces(body: Json) -> Json:

@@ -6,7 +6,7 @@ which the guard does not have; passed unjudged, they would be the way around it.
 
 from typing import Any
 
-from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._fields import (
     a_text,
     an_object,
@@ -19,28 +19,15 @@ from gamekeeper.guard.routes._fields import (
     whole,
     wrong,
 )
-from gamekeeper.guard.routes._openai import (
-    MAX_INPUTS,
-    is_path,
-    narrow_choices,
-    narrow_tokens,
-    refusal,
-    require_choices,
-    strip_choices,
-    strip_chunks,
-    usage_of,
-)
-from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiOperation, require_choices
+from gamekeeper.guard.routes._route import Json
 
 
-class OpenAiCompletions:
-    """See `Route`."""
+class OpenAiCompletions(OpenAiOperation):
+    """The route `openai.completions`."""
 
     name = "openai.completions"
-
-    def matches(self, method: str, path: str) -> bool:
-        """See `Route`."""
-        return method == "POST" and is_path(path, "completions")
+    operation = "completions"
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""
@@ -59,26 +46,6 @@ class OpenAiCompletions:
             ),  # 0 gives those of the tokens chosen
             max_output_tokens=whole(body, "max_tokens", least=0),
         )
-
-    def narrow(self, body: Json, withheld: Withheld) -> Json:
-        """See `Route`."""
-        return narrow_choices(narrow_tokens(body, withheld), withheld)
-
-    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """See `Route`."""
-        return strip_choices(answer, withheld, query)
-
-    def stripper(self, withheld: Withheld, query: Query) -> Strip:
-        """See `Route`."""
-        return strip_chunks(withheld, query)
-
-    def usage(self, answer: Json) -> Usage:
-        """See `Route`."""
-        return usage_of(answer)
-
-    def refusal(self, status: int, code: str, message: str) -> Json:
-        """See `Route`."""
-        return refusal(status, code, message)
 
 
 def prompts_of(value: Any, field: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ have a switch that makes them send text.
 from base64 import b64decode, b64encode
 from typing import Any
 
-from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._fields import (
     a_list,
     an_object,
@@ -18,20 +18,17 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import is_path, refusal, unchanged, usage_of
+from gamekeeper.guard.routes._openai import OpenAiOperation, unchanged
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
 
 
-class OpenAiEmbeddings:
-    """See `Route`."""
+class OpenAiEmbeddings(OpenAiOperation):
+    """The route `openai.embeddings`."""
 
     name = "openai.embeddings"
-
-    def matches(self, method: str, path: str) -> bool:
-        """See `Route`."""
-        return method == "POST" and is_path(path, "embeddings")
+    operation = "embeddings"
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""
@@ -60,14 +57,6 @@ class OpenAiEmbeddings:
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
         """See `Route`."""
         return unchanged if withheld.decimals is None else unstreamed
-
-    def usage(self, answer: Json) -> Usage:
-        """See `Route`."""
-        return usage_of(answer)
-
-    def refusal(self, status: int, code: str, message: str) -> Json:
-        """See `Route`."""
-        return refusal(status, code, message)
 
 
 def _rounded(item: Json, decimals: int) -> Json:

@@ -31,7 +31,7 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import is_path, narrow_tokens, refusal, unchanged
+from gamekeeper.guard.routes._openai import OpenAiOperation, narrow_tokens, unchanged
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
 
 _ROLES = ("user", "assistant", "system", "developer")
@@ -40,14 +40,11 @@ _ENCRYPTED = "reasoning.encrypted_content"
 _TRACE_EVENTS = "response.reasoning"
 
 
-class OpenAiResponses:
-    """See `Route`."""
+class OpenAiResponses(OpenAiOperation):
+    """The route `openai.responses`."""
 
     name = "openai.responses"
-
-    def matches(self, method: str, path: str) -> bool:
-        """See `Route`."""
-        return method == "POST" and is_path(path, "responses")
+    operation = "responses"
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`; `prompt`, a text stored with the upstream, is refused: the guard cannot see
@@ -113,10 +110,6 @@ class OpenAiResponses:
         response = answer.get("response")
         usage = (response if isinstance(response, dict) else answer).get("usage")
         return Usage(tokens(usage, "input_tokens"), tokens(usage, "output_tokens"))
-
-    def refusal(self, status: int, code: str, message: str) -> Json:
-        """See `Route`."""
-        return refusal(status, code, message)
 
 
 def _said(body: Json) -> Conversation:
