@@ -1,5 +1,5 @@
 """`gamekeeper decisions`: list, make and lift the guard's decisions, in its store; a running guard
-sees it at once.
+sees the change at once.
 """
 
 import re
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gamekeeper._cli._printing import print_json
+from gamekeeper._cli.options import STATE, Json, PolicyFile, State
+from gamekeeper.base.errors import InputError, UsageError, input_error
 
 if TYPE_CHECKING:
-    from gamekeeper.base.errors import InputError
     from gamekeeper.guard.decision import Decision
     from gamekeeper.guard.decisions import Decisions
     from gamekeeper.verdict import Verdict
@@ -31,15 +32,12 @@ app = typer.Typer(
     epilog="Start: gamekeeper decisions list",
 )
 
-State = Annotated[str, typer.Option(help="The guard's state: a folder, or redis://...")]
-Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
-_STATE = "gamekeeper-state"
-
 
 @app.command(name="list")
-def list_(state: State = _STATE, json: Json = False, debug: Debug = False) -> None:
-    """List what holds, the strictest first, with its reasons and its end.
+def list_(state: State = STATE, json: Json = False) -> None:
+    """List the decisions in force, the strictest first, with their reasons and their end.
+
+    Needs the guard's state.
 
     Example:
 
@@ -54,7 +52,7 @@ def list_(state: State = _STATE, json: Json = False, debug: Debug = False) -> No
     for decision in held:
         print(_line(decision))
     if not held:
-        typer.echo("no decision holds", err=True)
+        typer.echo("no decision is in force", err=True)
 
 
 @app.command()
@@ -64,35 +62,35 @@ def add(
     ],
     verdict: Annotated[str, typer.Argument(help="watch, slow, limit, challenge or deny.")],
     why: Annotated[str, typer.Option(help="Reason; kept in the casebook.")],
-    by: Annotated[str, typer.Option(help="Who decides.")],
-    hours: Annotated[float, typer.Option(help="How long it holds.")] = 24,
+    by: Annotated[str, typer.Option(help="Person or program that decides; kept too.")],
+    hours: Annotated[float, typer.Option(help="Hours that it stays in force.")] = 24,
     challenge: Annotated[
         str | None, typer.Option(help="What `challenge` asks for: proof or reauthenticate.")
     ] = None,
-    state: State = _STATE,
+    state: State = STATE,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Make a decision; the same one again only moves its end, and never to an earlier time.
+
+    Needs the guard's state, in which the account or campaign is known.
 
     Example:
 
       gamekeeper decisions add account:acme slow --hours 12 --why "asked us about it" --by ada
     """
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.admin.orders import is_known_subject, ordered
 
     now = time.time()
-    made = ordered(
-        subject,
-        _verdict(verdict),
-        (why,),
-        by=by,
-        hours=hours,
-        now=now,
-        challenge=_challenge(challenge),
-    )
     with _decisions(state) as decisions:
+        made = ordered(
+            decisions.subject_as_charged(subject),
+            _verdict(verdict),
+            (why,),
+            by=by,
+            hours=hours,
+            now=now,
+            challenge=_challenge(challenge),
+        )
         if not is_known_subject(decisions, subject):
             raise UsageError(f"there is no {subject.replace(':', ' ', 1)}")
         decisions.refresh(now)  # one that ended is no longer the same decision
@@ -102,32 +100,32 @@ def add(
         print_json(SCHEMA, {"decision": made.document(), "is_new": is_new})
     else:
         print(_line(made))
-        typer.echo("made" if is_new else "it held already; at most its end was moved", err=True)
+        typer.echo(
+            "made" if is_new else "it was in force already; at most its end was moved", err=True
+        )
 
 
 @app.command()
 def delete(
-    id: Annotated[str, typer.Argument(help="Of the decision, as `list` prints it.")],
+    id: Annotated[str, typer.Argument(help="Id of the decision, as `list` prints it.")],
     why: Annotated[str, typer.Option(help="Reason; kept in the casebook.")],
-    by: Annotated[str, typer.Option(help="Who lifts it.")],
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy file; says how long the subject is left alone.")
-    ] = None,
-    state: State = _STATE,
+    by: Annotated[str, typer.Option(help="Person or program that lifts it; kept too.")],
+    policy: PolicyFile = None,
+    state: State = STATE,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
-    """Lift a decision and all others of its subject; the guard then leaves that alone for the
-    policy's `lifted_days`.
+    """Lift a decision and all others of its subject; the guard then leaves that subject alone for
+    the policy's `lifted_days`.
+
+    Needs the guard's state; the policy tells `lifted_days`, the default policy's without one.
 
     Example:
 
       gamekeeper decisions delete 4f0c2a9be1d7 --why "a class of students" --by ada
     """
-    from gamekeeper.base.errors import UsageError
 
     if not why.strip() or not by.strip():
-        raise UsageError("lifting wants --why and --by, neither of them empty")
+        raise UsageError("--why and --by must not be empty")
     now = time.time()
     with _decisions(state, policy) as decisions:
         held = {decision.id: decision for decision in _held(decisions, now)}
@@ -169,9 +167,7 @@ def _decisions(state: str, policy: Path | None = None) -> "Iterator[Decisions]":
 
 
 def _record(state: str, done: "list[Entry]") -> None:
-    """Writes to the state's casebook what was done while no guard stands that sees it and
-    writes.
-    """
+    """Writes to the state's casebook what was done while no guard runs that would write it."""
     from gamekeeper.casebook import Casebook, InUseError
 
     folder = Path(state) / "casebook"
@@ -182,24 +178,13 @@ def _record(state: str, done: "list[Entry]") -> None:
             for kind, subject, body in done:
                 casebook.append(kind, subject, body)
     except InUseError:
-        return  # by the guard
+        return  # by a guard, which writes it
 
 
 def _no_state(where: str, problem: str, found: str) -> "InputError":
-    from gamekeeper.base.errors import Fault, InputError
 
-    expected = "a folder that `gamekeeper guard` made, or redis://HOST:PORT/DB"
-    return InputError(
-        [
-            Fault(
-                where=where,
-                problem=problem,
-                found=found,
-                expected=expected,
-                try_="name it with --state",
-            )
-        ]
-    )
+    expected = "a folder that `gamekeeper guard` made, or redis://HOST:PORT/NUMBER"
+    return input_error(where, problem, found, expected, "name it with --state")
 
 
 def _held(decisions: "Decisions", now: float) -> "list[Decision]":
@@ -207,22 +192,20 @@ def _held(decisions: "Decisions", now: float) -> "list[Decision]":
 
 
 def _verdict(text: str) -> "Verdict":
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.admin.orders import VERDICTS
 
     for verdict in VERDICTS:
         if text == verdict.value:
             return verdict
-    raise UsageError(f'a verdict is one of {", ".join(VERDICTS)}; found "{text}"')
+    raise UsageError(f'the verdict must be one of {", ".join(VERDICTS)}; found "{text}"')
 
 
 def _challenge(text: str | None) -> Literal["proof", "reauthenticate"] | None:
-    from gamekeeper.base.errors import UsageError
 
     match text:
         case None | "proof" | "reauthenticate":
             return text
-    raise UsageError(f'--challenge is proof or reauthenticate; found "{text}"')
+    raise UsageError(f'--challenge must be proof or reauthenticate; found "{text}"')
 
 
 def _line(decision: "Decision") -> str:

@@ -82,6 +82,9 @@ _USERINFO = re.compile(
 _PEM = re.compile(
     r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY)-----.*?(?:-----END (?P=kind)-----|\Z)", re.DOTALL
 )
+_PUBLIC_PEM = re.compile(
+    r"-----BEGIN (?P<kind>PUBLIC KEY|CERTIFICATE)-----.*?-----END (?P=kind)-----", re.DOTALL
+)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*")
 
 _DOTTED = re.compile(r"\b(?P<head>ya29|SG|dapi|xoxe)\.[A-Za-z0-9_.-]{12,}")
@@ -203,6 +206,8 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     if any(word in lower for word in _NAMING_WORDS):
         found += _named_spans(text)
     if "-----BEGIN" in text:
+        public = [match.span() for match in _PUBLIC_PEM.finditer(text)]
+        found = [one for one in found if not any(a <= one[0] < b for a, b in public)]
         found += [match.span() for match in _PEM.finditer(text)]
     return _merged(sorted(found))
 

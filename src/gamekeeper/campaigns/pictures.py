@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.text import mask_secrets
 from gamekeeper.campaigns.claims import Claims, Found
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.result import EXAMPLES, LINKS, MAP, TIMELINE
@@ -15,6 +16,8 @@ _MAP_CAMPAIGN = 400
 _MAP_ORDINARY = 1_500
 _EXAMPLES_OF_ACCOUNT = 3
 _EXAMPLE_CHARS = 1_200
+# looked at beyond the cut, so that a secret across it is masked whole
+_CUT_SECRET_CHARS = 400
 _LINKS_OF_CAMPAIGN = 5_000
 
 
@@ -144,9 +147,8 @@ def draw_examples(
     features = pl.format(
         "[{}]", pl.col("features").list.eval(pl.element().round(4).cast(pl.String)).list.join(", ")
     )
-    text = pl.coalesce(pl.when(pl.col("prompt") != "").then(pl.col("prompt")), features).str.slice(
-        0, _EXAMPLE_CHARS
-    )
+    prompt = pl.when(pl.col("prompt") != "").then(pl.col("prompt"))
+    text = pl.coalesce(prompt, features).str.slice(0, _EXAMPLE_CHARS + _CUT_SECRET_CHARS)
     for name, found in zip(names, claims.found, strict=True):
         order = np.lexsort((rng.random(len(found.rows)), found.senders))
         nth = np.arange(len(order)) - np.searchsorted(found.senders[order], found.senders[order])
@@ -154,11 +156,15 @@ def draw_examples(
         rows = rows.with_columns(text.alias("prompt"), pl.lit(name).alias("campaign"))
         frames.append(rows.select(EXAMPLES.keys()).cast(EXAMPLES))  # type: ignore[arg-type]
     shown = pl.concat(frames)
-    return (
-        shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt"))
-        if redact
-        else shown
-    )
+    if redact:
+        return shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt"))
+    masked = shown.with_columns(_masked(name) for name in ("model", "system", "prompt"))
+    return masked.with_columns(pl.col("prompt").str.slice(0, _EXAMPLE_CHARS))
+
+
+def _masked(column: str) -> pl.Expr:
+    """A text column with the secrets masked that users paste into prompts."""
+    return pl.col(column).map_elements(mask_secrets, return_dtype=pl.String)
 
 
 def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple[str, ...]:
@@ -178,4 +184,5 @@ def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple
         )
     )
     telling = spread.filter((pl.col("inside") >= 5) & (pl.col("inside") > 0.5 * pl.col("all")))
-    return tuple(telling.sort("inside", "text", descending=[True, False])["text"].head(most))
+    ordered = telling.sort("inside", "text", descending=[True, False])["text"].head(most)
+    return tuple(mask_secrets(text) for text in ordered)

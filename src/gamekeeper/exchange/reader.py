@@ -12,6 +12,7 @@ from typing import BinaryIO
 import polars as pl
 
 from gamekeeper.base.errors import Fault, InputError, UsageError
+from gamekeeper.base.text import clean
 from gamekeeper.exchange.check import Checker, FeatureWidth, Rows
 from gamekeeper.exchange.columns import SCHEMA, conform
 from gamekeeper.exchange.containers import Block, Record, dig, read_blocks
@@ -201,8 +202,8 @@ class _Reading:
     def summary(self) -> ReadSummary:
         """Returns the counts so far."""
         return ReadSummary(
-            files=self._sources.files,
-            formats={file: checker.form.name for file, checker in self._checkers.items()},
+            files=tuple(clean(name) for name in self._sources.files),
+            formats={clean(file): checker.form.name for file, checker in self._checkers.items()},
             rows=self._tally.rows,
             bad_rows=self._tally.bad_rows,
             duplicate_rows=sum(checker.repeated for checker in self._checkers.values())

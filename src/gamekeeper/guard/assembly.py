@@ -3,7 +3,6 @@ into it.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Scope
 
 from gamekeeper.base.clock import SteadyClock
+from gamekeeper.base.log import get_logger
 from gamekeeper.casebook import Casebook
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decision import Tracked
@@ -20,7 +20,7 @@ from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.doors.encrypted import ROUTE as ENCRYPTED
 from gamekeeper.guard.doors.encrypted import EncryptedApi, EncryptedDoor
 from gamekeeper.guard.gate import Gate
-from gamekeeper.guard.identity import Budget, Principal, state_secret
+from gamekeeper.guard.identity import Budget, Principal, account_mask, state_secret
 from gamekeeper.guard.identity.access import DEFAULT_POLICY, Access
 from gamekeeper.guard.identity.authenticator import Authenticator
 from gamekeeper.guard.identity.dpop import Dpop
@@ -37,7 +37,7 @@ from gamekeeper.guard.strict import StrictBudgets
 from gamekeeper.guard.telemetry import Telemetry
 from gamekeeper.guard.watch.feed import Feed, Finding
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 _SIGN_S = 30.0
 _KEYS_S = 0.5
@@ -234,6 +234,7 @@ class Guard:
             dpop=Dpop(self.store, origin=identity.origin, nonces=nonces) if bound else None,
             dpop_required=identity.dpop == "required",
             upstream=self.upstream_accounts,
+            mask=account_mask(self.store),
         )
 
     def _is_known(self, principal: Principal) -> bool:

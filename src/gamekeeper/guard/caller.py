@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from gamekeeper.base.text import clean
 from gamekeeper.guard.policy import Identity
 
 _CLIENT_CHARS = 120
@@ -99,5 +100,5 @@ def _is_address(text: str) -> bool:
 def _text(headers: Sequence[tuple[bytes, bytes]], wanted: bytes | None) -> str | None:
     for name, value in headers:
         if name == wanted:
-            return value[:_CLIENT_CHARS].decode("latin-1")
+            return clean(value[:_CLIENT_CHARS].decode("latin-1"))
     return None

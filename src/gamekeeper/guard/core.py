@@ -5,12 +5,12 @@ in a process of its own. What a judgement needs is in memory.
 """
 
 import asyncio
-import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gamekeeper.base.clock import SteadyClock, day_of
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.accounts import Account, Accounts
 from gamekeeper.guard.budget import overdrawn
 from gamekeeper.guard.caller import Caller
@@ -26,7 +26,7 @@ from gamekeeper.guard.store import SharedStore, Spent, Store, StoreGoneError
 from gamekeeper.guard.strict import Reservation, StrictBudgets
 from gamekeeper.verdict import Verdict
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 _FLUSH_S = 0.5
 _GONE = Refusal(

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import orjson
 
 from gamekeeper.guard.decision import Decision, Tracked
+from gamekeeper.guard.identity import account_mask
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import Store
 from gamekeeper.verdict import Verdict
@@ -96,6 +97,10 @@ class Decisions:
             return None
         asked = [d for d in (*own, *whole) if d.challenge == "reauthenticate" and d.until > now]
         return max(asked, key=lambda d: d.since, default=None)
+
+    def subject_as_charged(self, subject: str) -> str:
+        """Returns a subject with the account's name as the guard knows it: secrets masked."""
+        return account_mask(self._store).mask(subject)
 
     @_alone
     def refresh(self, now: float) -> bool:

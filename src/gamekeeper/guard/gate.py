@@ -5,12 +5,12 @@
 Every step that cannot be taken stops the request: what cannot be judged is not passed.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 from gamekeeper.base.errors import GamekeeperError
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.core import Core, Judgement
 from gamekeeper.guard.identity import CredentialError, Principal
@@ -22,7 +22,7 @@ from gamekeeper.guard.stolen import Stolen
 from gamekeeper.guard.strict import Reservation
 from gamekeeper.guard.telemetry import Span, Telemetry
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 
 class StoppedError(GamekeeperError):

@@ -10,12 +10,12 @@ twice. The guard stops asking within a second of the server's silence, so that t
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gamekeeper.base.clock import day_of
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.budget import overdrawn
 from gamekeeper.guard.identity import Budget
 from gamekeeper.guard.ladder import Refusal
@@ -30,7 +30,7 @@ from gamekeeper.guard.store._redis import (
 )
 from gamekeeper.guard.store._store import Spent, StoreGoneError
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 _ANSWER_S = 0.5
 _ONE = Spent(requests=1)

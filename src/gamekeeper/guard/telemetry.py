@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gamekeeper import __version__
 from gamekeeper.base.errors import MissingExtraError
+from gamekeeper.base.text import clean
 from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.policy import Telemetry as Wanted
 from gamekeeper.guard.query import Query, Usage
@@ -148,7 +149,7 @@ class Telemetry:
         if self._rng.random() >= self._sample:
             return None
         operation = _OPERATIONS.get(route, _OTHER)
-        model = (query.model or "")[:_NAME_CHARS]
+        model = clean((query.model or "")[:_NAME_CHARS])
         attributes = _asked(operation, route, model, query) | self._decided(account, judgement)
         return Span(self._started(f"{operation} {model}".rstrip(), attributes, traceparent))
 

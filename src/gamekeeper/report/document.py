@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from gamekeeper.base.text import clean
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.words import iso
 
@@ -57,7 +58,7 @@ def _log(result: HuntResult) -> dict[str, Any]:
         "first_seen": iso(result.first_seen),
         "last_seen": iso(result.last_seen),
         "redacted": result.redacted,
-        "files": list(read.files),
+        "files": [clean(name) for name in read.files],
         "formats": dict(read.formats),
         "columns": sorted(read.columns_seen),
         "rows": read.rows,

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.names import mask_name
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.document import campaign_document, measured
@@ -59,7 +60,7 @@ def explain(result: HuntResult, subject: str) -> Explanation:
     campaign = next((c for c in result.campaigns if c.id == subject), None)
     if campaign is not None:
         return _campaign(result, campaign)
-    rows = result.accounts.filter(pl.col("account") == subject)
+    rows = result.accounts.filter(pl.col("account").is_in([subject, mask_name(subject)]))
     if not rows.height:
         raise UsageError(_unknown(result, subject))
     return _account(result, rows.row(0, named=True))

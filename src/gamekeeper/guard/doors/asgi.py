@@ -7,13 +7,13 @@ whole, or event by event.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.gate import Gate, Passage, StoppedError, forwarded
@@ -25,7 +25,7 @@ from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.routes import Route, Routes, clean_path, serialise
 from gamekeeper.guard.work import HEADER as PROOF_HEADER
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -8,7 +8,6 @@ back. Decisions of people and of the guard hold, and the key's budgets of a day.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, Protocol
 
@@ -16,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gamekeeper.base.asgi import BodyError, read_body
 from gamekeeper.base.errors import InputError
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.doors.asgi import once, refuse, url_of
@@ -30,7 +30,7 @@ from gamekeeper.guard.routes import clean_path
 from gamekeeper.guard.rows import RowLedger
 from gamekeeper.guard.store import StoreGoneError
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 OWNER = "gamekeeper.owner"
 """Key of the scope that tells the app whose keys are sent."""

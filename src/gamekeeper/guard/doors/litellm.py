@@ -21,7 +21,6 @@ Pass-through endpoints and the logs of LiteLLM's other callbacks go round the ho
 
 import asyncio
 import hashlib
-import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -33,6 +32,7 @@ from fastapi import HTTPException
 from litellm.integrations.custom_guardrail import CustomGuardrail
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.doors.middleware import POLICY
@@ -45,7 +45,7 @@ from gamekeeper.guard.query import Usage
 from gamekeeper.guard.routes import Json, Strip
 from gamekeeper.guard.work import HEADER as PROOF_HEADER
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 _PATHS = {
     "completion": "/v1/chat/completions",

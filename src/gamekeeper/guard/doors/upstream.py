@@ -3,7 +3,6 @@ as it comes.
 """
 
 import asyncio
-import logging
 from typing import Any
 
 import aiohttp
@@ -11,11 +10,12 @@ import orjson
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.doors.answers import CutShortError
 from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import Limits
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 
 _HOP_BY_HOP = frozenset(

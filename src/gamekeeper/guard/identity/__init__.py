@@ -5,6 +5,6 @@ principal may use.
 """
 
 from gamekeeper.guard.identity.principal import Budget, CredentialError, Kind, Principal
-from gamekeeper.guard.identity.shared_secret import state_secret
+from gamekeeper.guard.identity.shared_secret import account_mask, state_secret
 
-__all__ = ["Budget", "CredentialError", "Kind", "Principal", "state_secret"]
+__all__ = ["Budget", "CredentialError", "Kind", "Principal", "account_mask", "state_secret"]

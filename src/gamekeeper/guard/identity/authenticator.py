@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.names import NameMask
 from gamekeeper.guard.identity.dpop import Dpop
 from gamekeeper.guard.identity.jwt import JwtIssuer, issuer_named
 from gamekeeper.guard.identity.key_text import PREFIX
@@ -60,6 +61,7 @@ class Authenticator:
         dpop_required: bool = False,
         upstream: UpstreamAccounts | None = None,
         host_header: str | None = None,
+        mask: NameMask | None = None,
     ) -> None:
         self._keys = keys
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
@@ -67,6 +69,7 @@ class Authenticator:
         self._dpop_required = dpop_required
         self._upstream = upstream
         self._host_header = _canonical(host_header.encode("ascii")) if host_header else None
+        self._mask = mask
         self._require_fitting(issuers)
 
     def authenticate(self, headers: Headers, method: str, url: str, now: float) -> Principal:
@@ -84,11 +87,14 @@ class Authenticator:
         """
         found = _collected(headers, self._read_headers)
         if self._host_header:
-            return self._told_by_host(found)
+            return self._masked(self._told_by_host(found))
         presented = _presented(found)
         principal = self._identified(presented.token, now)
         self._require_sender(principal, presented, found, method, url, now)
-        return principal
+        return self._masked(principal)
+
+    def _masked(self, principal: Principal) -> Principal:
+        return principal if self._mask is None else principal.masked(self._mask)
 
     def credential_headers(self, principal: Principal) -> frozenset[bytes]:
         """Returns the headers, in lower case with `-`, that must not be forwarded to the upstream.

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from gamekeeper.base.errors import Fault, InputError, UsageError
 from gamekeeper.base.secret import Secret, is_same_secret
+from gamekeeper.base.text import has_secret, mask_secrets
 from gamekeeper.guard.identity.key_record import (
     REVOKED,
     KeyRecord,
@@ -280,6 +281,11 @@ def _is_over(expires: float | None, now: float) -> bool:
 def _require_fitting(account: str, budget: Budget, expires: float | None, now: float) -> None:
     if not is_name(account):
         raise UsageError("an account is named by 1 to 256 printable characters")
+    if has_secret(account):
+        raise UsageError(
+            f'the account name "{mask_secrets(account)}" looks like a key; names are shown in logs '
+            "and reports, so choose another"
+        )
     limits = (budget.requests, budget.tokens, budget.usd, budget.cells, budget.rows)
     if any(limit is not None and not (math.isfinite(limit) and limit >= 0) for limit in limits):
         raise UsageError("a budget is a number of 0 or more")

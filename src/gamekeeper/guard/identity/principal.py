@@ -3,10 +3,12 @@
 The account is the authenticated one. Nothing here is taken from what a client says of itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gamekeeper.base.errors import GamekeeperError
+from gamekeeper.base.names import NameMask
+from gamekeeper.base.text import has_secret
 
 Kind = Literal["key", "jwt", "upstream", "host"]
 
@@ -61,6 +63,13 @@ class Principal:
     bound: bool = False
     jkt: str | None = None
     authenticated_at: float | None = None
+
+    def masked(self, mask: NameMask) -> "Principal":
+        """Returns the caller with the secrets in its names masked: names are stored and shown."""
+        if not has_secret(self.account) and not has_secret(self.credential):
+            return self
+        account = mask.mask(self.account)
+        return replace(self, account=account, credential=mask.mask(self.credential))
 
     @property
     def subject(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import orjson
 
 from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.names import NameMask
 from gamekeeper.guard.store import Store
 
 TABLE = "keys"
@@ -53,3 +54,8 @@ def _unreadable(id: str) -> InputError:
             )
         ]
     )
+
+
+def account_mask(store: Store) -> NameMask:
+    """Returns what masks accounts that hold a secret; replicas that share a state mask alike."""
+    return NameMask(state_secret(store, "names"))

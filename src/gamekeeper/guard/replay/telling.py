@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gamekeeper.base.text import one_line
 from gamekeeper.guard.replay.outcome import Met, Outcome, Truth
 from gamekeeper.guard.replay.player import Followed, Replayed
-from gamekeeper.base.text import one_line
 from gamekeeper.report.words import count, counted, iso, share
 
 SCHEMA = "gamekeeper/replay@1"

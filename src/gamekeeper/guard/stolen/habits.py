@@ -9,12 +9,12 @@ hours and the time of the latest use, which change with every hour. `kill -9` lo
 written yet.
 """
 
-import logging
 from base64 import b64decode, b64encode
 from itertools import chain, islice
 
 import orjson
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.identity import Principal
 from gamekeeper.guard.stolen import dormant_wakes, far_places, new_hours, new_system, rate_jump
@@ -24,7 +24,7 @@ from gamekeeper.guard.stolen.places import Countries, Where, where
 from gamekeeper.guard.stolen.use import DAY_S, Use
 from gamekeeper.guard.store import Store
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 TABLE = "seen"
 PREFIX = "habit:"

@@ -17,13 +17,13 @@ While a step-up holds nothing is learnt, and what was learnt since its first sig
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.decision import Decision
 from gamekeeper.guard.decisions import Decisions, Record
@@ -37,7 +37,7 @@ from gamekeeper.guard.stolen.window import WINDOW_S, Window
 from gamekeeper.guard.store import Store, StoreGoneError
 from gamekeeper.verdict import Verdict
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 PREFIX = "signals:"
 CAUSE = "stolen-key"

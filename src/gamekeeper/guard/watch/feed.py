@@ -8,7 +8,6 @@ could not link.
 
 import asyncio
 import contextlib
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -17,10 +16,11 @@ from typing import Any
 
 import orjson
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import Watch
 
-log = logging.getLogger("gamekeeper.guard")
+log = get_logger("gamekeeper.guard")
 
 _GATHER_S = 0.05
 _WAITING_BYTES = 64 << 20

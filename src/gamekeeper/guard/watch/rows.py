@@ -8,10 +8,13 @@ from typing import Any
 import orjson
 import polars as pl
 
+from gamekeeper.base.text import has_secret, mask_secrets
 from gamekeeper.exchange import SCHEMA, conform
 
 COUNT_GROUND = "count_ground"
 """Key of a row whose account has a budget of new ground."""
+
+_TEXTS = ("prompt", "system", "model", "conversation")
 
 _WIRE = {
     name: pl.Float64() if kind == pl.Datetime("us", "UTC") else kind
@@ -28,6 +31,27 @@ def frame_of(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
             (pl.col(times) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
         )
     )
+
+
+def masked_lines(lines: Sequence[bytes], rows: Sequence[dict[str, Any]]) -> list[bytes]:
+    """Returns the lines that may be stored: secrets masked that users pasted into prompts.
+
+    Done in this process, not in the guard: it takes time. A line without a secret stays as it is.
+    """
+    if len(lines) != len(rows):
+        lines = [orjson.dumps(row) for row in rows]
+    return [
+        orjson.dumps(row | _masked_texts(row)) if _holds_secret(row) else line
+        for line, row in zip(lines, rows, strict=True)
+    ]
+
+
+def _holds_secret(row: dict[str, Any]) -> bool:
+    return any(isinstance(row.get(name), str) and has_secret(row[name]) for name in _TEXTS)
+
+
+def _masked_texts(row: dict[str, Any]) -> dict[str, str]:
+    return {name: mask_secrets(row[name]) for name in _TEXTS if isinstance(row.get(name), str)}
 
 
 def parse_rows(lines: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ and its new ground is counted. A pass over the window runs in a thread beside th
 goes away, standard input ends; what came in is written, and the process ends too.
 """
 
-import logging
 import os
 import selectors
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from gamekeeper.base.log import get_logger
 from gamekeeper.exchange import LogReader
 from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.stolen.asking import Asking
@@ -26,12 +26,12 @@ from gamekeeper.guard.watch.ground import Ground
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.guard.watch.openings import Openings
 from gamekeeper.guard.watch.passes import Passed, look, options_of
-from gamekeeper.guard.watch.rows import COUNT_GROUND, frame_of, parse_rows
+from gamekeeper.guard.watch.rows import COUNT_GROUND, frame_of, masked_lines, parse_rows
 from gamekeeper.guard.watch.traffic import TrafficLog, mend
 from gamekeeper.guard.watch.window import Window
 from gamekeeper.report import require_replaceable, write_folder
 
-log = logging.getLogger("gamekeeper.watch")
+log = get_logger("gamekeeper.watch")
 
 _TICK_S = 1.0
 _READ_BYTES = 1 << 20
@@ -83,7 +83,7 @@ class Worker:
         if not rows:
             return
         self._now = rows[-1]["time"]
-        self._log.append(lines, self._now)
+        self._log.append(masked_lines(lines, rows), self._now)
         frame = frame_of(rows)
         self._window.take(frame)
         counted = pl.Series([bool(row.get(COUNT_GROUND)) for row in rows])
