@@ -101,7 +101,7 @@ def test_progress_ends_with_all_bytes(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     list(
         LogReader(
-            [str(tmp_path)], progress=lambda done, total: seen.append((done, total))
+            [str(tmp_path)], on_progress=lambda done, total: seen.append((done, total))
         ).batches()
     )
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] > 0

@@ -1,10 +1,10 @@
-"""The way of a log: sources -> blocks of rows -> our columns -> sound rows, each once -> batches.
+"""Reads a log: sources -> blocks of rows -> our columns -> valid rows, each once -> batches.
 
-Frames come while the log is read, so a caller has some before it is known whether the log is sound:
+Frames come while the log is read, so a caller has some before it is known whether the log is valid:
 it must not write anything down before `batches` has ended without an error.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from typing import BinaryIO
 import polars as pl
 
 from gamekeeper.base.errors import Fault, InputError, UsageError
+from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.base.text import clean
 from gamekeeper.exchange.check import Checker, FeatureWidth, Rows
 from gamekeeper.exchange.columns import SCHEMA, conform
@@ -32,25 +33,23 @@ MAX_PROMPT_CHARS = 65_536
 _SNIFFED_ROWS = 20
 _BATCH_BYTES = 256 << 20
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSummary:
-    """What a reading saw and what it let go.
+    """What was read from a log, and what was left out.
 
     Args:
         files: Files read, in order.
-        formats: Format name by file; a file that could not be told is not in it.
+        formats: Format name by file; a file whose format was not recognised is not in it.
         rows: Rows looked at.
         bad_rows: Of these, rows with a fault; dropped.
         duplicate_rows: Of the bad ones, rows identical to an earlier one in every field that is
             read.
-        skipped_records: Records that are no exchange: spans of tools, failed calls, calls of other
-            APIs.
+        skipped_records: Records that are not exchanges: spans of tools, failed calls, calls of
+            other APIs.
         cut_prompts: Prompts cut at `MAX_PROMPT_CHARS`.
         columns_seen: Columns of `SCHEMA` with any value.
-        faults: Faults within rows, of which no more than `max_bad_rows` were let pass.
+        faults: Faults within rows; a log with more of them than `max_bad_rows` is refused.
     """
 
     files: tuple[str, ...]
@@ -65,7 +64,7 @@ class ReadSummary:
 
     @property
     def kept_rows(self) -> int:
-        """Rows handed on."""
+        """Rows without a fault, which `batches` yields."""
         return self.rows - self.bad_rows
 
 
@@ -75,7 +74,7 @@ class LogReader:
     Args:
         sources: Files, folders (searched for known suffixes), glob patterns, and `-` for standard
             input.
-        format: A name of `FORMATS`, or `auto`: each file is told by its first rows.
+        format: A name of `FORMATS`, or `auto`: recognise each file by its first rows.
         fields: Our column name to the log's field, which may lie deeper: `{"account":
             "auth.key_id"}`.
         timezone: Zone of times that say none; they are faults without it, unless the format defines
@@ -85,7 +84,7 @@ class LogReader:
         batch_rows: Rows of a frame; the last may have fewer, and so may one whose texts weigh 256
             MB.
         stdin: What `-` reads; `sys.stdin` if None.
-        progress: Called with bytes done and bytes in all, as they lie on disk; a pipe counts as
+        on_progress: Called with bytes done and bytes in all, as they are on disk; a pipe counts as
             none.
 
     Raises:
@@ -108,7 +107,7 @@ class LogReader:
         max_bad_rows: float = 0.0,
         batch_rows: int = 65_536,
         stdin: BinaryIO | None = None,
-        progress: Progress | None = None,
+        on_progress: OnProgress = ignore_progress,
     ) -> None:
         _require_arguments(sources, format, fields or {}, max_bad_rows, batch_rows)
         require_zone(timezone)
@@ -119,7 +118,7 @@ class LogReader:
         self.max_bad_rows = max_bad_rows
         self.batch_rows = batch_rows
         self.stdin = stdin
-        self.progress = progress
+        self.on_progress = on_progress
         self._reading: _Reading | None = None
 
     @property
@@ -133,11 +132,11 @@ class LogReader:
 
         Raises:
             InputError: At the end, with all faults of all files: a file cannot be read, more rows
-                than `max_bad_rows` are faulty, or there is no sound row at all.
+                than `max_bad_rows` have a fault, or no row is without one.
         """
         self._reading = _Reading(self, find_sources(self.sources))
         yield from _rebatched(self._reading.frames(), self.batch_rows)
-        self._reading.require_sound()
+        self._reading.require_valid()
 
 
 def _require_arguments(
@@ -152,11 +151,11 @@ def _require_arguments(
             "no logs are named; name files, folders, patterns, or - for standard input"
         )
     if format != "auto" and format not in FORMATS:
-        raise UsageError(f'--format "{format}" is none of auto, {", ".join(FORMATS)}')
+        raise UsageError(f'--format "{format}" is not known; expected auto, {", ".join(FORMATS)}')
     if unknown := sorted(set(fields) - {*SCHEMA, REQUEST}):
         raise UsageError(f"no such column: {', '.join(unknown)}; columns are {', '.join(SCHEMA)}")
     if not 0 <= max_bad_rows <= 1:
-        raise UsageError(f"--max-bad-rows {max_bad_rows} is no share from 0 to 1")
+        raise UsageError(f"--max-bad-rows {max_bad_rows} must be between 0 and 1")
     if batch_rows < 1:
         raise UsageError(f"batch_rows {batch_rows} is below 1")
 
@@ -180,7 +179,7 @@ class _Reading:
             self._tally.add_file_fault(fault)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Yields sound rows as they are read; none once it is certain that `require_sound` will
+        """Yields valid rows as they are read; none once it is certain that `require_valid` will
         raise.
         """
         for file in self._sources.files:
@@ -192,7 +191,7 @@ class _Reading:
         for joiner in self._joiners.values():
             yield from self._emitted(self._checked(joiner.close()))
 
-    def require_sound(self) -> None:
+    def require_valid(self) -> None:
         """Raises `InputError` if the reading may not be used."""
         if self._is_lost() or self._tally.bad_rows > self._asked.max_bad_rows * self._tally.rows:
             raise InputError([*self._tally.file_faults, *self._tally.row_faults])
@@ -222,12 +221,12 @@ class _Reading:
     def _no_exchange(self) -> Fault:
         return Fault(
             where=", ".join(self._asked.sources),
-            problem="there is no exchange in the log",
+            problem="the log contains no exchange",
             found=(
-                f"{self._tally.rows} rows, {self._tally.bad_rows} faulty; {self._skipped} other"
-                " records"
+                f"{self._tally.rows} rows, {self._tally.bad_rows} with faults;"
+                f" {self._skipped} other records"
             ),
-            expected="one sound row or more",
+            expected="at least one row without a fault",
         )
 
     def _read_file(self, file: str) -> Iterator[pl.DataFrame]:
@@ -265,7 +264,7 @@ class _Reading:
                 yield Joined(checker.file, place, inner)
 
     def _checked(self, records: Iterable[Joined]) -> Iterator[pl.DataFrame]:
-        """Yields the sound rows of whole records, a frame for each run from the same file."""
+        """Yields the valid rows of whole records, a frame for each run from the same file."""
         for file, run in groupby(records, key=lambda record: record.file):
             checker = self._checkers[file]
             yield checker.check(self._mapped(checker.form, list(run)))
@@ -318,8 +317,7 @@ class _Reading:
         return form
 
     def _advance(self, done_bytes: int) -> None:
-        if self._asked.progress:
-            self._asked.progress(self._done_bytes + done_bytes, self._total_bytes)
+        self._asked.on_progress(self._done_bytes + done_bytes, self._total_bytes)
 
     def _finish_file(self, file: str) -> None:
         self._done_bytes += size_of(file)
@@ -329,7 +327,7 @@ class _Reading:
 def _unknown_format(file: str, record: Record) -> UnreadableFileError:
     return unreadable(
         file,
-        "the rows look like no known format",
+        "the format of the rows is not known",
         f"fields {excerpt(', '.join(map(str, record)))}",
         f"rows of {', '.join(FORMATS)}",
         "--account-field FIELD --time-field FIELD --prompt-field FIELD, or --format",

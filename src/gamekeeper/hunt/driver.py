@@ -1,16 +1,15 @@
-"""The path over stored logs: read -> take in -> search."""
+"""The path over stored logs: read -> intake -> search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import BinaryIO
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import input_error
+from gamekeeper.base.progress import OnStage, ignore_stage
 from gamekeeper.campaigns import HuntResult, Intake, new_intake, search
 from gamekeeper.exchange import LogReader
 from gamekeeper.hunt.options import HuntOptions
-
-Stage = Callable[[str, int, int], None]
 
 
 def hunt(
@@ -18,7 +17,7 @@ def hunt(
     options: HuntOptions | None = None,
     *,
     stdin: BinaryIO | None = None,
-    stage: Stage = lambda name, done, total: None,
+    on_stage: OnStage = ignore_stage,
 ) -> HuntResult:
     """Finds the campaigns in logs.
 
@@ -26,11 +25,11 @@ def hunt(
         logs: Files, folders, globs, or `-` for `stdin`.
         options: How to hunt.
         stdin: What `-` reads.
-        stage: Told of progress: stage, done, in all.
+        on_stage: Called with progress: stage, done, in all.
 
     Raises:
-        InputError: The logs cannot be read, or hold nothing that can be hunted.
-        UsageError: Options that do not fit together.
+        InputError: The logs cannot be read, or contain no exchange.
+        UsageError: The options contradict each other.
 
     Example:
         >>> result = hunt(["logs/"])  # doctest: +SKIP
@@ -39,14 +38,14 @@ def hunt(
     """
     options = options or HuntOptions()
     began = perf_counter()
-    reader, intake = _read(logs, options, stdin, stage)
+    reader, intake = _read(logs, options, stdin, on_stage)
     read_s = perf_counter() - began
-    result = search(intake, reader.summary, options, stage=stage)
+    result = search(intake, reader.summary, options, on_stage=on_stage)
     return replace(result, seconds={"read": read_s, **result.seconds})
 
 
 def _read(
-    logs: Sequence[str], options: HuntOptions, stdin: BinaryIO | None, stage: Stage
+    logs: Sequence[str], options: HuntOptions, stdin: BinaryIO | None, on_stage: OnStage
 ) -> tuple[LogReader, Intake]:
     reader = LogReader(
         logs,
@@ -55,7 +54,7 @@ def _read(
         timezone=options.timezone,
         max_bad_rows=options.max_bad_rows,
         stdin=stdin,
-        progress=lambda done, total: stage("read", done, total),
+        on_progress=lambda done, total: on_stage("read", done, total),
     )
     intake = new_intake(options.max_sample)
     for batch in reader.batches():
@@ -66,14 +65,10 @@ def _read(
 
 def _require_one_kind(reader: LogReader) -> None:
     if {"prompt", "features"} <= reader.summary.columns_seen:
-        raise InputError(
-            [
-                Fault(
-                    where=", ".join(reader.summary.files),
-                    problem="prompts and features in one log",
-                    found="rows with `prompt` and rows with `features`",
-                    expected="the log of a text API or of a tabular one",
-                    try_="hunt each API's log by itself",
-                )
-            ]
+        raise input_error(
+            ", ".join(reader.summary.files),
+            "prompts and features in one log",
+            "rows with `prompt` and rows with `features`",
+            "the log of a text API or of a tabular one",
+            "hunt the log of each API on its own",
         )
