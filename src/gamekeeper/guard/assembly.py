@@ -69,6 +69,7 @@ class Guard:
         self._told = told
         self._writing = Lock()
         self.store = open_store(policy.state.redis or policy.state.folder)
+        self.mask = account_mask(self.store)
         self.casebook = Casebook.open(self.folder / "casebook", clock=clock.now)
         self.core = Core(
             policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock
@@ -109,6 +110,7 @@ class Guard:
                 them; else the policy's `identity` does.
         """
         authenticator = None if account_of else self._authenticator()
+        named = None if account_of is None else self._masked_by(account_of)
         return AsgiDoor(
             app,
             self.gate,
@@ -116,8 +118,17 @@ class Guard:
             self.policy,
             authenticator,
             self.upstream_accounts,
-            account_of,
+            named,
         )
+
+    def _masked_by(self, account_of: Callable[[Scope], str | None]) -> Callable[[Scope], str | None]:
+        """Returns the function with its accounts masked: some apps charge the key itself."""
+
+        def named(scope: Scope) -> str | None:
+            account = account_of(scope)
+            return account and self.mask.mask(account)
+
+        return named
 
     def encrypted_door(self, app: EncryptedApi) -> EncryptedDoor:
         """Returns the door in front of an app that answers encrypted input; it wants keys with a
@@ -234,7 +245,7 @@ class Guard:
             dpop=Dpop(self.store, origin=identity.origin, nonces=nonces) if bound else None,
             dpop_required=identity.dpop == "required",
             upstream=self.upstream_accounts,
-            mask=account_mask(self.store),
+            mask=self.mask,
         )
 
     def _is_known(self, principal: Principal) -> bool:

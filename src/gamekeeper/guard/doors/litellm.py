@@ -103,9 +103,8 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             headers = _headers(data)
             proof = headers.get(PROOF_HEADER.lower())
             trace = headers.get("traceparent")
-            passage = guard.gate.enter(
-                route, path, data, _principal(user_api_key_dict), caller, proof, trace
-            )
+            principal = _principal(user_api_key_dict).masked(guard.mask)
+            passage = guard.gate.enter(route, path, data, principal, caller, proof, trace)
             passage = await guard.gate.reserve(passage)
         except StoppedError as stopped:
             raise _refused(stopped.refusal) from None
