@@ -306,7 +306,7 @@ def test_named_attacks_alone_are_played(here: Path) -> None:
         "equation-solving"
     }
     assert not document["left_out"]
-    with pytest.raises(UsageError, match="no attack hope; there are learned-copy"):
+    with pytest.raises(UsageError, match="unknown attack: hope; known are learned-copy"):
         run(*arguments, "--attack", "hope")
 
 

@@ -110,7 +110,7 @@ def test_compile_prints_one_schema() -> None:
         (("serve", "none.he"), 3, "none.he"),
         (("serve", "model.joblib"), 3, "no compiled model"),
         (("query", "http://127.0.0.1:9/v2/encrypted/m", "--inputs", "rows.csv"), 3, "127.0.0.1:9"),
-        (("query", "ftp://x", "--inputs", "rows.csv"), 3, "no URL"),
+        (("query", "ftp://x", "--inputs", "rows.csv"), 3, "not an HTTP URL"),
         (("keys", "http://127.0.0.1:9/v2/encrypted/m"), 3, "127.0.0.1:9"),
     ],
 )

@@ -128,7 +128,7 @@ def test_list_shows_all_keys_and_no_secret() -> None:
     )
     assert document["schema"] == "gamekeeper/keys@1"
     assert {key["id"]: key["standing"] for key in document["keys"]} == {
-        first: "counts",
+        first: "active",
         second: "revoked",
     }
     assert "digest" not in str(document) and secret[20:40] not in str(document) + lines.out
@@ -212,7 +212,7 @@ def test_what_is_no_public_key_exits_3(tmp_path: Path) -> None:
         (["issue", "acme", "--expires", "soon"], "90d"),
         (["issue", "acme", "--expires", "0s"], "expired already"),
         (["issue", "acme", "--expires", "2001-01-01"], "expired already"),
-        (["issue", "acme", "--routes", "openai.chatt"], "there are anthropic.messages, "),
+        (["issue", "acme", "--routes", "openai.chatt"], "known are anthropic.messages, "),
         (["issue", "acme", "--models", "a*b"], "gpt-*"),
         (["issue", "acme", "--requests-per-day", "-1"], "0"),
         (["issue", "acme", "--usd-per-day", "nan"], "--usd-per-day"),

@@ -233,18 +233,18 @@ def test_redacted_result_holds_no_prompt(month: Traffic, log: Path) -> None:
     assert len(long) > 1_000 and not [text for text in long if text in shown]
 
 
-def test_stages_are_told_in_order(tmp_path: Path) -> None:
-    """A long run says where it is; done never exceeds all."""
-    told: list[tuple[str, int, int]] = []
+def test_stages_are_reported_in_order(tmp_path: Path) -> None:
+    """A long run reports how far it is; done never exceeds all."""
+    stages: list[tuple[str, int, int]] = []
     rows = [row(i, f"a{i % 12}") for i in range(48)]
     hunt(
         [written(tmp_path, rows)],
         HuntOptions(encoder="hashing"),
-        stage=lambda *step: told.append(step),
+        on_stage=lambda *stage: stages.append(stage),
     )
-    names = [name for name, _, _ in told]
+    names = [name for name, _, _ in stages]
     assert names == sorted(names, key=["read", "encode", "link"].index)
-    assert all(0 <= done <= total for _, done, total in told)
+    assert all(0 <= done <= total for _, done, total in stages)
 
 
 def test_family_left_out_is_not_counted(log: Path) -> None:

@@ -1,7 +1,7 @@
 """The command line: one file a verb, each of which parses, calls and prints.
 
 Exit codes: 0 done, nothing above threshold; 1 done, findings; 2 wrong usage; 3 input missing, empty
-or unreadable; 4 our fault.
+or unreadable; 4 a fault of gamekeeper itself.
 """
 
 import sys
@@ -65,6 +65,8 @@ for verb in VERBS:
 for group in GROUPS:
     app.add_typer(group.app, name=group.NAME)
 
+_DEBUG = "--debug"
+
 
 @app.command(
     name="he",
@@ -79,7 +81,15 @@ def _renamed(context: typer.Context) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+def _every_verb(
+    version: bool = typer.Option(False, "--version", help="Print the version."),
+    debug: bool = typer.Option(
+        False,
+        _DEBUG,
+        help="Print where a fault of gamekeeper itself happened; also after any verb.",
+    ),
+) -> None:
+    del debug  # `main` takes it off the words of every verb
     if version:
         from gamekeeper import __version__
 
@@ -89,8 +99,9 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def main() -> None:
     """Runs the command line and exits."""
+    words, is_debugging = _without_debug(sys.argv[1:])
     try:
-        app()
+        app(args=words)
     except GamekeeperError as error:
         print(error if str(error).startswith("error: ") else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -102,9 +113,16 @@ def main() -> None:
             f"error: a fault of gamekeeper's own: {type(fault).__name__}: {fault}", file=sys.stderr
         )
         print(
-            "  try       report it with the command and this line; --debug prints where",
+            f"  try       report it with the command and this line; {_DEBUG} prints where",
             file=sys.stderr,
         )
-        if "--debug" in sys.argv:
+        if is_debugging:
             raise
         sys.exit(4)
+
+
+def _without_debug(words: list[str]) -> tuple[list[str], bool]:
+    """The words of a call without `--debug`, and whether it was among them; `--` ends options."""
+    end = words.index("--") if "--" in words else len(words)
+    options = [word for word in words[:end] if word != _DEBUG]
+    return [*options, *words[end:]], len(options) < end

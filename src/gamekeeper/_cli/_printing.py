@@ -1,12 +1,42 @@
-"""How results are printed for machines."""
+"""How results are printed for machines, and written to files."""
 
+import json
+from pathlib import Path
 from typing import Any
+
+import typer
+
+from gamekeeper.base.files import disk_faults, replace_file
+
+_BY_UMASK = 0o666  # results are no secrets: who may read them is for the umask to say
 
 
 def print_json(schema: str, fields: dict[str, Any]) -> None:
-    """Prints an object under its schema, in ASCII: no character of a stranger's name may steer a
+    """Prints an object under its schema, in ASCII: no character of a foreign name may steer a
     terminal.
     """
-    import json
-
     print(json.dumps({"schema": schema, **fields}, indent=2).replace("\x7f", "\\u007f"))
+
+
+def indented_json(document: dict[str, Any]) -> bytes:
+    """Returns a document as it is written to files and printed: indented, NaN as null."""
+    import orjson
+
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def write_result(path: Path, content: bytes) -> None:
+    """Writes a result whole or not at all; its folder is made where there is none.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content, _BY_UMASK)
+
+
+def say(text: str, quiet: bool) -> None:
+    """Narrates on standard error."""
+    if not quiet:
+        typer.echo(text, err=True)

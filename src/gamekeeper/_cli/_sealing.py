@@ -3,12 +3,16 @@ command line.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from gamekeeper.base.errors import UsageError, input_error
+from gamekeeper.base.files import require_private_file
+from gamekeeper.base.progress import OnProgress
 
 if TYPE_CHECKING:
     from gamekeeper.sealing.contents import Contents
@@ -16,33 +20,28 @@ if TYPE_CHECKING:
 
 PASSPHRASE = "passphrase"
 TO_HELP = (
-    "Who can open it: a public key file, x25519:HEX, passphrase, awskms:KEY, vault:MOUNT/KEY or"
-    " pkcs11:URI. Repeat."
+    "Recipient that can open it: a public key file, x25519:HEX, passphrase, awskms:KEY,"
+    " vault:MOUNT/KEY or pkcs11:URI. Repeat."
 )
 KEY_HELP = (
-    "What opens it: a key file, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
+    "Key that opens it: a key file, passphrase, awskms:KEY, vault:MOUNT/KEY or pkcs11:URI. Repeat."
 )
 
 Keys = Annotated[list[str] | None, typer.Option("--key", help=KEY_HELP)]
 PassphraseFile = Annotated[
-    Path | None, typer.Option(help="File whose first line is the passphrase; else it is asked.")
+    Path | None, typer.Option(help="File whose first line is the passphrase. Default: ask for it.")
 ]
 Signer = Annotated[
     Path | None,
-    typer.Option(
-        help="Public key of who must have signed it; PEM. Every byte is checked against it."
-    ),
+    typer.Option(help="Public key (PEM) of the required signer; every byte is checked against it."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=64, help="Threads. Default: one a core, 2 to 8.")
+    int | None, typer.Option(min=1, max=64, help="Threads. Default: one for each core, 2 to 8.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, nothing on standard error.")]
-Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
 
 
 def recipients(texts: Sequence[str], passphrase_file: Path | None) -> "list[Recipient]":
-    """Returns those for whom is sealed."""
+    """Returns the recipients to seal for."""
     from gamekeeper.sealing.recipients import read_recipient
 
     return [
@@ -67,27 +66,21 @@ def identities(texts: Sequence[str] | None, passphrase_file: Path | None) -> "li
 
 
 @contextmanager
-def bytes_done(stage: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far chunks of 1 MiB are, as bytes."""
+def bytes_done(stage: str, quiet: bool) -> Iterator[OnProgress]:
+    """Shows the progress of chunks of 1 MiB, in bytes."""
     from gamekeeper.report import Progress
 
-    with Progress(quiet=quiet)(stage, unit="B") as step:
-        yield lambda done, total: step(done << 20, total << 20)
+    with Progress(quiet=quiet)(stage, unit="B") as on_progress:
+        yield lambda done, total: on_progress(done << 20, total << 20)
 
 
-def say(text: str, quiet: bool) -> None:
-    """Narrates on standard error."""
-    if not quiet:
-        typer.echo(text, err=True)
-
-
-def shown_recipients(stanzas: "Sequence[Stanza]") -> list[dict[str, str]]:
-    """Returns recipients as JSON shows them."""
+def recipients_json(stanzas: "Sequence[Stanza]") -> list[dict[str, str]]:
+    """Returns recipients for JSON output."""
     return [{"kind": one.kind, "name": one.name} for one in stanzas]
 
 
-def shown_contents(contents: "Contents") -> list[dict[str, Any]]:
-    """Returns the files of a model as JSON shows them."""
+def contents_json(contents: "Contents") -> list[dict[str, Any]]:
+    """Returns the files of a model for JSON output."""
     return [
         {
             "path": member.path,
@@ -114,7 +107,6 @@ def _known_passphrase(file: Path | None) -> "Passphrase":
 
 
 def _asked(*, is_new: bool) -> str:
-    from gamekeeper.base.errors import UsageError
 
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask for a passphrase: give --passphrase-file FILE")
@@ -122,21 +114,16 @@ def _asked(*, is_new: bool) -> str:
 
 
 def _first_line(path: Path) -> str:
-    from gamekeeper.base.errors import Fault, InputError
-    from gamekeeper.base.files import require_private_file
 
-    if path.is_file():  # not of a pipe, which nobody else reads
+    if path.is_file():  # a pipe has no other readers
         require_private_file(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         lines = []
-        found = getattr(fault, "strerror", None) or "bytes that are no UTF-8"
+        found = getattr(fault, "strerror", None) or "bytes that are not UTF-8"
     else:
         found = "an empty file"
     if not lines or not lines[0]:
-        fault_ = Fault(
-            where=str(path), problem="no passphrase", found=found, expected="a line of text"
-        )
-        raise InputError([fault_])
+        raise input_error(path, "no passphrase", found, "a line of text")
     return lines[0]

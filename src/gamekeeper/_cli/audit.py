@@ -1,4 +1,4 @@
-"""`gamekeeper audit`: attack a model of one's own, before others do."""
+"""`gamekeeper audit`: attack your own model, before others do."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamekeeper._cli._printing import indented_json, write_result
+from gamekeeper._cli.options import ExitZero, Json, NoColor, Quiet, Seed, TrustFile
+from gamekeeper.base.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gamekeeper.audit.options import AuditOptions
+    from gamekeeper.audit.result import AuditResult
     from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
 
 NAME = "audit"
@@ -29,18 +34,16 @@ def run(
     ] = None,
     *,
     out: Annotated[
-        Path, typer.Option(help="Folder to write; an audit that is run again goes on there.")
+        Path, typer.Option(help="Folder to write; the same audit run again continues there.")
     ],
     inputs: Annotated[
-        Path | None, typer.Option(help="Unlabelled inputs of its domain: .npy, .csv or .parquet.")
+        Path | None,
+        typer.Option(help="Unlabelled inputs of the model's domain: .npy, .csv or .parquet."),
     ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
-            help=(
-                "For a language model, or one that gives embeddings: .txt, .jsonl, .csv or"
-                " .parquet."
-            )
+            help=("Prompts for a language or embedding model: .txt, .jsonl, .csv or .parquet.")
         ),
     ] = None,
     answer: Annotated[
@@ -60,50 +63,60 @@ def run(
         int, typer.Option(help="Queries of the target, all runs together.", min=1)
     ] = 10_000,
     budget_tokens: Annotated[
-        int | None, typer.Option(help="Tokens read and written, likewise.", min=1)
+        int | None, typer.Option(help="Tokens read and written, all runs together.", min=1)
     ] = None,
     budget_usd: Annotated[
-        float | None, typer.Option(help="Dollars by the prices given, likewise.", min=0)
+        float | None, typer.Option(help="Dollars at the prices given, all runs together.", min=0)
     ] = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(help="See `gamekeeper list attacks`; all unless some are named."),
+        typer.Option(help="Attack to run; see `gamekeeper list attacks`. Default: all. Repeat."),
     ] = None,
     defence: Annotated[
         list[str] | None,
-        typer.Option(help="See `gamekeeper list defences`; may be given more than once."),
+        typer.Option(help="Defence to try; see `gamekeeper list defences`. Repeat."),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(help="Thieves of each kind; intervals are over them.", min=1)
+        int,
+        typer.Option(
+            help="Repetitions of each attack with other seeds; intervals are over them.", min=1
+        ),
     ] = 3,
     usd_per_query: Annotated[
-        float, typer.Option(help="What you charge, in dollars.", min=0)
+        float, typer.Option(help="Price of a query, in dollars.", min=0)
     ] = 0.001,
     usd_per_million_read: Annotated[
-        float, typer.Option(help="And for a million tokens that a language model reads.", min=0)
+        float,
+        typer.Option(
+            help="Price of a million tokens that a language model reads, in dollars.", min=0
+        ),
     ] = 0.0,
     usd_per_million_written: Annotated[
-        float, typer.Option(help="And for a million that it writes.", min=0)
+        float, typer.Option(help="Price of a million tokens that it writes, in dollars.", min=0)
     ] = 0.0,
     usd_per_input: Annotated[
-        float, typer.Option(help="What an unlabelled input costs a thief.", min=0)
+        float, typer.Option(help="Cost of an unlabelled input for an attacker, in dollars.", min=0)
     ] = 0.0,
     usd_per_label: Annotated[
-        float | None, typer.Option(help="What labelling an input by hand costs.", min=0)
+        float | None, typer.Option(help="Cost of labelling an input by hand, in dollars.", min=0)
     ] = None,
     usd_per_account: Annotated[
-        float, typer.Option(help="What an account more costs a thief.", min=0)
+        float, typer.Option(help="Cost of another account for an attacker, in dollars.", min=0)
     ] = 1.0,
     owner_usd: Annotated[
-        float | None, typer.Option(help="What the model cost you, to compare with.", min=0)
+        float | None,
+        typer.Option(help="What the model cost you, in dollars, to compare with.", min=0),
     ] = None,
     queries_per_day: Annotated[
-        int | None, typer.Option(help="Your limit on an account, for days.", min=1)
+        int | None,
+        typer.Option(
+            help="Your limit for an account, in queries a day; gives the days a copy takes.", min=1
+        ),
     ] = None,
     honest_queries: Annotated[
         int,
         typer.Option(
-            help="Inputs that an honest account asks in the time an account's budget is for.", min=1
+            help="Queries of an honest account in the time that an account's budget is for.", min=1
         ),
     ] = 200,
     encoder: Annotated[
@@ -113,72 +126,68 @@ def run(
     counterfactuals: Annotated[
         str | None,
         typer.Option(
-            help="MODULE:FUNCTION, if your interface explains: the near input with another label."
+            help="MODULE:FUNCTION, if your API explains: the nearest input with another label."
         ),
     ] = None,
     public: Annotated[
         Path | None,
-        typer.Option(help="Inputs of the same shape that anybody can have, of another domain."),
+        typer.Option(help="Public inputs of the same shape, of another domain."),
     ] = None,
     behind: Annotated[
         Path | None,
         typer.Option(help=".toml of the same model behind a live defence, such as the guard."),
     ] = None,
     picture: Annotated[
-        str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are pictures, flattened.")
+        str | None, typer.Option(help="HEIGHTxWIDTH, if inputs are flattened pictures.")
     ] = None,
     train: Annotated[
         str | None,
         typer.Option(
-            help="MODULE:FUNCTION, your training: (inputs, labels, seed) to a model that answers."
+            help="MODULE:FUNCTION, your training: (inputs, labels, seed) -> a model that answers."
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
             help=(
-                "True labels of the inputs, whole numbers from 0, a row each: what do classes show?"
+                "True labels of the inputs, whole numbers from 0, one a row: tests what the model"
+                " shows of its classes."
             )
         ),
     ] = None,
     shadows: Annotated[
-        int, typer.Option(help="With --train: models to train for each figure, even.", min=4)
+        int,
+        typer.Option(
+            help="With --train: shadow models to train for each figure, an even number.", min=4
+        ),
     ] = 16,
     log: Annotated[
-        bool, typer.Option("--log", help="Write what thieves asked as DIR/exchanges.parquet.")
+        bool, typer.Option("--log", help="Write the attacks' queries to DIR/exchanges.parquet.")
     ] = False,
     log_per_day: Annotated[
-        int, typer.Option(help="Queries a day of each thief there.", min=1)
+        int, typer.Option(help="Queries a day of each attacker in that log.", min=1)
     ] = 500,
     log_accounts: Annotated[
-        int, typer.Option(help="Accounts of each thief in that log.", min=1)
+        int, typer.Option(help="Accounts of each attacker in that log.", min=1)
     ] = 1,
-    per_second: Annotated[float | None, typer.Option(help="Queries a second at most.")] = None,
-    threshold: Annotated[float, typer.Option(help="Fidelity from which the exit code is 1.")] = 0.9,
-    trust_file: Annotated[
-        bool,
-        typer.Option(
-            "--trust-file", help="Read a pickled estimator, which runs what stands in the file."
-        ),
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print audit.json on standard output.")
-    ] = False,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 also when a copy was made.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    per_second: Annotated[float | None, typer.Option(help="Queries a second, at most.")] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Fidelity, 0..1, from which the exit code is 1.")
+    ] = 0.9,
+    trust_file: TrustFile = False,
+    json: Json = False,
+    exit_zero: ExitZero = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+    seed: Seed = 0,
 ) -> None:
-    """Attack your own model: what would a copy cost a thief, and which defence changes that?
+    """Attack your own model: what does a copy cost an attacker, and which defence changes that?
 
-    An audit is for a model of your own; who ran it, when and on what is recorded in DIR/casebook.
-    Every query is counted, kept and paid for once: the same command goes on where an earlier one
-    stopped.
+    Needs a model and unlabelled inputs (or prompts); extra `audit`. Audit only a model of your own:
+    who ran it, when and on what is recorded in DIR/casebook. Every query is counted, kept and paid
+    for once: the same command continues where an earlier one stopped. Writes audit.json and
+    report.html; with --quiet alone nothing is printed. Exit 0: no copy reached --threshold; 1: one
+    did.
 
     Examples:
 
@@ -192,7 +201,6 @@ def run(
 
       gamekeeper audit --zoo --budget 3000 --out zoo
     """
-    import orjson
     from rich.console import Console
 
     from gamekeeper.audit.attacks import attack_names
@@ -201,12 +209,9 @@ def run(
     from gamekeeper.audit.run import audit, audit_text, with_privacy
     from gamekeeper.audit.targets import callable_target, named_function
     from gamekeeper.audit.traffic import Pace
-    from gamekeeper.base.errors import UsageError
-    from gamekeeper.report.audit import audit_document, print_audit
-    from gamekeeper.report.audit_page import render_audit
 
-    told = Console(stderr=True, quiet=quiet, no_color=no_color or None)
-    shown = Console(no_color=no_color or None)
+    stderr = Console(stderr=True, quiet=quiet, no_color=no_color or None)
+    stdout = Console(no_color=no_color or None)
     prices = Prices(
         per_query=usd_per_query,
         per_million_read=usd_per_million_read,
@@ -231,14 +236,17 @@ def run(
         **({} if defence is None else {"defences": _known("defence", defence, defence_names())}),
     )
     if zoo:
-        _zoo(options, out, told, None if quiet else shown, json)
+        _zoo(options, out, stderr, None if quiet else stdout, json)
         return
     if target is None or (inputs is None) == (prompts is None):
-        raise UsageError("an audit wants a target, and --inputs or --prompts; or --zoo")
+        raise UsageError("an audit needs a target and either --inputs or --prompts; or --zoo")
     if train is not None and labels is None:
-        raise UsageError("--train wants --labels, the true labels of the inputs")
+        raise UsageError("--train needs --labels, the true labels of the inputs")
     pace = Pace(per_day=log_per_day, accounts=log_accounts) if log else None
-    stage = lambda what: told.print(what, style="dim")  # noqa: E731
+
+    def stage(what: str) -> None:
+        stderr.print(what, style="dim")
+
     if prompts is not None:
         source = _text_source(target, embeddings)
         result = audit_text(
@@ -263,16 +271,23 @@ def run(
             result = with_privacy(
                 result, named_function(train), inputs, labels, options, shadows, stage
             )
-    document = orjson.dumps(audit_document(result), option=orjson.OPT_INDENT_2)
-    (out / "audit.json").write_bytes(document)
-    (out / "report.html").write_text(render_audit(result), encoding="utf-8")
-    if json:
-        print(document.decode())
-    elif not quiet:
-        print_audit(result, shown)
-        print(f"{out / 'report.html'} shows it")
+    _report(result, out, None if quiet else stdout, json)
     best = result.defended[0].best
     raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
+
+
+def _report(result: "AuditResult", out: Path, stdout: "Console | None", json: bool) -> None:
+    from gamekeeper.report.audit import audit_document, print_audit
+    from gamekeeper.report.audit_page import render_audit
+
+    document = indented_json(audit_document(result))
+    write_result(out / "audit.json", document)
+    write_result(out / "report.html", render_audit(result).encode())
+    if json:
+        print(document.decode())
+    elif stdout is not None:
+        print_audit(result, stdout)
+        print(f"report: {out / 'report.html'}")
 
 
 def _text_source(spec: str, embeddings: bool) -> "LanguageTarget | TextTarget":
@@ -284,67 +299,61 @@ def _text_source(spec: str, embeddings: bool) -> "LanguageTarget | TextTarget":
         named_function,
         read_endpoint,
     )
-    from gamekeeper.base.errors import UsageError
 
     if not spec.endswith(".toml"):
         return (CallableVectors if embeddings else WritingCallable)(named_function(spec), spec)
     endpoint = read_endpoint(Path(spec))
     if endpoint.embeddings is None and endpoint.chat is None:
         raise UsageError(
-            f"{spec} names no model behind `chat` or `embeddings`, and --prompts asks with text"
+            f"{spec} names no model under `chat` or `embeddings`, which --prompts needs"
         )
     return ChatTarget(endpoint) if endpoint.embeddings is None else VectorTarget(endpoint)
 
 
 def _pattern(answer: str | None) -> str | None:
-    from gamekeeper.base.errors import UsageError
 
     try:
         re.compile(answer or "")
     except re.error as error:
-        raise UsageError(f"--answer {answer!r} is no regular expression: {error}") from error
+        raise UsageError(f"--answer {answer!r} is not a regular expression: {error}") from error
     return answer
 
 
 def _zoo(
-    options: "AuditOptions", out: Path, told: "Console", shown: "Console | None", json: bool
+    options: "AuditOptions", out: Path, stderr: "Console", stdout: "Console | None", json: bool
 ) -> None:
-    import orjson
-
     from gamekeeper.audit.zoo import zoo
     from gamekeeper.report.zoo import print_zoo, zoo_document
 
-    out.mkdir(parents=True, exist_ok=True)
+    def on_model(name: str) -> None:
+        stderr.print(name, style="dim")
+
     specimens = []
-    for specimen in zoo(
-        replace(options, defences=()), met=lambda name: told.print(name, style="dim")
-    ):
-        specimens.append(specimen)  # written after each, for the whole takes a while
-        (out / "zoo.json").write_bytes(
-            orjson.dumps(zoo_document(specimens), option=orjson.OPT_INDENT_2)
-        )
+    document = b""
+    for specimen in zoo(replace(options, defences=()), on_model):
+        specimens.append(specimen)
+        document = indented_json(zoo_document(specimens))
+        write_result(out / "zoo.json", document)  # after each, since all together take a while
     if json:
-        print((out / "zoo.json").read_text(encoding="utf-8"))
-    elif shown is not None:
-        print_zoo(specimens, shown)
+        print(document.decode())
+    elif stdout is not None:
+        print_zoo(specimens, stdout)
 
 
 def _sides(picture: str | None) -> tuple[int, int] | None:
-    from gamekeeper.base.errors import UsageError
 
     if picture is None:
         return None
     height, _, width = picture.partition("x")
     if not (height.isdecimal() and width.isdecimal()):
-        raise UsageError(f'--picture "{picture}" is no size; expected HEIGHTxWIDTH, such as 28x28')
+        raise UsageError(f'--picture must be HEIGHTxWIDTH, such as 28x28; found "{picture}"')
     return int(height), int(width)
 
 
-def _known(kind: str, named: list[str], there_are: Sequence[str]) -> tuple[str, ...]:
-    from gamekeeper.base.errors import UsageError
+def _known(kind: str, named: list[str], known: Sequence[str]) -> tuple[str, ...]:
 
-    if unknown := sorted(set(named) - set(there_are)):
-        raise UsageError(f"no {kind} {', '.join(unknown)}; there are {', '.join(there_are)}")
+    if unknown := sorted(set(named) - set(known)):
+        raise UsageError(f"unknown {kind}: {', '.join(unknown)}; known are {', '.join(known)}")
     return tuple(dict.fromkeys(named))
 
 
@@ -355,7 +364,6 @@ def _target(spec: str, trust_file: bool) -> "Target":
         onnx_target,
         torch_target,
     )
-    from gamekeeper.base.errors import UsageError
 
     readers: dict[str, Callable[[Path], Target]] = {
         ".toml": _http_target,
@@ -369,18 +377,17 @@ def _target(spec: str, trust_file: bool) -> "Target":
         return callable_target(spec)
     if not trust_file:
         raise UsageError(
-            f"reading {spec} runs what stands in it; if it is your own, say --trust-file"
+            f"reading {spec} runs the code that it contains; if you trust it, add --trust-file"
         )
     return estimator_target(Path(spec))
 
 
 def _http_target(path: Path) -> "Target":
     from gamekeeper.audit.targets import HttpTarget, read_endpoint
-    from gamekeeper.base.errors import UsageError
 
     endpoint = read_endpoint(path)
     if endpoint.chat or endpoint.embeddings:
         raise UsageError(
-            f"{path} names a model that is asked with text: give --prompts in place of --inputs"
+            f"{path} names a model that takes text: give --prompts in place of --inputs"
         )
     return HttpTarget(endpoint)

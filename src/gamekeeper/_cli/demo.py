@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamekeeper._cli.hunt import hunt_with_progress
+from gamekeeper._cli.options import NoColor, Quiet, Seed
+
 if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
@@ -18,14 +21,13 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the traffic and what was found.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    seed: Seed = 1,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
 ) -> None:
-    """Compose a labelled month of traffic, hunt it, and show what was found beside the truth.
+    """Make a labelled month of traffic, hunt it, and show what was found beside the truth.
+
+    Needs no input, no key and no GPU; takes about a minute.
 
     Example:
 
@@ -33,7 +35,6 @@ def run(
     """
     from rich.console import Console
 
-    from gamekeeper._cli.hunt import hunt_with_progress
     from gamekeeper.hunt import HuntOptions
     from gamekeeper.report import print_hunt, write_folder
     from gamekeeper.simulate import simulate, write

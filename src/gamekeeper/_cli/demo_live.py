@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamekeeper._cli.options import Quiet, Seed
+from gamekeeper.base.clock import SteadyClock
+from gamekeeper.base.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -27,9 +31,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the guard's state; must not exist.")] = Path(
         "demo-live"
     ),
-    minutes: Annotated[float, typer.Option(help="How long the month takes.", min=0.2)] = 4,
+    minutes: Annotated[float, typer.Option(help="Minutes that the month takes.", min=0.2)] = 4,
     scale: Annotated[
-        float, typer.Option(help="Accounts, over those of the standard month (1,500).")
+        float, typer.Option(help="Accounts, as a multiple of the standard month's 1,500.")
     ] = 0.5,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Record verdicts, do nothing.")
@@ -37,15 +41,15 @@ def run(
     stay: Annotated[
         bool, typer.Option("--stay", help="Leave the page up when the month is over.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the outcome.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    seed: Seed = 1,
+    quiet: Quiet = False,
 ) -> None:
     """Watch a campaign being found and slowed: a target model, ordinary callers, thieves, the live
     page.
 
-    A simulated month is played against a small model behind the guard, its clock sped up so that a
-    day passes in seconds. Open the page that is printed; campaigns appear there with their reasons.
+    Needs no input. A simulated month is sent to a small model behind the guard, its clock sped up
+    so that a day passes in seconds. Open the page that is printed; campaigns appear there with
+    their reasons.
 
     Example:
 
@@ -53,7 +57,6 @@ def run(
     """
     from rich.console import Console
 
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.server import run as run_server
     from gamekeeper.simulate import simulate
 
@@ -69,7 +72,7 @@ def run(
 
 
 class _FastClock:
-    """The month's own time: stands still until begun, then runs `speed` times as fast as ours."""
+    """The month's own time: constant until `begin`, then `speed` times as fast as real time."""
 
     def __init__(self, first: float, speed: float) -> None:
         self._first = first
@@ -93,9 +96,8 @@ async def _play(
     seconds: float,
     enforce: bool,
     stay: bool,
-    told: Callable[[str], None],
+    narrate: Callable[[str], None],
 ) -> "Table":
-    from gamekeeper.base.clock import SteadyClock
     from gamekeeper.guard.admin import admin_app, admin_url
     from gamekeeper.guard.assembly import Guard
     from gamekeeper.guard.doors.upstream import Upstream
@@ -106,10 +108,10 @@ async def _play(
     first, last = _span(traffic)
     fast = _FastClock(first, (last - first) / seconds)
 
-    def say(text: str) -> None:
-        told(f"day {(fast() - first) / _DAY_S:4.1f}  {text[:200]}")
+    def narrate_at(text: str) -> None:
+        narrate(f"day {(fast() - first) / _DAY_S:4.1f}  {text[:200]}")
 
-    guard = Guard(_policy(out, seconds, enforce), clock=SteadyClock(fast, fast), told=say)
+    guard = Guard(_policy(out, seconds, enforce), clock=SteadyClock(fast, fast), told=narrate_at)
     assert guard.keys is not None
     credentials = {
         account: guard.keys.issue(account)[1].reveal() for account in traffic.labels["account"]
@@ -125,13 +127,13 @@ async def _play(
             listening(guard.door(upstream), "127.0.0.1", 0, limits)
         )
         admin = await up.enter_async_context(listening(admin_app(guard), "127.0.0.1", 0, limits))
-        told(f"look at {admin_url(guard, admin)}")
+        narrate(f"look at {admin_url(guard, admin)}")
         callers = Callers(traffic.exchanges, f"http://127.0.0.1:{front}", credentials, fast)
         fast.begin()
         await callers.play()
         outcome = _outcome(traffic, callers, guard)
         if stay:
-            told("the month is over; Ctrl-C ends the page")
+            narrate("the month is over; Ctrl-C ends the page")
             await _until_interrupted()
     return outcome
 
@@ -159,8 +161,8 @@ async def _until_interrupted() -> None:
 
 
 def _outcome(traffic: "Traffic", callers: "Callers", guard: "Guard") -> "Table":
-    """Each true campaign and all ordinary accounts: what was answered, slowed or refused, and as
-    what found.
+    """Each true campaign and all ordinary accounts: answered, slowed or refused, and found as which
+    campaign.
     """
     from rich.table import Table
 

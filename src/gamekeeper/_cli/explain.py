@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from gamekeeper._cli._printing import indented_json
+from gamekeeper._cli.options import Json, NoColor
+
 NAME = "explain"
 
 
@@ -13,14 +16,13 @@ def run(
         str, typer.Argument(metavar="CAMPAIGN|ACCOUNT", help="Such as C1, or an account's name.")
     ],
     folder: Annotated[Path, typer.Option("--in", help="Folder that a hunt wrote.")],
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
+    no_color: NoColor = False,
 ) -> None:
-    """Say why: readings, what they were ranked against, links, example exchanges, innocent
-    explanations.
+    """Explain a verdict: readings, the decoys they were ranked against, links, example exchanges.
+
+    Needs the folder that `gamekeeper hunt` wrote. Also says what an innocent explanation would look
+    like.
 
     Examples:
 
@@ -28,13 +30,12 @@ def run(
 
       gamekeeper explain acct_000123 --in found --json
     """
-    import orjson
     from rich.console import Console
 
     from gamekeeper.report import explanation_json, print_explanation, read_folder
 
     result = read_folder(folder)
     if json:
-        print(orjson.dumps(explanation_json(result, subject), option=orjson.OPT_INDENT_2).decode())
+        print(indented_json(explanation_json(result, subject)).decode())
     else:
         print_explanation(result, subject, Console(no_color=no_color or None))

@@ -1,50 +1,51 @@
 """`gamekeeper guard`: see and slow a campaign while it runs, in front of a live API."""
 
-from pathlib import Path
+import logging
+import os
+from functools import partial
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
+
+from gamekeeper._cli._printing import say
+from gamekeeper._cli.options import Host, PolicyFile, Port, Quiet, StateFolder
+from gamekeeper.base.errors import UsageError
 
 NAME = "guard"
 AUTHORIZATION = "GAMEKEEPER_UPSTREAM_AUTHORIZATION"
 
 
 def run(
-    upstream: Annotated[str, typer.Option(help="URL of the model API that is guarded.")],
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy file (TOML); see docs/reference/policy.md.")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8_320,
-    state: Annotated[
-        str | None, typer.Option(help="Folder of the guard's state; else the policy's.")
-    ] = None,
+    upstream: Annotated[str, typer.Option(help="URL of the model API to guard.")],
+    policy: PolicyFile = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8_320,
+    state: StateFolder = None,
     enforce: Annotated[
         bool, typer.Option("--enforce", help="Act on verdicts; else they are only recorded.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Read the policy, say what is wrong with it, and end.")
+        bool, typer.Option("--check", help="Check the policy, say what is wrong with it, and exit.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what goes wrong.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Guard a model API: a streaming reverse proxy that finds campaigns and, with --enforce, slows
     them.
 
-    In dry run nothing is slowed or withheld; the page and the metrics show what would have been.
-    Keys, scopes and budgets hold either way. What the upstream wants in place of its callers'
-    credentials is read from the environment variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
+    Needs the URL of the API; extra `guard`. Runs until it is stopped. In dry run nothing is slowed
+    or withheld; the page and the metrics show what would have been. Keys, scopes and budgets are
+    enforced either way. The credentials that the upstream expects in place of the callers' own are
+    read from the environment variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
 
     Examples:
 
       gamekeeper guard --upstream http://127.0.0.1:8000
 
+      gamekeeper guard --upstream http://127.0.0.1:8000 --policy guard.toml --check
+
       gamekeeper guard --upstream http://127.0.0.1:8000 --policy guard.toml --enforce
     """
-    import logging
-    import os
-    import sys
-
     from gamekeeper.guard.policy import GuardPolicy, read_policy
     from gamekeeper.guard.proxy import serve
     from gamekeeper.guard.server import run as run_server
@@ -61,27 +62,20 @@ def run(
         level=logging.ERROR if quiet else logging.WARNING, format="%(levelname)s %(message)s"
     )
 
-    def told(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr, flush=True)
-
     def ready(at: int, admin_url: str) -> None:
         mode = "enforcing" if read.enforce else "dry run: nothing is slowed or withheld"
-        told(f"guarding {upstream} at http://{host}:{at} ({mode})\nlook at {admin_url}")
+        say(f"guarding {upstream} at http://{host}:{at} ({mode})\nlook at {admin_url}", quiet)
 
     authorization = os.environ.get(AUTHORIZATION)
+    narrate = partial(say, quiet=quiet)
     run_server(
-        serve(read, upstream, host, port, authorization=authorization, told=told, ready=ready)
+        serve(read, upstream, host, port, authorization=authorization, told=narrate, ready=ready)
     )
 
 
 def _require_url(upstream: str) -> None:
-    from urllib.parse import urlsplit
-
-    from gamekeeper.base.errors import UsageError
-
     parts = urlsplit(upstream)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(
-            f'--upstream wants a URL such as http://127.0.0.1:8000, found "{upstream}"'
+            f'--upstream must be a URL such as http://127.0.0.1:8000; found "{upstream}"'
         )

@@ -1,70 +1,82 @@
 """`gamekeeper hunt`: find campaigns in stored logs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamekeeper._cli._printing import indented_json
+from gamekeeper._cli.options import (
+    AccountField,
+    ExitZero,
+    Json,
+    LogFormat,
+    Logs,
+    ModelField,
+    NoColor,
+    PromptField,
+    Quiet,
+    Seed,
+    TimeField,
+    Timezone,
+)
+from gamekeeper.base.errors import UsageError
+from gamekeeper.base.progress import OnProgress
+
 if TYPE_CHECKING:
     from gamekeeper.hunt import HuntOptions, HuntResult
 
 NAME = "hunt"
-_FIELDS = "Field of the log that holds it; a dotted path for nested JSON."
+_UNITS = {"read": "B", "encode": "prompts", "link": "decoys"}
 
 
 def run(
-    logs: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")
-    ],
+    logs: Logs,
     out: Annotated[
         Path, typer.Option(help="Folder to write; replaced if an earlier hunt wrote it.")
     ],
-    format: Annotated[
-        str, typer.Option(help="Log format; see `gamekeeper list formats`.")
-    ] = "auto",
-    account_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
-    time_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
-    prompt_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
-    model_field: Annotated[str | None, typer.Option(help=_FIELDS)] = None,
+    format: LogFormat = "auto",
+    account_field: AccountField = None,
+    time_field: TimeField = None,
+    prompt_field: PromptField = None,
+    model_field: ModelField = None,
     field: Annotated[
         list[str] | None, typer.Option(help="Any other: COLUMN=FIELD, may be given more than once.")
     ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="Zone of times that say none, such as UTC.")
-    ] = None,
+    timezone: Timezone = None,
     max_bad_rows: Annotated[
-        float, typer.Option(help="Share of bad rows that may pass, 0..1; counted.")
+        float, typer.Option(help="Share of bad rows to tolerate, 0..1; they are left out.")
     ] = 0.0,
     encoder: Annotated[
         str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")
     ] = "auto",
     fdr: Annotated[
-        float, typer.Option(help="Share of raised campaigns that may be ordinary groups.")
+        float,
+        typer.Option(
+            help="False discovery rate, 0..1: share of the campaigns found that may be ordinary."
+        ),
     ] = 0.01,
     without: Annotated[
-        list[str] | None, typer.Option(help="Family of evidence to leave out, such as shape.")
+        list[str] | None,
+        typer.Option(help="Family of evidence to leave out, such as shape. Repeat."),
     ] = None,
     redact: Annotated[
         bool, typer.Option("--redact", help="Leave prompts out of everything that is written.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print campaigns.json on standard output.")
-    ] = False,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 also when campaigns were found.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
+    exit_zero: ExitZero = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+    seed: Seed = 0,
 ) -> None:
-    """Find the extraction campaigns in a model API's log.
+    """Find the extraction campaigns in the log of a model API.
 
-    Writes verdicts.parquet (an account a row), campaigns.json and report.html, whole or not at all.
+    Needs a log with the time, account and prompt (or features) of each exchange. Writes
+    verdicts.parquet (one row an account), campaigns.json and report.html: all of them or nothing.
+    Prints a table, or with --json campaigns.json; with --quiet alone neither. Exit 0: no campaign
+    found; 1: campaigns found.
 
     Examples:
 
@@ -74,7 +86,6 @@ def run(
 
       gamekeeper hunt spend.csv --out found --account-field team_id --timezone UTC
     """
-    import orjson
     from rich.console import Console
 
     from gamekeeper.hunt import HuntOptions
@@ -101,7 +112,7 @@ def run(
     result = hunt_with_progress(logs, options, quiet)
     write_folder(result, out)
     if json:
-        print(orjson.dumps(campaigns_document(result), option=orjson.OPT_INDENT_2).decode())
+        print(indented_json(campaigns_document(result)).decode())
     elif not quiet:
         print_hunt(result, Console(no_color=no_color or None), out)
     raise typer.Exit(1 if result.campaigns and not exit_zero else 0)
@@ -113,36 +124,32 @@ def hunt_with_progress(logs: Sequence[str], options: "HuntOptions", quiet: bool)
     from gamekeeper.report import Progress
 
     progress = Progress(quiet=quiet)
-    units = {"read": "B", "encode": "prompts", "link": "decoys"}
     with ExitStack() as bars:
-        steps: dict[str, Callable[[int, int], None]] = {}
+        stages: dict[str, OnProgress] = {}
 
-        def stage(name: str, done: int, total: int) -> None:
-            if name not in steps:
+        def on_stage(name: str, done: int, total: int) -> None:
+            if name not in stages:
                 bars.close()  # the stage before has ended
-                steps[name] = bars.enter_context(progress(name, unit=units[name]))
-            steps[name](done, total)
+                stages[name] = bars.enter_context(progress(name, unit=_UNITS[name]))
+            stages[name](done, total)
 
-        return hunt(logs, options, stdin=typer.get_binary_stream("stdin"), stage=stage)
+        return hunt(logs, options, stdin=typer.get_binary_stream("stdin"), on_stage=on_stage)
 
 
 def _families(names: Sequence[str]) -> frozenset[str]:
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.signals import CARDS
 
     known = {card.family for card in CARDS}
     if unknown := set(names) - known:
         raise UsageError(
-            f"no family of evidence {', '.join(sorted(unknown))}; there are"
+            f"unknown family of evidence: {', '.join(sorted(unknown))}; known are"
             f" {', '.join(sorted(known))}"
         )
     return frozenset(names)
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from gamekeeper.base.errors import UsageError
-
     column, equals, name = text.partition("=")
     if not (column and equals and name):
-        raise UsageError(f'--field wants COLUMN=FIELD, such as ip=client.address; found "{text}"')
+        raise UsageError(f'--field must be COLUMN=FIELD, such as ip=client.address; found "{text}"')
     return column, name

@@ -1,11 +1,19 @@
-"""`gamekeeper inspect`: what a sealed file says of itself."""
+"""`gamekeeper inspect`: what a sealed file says about itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamekeeper._cli._sealing import Debug, Json, Keys, PassphraseFile
+from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._sealing import (
+    Keys,
+    PassphraseFile,
+    contents_json,
+    identities,
+    recipients_json,
+)
+from gamekeeper._cli.options import Json
 
 if TYPE_CHECKING:
     from gamekeeper.sealing.contents import Contents
@@ -20,11 +28,11 @@ def run(
     key: Keys = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
-    """Show what is public of a sealed file, and with a key its files and tensors. Reads no tensor.
+    """Show what is public in a sealed file and, with a key, its files and tensors.
 
-    It checks nothing but that the file is whole: `gamekeeper verify sealed` does.
+    Needs a sealed file; a key is optional. Reads no tensor. Checks only that the file is complete;
+    `gamekeeper verify sealed` checks every byte.
 
     Examples:
 
@@ -32,8 +40,6 @@ def run(
 
       gamekeeper inspect model.safetensors.sealed --key serving.pem --json
     """
-    from gamekeeper._cli._printing import print_json
-    from gamekeeper._cli._sealing import identities
     from gamekeeper.sealing.sealed import SealedFile
 
     keys = identities(key, passphrase_file)
@@ -47,7 +53,6 @@ def run(
 
 
 def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]:
-    from gamekeeper._cli._sealing import shown_contents, shown_recipients
     from gamekeeper.sealing.sealed import FORMAT
 
     header = file.header
@@ -58,10 +63,10 @@ def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]
         "bytes": header.payload_bytes,
         "chunks": header.chunks,
         "signer": header.signer.hex() if header.signer else None,
-        "recipients": shown_recipients(file.slot.stanzas),
+        "recipients": recipients_json(file.slot.stanzas),
         "generation": file.slot.generation,
         "is_rewrap_unfinished": any(file.idle_slot),
-        "files": shown_contents(contents) if contents else None,
+        "files": contents_json(contents) if contents else None,
     }
 
 
@@ -75,8 +80,8 @@ def _public(document: dict[str, Any]) -> list[str]:
     ]
     if document["is_rewrap_unfinished"]:
         lines.append(
-            "  unfinished  a rewrap was interrupted: whoever it removed may still open the file;"
-            " rewrap again"
+            "  unfinished  a rewrap was interrupted: recipients that it removed may still open the"
+            " file; rewrap again"
         )
     return lines
 

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gamekeeper._cli._sealing import Debug, Json, Quiet
+from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper.base.errors import UsageError
 
 NAME = "keypair"
 SCHEMA = "gamekeeper/keypair@1"
@@ -13,25 +15,27 @@ SCHEMA = "gamekeeper/keypair@1"
 
 def run(
     path: Annotated[
-        Path, typer.Argument(help="Where the private key goes, NAME.pem; NAME.pub.pem beside it.")
+        Path,
+        typer.Argument(
+            help="File for the private key, NAME.pem; the public one is NAME.pub.pem beside it."
+        ),
     ],
     signing: Annotated[
-        bool, typer.Option("--signing", help="A key that signs (Ed25519), not one that opens.")
+        bool, typer.Option("--signing", help="Make a key that signs (Ed25519), not one that opens.")
     ] = False,
     classical: Annotated[
         bool,
         typer.Option(
-            "--classical", help="X25519 alone, without ML-KEM-768: for tools that know no other."
+            "--classical", help="X25519 alone, without ML-KEM-768: for tools that lack ML-KEM."
         ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Make a key pair: the private half for its owner only, the public half to hand out.
 
-    Keys that open are X25519 with ML-KEM-768: a file that is copied today stays closed to a quantum
-    computer. A lost key opens nothing again: seal for two.
+    Needs no input. Keys that open are X25519 with ML-KEM-768: a file that is copied today stays
+    closed to a quantum computer. A lost key cannot be restored: seal for two recipients.
 
     Examples:
 
@@ -39,14 +43,11 @@ def run(
 
       gamekeeper keypair owner.pem --signing
     """
-    from gamekeeper._cli._printing import print_json
-    from gamekeeper._cli._sealing import say
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.recipients.keypairs import PrivateKey, write_key_pair
     from gamekeeper.sealing.sealed.signatures import write_signing_pair
 
     if signing and classical:
-        raise UsageError("--classical is of keys that open; --signing makes one that signs")
+        raise UsageError("--classical is for keys that open; --signing makes a key that signs")
     if signing:
         public, name = write_signing_pair(path)
     else:
@@ -57,8 +58,5 @@ def run(
         print_json(SCHEMA, {"private": str(path), "public": str(public), "name": name})
     else:
         print(f"{public}: {name}")
-    say(
-        f"{path} is the private half: keep it where only"
-        f" {'the signer' if signing else 'who may open'} can read it",
-        quiet,
-    )
+    readers = "the signer" if signing else "those who may open"
+    say(f"{path} is the private half: keep it where only {readers} can read it", quiet)

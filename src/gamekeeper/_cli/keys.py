@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli.options import STATE, Json, Quiet, State
+from gamekeeper.base.errors import InputError, UsageError, input_error
+from gamekeeper.base.secret import Secret
 
 if TYPE_CHECKING:
-    from gamekeeper.base.errors import InputError
-    from gamekeeper.base.secret import Secret
     from gamekeeper.guard.identity.key_record import KeyRecord
     from gamekeeper.guard.identity.keys import Keys
 
@@ -31,25 +32,20 @@ app = typer.Typer(
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _FILE = "guard.sqlite"
-_ENCRYPTED = "encrypted.infer"  # `gamekeeper he serve`
-_CLASSIFIERS = (  # these routes are described by the guard's policy, which is not read here
-    "classifier."
-)
-
-State = Annotated[str, typer.Option(help="The guard's state: a folder, or redis://...")]
-Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error.")]
-Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
-_STATE = "gamekeeper-state"
+_ENCRYPTED = "encrypted.infer"  # `gamekeeper encrypted serve`
+# routes that begin so are described by the guard's policy, which is not read here
+_CLASSIFIERS = "classifier."
 
 
 @app.command()
 def issue(
-    account: Annotated[str, typer.Argument(help="Who is charged.")],
-    state: State = _STATE,
+    account: Annotated[str, typer.Argument(help="Account that is charged.")],
+    state: State = STATE,
     models: Annotated[
         list[str] | None,
-        typer.Option(help="Model it may ask; gpt-* for all that begin so. Default: all. Repeat."),
+        typer.Option(
+            help="Model it may ask; gpt-* for all with that prefix. Default: all. Repeat."
+        ),
     ] = None,
     routes: Annotated[
         list[str] | None,
@@ -68,26 +64,27 @@ def issue(
     new_ground_per_day: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Cells of the space of prompts a day that it had not touched before."
+            min=0, help="Cells of the space of prompts a day that the key has not touched before."
         ),
     ] = None,
     encrypted_rows: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Rows of encrypted input over the key's whole life; see `he serve`."
+            min=0, help="Rows of encrypted input over the key's whole life; see `encrypted serve`."
         ),
     ] = None,
     dpop_key: Annotated[
         str | None,
         typer.Option(
-            help="Public key (file, JWK or PEM) or thumbprint that must prove each request."
+            help="Public key (JWK or PEM file) or thumbprint: each request must prove it (DPoP)."
         ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Make a key and print it, once: only its digest is kept.
+    """Make an API key and print it, once: only its digest is kept.
+
+    Needs nothing but the account's name; makes the guard's state where there is none.
 
     Examples:
 
@@ -120,17 +117,17 @@ def issue(
 
 @app.command(name="list")
 def list_(
-    state: State = _STATE,
+    state: State = STATE,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
-    """List the keys, revoked and expired ones too; never a secret.
+    """List the keys, also revoked and expired ones; never a secret.
+
+    Needs the guard's state.
 
     Example:
 
       gamekeeper keys list --json
     """
-    from gamekeeper.base.errors import InputError
 
     now = time.time()
     with _keys(state) as keys:
@@ -149,16 +146,18 @@ def list_(
 
 @app.command()
 def rotate(
-    id: Annotated[str, typer.Argument(help="Of the key; see `gamekeeper keys list`.")],
-    state: State = _STATE,
+    id: Annotated[str, typer.Argument(help="Id of the key; see `gamekeeper keys list`.")],
+    state: State = STATE,
     overlap: Annotated[
-        str, typer.Option(help="How long the old secret counts too: 24h; 0s if it may be stolen.")
+        str,
+        typer.Option(help="Time that the old secret stays valid too: 24h; 0s if it may be stolen."),
     ] = "24h",
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Give a key a new secret and print it, once; scopes, budget and expiry stay.
+
+    Needs the guard's state and the key's id.
 
     Example:
 
@@ -172,14 +171,15 @@ def rotate(
 
 @app.command()
 def revoke(
-    id: Annotated[str, typer.Argument(help="Of the key; see `gamekeeper keys list`.")],
-    state: State = _STATE,
+    id: Annotated[str, typer.Argument(help="Id of the key; see `gamekeeper keys list`.")],
+    state: State = STATE,
     why: Annotated[str, typer.Option(help="Kept with the revocation.")] = "",
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """End a key for good; a running guard refuses it within seconds.
+
+    Needs the guard's state and the key's id.
 
     Example:
 
@@ -191,8 +191,7 @@ def revoke(
         print_json(
             SCHEMA, {"revoked": {"id": id, "at": _time(revocation.at), "why": revocation.why}}
         )
-    if not quiet:
-        typer.echo(f"key {id} is revoked since {_time(revocation.at)}", err=True)
+    say(f"key {id} is revoked since {_time(revocation.at)}", quiet)
 
 
 @contextmanager
@@ -217,28 +216,16 @@ def _require_state(state: str) -> None:
         return
     raise _no_state(
         state,
-        "no state of a guard",
+        "not the state of a guard",
         f"no {_FILE} in it" if Path(state).exists() else "no such folder",
     )
 
 
 def _no_state(where: str, problem: str, found: str) -> "InputError":
-    from gamekeeper.base.errors import Fault, InputError
 
-    expected = (
-        "a folder that `gamekeeper keys issue` or `gamekeeper guard` made, or redis://HOST:PORT/DB"
-    )
-    return InputError(
-        [
-            Fault(
-                where=where,
-                problem=problem,
-                found=found,
-                expected=expected,
-                try_="name it with --state",
-            )
-        ]
-    )
+    made = "a folder that `gamekeeper keys issue` or `gamekeeper guard` made"
+    expected = f"{made}, or redis://HOST:PORT/NUMBER"
+    return input_error(where, problem, found, expected, "name it with --state")
 
 
 def _without_password(state: str) -> str:
@@ -246,7 +233,6 @@ def _without_password(state: str) -> str:
 
 
 def _require_known(names: list[str]) -> None:
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.identity.principal import is_in_scope
     from gamekeeper.guard.routes import known_routes
 
@@ -259,13 +245,12 @@ def _require_known(names: list[str]) -> None:
     ]
     if unknown:
         raise UsageError(
-            f"no route {', '.join(unknown)}; there are {', '.join(known)}, and {_CLASSIFIERS}* of a"
-            " policy"
+            f"unknown route: {', '.join(unknown)}; known are {', '.join(known)}, and"
+            f" {_CLASSIFIERS}* of a policy"
         )
 
 
 def _expiry(text: str, now: float) -> float | None:
-    from gamekeeper.base.errors import UsageError
 
     if text == "never":
         return None
@@ -275,17 +260,16 @@ def _expiry(text: str, now: float) -> float | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
         raise UsageError(
-            f'--expires wants 90d, 12h, 2w, a day such as 2027-01-31, or never; found "{text}"'
+            f'--expires must be 90d, 12h, 2w, a day such as 2027-01-31, or never; found "{text}"'
         ) from None
 
 
 def _span(text: str) -> float:
-    from gamekeeper.base.errors import UsageError
 
     found = _SPAN.fullmatch(text)
     if found is None:
         raise UsageError(
-            f'a span of time is a number and s, m, h, d or w, such as 24h; found "{text}"'
+            f'a time span must be a number and s, m, h, d or w, such as 24h; found "{text}"'
         )
     return float(found[1]) * _SECONDS[found[2]]
 
@@ -297,11 +281,8 @@ def _print_secret(
         print_json(SCHEMA, {"key": _shown(record, now), "secret": secret.reveal()})
     else:
         print(secret.reveal())
-    if not quiet:
-        typer.echo(_line(record, now), err=True)
-        typer.echo(
-            "the key stands on standard output, this once; only its digest is kept", err=True
-        )
+    say(_line(record, now), quiet)
+    say("the key was printed on standard output, this once; only its digest is kept", quiet)
 
 
 def _shown(record: "KeyRecord", now: float) -> dict[str, Any]:
@@ -337,7 +318,7 @@ def _line(record: "KeyRecord", now: float) -> str:
 def _standing(record: "KeyRecord", now: float) -> str:
     if record.revoked:
         return "revoked"
-    return "expired" if record.expires is not None and now >= record.expires else "counts"
+    return "expired" if record.expires is not None and now >= record.expires else "active"
 
 
 def _names(scope: frozenset[str] | None) -> str:

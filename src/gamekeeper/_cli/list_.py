@@ -1,10 +1,12 @@
 """`gamekeeper list`: what there is to choose from, with its card."""
 
-import json as json_
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from gamekeeper._cli._printing import print_json
+from gamekeeper._cli.options import Json
 
 if TYPE_CHECKING:
     from gamekeeper.defences import Parameter
@@ -17,10 +19,11 @@ def run(
         Literal["signals", "stolen-key-signals", "encoders", "formats", "defences", "attacks"],
         typer.Argument(help="signals, stolen-key-signals, encoders, formats, defences or attacks."),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
 ) -> None:
-    """List what there is of a kind, each with what it says of itself.
+    """List the signals, encoders, log formats, defences or attacks, each with its description.
+
+    Needs nothing.
 
     Example:
 
@@ -36,15 +39,15 @@ def run(
     }
     rows = listed[what]()
     if json:
-        print(json_.dumps({"schema": f"gamekeeper/{what}@1", what: rows}, indent=2))
+        print_json(f"gamekeeper/{what}@1", {what: rows})
         return
     for row in rows:
         kinds = ", ".join(str(row[key]) for key in ("family", "maturity") if key in row)
         print(f"{row['name']}" + (f"  ({kinds})" if kinds else ""))
         for key, value in row.items():
             if key not in ("name", "family", "maturity") and value:
-                shown = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
-                print(f"    {key.replace('_', ' '):12s} {shown}")
+                text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+                print(f"    {key.replace('_', ' '):12s} {text}")
 
 
 def _signals() -> list[dict[str, object]]:
@@ -66,8 +69,8 @@ def _often(false_positives: tuple[float, float] | None) -> str:
         return "not measured"
     overall, worst = false_positives
     return (
-        f"on {overall:g} days of 1,000 key-months, {worst:g} of the kind of user with the most; see"
-        " stolen-keys.md"
+        f"on {overall:g} days of 1,000 key-months, {worst:g} for the kind of user with most;"
+        " see stolen-keys.md"
     )
 
 

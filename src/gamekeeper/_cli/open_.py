@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from gamekeeper._cli._sealing import Debug, Json, Keys, PassphraseFile, Quiet, Signer, Workers
+from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli._sealing import (
+    Keys,
+    PassphraseFile,
+    Signer,
+    Workers,
+    bytes_done,
+    contents_json,
+    identities,
+)
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper.base.errors import UsageError
 
 NAME = "open"
 SCHEMA = "gamekeeper/open@1"
@@ -15,7 +26,8 @@ def run(
     sealed: Annotated[Path, typer.Argument(help="The sealed file.")],
     key: Keys = None,
     out: Annotated[
-        Path | None, typer.Option(help="File or folder to make. Default: the name before .sealed.")
+        Path | None,
+        typer.Option(help="File or folder to write. Default: the name without .sealed."),
     ] = None,
     signer: Signer = None,
     passphrase_file: PassphraseFile = None,
@@ -25,13 +37,12 @@ def run(
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Decrypt a sealed model to disk, readable by its owner only; byte for byte what was sealed.
+    """Decrypt a sealed model to disk, readable by its owner only, byte for byte what was sealed.
 
-    To load tensors without a plaintext file, use `load_sealed` of gamekeeper.sealing.
-    Exit 0: it is open; 1: it does not open, or is not what was sealed; 3: a file cannot be read or
-    written.
+    Needs a sealed file and a key that opens it. To load tensors without a plaintext file, use
+    `load_sealed` of gamekeeper.sealing. Exit 0: opened; 1: the key does not open it, or the file
+    was changed; 3: a file cannot be read or written.
 
     Examples:
 
@@ -39,41 +50,38 @@ def run(
 
       gamekeeper open llm.sealed --key awskms:alias/models --out llm
     """
-    from gamekeeper._cli._printing import print_json
-    from gamekeeper._cli._sealing import bytes_done, identities, say, shown_contents
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.sealed import open_sealed, read_signer
 
     if out is None and sealed.suffix != ".sealed":
-        raise UsageError("name what to make with --out: the sealed file has no suffix to take off")
+        raise UsageError("name the output with --out: the sealed file does not end in .sealed")
     target = out or sealed.with_suffix("")
     keys = identities(key, passphrase_file)
     if not keys:
-        raise UsageError("nothing to open it with: name a key with --key, or --key passphrase")
-    vouching = read_signer(signer) if signer else None
-    with bytes_done("open", quiet) as progress:
+        raise UsageError("no key to open it with: name one with --key FILE, or --key passphrase")
+    signer_key = read_signer(signer) if signer else None
+    with bytes_done("open", quiet) as on_progress:
         contents = open_sealed(
             sealed,
             target,
             identities=keys,
-            signer=vouching,
+            signer=signer_key,
             is_replaced=force,
             workers=workers,
-            progress=progress,
+            on_progress=on_progress,
         )
     if json:
         print_json(
             SCHEMA,
             {
                 "opened": str(target),
-                "signer": vouching and vouching.hex(),
-                "files": shown_contents(contents),
+                "signer": signer_key and signer_key.hex(),
+                "files": contents_json(contents),
             },
         )
     else:
         print(
-            f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, in plain"
-            " text from now on"
+            f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, no longer"
+            " encrypted"
         )
     if signer is None:
-        say("who sealed it was not checked: --signer KEY.pub.pem", quiet)
+        say("the signer was not checked; to check it: --signer KEY.pub.pem", quiet)

@@ -5,13 +5,23 @@ from typing import Annotated
 
 import typer
 
-from gamekeeper._cli._sealing import TO_HELP, Debug, Json, Keys, PassphraseFile, Quiet
+from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli._sealing import (
+    TO_HELP,
+    Keys,
+    PassphraseFile,
+    identities,
+    recipients,
+    recipients_json,
+)
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper.base.errors import UsageError
 
 NAME = "rewrap"
 SCHEMA = "gamekeeper/rewrap@1"
-_SAID = (
-    "whoever was removed and kept the data key or an older copy can still read it, and change this"
-    " list where he can write; to shut somebody out, seal anew"
+_NOTE = (
+    "a removed recipient that kept the data key or an older copy can still read the model, and can"
+    " change this list where it can write; to exclude it, seal the model again"
 )
 
 
@@ -24,16 +34,15 @@ def run(
     ] = None,
     passphrase_file: PassphraseFile = None,
     new_passphrase_file: Annotated[
-        Path | None, typer.Option(help="Of --add passphrase; else it is asked.")
+        Path | None,
+        typer.Option(help="File with the passphrase of --add passphrase. Default: ask for it."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Add and remove recipients of a sealed model. Only its wrapped keys change: no data move,
-    whatever its size.
+    """Add and remove recipients of a sealed model. Only its wrapped keys change, whatever its size.
 
-    It needs a key that opens the file, not the one that signed it; the signature holds on.
+    Needs a key that opens the file, not the one that signed it; the signature stays valid.
 
     Examples:
 
@@ -41,9 +50,6 @@ def run(
 
       gamekeeper rewrap llm.sealed --key old.pem --add awskms:alias/models-2027
     """
-    from gamekeeper._cli._printing import print_json
-    from gamekeeper._cli._sealing import identities, recipients, say, shown_recipients
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.sealed import rewrap
 
     if not to and not remove:
@@ -53,8 +59,8 @@ def run(
         sealed, identities=keys, add=recipients(to or [], new_passphrase_file), remove=remove or []
     )
     if json:
-        print_json(SCHEMA, {"sealed": str(sealed), "recipients": shown_recipients(stanzas)})
+        print_json(SCHEMA, {"sealed": str(sealed), "recipients": recipients_json(stanzas)})
     else:
         print(f"{sealed}: can be opened by {', '.join(one.name for one in stanzas)}")
     if remove:
-        say(_SAID, quiet)
+        say(_NOTE, quiet)

@@ -5,13 +5,22 @@ from typing import Annotated
 
 import typer
 
-from gamekeeper._cli._sealing import TO_HELP, Debug, Json, PassphraseFile, Quiet, Workers
+from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli._sealing import (
+    TO_HELP,
+    PassphraseFile,
+    Workers,
+    bytes_done,
+    recipients,
+    recipients_json,
+)
+from gamekeeper._cli.options import Json, Quiet
 
 NAME = "seal"
 SCHEMA = "gamekeeper/seal@1"
-_SAID = (
-    "sealed is the file, not the model: whoever may query it can still copy it; see gamekeeper"
-    " guard"
+_NOTE = (
+    "the file is sealed, not the model's answers: anyone who may query it can still copy it; see"
+    " gamekeeper guard"
 )
 
 
@@ -23,26 +32,27 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="The sealed file. Default: MODEL.sealed.")
     ] = None,
-    sign: Annotated[Path | None, typer.Option(help="Key that signs it, Ed25519 in PEM.")] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="Private key that signs it, Ed25519 in PEM.")
+    ] = None,
     passphrase_file: PassphraseFile = None,
     follow_links: Annotated[
         bool,
         typer.Option(
             "--follow-links",
-            help="Seal what links out of the folder lead to, as in a download cache.",
+            help="Also seal files that links lead to outside the folder, as in a download cache.",
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Encrypt a model so that only its recipients can open it. The model itself stays where it is.
+    """Encrypt a model so that only its recipients can open it. The original file stays in place.
 
-    Names and shapes of tensors are encrypted too; sizes, recipients and signer are public. A pickle
-    is refused: whoever opens it would run the code in it. Sealing does not stop extraction by
-    queries.
+    Needs a model (safetensors or ONNX) and a recipient. Names and shapes of tensors are encrypted
+    too; sizes, recipients and signer are public. A pickle is refused: loading it runs the code in
+    it. Sealing does not stop extraction by queries.
 
     Examples:
 
@@ -52,23 +62,21 @@ def run(
 
       gamekeeper seal llm/ --to awskms:alias/models --to vault:transit/models --out llm.sealed
     """
-    from gamekeeper._cli._printing import print_json
-    from gamekeeper._cli._sealing import bytes_done, recipients, say, shown_recipients
     from gamekeeper.sealing.sealed import SealedFile, read_signing_key, seal
 
     target = out or model.with_name(f"{model.name}.sealed")
     signing_key = read_signing_key(sign) if sign else None
     who = recipients(to or [], passphrase_file)
-    with bytes_done("seal", quiet) as progress:
+    with bytes_done("seal", quiet) as on_progress:
         header = seal(
             model,
             target,
             to=who,
             signing_key=signing_key,
             is_replaced=force,
-            is_linked=follow_links,
+            follow_links=follow_links,
             workers=workers,
-            progress=progress,
+            on_progress=on_progress,
         )
     with SealedFile(target) as sealed:
         stanzas = sealed.slot.stanzas
@@ -76,19 +84,13 @@ def run(
     if json:
         fields = {"bytes": header.file_bytes, "file_id": header.file_id.hex(), "signer": signer}
         print_json(
-            SCHEMA, {"sealed": str(target), "recipients": shown_recipients(stanzas), **fields}
+            SCHEMA, {"sealed": str(target), "recipients": recipients_json(stanzas), **fields}
         )
     else:
         print(
             f"{target}: {header.payload_bytes:,} bytes sealed for"
             f" {', '.join(one.name for one in stanzas)}"
         )
-    say(
-        (
-            "signed by nobody: recipients cannot tell who made it; --sign KEY"
-            if signer is None
-            else f"signed by {signer}"
-        ),
-        quiet,
-    )
-    say(_SAID, quiet)
+    unsigned = "not signed: recipients cannot tell who made it; to sign: --sign KEY"
+    say(unsigned if signer is None else f"signed by {signer}", quiet)
+    say(_NOTE, quiet)

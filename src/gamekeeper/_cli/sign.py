@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper.base.errors import UsageError
+
 NAME = "sign"
 _SCHEMA = "gamekeeper/sign@1"
 
@@ -14,44 +18,39 @@ def run(
     key: Annotated[
         Path, typer.Option(help="Private key, PEM; P-256, P-384 or P-521, without a password.")
     ],
-    out: Annotated[
-        Path, typer.Option(help="Where the signature goes; an earlier one is replaced.")
-    ],
+    out: Annotated[Path, typer.Option(help="File for the signature; an earlier one is replaced.")],
     certificate: Annotated[Path | None, typer.Option(help="The key's certificate, PEM.")] = None,
     chain: Annotated[
-        list[Path] | None, typer.Option(help="Certificate between it and the root, PEM. Repeat.")
+        list[Path] | None, typer.Option(help="Intermediate certificate, PEM. Repeat.")
     ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(help="Path in the model to leave out. Repeat.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing on standard error.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Sign every file of a model, in the format of OpenSSF's model signing.
 
+    Needs a model and a private key on a NIST curve, which openssl makes; extra `provenance`.
     A signature hides nothing. `gamekeeper verify model` checks it, and so does the program
     `model_signing`.
 
     Examples:
+
+      openssl ecparam -name prime256v1 -genkey -noout -out signer.pem
 
       gamekeeper sign models/fraud --key signer.pem --out fraud.sig
 
       gamekeeper sign models/fraud --key signer.pem --certificate signer.crt.pem --chain ca.pem
       --out fraud.sig
     """
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.provenance import sign_model
 
     if chain and certificate is None:
-        raise UsageError("--chain goes with --certificate")
+        raise UsageError("--chain needs --certificate")
     files = sign_model(
         model, out, key, certificate=certificate, chain=chain or (), ignored=ignore or ()
     )
     if json:
-        import orjson
-
-        document = {"schema": _SCHEMA, "model": str(model), "files": files, "signature": str(out)}
-        print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-    if not quiet:
-        typer.echo(f"{files:,} files of {model} are signed in {out}", err=True)
+        print_json(_SCHEMA, {"model": str(model), "files": files, "signature": str(out)})
+    say(f"{files:,} files of {model} are signed in {out}", quiet)

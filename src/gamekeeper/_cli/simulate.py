@@ -1,17 +1,20 @@
 """`gamekeeper simulate`: labelled traffic of the project's own making."""
 
-import json as json_
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gamekeeper._cli._printing import print_json
+from gamekeeper._cli.options import Json, Quiet, Seed
+
 NAME = "simulate"
+SCHEMA = "gamekeeper/simulate@1"
 
 
 def run(
     out: Annotated[Path, typer.Option(help="Folder for exchanges.parquet and labels.parquet.")],
-    seed: Annotated[int, typer.Option(help="Same seed, same traffic.")] = 1,
+    seed: Seed = 1,
     days: Annotated[int, typer.Option(help="Days of traffic.")] = 30,
     scale: Annotated[
         float, typer.Option(help="1 is about 1,500 accounts and 43,000 exchanges.")
@@ -19,11 +22,13 @@ def run(
     classifier: Annotated[
         bool, typer.Option(help="An API that scores rows of numbers, in place of a text API.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Compose a labelled month of model-API traffic: ordinary users of many kinds, and campaigns.
+    """Make a labelled month of model-API traffic: ordinary users of many kinds, and campaigns.
+
+    Needs no input. Writes exchanges.parquet and labels.parquet; prints how much, with --quiet alone
+    nothing.
 
     Example:
 
@@ -39,7 +44,6 @@ def run(
     write(traffic, out)
     campaigns = traffic.labels["campaign"].drop_nulls()
     made: dict[str, Any] = {
-        "schema": "gamekeeper/simulate@1",
         "exchanges": len(traffic.exchanges),
         "accounts": len(traffic.labels),
         "campaign_accounts": len(campaigns),
@@ -47,7 +51,7 @@ def run(
         "files": [str(out / "exchanges.parquet"), str(out / "labels.parquet")],
     }
     if json:
-        print(json_.dumps(made, indent=2))
+        print_json(SCHEMA, made)
     elif not quiet:
         print(
             f"{made['exchanges']:,} exchanges of {made['accounts']:,} accounts,"

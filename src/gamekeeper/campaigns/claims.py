@@ -9,12 +9,13 @@ is in no candidate that looks like one deck: were a campaign among the decoys, i
 every p-value larger.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import poisson
 
+from gamekeeper.base.progress import OnProgress
 from gamekeeper.evidence import discoveries, rank_p_value, rank_p_values
 from gamekeeper.linking import (
     AccountLinks,
@@ -40,8 +41,6 @@ _LONE_BROAD = (
 )
 _MIN_EXCHANGES = 3  # of an account that a decoy is built around
 _SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
-
-Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +90,15 @@ class Claims:
     near_sittings: np.ndarray
 
 
-def find_campaigns(sample: LinkSample, policy: Policy, seed: int, tick: Tick) -> Claims:
+def find_campaigns(
+    sample: LinkSample, policy: Policy, seed: int, on_progress: OnProgress
+) -> Claims:
     """Finds the campaigns of a sample; see the module."""
     linker = Linker(sample)
     links = link_accounts(sample)
     groups = list(candidates(linker, links, policy.without))
     innocent = _innocent(sample, groups, policy)
-    around = _decoys(linker, links, innocent, np.random.default_rng(seed), tick)
+    around = _decoys(linker, links, innocent, np.random.default_rng(seed), on_progress)
     ordinary = Ordinary.of([group for groups_of_one in around for group in groups_of_one])
     decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in around])
     claims = claim(groups, ordinary, policy.min_accounts)
@@ -133,7 +134,11 @@ def _innocent(sample: LinkSample, groups: Sequence[Group], policy: Policy) -> np
 
 
 def _decoys(
-    linker: Linker, links: AccountLinks, innocent: np.ndarray, rng: np.random.Generator, tick: Tick
+    linker: Linker,
+    links: AccountLinks,
+    innocent: np.ndarray,
+    rng: np.random.Generator,
+    on_progress: OnProgress,
 ) -> list[list[Group]]:
     """Groups around ordinary accounts; those that reach into a suspect group are none."""
     drawn = np.concatenate([rng.permutation(innocent) for _ in range(_DECOYS_OF_ACCOUNT)])[:_DECOYS]
@@ -142,7 +147,7 @@ def _decoys(
     around = []
     for groups in around_accounts(linker, links, drawn, rng):
         around.append([g for g in groups if ordinary[g.accounts].mean() > _SAME])
-        tick(len(around), len(drawn))
+        on_progress(len(around), len(drawn))
     return around
 
 

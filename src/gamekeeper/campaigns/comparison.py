@@ -1,13 +1,13 @@
-"""From the sample to arrays that can be linked: numbered, encoded, in an order that names do not
-touch.
+"""From the sample to arrays that can be linked: numbered, encoded, in an order that does not depend
+on names.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.progress import OnProgress
 from gamekeeper.encoding import (
     SHAPE_ENCODER,
     Payloads,
@@ -18,8 +18,6 @@ from gamekeeper.encoding import (
 )
 from gamekeeper.encoding.content import DIM, ContentEncoder
 from gamekeeper.linking import LinkSample
-
-Tick = Callable[[int, int], None]
 
 _CHUNK = 16_384
 
@@ -41,14 +39,16 @@ class Comparison:
     encoders: tuple[str, ...]
 
 
-def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tick) -> Comparison:
+def compare(
+    sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, on_progress: OnProgress
+) -> Comparison:
     """Encodes a sample.
 
     Args:
         sampled: As `Intake.sample`.
         totals: As `Intake.totals`.
         encoder: Name of the content encoder.
-        tick: Called with rows encoded and rows in all.
+        on_progress: Called with rows encoded and rows in all.
     """
     accounts = number_accounts(sampled, totals)
     rows = sampled.join(accounts.select("account", "number"), on="account").sort(
@@ -60,7 +60,7 @@ def compare(sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, tick: Tic
     else:
         rows = rows.with_columns(pl.col("prompt").fill_null(""))
         content = load_encoder(encoder)
-        vectors = _encode(rows["prompt"], content, tick)
+        vectors = _encode(rows["prompt"], content, on_progress)
     pieces = fragments(rows)
     sample = _link_sample(rows, len(accounts), vectors, pieces, content)
     names = (
@@ -87,11 +87,11 @@ def number_accounts(sampled: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame
     return ordered.drop("row_hash", "sum").with_row_index("number")
 
 
-def _encode(prompts: pl.Series, encoder: ContentEncoder, tick: Tick) -> np.ndarray:
+def _encode(prompts: pl.Series, encoder: ContentEncoder, on_progress: OnProgress) -> np.ndarray:
     out = np.empty((len(prompts), DIM), np.float32)
     for start in range(0, len(prompts), _CHUNK):
         out[start : start + _CHUNK] = encoder.encode(prompts[start : start + _CHUNK].to_list())
-        tick(min(start + _CHUNK, len(prompts)), len(prompts))
+        on_progress(min(start + _CHUNK, len(prompts)), len(prompts))
     return out
 
 

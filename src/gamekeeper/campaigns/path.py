@@ -1,9 +1,10 @@
-"""The path from exchanges taken in to campaigns found."""
+"""The path from exchanges to campaigns found."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 
+from gamekeeper.base.progress import OnStage, ignore_stage
 from gamekeeper.campaigns.claims import find_campaigns
 from gamekeeper.campaigns.comparison import compare
 from gamekeeper.campaigns.findings import findings
@@ -16,7 +17,6 @@ from gamekeeper.signals import SIGNALS
 
 _FROM_SAMPLE = ("cell", "prompt_hash")  # columns that only the sample has
 
-Stage = Callable[[str, int, int], None]
 Names = Callable[[Sequence[Sequence[str]]], Sequence[str]]
 
 
@@ -37,7 +37,7 @@ def search(
     read: ReadSummary,
     options: SearchOptions,
     *,
-    stage: Stage = lambda name, done, total: None,
+    on_stage: OnStage = ignore_stage,
     names: Names = numbered,
 ) -> HuntResult:
     """Finds the campaigns among the exchanges that were taken in.
@@ -46,16 +46,22 @@ def search(
         intake: At least one exchange; left as it was.
         read: Where they came from.
         options: How to search.
-        stage: Told of progress: stage, done, in all.
+        on_stage: Called with progress: stage, done, in all.
         names: Gives campaigns their names, from their members' accounts.
     """
     clock = _Clock()
     compared = compare(
-        intake.sample, intake.totals, options.encoder, lambda d, n: stage("encode", d, n)
+        intake.sample,
+        intake.totals,
+        options.encoder,
+        lambda done, total: on_stage("encode", done, total),
     )
     clock.mark("encode")
     claims = find_campaigns(
-        compared.sample, options.policy, options.seed, lambda d, n: stage("link", d, n)
+        compared.sample,
+        options.policy,
+        options.seed,
+        lambda done, total: on_stage("link", done, total),
     )
     clock.mark("link")
     summaries = intake.summaries | {
@@ -72,13 +78,16 @@ def search(
 
 
 class _Clock:
+    """Wall time of each stage."""
+
     def __init__(self) -> None:
         self._last = perf_counter()
         self.seconds = dict[str, float]()
 
     def mark(self, name: str) -> None:
         now = perf_counter()
-        self.seconds[name], self._last = now - self._last, now
+        self.seconds[name] = now - self._last
+        self._last = now
 
 
 def _signals(*, from_sample: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""`gamekeeper encrypted`: answer inputs that the server cannot read; one file a verb."""
+"""`gamekeeper encrypted`: run a model on inputs that the server cannot read; one file a verb."""
 
 import typer
 
@@ -10,7 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help=(
-        "Answer inputs that the server cannot read (extra `encrypted`). "
+        "Run a model on inputs that the server cannot read (extra `encrypted`). "
         "It does not stop extraction by queries."
     ),
     epilog=(

@@ -7,9 +7,6 @@ from gamekeeper._cli.encrypted._shared import unreadable
 if TYPE_CHECKING:
     from gamekeeper.encrypted.model import Description
 
-if TYPE_CHECKING:
-    pass
-
 _TIMEOUT_S = 120
 _MOST_ANSWER_BYTES = 256 << 20
 
@@ -18,7 +15,7 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
     """Returns the answer to a request.
 
     Raises:
-        InputError: There is none, or it is a refusal.
+        InputError: There is no answer, or it is a refusal.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
@@ -26,18 +23,18 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
 
     from gamekeeper.sealing.shown import shown
 
-    class Straight(HTTPRedirectHandler):
-        """Follows nowhere: the API key would go along."""
+    class NoRedirects(HTTPRedirectHandler):
+        """Follows no redirect: the API key would be sent along."""
 
         def redirect_request(self, *_: object) -> None:
             """Refuses."""
 
     if not url.startswith(("http://", "https://")):
-        raise unreadable(url, "no URL of HTTP", "http://HOST:PORT/v2/encrypted/NAME")
+        raise unreadable(url, "not an HTTP URL", "http://HOST:PORT/v2/encrypted/NAME")
     binary = {"content-type": "application/octet-stream"} if body is not None else {}
     try:
         request = Request(url, data=body, headers=headers | binary, method=method)
-        with build_opener(Straight).open(request, timeout=_TIMEOUT_S) as answer:
+        with build_opener(NoRedirects).open(request, timeout=_TIMEOUT_S) as answer:
             read: bytes = answer.read(_MOST_ANSWER_BYTES)
             return read
     except HTTPError as error:
@@ -49,7 +46,7 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
         raise unreadable(url, found, "a server: gamekeeper encrypted serve") from error
     except ValueError:  # whose message may show a header, and with it the API key
         raise unreadable(
-            url, "no URL, or no API key", "http://HOST:PORT/v2/encrypted/NAME"
+            url, "not a URL, or not an API key", "http://HOST:PORT/v2/encrypted/NAME"
         ) from None
 
 
@@ -65,7 +62,7 @@ def _message(body: bytes) -> str:
 
 
 def description_at(url: str) -> "Description":
-    """Returns what a server says of its model."""
+    """Returns what a server says about its model."""
     import orjson
 
     from gamekeeper.encrypted.model import read_description
@@ -73,5 +70,5 @@ def description_at(url: str) -> "Description":
     try:
         fields = orjson.loads(exchanged("GET", url, None, {}))
     except orjson.JSONDecodeError:
-        raise unreadable(url, "no JSON", "the description of a model") from None
+        raise unreadable(url, "not JSON", "the description of a model") from None
     return read_description(fields, url)

@@ -1,10 +1,11 @@
-"""Rows of numbers in files: what is asked, and the scores that come back."""
+"""Rows of numbers in files: the inputs, and the scores that come back."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
+from gamekeeper.base.files import write_private
 
 if TYPE_CHECKING:
     from gamekeeper.encrypted.network import Array
@@ -51,9 +52,8 @@ def _is_number(cell: str) -> bool:
 def write_scores(path: Path, scores: "Array", labels: list[str]) -> None:
     """Writes scores, in the format that the name says: whole or not at all, for their owner only.
 
-    Unrounded they tell of the secret key.
+    Unrounded scores reveal something about the secret key.
     """
-    from gamekeeper.base.files import write_private
 
     write_private(path, _as_file(path.suffix, scores, labels))
 

@@ -1,30 +1,26 @@
 """What the verbs on encrypted input share."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
+from gamekeeper.base.errors import InputError, input_error
 
 if TYPE_CHECKING:
-    from gamekeeper.base.errors import InputError
     from gamekeeper.encrypted.model import CompiledModel
 
 SCHEMA = "gamekeeper/he@1"
-Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error.")]
-Debug = Annotated[bool, typer.Option("--debug", hidden=True)]
 Packing = Literal["latency", "batched"]
 
 
 def warnings(made: "CompiledModel") -> Iterator[str]:
-    """What encryption does not do, said of one model."""
+    """What encryption does not protect, for one model."""
     rows = made.network.determining_rows
     yield (
-        "Encryption does not stop extraction by queries: whoever is answered learns f(x), and with"
-        " it f."
+        "Encryption does not stop extraction by queries: a client that receives f(x) can learn f"
+        " from enough of it."
     )
     yield (
-        f"  {made.description.name} has no more freedom than {rows:,} answers have numbers:"
+        f"  {made.description.name} has no more free parameters than {rows:,} answers have numbers:"
         f" {rows:,} rows copy it"
     )
     if made.network.hidden == 0:
@@ -34,20 +30,16 @@ def warnings(made: "CompiledModel") -> Iterator[str]:
             " most)"
         )
     yield (
-        "What is encrypted cannot be looked at: signals of content are blind, and no defence"
-        " touches the scores."
+        "Encrypted input cannot be inspected: signals of content see nothing, and no defence"
+        " changes the scores."
     )
     yield (
-        f"So serve it under a hard budget a key for its life: well below {rows:,} rows, one"
-        " person's keys together."
+        "So serve it under a hard budget for the life of each key: well below"
+        f" {rows:,} rows for all keys of one person together."
     )
     yield "  (a copy that is merely good takes fewer: gamekeeper audit says how many)"
 
 
-def unreadable(where: object, found: str, expected: str) -> "InputError":
-    """Returns the error of what cannot be used."""
-    from gamekeeper.base.errors import Fault, InputError
-
-    return InputError(
-        [Fault(where=str(where), problem="cannot be used", found=found, expected=expected)]
-    )
+def unreadable(where: object, found: str, expected: str) -> InputError:
+    """Returns the error for an input that cannot be used."""
+    return input_error(where, "cannot be used", found, expected)

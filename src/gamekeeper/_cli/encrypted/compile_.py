@@ -1,4 +1,4 @@
-"""`gamekeeper encrypted compile`: make a model answerable on encrypted input."""
+"""`gamekeeper encrypted compile`: compile a model to run on encrypted input."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli.encrypted._rows import read_rows
 from gamekeeper._cli.encrypted._shared import (
     SCHEMA,
-    Debug,
-    Json,
     Packing,
-    Quiet,
     unreadable,
     warnings,
 )
+from gamekeeper._cli.options import Json, Quiet, Seed, TrustFile
+from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
     from gamekeeper.encrypted.compiling import Options
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 def run(
     inputs: Annotated[
         Path,
-        typer.Option(help="Rows such as it will be asked: CSV, .npy, .json; a header is names."),
+        typer.Option(help="Typical input rows: CSV, .npy or .json; a header names the columns."),
     ],
     out: Annotated[
-        Path, typer.Option(help="File to write, with the weights: for the server alone.")
+        Path, typer.Option(help="File to write; it holds the weights and is for the server alone.")
     ],
     model: Annotated[
         Path | None,
@@ -37,21 +36,18 @@ def run(
             help="Pickled estimator of scikit-learn, or torch.nn.Sequential saved whole."
         ),
     ] = None,
-    trust_file: Annotated[
-        bool,
-        typer.Option(
-            "--trust-file", help="Read a pickled model, which runs what stands in the file."
-        ),
-    ] = False,
+    trust_file: TrustFile = False,
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="True classes of the rows, whole numbers from 0: to train towards, to compare."
+            help="True classes of the rows, whole numbers from 0: to train and to compare."
         ),
     ] = None,
     hidden: Annotated[
         list[int] | None,
-        typer.Option(help="Without a model: train one from --labels with so many units. Repeat."),
+        typer.Option(
+            help="Without a model: train one from --labels with a layer of so many units. Repeat."
+        ),
     ] = None,
     packing: Annotated[
         Packing, typer.Option(help="latency: few rows a request; batched: thousands.")
@@ -61,34 +57,41 @@ def run(
         typer.Option(help="Rows that fit into a request, a power of two. Default: what fits."),
     ] = None,
     error: Annotated[
-        float, typer.Option(help="Largest error of a score; noise of that size hides weights.")
+        float,
+        typer.Option(
+            help="Largest error of a score, in its unit; noise of that size hides the weights."
+        ),
     ] = 1e-3,
     strong: Annotated[
         bool,
-        typer.Option("--strong", help="Larger ring: noise hides more, at three times the time."),
+        typer.Option(
+            "--strong", help="Larger ring: the noise hides more, in three times the time."
+        ),
     ] = False,
     low: Annotated[
         float | None,
-        typer.Option(help="With --high: range of every input. Default: what inputs show."),
+        typer.Option(help="With --high: range of every input. Default: the range of --inputs."),
     ] = None,
     high: Annotated[float | None, typer.Option(help="See --low.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Of the model. Default: the name of --out.")
+        str | None, typer.Option(help="Name of the model. Default: the name of --out.")
     ] = None,
     epochs: Annotated[
         int,
-        typer.Option(help="Of training a network of squares; 0 only fits its activations.", min=0),
+        typer.Option(
+            help="Epochs of training a network of squares; 0 only fits its activations.", min=0
+        ),
     ] = 60,
-    seed: Annotated[int, typer.Option(help="Of training.")] = 0,
+    seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Make a model answerable on encrypted input, and say what that costs in accuracy.
+    """Compile a model to run on encrypted input, and say what that costs in accuracy.
 
-    Linear models stay as they are. Activations of networks become squares: fitted where --inputs
-    put them, then trained towards the original's answers. The description that clients get has no
-    weights, but shows the range of each input.
+    Needs a model with typical inputs, or --hidden to train one; extra `encrypted`. Linear models
+    are kept as they are. Activations of networks become squares, which are fitted to --inputs and
+    then trained towards the original's answers. The description that clients get has no weights,
+    but shows the range of each input.
 
     Examples:
 
@@ -112,8 +115,7 @@ def run(
         print_json(SCHEMA, {"compiled": fields})
     else:
         print("\n".join(_report_lines(made)))
-    if not quiet:
-        typer.echo("\n".join(warnings(made)), err=True)
+    say("\n".join(warnings(made)), quiet)
 
 
 def _options(
@@ -127,14 +129,13 @@ def _options(
     epochs: int,
     seed: int,
 ) -> "Options":
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.encrypted.compiling import Options
     from gamekeeper.encrypted.fitting import Training
 
     if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
-        raise UsageError("--low and --high come together, the lower first")
+        raise UsageError("--low and --high go together, and --low must be the lower")
     if not 0 < error < 1e6:
-        raise UsageError("--error is a number above 0, in units of a score")
+        raise UsageError("--error must be above 0 and below 1,000,000, in the unit of a score")
     span = None if low is None or high is None else (low, high)
     training = Training(epochs=epochs, seed=seed) if epochs else None
     return Options(
@@ -158,27 +159,25 @@ def _compiled(
 ) -> "CompiledModel":
     from dataclasses import replace
 
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.encrypted.compiling import compiled, trained_model
 
     if (model is None) == (not hidden):
-        raise UsageError("name a model, or let one be trained: --hidden UNITS --labels FILE")
+        raise UsageError("name a model, or train one: --hidden UNITS --labels FILE")
     values, features = read_rows(inputs)
     known = None if labels is None else read_rows(labels)[0].astype("int64").reshape(-1)
     options = replace(options, features=features)
     if model is not None:
         return compiled(_model(model, trust_file), values, options, known)
     if known is None:
-        raise UsageError("--hidden wants --labels, the true classes of the rows")
+        raise UsageError("--hidden needs --labels, the true classes of the rows")
     return trained_model(values, known, hidden, options)
 
 
 def _model(path: Path, trust_file: bool) -> Any:
-    from gamekeeper.base.errors import UsageError
 
     if not trust_file:
         raise UsageError(
-            f"reading {path} runs what stands in it; if it is your own, say --trust-file"
+            f"reading {path} runs the code that it contains; if you trust it, add --trust-file"
         )
     try:
         if path.suffix in (".pt", ".pth"):
@@ -218,7 +217,7 @@ def _report_lines(made: "CompiledModel") -> Iterator[str]:
         if isinstance(value, float | int):
             yield f"  {name.replace('_', ' '):<20}{value:.4g}"
     for at, error in enumerate(made.report.get("activation_errors", [])):
-        yield f"  {f'activation {at + 1}':<20}{error:.3f} of its deviation, before training"
+        yield f"  {f'activation {at + 1}':<20}{error:.3f} standard deviations, before training"
     yield (
         f"  {'noise over weights':<20}{made.flood_bits:.1f} bits for one answer, half a bit less"
         " for twice as many"

@@ -5,22 +5,26 @@ from typing import Annotated
 
 import typer
 
-from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli.encrypted._asking import description_at
-from gamekeeper._cli.encrypted._shared import SCHEMA, Debug, Json, Quiet
+from gamekeeper._cli.encrypted._shared import SCHEMA
+from gamekeeper._cli.options import Json, Quiet
 
 
 def run(
-    url: Annotated[str, typer.Argument(help="Of the model: http://HOST:PORT/v2/encrypted/NAME")],
+    url: Annotated[
+        str, typer.Argument(help="URL of the model: http://HOST:PORT/v2/encrypted/NAME")
+    ],
     out: Annotated[
         Path, typer.Option(help="Folder for secret.key, which stays here, and public.keys.")
     ] = Path("he-keys"),
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Make a client's keys for a model. The secret key decrypts the answers, and never leaves the
+    """Make a client's keys for a model. The secret key decrypts the answers and never leaves the
     folder.
+
+    Needs a running `gamekeeper encrypted serve`; extra `encrypted`.
 
     Example:
 
@@ -32,8 +36,6 @@ def run(
     client.save(out)
     if json:
         print_json(SCHEMA, {"keys": {"folder": str(out), "public_bytes": len(client.keys())}})
-    elif not quiet:
-        typer.echo(
-            f"{out / 'secret.key'} is for you alone; {len(client.keys()):,} bytes go to the server",
-            err=True,
-        )
+        return
+    public_bytes = len(client.keys())
+    say(f"{out / 'secret.key'} is for you alone; {public_bytes:,} bytes go to the server", quiet)

@@ -1,4 +1,4 @@
-"""`gamekeeper encrypted query`: ask with encrypted rows."""
+"""`gamekeeper encrypted query`: query a model with encrypted rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli.encrypted._asking import description_at, exchanged
 from gamekeeper._cli.encrypted._rows import read_rows, write_scores
-from gamekeeper._cli.encrypted._shared import SCHEMA, Debug, Json, Quiet, unreadable
+from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper.base.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gamekeeper.base.errors import InputError
     from gamekeeper.encrypted.client import Client
     from gamekeeper.encrypted.model import Description
     from gamekeeper.encrypted.network import Array
@@ -21,13 +22,16 @@ KEY = "GAMEKEEPER_KEY"
 
 
 def run(
-    url: Annotated[str, typer.Argument(help="Of the model: http://HOST:PORT/v2/encrypted/NAME")],
+    url: Annotated[
+        str, typer.Argument(help="URL of the model: http://HOST:PORT/v2/encrypted/NAME")
+    ],
     inputs: Annotated[Path, typer.Option(help="Rows: CSV, .npy or .json.")],
     out: Annotated[
         Path | None, typer.Option(help="File for the scores: .csv, .npy or .json. Default: print.")
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option(help="Folder of `he keys`. Default: keys for this once.")
+        Path | None,
+        typer.Option(help="Folder of `encrypted keys`. Default: new keys for this call."),
     ] = None,
     key_file: Annotated[
         Path | None,
@@ -35,13 +39,13 @@ def run(
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Ask with encrypted rows; print labels, or scores where there are none.
+    """Query a model with encrypted rows; print labels, or scores where the model has no labels.
 
-    Inputs beyond the model's range are clipped to it, and counted. Scores are for you: do not show
-    them unrounded to others, for the noise in them tells of your secret key (Li and Micciancio
-    2021).
+    Needs a running `gamekeeper encrypted serve` and an API key with a budget of rows; extra
+    `encrypted`. Inputs outside the model's range are clipped to it, and counted. Do not show
+    unrounded scores to others: the noise in them reveals something about your secret key (Li and
+    Micciancio 2021).
 
     Examples:
 
@@ -73,11 +77,10 @@ def run(
         )
     elif out is None:
         print("\n".join(labels or [",".join(f"{score:.4f}" for score in row) for row in scores]))
-    if not quiet:
-        told = f"{len(scores)} of {len(rows)} rows answered, {got.charged} charged"
-        typer.echo(f"{told}, {got.clipped} numbers clipped to the range", err=True)
+    answered = f"{len(scores)} of {len(rows)} rows answered, {got.charged} charged"
+    say(f"{answered}, {got.clipped} numbers clipped to the range", quiet)
     if got.fault is not None:
-        raise got.fault  # what was answered before it has been charged, and is not lost
+        raise got.fault  # only after the output: the rows answered before it were charged
 
 
 class _Got(NamedTuple):
@@ -91,8 +94,6 @@ class _Got(NamedTuple):
 
 def _asked(url: str, client: "Client", rows: "Array", key: str) -> _Got:
     import numpy as np
-
-    from gamekeeper.base.errors import InputError
 
     headers = {"authorization": f"Bearer {key}"}
     layout = client.description.layout
@@ -115,8 +116,7 @@ def _asked(url: str, client: "Client", rows: "Array", key: str) -> _Got:
 
 
 def _answer(url: str, client: "Client", message: bytes, headers: dict[str, str]) -> bytes:
-    """The answer; where the server has let the keys go meanwhile, they are sent once more."""
-    from gamekeeper.base.errors import InputError
+    """The answer; if the server has dropped the keys meanwhile, they are sent again."""
 
     try:
         return exchanged("POST", f"{url}/infer", message, headers)
@@ -128,8 +128,8 @@ def _answer(url: str, client: "Client", message: bytes, headers: dict[str, str])
 
 
 def _chunks(rows: "Array", capacity: int, *, padded: bool) -> "Iterator[Array]":
-    """Rows by requests. Powers of two are charged as they are; a batch is dear to compute, and is
-    filled up instead.
+    """Rows by requests. Powers of two are charged as they are; a batch is expensive to compute,
+    and is filled up instead.
     """
     begin = 0
     while begin < len(rows):
@@ -141,8 +141,6 @@ def _chunks(rows: "Array", capacity: int, *, padded: bool) -> "Iterator[Array]":
 
 def _api_key(path: Path | None) -> str:
     import os
-
-    from gamekeeper.base.errors import UsageError
 
     try:
         key = path.read_text(encoding="ascii") if path else os.environ.get(KEY, "")

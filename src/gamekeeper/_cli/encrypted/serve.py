@@ -1,12 +1,16 @@
 """`gamekeeper encrypted serve`: answer encrypted input behind keys with a budget of rows."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamekeeper._cli.encrypted._shared import Debug, Quiet, warnings
+from gamekeeper._cli._printing import say
+from gamekeeper._cli.encrypted._shared import warnings
+from gamekeeper._cli.options import Host, PolicyFile, Port, Quiet, StateFolder
+from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
     from gamekeeper.encrypted.model import CompiledModel
@@ -17,28 +21,22 @@ if TYPE_CHECKING:
 def run(
     models: Annotated[
         list[Path],
-        typer.Argument(help="Files that `he compile` wrote; each is served by its name."),
+        typer.Argument(help="Files that `encrypted compile` wrote; each is served by its name."),
     ],
-    state: Annotated[
-        str | None,
-        typer.Option(help="Folder of the guard's state, with its keys; else the policy's."),
-    ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy file of the guard; see docs/reference/policy.md.")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8_330,
+    state: StateFolder = None,
+    policy: PolicyFile = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8_330,
     enforce: Annotated[
         bool, typer.Option("--enforce", help="Act on the guard's verdicts too.")
     ] = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
-    """Answer encrypted input over HTTP, behind the guard's keys and a hard budget of rows each.
+    """Answer encrypted input over HTTP, behind the guard's keys, each with a hard budget of rows.
 
-    Only keys with a budget of rows are answered, and without one such key it does not start. A
-    request is charged the rows that it asks for before it is answered; budgets are for a key's
-    whole life.
+    Needs compiled models and an API key with --encrypted-rows, without which it does not start;
+    extras `encrypted` and `guard`. A request is charged its rows before it is answered; a budget is
+    for the whole life of a key. Runs until it is stopped.
 
     Examples:
 
@@ -46,40 +44,31 @@ def run(
 
       gamekeeper encrypted serve scoring.he --port 8330
     """
-    import sys
-
     from gamekeeper.guard.server import run
 
     served = _read_models(models)
     read = _policy(policy, state, enforce)
-
-    def told(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    run(_serve(served, read, host, port, told))
+    run(_serve(served, read, host, port, partial(say, quiet=quiet)))
 
 
 def _read_models(paths: Sequence[Path]) -> "dict[str, CompiledModel]":
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.encrypted.model import read_model
 
     read = [read_model(path) for path in paths]
     named = {model.description.name: model for model in read}
     if len(named) != len(read):
-        raise UsageError("two models have one name; compile one of them with --name")
+        raise UsageError("two models have the same name; compile one of them with --name")
     return named
 
 
 def _policy(path: Path | None, state: str | None, enforce: bool) -> "GuardPolicy":
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.guard.policy import GuardPolicy, Identity, read_policy
 
     read = read_policy(path) if path else GuardPolicy(identity=Identity(modes=("keys",)))
     if read.identity.modes != ("keys",) or read.state.redis is not None:
         raise UsageError(
-            '`he serve` wants identity.modes = ["keys"], and a folder of state: budgets of rows are'
-            " its keys'"
+            '`encrypted serve` needs identity.modes = ["keys"] and a folder of state, since budgets'
+            " of rows belong to keys"
         )
     folder = {"folder": state} if state is not None else {}
     return read.model_copy(
@@ -92,7 +81,7 @@ async def _serve(
     policy: "GuardPolicy",
     host: str,
     port: int,
-    told: Callable[[str], None],
+    narrate: Callable[[str], None],
 ) -> None:
     from gamekeeper.encrypted.app import EncryptedApp
     from gamekeeper.encrypted.server import Server
@@ -101,9 +90,9 @@ async def _serve(
     from gamekeeper.guard.server import listening
 
     encrypted = EncryptedApp({name: Server(model) for name, model in models.items()})
-    guard = Guard(policy, told=told)
+    guard = Guard(policy, told=narrate)
     try:
-        _require_budgets(guard, models, policy, told)
+        _require_budgets(guard, models, policy, narrate)
         await guard.start()
     except BaseException:
         guard.casebook.close()
@@ -112,8 +101,8 @@ async def _serve(
     try:
         async with listening(guard.encrypted_door(encrypted), host, port, policy.limits) as at:
             for name, model in models.items():
-                told("\n".join(warnings(model)))
-                told(f"answering {name} at http://{host}:{at}/v2/encrypted/{name}")
+                narrate("\n".join(warnings(model)))
+                narrate(f"answering {name} at http://{host}:{at}/v2/encrypted/{name}")
             await until_signalled()
     finally:
         await guard.stop()
@@ -123,12 +112,11 @@ def _require_budgets(
     guard: "Guard",
     models: "dict[str, CompiledModel]",
     policy: "GuardPolicy",
-    told: Callable[[str], None],
+    narrate: Callable[[str], None],
 ) -> None:
-    """Raises unless some key has a budget of rows; names the keys whose budgets would let them copy
-    a model.
+    """Raises unless some key has a budget of rows; warns of keys whose budgets suffice to copy a
+    model.
     """
-    from gamekeeper.base.errors import UsageError
 
     records = (
         []
@@ -141,17 +129,17 @@ def _require_budgets(
     if not budgets:
         issue = f"gamekeeper keys issue ACCOUNT --encrypted-rows ROWS --state {policy.state.folder}"
         raise UsageError(
-            f"no key has a budget of rows, and none is answered without; make one: {issue}"
+            f"no key has a budget of rows, and others are not answered; make one: {issue}"
         )
     least = min(model.network.determining_rows for model in models.values())
     for id, rows in budgets.items():
         if rows >= least:
-            told(
-                f"warning: key {id} may ask {rows:,} rows, and {least:,} determine a model that is"
-                " served"
+            narrate(
+                f"warning: key {id} may ask {rows:,} rows, and {least:,} rows determine a model"
+                " that is served"
             )
     if (total := sum(budgets.values())) >= least:
-        told(
-            f"warning: all keys together may ask {total:,} rows; whoever holds several may put"
-            " answers together"
+        narrate(
+            f"warning: all keys together may ask {total:,} rows; a client with several keys may"
+            " combine their answers"
         )

@@ -1,4 +1,4 @@
-"""`gamekeeper verify`: check what was written to be checked by others; one noun a file."""
+"""`gamekeeper verify`: check casebooks, signed models and sealed files; one noun a file."""
 
 import typer
 
@@ -9,8 +9,8 @@ NAME = "verify"
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Check what was written to be checked by others.",
-    epilog="Example: gamekeeper verify casebook found/casebook --public-key key.pub.pem",
+    help="Check casebooks, signed models and sealed files.",
+    epilog="Start: gamekeeper verify casebook found/casebook --public-key key.pub.pem",
 )
 app.command("casebook")(casebook.run)
 app.command("model")(model.run)

@@ -1,9 +1,15 @@
 """`gamekeeper verify casebook`: every entry and signature of a casebook."""
 
+import json as json_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from gamekeeper._cli._printing import indented_json
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper._cli.verify._failure import failure
+from gamekeeper.base.files import read_whole
 
 if TYPE_CHECKING:
     from gamekeeper.casebook import EntryProof, Verified
@@ -14,10 +20,11 @@ _SCHEMA = "gamekeeper/verify-casebook@1"
 def run(
     folder: Annotated[Path, typer.Argument(help="Folder of the casebook.")],
     public_key: Annotated[
-        Path | None, typer.Option(help="The writer's public key, as it was handed over; PEM.")
+        Path | None, typer.Option(help="Public key (PEM) of the writer, from a trusted source.")
     ] = None,
     head: Annotated[
-        Path | None, typer.Option(help="A signed head that was kept elsewhere.")
+        Path | None,
+        typer.Option(help="A signed head that was kept elsewhere, to detect a rewritten history."),
     ] = None,
     entry: Annotated[
         int | None, typer.Option(min=1, help="Print this entry with its proof; from 1.")
@@ -26,20 +33,16 @@ def run(
         Path | None, typer.Option(help="Certificate of the time-stamping authority; PEM.")
     ] = None,
     allow_unsigned: Annotated[
-        bool, typer.Option("--allow-unsigned", help="Let entries behind the last signed head pass.")
+        bool, typer.Option("--allow-unsigned", help="Accept entries after the last signed head.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print nothing; the exit code tells.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check every entry and signature of a casebook.
 
-    Exit 0: it holds; 1: it does not; 3: it cannot be read.
-
-    Without --public-key it is checked against the key that it names itself; without --head nothing
-    shows whether the holder of that key wrote it anew.
+    Needs the casebook's folder. Without --public-key it is checked against the key that it names
+    itself; without --head nothing shows whether the holder of that key rewrote it. With --quiet
+    nothing is printed. Exit 0: valid; 1: not valid; 3: it cannot be read.
 
     Examples:
 
@@ -47,9 +50,6 @@ def run(
 
       gamekeeper verify casebook casebook/ --entry 12 --json
     """
-    import orjson
-
-    from gamekeeper._cli.verify._failure import failure
     from gamekeeper.casebook import CasebookError, prove_entry, read_head, verify_casebook
 
     try:
@@ -62,32 +62,17 @@ def run(
         )
     except CasebookError as error:
         if json and not quiet:
-            print(orjson.dumps(failure(_SCHEMA, error.faults), option=orjson.OPT_INDENT_2).decode())
+            print(indented_json(failure(_SCHEMA, error.faults)).decode())
         raise
     proof = None if entry is None else prove_entry(folder, entry)
     if json and not quiet:
-        print(orjson.dumps(_document(verified, proof), option=orjson.OPT_INDENT_2).decode())
+        print(indented_json(_document(verified, proof)).decode())
     elif not quiet:
         print("\n".join([*_summary(folder, verified), *(_proof_lines(proof) if proof else [])]))
 
 
 def _content(path: Path | None) -> bytes | None:
-    from gamekeeper.base.errors import Fault, InputError
-
-    try:
-        return path.read_bytes() if path else None
-    except OSError as fault:
-        found = fault.strerror or str(fault)
-        raise InputError(
-            [
-                Fault(
-                    where=str(path),
-                    problem="the file cannot be read",
-                    found=found,
-                    expected="a file in PEM",
-                )
-            ]
-        ) from None
+    return read_whole(path) if path else None
 
 
 def _document(verified: "Verified", proof: "EntryProof | None") -> dict[str, Any]:
@@ -114,7 +99,7 @@ def _summary(folder: Path, verified: "Verified") -> list[str]:
     key = (
         "as given"
         if verified.is_key_given
-        else "the casebook's own word; check it with --public-key"
+        else "named by the casebook itself; check it with --public-key"
     )
     lines = [
         f"{folder}: holds",
@@ -129,21 +114,21 @@ def _summary(folder: Path, verified: "Verified") -> list[str]:
     if verified.unsigned:
         lines.insert(
             2,
-            f"  unsigned  {verified.unsigned:,} entries behind the last head: nothing vouches for"
-            " them",
+            f"  unsigned  {verified.unsigned:,} entries after the last head: not covered by a"
+            " signature",
         )
     if verified.since:
         kept = verified.since
         lines.append(f"  continues the kept head over {kept.size:,} lines of {kept.time}")
     else:
         lines.append(
-            "  try       --head with a head that you kept: only that shows a history written anew"
+            "  try       --head with a head that you kept: only that detects a rewritten history"
         )
     return [*lines, *_stamp_lines(verified)]
 
 
 def _stamp_lines(verified: "Verified") -> list[str]:
-    unchecked = "head holds; stamp not checked, give --witness-root"
+    unchecked = "head is valid; stamp not checked, give --witness-root"
     return [f"  witness   {one.size:,} lines: {one.time or unchecked}" for one in verified.stamps]
 
 
@@ -152,16 +137,12 @@ def _proof_lines(proof: "EntryProof") -> list[str]:
         "",
         f"entry {proof.index}, line {proof.index + 1}; its exact bytes are printed by --json",
         f"  {_ascii(proof.entry)}",
-        f"  stands in the head over {proof.head.size:,} lines by these hashes, from the bottom:",
+        f"  is in the head over {proof.head.size:,} lines by these hashes, from the bottom:",
         *(f"  {one.hex()}" for one in proof.inclusion),
         f"  signature {proof.head.signature.hex()}",
     ]
 
 
 def _ascii(line: bytes) -> str:
-    """The entry so that no character of it can steer a terminal: accounts are named by
-    strangers.
-    """
-    import json
-
-    return json.dumps(json.loads(line), separators=(",", ":")).replace("\x7f", "\\u007f")
+    """The entry in ASCII, so that no character can steer a terminal: account names are foreign."""
+    return json_.dumps(json_.loads(line), separators=(",", ":")).replace("\x7f", "\\u007f")

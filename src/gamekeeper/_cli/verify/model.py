@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamekeeper._cli._printing import indented_json
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper._cli.verify._failure import failure
+from gamekeeper.base.errors import UsageError
+
 if TYPE_CHECKING:
     from gamekeeper.sealing.provenance import Signer, VerifiedModel
 
@@ -17,27 +22,25 @@ def run(
     public_key: Annotated[Path | None, typer.Option(help="The signer's public key; PEM.")] = None,
     root: Annotated[
         list[Path] | None,
-        typer.Option(help="Certificate that the signer's must come from; PEM. Repeat."),
+        typer.Option(help="Root certificate that must have issued the signer's; PEM. Repeat."),
     ] = None,
     identity: Annotated[
-        str | None, typer.Option(help="Who signed, as Sigstore knows him; wants a network.")
+        str | None, typer.Option(help="Sigstore identity of the signer; needs a network.")
     ] = None,
     issuer: Annotated[
-        str | None, typer.Option(help="Who vouched for that identity; goes with --identity.")
+        str | None, typer.Option(help="OpenID issuer of that identity; needed with --identity.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Path in the model that need not be signed. Repeat.")
+        list[str] | None, typer.Option(help="Path in the model that may be unsigned. Repeat.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print nothing; the exit code tells.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check that a model is what its signer signed, file by file.
 
-    Exit 0: it holds; 1: it does not; 3: it cannot be read. Give one of --public-key, --root, and
-    --identity with --issuer.
+    Needs the model, its signature, and one of --public-key, --root, or --identity with --issuer
+    (which needs a network); extra `provenance`. With --quiet nothing is printed. Exit 0: valid; 1:
+    not valid; 3: it cannot be read.
 
     Examples:
 
@@ -45,9 +48,6 @@ def run(
 
       gamekeeper verify model models/fraud --signature fraud.sig --root ca.pem --ignore .git --json
     """
-    import orjson
-
-    from gamekeeper._cli.verify._failure import failure
     from gamekeeper.sealing.faults import SealError
     from gamekeeper.sealing.provenance import verify_model
 
@@ -56,10 +56,10 @@ def run(
         verified = verify_model(model, signature, signer, ignored=ignore or ())
     except SealError as error:
         if json and not quiet:
-            print(orjson.dumps(failure(_SCHEMA, error.faults), option=orjson.OPT_INDENT_2).decode())
+            print(indented_json(failure(_SCHEMA, error.faults)).decode())
         raise
     if json and not quiet:
-        print(orjson.dumps(_document(verified), option=orjson.OPT_INDENT_2).decode())
+        print(indented_json(_document(verified)).decode())
     elif not quiet:
         print("\n".join(_summary(model, verified)))
 
@@ -67,14 +67,13 @@ def run(
 def _signer(
     public_key: Path | None, root: list[Path] | None, identity: str | None, issuer: str | None
 ) -> "Signer":
-    from gamekeeper.base.errors import UsageError
     from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity
 
     if [public_key is not None, bool(root), identity is not None].count(True) != 1 or bool(
         identity
     ) != bool(issuer):
         raise UsageError(
-            "say by whom it must be signed: --public-key, or --root, or --identity with --issuer"
+            "name the required signer: --public-key, or --root, or --identity with --issuer"
         )
     if public_key:
         return PublicKey(public_key)

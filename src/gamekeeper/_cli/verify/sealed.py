@@ -1,14 +1,26 @@
-"""`gamekeeper verify sealed`: every byte of a sealed file, and who vouches for it."""
+"""`gamekeeper verify sealed`: every byte of a sealed file, and its signer."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamekeeper._cli._sealing import Debug, Json, Keys, PassphraseFile, Quiet, Signer, Workers
+from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._sealing import (
+    Keys,
+    PassphraseFile,
+    Signer,
+    Workers,
+    bytes_done,
+    contents_json,
+    identities,
+    recipients_json,
+)
+from gamekeeper._cli.options import Json, Quiet
+from gamekeeper._cli.verify._failure import failure
 
 if TYPE_CHECKING:
-    from gamekeeper.sealing.sealed import Verified
+    from gamekeeper.sealing.sealed import VerifiedSeal
 
 _SCHEMA = "gamekeeper/verify-sealed@1"
 
@@ -21,13 +33,12 @@ def run(
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Check every byte of a sealed file. Writes nothing.
 
-    With --signer alone no key is needed: whoever stores a file can check it. With a key it is
-    decrypted too, and its index compared with the files in it. Exit 0: it holds; 1: it does not; 3:
-    it cannot be read.
+    Needs a sealed file. With --signer alone no key is needed: anyone who stores a file can check
+    it. With a key it is decrypted too, and its index compared with the files in it. With --quiet
+    nothing is printed. Exit 0: valid; 1: not valid; 3: it cannot be read.
 
     Examples:
 
@@ -35,18 +46,15 @@ def run(
 
       gamekeeper verify sealed llm.sealed --signer owner.pub.pem --key serving.pem --json
     """
-    from gamekeeper._cli._printing import print_json
-    from gamekeeper._cli._sealing import bytes_done, identities
-    from gamekeeper._cli.verify._failure import failure
     from gamekeeper.sealing.faults import SealError
     from gamekeeper.sealing.sealed import read_signer, verify_sealed
 
     keys = identities(key, passphrase_file)
-    vouching = read_signer(signer) if signer else None
+    signer_key = read_signer(signer) if signer else None
     try:
-        with bytes_done("verify", quiet) as progress:
+        with bytes_done("verify", quiet) as on_progress:
             verified = verify_sealed(
-                sealed, signer=vouching, identities=keys, workers=workers, progress=progress
+                sealed, signer=signer_key, identities=keys, workers=workers, on_progress=on_progress
             )
     except SealError as error:
         if json and not quiet:
@@ -58,8 +66,7 @@ def run(
         print("\n".join(_summary(sealed, verified)))
 
 
-def _document(verified: "Verified") -> dict[str, Any]:
-    from gamekeeper._cli._sealing import shown_contents, shown_recipients
+def _document(verified: "VerifiedSeal") -> dict[str, Any]:
 
     return {
         "holds": True,
@@ -67,16 +74,16 @@ def _document(verified: "Verified") -> dict[str, Any]:
         "file_id": verified.header.file_id.hex(),
         "signer": verified.signer.hex() if verified.signer else None,
         "signer_given": verified.is_signer_given,
-        "recipients": shown_recipients(verified.stanzas),
+        "recipients": recipients_json(verified.stanzas),
         "recipients_checked": verified.contents is not None,
-        "files": shown_contents(verified.contents) if verified.contents else None,
+        "files": contents_json(verified.contents) if verified.contents else None,
     }
 
 
-def _summary(path: Path, verified: "Verified") -> list[str]:
+def _summary(path: Path, verified: "VerifiedSeal") -> list[str]:
     who = "nobody" if verified.signer is None else verified.signer.hex()
     if verified.signer and not verified.is_signer_given:
-        who += " (the file's own word; name who it must be with --signer)"
+        who += " (named by the file itself; name the required signer with --signer)"
     names = ", ".join(one.name for one in verified.stanzas)
     is_opened = verified.contents is not None
     return [

@@ -1,0 +1,49 @@
+"""Options that several verbs take: the same name means the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+STATE = "gamekeeper-state"
+"""Folder of the guard's state where none is named."""
+
+_FIELD = "Field of the log that holds it; a dotted path for nested JSON."
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no notes.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")]
+ExitZero = Annotated[
+    bool, typer.Option("--exit-zero", help="Exit 0, not 1, also when something was found.")
+]
+Seed = Annotated[
+    int, typer.Option(help="Seed of everything that is drawn: the same seed, the same result.")
+]
+
+Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")]
+LogFormat = Annotated[str, typer.Option(help="Log format; see `gamekeeper list formats`.")]
+AccountField = Annotated[str | None, typer.Option(help=_FIELD)]
+TimeField = Annotated[str | None, typer.Option(help=_FIELD)]
+PromptField = Annotated[str | None, typer.Option(help=_FIELD)]
+ModelField = Annotated[str | None, typer.Option(help=_FIELD)]
+Timezone = Annotated[
+    str | None, typer.Option(help="Time zone of times that name none, such as UTC.")
+]
+
+PolicyFile = Annotated[
+    Path | None, typer.Option(help="Policy of the guard (TOML); see docs/reference/policy.md.")
+]
+State = Annotated[
+    str, typer.Option(help="The guard's state: a folder, or redis://HOST:PORT/NUMBER.")
+]
+StateFolder = Annotated[
+    str | None, typer.Option(help="Folder of the guard's state. Default: the policy's.")
+]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+TrustFile = Annotated[
+    bool,
+    typer.Option(
+        "--trust-file", help="Read a pickled model, which runs the code that the file contains."
+    ),
+]
