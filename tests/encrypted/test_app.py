@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from sealing.encrypted.builders import make_model, make_rows
+
+from encrypted.builders import make_model, make_rows
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import Array, make_model, make_network, make_rows
+
+from encrypted.builders import Array, make_model, make_network, make_rows
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import make_model, make_network, make_rows
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC
 
+from encrypted.builders import make_model, make_network, make_rows
 from gamekeeper.base.errors import InputError
 from gamekeeper.encrypted.compiling import Options, compiled, original_of, trained_model
 from gamekeeper.encrypted.fitting import Training, fitted, one_hot, trained

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import make_model, make_rows
 
+from encrypted.builders import make_model, make_rows
 from gamekeeper.base.errors import GamekeeperError, InputError
 
 pytestmark = pytest.mark.extra

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sealing.encrypted.builders import Array, make_network, make_rows
 
+from encrypted.builders import Array, make_network, make_rows
 from gamekeeper.base.errors import InputError
 from gamekeeper.encrypted.evaluation import (
     OpenWeights,

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import make_model, make_rows
 
+from encrypted.builders import make_model, make_rows
 from gamekeeper.base.errors import InputError
 
 pytestmark = pytest.mark.extra

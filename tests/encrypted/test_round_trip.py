@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sealing.encrypted.builders import assembled_model, make_model, make_network, make_rows
 
+from encrypted.builders import assembled_model, make_model, make_network, make_rows
 from gamekeeper.base.errors import InputError
 from gamekeeper.encrypted.layout import Packing
 from gamekeeper.encrypted.network import Layer, Network

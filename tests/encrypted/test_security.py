@@ -2,8 +2,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sealing.encrypted.builders import make_model
 
+from encrypted.builders import make_model
 from gamekeeper.base.errors import InputError
 from gamekeeper.encrypted.model import read_description
 from gamekeeper.encrypted.parameters import Parameters, parameters_for
@@ -104,6 +104,6 @@ def test_a_server_refuses_a_client_with_parameters_of_his_own() -> None:
 
 
 def make_rows_of(width: int) -> Any:
-    from sealing.encrypted.builders import make_rows
+    from encrypted.builders import make_rows
 
     return make_rows(1, width)

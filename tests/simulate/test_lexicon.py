@@ -37,7 +37,7 @@ def test_deck_is_far_larger_than_its_campaign(plan) -> None:
 @pytest.mark.parametrize(
     ("symbol", "language"),
     [("task", language) for language in TASK_LANGUAGES]
-    + [("quiz", name) for name in set(QUIZ_LANGUAGES)],
+    + [("quiz", name) for name in sorted(set(QUIZ_LANGUAGES))],
 )
 def test_sheets_and_benchmarks_can_be_filled(symbol: str, language: str) -> None:
     """Languages named for classrooms and evaluators have the rule they need."""
