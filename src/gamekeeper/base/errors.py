@@ -1,17 +1,33 @@
-"""Every error that gamekeeper raises on purpose.
+"""The tree of errors: every error that gamekeeper raises on purpose.
 
-    GamekeeperError                 exit 4 unless said otherwise
-    ├── UsageError                  exit 2   the call's words do not fit together
-    ├── InputError                  exit 3   input is missing, empty or unreadable; carries all
-                                             faults of it
-    ├── CasebookError               exit 1   a casebook, or a proof from it, does not hold
-                                             (gamekeeper.casebook)
-    ├── SealError                   exit 1   what is sealed or signed does not hold
-                                             (gamekeeper.sealing)
-    └── MissingExtraError           exit 2   a feature needs a package that is not installed
+    GamekeeperError                exit 4 unless said otherwise
+    ├── UsageError                 exit 2  options or arguments do not fit together
+    ├── MissingExtraError          exit 2  a feature needs a package that is not installed
+    ├── InputError                 exit 3  input is missing, empty or unreadable; has all its faults
+    │   └── InUseError             exit 3  another process writes this casebook
+    ├── CasebookError              exit 1  a casebook, or a proof from it, does not hold
+    ├── SealError                  exit 1  a sealed file does not open, or a signature does not hold
+    │   └── NotForYouError         exit 1  no key that was given opens it
+    ├── TargetError                exit 3  an audited model failed, or gave no valid answer
+    ├── SpentError                         the budget of an audit is used up
+    ├── UnknownKeysError           exit 1  a server does not hold the keys of an encrypted request
+    │
+    │   caught inside, and turned into an answer, a fault or a log line:
+    ├── BodyError                          a request's body is too large, too slow or cut off
+    ├── ContentsError                      the index of a sealed file is invalid
+    ├── UnreadableFileError                a log file cannot be read, or not to its end
+    ├── UnreadableRequestError             a request or an answer has not the form of its route
+    ├── CredentialError                    a request's credential is missing or not valid
+    ├── BadTokenError                      a token or its key is not valid
+    ├── StoppedError                       a request is not passed on; has the answer to it
+    ├── CutShortError                      an answer ended before its end
+    │   ├── BrokenAnswerError              ... because it cannot be read
+    │   └── UpstreamEndedError             ... because the upstream ended it
+    ├── StoreGoneError                     the guard cannot reach its store
+    └── TooManyError                       the most pages that may be open are open
 
 A message says where, what was found, what was expected and what to try; all faults of a file come
-together.
+together. Messages are cleaned (`base.text`): they quote logs, files and requests.
 """
 
 from collections.abc import Sequence
