@@ -4,3 +4,18 @@ import os
 
 # Names that hold a secret are masked under a key, which otherwise is made in the user's state folder.
 os.environ.setdefault("GAMEKEEPER_NAME_KEY", "only for tests: 32 characters ..")
+
+# Worker processes (pytest-xdist) share the cores: more threads in each would only wait for one another.
+# Set before a numeric library is imported, and handed on to the programs that tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for library in ("OMP", "OPENBLAS", "MKL", "RAYON"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# A busy machine makes an example slow; it is not a fault of what is tested.
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
