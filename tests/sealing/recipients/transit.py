@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 TYPES = {"aes256-gcm96", "aes128-gcm96", "chacha20-poly1305"}
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer with errors."""
 
     def __init__(self, status: int, *errors: str) -> None:
@@ -59,20 +59,20 @@ class Transit:
         """What the field `data` of the answer holds."""
         self.seen.append(path)
         if self.is_sealed:
-            raise Refusal(503, "Vault is sealed")
+            raise RefusalError(503, "Vault is sealed")
         if (
             headers.get("X-Vault-Token") != self.token
             or headers.get("X-Vault-Namespace") != self.namespace
         ):
-            raise Refusal(403, "permission denied", *([str(headers)] if self.echoes_token else []))
+            raise RefusalError(403, "permission denied", *([str(headers)] if self.echoes_token else []))
         mount, _, rest = path.removeprefix("/v1/").partition(f"{self.mount}/")
         operation, _, name = rest.partition("/")
         if mount or operation not in {"encrypt", "decrypt"}:
-            raise Refusal(
+            raise RefusalError(
                 404, f'no handler for route "{path.removeprefix("/v1/")}". route entry not found.'
             )
         if operation not in self.may:
-            raise Refusal(403, "1 error occurred:\n\t* permission denied\n\n")
+            raise RefusalError(403, "1 error occurred:\n\t* permission denied\n\n")
         if self.answers is not None:
             return self.answers
         return getattr(self, operation)(name, body)
@@ -80,7 +80,7 @@ class Transit:
     def encrypt(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """A key that is not there is made, if its type is one."""
         if name not in self.keys and body.get("type", "aes256-gcm96") not in TYPES:
-            raise Refusal(400, f"unknown key type {body['type']}")
+            raise RefusalError(400, f"unknown key type {body['type']}")
         key = self.keys.setdefault(name, Key())
         nonce = os.urandom(12)
         sealed = AESGCM(key.versions[-1]).encrypt(
@@ -95,20 +95,20 @@ class Transit:
     def decrypt(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """By the version that the ciphertext names."""
         if name not in self.keys:
-            raise Refusal(400, "encryption key not found")
+            raise RefusalError(400, "encryption key not found")
         key = self.keys[name]
         version, _, text = body["ciphertext"].removeprefix("vault:v").partition(":")
         if int(version) < key.min_decryption_version:
-            raise Refusal(400, "ciphertext or signature version is disallowed by policy (too old)")
+            raise RefusalError(400, "ciphertext or signature version is disallowed by policy (too old)")
         if not 1 <= int(version) <= len(key.versions):
-            raise Refusal(400, "invalid ciphertext: version is too new")
+            raise RefusalError(400, "invalid ciphertext: version is too new")
         sealed = b64decode(text)
         try:
             plaintext = AESGCM(key.versions[int(version) - 1]).decrypt(
                 sealed[:12], sealed[12:], self.bound(body)
             )
         except (InvalidTag, ValueError):
-            raise Refusal(400, "invalid ciphertext: unable to decrypt") from None
+            raise RefusalError(400, "invalid ciphertext: unable to decrypt") from None
         return {"plaintext": b64encode(plaintext).decode()}
 
     def bound(self, body: dict[str, Any]) -> bytes | None:
@@ -135,7 +135,7 @@ def served(transit: Transit) -> Iterator[str]:
                 return
             try:
                 self.reply(200, {"data": transit.answer(self.path, self.headers, body)})
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 self.reply(refusal.status, {"errors": list(refusal.errors)})
 
         def reply(self, status: int, document: dict[str, Any]) -> None:
