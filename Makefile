@@ -41,7 +41,7 @@ demo-live: $(STAMP) ## a month at a guarded model API in four minutes, to watch
 
 # Types and tests run at the same time.
 check: $(STAMP) ## format, lint, types and the fast tests of the core packages, in 90 s
-	@$(MAKE) --no-print-directory -j 2 format lint types core
+	@$(MAKE) --no-print-directory --keep-going -j 2 format lint types core
 
 core: $(STAMP) ## the fast tests of the core packages alone
 	$(PYTEST) -m 'not ($(HEAVY))' $(CORE)

@@ -12,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-from hypothesis import HealthCheck, settings  # noqa: E402
+from hypothesis import HealthCheck, settings
 
 # A busy machine makes an example slow; it is not a fault of what is tested.
 settings.register_profile(
