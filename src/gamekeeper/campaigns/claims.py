@@ -1,12 +1,12 @@
-"""From the sample to claims: which groups stand against decoys, and whom they hold.
+"""From the sample to claims: which groups are stronger than decoys, and which accounts they hold.
 
     candidates -> claims that share no accounts -> rank among decoy groups -> false discovery
     control
                -> members, with what ties them -> rank of every account among ordinary ones
 
-Decoys are built around ordinary accounts by the very steps that build candidates. Ordinary is who
-is in no candidate that looks like one deck: were a campaign among the decoys, it would only make
-every p-value larger.
+Decoys are built around ordinary accounts by the same steps that build candidates. An account is
+ordinary if it is in no candidate whose prompts are interchangeable between accounts. A campaign
+among the decoys would only make every p-value larger.
 """
 
 from collections.abc import Sequence
@@ -44,8 +44,8 @@ _SAME = 0.5  # share of accounts that two families must have in common to speak 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """A claim that stands.
+class FoundGroup:
+    """A group that decoys and false discovery control have confirmed.
 
     Args:
         accounts: Account numbers, ascending.
@@ -54,7 +54,7 @@ class Found:
         p_benign: Rank among the decoys.
         strength: Its statistic.
         decoys: The decoys' statistics.
-        groups: What ties it, the strongest first; none for a lone scraper.
+        groups: What ties it, the strongest first; empty for a single account.
     """
 
     accounts: np.ndarray
@@ -68,20 +68,20 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """What came of all claims.
+    """The outcome of all claims.
 
     Args:
-        found: Those that stand, the strongest first.
-        ordinary: What ordinary groups of this log remember.
-        tested: How many claims were tested.
-        decoys: Against how many decoys.
-        innocent: Account numbers of who may serve as a decoy.
+        found: Those that were confirmed, the strongest first.
+        ordinary: How strongly accounts of ordinary groups of this log keep to their own subjects.
+        tested: Number of claims tested.
+        decoys: Number of decoys they were ranked against.
+        innocent: Numbers of the accounts that may serve as decoys.
         p_account: Rank of each account among ordinary ones, shape (accounts,).
         near_sittings: Sittings of each account with exchanges near any campaign's, int, shape
             (accounts,).
     """
 
-    found: tuple[Found, ...]
+    found: tuple[FoundGroup, ...]
     ordinary: Ordinary
     tested: int
     decoys: int
@@ -93,7 +93,7 @@ class Claims:
 def find_campaigns(
     sample: LinkSample, policy: Policy, seed: int, on_progress: OnProgress
 ) -> Claims:
-    """Finds the campaigns of a sample; see the module."""
+    """Finds the campaigns of a sample: candidates, ranked among decoys, then their members."""
     linker = Linker(sample)
     links = link_accounts(sample)
     groups = list(candidates(linker, links, policy.without))
@@ -102,11 +102,11 @@ def find_campaigns(
     ordinary = Ordinary.of([group for groups_of_one in around for group in groups_of_one])
     decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in around])
     claims = claim(groups, ordinary, policy.min_accounts)
-    stand = _stand(claims, decoys, ordinary, policy)
+    confirmed = _confirmed(claims, decoys, ordinary, policy)
     found = _disjoint(
         [
             _found(linker, c, groups, decoys, ordinary)
-            for c, ok in zip(claims, stand, strict=True)
+            for c, ok in zip(claims, confirmed, strict=True)
             if ok
         ],
         sample.account_count,
@@ -140,7 +140,7 @@ def _decoys(
     rng: np.random.Generator,
     on_progress: OnProgress,
 ) -> list[list[Group]]:
-    """Groups around ordinary accounts; those that reach into a suspect group are none."""
+    """Groups around ordinary accounts; groups that overlap a suspect group are excluded."""
     drawn = np.concatenate([rng.permutation(innocent) for _ in range(_DECOYS_OF_ACCOUNT)])[:_DECOYS]
     ordinary = np.zeros(linker.sample.account_count, bool)
     ordinary[innocent] = True
@@ -151,7 +151,7 @@ def _decoys(
     return around
 
 
-def _stand(
+def _confirmed(
     claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy
 ) -> np.ndarray:
     strengths = np.array([strength(c, ordinary) for c in claims])
@@ -161,20 +161,20 @@ def _stand(
 
 def _found(
     linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
-) -> Found:
-    """The claim with what other families tie the same accounts by."""
+) -> FoundGroup:
+    """The claim, with the groups of other families that tie the same accounts."""
     ties = [group]
     for other in sorted(groups, key=lambda g: -strength(g, ordinary)):
-        told = {tie.family for tie in ties}
+        families = {tie.family for tie in ties}
         if (
-            other.family not in told
+            other.family not in families
             and _overlap(group, other) >= _SAME
             and strength(other, ordinary) > 0
         ):
             ties.append(other)
     value = strength(group, ordinary)
     rows = np.unique(np.concatenate([t.rows for t in ties]))
-    return Found(
+    return FoundGroup(
         accounts=np.unique(np.concatenate([t.accounts for t in ties])),
         rows=rows,
         senders=linker.sample.accounts[rows],
@@ -190,10 +190,8 @@ def _overlap(a: Group, b: Group) -> float:
     return both / (len(a.accounts) + len(b.accounts) - both)
 
 
-def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
-    """Leaves an account that several claims hold to the one that most of its linked exchanges
-    belong to.
-    """
+def _disjoint(found: Sequence[FoundGroup], account_count: int) -> list[FoundGroup]:
+    """Assigns an account in several claims to the one with most of its linked exchanges."""
     if not found:
         return []
     held = np.array([np.bincount(f.senders, minlength=account_count) for f in found])
@@ -210,11 +208,11 @@ def _disjoint(found: Sequence[Found], account_count: int) -> list[Found]:
 
 
 def _lone(
-    sample: LinkSample, found: Sequence[Found], innocent: np.ndarray, policy: Policy, seed: int
-) -> list[Found]:
-    """Single accounts that deal a broad deck; see `linking.lone`.
+    sample: LinkSample, found: Sequence[FoundGroup], innocent: np.ndarray, policy: Policy, seed: int
+) -> list[FoundGroup]:
+    """Single accounts that ask about a broad range of subjects in no order; see `linking.lone`.
 
-    None in a tabular API: the rows of an ordinary portfolio have no order to remember either.
+    Not for a tabular API: the rows of an ordinary portfolio have no order either.
     """
     if sample.payloads.are_features:
         return []
@@ -233,8 +231,10 @@ def _lone(
     decoys = np.array([-s.follow_up for s in spliced])
     values = np.array([-r.follow_up for r in judged])
     p_values = rank_p_values(values, decoys)
-    stand = discoveries(p_values, policy.false_discovery_rate)
-    chosen = [(r, p, v) for r, p, v, ok in zip(judged, p_values, values, stand, strict=True) if ok]
+    confirmed = discoveries(p_values, policy.false_discovery_rate)
+    chosen = [
+        (r, p, v) for r, p, v, ok in zip(judged, p_values, values, confirmed, strict=True) if ok
+    ]
     usual = float(np.median(-decoys))
     return [
         _lone_found(sample, r.account, float(p), float(v), decoys)
@@ -245,9 +245,9 @@ def _lone(
 
 def _lone_found(
     sample: LinkSample, account: int, p_value: float, value: float, decoys: np.ndarray
-) -> Found:
+) -> FoundGroup:
     rows = np.flatnonzero(sample.accounts == account)
-    return Found(
+    return FoundGroup(
         accounts=np.array([account]),
         rows=rows,
         senders=sample.accounts[rows],
@@ -258,9 +258,9 @@ def _lone_found(
     )
 
 
-def _rank_accounts(linker: Linker, found: Sequence[Found]) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks every account by its strongest tie to a campaign among those in none; and its sittings
-    near one.
+def _rank_accounts(linker: Linker, found: Sequence[FoundGroup]) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks every account by its strongest tie to a campaign, among accounts outside campaigns;
+    and counts its sittings near a campaign.
     """
     sample = linker.sample
     tie = np.zeros(sample.account_count)
@@ -277,7 +277,7 @@ def _rank_accounts(linker: Linker, found: Sequence[Found]) -> tuple[np.ndarray, 
     return rank_p_values(tie, tie[~member]), near
 
 
-def _near_rows(linker: Linker, found: Found) -> np.ndarray:
+def _near_rows(linker: Linker, found: FoundGroup) -> np.ndarray:
     return (
         np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows)
         if found.groups

@@ -1,4 +1,4 @@
-"""From claims and readings to the records that reports, files and `explain` know."""
+"""From claims and readings to the records that reports, files and `explain` use."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.campaigns import pictures
-from gamekeeper.campaigns.claims import Claims, Found
+from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.options import SearchOptions
 from gamekeeper.campaigns.result import ACCOUNTS, READINGS, Campaign, HuntResult
-from gamekeeper.campaigns.weigh import Reading, families
+from gamekeeper.campaigns.weigh import RankedReading, families
 from gamekeeper.exchange import OPTIONAL, ReadSummary
 from gamekeeper.signals import SIGNALS
 from gamekeeper.verdict import Policy, Verdict, judge
@@ -24,7 +24,7 @@ def findings(
     options: SearchOptions,
     compared: Comparison,
     claims: Claims,
-    weighed: list[list[Reading]],
+    weighed: list[list[RankedReading]],
     summaries: Mapping[str, pl.DataFrame],
     name: Callable[[Sequence[Sequence[str]]], Sequence[str]],
 ) -> HuntResult:
@@ -61,15 +61,15 @@ def findings(
 
 def _campaign(
     name: str,
-    found: Found,
-    readings: list[Reading],
+    found: FoundGroup,
+    readings: list[RankedReading],
     compared: Comparison,
     claims: Claims,
     options: SearchOptions,
 ) -> Campaign:
     members = compared.accounts.filter(pl.col("number").is_in(found.accounts.tolist()))
     against = families(readings) or tuple(g.family for g in found.groups[:1])
-    telling = [r for r in readings if r.p_value <= 0.05 and r.card.maturity != "experimental"]
+    strong = [r for r in readings if r.p_value <= 0.05 and r.card.maturity != "experimental"]
     return Campaign(
         id=name,
         accounts=tuple(members["account"].sort()),
@@ -81,17 +81,17 @@ def _campaign(
         decoys=len(found.decoys),
         verdict=judge(against, options.policy) if found.groups else Verdict.WATCH,
         families=against if found.groups else ("coverage",),
-        reasons=tuple(r.says for r in telling),
-        innocent=_innocent(telling),
+        reasons=tuple(r.says for r in strong),
+        innocent=_innocent(strong),
         links=0,
         fragments=() if options.redact else pictures.shared_fragments(compared, found),
     )
 
 
-def _innocent(telling: Sequence[Reading]) -> tuple[str, ...]:
-    """Who else reads like this, each explanation once, with the signals that it would explain."""
+def _innocent(strong: Sequence[RankedReading]) -> tuple[str, ...]:
+    """Innocent explanations, each once, with the signals that it would explain."""
     explained: dict[str, list[str]] = {}
-    for reading in telling:
+    for reading in strong:
         explained.setdefault(reading.card.look_alikes, []).append(reading.card.name)
     return tuple(f"{', '.join(names)}: {look_alikes}" for look_alikes, names in explained.items())
 
@@ -116,7 +116,7 @@ def _accounts(compared: Comparison, claims: Claims, campaigns: Sequence[Campaign
     return frame.select(ACCOUNTS.keys()).cast(ACCOUNTS).sort("p_benign", "account")  # type: ignore[arg-type]
 
 
-def _readings(names: Sequence[str], weighed: list[list[Reading]]) -> pl.DataFrame:
+def _readings(names: Sequence[str], weighed: list[list[RankedReading]]) -> pl.DataFrame:
     rows = [
         (name, r.card.family, r.card.name, r.value, r.card.unit, *_against(r), r.says)
         for name, readings in zip(names, weighed, strict=True)
@@ -125,13 +125,13 @@ def _readings(names: Sequence[str], weighed: list[list[Reading]]) -> pl.DataFram
     return pl.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def _against(reading: Reading) -> tuple[float, float, float, int]:
+def _against(reading: RankedReading) -> tuple[float, float, float, int]:
     return reading.ordinary, reading.ordinary_high, reading.p_value, reading.decoys
 
 
 def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
-    """How often each account came back with prompts next to a campaign's; those with none are left
-    out.
+    """The number of sittings in which each account sent prompts close to a campaign's; accounts
+    with none are left out.
     """
     near = claims.near_sittings
     all_ = compared.sample.all_sittings
@@ -153,7 +153,7 @@ def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
             float(high),
             float(claims.p_account[i]),
             int((~member).sum()),
-            f"in {near[i]} of its {all_[i]} sittings it sent prompts that lie next to a campaign's",
+            f"in {near[i]} of its {all_[i]} sittings it sent prompts close to a campaign's prompts",
         )
         for i in np.flatnonzero(near)
     ]
@@ -163,17 +163,17 @@ def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
 def _could_not_show(
     read: ReadSummary, compared: Comparison, claims: Claims, policy: Policy
 ) -> tuple[str, ...]:
-    told = [
+    sentences = [
         *_absent(read.columns_seen),
         *_sampled(len(compared.rows), int(compared.accounts["exchanges"].sum())),
         *_ranks(claims, policy),
         (
-            f"a group of fewer than {policy.min_accounts} accounts, a group that asks in one"
-            " sitting each, and a lone scraper of one narrow subject are not told from ordinary"
-            " users"
+            f"these cannot be distinguished from ordinary users: a group of fewer than"
+            f" {policy.min_accounts} accounts, a group whose accounts are active in one sitting"
+            " each, and a single account that scrapes one narrow subject"
         ),
     ]
-    return tuple(told)
+    return tuple(sentences)
 
 
 def _absent(seen: Collection[str]) -> Iterator[str]:
@@ -186,11 +186,11 @@ def _absent(seen: Collection[str]) -> Iterator[str]:
     ]
     if blind:
         columns, names = zip(*blind, strict=True)
-        yield f"the log has no {', '.join(columns)}: {', '.join(names)} stood aside"
+        yield f"the log has no {', '.join(columns)}: {', '.join(names)} skipped"
     if "prompt" not in seen:
         yield (
-            "the log has features, no prompts: shape, elicitation and the search for lone scrapers"
-            " stood aside"
+            "the log has features, no prompts: shape, elicitation and the search for single"
+            " scraping accounts skipped"
         )
 
 
@@ -203,17 +203,17 @@ def _sampled(rows: int, exchanges: int) -> Iterator[str]:
 
 
 def _ranks(claims: Claims, policy: Policy) -> Iterator[str]:
-    """What ranks among so few decoys cannot show."""
+    """What cannot be shown with so few accounts or decoys."""
     ordinary = len(claims.innocent)
     if ordinary < _FEW_ORDINARY:
         held = f"only {ordinary}" if ordinary else "no"
         yield (
-            f"{held} ordinary accounts to rank among: p-values cannot be small, and little can be"
-            " raised"
+            f"{held} ordinary accounts to rank among: p-values cannot be small, so campaigns may"
+            " be missed"
         )
     if claims.tested and 1 / (claims.decoys + 1) > policy.false_discovery_rate / claims.tested:
         yield (
             f"{claims.tested} groups were tested against {claims.decoys:,} decoys: at a false"
-            f" discovery rate of {policy.false_discovery_rate:g} one campaign by itself could not"
-            " be raised"
+            f" discovery rate of {policy.false_discovery_rate:g} one campaign alone could not be"
+            " found"
         )

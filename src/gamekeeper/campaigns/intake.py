@@ -15,8 +15,8 @@ import polars as pl
 from gamekeeper.signals import SIGNALS, SUMMARY, add
 
 MAX_SAMPLE = 400_000
-"""Exchanges that are compared with each other; beyond, every account's sample is halved until they
-fit.
+"""Exchanges that are compared with each other; above this, every account's sample is halved until
+they fit.
 """
 
 _LARGEST_SAMPLE = 1_024  # exchanges of one account
@@ -26,7 +26,7 @@ _KEPT = ("account", "time", "model", "system", "prompt", "features", "prompt_has
 
 
 class Intake:
-    """Takes batches in; see the module.
+    """Totals, summaries and a bounded sample of the exchanges that come in, batch by batch.
 
     Args:
         signals: Names of the signals that are summarised over all exchanges.

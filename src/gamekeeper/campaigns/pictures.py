@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.base.text import mask_secrets
-from gamekeeper.campaigns.claims import Claims, Found
+from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.result import EXAMPLES, LINKS, MAP, TIMELINE
 
@@ -41,7 +41,7 @@ def draw_links(compared: Comparison, claims: Claims, names: Sequence[str]) -> pl
 
 
 def _pairs(
-    compared: Comparison, found: Found
+    compared: Comparison, found: FoundGroup
 ) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     sample = compared.sample
     out = []
@@ -139,9 +139,7 @@ def draw_map(compared: Comparison, claims: Claims, names: Sequence[str], seed: i
 def draw_examples(
     compared: Comparison, claims: Claims, names: Sequence[str], seed: int, redact: bool
 ) -> pl.DataFrame:
-    """A few linked exchanges of every member; for tabular APIs the features stand in the prompt's
-    place.
-    """
+    """A few linked exchanges of every member; for tabular APIs with the features as the prompt."""
     rng = np.random.default_rng(seed)
     frames = [pl.DataFrame(schema=EXAMPLES)]
     features = pl.format(
@@ -167,7 +165,7 @@ def _masked(column: str) -> pl.Expr:
     return pl.col(column).map_elements(mask_secrets, return_dtype=pl.String)
 
 
-def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple[str, ...]:
+def shared_fragments(compared: Comparison, found: FoundGroup, most: int = 6) -> tuple[str, ...]:
     """The sentences that most of a campaign's accounts share and fewest others use."""
     pieces = compared.sample.fragments
     sender = pl.Series("sender", compared.sample.accounts[pieces["row"].to_numpy()])
@@ -183,6 +181,6 @@ def shared_fragments(compared: Comparison, found: Found, most: int = 6) -> tuple
             .alias("inside"),
         )
     )
-    telling = spread.filter((pl.col("inside") >= 5) & (pl.col("inside") > 0.5 * pl.col("all")))
-    ordered = telling.sort("inside", "text", descending=[True, False])["text"].head(most)
+    common = spread.filter((pl.col("inside") >= 5) & (pl.col("inside") > 0.5 * pl.col("all")))
+    ordered = common.sort("inside", "text", descending=[True, False])["text"].head(most)
     return tuple(mask_secrets(text) for text in ordered)

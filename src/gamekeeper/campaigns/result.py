@@ -1,4 +1,4 @@
-"""What a hunt found, as records: the only thing that reports, `explain` and files know of it."""
+"""What a hunt found, as records: all that reports, `explain` and files use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,9 @@ Columns = dict[str, pl.DataType | type[pl.DataType]]
 
 ACCOUNTS: Columns = {
     "account": pl.String,
-    "campaign": pl.String,  # null: belongs to none
+    "campaign": pl.String,  # null: in no campaign
     "verdict": pl.String,  # allow, watch, slow, limit, deny
-    "p_benign": pl.Float64,  # rank among ordinary accounts; small: seldom seen among them
+    "p_benign": pl.Float64,  # rank among ordinary accounts; small: rare among them
     "exchanges": pl.UInt32,
 }
 """Columns of `verdicts.parquet`, one row an account seen, by falling suspicion."""
@@ -40,8 +40,8 @@ LINKS: Columns = {
     "family": pl.String,
     "exchanges": pl.Float64,
 }
-"""Columns of the links: pairs of accounts of one campaign, and how many exchanges lie next to each
-other.
+"""Columns of the links: pairs of accounts of one campaign, and how many of their exchanges are
+neighbours.
 """
 
 EXAMPLES: Columns = {
@@ -79,10 +79,10 @@ class Campaign:
         linked: Those of them that tie its members together (in the sample that was linked).
         first_seen: Time of the members' first exchange.
         last_seen: Time of their last.
-        p_benign: Rank among decoy groups, exact: (1 + decoys at least as telling) / (1 + decoys).
+        p_benign: Rank among decoy groups, exact: (1 + decoys at least as strong) / (1 + decoys).
         decoys: How many decoy groups it was ranked against.
         verdict: What is recommended for its members.
-        families: Families of evidence that speak against it on their own.
+        families: Families of evidence that are significant on their own.
         reasons: Why, in words, the strongest first.
         innocent: What an innocent explanation would look like, in words.
         links: Number of account pairs that are tied.
@@ -117,7 +117,7 @@ class HuntResult:
         examples: Frame of `EXAMPLES`.
         timeline: Frame of `TIMELINE`.
         map: Frame of `MAP`.
-        read: What was read, and the faults that were let pass.
+        read: What was read, and the faults that were tolerated.
         exchanges: Exchanges hunted.
         linked_sample: Exchanges that content and shape were compared on.
         first_seen: Time of the first exchange.

@@ -1,9 +1,9 @@
-"""What speaks against a campaign, family by family, each reading ranked among matched ordinary
+"""The evidence against a campaign, family by family, each reading ranked among matched ordinary
 accounts.
 
 Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A
-family speaks when its best reading stands after correction for the number of readings in it.
-`content` and `shape` were ranked when the campaign was found; `coverage` (memory) is what made
+family counts when its best reading is significant after correction for the number of readings in
+it. `content` and `shape` were ranked when the campaign was found; `coverage` (memory) is what made
 content count at all, so it is shown and not counted again.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gamekeeper.campaigns.claims import Claims, Found
+from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import strength
 from gamekeeper.linking.card import Card
@@ -21,14 +21,14 @@ from gamekeeper.linking.memory import MEMORY
 from gamekeeper.signals import CARDS, SIGNALS, Counts, Signal
 
 _SETS = 999
-_SPEAKS = 0.01  # of a family, after correction for its readings
+_SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
 COUNTED = ("content", "shape", "elicitation", "rhythm", "infrastructure", "pivot")
 """Families that count as independent evidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class RankedReading:
     """One measurement of one campaign and what it was ranked against.
 
     Args:
@@ -52,8 +52,8 @@ class Reading:
 
 def weigh(
     claims: Claims, summaries: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, seed: int
-) -> list[list[Reading]]:
-    """Returns the readings of each found campaign: what tied it, then the others, the most telling
+) -> list[list[RankedReading]]:
+    """Returns the readings of each found campaign: what tied it, then the others, the strongest
     first.
     """
     rng = np.random.default_rng(seed)
@@ -74,25 +74,25 @@ def weigh(
     return weighed
 
 
-def families(readings: Sequence[Reading]) -> tuple[str, ...]:
-    """Returns the independent families that speak against a campaign, in the order of `COUNTED`."""
-    speaks = []
+def families(readings: Sequence[RankedReading]) -> tuple[str, ...]:
+    """Returns the independent families that are evidence of a campaign, in order of `COUNTED`."""
+    significant = []
     for family in COUNTED:
         p_values = [
             r.p_value
             for r in readings
             if r.card.family == family and r.card.maturity in ("tested", "stable")
         ]
-        if p_values and min(p_values) * len(p_values) <= _SPEAKS:
-            speaks.append(family)
-    return tuple(speaks)
+        if p_values and min(p_values) * len(p_values) <= _SIGNIFICANT:
+            significant.append(family)
+    return tuple(significant)
 
 
 def matched_sets(
     members: np.ndarray, innocent: np.ndarray, exchanges: np.ndarray, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Returns sets of ordinary accounts about as active as `members`, one for one; none if
-    too few.
+    """Returns sets of ordinary accounts about as active as `members`, one for one; an empty list if
+    there are too few.
     """
     if len(innocent) < 2 * len(members):
         return []
@@ -105,7 +105,7 @@ def matched_sets(
 
 def _read(
     signal: Signal, counts: Counts, members: np.ndarray, sets: list[np.ndarray]
-) -> Reading | None:
+) -> RankedReading | None:
     if not counts.matrix.shape[1]:
         return None  # the log has nothing that this signal needs
     values = signal.read(counts, [members, *sets])
@@ -116,8 +116,8 @@ def _read(
     )
 
 
-def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> Reading:
-    return Reading(
+def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> RankedReading:
+    return RankedReading(
         card=card,
         value=float(value),
         ordinary=float(np.nanmedian(decoys)),
@@ -128,15 +128,15 @@ def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> Reading:
     )
 
 
-def _ties(found: Found, claims: Claims) -> list[Reading]:
-    """The readings that found the campaign: what ties it, and that it does not remember who
-    asked.
+def _ties(found: FoundGroup, claims: Claims) -> list[RankedReading]:
+    """The readings that found the campaign: what ties it, and that its prompts are interchangeable
+    between accounts.
     """
     if not found.groups:
         says = (
-            "one account deals a broad deck: what it asks next has little to do with what it asked"
-            f" before ({-found.strength:+.2f}; ordinary sittings spliced together:"
-            f" {-np.median(found.decoys):+.2f})"
+            "a single account asks about a broad range of subjects in no order: a prompt has little"
+            f" to do with the one before it (follow-up {-found.strength:+.2f}; sittings of ordinary"
+            f" accounts joined together: {-np.median(found.decoys):+.2f})"
         )
         return [_ranked(MEMORY, found.strength, found.decoys, says)]
     cards = {c.family: c for c in CARDS if c.name in ("neighbouring-content", "shared-shape")}
@@ -151,10 +151,10 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
     ]
     memory = claims.ordinary.share(found.groups[0])
     says = (
-        f"they deal from one deck: at most {memory:.0%} of the memory that ordinary groups have of"
-        " who asked what"
+        "prompts are interchangeable between accounts: they keep to their own subjects at most"
+        f" {memory:.0%} as much as accounts of ordinary groups"
     )
-    one_deck = Reading(
+    interchangeable = RankedReading(
         card=MEMORY,
         value=memory,
         ordinary=1.0,
@@ -163,14 +163,14 @@ def _ties(found: Found, claims: Claims) -> list[Reading]:
         decoys=len(found.decoys),
         says=says,
     )
-    return [*readings, one_deck]
+    return [*readings, interchangeable]
 
 
 def _say_tie(family: str, accounts: np.ndarray, rows: np.ndarray) -> str:
     if family == "shape":
-        same = "put the same rare sentences around ever different text"
+        same = "use the same rare template with different content"
         return f"{len(accounts)} accounts {same}, {len(rows)} times"
     return (
-        f"{len(rows)} prompts of {len(accounts)} accounts lie next to each other's rather than"
-        " anybody else's"
+        f"{len(rows)} prompts of {len(accounts)} accounts are closer to each other's than to those"
+        " of other accounts"
     )

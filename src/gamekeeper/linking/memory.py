@@ -1,7 +1,7 @@
-"""One deck or own interests: does a group's traffic remember who asked?
+"""Whether accounts of a group keep to their own subjects, or their prompts are interchangeable.
 
-People keep to their interests: what somebody asks next lies near what they asked before. A campaign
-deals from one deck: once its prompts are laid out, it does not matter which account sent which. Two
+People keep to their interests: what they ask next is close to what they asked before. A campaign
+hands out one list of prompts ("one deck"): it does not matter which account sends which. Two
 measures over the payloads of a group's linked prompts, both 0 for one deck:
 
     own interest  log odds that a prompt's two nearest neighbours inside the group are the same
@@ -23,17 +23,18 @@ MEMORY = Card(
     name="memory",
     family="coverage",
     purpose=(
-        "Whether a group's prompts remember who asked: own interests and follow-ups, or one deck."
+        "Whether accounts of a group keep to their own subjects and follow up on them, or their"
+        " prompts are interchangeable."
     ),
-    unit="share of ordinary memory (0 one deck, 1 as ordinary groups)",
+    unit="share of the value of ordinary groups (0: interchangeable, 1: as in ordinary groups)",
     needs=("prompt or features",),
     look_alikes=(
-        "a class on one task sheet, evaluators of one benchmark (they repeat each other, and sit"
-        " once)"
+        "a class on one task sheet, evaluators of one benchmark (they repeat each other, in one"
+        " sitting)"
     ),
     evasions=(
-        "sharding the deck by topic over accounts, or ordering it by subject: costs nothing but"
-        " shows each account as narrow; replaying real conversations: costs their answers"
+        "splitting the prompts by subject over accounts, or sending them ordered by subject: costs"
+        " nothing but makes each account narrow; replaying real conversations: costs their answers"
     ),
     source=(
         "this project, measured in benchmarks/detection; the test by label shuffling is Fisher's"
@@ -49,7 +50,7 @@ _EXACT_BELOW = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What a group remembers of who asked.
+    """How strongly the accounts of a group keep to their own subjects.
 
     Args:
         own_interest: Natural log of the odds ratio; 0 as chance gives.

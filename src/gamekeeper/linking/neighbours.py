@@ -1,4 +1,4 @@
-"""Whose prompts lie next to whose.
+"""Which accounts send prompts close to each other's.
 
 For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that another
 account sent verbatim are left out on both sides: a campaign seldom pays for one answer twice, and a
@@ -18,14 +18,14 @@ CONTENT = Card(
         " accounts."
     ),
     unit=(
-        "linked prompts, log2-weighted and summed over accounts, less what memory of own interests"
-        " explains"
+        "linked prompts, log2-weighted and summed over accounts, less what the accounts' own"
+        " subjects explain"
     ),
     needs=("prompt or features",),
     look_alikes="a class on one subject, evaluators of one benchmark, an app with many tenants",
     evasions=(
-        "sharding the deck by topic over accounts (then `memory` reads high, and each shard stands "
-        "alone); cover traffic above 90 %"
+        "splitting the prompts by subject over accounts (then `memory` is high, and each part is "
+        "separate); cover traffic above 90 %"
     ),
     source=(
         "Cao et al., SynchroTrap, CCS 2014 (links between accounts through like actions); nearest "

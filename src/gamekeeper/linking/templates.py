@@ -14,12 +14,10 @@ from gamekeeper.linking.card import Card
 SHAPE = Card(
     name="shared-shape",
     family="shape",
-    purpose=(
-        "How many accounts send rare sentences that stay the same around ever different payload."
-    ),
+    purpose=("How many accounts use the same rare template with different content."),
     unit=(
-        "linked prompts, log2-weighted and summed over accounts, less what memory of own interests"
-        " explains"
+        "linked prompts, log2-weighted and summed over accounts, less what the accounts' own"
+        " subjects explain"
     ),
     needs=("prompt",),
     look_alikes="users of one agent framework or prompt library; tenants of one product",
@@ -31,7 +29,7 @@ SHAPE = Card(
 )
 
 MIN_ACCOUNTS = 5
-_MAX_SHARE = 0.05  # of all accounts; a shape more common than that tells nothing
+_MAX_SHARE = 0.05  # of all accounts; a more common shape is not evidence
 _MAX_FLOOR = 200  # accounts; in a small log a share alone would cap too low
 _MIN_OVERLAP = 4  # accounts that two fragments of one template share, at least
 _MIN_JACCARD = 0.25

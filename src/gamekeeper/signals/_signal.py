@@ -2,8 +2,8 @@
 
 A summary is a frame of counts with the columns `account`, `key` and `count`. Summaries of two days
 are added by `add`, so a day and the next give the same as both at once. A reading is a number for
-each group of accounts; larger is always more like a campaign. What a number means is decided
-elsewhere, by its rank among decoys.
+each group of accounts; larger is always more like a campaign. Its rank among decoys decides what it
+means.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""How fast a group covers new ground, and how little it asks twice."""
+"""How much of the space of prompts a group covers, and how rarely it repeats a prompt."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from gamekeeper.signals._signal import Counts, count_by, signal
 
 @signal
 class NewGround:
-    """Cells of a fixed random partition that a group touches, over what as many ordinary exchanges
-    touch.
+    """Cells of a fixed random partition that a group touches, over those that as many exchanges of
+    all accounts touch.
     """
 
     card = Card(
@@ -22,7 +22,7 @@ class NewGround:
             "How many cells of the space of prompts a group touches for the number of its"
             " exchanges."
         ),
-        unit="cells touched, over those that as many exchanges drawn from everybody's would touch",
+        unit="cells touched, over those that as many exchanges drawn from all accounts would touch",
         needs=("cell",),
         look_alikes="evaluation suites, resellers, search-like products",
         evasions=(
@@ -41,7 +41,7 @@ class NewGround:
         return count_by(exchanges, pl.col("cell"))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Distinct cells over the expected number, by rarefaction of everybody's counts."""
+        """Distinct cells over the expected number, by rarefaction of all accounts' counts."""
         counts = summary.sums(groups)
         everyone = np.asarray(summary.matrix.sum(axis=0)).ravel()
         share = everyone / max(everyone.sum(), 1)
@@ -50,21 +50,23 @@ class NewGround:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        ground = f"{value:.2f} times the ground that as many mixed exchanges would"
-        return f"they touch {ground} (ordinary: {ordinary:.2f})"
+        covered = (
+            f"{value:.2f} times the part of the prompt space that as many mixed exchanges would"
+        )
+        return f"they cover {covered} (ordinary: {ordinary:.2f})"
 
 
 @signal
 class AskedOnce:
-    """How little a group asks twice."""
+    """How rarely a group repeats a prompt."""
 
     card = Card(
         name="asked-once",
         family="coverage",
-        purpose="Share of a group's prompts that it sends only once, to the letter.",
+        purpose="Share of a group's prompts that it sends exactly once.",
         unit="share of exchanges",
         needs=("prompt_hash",),
-        look_alikes="readers, search-like products, anybody who never repeats a question",
+        look_alikes="readers, search-like products, any user who never repeats a question",
         evasions="paying for some answers twice",
         source=(
             "deduplicated query sets of published distillation data; arithmetic: nobody pays twice"
@@ -88,6 +90,5 @@ class AskedOnce:
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
         return (
-            f"{value:.0%} of their prompts are asked once and never again (ordinary:"
-            f" {ordinary:.0%})"
+            f"{value:.0%} of their prompts are sent once and never again (ordinary: {ordinary:.0%})"
         )

@@ -1,8 +1,8 @@
 """Asks for what trains a model: reasoning traces, reasoning rebuilt from an answer, judgements,
 tool traces.
 
-Cues are words, so this signal knows only the languages it was given and may raise a rank, never
-carry a verdict alone. What any language shows is the structure of `shape` and `content`.
+Cues are words, so this signal knows only the languages in its list; it may add to other evidence
+but never decides alone. `shape` and `content` work in any language.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""What accounts share under the hood, each only as telling as it is rare.
+"""Networks, clients and means of payment that accounts share, weighted by how rare each is.
 
     reading = sum over values v of  C(k_v, 2) * log(N / n_v)  /  C(k, 2)
 
 with k members of the group, k_v of them using v, and n_v of all N accounts using it. An address
-that only two accounts in a million use says much; the SDK that half of them use says nothing.
+that only two accounts in a million use is strong evidence; the SDK that half of them use is none.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,9 @@ _SOURCE = (
     "Stringhini et al., EvilCohort, USENIX Security 2015; inverse-frequency weights after FRAUDAR,"
     " KDD 2016"
 )
+
+_FAR = 5.0  # times the ordinary value: "far more often"
+_MORE = 1.5
 
 
 class _Shared:
@@ -49,15 +52,23 @@ class _Shared:
         return count_by(exchanges, pl.col(self._column))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """See the module's formula; NaN for a group of one."""
+        """Log-weighted pairs that share a value, over all pairs; NaN for a group of one."""
         holds = (summary.matrix > 0).astype(np.float64)
         rarity = np.log(holds.shape[0] / np.maximum(np.asarray(holds.sum(axis=0)).ravel(), 1))
         return np.array([_shared(holds[g], rarity) if len(g) > 1 else np.nan for g in groups])
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        often = f"far more often than chance: {value:.2f} nats a pair"
-        return f"two members share {self._words} {often} (ordinary: {ordinary:.2f})"
+        return f"members share {self._words} {_how_often(value, ordinary)} ordinary accounts"
+
+
+def _how_often(value: float, ordinary: float) -> str:
+    """The reading in words; its number and unit are in the table of readings."""
+    if value > max(_FAR * ordinary, 0):
+        return "far more often than"
+    if value > _MORE * ordinary:
+        return "more often than"
+    return "less often than" if value < ordinary / _MORE else "about as often as"
 
 
 def _shared(holds: sp.csr_matrix, rarity: np.ndarray) -> float:
@@ -109,7 +120,7 @@ class SignUps:
         )
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Share of pairs whose opening days lie at most three apart; NaN for a group of one."""
+        """Share of pairs opened at most three days apart; NaN for a group of one."""
         day = np.full(summary.matrix.shape[0], np.nan)
         rows, columns = summary.matrix.nonzero()
         day[rows] = summary.keys.cast(pl.Float64).to_numpy()[columns]

@@ -13,16 +13,16 @@ _SETTLED_DAYS = 2  # a model first seen later than this after the log began coun
 
 @signal
 class Pivot:
-    """Share of a group's exchanges that go to models which came up during the log."""
+    """Share of a group's exchanges that go to models which were released during the log."""
 
     card = Card(
         name="pivot",
         family="pivot",
         purpose="How much of a group's traffic moves to a model that was released during the log.",
-        unit="share of exchanges since the release, less everybody's",
+        unit="share of exchanges since the release, less that of all accounts",
         needs=("model",),
         look_alikes="enthusiasts on release day; a product that switches its default",
-        evasions="waiting, or asking the old model on (costs the newest answers)",
+        evasions="waiting, or staying with the old model (costs the newest answers)",
         source=(
             "half of a campaign's traffic moved within a day of a release, as disclosed in February"
             " 2026"
@@ -35,8 +35,8 @@ class Pivot:
         return count_by(exchanges, day + "|" + pl.col("model"))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Share of exchanges with a new model since its first day, less everybody's; NaN if there
-        is none.
+        """Share of exchanges with a new model since its first day, less that of all accounts; NaN
+        without a new model.
         """
         fresh, since = _fresh_and_since(summary.keys)
         if not fresh.any():
@@ -47,8 +47,11 @@ class Pivot:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        more = f"{value:+.0%} more of their traffic to it than everybody"
-        return f"after a new model came out they moved {more} (ordinary: {ordinary:+.0%})"
+        above = f"{100 * value:+.0f} points against all accounts"
+        return (
+            f"after a new model was released, its share of their traffic is {above} (ordinary:"
+            f" {100 * ordinary:+.0f})"
+        )
 
 
 def _fresh_and_since(keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:

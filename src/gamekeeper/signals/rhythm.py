@@ -1,5 +1,5 @@
-"""When a group asks: by the clock of people or of a dispatcher, and whether it rises and falls
-together.
+"""When a group is active: on the hours of people or of a scheduler, and whether its accounts rise
+and fall together.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ def _bins(width_hours: int) -> pl.Expr:
 
 @signal
 class EvenPace:
-    """How evenly a group's accounts spread their work over the time they are active."""
+    """How evenly a group's accounts spread their exchanges over day and night."""
 
     card = Card(
         name="even-pace",
         family="rhythm",
         purpose="How evenly accounts spread their exchanges over six-hour slots, day and night.",
-        unit="share of an evenly paced account's slots that are used",
+        unit="slots used, over those that an evenly paced account would use",
         needs=("time",),
         look_alikes="monitors, scheduled jobs, devices that report round the clock",
         evasions="imitating sessions and nights (costs throughput: a person's day has few hours)",
@@ -38,8 +38,8 @@ class EvenPace:
         return count_by(exchanges, _bins(_SLOT_HOURS))
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
-        """Slots used, over those that as many exchanges would use if each fell anywhere; account
-        mean.
+        """Slots used, over those that as many exchanges would use if spread at random; mean over
+        accounts.
         """
         slots = summary.matrix.shape[1]
         used = np.diff(summary.matrix.indptr)
@@ -58,19 +58,19 @@ class EvenPace:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        even = f"at {value:.0%} of a steady machine's evenness"
-        return f"their work is spread over day and night {even} (ordinary: {ordinary:.0%})"
+        even = f"{value:.0%} as evenly as a steady machine's"
+        return f"their exchanges are spread over day and night {even} (ordinary: {ordinary:.0%})"
 
 
 @signal
 class SharedEnvelope:
-    """Whether members' days of work rise and fall together."""
+    """Whether members' daily volumes rise and fall together."""
 
     card = Card(
         name="shared-envelope",
         family="rhythm",
         purpose=(
-            "How alike the daily volumes of a group's accounts are: common starts, stops and"
+            "How similar the daily volumes of a group's accounts are: common starts, stops and"
             " pauses."
         ),
         unit="mean cosine of two members' daily volumes, less that of any two accounts",
@@ -96,7 +96,7 @@ class SharedEnvelope:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        together = f"members' daily volumes rise and fall together: {value:+.2f} in cosine"
+        together = f"members' daily volumes rise and fall together: similarity {value:+.2f}"
         return f"{together} (ordinary: {ordinary:+.2f})"
 
 
