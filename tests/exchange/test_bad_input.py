@@ -55,21 +55,21 @@ ROWS: dict[str, tuple[Any, str, str]] = {
     "not JSON": (b'{"time": \n', "does not parse as JSON", ""),
     "NaN in JSON": (b'{"features": [NaN]}\n', "NaN or Infinity", ""),
     "not UTF-8": (b'{"prompt": "caf\xe9"}\n', "not UTF-8", "iconv"),
-    "no object": (b"[1, 2]\n", "no JSON object", ""),
+    "no object": (b"[1, 2]\n", "not a JSON object", ""),
     "no account": ({"time": TIME, "prompt": "x"}, '"account" is missing', "--account-field"),
     "null account": (own(account=None), '"account" is missing', "--account-field"),
     "empty account": (own(account=" "), '"account" is missing', "--account-field"),
     "no time": ({"account": "a", "prompt": "x"}, '"time" is missing', "--time-field"),
     "no prompt": (
         {"account": "a", "time": TIME},
-        'neither "prompt" nor "features"',
+        'both "prompt" and "features" are missing',
         "--prompt-field",
     ),
     "odd time": (own(time="yesterday"), "cannot be read as a time", "--time-field"),
     "day alone": (own(time="2026-11-02"), "cannot be read as a time", ""),
     "year 1": (own(time="0001-01-01T00:00:00Z"), "cannot be read as a time", ""),
     "small number": (own(time=12), "cannot be read as a time", ""),
-    "no zone": (own(time="2026-11-02T12:00:00"), "says no time zone", "--timezone UTC"),
+    "no zone": (own(time="2026-11-02T12:00:00"), "has no time zone", "--timezone UTC"),
     "n is a word": (own(n="many"), '"n" has the wrong type', ""),
     "prompt is a list": (own(prompt=["x"]), '"prompt" has the wrong type', ""),
     "account is a list": (own(account=["x"]), '"account" has the wrong type', ""),
@@ -255,7 +255,7 @@ def test_line_above_the_limit_is_a_fault_and_the_next_line_is_read(
 
 def test_parquet_that_is_none_is_a_fault(tmp_path: Path) -> None:
     """The suffix promises what the bytes do not hold."""
-    assert the_fault(write(tmp_path, "log.parquet", [own()])).problem == "the file is no Parquet"
+    assert the_fault(write(tmp_path, "log.parquet", [own()])).problem == "the file is not Parquet"
 
 
 def test_truncated_parquet_is_a_fault(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_ragged_csv_rows_are_faults_at_their_line(tmp_path: Path) -> None:
     """A row with too few cells; the line counts, also after a cell that holds line ends."""
     content = as_csv([own(prompt="two\nlines")]) + b"only,two\r\n"
     fault = the_fault(path := write(tmp_path, "log.csv", content))
-    assert fault.where == f"{path}:4" and "number of cells" in fault.problem
+    assert fault.where == f"{path}:4" and "numbers of cells" in fault.problem
 
 
 def test_broken_csv_quotes_and_bytes_are_faults(tmp_path: Path) -> None:

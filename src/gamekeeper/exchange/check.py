@@ -1,6 +1,4 @@
-"""Rows of one file, mapped -> the frame of those that are sound; the others are counted as
-faults.
-"""
+"""Checks the rows of one file: valid ones become a frame, the others are counted as faults."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,11 +65,11 @@ class Checker:
     Args:
         file: Named in faults.
         form: The file's format.
-        zone: Zone of times that say none; None: such times are faults.
+        zone: Zone of times without one; None: such times are faults.
         tally: Where faults are counted.
         features: Shared by all files of a reading.
         seen: Likewise.
-        repeated: Sound rows so far that were seen before.
+        repeated: Valid rows so far that were seen before.
     """
 
     file: str
@@ -84,14 +82,14 @@ class Checker:
     _units: dict[str, str] = field(default_factory=dict)
 
     def check(self, rows: Rows) -> pl.DataFrame:
-        """Returns the sound rows, each once: the columns of `SCHEMA` and `REQUEST`."""
+        """Returns the valid rows, each once: the columns of `SCHEMA` and `REQUEST`."""
         columns: dict[str, pl.Series] = {}
         findings: list[_Finding] = []
         for name in (*SCHEMA, REQUEST):
             read = self._read_time if name in _TIMES else self._read_typed
             columns[name] = read(name, rows, findings)
         findings += self._missing(columns, findings)
-        findings += self._unfit_features(columns["features"])
+        findings += self._invalid_features(columns["features"])
         frame = _mask_secrets(_without(pl.DataFrame(columns).with_row_index(_ROW), findings))
         new = self.seen.are_new(frame.drop(_ROW))
         findings.append(self._seen_before(frame.filter(~new)[_ROW].to_list()))
@@ -137,7 +135,7 @@ class Checker:
                 try_="--time-field FIELD" if name == "time" else "",
             ),
             _Finding(
-                problem=f'"{name}" says no time zone',
+                problem=f'"{name}" has no time zone',
                 rows=times.zoneless,
                 show=name,
                 expected="an offset: 2026-11-02T12:00:00Z",
@@ -175,14 +173,14 @@ class Checker:
                 try_="--time-field FIELD",
             ),
             _Finding(
-                problem='neither "prompt" nor "features" is there',
+                problem='both "prompt" and "features" are missing',
                 try_=self.form.prompt_try,
                 expected='"prompt": what the user asked, or "features": a list of numbers',
                 rows=_absent(no_content, findings, "prompt", "features"),
             ),
         ]
 
-    def _unfit_features(self, features: pl.Series) -> list[_Finding]:
+    def _invalid_features(self, features: pl.Series) -> list[_Finding]:
         if features.null_count() == len(features):
             return []
         is_finite = features.list.eval(pl.element().is_finite().fill_null(False)).list.all()
@@ -229,13 +227,13 @@ def _true(mask: pl.Series) -> list[int]:
 
 
 def _absent(mask: pl.Series, findings: list[_Finding], *columns: str) -> list[int]:
-    """Returns the rows of `mask` without those whose value was there and unfit: they have a fault
-    already.
+    """Returns the rows of `mask` without those whose value was present and invalid: they have a
+    fault already.
     """
-    unfit = set(
+    invalid = set(
         chain.from_iterable(finding.rows for finding in findings if finding.show in columns)
     )
-    return [row for row in _true(mask) if row not in unfit]
+    return [row for row in _true(mask) if row not in invalid]
 
 
 def _other_units(units: pl.Series, unit: str | None) -> list[int]:

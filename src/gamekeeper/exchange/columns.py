@@ -1,8 +1,8 @@
 """The exchange as columns: one row is one query and its answer.
 
-Every room receives frames with exactly these columns, in this order and of these types; what a log
-does not have is null throughout. Required are `time` and `account`, and one of `prompt` (text) or
-`features` (tabular).
+Every package receives frames with exactly these columns, in this order and of these types; a column
+that a log does not have is null throughout. Required are `time` and `account`, and one of `prompt`
+(text) or `features` (tabular).
 """
 
 import polars as pl

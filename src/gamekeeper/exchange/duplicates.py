@@ -1,7 +1,7 @@
 """Rows that were delivered twice, known by a 64-bit hash of all the fields that are read of them.
 
 Log pipelines deliver at least once: after a hiccup some rows come again, in the same file or the
-next. A row that comes again is bad: whoever counts it counts a request that never was. The hashes
+next. A row that comes again is bad: it would count a request that was never made. The hashes
 are kept as sorted runs whose lengths double, as in a log-structured merge tree: 8 bytes a row, and
 a row is looked for in about log2(rows / 65,536) runs. Among 30 million different rows the chance
 that any two share a hash is 2e-5.

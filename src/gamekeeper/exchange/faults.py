@@ -64,7 +64,7 @@ class FileCount:
 class Tally:
     """Counts the faults of one reading.
 
-    Row faults may be let pass up to a share (`LogReader.max_bad_rows`); file faults never are.
+    Row faults are tolerated up to a share (`LogReader.max_bad_rows`); file faults never are.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Tally:
     def add_bad_line(
         self, file: str, place: int, problem: str, found: str, expected: str, try_: str = ""
     ) -> None:
-        """Notes a row that could not even be taken apart: it counts as looked at and bad."""
+        """Notes a row that could not be parsed: it counts as looked at and bad."""
         self.files[file].rows += 1
         self.files[file].bad_rows += 1
         self.add_row_fault(file, place, problem, found, expected, try_)

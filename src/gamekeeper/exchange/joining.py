@@ -1,5 +1,5 @@
-"""Exchanges that a log splits over records -> one record each, also where their parts lie in
-different files.
+"""Joins the exchanges that a log splits over several records, also where the parts are in different
+files.
 
 A log does not say which part is the last. So a group waits until `QUIET_RECORDS` further records
 have passed without a part of it; a part that comes later starts a group of its own, which lacks its
@@ -37,7 +37,7 @@ class _Group:
 
 
 class Joiner:
-    """Gathers the records of one format into groups.
+    """Collects the parts of exchanges of one format, and joins them.
 
     Args:
         form: A format with `part_key` and `join`.
@@ -101,7 +101,7 @@ class Joiner:
                 "a part of the exchange is missing",
                 f"parts {_listed(numbers)}",
                 f"all parts up to {numbers[-1]}",
-                "export again with a wider span of time",
+                "export a longer time range",
             )
             return
         yield Joined(

@@ -18,9 +18,7 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 def parsed(value: Any) -> Any:
-    """Returns what JSON text stands for, and anything else as it is: tables keep objects as
-    text.
-    """
+    """Returns the value of JSON text, and anything else unchanged: tables keep objects as text."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "[", '"'):
         return value
     try:

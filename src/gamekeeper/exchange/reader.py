@@ -77,7 +77,7 @@ class LogReader:
         format: A name of `FORMATS`, or `auto`: recognise each file by its first rows.
         fields: Our column name to the log's field, which may lie deeper: `{"account":
             "auth.key_id"}`.
-        timezone: Zone of times that say none; they are faults without it, unless the format defines
+        timezone: Zone of times without one; they are faults without it, unless the format defines
             it.
         max_bad_rows: Share of rows, 0 to 1, that may be faulty; more, and `batches` raises at its
             end.

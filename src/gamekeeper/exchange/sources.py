@@ -1,5 +1,5 @@
-"""What the caller names (files, folders, globs, standard input) -> the files to read, in a fixed
-order.
+"""Finds the files to read, in a fixed order, from the files, folders, patterns and `-` that a
+caller names.
 """
 
 import glob
@@ -19,7 +19,7 @@ _GLOB_SIGNS = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The files behind the names, each once, and the faults of names that lead nowhere."""
+    """The files that the names stand for, each once, and the faults of names without a file."""
 
     files: tuple[str, ...]
     faults: tuple[Fault, ...]
@@ -85,10 +85,10 @@ def _files_at(path: str) -> list[str]:
     if not files:
         raise unreadable(
             path,
-            "the folder holds no log file",
+            "the folder contains no log file",
             f"{sum(1 for _ in _walk(path))} files, none with a known suffix",
             f"files ending in {', '.join(SUFFIXES)}, also with {' or '.join(COMPRESSED)}",
-            "name the files themselves: their content tells what they are, whatever the suffix",
+            "name the files themselves: their type is found by their content, whatever the suffix",
         )
     return files
 

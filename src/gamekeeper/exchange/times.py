@@ -1,8 +1,8 @@
 """Times as logs write them -> microseconds UTC.
 
 Text is ISO 8601 in its common spellings; numbers count from 1970 in seconds, milli-, micro- or
-nanoseconds, which their magnitude tells apart: for the years 2000 to 2100 the four ranges lie a
-factor of 230 from each other.
+nanoseconds, which their magnitude tells apart: for the years 2000 to 2100 the four ranges are a
+factor of 230 apart.
 """
 
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ _OFFSET = r"T.*[+-]\d{2}(:?\d{2})?$"
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Times read, with what hindered the others.
+    """Times that were read, and why the others were not.
 
     Args:
         times: Microseconds UTC; null where there was nothing or nothing readable.
         units: Unit of the times that are numbers, else null.
-        unreadable: Indices of values that are no time between 2000 and 2100.
-        zoneless: Indices of times that say no zone while none was given.
+        unreadable: Indices of values that are not a time between 2000 and 2100.
+        zoneless: Indices of times without a zone while none was given.
     """
 
     times: pl.Series
@@ -48,7 +48,7 @@ def require_zone(zone: str | None) -> None:
         pl.Series([datetime(2026, 1, 1)], dtype=pl.Datetime("us")).dt.replace_time_zone(zone)  # noqa: DTZ001
     except pl.exceptions.PolarsError:
         raise UsageError(
-            f'--timezone "{zone}" is no time zone; such are UTC, Europe/Berlin'
+            f'--timezone "{zone}" is not a time zone; examples are UTC and Europe/Berlin'
         ) from None
 
 
@@ -57,7 +57,7 @@ def read_times(values: Values, zone: str | None) -> Times:
 
     Args:
         values: Raw values, shape (n,).
-        zone: Zone of times that say none; None: such times are not read.
+        zone: Zone of times without one; None: such times are not read.
 
     Returns:
         Times of the same length; an hour that a zone leaves out in spring is unreadable, one that

@@ -1,7 +1,7 @@
-"""Raw values of one field -> a column of the type that `SCHEMA` says, and which of them do not fit.
+"""Converts raw values of one field to a column of the type in `SCHEMA`, and says which are invalid.
 
-The quick way takes a whole column at once; only a column that holds something unexpected is gone
-through value by value. What is accepted is the same on both: a whole float as an integer, a number
+The fast path converts a whole column at once; only a column with an unexpected value is converted
+value by value. Both accept the same: a whole float as an integer, a number
 written as text (CSV has nothing else), a number as an identifier, true and false as 1 and 0.
 Nothing is rounded, cut or guessed.
 """
@@ -36,7 +36,7 @@ DESCRIPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A column, null where a value did not fit, and the indices of those that did not."""
+    """A column, null where a value was invalid, and the indices of those values."""
 
     column: pl.Series
     wrong: list[int]
@@ -46,7 +46,7 @@ def typed(name: str, values: Values | None, height: int) -> Typed:
     """Returns the column `name` of raw values.
 
     Args:
-        name: A column of `SCHEMA` that is no time, or `REQUEST`.
+        name: A column of `SCHEMA` that is not a time, or `REQUEST`.
         values: Raw values, shape (height,); None: the log does not have the field.
         height: Number of rows.
     """
@@ -62,8 +62,8 @@ def typed(name: str, values: Values | None, height: int) -> Typed:
 
 
 def _from_texts(name: str, values: list[Any]) -> Typed | None:
-    """Returns the numbers that a column of text alone spells, as CSV has them; None if it is no
-    such.
+    """Returns the numbers of a column that is all text, as in CSV; None if it is not such a
+    column.
     """
     if _TYPES[name] not in (pl.Int64, pl.Float64):
         return None

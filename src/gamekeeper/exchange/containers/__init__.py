@@ -1,4 +1,4 @@
-"""A file -> blocks of its rows. The container is told by content first, then by suffix."""
+"""Reads a file as blocks of rows. The container is recognised by content first, then by suffix."""
 
 import io
 import os
@@ -24,7 +24,7 @@ _PEEK_BYTES = 64 << 10
 def read_blocks(
     file: str, tally: Tally, advance: Callable[[int], None], stdin: BinaryIO | None = None
 ) -> Iterator[Block]:
-    """Yields the rows of `file`; rows that cannot be taken apart go to `tally`.
+    """Yields the rows of `file`; rows that cannot be parsed are noted in `tally`.
 
     Args:
         file: A path, or `-` for standard input.
@@ -72,7 +72,7 @@ def _source(file: str, stdin: BinaryIO | None) -> io.RawIOBase:
 
 def _unopened(file: str, error: Exception) -> UnreadableFileError:
     reason = getattr(error, "strerror", None) or str(error)
-    return unreadable(file, "the file cannot be read", reason, "a file that may be read")
+    return unreadable(file, "the file cannot be read", reason, "a readable file")
 
 
 def _teller(stream: io.BufferedReader, advance: Callable[[int], None]) -> Callable[[], None]:
@@ -88,14 +88,14 @@ def _read_text(
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         raise unreadable(
-            file, "the file is empty", f"{len(head)} bytes, none but white space", "one row or more"
+            file, "the file is empty", f"{len(head)} bytes, only white space", "one row or more"
         )
     if start.startswith(MAGIC):
         raise unreadable(
             file,
             "Parquet inside a compressed file",
             "PAR1",
-            "Parquet as it is: it compresses itself",
+            "the Parquet file itself; Parquet has a compression of its own",
         )
     chunks = chain([head], chunks)
     if _is_csv(file, start):

@@ -1,4 +1,4 @@
-"""A block: consecutive rows of one file as they stand in it, whatever the container.
+"""A block: consecutive rows of one file as the file has them, whatever the container.
 
 A block either holds records (dicts, from JSON) or a table (columns, from CSV and Parquet); both
 answer to the same questions, so that formats need not know the container. Blocks are cut by bytes
@@ -31,9 +31,7 @@ class Block(Protocol):
         """Returns each row as a dict."""
 
     def column(self, path: str) -> Values:
-        """Returns the values of a field that is there, or that lies deeper in one:
-        `request.user_id`.
-        """
+        """Returns the values of a field, or of one inside another: `request.user_id`."""
 
     def record(self, index: int) -> Record:
         """Returns one row as a dict."""

@@ -1,4 +1,4 @@
-"""CSV and its kin (tab, semicolon, bar): a header, then rows; a quoted cell may hold line ends."""
+"""CSV, also with tabs, semicolons or bars: a header, then rows; a quoted cell may hold line ends."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ def read_csv(
 
     Args:
         file: Named in faults.
-        start: The first bytes of the content: its first line tells the delimiter.
+        start: The first bytes of the content: its first line decides the delimiter.
         blocks: All lines.
         tally: Where bad rows are noted.
         tell: Called after each block of lines.
@@ -51,7 +51,7 @@ def read_csv(
 
 class _Text:
     """The lines as text, one by one as `csv.reader` asks for them, and the numbers of those that
-    are none.
+    are not valid UTF-8.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ def _note_ragged(file: str, place: int, row: list[str], header: list[str], tally
     tally.add_bad_line(
         file,
         place,
-        "the row has another number of cells than the header",
+        "the row and the header have different numbers of cells",
         f"{len(row)} cells: {excerpt(','.join(row))}",
         f"{len(header)} cells",
         "quote cells that hold a delimiter or a line end",

@@ -54,8 +54,8 @@ def read_document(file: str, chunks: Iterable[bytes], tally: Tally) -> Iterator[
 def read_json_lines(
     file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
 ) -> Iterator[Block]:
-    """Yields the objects, one a line; lines that hold none go to `tally`, blank ones are no
-    rows.
+    """Yields the objects, one a line; lines that hold none are noted in `tally`, blank ones are
+    skipped.
     """
     for block in blocks:
         yield _objects(file, _parsed(file, block, tally), tally)
@@ -63,21 +63,21 @@ def read_json_lines(
 
 
 def note_long_line(file: str, place: int, tally: Tally) -> None:
-    """Notes a line above `MAX_LINE_BYTES`, which was let go."""
+    """Notes a line above `MAX_LINE_BYTES`, which was skipped."""
     tally.add_bad_line(
         file,
         place,
         "the line is too long",
         f"more than {MAX_LINE_BYTES >> 20} MB without a line end",
         "one exchange a line",
-        "look whether line ends were lost on the way",
+        "check whether line ends were lost in a transfer",
     )
 
 
 def note_not_utf8(
     file: str, place: int, line: bytes, bad: UnicodeDecodeError, tally: Tally
 ) -> None:
-    """Notes a line whose bytes are no text."""
+    """Notes a line whose bytes are not UTF-8."""
     found = f"byte 0x{line[bad.start]:02x} at position {bad.start + 1} of the line"
     tally.add_bad_line(
         file,
@@ -160,7 +160,7 @@ def _objects(file: str, values: Iterable[tuple[int, Any]], tally: Tally) -> Reco
             tally.add_bad_line(
                 file,
                 place,
-                "the row is no JSON object",
+                "the row is not a JSON object",
                 excerpt(value),
                 "an object with named fields",
             )

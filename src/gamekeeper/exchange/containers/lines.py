@@ -1,8 +1,8 @@
-"""Bytes of a file -> its lines, decompressed on the way, in blocks of a few megabytes.
+"""Splits the bytes of a file into lines, decompressed, in blocks of a few megabytes.
 
-Compression is told by magic bytes, not by suffix: logs are renamed more often than they are
+Compression is recognised by magic bytes, not by suffix: logs are renamed more often than they are
 recompressed. Memory stays bounded whatever the file holds: a block is about `BLOCK_BYTES`, and a
-line above `MAX_LINE_BYTES` is let go while it is read.
+line above `MAX_LINE_BYTES` is skipped while it is read.
 """
 
 import gzip
@@ -71,7 +71,7 @@ def _truncated(file: str, kind: str) -> Exception:
         f"the {kind} data are truncated",
         "the end of the file inside the compressed data",
         f"a complete {kind} file",
-        "copy the file again; perhaps it was still being written",
+        "copy the file again; it may have been incomplete",
     )
 
 
@@ -80,7 +80,7 @@ def _damaged(file: str, kind: str, error: Exception) -> Exception:
         file,
         f"the {kind} data are damaged",
         str(error),
-        f"a sound {kind} file",
+        f"an undamaged {kind} file",
         f"{kind} -t {file}",
     )
 

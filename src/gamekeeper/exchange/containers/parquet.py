@@ -37,23 +37,23 @@ def read_parquet(
         advance: Called with the share of rows that are done, 0 to 1.
 
     Raises:
-        UnreadableFileError: It is no Parquet, truncated or damaged; blocks before the damage were
-            yielded.
+        UnreadableFileError: It is not Parquet, or is truncated or damaged; blocks before the damage
+            were yielded.
     """
     if not stream.peek(4).startswith(MAGIC):
         raise unreadable(
             file,
-            "the file is no Parquet",
+            "the file is not Parquet",
             f"begins with {excerpt(str(stream.peek(8)[:8]))}",
             "PAR1 at its beginning",
-            "give it the suffix of what it is",
+            "give the file the suffix of its real format",
         )
     if not stream.seekable():
         raise unreadable(
             file,
             "Parquet cannot be read from a pipe",
-            "a stream that cannot be sought",
-            "a file: Parquet begins at its end",
+            "a stream that cannot be read from its end",
+            "a file: the index of Parquet is at its end",
             "name the file instead of -",
         )
     yield from _tables(file, stream, advance)
@@ -71,7 +71,7 @@ def _tables(
     while done < total:
         frame = _guarded(file, partial(_slice, parquet, done, rows))
         if not frame.height:
-            raise _damaged(file, f"{done} rows where its footer says {total}")
+            raise _damaged(file, f"{done} rows, where its footer says {total}")
         for block in frame.iter_slices(BLOCK_ROWS):
             yield _block(block, done)
             done += block.height
@@ -90,10 +90,10 @@ def _guarded(file: str, step: Callable[[], T]) -> T:
 def _damaged(file: str, found: str) -> UnreadableFileError:
     return unreadable(
         file,
-        "the Parquet is truncated or damaged",
+        "the Parquet file is truncated or damaged",
         excerpt(found),
-        "a sound Parquet file",
-        "copy the file again; perhaps it was still being written",
+        "an undamaged Parquet file",
+        "copy the file again; it may have been incomplete",
     )
 
 

@@ -1,4 +1,4 @@
-"""The log formats we read, in the order in which a record is tried: the most telling first."""
+"""The log formats we read, in the order in which they are tried: the most specific first."""
 
 from collections.abc import Iterable
 
@@ -22,6 +22,6 @@ FORMATS: dict[str, Format] = {
 
 
 def recognise(records: Iterable[Record]) -> Format | None:
-    """Returns the first format that one of `records` looks like, None if they look like none."""
+    """Returns the first format that one of `records` looks like, None if there is none."""
     records = list(records)
     return next((form for form in FORMATS.values() if any(map(form.sniff, records))), None)

@@ -3,7 +3,7 @@ stream.
 
 One exchange is several records with one correlation id: number 0 with model and token counts, then
 the request and the response, cut into numbered parts of 32 KB. The account, and the caller's
-address, stand in the gateway's other log (ApiManagementGatewayLogs): give both, or join them in the
+address, are in the gateway's other log (ApiManagementGatewayLogs): give both, or join them in the
 export. `TenantId` there is the log workspace, never the account. Source: Azure Monitor reference,
 ApiManagementGatewayLlmLog; API Management how-to on LLM logs.
 """

@@ -1,7 +1,7 @@
 """Amazon Bedrock model invocation logs (ModelInvocationLog), from S3 or CloudWatch.
 
-The account is the caller's ARN. Of an assumed role it is the role without the session: whoever
-assumes the role names the session, and could name each one differently. Sessions of AWS IAM
+The account is the caller's ARN. Of an assumed role it is the role without the session: the client
+that assumes the role names the session, and could name each one differently. Sessions of AWS IAM
 Identity Center are named by AWS and stay. `--account-field identity.arn` keeps whole ARNs. Source:
 Amazon Bedrock user guide, model invocation logging.
 """

@@ -11,7 +11,7 @@ Row: TypeAlias = dict[str, Any]
 
 
 def alone(record: Record) -> Iterable[Record]:
-    """A record that stands for itself."""
+    """Returns a record that is one exchange by itself."""
     return (record,)
 
 
@@ -23,8 +23,8 @@ class Format:
         name: What `--format` takes.
         about: One sentence for `gamekeeper list`.
         sniff: Whether a record looks like this format's.
-        row: The row of a record, None if the record is no exchange; None instead of a function: the
-            log has our columns already and is not taken apart.
+        row: The row of a record, None if the record is not an exchange; None instead of a function:
+            the log has our columns already and is not parsed further.
         split: The records inside one line; paths of `fields` lead into these.
         zone: The zone of times without one, where the format defines it.
         part_key: The record's group and number if exchanges are split over records, else None.

@@ -7,12 +7,12 @@ optional `request_id` tells two equal requests from one that was delivered twice
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.form import Format
 
-_TELLING = frozenset({"time", "account", "prompt", "features"})
+_TYPICAL = frozenset({"time", "account", "prompt", "features"})
 
 
 def sniff(record: Record) -> bool:
     """True if two or more of the columns that matter most are there."""
-    return len(_TELLING & record.keys()) >= 2
+    return len(_TYPICAL & record.keys()) >= 2
 
 
 FORMAT = Format(

@@ -12,7 +12,7 @@ from gamekeeper.exchange.messages import answer_of, conversation_of, first, list
 
 
 def sniff(record: Record) -> bool:
-    """True if a start time in LiteLLM's spelling stands beside a key or a call type."""
+    """True if there is a start time in LiteLLM's spelling, and a key or a call type."""
     return "startTime" in record and ("api_key" in record or "call_type" in record)
 
 
