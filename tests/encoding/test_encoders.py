@@ -99,12 +99,12 @@ def test_hashing_takes_any_text(texts: list[str]) -> None:
         assert np.allclose(encoder("hashing").encode([text])[0], vector, atol=1e-5)
 
 
-def test_auto_falls_back_on_hashing_without_wordllama() -> None:
+def test_auto_falls_back_on_hashing_without_sentencepiece() -> None:
     """A wheel that cannot be installed somewhere must not stop the hunt there; asked for by name,
     it is missed.
     """
     program = (
-        "import sys; sys.modules['wordllama'] = None\n"
+        "import sys; sys.modules['sentencepiece'] = None\n"
         "from gamekeeper.encoding import load_encoder\n"
         "print(load_encoder('auto').name, load_encoder('auto').encode(['a question']).shape)\n"
         "try: load_encoder('wordllama')\n"

@@ -10,4 +10,5 @@ progress     callbacks that long work reports to
 clock        a clock that never jumps
 lazy         names of a package that are loaded when first used
 zstd         zstd, from Python or its backport
+thirdparty   files of other projects that the build copies into the package
 """

@@ -2,8 +2,7 @@
 
 Three encoders, each with a name and a version that travel into the results:
 
-    wordllama   mean of token vectors whose weights are in the wheel (Apache/MIT, 16 MB); the
-                default
+    wordllama   mean of token vectors whose weights are in the wheel (MIT, 16 MB); the default
     use         Universal Sentence Encoder multilingual, numpy only (extra "multilingual"), for text
                 beyond Latin script; slow (a few hundred prompts/s), so only rows beyond Latin
                 script are given to it
@@ -15,11 +14,10 @@ projected by a fixed random rotation. Vectors of two encoders are then nearly or
 can lie in one matrix and never become neighbours.
 """
 
-import importlib
-import logging
+import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +25,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from gamekeeper.base.errors import MissingExtraError, UsageError
+from gamekeeper.base.thirdparty import thirdparty_file
 
 DIM = 256
 _MAX_TOKENS = (
@@ -34,6 +33,9 @@ _MAX_TOKENS = (
 )
 _MAX_CHARS = 2_000
 _CHUNK = 8_192  # rows at a time: bounds the tokenizer's memory
+_THREADS = os.cpu_count() or 1
+_SPECIAL_IDS = {"<unk>": 0, "<s>": 1, "</s>": 2}
+_SPECIAL = re.compile("(<unk>|</?s>)")
 
 
 class ContentEncoder(Protocol):
@@ -55,17 +57,13 @@ class WordLlama:
     """
 
     name = "wordllama"
+    version = "0.4.0.post1/256"
 
     def __init__(self) -> None:
-        wordllama = _import_quietly("wordllama")
-        self.version = "0.4.0.post1/256"
-        # the wheel keeps its tokenizer where load() does not look unless it is named as the cache
-        place = Path(wordllama.__file__).parent
-        model = wordllama.WordLlama.load(cache_dir=place, disable_download=True)
-        self._weights = np.asarray(model.embedding, dtype=np.float32)
-        self._tokenizer = model.tokenizer
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(_MAX_TOKENS)
+        from sentencepiece import SentencePieceProcessor
+
+        self._weights = np.load(thirdparty_file("wordllama.npy")).astype(np.float32)
+        self._tokenizer = SentencePieceProcessor(model_file=str(thirdparty_file("wordllama.model")))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """See `ContentEncoder`."""
@@ -76,12 +74,29 @@ class WordLlama:
 
     def _encode(self, texts: Sequence[str]) -> np.ndarray:
         short = [text[:_MAX_CHARS] for text in texts]
-        ids = [e.ids for e in self._tokenizer.encode_batch_fast(short, add_special_tokens=False)]
+        ids = [row[:_MAX_TOKENS] for row in self._token_ids(short)]
         ends = np.cumsum([0, *map(len, ids)])
         flat = np.fromiter((i for row in ids for i in row), dtype=np.int32, count=int(ends[-1]))
         ones = np.ones(len(flat), dtype=np.float32)
         bag = sp.csr_matrix((ones, flat, ends), shape=(len(ids), len(self._weights)))
         return unit(bag @ self._weights)
+
+    def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Returns the tokens of each text as tokenizers gives them: `<s>` in a text is a token."""
+        ids: list[list[int]] = self._tokenizer.encode(texts, num_threads=_THREADS)
+        for row, text in enumerate(texts):
+            if _SPECIAL.search(text):
+                parts = [part for part in _SPECIAL.split(text) if part]
+                ids[row] = [
+                    token
+                    for part in parts
+                    for token in (
+                        [_SPECIAL_IDS[part]]
+                        if part in _SPECIAL_IDS
+                        else self._tokenizer.encode(part)
+                    )
+                ]
+        return ids
 
 
 class Use:
@@ -168,18 +183,6 @@ class ByScript:
             rows = np.flatnonzero(mask)
             out[rows] = encoder.encode([texts[i] for i in rows.tolist()])
         return out
-
-
-def _import_quietly(name: str) -> Any:
-    """Imports a library that configures the root logger, and puts the root logger back."""
-    root = logging.getLogger()
-    level = root.level
-    handlers = root.handlers[:]
-    try:
-        return importlib.import_module(name)
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
 
 
 def beyond_latin(texts: Sequence[str]) -> np.ndarray:

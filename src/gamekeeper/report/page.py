@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from gamekeeper.base.text import clean, one_line
+from gamekeeper.base.thirdparty import thirdparty_file
 from gamekeeper.report import words
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ def _digest(script: str) -> str:
 
 
 def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
+    return thirdparty_file("plotly.min.js").read_text(encoding="utf-8")
 
 
 def _ours(name: str) -> str:
