@@ -84,7 +84,7 @@ def issue(
 ) -> None:
     """Make an API key and print it, once: only its digest is kept.
 
-    Needs nothing but the account's name; makes the guard's state where there is none.
+    Needs nothing but the account's name; creates the guard's state if it is missing.
 
     Examples:
 
@@ -278,7 +278,7 @@ def _print_secret(
     record: "KeyRecord", secret: "Secret[str]", now: float, json: bool, quiet: bool
 ) -> None:
     if json:
-        print_json(SCHEMA, {"key": _shown(record, now), "secret": secret.reveal()})
+        print_json(SCHEMA, {"key": _shown(record, now)}, secret=secret.reveal())
     else:
         print(secret.reveal())
     say(_line(record, now), quiet)

@@ -82,5 +82,5 @@ async def send_whole(
 
 
 def header_of(headers: Headers, name: bytes) -> str | None:
-    """Returns the first header of a name (in lower case), None if there is none."""
+    """Returns the first header of a name (in lower case), None if the request has none."""
     return next((value.decode("latin-1") for key, value in headers if key == name), None)

@@ -72,8 +72,8 @@ class Fault:
     Args:
         where: File, and the line or row (from 1) of its first occurrence: `logs/a.jsonl:12`.
         problem: What is wrong, in a few words.
-        found: What stands there, shortened.
-        expected: What should stand there.
+        found: What is there, shortened.
+        expected: What should be there.
         try_: What to do next; empty if nothing helps.
         count: Rows of this file with the same fault.
         of: Rows of this file that were looked at; 0 if the file could not be read by rows.

@@ -219,7 +219,7 @@ def _link(file: int, path: Path) -> None:
 
 
 def _link_or_rename(hidden: Path, path: Path) -> None:
-    """Gives a hidden file its name by a link, which never replaces, or where there are none (FAT)
+    """Gives a hidden file its name by a link, which never replaces, or where links are missing (FAT)
     by a rename.
     """
     try:

@@ -1,5 +1,4 @@
-"""Text that strangers wrote, made safe to show: no character may steer a terminal, no secret may
-leave.
+"""Text that strangers wrote, made safe to show: no character steers a terminal, no secret leaves.
 
 Prompts, account names and file names come from anybody. Everything that leaves the process (files,
 terminal, logs, traces, metrics, pages, errors) passes through here:
@@ -13,7 +12,7 @@ terminal, logs, traces, metrics, pages, errors) passes through here:
 
 A secret is recognised by its shape, not by a list of vendors: a long run of characters that changes
 between capitals, small letters and digits as random text does, also behind a prefix (`sk-`, `hf_`).
-Where the shape is not enough, what stands before it counts: `Authorization: Bearer`, `api_key=`,
+Where the shape is not enough, the word before it counts: `Authorization: Bearer`, `api_key=`,
 `password:`. Digests in hexadecimal, UUIDs, ULIDs and ids that name themselves as such (`user-`,
 `org_`, `msg_`) are identifiers and stay.
 
@@ -22,7 +21,7 @@ a known prefix, or where a word before it says that it is a key.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -157,16 +156,23 @@ def one_line(text: str, limit: int = 200) -> str:
     return f"{line[:limit].rstrip()} … ({left:,} more characters)"
 
 
-def clean_document(value: Any) -> Any:
+def clean_document(value: Any, clean_text: Callable[[str], str] = clean) -> Any:
     """Returns a JSON document (dicts, lists, texts, numbers) with each text cleaned, names
     included.
+
+    Args:
+        value: The document.
+        clean_text: `mask_secrets` for programs that need the other characters as they are.
     """
     if isinstance(value, str):
-        return clean(value)
+        return clean_text(value)
     if isinstance(value, dict):
-        return {clean_document(name): clean_document(one) for name, one in value.items()}
+        return {
+            clean_document(name, clean_text): clean_document(one, clean_text)
+            for name, one in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [clean_document(one) for one in value]
+        return [clean_document(one, clean_text) for one in value]
     return value
 
 
