@@ -219,8 +219,8 @@ def _link(file: int, path: Path) -> None:
 
 
 def _link_or_rename(hidden: Path, path: Path) -> None:
-    """Gives a hidden file its name by a link, which never replaces, or where links are missing (FAT)
-    by a rename.
+    """Gives a hidden file its name by a link, which never replaces; on FAT, which has no links, by
+    a rename.
     """
     try:
         os.link(hidden, path)

@@ -41,8 +41,8 @@ _STEERING = re.compile(
 _MIN_RUN = 16
 """Characters of the shortest run that is taken for random; shorter ones are words and numbers."""
 
-_MIN_TOKEN = 12
-_TOKEN = re.compile(r"(?<![A-Za-z0-9_\-+/=~])[A-Za-z0-9_\-+/=~]{12,}+")
+_MIN_TOKEN = 8
+_TOKEN = re.compile(r"(?<![A-Za-z0-9_\-+/=~])[A-Za-z0-9_\-+/=~]{8,}+")
 _NAMING_WORDS = (
     "key",
     "token",
@@ -67,9 +67,9 @@ _NAMED = re.compile(
       | \b(?:key|token|secret|password|passwd|passphrase|pwd|credentials?)\b
       | \b\w+[-_](?:key|token|secret|password|passwd|pwd)\b
     )
-    (?P<sign> ["'\]]* \s* [:=]>? \s* ["'(\[]* (?: b["'] )?
+    (?P<sign> ["'\]\\]* \s* [:=]>? \s* ["'(\[\\]* (?: b["'] )?
         (?: (?:bearer|basic|token|dpop|digest) \s+ )? )
-    (?P<value> [^\s"'<>,;()\[\]{}*]{6,}+ ) (?!\*)  # what `***` follows is masked already
+    (?P<value> [^\s"'<>,;()\[\]{}*\\]{6,}+ ) (?!\*)  # what `***` follows is masked already
     """
 )
 _SCHEME = re.compile(
@@ -104,7 +104,7 @@ _CUID = re.compile(r"c[a-z0-9]{24}")
 _ID_PREFIX = re.compile(
     r"(?i)(?:user|usr|uid|org|organization|proj|project|acct|account|cus|customer|client|tenant|team"
     r"|member|workspace|wrkspc|req|request|msg|message|chatcmpl|cmpl|resp|conv|conversation|thread|run"
-    r"|asst|file|batch|call|toolu|sess|session|trace|span|evt|event|sub|key_id|kid|id|key-id|apikey"
+    r"|asst|file|batch|call|toolu|trace|span|evt|event|sub|key_id|kid|id|key-id|apikey"
     r"|gkpub|model|job|ft|ftjob|snap|img|vs)[-_]"
 )
 _CHANGES = re.compile(
@@ -245,7 +245,11 @@ def _is_value(value: str, name: str) -> bool:
     """Whether what follows a name such as `token:` is a secret, and not a word or a number of
     tokens.
     """
-    if value.isdigit() or MASK in value or value.startswith(("$", "env:", "%", "<", "http")):
+    if (
+        value.isdigit()
+        or MASK in value
+        or value.startswith(("$", "%", "<", "/", "./", "~", "env:", "http"))
+    ):
         return False
     if _UUID.fullmatch(value) and not re.search(r"(?i)secret|passw|pwd|bearer|authorization", name):
         return False
@@ -253,6 +257,10 @@ def _is_value(value: str, name: str) -> bool:
     has_other = any(not one.isalpha() for one in value.strip(".,:;!?"))
     if re.search(r"(?i)passw|pwd|passphrase", name):
         return True
+    # `key: X25519` and `token: EOF` are prose; `api_key: ...` is not
+    is_bare = name.lower() in ("key", "token", "secret", "credential", "credentials")
+    if is_bare and len(value) < 12:
+        return False
     return (has_letter and has_other) or len(value) >= 20
 
 
