@@ -16,7 +16,7 @@ from typer.models import ArgumentInfo
 
 from gamekeeper._cli import GROUPS, VERBS
 from gamekeeper.linking.card import Card
-from gamekeeper.report.words import FAMILIES
+from gamekeeper.report.formatting import FAMILIES
 from gamekeeper.signals import CARDS
 
 REFERENCE = Path(__file__).parent / "reference"

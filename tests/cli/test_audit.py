@@ -196,7 +196,7 @@ def test_classes_are_reconstructed_where_labels_are_named(here: Path) -> None:
     )
     assert "from 200 answers a class, 2 of 2 inputs" in printed and "chance gives 50%" in printed
     page = (here / "audit/report.html").read_text()
-    assert page.count('alt="What the target shows of') == 2 and "class 1: shown" in page
+    assert page.count('alt="What the target reveals about') == 2 and "class 1: recognisable" in page
     document = json.loads((here / "audit/audit.json").read_bytes())
     told = document["privacy"]
     assert document["paid_queries"] <= 1_700

@@ -142,7 +142,7 @@ def test_files_of_others_are_never_replaced(tmp_path: Path) -> None:
 def test_a_folder_that_only_looks_like_a_hunt_is_not_replaced(tmp_path: Path) -> None:
     """Names alone do not make it ours."""
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(UsageError, match="no folder of an earlier hunt"):
+    with pytest.raises(UsageError, match="not a folder of an earlier hunt"):
         require_replaceable(tmp_path)
 
 

@@ -169,8 +169,8 @@ def test_each_campaign_stands_with_its_innocent_explanation() -> None:
     for campaign in make_result().campaigns:
         for sentence in (*campaign.reasons, *campaign.innocent, *campaign.fragments):
             assert sentence in page().words
-    assert "none of 999 decoy groups was as telling" in page().words
-    assert "30 of 999 decoy groups were as telling" in page().words
+    assert "none of 999 decoy groups was at least as strong" in page().words
+    assert "30 of 999 decoy groups were at least as strong" in page().words
 
 
 def test_each_campaign_has_three_pictures_with_a_place_and_a_caption() -> None:
@@ -201,7 +201,7 @@ def test_faults_let_pass_are_shown() -> None:
 def test_a_long_list_of_accounts_is_cut_and_says_where_the_rest_is() -> None:
     """The page holds no more names than it needs."""
     text = words(make_result())
-    assert f"The first {MAX_ACCOUNTS} of 720 accounts; all stand in verdicts.parquet" in text
+    assert f"The first {MAX_ACCOUNTS} of 720 accounts; all are in verdicts.parquet" in text
     assert "user-0699" not in text
 
 

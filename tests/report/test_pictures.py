@@ -5,7 +5,7 @@ import pytest
 from gamekeeper.campaigns.result import LINKS
 from gamekeeper.report.network import MAX_ACCOUNTS, MAX_EDGES, lay_out
 from gamekeeper.report.pictures import pictures
-from gamekeeper.report.strips import strip
+from gamekeeper.report.strip_plot import strip_plot
 from report.builders import make_campaign, make_result
 
 
@@ -77,17 +77,17 @@ def test_unusual_is_past_the_ordinary_percentile_on_its_side(
     row: dict[str, float], is_unusual: bool
 ) -> None:
     """Suspicion lies where the decoys' 95th percentile lies, above their median or below."""
-    drawn = strip(row)
+    drawn = strip_plot(row)
     assert drawn and drawn.is_unusual == is_unusual
     assert (drawn.value > drawn.high) == is_unusual
 
 
 def test_a_value_past_the_end_is_marked() -> None:
     """The strip ends, the evidence does not."""
-    drawn = strip(reading(1e6))
+    drawn = strip_plot(reading(1e6))
     assert drawn and drawn.is_beyond
 
 
 def test_a_reading_without_decoys_has_no_strip() -> None:
     """There is nothing it could lie against."""
-    assert strip(reading(1.0, high=float("nan"))) is None
+    assert strip_plot(reading(1.0, high=float("nan"))) is None

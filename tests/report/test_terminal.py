@@ -93,7 +93,7 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
 )
 def test_an_unknown_subject_is_met_with_close_ones(subject: str, close: str) -> None:
     """A slip of the finger costs one more try."""
-    with pytest.raises(UsageError, match=f"close ones are .*{close}"):
+    with pytest.raises(UsageError, match=f"similar names: .*{close}"):
         explained(subject)
 
 

@@ -92,7 +92,7 @@ def add(
             challenge=_challenge(challenge),
         )
         if not is_known_subject(decisions, subject):
-            raise UsageError(f"there is no {subject.replace(':', ' ', 1)}")
+            raise UsageError(f"unknown {subject.replace(':', ' ', 1)}")
         decisions.refresh(now)  # one that ended is no longer the same decision
         is_new = decisions.add(made)
         made = decisions.all.get(made.id, made)
@@ -130,7 +130,7 @@ def delete(
     with _decisions(state, policy) as decisions:
         held = {decision.id: decision for decision in _held(decisions, now)}
         if id not in held:
-            raise UsageError(f'there is no decision "{id}"; it may have ended')
+            raise UsageError(f'no decision "{id}" is in force; it may have ended')
         lifted = [decision for decision in held.values() if decision.subject == held[id].subject]
         decisions.lift(id, by=by, why=why, now=now)
     if json:

@@ -14,7 +14,7 @@ from gamekeeper.audit.privacy import Inversion, Privacy
 from gamekeeper.audit.privacy.membership import FALSE_ALARMS
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point, Users
 from gamekeeper.base.text import one_line
-from gamekeeper.report.words import count
+from gamekeeper.report.formatting import count
 
 SCHEMA = "gamekeeper/audit@1"
 
@@ -37,7 +37,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
 
 
 def print_audit(result: AuditResult, console: Console) -> None:
-    """Prints what a copy costs, as the target is and behind each defence, by the best thief."""
+    """Prints what a copy costs without a defence and behind each, by the best attack."""
     _say(console, headline(result), "bold")
     console.print(_table(result))
     _say(
@@ -74,7 +74,7 @@ def _table(result: AuditResult) -> Table:
 
 
 def headline(result: AuditResult) -> str:
-    """Returns what it comes to, in a sentence."""
+    """Returns the outcome in one sentence."""
     plain = result.defended[0]
     for fidelity in reversed(FIDELITIES):
         if found := plain.cheapest(fidelity):
@@ -92,8 +92,8 @@ def headline(result: AuditResult) -> str:
 
 
 def advice(result: AuditResult) -> Iterator[str]:
-    """Yields what to change first, in words: the defence that makes a good copy dearest, by the
-    best thief.
+    """Yields what to change first: the defence that makes a good copy most expensive for the best
+    attack.
     """
     plain, *defended = result.defended
     wanted = next((f for f in reversed(FIDELITIES) if plain.cheapest(f)), None)
@@ -101,20 +101,22 @@ def advice(result: AuditResult) -> Iterator[str]:
         return
     before = plain.cheapest(wanted)
     assert before is not None
-    dearer = [(each, each.cheapest(wanted)) for each in defended if each.curves]
-    stops = [each.defence for each, found in dearer if found is None]
+    costlier = [(each, each.cheapest(wanted)) for each in defended if each.curves]
+    stops = [each.defence for each, found in costlier if found is None]
     if stops:
-        yield f"within this budget nobody reached {wanted:.2f} through {', '.join(stops)}"
+        yield f"within this budget no attack reached {wanted:.2f} behind {', '.join(stops)}"
     costs = [
-        (found[1].usd / before[1].usd, each.defence) for each, found in dearer if found is not None
+        (found[1].usd / before[1].usd, each.defence)
+        for each, found in costlier
+        if found is not None
     ]
     if costs:
         factor, name = max(costs)
         useless = sorted(defence for ratio, defence in costs if ratio < 1.1)
         if factor >= 1.1:
-            yield f"{name} makes that copy {factor:.1f} times as dear"
+            yield f"{name} makes that copy {factor:.1f} times as expensive"
         if useless:
-            yield f"no dearer for a thief who knows of it: {', '.join(useless)}"
+            yield f"not more expensive for an attacker who knows of it: {', '.join(useless)}"
 
 
 def _row(each: Defended) -> Iterator[str]:
@@ -130,16 +132,16 @@ def _row(each: Defended) -> Iterator[str]:
 def users_words(users: Users) -> str:
     """Returns what a defence costs honest users, in a few words."""
     parts = [
-        f"{users.label_changed:.1%} of answers another" if users.label_changed else "",
-        f"scores moved {users.l1:.2f} (L1)" if users.l1 else "",
-        f"{users.withheld:.0%} of what it writes" if users.withheld else "",
+        f"{users.label_changed:.1%} of labels changed" if users.label_changed else "",
+        f"scores changed by {users.l1:.2f} (L1)" if users.l1 else "",
+        f"{users.withheld:.0%} of its text withheld" if users.withheld else "",
         users.said,
     ]
     return ", ".join(part for part in parts if part) or "-"
 
 
 def best_thief(plain: Defended) -> Iterator[str]:
-    """Yields who made the best copy, and how sure its fidelity is."""
+    """Yields which attack made the best copy, and how sure its fidelity is."""
     if plain.best is None:
         return
     curve, point = plain.best
@@ -152,7 +154,7 @@ def best_thief(plain: Defended) -> Iterator[str]:
 
 
 def comparisons(result: AuditResult) -> Iterator[str]:
-    """Yields what the copy costs beside: days, the way without the API, what the owner paid."""
+    """Yields comparisons for the cost: days, labelling without the API, what the owner paid."""
     plain = result.defended[0]
     prices = result.prices
     found = next((found for f in reversed(FIDELITIES) if (found := plain.cheapest(f))), None)

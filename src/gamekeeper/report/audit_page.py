@@ -1,4 +1,4 @@
-"""The report of an audit, one HTML file; see `page` for what keeps it harmless."""
+"""The report of an audit, one HTML file; `page` keeps it harmless."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ from gamekeeper.report.audit import (
     usd,
     users_words,
 )
-from gamekeeper.report.grey import grey_png
+from gamekeeper.report.formatting import count
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, axis, layout
-from gamekeeper.report.words import count
+from gamekeeper.report.png import grey_png
 
 _COLOURS = tuple(
     f"var(--{name})"
@@ -36,7 +36,7 @@ _COLOURS = tuple(
 )
 _DASHES = ("solid", "dash", "dot", "dashdot")
 MAX_RECONSTRUCTIONS = 40
-"""Drawn; all of them stand in `audit.json`."""
+"""Drawn; all of them are in `audit.json`."""
 TAGS = (
     ("MITRE ATLAS 5.6.0", "AML.T0024.002 Extract AI Model"),
     ("OWASP LLM Top 10 2026", "LLM06 Unbounded Consumption, common example 7"),
@@ -76,17 +76,16 @@ def _reconstructions(privacy: Privacy | None) -> list[dict[str, str]]:
     low = inversion.low
     high = inversion.high
     return [
-        {"source": grey_png(shown.values, inversion.picture, low, high), "says": _judged(shown)}
-        for shown in inversion.shown[:MAX_RECONSTRUCTIONS]
+        {"source": grey_png(made.values, inversion.picture, low, high), "says": _judged(made)}
+        for made in inversion.shown[:MAX_RECONSTRUCTIONS]
     ]
 
 
-def _judged(shown: Shown) -> str:
-    if shown.judged == shown.label:
-        return f"class {shown.label}: shown"
-    return f"class {shown.label}: " + (
-        "not clear" if shown.judged is None else f"looks like {shown.judged}"
-    )
+def _judged(made: Shown) -> str:
+    if made.judged == made.label:
+        return f"class {made.label}: recognisable"
+    unlike = "not recognisable" if made.judged is None else f"looks like {made.judged}"
+    return f"class {made.label}: {unlike}"
 
 
 def _attacks(plain: Defended) -> Picture:
@@ -116,7 +115,7 @@ def _defences(defended: Sequence[Defended]) -> Picture:
         title="The best thief, behind each defence",
         caption=(
             "At each number of queries the best of all thieves, those who know of the defence"
-            " included. A defence that helps lies below the line without one. "
+            " included. The line of a defence that helps is below the line without one. "
             + " ".join(_reached(each) for each in answered[1:])
         ),
         figure={"data": lines, "layout": _plane(lines)},
@@ -124,8 +123,8 @@ def _defences(defended: Sequence[Defended]) -> Picture:
 
 
 def _copies(each: Defended) -> list[tuple[float, ...]]:
-    """Fidelities of all copies: a toll leaves them as they are, and would draw the same
-    line again.
+    """Fidelities of all copies: a defence that only raises the price leaves them unchanged, and
+    would draw the same line again.
     """
     return [point.fidelities for curve in each.curves for point in curve.points]
 
@@ -180,7 +179,7 @@ def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
 
 
 def _plane(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """From a tenth below the worst copy up; fidelities of copies lie close together."""
+    """From a tenth below the worst copy up, because fidelities of copies are close together."""
     lowest = max(0.0, min((y for line in lines for y in line["y"]), default=0.0) - 0.1)
     return layout(left=48) | {
         "xaxis": axis("queries") | {"type": "log", "dtick": "D2"},

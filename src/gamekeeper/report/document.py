@@ -5,7 +5,7 @@ from typing import Any
 
 from gamekeeper.base.text import clean
 from gamekeeper.campaigns.result import Campaign, HuntResult
-from gamekeeper.report.words import iso
+from gamekeeper.report.formatting import iso
 
 SCHEMA = "gamekeeper/hunt@1"
 

@@ -1,8 +1,8 @@
 """The evidence in a hunt's folder: what is needed to build its `HuntResult` again.
 
-`run.json` names the format and its version; whoever cannot read that version says so and reads
-nothing. Campaigns come from `campaigns.json` and accounts from `verdicts.parquet`, so that nothing
-is stored twice.
+`run.json` names the format and its version; a reader of another version says so and reads nothing.
+Campaigns come from `campaigns.json` and accounts from `verdicts.parquet`, so that nothing is stored
+twice.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError, input_error
 from gamekeeper.campaigns.result import (
     ACCOUNTS,
     EXAMPLES,
@@ -28,7 +28,7 @@ from gamekeeper.campaigns.result import (
 )
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.report.document import SCHEMA as HUNT_SCHEMA
-from gamekeeper.report.words import iso
+from gamekeeper.report.formatting import iso
 from gamekeeper.verdict import Policy, Verdict
 
 SCHEMA = "gamekeeper/evidence@1"
@@ -81,7 +81,7 @@ def read_evidence(out: Path) -> HuntResult:
     """Builds the result of a hunt from its folder.
 
     Raises:
-        InputError: The folder is no hunt's, is damaged, or has a version we do not know.
+        InputError: The folder is not a hunt's, is damaged, or has an unknown version.
     """
     run = _json(out / "evidence" / RUN, SCHEMA)
     hunt = _json(out / "campaigns.json", HUNT_SCHEMA)
@@ -161,7 +161,7 @@ def _json(path: Path, schema: str) -> dict[str, Any]:
     if found != schema:
         raise _fault(
             path,
-            "the version is not known",
+            "unknown version",
             f'"schema": {json.dumps(found)}',
             f'"schema": "{schema}"',
         )
@@ -182,7 +182,7 @@ def _opened(path: Path, read: Callable[[], object]) -> object:
         return read()
     except FileNotFoundError as error:
         raise _fault(
-            path, "there is no such file", "nothing", "a folder that `gamekeeper hunt` wrote"
+            path, "the file is missing", "nothing", "a folder that `gamekeeper hunt` wrote"
         ) from error
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise _damaged(path, str(error).partition("\n")[0]) from error
@@ -195,7 +195,6 @@ def _damaged(path: Path, found: str) -> InputError:
 
 
 def _fault(path: Path, problem: str, found: str, expected: str) -> InputError:
-    hunted = "gamekeeper hunt LOGS --out DIR, then name that DIR"
-    return InputError(
-        [Fault(where=str(path), problem=problem, found=found, expected=expected, try_=hunted)]
+    return input_error(
+        path, problem, found, expected, "gamekeeper hunt LOGS --out DIR, then name that DIR"
     )

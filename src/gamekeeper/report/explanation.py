@@ -1,6 +1,4 @@
-"""Why a campaign or an account was judged as it was: what `gamekeeper explain` shows and prints as
-JSON.
-"""
+"""Why a campaign or an account got its verdict: what `gamekeeper explain` shows, also as JSON."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,7 +11,7 @@ from gamekeeper.base.names import mask_name
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.document import campaign_document, measured
-from gamekeeper.report.words import iso
+from gamekeeper.report.formatting import iso
 from gamekeeper.verdict import Verdict
 
 SCHEMA = "gamekeeper/explain@1"
@@ -32,10 +30,10 @@ class Explanation:
         subject: The campaign's id, or the account.
         is_account: Whether it is an account.
         verdict: What is recommended.
-        p_benign: Its rank among what is ordinary.
+        p_benign: Its rank among ordinary groups or accounts.
         exchanges: All its exchanges.
         campaign: The campaign itself, or the one that the account belongs to, if any.
-        readings: Its rows of `READINGS`, the most telling first.
+        readings: Its rows of `READINGS`, the strongest first.
         links: Its rows of `LINKS`, the strongest first.
         examples: Its rows of `EXAMPLES`.
     """
@@ -52,10 +50,10 @@ class Explanation:
 
 
 def explain(result: HuntResult, subject: str) -> Explanation:
-    """Gathers what speaks for and against a campaign or an account.
+    """Gathers the evidence for and against a campaign or an account.
 
     Raises:
-        UsageError: There is no such campaign or account; names the closest ones.
+        UsageError: The campaign or account does not exist; names the closest ones.
     """
     campaign = next((c for c in result.campaigns if c.id == subject), None)
     if campaign is not None:
@@ -89,7 +87,7 @@ def explanation_json(result: HuntResult, subject: str) -> dict[str, Any]:
 
 
 def readings_of(result: HuntResult, subject: str) -> pl.DataFrame:
-    """Returns the readings of a campaign or an account, the most telling first."""
+    """Returns the readings of a campaign or an account, the strongest first."""
     of_subject = result.readings.filter(pl.col("subject") == subject)
     return of_subject.sort(pl.col("p_value").fill_nan(None), nulls_last=True, maintain_order=True)
 
@@ -136,11 +134,11 @@ def _unknown(result: HuntResult, subject: str) -> str:
     )
     listed = ", ".join(one_line(name) for name in close)
     try_ = (
-        f"close ones are {listed}"
+        f"similar names: {listed}"
         if close
         else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
     )
-    return f'this hunt knows no campaign or account "{one_line(subject)}"; {try_}'
+    return f'no campaign or account "{one_line(subject)}" in this hunt; {try_}'
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@
     DIR/report.html           the report, for people
     DIR/evidence/             what `explain` reads: run.json (format and version), and the frames
 
-All is written into a new folder beside `DIR`, which then takes its name by a rename: nobody sees
-half a result, and a run that fails leaves the earlier one as it was.
+All is written to disk in a new folder beside `DIR`, which then takes its name by a rename: no
+reader sees half a result, and a run that fails leaves the earlier one as it was.
 """
 
 import json
@@ -15,10 +15,14 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import replace_file, sync_folder
 from gamekeeper.campaigns.result import HuntResult
 from gamekeeper.report.document import campaigns_document
 from gamekeeper.report.evidence import FRAMES, RUN, is_evidence, read_evidence, run_document
@@ -28,6 +32,7 @@ VERDICTS = "verdicts.parquet"
 CAMPAIGNS = "campaigns.json"
 REPORT = "report.html"
 
+_BY_UMASK = 0o666  # results are no secrets: who may read them is for the umask to say
 _OURS = frozenset({VERDICTS, CAMPAIGNS, REPORT, "evidence"})
 
 
@@ -52,7 +57,7 @@ def read_folder(out: Path) -> HuntResult:
     """Reads back what `write_folder` wrote.
 
     Raises:
-        InputError: `out` is no such folder, is damaged, or has a version we do not know.
+        InputError: `out` is not such a folder, is damaged, or has an unknown version.
     """
     return read_evidence(out)
 
@@ -76,11 +81,11 @@ def require_replaceable(out: Path) -> None:
     names = {entry.name for entry in out.iterdir()}
     if foreign := sorted(names - _OURS):
         raise UsageError(
-            f"{out} holds files of others ({', '.join(foreign[:3])}); name a new or empty folder"
+            f"{out} holds other files ({', '.join(foreign[:3])}); name a new or empty folder"
         )
     if names and not is_evidence(out):
         raise UsageError(
-            f"{out} is no folder of an earlier hunt, so it is not replaced; name a new or empty"
+            f"{out} is not a folder of an earlier hunt, so it is not replaced; name a new or empty"
             " folder"
         )
 
@@ -88,25 +93,31 @@ def require_replaceable(out: Path) -> None:
 def _write_all(result: HuntResult, new: Path) -> None:
     evidence = new / "evidence"
     evidence.mkdir()
-    result.accounts.write_parquet(new / VERDICTS)
-    _write_json(campaigns_document(result), new / CAMPAIGNS)
-    (new / REPORT).write_text(render_html(result), encoding="utf-8")
-    for name in FRAMES:
-        getattr(result, name).write_parquet(evidence / f"{name}.parquet")
-    _write_json(run_document(result), evidence / RUN)
+    contents = {
+        new / VERDICTS: _parquet(result.accounts),
+        new / CAMPAIGNS: _json(campaigns_document(result)),
+        new / REPORT: render_html(result).encode(),
+        **{evidence / f"{name}.parquet": _parquet(getattr(result, name)) for name in FRAMES},
+        evidence / RUN: _json(run_document(result)),
+    }
+    for path, content in contents.items():
+        replace_file(path, content, _BY_UMASK)
 
 
-def _write_json(document: dict[str, Any], path: Path) -> None:
-    path.write_text(
-        json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
+def _parquet(frame: pl.DataFrame) -> bytes:
+    written = BytesIO()
+    frame.write_parquet(written)
+    return written.getvalue()
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
 
 
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """Yields a new folder beside `out`; nothing of it, nor of parents made for it, outlives an
-    exception.
-    """
+    """Yields a new folder beside `out`; it and its new parents are removed after an exception."""
     made = [parent for parent in out.parents if not parent.exists()]
     new = out.with_name(f".{out.name}.{secrets.token_hex(4)}.new")
     try:
@@ -124,6 +135,7 @@ def _swap(new: Path, out: Path) -> None:
     """Gives `new` the name of `out`; the earlier folder comes back if that fails."""
     if not out.exists():
         new.rename(out)
+        sync_folder(out.parent)
         return
     old = new.with_suffix(".old")
     out.rename(old)
@@ -132,4 +144,5 @@ def _swap(new: Path, out: Path) -> None:
     except BaseException:
         old.rename(out)
         raise
+    sync_folder(out.parent)
     shutil.rmtree(old, ignore_errors=True)

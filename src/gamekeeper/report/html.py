@@ -1,4 +1,4 @@
-"""The report of a hunt, one HTML file; see `page` for what keeps it harmless."""
+"""The report of a hunt, one HTML file; `page` keeps it harmless."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +9,10 @@ from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.explanation import readings_of
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, pictures
-from gamekeeper.report.strips import WIDTH, Strip, strip
+from gamekeeper.report.strip_plot import WIDTH, StripPlot, strip_plot
 
 MAX_SECTIONS = 40
-"""Campaigns shown in full; the rest stand in the table and in `campaigns.json`."""
+"""Campaigns shown in full; the rest are in the table and in `campaigns.json`."""
 
 MAX_ACCOUNTS = 500
 MAX_EXAMPLES = 12
@@ -25,7 +25,7 @@ class _Section:
 
     campaign: Campaign
     pictures: list[Picture]
-    readings: list[tuple[dict[str, Any], Strip | None]]
+    readings: list[tuple[dict[str, Any], StripPlot | None]]
     examples: list[dict[str, Any]]
 
 
@@ -59,6 +59,6 @@ def _section(result: HuntResult, campaign: Campaign) -> _Section:
     return _Section(
         campaign=campaign,
         pictures=pictures(result, campaign),
-        readings=[(row, strip(row)) for row in readings],
+        readings=[(row, strip_plot(row)) for row in readings],
         examples=examples.to_dicts(),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gamekeeper.report.words import FAMILIES
+from gamekeeper.report.formatting import FAMILIES
 
 MAX_ACCOUNTS = 150
 MAX_EDGES = 400

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gamekeeper.base.text import clean, one_line
 from gamekeeper.base.thirdparty import thirdparty_file
-from gamekeeper.report import words
+from gamekeeper.report import formatting
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,7 +32,7 @@ def render_page(template: str, figures: Sequence[dict[str, Any]], **values: Any)
     scripts = [_plotly(), _ours("draw.js")] if figures else []
     page = _environment().get_template(template)
     given = {
-        "words": words,
+        "formatting": formatting,
         "one_line": one_line,
         "style": _ours("style.css"),
         "content_policy": _content_policy(scripts),

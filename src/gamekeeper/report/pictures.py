@@ -15,8 +15,8 @@ import polars as pl
 
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
+from gamekeeper.report.formatting import FAMILIES, count, counted, measure, shortened
 from gamekeeper.report.network import Network, lay_out
-from gamekeeper.report.words import FAMILIES, count, counted, measure, shortened
 
 _CAMPAIGN = "var(--accent)"
 _ORDINARY = "var(--ordinary)"

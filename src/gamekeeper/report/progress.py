@@ -1,13 +1,12 @@
-"""How far a long run is: narration on stderr, only where a person watches."""
+"""Progress of a long run: a bar on stderr, only on a terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich import progress as bars
 from rich.console import Console
 
-Step = Callable[[int, int], None]
-"""Called with what is done and what there is in all; 0 in all: not known, as with a pipe."""
+from gamekeeper.base.progress import OnProgress, ignore_progress
 
 
 class Progress:
@@ -19,8 +18,8 @@ class Progress:
 
     Example:
         >>> progress = Progress()
-        >>> with progress("reading", unit="B") as step:
-        ...     step(512, 1024)
+        >>> with progress("reading", unit="B") as on_progress:
+        ...     on_progress(512, 1024)
     """
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
@@ -28,23 +27,19 @@ class Progress:
         self._is_silent = quiet or not self._console.is_terminal
 
     @contextmanager
-    def __call__(self, stage: str, unit: str = "") -> Iterator[Step]:
-        """Yields the `step` of one stage; the bar leaves the screen when the stage ends.
+    def __call__(self, stage: str, unit: str = "") -> Iterator[OnProgress]:
+        """Yields the callback of one stage; the bar leaves the screen when the stage ends.
 
         Args:
             stage: What is done, as a word: `reading`.
             unit: `B` counts bytes in kB and MB; any other is written behind the rate: `exchanges`.
         """
         if self._is_silent:
-            yield _ignore
+            yield ignore_progress
             return
         with bars.Progress(*_columns(unit), console=self._console, transient=True) as bar:
             task = bar.add_task(stage, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total or None)
-
-
-def _ignore(done: int, total: int) -> None:
-    """Takes a step that nobody watches."""
 
 
 def _columns(unit: str) -> tuple[bars.ProgressColumn, ...]:
@@ -62,5 +57,5 @@ class _Rate(bars.ProgressColumn):
         self._unit = unit
 
     def render(self, task: bars.Task) -> str:
-        """Returns the rate, or nothing before the first step."""
+        """Returns the rate, or nothing before the first update."""
         return f"{task.speed:,.0f} {self._unit}/s".replace(" /", "/") if task.speed else ""

@@ -1,5 +1,5 @@
-"""Results on a terminal. Attackers write names and prompts: they are printed as `Text`, never as
-markup.
+"""Results on a terminal. Names and prompts are written by attackers: they are printed as `Text`,
+never as markup.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from rich.text import Text
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.explanation import Explanation, explain
-from gamekeeper.report.words import (
+from gamekeeper.report.formatting import (
     VERDICTS,
     count,
     counted,
@@ -142,7 +142,7 @@ def _ranked(known: Explanation) -> str:
 def _print_campaign(campaign: Campaign, console: Console) -> None:
     span = f"{moment(campaign.first_seen)} to {moment(campaign.last_seen)} UTC"
     size = (
-        f"{counted(len(campaign.accounts), 'account')} held together by"
+        f"{counted(len(campaign.accounts), 'account')} connected by"
         f" {counted(campaign.links, 'link')}"
     )
     _say(console, f"{campaign.id} is {size}, {span}")
@@ -170,7 +170,7 @@ def _links_table(links: pl.DataFrame) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("Account", "Account", "Family"):
         table.add_column(name)
-    table.add_column("Exchanges side by side", justify="right")
+    table.add_column("Neighbouring exchanges", justify="right")
     for row in links.head(_LINKS).iter_rows(named=True):
         table.add_row(
             *(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"])

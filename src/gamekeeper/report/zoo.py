@@ -1,4 +1,4 @@
-"""What the zoo showed: what share of models can be copied for so much."""
+"""What the zoo showed: the share of models that can be copied for a given cost."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "gamekeeper/zoo@1"
 SPENDS = (1.0, 10.0, 100.0)
-"""Dollars for which shares are told."""
+"""Dollars for which shares are reported."""
 
 
 def zoo_document(specimens: "Sequence[Specimen]") -> dict[str, Any]:
@@ -57,7 +57,7 @@ def print_zoo(specimens: "Sequence[Specimen]", console: Console) -> None:
 
 
 def sentences(specimens: "Sequence[Specimen]") -> Iterator[str]:
-    """Yields what share can be copied for each spend, with its interval."""
+    """Yields the share that can be copied for each cost, with its interval."""
     for share in _shares(specimens):
         if share["fidelity"] in (0.90, 0.95, 0.99):
             low, high = share["interval"]

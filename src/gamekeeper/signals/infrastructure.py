@@ -3,7 +3,7 @@
     reading = sum over values v of  C(k_v, 2) * log(N / n_v)  /  C(k, 2)
 
 with k members of the group, k_v of them using v, and n_v of all N accounts using it. An address
-that only two accounts in a million use is strong evidence; the SDK that half of them use is none.
+that only two accounts in a million use is strong evidence; the SDK that half of them use is not.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from rich.text import Text
 from gamekeeper.base.text import one_line
 from gamekeeper.guard.replay.outcome import Met, Outcome, Truth
 from gamekeeper.guard.replay.player import Followed, Replayed
-from gamekeeper.report.words import count, counted, iso, share
+from gamekeeper.report.formatting import count, counted, iso, share
 
 SCHEMA = "gamekeeper/replay@1"
 

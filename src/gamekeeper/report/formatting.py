@@ -1,7 +1,7 @@
 """Numbers, times and hostile text as a person reads them; the same on a page and on a terminal.
 
-Prompts and names come from whoever attacks, so what could steer a terminal or turn the order of a
-line is shown as its code: an escape character reads `\\u001b`.
+Prompts and names come from attackers, so characters that could steer a terminal or reverse the
+order of a line are shown as their code: an escape character as `\\u001b`.
 """
 
 import math
@@ -12,10 +12,10 @@ from gamekeeper.verdict import Verdict
 FAMILIES = {
     "content": "what the prompts are about",
     "shape": "how the prompts are built",
-    "elicitation": "what the prompts try to draw out of the model",
+    "elicitation": "what the prompts ask the model to reveal",
     "rhythm": "when the exchanges happen",
     "infrastructure": "networks, cards and clients in common",
-    "coverage": "how evenly a subject is swept",
+    "coverage": "how evenly subjects are covered",
     "pivot": "moving to another model or subject together",
 }
 """The families of evidence, and what each looks at."""
@@ -42,7 +42,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def count(number: float) -> str:
-    """Returns a whole number with its thousands apart: `28,800,000`."""
+    """Returns a whole number with separators: `28,800,000`."""
     return f"{number:,.0f}"
 
 
@@ -76,16 +76,13 @@ def probability(p: float | None) -> str:
 
 
 def rank(p: float | None, decoys: int | None, kind: str = "decoy group") -> str:
-    """Returns what an exact rank says: `none of 999 decoy groups was as telling`."""
+    """Returns an exact rank in words: `none of 999 decoy groups was at least as strong`."""
     if p is None or math.isnan(p) or not decoys:
         return "not ranked against decoys"
-    as_telling = max(round(p * (1 + decoys)) - 1, 0)
-    if not as_telling:
-        return f"none of {counted(decoys, kind)} was as telling"
-    return (
-        f"{count(as_telling)} of {counted(decoys, kind)} {'was' if as_telling == 1 else 'were'} as"
-        " telling"
-    )
+    as_strong = max(round(p * (1 + decoys)) - 1, 0)
+    were = "was" if as_strong in (0, 1) else "were"
+    some = count(as_strong) if as_strong else "none"
+    return f"{some} of {counted(decoys, kind)} {were} at least as strong"
 
 
 def day(time: datetime) -> str:

@@ -2,7 +2,7 @@ import base64
 import struct
 import zlib
 
-from gamekeeper.report.grey import grey_png
+from gamekeeper.report.png import grey_png
 
 
 def test_picture_is_a_png_of_its_size_and_values() -> None:

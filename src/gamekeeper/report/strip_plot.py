@@ -1,8 +1,7 @@
-"""Where a reading lies against ordinary ones, as a strip.
+"""A reading among ordinary ones, as a strip plot.
 
-All strips share one scale: 0 is the ordinary median and 1 the ordinary 95th percentile, on
-whichever side suspicion lies. Distances are drawn by log(1 + distance), so that 2 and 40 times both
-fit:
+All plots share one scale: 0 is the ordinary median and 1 the ordinary 95th percentile towards
+suspicion. Distances are drawn by log(1 + distance), so that 2 and 40 times both fit:
 
     t = (value - median) / (percentile - median)
 """
@@ -11,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gamekeeper.report.words import count
+from gamekeeper.report.formatting import count
 
 _LEAST = -3.0
 _MOST = 60.0
@@ -20,15 +19,15 @@ MARGIN = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Strip:
-    """Places on a strip that is `WIDTH` wide.
+class StripPlot:
+    """Positions on a strip plot that is `WIDTH` wide.
 
     Args:
-        value: Where the value lies.
-        median: Where the ordinary median lies.
-        high: Where the ordinary 95th percentile lies.
-        is_beyond: Whether the value lies past the strip's end.
-        is_unusual: Whether the value lies past the ordinary 95th percentile.
+        value: Position of the value.
+        median: Position of the ordinary median.
+        high: Position of the ordinary 95th percentile.
+        is_beyond: Whether the value is past the plot's end.
+        is_unusual: Whether the value is past the ordinary 95th percentile.
         says: The same in words.
     """
 
@@ -40,14 +39,14 @@ class Strip:
     says: str
 
 
-def strip(row: dict[str, Any]) -> Strip | None:
+def strip_plot(row: dict[str, Any]) -> StripPlot | None:
     """Draws one row of `READINGS`; None where there is nothing to compare."""
     levels = [row[name] for name in ("value", "ordinary", "ordinary_high")]
     if any(level is None or not math.isfinite(level) for level in levels):
         return None
     value, median, high = levels
     t = _distance(value, median, high)
-    return Strip(
+    return StripPlot(
         value=_place(min(max(t, _LEAST), _MOST)),
         median=_place(0),
         high=_place(1),
@@ -76,7 +75,7 @@ def _says(t: float) -> str:
     if t <= 1:
         return "between the ordinary median and its 95th percentile"
     if math.isinf(t):
-        return "away from where all ordinary ones lie"
+        return "different from all ordinary ones, which are equal"
     return (
         f"{count(t) if t >= 10 else f'{t:.2g}'} times as far from the ordinary median as the 95th"
         " percentile"
