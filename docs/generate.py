@@ -31,7 +31,7 @@ def cli_page() -> str:
         MADE,
         "One verb a job. Results go to standard output, narration and progress to standard error. An option of the",
         "same name means the same everywhere. `gamekeeper --version` prints the version, `gamekeeper VERB --help`",
-        "what stands here.\n",
+        "what this page lists. Any verb takes `--debug`, which prints where a fault of gamekeeper itself happened.\n",
         *(_verb(module.NAME, module.run) for module in VERBS),
         *(
             _verb(f"{module.NAME} {name}", run)
@@ -42,10 +42,10 @@ def cli_page() -> str:
         "| code | means |",
         "|---|---|",
         "| 0 | done; nothing above threshold (or `--exit-zero`) |",
-        "| 1 | done; `hunt` found campaigns, or what `verify` checked does not hold |",
+        "| 1 | done; campaigns were found, accounts would have been slowed, a copy was made, or a check failed |",
         "| 2 | wrong usage: unknown option, family, encoder, campaign or account; a folder that is not replaced |",
         "| 3 | input missing, empty or unreadable |",
-        "| 4 | a fault of gamekeeper's own |",
+        "| 4 | a fault of gamekeeper itself |",
         "| 130 | interrupted from the keyboard |",
     ]
     return "\n".join(parts) + "\n"
@@ -79,7 +79,8 @@ def _prose(text: str) -> Iterator[str]:
     """A docstring as Markdown: paragraphs stay, its indented examples become a code block."""
     before, _, examples = text.partition("Example")
     yield before.strip()
-    commands = [line.strip() for line in examples.splitlines()[1:] if line.strip()]
+    paragraphs = examples.split("\n\n")[1:]  # an example may go on in the next line
+    commands = [" ".join(paragraph.split()) for paragraph in paragraphs if paragraph.strip()]
     if commands:
         yield "\n" + "\n".join(["```sh", *commands, "```"])
 
@@ -141,11 +142,12 @@ def signals_page() -> str:
         "# Signals\n",
         MADE,
         "A signal is one measurement of a group of accounts. Its reading is ranked among decoys; larger is more like",
-        "a campaign, except for memory, where 0 is one deck. Signals of one family are not independent, so a verdict",
-        "counts families. A family counts only by signals that are `tested` or `stable`. The family `coverage` is",
-        "shown and not counted: memory is what lets content count, so it must not count twice. A column that the log",
-        "lacks makes its signal stand aside, and the report says so. `cell` and `prompt_hash` are no fields of a log:",
-        "they are made from prompts. `gamekeeper list signals` prints these cards.\n",
+        "a campaign, except for memory, where 0 means that prompts are interchangeable between accounts. Signals of",
+        "one family are not independent, so a verdict counts families. A family counts only by signals that are",
+        "`tested` or `stable`. The family `coverage` is shown and not counted: memory is what lets content count, so",
+        "it must not count twice. A signal whose column the log lacks is skipped, and the report says so. `cell` and",
+        "`prompt_hash` are not fields of a log: they are made from prompts. `gamekeeper list signals` prints these",
+        "cards.\n",
         "| signal | family | maturity | needs |",
         "|---|---|---|---|",
         *(

@@ -181,7 +181,7 @@ def run(
     no_color: NoColor = False,
     seed: Seed = 0,
 ) -> None:
-    """Attack your own model: what does a copy cost an attacker, and which defence changes that?
+    """Attack your own model to learn what a copy costs an attacker, and which defence changes that.
 
     Needs a model and unlabelled inputs (or prompts); extra `audit`. Audit only a model of your own:
     who ran it, when and on what is recorded in DIR/casebook. Every query is counted, kept and paid
@@ -244,13 +244,13 @@ def run(
         raise UsageError("--train needs --labels, the true labels of the inputs")
     pace = Pace(per_day=log_per_day, accounts=log_accounts) if log else None
 
-    def stage(what: str) -> None:
-        stderr.print(what, style="dim")
+    def on_stage(stage: str, done: int, total: int) -> None:
+        stderr.print(stage, style="dim")
 
     if prompts is not None:
         source = _text_source(target, embeddings)
         result = audit_text(
-            source, prompts, out, options, stage, pattern=_pattern(answer), log=pace
+            source, prompts, out, options, on_stage, pattern=_pattern(answer), log=pace
         )
     else:
         assert inputs is not None
@@ -259,7 +259,7 @@ def run(
             inputs,
             out,
             options,
-            stage,
+            on_stage,
             encode=callable_target(encoder).ask if encoder else None,
             explainer=callable_target(counterfactuals) if counterfactuals else None,
             behind=_http_target(behind) if behind else None,
@@ -269,7 +269,7 @@ def run(
         )
         if train is not None and labels is not None:
             result = with_privacy(
-                result, named_function(train), inputs, labels, options, shadows, stage
+                result, named_function(train), inputs, labels, options, shadows, on_stage
             )
     _report(result, out, None if quiet else stdout, json)
     best = result.defended[0].best
@@ -325,12 +325,12 @@ def _zoo(
     from gamekeeper.audit.zoo import zoo
     from gamekeeper.report.zoo import print_zoo, zoo_document
 
-    def on_model(name: str) -> None:
-        stderr.print(name, style="dim")
+    def on_stage(stage: str, done: int, total: int) -> None:
+        stderr.print(stage, style="dim")
 
     specimens = []
     document = b""
-    for specimen in zoo(replace(options, defences=()), on_model):
+    for specimen in zoo(replace(options, defences=()), on_stage):
         specimens.append(specimen)
         document = indented_json(zoo_document(specimens))
         write_result(out / "zoo.json", document)  # after each, since all together take a while

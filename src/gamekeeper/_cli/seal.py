@@ -58,7 +58,9 @@ def run(
 
       gamekeeper keypair serving.pem
 
-      gamekeeper seal model.safetensors --to serving.pub.pem --to passphrase --sign owner.pem
+      gamekeeper keypair owner.pem --signing
+
+      gamekeeper seal model.safetensors --to serving.pub.pem --sign owner.pem
 
       gamekeeper seal llm/ --to awskms:alias/models --to vault:transit/models --out llm.sealed
     """

@@ -52,8 +52,8 @@ def run(
       GAMEKEEPER_KEY=$(cat api.key) gamekeeper encrypted query http://127.0.0.1:8330/v2/encrypted/scoring
       --inputs rows.csv
 
-      gamekeeper encrypted query URL --inputs rows.npy --keys he-keys
-      --key-file api.key --out scores.csv
+      gamekeeper encrypted query http://127.0.0.1:8330/v2/encrypted/scoring --inputs rows.npy
+      --keys he-keys --key-file api.key --out scores.csv
     """
     from gamekeeper.encrypted.client import Client
 

@@ -10,7 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Check casebooks, signed models and sealed files.",
-    epilog="Start: gamekeeper verify casebook found/casebook --public-key key.pub.pem",
+    epilog="Start: gamekeeper verify casebook casebook/ --public-key key.pub.pem",
 )
 app.command("casebook")(casebook.run)
 app.command("model")(model.run)
