@@ -103,7 +103,7 @@ def test_verify_without_a_key_checks_the_signer(call: Call, tmp_path: Path) -> N
     content[-200] ^= 4
     path.write_bytes(content)
     code, out, error = call("verify", "sealed", path.name, "--signer", "owner.pub.pem", "--json")
-    assert code == 1 and json.loads(out)["holds"] is False and "not what was sealed" in error
+    assert code == 1 and json.loads(out)["holds"] is False and "not authentic" in error
 
 
 def test_rewrap_changes_who_can_open(call: Call) -> None:
@@ -142,25 +142,29 @@ def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
         (("seal", "model.safetensors", "--to", "passphrase"), 2, "give --passphrase-file"),
         (("seal", "none", "--to", "serving.pub.pem"), 3, "no such file or folder"),
         (("seal", "model.safetensors", "--to", "none.pem"), 3, "the key cannot be read"),
-        (("seal", "model.safetensors", "--to", "owner.pub.pem"), 3, "no public key to seal for"),
+        (("seal", "model.safetensors", "--to", "owner.pub.pem"), 3, "not the public key of a recipient"),
         (
             ("seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "serving.pem"),
             3,
-            "no key that signs",
+            "not a signing key",
         ),
         (
             ("seal", "model.safetensors", "--to", "serving.pub.pem", "--out", "no/such/folder"),
             3,
             "cannot be written",
         ),
-        (("open", "model.safetensors", "--key", "serving.pem", "--out", "x"), 1, "no sealed file"),
+        (
+            ("open", "model.safetensors", "--key", "serving.pem", "--out", "x"),
+            1,
+            "not a sealed file",
+        ),
         (("open", "model.safetensors", "--key", "serving.pem"), 2, "--out"),
         (("open", "none.sealed", "--key", "serving.pem"), 3, "cannot be opened"),
         (("open", "none.sealed"), 2, "--key"),
         (("rewrap", "none.sealed", "--key", "serving.pem"), 2, "nothing to change"),
         (("inspect", "none.sealed"), 3, "cannot be opened"),
         (("verify", "sealed", "none.sealed"), 3, "cannot be opened"),
-        (("keypair", "serving.pem"), 3, "there is a file of that name"),
+        (("keypair", "serving.pem"), 3, "this name is already in use"),
         (("keypair", "x.pem", "--signing", "--classical"), 2, "--classical"),
     ],
 )

@@ -8,9 +8,9 @@ import numpy as np
 
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients import Passphrase
-from gamekeeper.sealing.recipients.passphrase import Cost
+from gamekeeper.sealing.recipients.passphrase import PassphraseCost
 
-CHEAP = Cost(passes=1, lanes=1, memory_kib=64)
+CHEAP = PassphraseCost(passes=1, lanes=1, memory_kib=64)
 
 
 def cheap_passphrase(

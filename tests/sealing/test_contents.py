@@ -33,39 +33,42 @@ def test_an_index_is_read_as_it_was_written() -> None:
     assert contents.tensors()["w"] == Tensor(
         name="w", dtype="F32", shape=(2, 5), begin=10, length=40
     )
-    assert read_contents(contents.text(), 107) == contents
+    assert read_contents(contents.to_json(), 107) == contents
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": "other"}, "no gamekeeper/contents@1"),
+        ({"format": "other"}, "not a gamekeeper/contents@1"),
         ({"members": [], "tensors": []}, "do not fill"),
         ({"members": [["a", "safetensors", 106]]}, "beyond its end|do not fill"),
-        ({"members": [["a", "safetensors", 100], ["a", "file", 7]]}, "two files of one name"),
+        (
+            {"members": [["a", "safetensors", 100], ["a", "file", 7]]},
+            "two files have the same name",
+        ),
         ({"members": [["/etc/passwd", "file", 107]], "tensors": []}, "a file named"),
         ({"members": [["../x", "file", 107]], "tensors": []}, "a file named"),
         ({"members": [["a", "program", 107]], "tensors": []}, "a file of kind"),
         ({"members": [["a", "file", -1], ["b", "file", 108]], "tensors": []}, "a file of -1"),
         ({"members": [["a", "file", 107.0]], "tensors": []}, "a file of"),
-        ({"members": [["a", "file"]]}, "no index"),
-        ({"members": 5}, "no index"),
-        ({"tensors": [[0, "w", "F32", [2, 5], 10, 41]]}, "length and shape"),
+        ({"members": [["a", "file"]]}, "not an index"),
+        ({"members": 5}, "not an index"),
+        ({"tensors": [[0, "w", "F32", [2, 5], 10, 41]]}, "is not its shape"),
         ({"tensors": [[0, "w", "F32", [2, 5], 61, 40]]}, "beyond its end"),
-        ({"tensors": [[0, "w", "F32", [2, 5], -1, 40]]}, "numbers"),
-        ({"tensors": [[0, "w", "F32", [2, -5], 10, 40]]}, "numbers"),
-        ({"tensors": [[0, "w", "F32", [1 << 62, 1 << 62], 10, 40]]}, "a shape that cannot be"),
-        ({"tensors": [[0, "w", "F32", [True, 10], 10, 40]]}, "numbers"),
-        ({"tensors": [[0, "w", "F32", [1] * 65, 10, 4]]}, "numbers"),
+        ({"tensors": [[0, "w", "F32", [2, 5], -1, 40]]}, "offset, length or shape"),
+        ({"tensors": [[0, "w", "F32", [2, -5], 10, 40]]}, "offset, length or shape"),
+        ({"tensors": [[0, "w", "F32", [1 << 62, 1 << 62], 10, 40]]}, "an impossible shape"),
+        ({"tensors": [[0, "w", "F32", [True, 10], 10, 40]]}, "offset, length or shape"),
+        ({"tensors": [[0, "w", "F32", [1] * 65, 10, 4]]}, "offset, length or shape"),
         ({"tensors": [[0, "w", "F9", [2], 10, 8]]}, "of type"),
         ({"tensors": [[2, "w", "F32", [2], 10, 8]]}, "of file 2"),
         ({"tensors": [[-1, "w", "F32", [2], 10, 8]]}, "of file -1"),
         ({"tensors": [[0, 5, "F32", [2], 10, 8]]}, "of type"),
         ({"tensors": [[0, "w", "F32", [2], 10, 8], [0, "w", "F32", [2], 18, 8]]}, "twice"),
         ({"tensors": [[0, "w", "F32", [2], 10, 8], [0, "v", "F32", [2], 12, 8]]}, "begins before"),
-        ({"tensors": None}, "no index"),
-        ({"folder": False}, "a folder that is one file, or several"),
-        ({"folder": 1}, "a folder that is one file, or several"),
+        ({"tensors": None}, "not an index"),
+        ({"folder": False}, "several files that are not in a folder"),
+        ({"folder": 1}, "neither true nor false"),
     ],
 )
 def test_an_index_that_cannot_be_is_refused(change: dict[str, object], says: str) -> None:
@@ -175,5 +178,5 @@ def test_shared_names_are_found_in_linear_time() -> None:
 
 def test_shapes_that_overflow_are_refused() -> None:
     """An axis of 0 makes room for any other, which numpy cannot count."""
-    with pytest.raises(ContentsError, match="a shape that cannot be"):
+    with pytest.raises(ContentsError, match="an impossible shape"):
         read(GOOD | {"tensors": [[0, "w", "F32", [0, 1 << 62, 1 << 62], 10, 0]]})

@@ -1,11 +1,12 @@
-"""Keeps models from being carried away: sealed artifacts and their provenance.
+"""Protects model files against theft: sealed (encrypted) artifacts, and signatures of models.
 
     sealed/        the sealed file: one model, encrypted in chunks, for several recipients
-    recipients/    who can open one: key pairs, passphrases, key services
+    recipients/    who can open a sealed file: key pairs, passphrases, key services
+    artifacts/     model files before sealing: safetensors, ONNX, and the refusal of pickles
     provenance/    who made a model: signatures in OpenSSF's format
 
-None of it stops extraction by queries: whoever may ask may copy. See docs/reference/sealing.md for
-what helps against what.
+None of it prevents extraction by queries: any client that may query a model can copy it. The page
+docs/reference/sealing.md says which measure helps against which attack.
 """
 
 from gamekeeper.base.secret import Secret

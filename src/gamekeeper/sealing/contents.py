@@ -1,9 +1,9 @@
-"""What a model is made of: its files and their tensors, as places in one payload.
+"""The files and tensors of a model, as byte ranges of one payload.
 
-The payload is the files one behind another. The index of a sealed file is this, as JSON:
+The payload is the concatenation of the files. The index of a sealed file is this, as JSON:
 
     {"format": "gamekeeper/contents@1",
-     "folder": whether it was a folder rather than one file,
+     "folder": whether the model was a folder rather than one file,
      "members": [[path, kind, bytes], ...],                      in the order of the payload
      "tensors": [[member, name, dtype, [shape], begin, bytes], ...]}   begin counts from the start
      of the member
@@ -13,11 +13,13 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
 import orjson
+
+from gamekeeper.base.errors import GamekeeperError
 
 Kind = Literal["safetensors", "onnx", "file"]
 FORMAT = "gamekeeper/contents@1"
@@ -50,14 +52,14 @@ _MAX_PATH_CHARS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """One tensor, by its place in the payload.
+    """One tensor and its byte range in the payload.
 
     Args:
-        name: As its file calls it; unique in its file.
-        dtype: As safetensors names types: `F32`, `BF16`.
+        name: Its name in its file; unique in this file.
+        dtype: Type of its elements, as named by safetensors: `F32`, `BF16`.
         shape: Lengths of its axes; empty for a scalar.
-        begin: First byte, from the start of the payload.
-        length: In bytes.
+        begin: Offset of its first byte from the start of the payload.
+        length: Length in bytes.
     """
 
     name: str
@@ -72,11 +74,13 @@ class Member:
     """One file of a model.
 
     Args:
-        path: Relative to the model's folder, with slashes; a model of one file has its name here.
-        kind: `safetensors` and `onnx` have tensors; `file` is anything that goes with them.
-        begin: Its first byte, from the start of the payload.
-        length: In bytes.
-        tensors: In the order of their places.
+        path: Path relative to the model's folder, with slashes; the file name for a model of one
+            file.
+        kind: Format of the file: `safetensors` or `onnx`, which contain tensors, or `file` for any
+            other file of the model, such as its configuration.
+        begin: Offset of its first byte from the start of the payload.
+        length: Length in bytes.
+        tensors: Its tensors in the order of their offsets.
     """
 
     path: str
@@ -91,8 +95,8 @@ class Contents:
     """All files of a model.
 
     Args:
-        members: In the order of the payload.
-        is_folder: Whether they were a folder rather than one file.
+        members: The files in the order of the payload.
+        is_folder: Whether the model was a folder rather than one file.
     """
 
     members: tuple[Member, ...]
@@ -100,18 +104,19 @@ class Contents:
 
     @property
     def length(self) -> int:
-        """Length of the payload."""
+        """Length of the payload in bytes."""
         return sum(member.length for member in self.members)
 
     def pieces(self, at: int, length: int) -> Iterator[tuple[int, int, slice]]:
-        """Which files a piece of the payload belongs to.
+        """Splits a range of the payload at the boundaries of its files.
 
         Args:
-            at: Its first byte.
-            length: In bytes.
+            at: Offset of the range in the payload.
+            length: Length of the range in bytes.
 
         Yields:
-            Number of the member, place in it, and what of the piece goes there.
+            Index of the member, offset in this member, and the part of the range that belongs
+            there.
         """
         start = bisect_right(self.members, at, key=lambda member: member.begin) - 1
         for number in range(start, len(self.members)):
@@ -124,16 +129,19 @@ class Contents:
                 yield number, first - member.begin, slice(first - at, last - at)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Returns all tensors by name; a name that two files have, or that looks like this, is
-        `path:name`.
+        """Returns all tensors by name.
+
+        A name that occurs in two files is written `path:name`. So is a name that could be mistaken
+        for this form.
         """
-        times = Counter([tensor.name for member in self.members for tensor in member.tensors])
-        # in which no colon can be: see is_safe_path
-        paths = {member.path for member in self.members}
+        counts = Counter([tensor.name for member in self.members for tensor in member.tensors])
+        paths = {member.path for member in self.members}  # without a colon: see is_safe_path
 
         def label(member: Member, name: str) -> str:
-            is_odd = times[name] > 1 or (":" in name and name.partition(":")[0] in paths)
-            return f"{member.path}:{name}" if is_odd else name
+            looks_qualified = ":" in name and name.partition(":")[0] in paths
+            if counts[name] > 1 or looks_qualified:
+                return f"{member.path}:{name}"
+            return name
 
         return {
             label(member, tensor.name): tensor
@@ -141,8 +149,8 @@ class Contents:
             for tensor in member.tensors
         }
 
-    def text(self) -> bytes:
-        """Returns it as JSON."""
+    def to_json(self) -> bytes:
+        """Returns the index as JSON, the input of `read_contents`."""
         tensors = [
             [number, one.name, one.dtype, one.shape, one.begin - member.begin, one.length]
             for number, member in enumerate(self.members)
@@ -158,89 +166,91 @@ class Contents:
         return orjson.dumps(fields)
 
 
-class ContentsError(ValueError):
-    """An index that cannot be true; says what is wrong."""
+class ContentsError(GamekeeperError, ValueError):
+    """An index, or a file that an index is made of, is invalid; the message says why."""
 
 
 def read_contents(text: bytes, payload_bytes: int) -> Contents:
-    """Reads an index.
+    """Reads an index and checks it.
 
     Args:
-        text: JSON, as `Contents.text` writes it.
+        text: JSON, as `Contents.to_json` writes it.
         payload_bytes: Length of the payload that it describes.
 
     Raises:
-        ContentsError: It is none, or says what cannot be: files that do not fill the payload,
-            tensors outside of their file or in each other's place, shapes that do not fit, paths
-            that lead elsewhere.
+        ContentsError: It is not an index or is inconsistent: the files do not fill the payload,
+            tensors are outside of their file or overlap, lengths do not match shapes, or a path
+            leads out of the model's folder.
     """
     try:
         fields = orjson.loads(text)
-        _require(isinstance(fields, dict) and fields.get("format") == FORMAT, f"no {FORMAT}")
+        _require(isinstance(fields, dict) and fields.get("format") == FORMAT, f"not a {FORMAT}")
         members = list(_members(fields["members"]))
         filled = _with_tensors(members, fields["tensors"])
         is_folder = fields["folder"]
-    except (KeyError, TypeError, ValueError) as fault:
-        raise (
-            fault
-            if isinstance(fault, ContentsError)
-            else ContentsError("no index that gamekeeper wrote")
-        ) from None
-    _require(
-        bool(filled) and sum(one.length for one in filled) == payload_bytes,
-        "its files do not fill the payload",
-    )
-    _require(len({one.path for one in filled}) == len(filled), "two files of one name")
-    _require(
-        is_folder is True or (is_folder is False and len(filled) == 1),
-        "a folder that is one file, or several",
-    )
+    except ContentsError:
+        raise
+    except (KeyError, TypeError, ValueError):
+        raise ContentsError("not an index that gamekeeper wrote") from None
+    total = sum(member.length for member in filled)
+    paths = {member.path for member in filled}
+    _require(bool(filled) and total == payload_bytes, "its files do not fill the payload")
+    _require(len(paths) == len(filled), "two files have the same name")
+    _require(type(is_folder) is bool, "the field folder is neither true nor false")
+    _require(is_folder or len(filled) == 1, "several files that are not in a folder")
     return Contents(members=tuple(filled), is_folder=is_folder)
 
 
-def require_sound(member: Member) -> None:
+def require_valid_tensors(member: Member) -> None:
     """Checks the tensors of one file.
 
     Raises:
-        ContentsError: Two have one name, one lies outside of its file or over another, or has a
-            length that does not fit its shape.
+        ContentsError: Two have the same name, one is outside of its file or overlaps another, or a
+            length does not match its shape.
     """
     end = member.begin
     names = set()
     for tensor in member.tensors:
         if tensor.name in names:
-            raise ContentsError(f"tensor {_shown(tensor.name)} stands there twice")
+            raise ContentsError(f"tensor {_quoted(tensor.name)} occurs twice")
         if tensor.begin < end:
             raise ContentsError(
-                f"tensor {_shown(tensor.name)} begins before the one before it ends"
+                f"tensor {_quoted(tensor.name)} begins before the previous one ends"
             )
         if not is_shape(tensor.shape):
-            raise ContentsError(f"tensor {_shown(tensor.name)}: a shape that cannot be")
-        if tensor.length != _size(tensor.dtype, tensor.shape):
-            raise ContentsError(f"tensor {_shown(tensor.name)}: length and shape")
+            raise ContentsError(f"tensor {_quoted(tensor.name)} has an impossible shape")
+        if tensor.length != tensor_bytes(tensor.dtype, tensor.shape):
+            raise ContentsError(f"the length of tensor {_quoted(tensor.name)} is not its shape's")
         end = tensor.begin + tensor.length
         names.add(tensor.name)
     _require(
         end <= member.begin + member.length,
-        f"the tensors of {_shown(member.path)} reach beyond its end",
+        f"the tensors of {_quoted(member.path)} reach beyond its end",
     )
 
 
 def is_shape(shape: Sequence[int]) -> bool:
-    """Whether a tensor can have this shape: few axes, which every library can multiply, also beside
-    one of 0.
+    """Returns whether a tensor can have this shape.
+
+    It has at most `MAX_DIMS` axes, and the product of their lengths does not overflow in any
+    library. Axes of length 0 count as 1: others beside them could still overflow.
     """
     return len(shape) <= MAX_DIMS and math.prod([length or 1 for length in shape]) <= _MAX_NUMBERS
 
 
+def tensor_bytes(dtype: str, shape: Sequence[int]) -> int:
+    """Returns the length of a tensor in bytes; types of less than a byte are packed."""
+    return -(-math.prod(shape) * DTYPE_BITS[dtype] // 8)
+
+
 def is_safe_path(path: str) -> bool:
-    """Whether a path stays inside the folder that it is unpacked to, on every system."""
+    """Returns whether a path stays inside the folder that it is unpacked to, on every system."""
     parts = path.split("/")
     is_plain = all(part not in ("", ".", "..") and part == part.rstrip(". ") for part in parts)
-    has_odd = any(not c.isprintable() or c in '\\:*?"<>|' for c in path)
+    has_forbidden = any(not c.isprintable() or c in '\\:*?"<>|' for c in path)
     return (
         is_plain
-        and not has_odd
+        and not has_forbidden
         and len(path) <= _MAX_PATH_CHARS
         and str(PurePosixPath(path)) == path
     )
@@ -249,45 +259,37 @@ def is_safe_path(path: str) -> bool:
 def _members(listed: Sequence[Any]) -> Iterator[Member]:
     begin = 0
     for path, kind, length in listed:
-        _require(isinstance(path, str) and is_safe_path(path), f"a file named {_shown(path)}")
-        _require(kind in get_args(Kind), f"a file of kind {_shown(kind)}")
-        _require(type(length) is int and length >= 0, f"a file of {_shown(length)} bytes")
+        _require(isinstance(path, str) and is_safe_path(path), f"a file named {_quoted(path)}")
+        _require(kind in get_args(Kind), f"a file of kind {_quoted(kind)}")
+        _require(type(length) is int and length >= 0, f"a file of {_quoted(length)} bytes")
         yield Member(path=path, kind=kind, begin=begin, length=length)
         begin += length
 
 
 def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Member]:
-    of: list[list[Tensor]] = [[] for _ in members]
+    by_member: list[list[Tensor]] = [[] for _ in members]
     for number, *entry in listed:
         if type(number) is not int or not 0 <= number < len(members):
-            raise ContentsError(f"a tensor of file {_shown(number)}")
-        of[number].append(_tensor(entry, members[number].begin))
+            raise ContentsError(f"a tensor of file {_quoted(number)}, which does not exist")
+        by_member[number].append(_tensor(entry, members[number].begin))
     filled = [
-        Member(
-            path=one.path, kind=one.kind, begin=one.begin, length=one.length, tensors=tuple(tensors)
-        )
-        for one, tensors in zip(members, of, strict=True)
+        replace(member, tensors=tuple(tensors))
+        for member, tensors in zip(members, by_member, strict=True)
     ]
     for member in filled:
-        require_sound(member)
+        require_valid_tensors(member)
     return filled
 
 
 def _tensor(entry: Sequence[Any], start: int) -> Tensor:
     name, dtype, shape, begin, length = entry
     if type(name) is not str or dtype not in DTYPE_BITS:
-        raise ContentsError(f"a tensor of type {_shown(dtype)}")
-    if (
-        len(shape) > MAX_DIMS
-        or {type(begin), type(length), *map(type, shape)} != {int}
-        or min(begin, length, *shape) < 0
-    ):
-        raise ContentsError("a tensor's numbers")
+        raise ContentsError(f"a tensor of type {_quoted(dtype)}, which is not known")
+    # type() rather than isinstance(): true and false are integers in Python
+    types = {type(begin), type(length), *map(type, shape)}
+    if len(shape) > MAX_DIMS or types != {int} or min(begin, length, *shape) < 0:
+        raise ContentsError("a tensor whose offset, length or shape is invalid")
     return Tensor(name=name, dtype=dtype, shape=tuple(shape), begin=start + begin, length=length)
-
-
-def _size(dtype: str, shape: tuple[int, ...]) -> int:
-    return -(-math.prod(shape) * DTYPE_BITS[dtype] // 8)
 
 
 def _require(holds: bool, problem: str) -> None:
@@ -295,5 +297,5 @@ def _require(holds: bool, problem: str) -> None:
         raise ContentsError(problem)
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     return ascii(value)[:80]

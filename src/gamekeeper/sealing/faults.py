@@ -1,17 +1,16 @@
-"""What is wrong with something sealed or signed, as errors that say where, what was found and what
-to try.
-"""
+"""Errors of sealed files and of signatures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from gamekeeper.base.errors import Fault, GamekeeperError
+from gamekeeper.base.errors import Fault, GamekeeperError, input_error
 
 
 class SealError(GamekeeperError):
-    """What is sealed does not open, or what is signed does not hold.
+    """A sealed file cannot be opened, or a signature is invalid.
 
     Args:
-        faults: All that differs, one entry for each kind; at least one.
+        faults: All differences that were found, one entry for each kind; at least one.
     """
 
     exit_code = 1
@@ -22,11 +21,27 @@ class SealError(GamekeeperError):
 
 
 class NotForYouError(SealError):
-    """No key that was given opens it."""
+    """None of the given keys opens the sealed file."""
 
 
 def seal_error(where: object, problem: str, found: str, expected: str, try_: str = "") -> SealError:
-    """Returns the error that says why something sealed does not hold."""
-    return SealError(
-        [Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)]
-    )
+    """Returns an error with one fault of a sealed or signed file."""
+    fault = Fault(where=str(where), problem=problem, found=found, expected=expected, try_=try_)
+    return SealError([fault])
+
+
+@contextmanager
+def read_faults(
+    where: object, problem: str = "the file cannot be read", expected: str = "a file"
+) -> Iterator[None]:
+    """Turns operating system errors of a read into an `InputError`.
+
+    Args:
+        where: The file, for the message.
+        problem: What failed.
+        expected: What was expected instead.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise input_error(where, problem, error.strerror or str(error), expected) from None

@@ -1,4 +1,4 @@
-"""Sealed tensors straight into memory: no plaintext file is ever written.
+"""Loads tensors of a sealed model into memory; no plaintext file is ever written.
 
 >>> with load_sealed("model.sealed", keys=[key]) as model:   # doctest: +SKIP
 ...     model.tensors["layer.0.weight"].shape
@@ -57,15 +57,16 @@ TORCH = {
 
 
 class SealedModel:
-    """A sealed model whose tensors are decrypted when they are asked for; use it in a `with`.
+    """A sealed model whose tensors are decrypted on access; a context manager.
 
     Args:
-        sealed: The sealed file; closed with the model.
+        sealed: The sealed file; it is closed with the model.
         identities: Keys to try.
-        signer: Ed25519 public key of who must have signed it, 32 bytes; None asks for nobody.
+        signer: Ed25519 public key of the required signer, 32 bytes; None requires no particular
+            one.
 
     Raises:
-        SealError: It does not open, or is not signed by `signer`.
+        SealError: It cannot be opened, or is not signed by `signer`.
     """
 
     def __init__(
@@ -87,62 +88,62 @@ class SealedModel:
         self._sealed.__exit__(kind, error, at)
 
     def numpy(self, names: Iterable[str] | None = None) -> "dict[str, npt.NDArray[Any]]":
-        """Returns tensors as arrays.
+        """Returns tensors as numpy arrays.
 
         Args:
-            names: Which; all if None.
+            names: Names of the tensors; all if None.
 
         Raises:
-            SealError: A chunk is not what was sealed; nothing is returned.
-            UsageError: There is no such tensor, or numpy has no such type (bfloat16 and 8-bit
-                floats: ask for torch).
+            SealError: A chunk is not authentic; nothing is returned.
+            UsageError: There is no such tensor, or numpy lacks its type (bfloat16 and 8-bit
+                floats: use `torch`).
         """
-        wanted = self._wanted(names)
-        odd = sorted({one.dtype for one in wanted.values() if one.dtype not in NUMPY})
-        if odd:
-            raise UsageError(f"numpy has no type {', '.join(odd)}: ask for torch()")
+        chosen = self._chosen(names)
+        missing = sorted({one.dtype for one in chosen.values() if one.dtype not in NUMPY})
+        if missing:
+            raise UsageError(f"numpy has no type {', '.join(missing)}: use torch()")
         return {
-            name: self._bytes(one).view(NUMPY[one.dtype]).reshape(one.shape)
-            for name, one in wanted.items()
+            name: self._decrypt(one).view(NUMPY[one.dtype]).reshape(one.shape)
+            for name, one in chosen.items()
         }
 
     def torch(self, names: Iterable[str] | None = None) -> "dict[str, torch.Tensor]":
-        """Returns tensors as torch has them, on the CPU.
+        """Returns tensors as torch tensors on the CPU.
 
         Args:
-            names: Which; all if None.
+            names: Names of the tensors; all if None.
 
         Raises:
-            SealError: A chunk is not what was sealed; nothing is returned.
-            UsageError: There is no such tensor, or torch has no such type.
+            SealError: A chunk is not authentic; nothing is returned.
+            UsageError: There is no such tensor, or torch lacks its type.
             MissingExtraError: torch is not installed.
         """
         try:
             import torch
         except ImportError:
             raise MissingExtraError("tensors of torch", "torch") from None
-        wanted = self._wanted(names)
-        odd = sorted(
-            {one.dtype for one in wanted.values() if not hasattr(torch, TORCH.get(one.dtype, "?"))}
-        )
-        if odd:
-            raise UsageError(f"torch has no type {', '.join(odd)}")
+        chosen = self._chosen(names)
+        types = {one.dtype for one in chosen.values()}
+        missing = sorted(name for name in types if not hasattr(torch, TORCH.get(name, "?")))
+        if missing:
+            raise UsageError(f"torch has no type {', '.join(missing)}")
         return {
-            name: torch.from_numpy(self._bytes(one))
+            name: torch.from_numpy(self._decrypt(one))
             .view(getattr(torch, TORCH[one.dtype]))
             .reshape(one.shape)
-            for name, one in wanted.items()
+            for name, one in chosen.items()
         }
 
     def file(self, path: str | None = None) -> bytes:
-        """Returns a whole file of the model, as for `onnxruntime.InferenceSession(model.file())`.
+        """Returns a whole file of the model, for example for
+        `onnxruntime.InferenceSession(model.file())`.
 
         Args:
-            path: Which; may be left out where there is one.
+            path: Path of the file; optional if the model has one file only.
 
         Raises:
-            UsageError: There is no such file, or several to choose from.
-            SealError: A chunk is not what was sealed.
+            UsageError: There is no such file, or there are several and none was named.
+            SealError: A chunk is not authentic.
         """
         members = {one.path: one for one in self._opened.contents.members}
         if path is None and len(members) == 1:
@@ -153,15 +154,15 @@ class SealedModel:
         self._opened.read_into(memoryview(content), members[path].begin)
         return bytes(content)
 
-    def _wanted(self, names: Iterable[str] | None) -> dict[str, Tensor]:
+    def _chosen(self, names: Iterable[str] | None) -> dict[str, Tensor]:
         chosen = list(self.tensors if names is None else names)
         missing = [name for name in chosen if name not in self.tensors]
         if missing:
             raise UsageError(f"no tensor {ascii(missing[0])[:80]} in {self._sealed.path}")
         return {name: self.tensors[name] for name in chosen}
 
-    def _bytes(self, tensor: Tensor) -> "npt.NDArray[np.uint8]":
-        """Decrypts a tensor into memory of its own, aligned as numpy and torch want it."""
+    def _decrypt(self, tensor: Tensor) -> "npt.NDArray[np.uint8]":
+        """Decrypts a tensor into a new buffer, aligned as numpy and torch require."""
         import numpy as np
 
         buffer = np.empty(tensor.length, dtype=np.uint8)
@@ -176,13 +177,13 @@ def load_sealed(
 
     Args:
         path: The sealed file.
-        keys: To try, as `read_private_key`, `passphrase` or a key service gives them.
-        signer: Ed25519 public key of who must have signed it, 32 bytes, as `read_signer` gives it;
-            every chunk is then checked against his digests. None: what is read is what was sealed,
-            by whoever.
+        keys: Keys to try, as returned by `read_private_key`, `passphrase` or `read_identity`.
+        signer: Ed25519 public key of the required signer, 32 bytes, as returned by `read_signer`;
+            every chunk is then checked against the digests that this key signed. None: the content
+            is authentic, but anybody may have sealed it.
 
     Raises:
-        SealError: It does not open, was tampered with, or is not signed by `signer`.
+        SealError: It cannot be opened, was tampered with, or is not signed by `signer`.
         InputError: It cannot be read.
     """
     sealed = SealedFile(Path(path))

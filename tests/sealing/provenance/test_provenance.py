@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 from gamekeeper.base.errors import InputError
 from gamekeeper.sealing.faults import SealError
 from gamekeeper.sealing.provenance import (
-    Certificates,
-    PublicKey,
-    SigstoreIdentity,
+    CertificateSigner,
+    PublicKeySigner,
+    SigstoreSigner,
     sign_model,
     verify_model,
 )
-from gamekeeper.sealing.provenance._tree import Tree
+from gamekeeper.sealing.provenance._tree import ModelTree
 from sealing.provenance.signing import (
     library,
     make_certificate,
@@ -55,8 +55,8 @@ def signed(model: Path, **options: Any) -> Path:
     return signature
 
 
-def by_key(model: Path, name: str = "key") -> PublicKey:
-    return PublicKey(model.parent / f"{name}.pub.pem")
+def by_key(model: Path, name: str = "key") -> PublicKeySigner:
+    return PublicKeySigner(model.parent / f"{name}.pub.pem")
 
 
 def told(model: Path, signature: Path, signer: Any = None, **options: Any) -> list[tuple[str, str]]:
@@ -150,7 +150,7 @@ def test_many_differences_are_counted(model: Path) -> None:
     signature = signed(model)
     for number in range(150):
         (model / f"added-{number:03}.bin").write_bytes(b"x")
-    with pytest.raises(SealError, match="150 files, of which the first 100 are told"):
+    with pytest.raises(SealError, match="150 files, of which the first 100 are listed"):
         verify_model(model, signature, by_key(model))
     assert len(told(model, signature)) == 101
 
@@ -244,7 +244,7 @@ def test_what_the_signer_left_out_is_told(model: Path) -> None:
     (model / "cache").mkdir()
     (model / "cache" / "x.bin").write_bytes(b"x")
     signature = signed_by_them(model, "--ignore-paths", model / "cache")
-    with pytest.raises(SealError, match="the signer left it out"):
+    with pytest.raises(SealError, match="the signer excluded it"):
         verify_model(model, signature, by_key(model))
     assert verify_model(model, signature, by_key(model), ignored=["cache"]).files == 3
     ours = signed(model, ignored=["cache"])
@@ -263,9 +263,9 @@ def test_leaving_out_what_is_signed_excuses_nothing(model: Path) -> None:
 def test_path_out_of_the_model_is_no_path_to_leave_out(model: Path, path: str) -> None:
     """When signing and when verifying."""
     signature = signed(model)
-    with pytest.raises(InputError, match="does not lead into the model"):
+    with pytest.raises(InputError, match="is not inside the model"):
         signed(model, ignored=[path])
-    with pytest.raises(InputError, match="does not lead into the model"):
+    with pytest.raises(InputError, match="is not inside the model"):
         verify_model(model, signature, by_key(model), ignored=[path])
 
 
@@ -299,10 +299,10 @@ def test_what_a_signature_cannot_hold_is_refused(
     signature = signed(model)
     before = signature.read_bytes()
     spoil(model)
-    with pytest.raises(SealError, match="a signature cannot hold this") as caught:
+    with pytest.raises(SealError, match="a signature cannot cover this") as caught:
         verify_model(model, signature, by_key(model))
     assert "\x1b" not in str(caught.value)
-    with pytest.raises(InputError, match="a signature cannot hold this"):
+    with pytest.raises(InputError, match="a signature cannot cover this"):
         signed(model)
     assert signature.read_bytes() == before
 
@@ -311,7 +311,7 @@ def test_wrong_key_is_refused(model: Path) -> None:
     """Whatever the model holds."""
     make_key(model.parent, "other")
     assert told(model, signed(model), by_key(model, "other")) == [
-        ("the signature does not hold", "model.sig")
+        ("the signature is invalid", "model.sig")
     ]
 
 
@@ -336,7 +336,7 @@ def test_changed_statement_is_refused(model: Path) -> None:
     (model / "weights.bin").unlink()
     bundle["dsseEnvelope"]["payload"] = b64encode(json.dumps(statement).encode()).decode()
     signature.write_text(json.dumps(bundle))
-    assert told(model, signature) == [("the signature does not hold", "model.sig")]
+    assert told(model, signature) == [("the signature is invalid", "model.sig")]
 
 
 def test_truncated_signature_cannot_be_read(model: Path) -> None:
@@ -345,7 +345,7 @@ def test_truncated_signature_cannot_be_read(model: Path) -> None:
     content = signature.read_bytes()
     for length in (0, 1, len(content) // 2, len(content) - 1):
         signature.write_bytes(content[:length])
-        assert "no signature of a model" in unreadable(model, signature)
+        assert "not a signature of a model" in unreadable(model, signature)
 
 
 @pytest.mark.parametrize("content", [
@@ -355,7 +355,7 @@ def test_truncated_signature_cannot_be_read(model: Path) -> None:
 def test_file_that_is_no_signature_cannot_be_read(model: Path, content: bytes) -> None:
     """Neither as JSON nor as a bundle."""
     (model.parent / "x.sig").write_bytes(content)
-    assert "no signature of a model" in unreadable(model, model.parent / "x.sig")
+    assert "not a signature of a model" in unreadable(model, model.parent / "x.sig")
 
 
 def test_name_that_stands_twice_cannot_be_read(model: Path) -> None:
@@ -363,7 +363,7 @@ def test_name_that_stands_twice_cannot_be_read(model: Path) -> None:
     signature = signed(model)
     text = signature.read_text()
     signature.write_text(text.replace('{"mediaType"', '{"mediaType":"x","mediaType"', 1))
-    assert signature.read_text() != text and "stands twice" in unreadable(model, signature)
+    assert signature.read_text() != text and "occurs twice" in unreadable(model, signature)
 
 
 @pytest.mark.parametrize("path", ["mediaType", "verificationMaterial", "dsseEnvelope.signatures"])
@@ -387,7 +387,7 @@ def test_endless_signature_is_not_read(model: Path) -> None:
         file.truncate(4 << 30)
     assert "too long" in unreadable(model, model.parent / "x.sig")
     os.mkfifo(model.parent / "pipe.sig")
-    assert "no regular file" in unreadable(model, model.parent / "pipe.sig")
+    assert "no plain file" in unreadable(model, model.parent / "pipe.sig")
     assert "cannot be read" in unreadable(model, model)
 
 
@@ -395,7 +395,7 @@ def test_missing_files_are_told(model: Path) -> None:
     """Signature, key, model."""
     signature = signed(model)
     assert "no.sig" in unreadable(model, model.parent / "no.sig")
-    assert "no.pem" in unreadable(model, signature, PublicKey(model.parent / "no.pem"))
+    assert "no.pem" in unreadable(model, signature, PublicKeySigner(model.parent / "no.pem"))
     assert "the model cannot be read" in unreadable(model.parent / "no", signature, by_key(model))
 
 
@@ -410,8 +410,10 @@ def test_key_of_another_kind_is_told(model: Path) -> None:
     )
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     for path in (public, private, model / "config.json"):
-        assert "nobody to verify by" in unreadable(model, signature, PublicKey(path))
-        with pytest.raises(InputError, match="nothing to sign with"):
+        assert "the signer's key cannot be used" in unreadable(
+            model, signature, PublicKeySigner(path)
+        )
+        with pytest.raises(InputError, match="the signing key cannot be used"):
             sign_model(model, model.parent / "x.sig", path)
     assert not (model.parent / "x.sig").exists()
 
@@ -452,8 +454,8 @@ def test_rest_of_a_process_that_died_is_not_signed(model: Path) -> None:
 def test_file_that_vanishes_meanwhile_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's signature is doubted for it."""
     signature = signed(model)
-    tree = Tree(files=[model / "config.json", model / "gone.bin"])
-    monkeypatch.setattr("gamekeeper.sealing.provenance.verify.tree_of", lambda *_: tree)
+    tree = ModelTree(files=[model / "config.json", model / "gone.bin"])
+    monkeypatch.setattr("gamekeeper.sealing.provenance.verify.list_files", lambda *_: tree)
     assert "the model cannot be read" in unreadable(model, signature)
 
 
@@ -496,11 +498,11 @@ def test_signed_statement_of_another_kind_is_refused(model: Path) -> None:
     write_bundle(
         signature, key, statement | {"_type": "https://in-toto.io/Statement/v9"}, is_old=False
     )
-    assert told(model, signature) == [("the signature does not hold", "x.sig")]
+    assert told(model, signature) == [("the signature is invalid", "x.sig")]
     write_bundle(signature, key, statement | {"subject": statement["subject"] * 2}, is_old=False)
-    assert "stands in it twice" in unreadable(model, signature)
+    assert "occurs twice" in unreadable(model, signature)
     write_bundle(signature, key, statement | {"subject": []}, is_old=False)
-    assert "it signs no file" in unreadable(model, signature)
+    assert "it does not sign any file" in unreadable(model, signature)
 
 
 def test_signature_by_shards_verifies(model: Path) -> None:
@@ -555,13 +557,13 @@ def certified(model: Path) -> dict[str, Path]:
 def test_certificate_verifies_by_its_root(model: Path, certified: dict[str, Path]) -> None:
     """And by no other."""
     signature = signed(model, certificate=certified["key"], chain=[certified["ca"]])
-    assert verify_model(model, signature, Certificates((certified["ca"],))).files == 3
-    assert told(model, signature, Certificates((certified["other-ca"],))) == [
-        ("the signature does not hold", "model.sig")
+    assert verify_model(model, signature, CertificateSigner((certified["ca"],))).files == 3
+    assert told(model, signature, CertificateSigner((certified["other-ca"],))) == [
+        ("the signature is invalid", "model.sig")
     ]
-    assert told(model, signature, by_key(model)) == [("the signature does not hold", "model.sig")]
+    assert told(model, signature, by_key(model)) == [("the signature is invalid", "model.sig")]
     change(model)
-    assert told(model, signature, Certificates((certified["ca"],))) == [
+    assert told(model, signature, CertificateSigner((certified["ca"],))) == [
         ("the file was changed", "weights.bin")
     ]
 
@@ -578,14 +580,14 @@ def test_certificate_of_another_key_is_not_signed_with(
     model: Path, certified: dict[str, Path]
 ) -> None:
     """It would verify nowhere."""
-    with pytest.raises(InputError, match="nothing to sign with"):
+    with pytest.raises(InputError, match="the signing key cannot be used"):
         signed(model, certificate=certified["ca"])
 
 
 def test_no_root_is_no_signer() -> None:
     """The library would take those of the web."""
     with pytest.raises(ValueError, match="root"):
-        Certificates(())
+        CertificateSigner(())
 
 
 def test_sigstore_out_of_reach_is_told(
@@ -597,8 +599,8 @@ def test_sigstore_out_of_reach_is_told(
         monkeypatch.setenv(name, str(value))
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    signer = SigstoreIdentity("somebody@example.org", "https://accounts.google.com")
-    assert "a network in which Sigstore can be reached" in unreadable(model, signed(model), signer)
+    signer = SigstoreSigner("somebody@example.org", "https://accounts.google.com")
+    assert "a network connection to Sigstore" in unreadable(model, signed(model), signer)
 
 
 def test_spoilt_signature_verifies_nothing_else(model: Path) -> None:

@@ -165,7 +165,7 @@ def test_unknown_key_is_told(kms: Any) -> None:
 def test_data_of_another_length_is_no_data_key(kms: Any) -> None:
     """Somebody may have encrypted something else with the same context."""
     stanza = parse(f"awskms:{make_key(kms)}").wrap(Secret(b"short"), CONTEXT)
-    assert "no data key" in told(stanza)
+    assert "not a data key" in told(stanza)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_data_of_another_length_is_no_data_key(kms: Any) -> None:
         ("KMSInvalidStateException", "cannot be used in its state"),
         ("AccessDeniedException", "no permission for this key"),
         ("IncorrectKeyException", "does not unwrap"),
-        ("UnrecognizedClientException", "it refuses"),
+        ("UnrecognizedClientException", "the request is refused"),
     ],
 )
 def test_refusal_is_told(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
@@ -197,7 +197,7 @@ def test_service_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unsafe_endpoint_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over http the data key would go in the clear."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://kms.example.org")
-    assert "would not go there safely" in told(stanza_for())
+    assert "cannot be sent there safely" in told(stanza_for())
 
 
 def test_missing_credentials_and_region_are_told(

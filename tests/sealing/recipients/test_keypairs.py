@@ -23,7 +23,7 @@ from gamekeeper.sealing.recipients import (
     read_public_key,
 )
 from gamekeeper.sealing.recipients.keypairs import write_key_pair
-from gamekeeper.sealing.recipients.passphrase import Cost
+from gamekeeper.sealing.recipients.passphrase import PassphraseCost
 from sealing.builders import CHEAP, cheap_passphrase
 
 DATA_KEY = Secret(bytes(range(32)))
@@ -71,7 +71,7 @@ def test_key_files_are_read_as_they_were_written(tmp_path: Path, is_hybrid: bool
     assert read_public_key(str(public)).name == key.public_key().name
     stanza = read_public_key(str(public)).wrap(DATA_KEY, CONTEXT)
     assert read_private_key(tmp_path / "k.pem").unwrap(stanza, CONTEXT) == DATA_KEY
-    with pytest.raises(InputError, match="no key is ever replaced"):
+    with pytest.raises(InputError, match="keys are never replaced"):
         write_key_pair(key, tmp_path / "k.pem")
 
 
@@ -101,9 +101,9 @@ def test_files_that_hold_no_such_key_are_named(tmp_path: Path) -> None:
         "text": b"hello",
         "empty": b"",
         "signing": private,
-        "public": hybrid.public_key().pem(),
-        "twice": hybrid.pem().reveal() * 2,
-        "damaged": hybrid.pem().reveal().replace(b"M", b"N", 3),
+        "public": hybrid.public_key().to_pem(),
+        "twice": hybrid.to_pem().reveal() * 2,
+        "damaged": hybrid.to_pem().reveal().replace(b"M", b"N", 3),
         "signer": signing.public_key().public_bytes(
             Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
         ),
@@ -153,12 +153,19 @@ def test_one_passphrase_typed_in_two_ways_is_one() -> None:
 )
 def test_a_file_cannot_ask_for_all_memory(asked: tuple[str, str, str]) -> None:
     """What Argon2id costs is written in the file, which a stranger may have made."""
-    assert Cost.parse(dict(zip(("passes", "lanes", "memory_kib"), asked, strict=True))) is None
+    assert (
+        PassphraseCost.parse(dict(zip(("passes", "lanes", "memory_kib"), asked, strict=True)))
+        is None
+    )
 
 
 def test_the_default_cost_is_what_the_docstring_says() -> None:
     """Above the second recommendation of RFC 9106, section 4: three passes, four lanes, 64 MiB."""
-    assert (Cost().passes, Cost().lanes, Cost().memory_kib) == (3, 4, 262_144)
+    assert (PassphraseCost().passes, PassphraseCost().lanes, PassphraseCost().memory_kib) == (
+        3,
+        4,
+        262_144,
+    )
 
 
 def test_a_passphrase_that_is_no_text_is_refused() -> None:

@@ -153,9 +153,9 @@ def test_key_that_may_not_decrypt_is_told(token: Any) -> None:
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("pkcs11:token=nowhere;object=models", "no single token"),
-        ("pkcs11:token=vault%20one;object=nothing", "no single AES key"),
-        ("pkcs11:token=vault%20one;object=twice", "2 of them"),
+        ("pkcs11:token=nowhere;object=models", "not denote exactly one token"),
+        ("pkcs11:token=vault%20one;object=nothing", "not denote exactly one AES key"),
+        ("pkcs11:token=vault%20one;object=twice", "found     2"),
         ("pkcs11:token=vault%20one;object=short", "another length"),
     ],
 )
@@ -204,7 +204,7 @@ def test_missing_module_is_told(
 ) -> None:
     """The whole path of a file is wanted: a bare name would be searched for."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_MODULE", module)
-    assert "no PKCS#11 module" in told(stanza)
+    assert "not a PKCS#11 module" in told(stanza)
 
 
 def test_file_that_is_no_module_is_told(
@@ -220,7 +220,7 @@ def test_file_that_is_no_module_is_told(
 def test_unusable_pin_is_told(stanza: Stanza, monkeypatch: pytest.MonkeyPatch, pin: str) -> None:
     """And not shown."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_PIN", pin)
-    assert "no PIN" in (text := told(stanza)) and (not pin or pin not in text)
+    assert "no usable PIN" in (text := told(stanza)) and (not pin or pin not in text)
 
 
 def test_missing_file_with_the_pin_is_told(stanza: Stanza, tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ class Transit:
             headers.get("X-Vault-Token") != self.token
             or headers.get("X-Vault-Namespace") != self.namespace
         ):
-            raise RefusalError(403, "permission denied", *([str(headers)] if self.echoes_token else []))
+            raise RefusalError(
+                403, "permission denied", *([str(headers)] if self.echoes_token else [])
+            )
         mount, _, rest = path.removeprefix("/v1/").partition(f"{self.mount}/")
         operation, _, name = rest.partition("/")
         if mount or operation not in {"encrypt", "decrypt"}:
@@ -99,7 +101,9 @@ class Transit:
         key = self.keys[name]
         version, _, text = body["ciphertext"].removeprefix("vault:v").partition(":")
         if int(version) < key.min_decryption_version:
-            raise RefusalError(400, "ciphertext or signature version is disallowed by policy (too old)")
+            raise RefusalError(
+                400, "ciphertext or signature version is disallowed by policy (too old)"
+            )
         if not 1 <= int(version) <= len(key.versions):
             raise RefusalError(400, "invalid ciphertext: version is too new")
         sealed = b64decode(text)

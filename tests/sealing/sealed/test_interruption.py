@@ -93,7 +93,9 @@ def test_interrupt_leaves_nothing(tmp_path: Path, key: PrivateKey) -> None:
 
     for workers in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            seal(model, tmp_path / "s", to=[key.public_key()], workers=workers, progress=interrupt)
+            seal(
+                model, tmp_path / "s", to=[key.public_key()], workers=workers, on_progress=interrupt
+            )
     assert [one.name for one in tmp_path.iterdir()] == ["m"]
 
 
@@ -106,9 +108,9 @@ from gamekeeper.sealing import open_sealed, seal
 def told(done, total):
     print(done, flush=True)
 if sys.argv[4] == "seal":
-    seal(Path(sys.argv[1]), Path(sys.argv[2]), to=[cheap_passphrase()], workers=1, progress=told)
+    seal(Path(sys.argv[1]), Path(sys.argv[2]), to=[cheap_passphrase()], workers=1, on_progress=told)
 else:
-    open_sealed(Path(sys.argv[1]), Path(sys.argv[2]), identities=[cheap_passphrase()], workers=1, progress=told)
+    open_sealed(Path(sys.argv[1]), Path(sys.argv[2]), identities=[cheap_passphrase()], workers=1, on_progress=told)
 """
 
 
@@ -149,7 +151,7 @@ def test_rewrap_moves_no_data(four_chunks: Path, tmp_path: Path, key: PrivateKey
     assert before[:HEADER_BLOCK_BYTES] == after[:HEADER_BLOCK_BYTES]
     assert before[header.index_at :] == after[header.index_at :]
     assert verify_sealed(path, identities=[new]).generation == 2
-    with pytest.raises(Exception, match="no key that was given opens it"):
+    with pytest.raises(Exception, match="none of the given keys opens it"):
         verify_sealed(path, identities=[key])
 
 
@@ -181,7 +183,7 @@ def test_recipient_who_is_added_again_is_wrapped_anew(sealed: Path, key: Private
     rewrap(sealed, identities=[key], add=[cheap_passphrase("the first passphrase")])
     rewrap(sealed, identities=[key], add=[cheap_passphrase("the second passphrase")])
     assert verify_sealed(sealed, identities=[cheap_passphrase("the second passphrase")])
-    with pytest.raises(Exception, match="no key that was given opens it"):
+    with pytest.raises(Exception, match="none of the given keys opens it"):
         verify_sealed(sealed, identities=[cheap_passphrase("the first passphrase")])
 
 
@@ -208,7 +210,7 @@ def test_interrupted_rewrap_leaves_a_file_that_opens(
     monkeypatch.undo()
     opens, other = (new, key) if written is None else (key, new)
     assert open_sealed(sealed, sealed.with_name("back"), identities=[opens])
-    with pytest.raises(Exception, match="no key that was given opens it"):
+    with pytest.raises(Exception, match="none of the given keys opens it"):
         open_sealed(sealed, sealed.with_name("back2"), identities=[other])
     rewrap(sealed, identities=[opens], add=[cheap_passphrase()])
     assert verify_sealed(sealed, identities=[opens]), "the next rewrap clears what was left"
@@ -337,8 +339,8 @@ def test_a_file_that_comes_in_between_is_not_replaced(
     before = sorted(one.name for one in tmp_path.iterdir())
     others = lambda done, total: new.write_bytes(b"of another program") and None  # noqa: E731
     for do in (
-        lambda: seal(model, new, to=[key.public_key()], progress=others),
-        lambda: open_sealed(sealed, new, identities=[key], progress=others),
+        lambda: seal(model, new, to=[key.public_key()], on_progress=others),
+        lambda: open_sealed(sealed, new, identities=[key], on_progress=others),
     ):
         with pytest.raises(InputError, match="File exists"):
             do()
@@ -393,7 +395,7 @@ def test_folders_are_never_replaced(tmp_path: Path, key: PrivateKey) -> None:
         write_model(folder / f"{name}.safetensors")
     seal(folder, tmp_path / "s", to=[key.public_key()])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="there is something of that name"):
+    with pytest.raises(InputError, match="this name is already in use"):
         open_sealed(tmp_path / "s", tmp_path / "empty", identities=[key], is_replaced=True)
     assert not list((tmp_path / "empty").iterdir())
 
@@ -422,7 +424,7 @@ def test_files_that_become_shorter_while_they_are_read(tmp_path: Path, key: Priv
             loaded.numpy(["second"])
     cut = lambda done, total: os.truncate(model, 2_500_000)  # noqa: E731
     with pytest.raises(InputError, match="changed while it was sealed"):
-        seal(model, tmp_path / "new", to=[key.public_key()], workers=1, progress=cut)
+        seal(model, tmp_path / "new", to=[key.public_key()], workers=1, on_progress=cut)
     assert not (tmp_path / "new").exists()
 
 
@@ -463,5 +465,5 @@ def test_a_rewrap_does_not_write_to_a_file_that_lost_its_name(
         lock(file, kind)
 
     monkeypatch.setattr(fcntl, "flock", waited)
-    with pytest.raises(InputError, match="another file took its place"):
+    with pytest.raises(InputError, match="the file was replaced while waiting"):
         rewrap(sealed, identities=[key], add=[cheap_passphrase()])

@@ -218,7 +218,7 @@ def test_each_recipient_opens_alone(model: Path, key: PrivateKey) -> None:
 def test_other_keys_do_not_open(sealed: Path) -> None:
     """The message says for whom it is, and nothing is made."""
     stranger = PrivateKey.generate()
-    with pytest.raises(NotForYouError, match="no key that was given opens it"):
+    with pytest.raises(NotForYouError, match="none of the given keys opens it"):
         open_sealed(
             sealed,
             sealed.with_name("out"),
@@ -274,9 +274,9 @@ def test_there_must_be_recipients(model: Path, key: PrivateKey) -> None:
 
 def test_nothing_is_replaced_unasked(sealed: Path, model: Path, key: PrivateKey) -> None:
     """Neither by sealing nor by opening."""
-    with pytest.raises(InputError, match="there is a file of that name"):
+    with pytest.raises(InputError, match="this name is already in use"):
         seal(model, sealed, to=[key.public_key()])
-    with pytest.raises(InputError, match="there is something of that name"):
+    with pytest.raises(InputError, match="this name is already in use"):
         open_sealed(sealed, model, identities=[key])
 
 
@@ -292,7 +292,7 @@ def test_a_model_that_changes_while_it_is_sealed_is_refused(
                 file.write(b"\x01")
 
     with pytest.raises(InputError, match="changed while it was sealed"):
-        seal(model, tmp_path / "s", to=[key.public_key()], workers=1, progress=touch)
+        seal(model, tmp_path / "s", to=[key.public_key()], workers=1, on_progress=touch)
     assert not (tmp_path / "s").exists()
 
 
@@ -343,8 +343,8 @@ def test_a_model_that_changes_after_it_was_looked_into_is_refused(
     look = writing.read_model
     other = model.read_bytes().replace(b"body", b"evil")
 
-    def changed(path: Path, *, is_linked: bool) -> object:
-        looked = look(path, is_linked=is_linked)
+    def changed(path: Path, *, follow_links: bool) -> object:
+        looked = look(path, follow_links=follow_links)
         if how == "replaced":
             path.rename(path.with_name("was"))
         path.write_bytes(other)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing import open_sealed, seal, verify_sealed
 from gamekeeper.sealing.recipients import Passphrase, read_private_key
-from gamekeeper.sealing.sealed.subkeys import subkeys
+from gamekeeper.sealing.sealed.subkeys import derive_subkeys
 from sealing.builders import cheap_passphrase, safetensors_bytes, some_tensors, write_model
 
 COMPAT = Path(__file__).parents[1] / "compat" / "v1"
@@ -162,7 +162,7 @@ def test_subkeys_are_those_of_hkdf() -> None:
     key = bytes(range(32))
     file_id = bytes(range(32, 64))
     extracted = hmac.digest(file_id, key, "sha256")
-    found = subkeys(Secret(key), file_id)
+    found = derive_subkeys(Secret(key), file_id)
     for use, value in (("payload", found.payload.reveal()), ("commitment", found.commitment)):
         info = f"gamekeeper/sealed@1 {use}".encode()
         assert hmac.digest(extracted, info + b"\x01", "sha256") == value

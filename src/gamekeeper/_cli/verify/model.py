@@ -67,7 +67,7 @@ def run(
 def _signer(
     public_key: Path | None, root: list[Path] | None, identity: str | None, issuer: str | None
 ) -> "Signer":
-    from gamekeeper.sealing.provenance import Certificates, PublicKey, SigstoreIdentity
+    from gamekeeper.sealing.provenance import CertificateSigner, PublicKeySigner, SigstoreSigner
 
     if [public_key is not None, bool(root), identity is not None].count(True) != 1 or bool(
         identity
@@ -76,8 +76,8 @@ def _signer(
             "name the required signer: --public-key, or --root, or --identity with --issuer"
         )
     if public_key:
-        return PublicKey(public_key)
-    return Certificates(tuple(root)) if root else SigstoreIdentity(identity or "", issuer or "")
+        return PublicKeySigner(public_key)
+    return CertificateSigner(tuple(root)) if root else SigstoreSigner(identity or "", issuer or "")
 
 
 def _document(verified: "VerifiedModel") -> dict[str, Any]:

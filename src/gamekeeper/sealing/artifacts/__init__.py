@@ -1,8 +1,6 @@
-"""Models as they are before sealing: one file a format, each of which says where its
-tensors lie.
-"""
+"""Model files before sealing: one module for each format, which locates the tensors."""
 
-from gamekeeper.sealing.artifacts._bytes import Bytes, FileBytes
-from gamekeeper.sealing.artifacts.models import Model, contents_of, read_model
+from gamekeeper.sealing.artifacts._bytes import ByteSource, FileBytes
+from gamekeeper.sealing.artifacts.models import ModelFiles, contents_of, read_model
 
-__all__ = ["Bytes", "FileBytes", "Model", "contents_of", "read_model"]
+__all__ = ["ByteSource", "FileBytes", "ModelFiles", "contents_of", "read_model"]

@@ -1,4 +1,4 @@
-"""Bytes that lie somewhere and are read in pieces."""
+"""Sources of bytes that are read in pieces: a file on disk, or a file in a sealed file."""
 
 import os
 from pathlib import Path
@@ -7,16 +7,16 @@ from typing import Protocol
 from gamekeeper.base.files import open_plain, read_at
 
 
-class Bytes(Protocol):
-    """A file, or what a sealed file holds."""
+class ByteSource(Protocol):
+    """A file that can be read at any offset, on disk or in a sealed file."""
 
     @property
     def size(self) -> int:
-        """Their number."""
+        """Number of bytes."""
         ...
 
     def read(self, at: int, length: int) -> bytes:
-        """Returns so many bytes from a place on; fewer only at the end."""
+        """Returns `length` bytes from an offset; fewer only at the end."""
         ...
 
 
@@ -27,7 +27,7 @@ class FileBytes:
         path: The file.
 
     Raises:
-        OSError: It cannot be read, or is no plain file.
+        OSError: It cannot be read, or is not a regular file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,15 +35,18 @@ class FileBytes:
         self.size = os.fstat(self.file).st_size
 
     def read(self, at: int, length: int) -> bytes:
-        """Returns so many bytes from a place on; fewer only at the end."""
+        """Returns `length` bytes from an offset; fewer only at the end."""
         buffer = bytearray(max(0, min(length, self.size - at)))
-        return bytes(memoryview(buffer)[: read_at(self.file, memoryview(buffer), at)])
+        count = read_at(self.file, memoryview(buffer), at)
+        return bytes(memoryview(buffer)[:count])
 
-    def mark(self) -> tuple[int, ...]:
-        """Returns what tells the file from another, and from itself once it was written to."""
+    def state(self) -> tuple[int, ...]:
+        """Returns device, inode, size and modification time, which change when the file is replaced
+        or written to.
+        """
         state = os.fstat(self.file)
         return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         os.close(self.file)

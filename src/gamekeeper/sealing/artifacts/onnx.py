@@ -1,23 +1,23 @@
-"""ONNX files: where their initializers lie, in the file or in files beside it.
+"""ONNX files: the byte ranges of their initializers, in the file itself or in external data files.
 
-Indexed are initializers of the graph itself whose numbers stand as raw bytes; others (lists of
+The index has the initializers of the main graph that are stored as raw bytes. Others (lists of
 numbers, tensors in nodes and subgraphs) are sealed like the rest of the file and opened with it.
 Source: onnx/onnx.proto and docs/ExternalData.md of github.com/onnx/onnx.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gamekeeper.sealing.artifacts._bytes import Bytes
-from gamekeeper.sealing.artifacts._wire import Field, Wire
+from gamekeeper.sealing.artifacts._bytes import ByteSource
+from gamekeeper.sealing.artifacts._protobuf import Field, ProtobufReader
 from gamekeeper.sealing.contents import (
-    DTYPE_BITS,
     MAX_DIMS,
     ContentsError,
     Member,
     Tensor,
     is_safe_path,
     is_shape,
+    tensor_bytes,
 )
 
 DTYPES = {
@@ -40,7 +40,7 @@ DTYPES = {
 }
 _MODEL_GRAPH = 7
 _MODEL_VERSION = 1
-# Which fields of a message hold messages in which tensors may lie.
+# Which fields of a message contain messages that may contain tensors.
 _PARTS = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -60,8 +60,16 @@ _MAX_DEPTH = 100
 
 
 @dataclass(slots=True)
-class _Found:
-    """A tensor as it stands in the file."""
+class _TensorProto:
+    """The fields of one TensorProto message.
+
+    Args:
+        dims: Lengths of its axes.
+        dtype: Its type as safetensors names it; None for a type that is not indexed.
+        name: Its name.
+        raw: Offsets in the file where its raw bytes begin and end.
+        external: Keys and values that say where its bytes are in an external data file.
+    """
 
     dims: list[int] = field(default_factory=list)
     dtype: str | None = None
@@ -72,119 +80,118 @@ class _Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxFile:
-    """What was found in an ONNX file.
+    """The initializers of an ONNX file.
 
     Args:
-        tensors: Those in the file itself; places count from its start.
-        outside: Those in files beside it, by the path of that file; places count from that file's
-            start.
+        tensors: Those in the file itself; offsets count from its start.
+        external: Those in external data files, by the path of that file; offsets count from that
+            file's start.
     """
 
     tensors: tuple[Tensor, ...]
-    outside: dict[str, tuple[Tensor, ...]]
+    external: dict[str, tuple[Tensor, ...]]
 
     def member(self, path: str, begin: int, length: int) -> Member:
-        """Returns the file as a member of a payload."""
-        placed = _placed(self.tensors, begin, length)
-        return Member(path=path, kind="onnx", begin=begin, length=length, tensors=placed)
+        """Returns the ONNX file as a member of a payload."""
+        tensors = _indexable(self.tensors, begin, length)
+        return Member(path=path, kind="onnx", begin=begin, length=length, tensors=tensors)
 
-    def beside(self, path: str, begin: int, length: int) -> Member:
-        """Returns a file beside it as a member of a payload."""
-        return Member(
-            path=path,
-            kind="file",
-            begin=begin,
-            length=length,
-            tensors=_placed(self.outside[path], begin, length),
-        )
+    def external_tensors(self, path: str, begin: int, length: int) -> tuple[Tensor, ...]:
+        """Returns the tensors in an external data file at this range of a payload."""
+        return _indexable(self.external[path], begin, length)
 
 
-def is_onnx(data: Bytes) -> bool:
-    """Whether a file is a message with ONNX's version and graph."""
+def is_onnx(data: ByteSource) -> bool:
+    """Returns whether a file is a Protocol Buffers message with ONNX's version and graph."""
     try:
-        fields = {one.number for one in Wire(data).fields(0, data.size)}
+        fields = {one.number for one in ProtobufReader(data).fields(0, data.size)}
     except ContentsError:
         return False
     return _MODEL_GRAPH in fields and _MODEL_VERSION in fields
 
 
-def read_onnx(data: Bytes) -> OnnxFile:
-    """Finds the tensors of an ONNX file.
+def read_onnx(data: ByteSource) -> OnnxFile:
+    """Finds the initializers of an ONNX file.
 
     Raises:
-        ContentsError: It is none, or names files outside of its folder.
+        ContentsError: It is not an ONNX file, or names files outside of its folder.
     """
-    wire = Wire(data)
-    inside: list[Tensor] = []
-    outside: dict[str, list[Tensor]] = {}
-    for way, place in _tensors(wire, Field(number=0, value=0, begin=0, end=data.size), ("model",)):
-        found = _found(wire, place)
-        if "location" in found.external:
-            kept = outside.setdefault(_location(found.external["location"]), [])
-            kept.extend(_at(found, *_span(found.external)) if way == _INITIALIZER else ())
-        elif found.raw and way == _INITIALIZER:
-            inside.extend(_at(found, *found.raw))
+    reader = ProtobufReader(data)
+    model = Field(number=0, value=0, begin=0, end=data.size)
+    internal: list[Tensor] = []
+    external: dict[str, list[Tensor]] = {}
+    for path, message in _tensor_messages(reader, model, ("model",)):
+        proto = _tensor_proto(reader, message)
+        if "location" in proto.external:
+            # a file with any tensor of the model belongs to it, also if the tensor is not indexed
+            tensors = external.setdefault(_location(proto.external["location"]), [])
+            if path == _INITIALIZER:
+                tensors.extend(_tensor_at(proto, *_external_range(proto.external)))
+        elif proto.raw and path == _INITIALIZER:
+            internal.extend(_tensor_at(proto, *proto.raw))
     return OnnxFile(
-        tensors=tuple(inside), outside={path: tuple(ones) for path, ones in outside.items()}
+        tensors=tuple(internal),
+        external={path: tuple(tensors) for path, tensors in external.items()},
     )
 
 
-def _tensors(
-    wire: Wire, message: Field, way: tuple[str, ...]
+def _tensor_messages(
+    reader: ProtobufReader, message: Field, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], Field]]:
-    """All tensors of a message, each with the messages that lead to it."""
-    if len(way) > _MAX_DEPTH:
+    """Yields all tensors in a message, each with the names of the messages around it."""
+    if len(path) > _MAX_DEPTH:
         raise ContentsError(f"messages in messages, more than {_MAX_DEPTH} deep")
-    parts = _PARTS[way[-1]]
-    for one in wire.fields(message.begin, message.end):
+    parts = _PARTS[path[-1]]
+    for one in reader.fields(message.begin, message.end):
         part = parts.get(one.number) if one.is_bytes else None
         if part == "tensor":
-            yield (*way, part), one
+            yield (*path, part), one
         elif part:
-            yield from _tensors(wire, one, (*way, part))
+            yield from _tensor_messages(reader, one, (*path, part))
 
 
-def _found(wire: Wire, place: Field) -> _Found:
-    found = _Found()
-    for one in wire.fields(place.begin, place.end):
+def _tensor_proto(reader: ProtobufReader, message: Field) -> _TensorProto:
+    proto = _TensorProto()
+    for one in reader.fields(message.begin, message.end):
         if one.number == _DIMS:
-            found.dims += wire.numbers(one, MAX_DIMS)
-            if len(found.dims) > MAX_DIMS:
+            proto.dims += reader.read_numbers(one, MAX_DIMS)
+            if len(proto.dims) > MAX_DIMS:
                 raise ContentsError(f"a tensor of more than {MAX_DIMS} axes")
         elif one.number == _TYPE:
-            found.dtype = DTYPES.get(one.value)
+            proto.dtype = DTYPES.get(one.value)
         elif one.number == _NAME:
-            found.name = wire.text(one)
+            proto.name = reader.read_string(one)
         elif one.number == _RAW:
-            found.raw = (one.begin, one.end)
+            proto.raw = (one.begin, one.end)
         elif one.number == _EXTERNAL:
-            key, value = _entry(wire, one)
-            found.external[key] = value
-    return found
+            key, value = _key_and_value(reader, one)
+            proto.external[key] = value
+    return proto
 
 
-def _entry(wire: Wire, place: Field) -> tuple[str, str]:
-    parts = {
-        one.number: wire.text(one) for one in wire.fields(place.begin, place.end) if one.is_bytes
-    }
-    return parts.get(1, ""), parts.get(2, "")
+def _key_and_value(reader: ProtobufReader, message: Field) -> tuple[str, str]:
+    fields = reader.fields(message.begin, message.end)
+    strings = {one.number: reader.read_string(one) for one in fields if one.is_bytes}
+    return strings.get(1, ""), strings.get(2, "")
 
 
-def _at(found: _Found, begin: int, end: int) -> list[Tensor]:
-    if found.dtype is None or not found.name:
+def _tensor_at(proto: _TensorProto, begin: int, end: int) -> list[Tensor]:
+    """Returns the tensor at this range, or nothing if it has no name or no type that is indexed."""
+    if proto.dtype is None or not proto.name:
         return []
-    shape = tuple(found.dims)
+    shape = tuple(proto.dims)
     return [
-        Tensor(name=found.name, dtype=found.dtype, shape=shape, begin=begin, length=end - begin)
+        Tensor(name=proto.name, dtype=proto.dtype, shape=shape, begin=begin, length=end - begin)
     ]
 
 
-def _span(external: dict[str, str]) -> tuple[int, int]:
+def _external_range(external: dict[str, str]) -> tuple[int, int]:
     try:
         begin = int(external.get("offset") or "0")
         length = int(external["length"])
     except (KeyError, ValueError):
-        return 0, -1  # the length is left out where it is that of the shape: not indexed
+        # The length may be omitted. An impossible range keeps such a tensor out of the index.
+        return 0, -1
     return begin, begin + length
 
 
@@ -195,11 +202,16 @@ def _location(path: str) -> str:
     return plain
 
 
-def _placed(tensors: tuple[Tensor, ...], begin: int, length: int) -> tuple[Tensor, ...]:
-    """Those that an index can hold, in the order of their places: one name and one place each,
-    inside of the file.
+def _indexable(tensors: tuple[Tensor, ...], begin: int, length: int) -> tuple[Tensor, ...]:
+    """Returns the tensors that an index can hold, in the order of their offsets.
 
-    ONNX lets two names share their bytes; the second is opened with the file.
+    These have distinct names and do not overlap, and are inside of the file. ONNX lets two names
+    share their bytes; the second is not indexed but opened with the whole file.
+
+    Args:
+        tensors: All tensors of a file; offsets count from the start of the file.
+        begin: Offset of the file in the payload.
+        length: Length of the file in bytes.
     """
     kept: dict[str, Tensor] = {}
     end = 0
@@ -207,23 +219,10 @@ def _placed(tensors: tuple[Tensor, ...], begin: int, length: int) -> tuple[Tenso
         fits = (
             is_shape(one.shape)
             and end <= one.begin
-            and 0 <= one.length == _size(one)
+            and 0 <= one.length == tensor_bytes(one.dtype, one.shape)
             and one.begin + one.length <= length
         )
         if fits and one.name not in kept:
             end = one.begin + one.length
-            kept[one.name] = Tensor(
-                name=one.name,
-                dtype=one.dtype,
-                shape=one.shape,
-                begin=begin + one.begin,
-                length=one.length,
-            )
+            kept[one.name] = replace(one, begin=begin + one.begin)
     return tuple(kept.values())
-
-
-def _size(tensor: Tensor) -> int:
-    count = 1
-    for length in tensor.shape:
-        count *= length
-    return -(-count * DTYPE_BITS[tensor.dtype] // 8)

@@ -1,10 +1,10 @@
-"""safetensors files: where their tensors lie.
+"""safetensors files: the byte ranges of their tensors.
 
-    length of the header (8 bytes, little-endian), header (JSON), tensors one behind another
+    length of the header (8 bytes, little-endian), header (JSON), tensors one after another
 
 The header maps names to {"dtype", "shape", "data_offsets": [begin, end]}, counted from its own end.
-As the format asks, the tensors fill the rest of the file without gaps, and the header has at most
-100 MB.
+As the format requires, the tensors fill the rest of the file without gaps, and the header has at
+most 100 MB.
 Source: github.com/huggingface/safetensors, "Format" and "Benefits" of its README.
 """
 
@@ -12,8 +12,14 @@ from typing import Any
 
 import orjson
 
-from gamekeeper.sealing.artifacts._bytes import Bytes
-from gamekeeper.sealing.contents import DTYPE_BITS, ContentsError, Member, Tensor, require_sound
+from gamekeeper.sealing.artifacts._bytes import ByteSource
+from gamekeeper.sealing.contents import (
+    DTYPE_BITS,
+    ContentsError,
+    Member,
+    Tensor,
+    require_valid_tensors,
+)
 
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000
@@ -21,23 +27,23 @@ _METADATA = "__metadata__"
 _ENTRY = {"dtype", "shape", "data_offsets"}
 
 
-def is_safetensors(data: Bytes) -> bool:
-    """Whether a file begins as one, and is long enough for its header."""
+def is_safetensors(data: ByteSource) -> bool:
+    """Returns whether a file begins like a safetensors file and is long enough for its header."""
     start = data.read(0, _LENGTH_BYTES + 1)
     length = int.from_bytes(start[:_LENGTH_BYTES], "little")
     return start[_LENGTH_BYTES:] == b"{" and length <= data.size - _LENGTH_BYTES
 
 
-def safetensors_member(data: Bytes, path: str, begin: int) -> Member:
-    """Returns a safetensors file with its tensors.
+def safetensors_member(data: ByteSource, path: str, begin: int) -> Member:
+    """Returns a safetensors file with its tensors, as a member of a payload.
 
     Args:
         data: The file.
-        path: Its name.
-        begin: Its place in the payload.
+        path: Its path in the model.
+        begin: Its offset in the payload.
 
     Raises:
-        ContentsError: It is none, or its header says what cannot be.
+        ContentsError: It is not a safetensors file, or its header is inconsistent.
     """
     length = int.from_bytes(data.read(0, _LENGTH_BYTES), "little")
     if not 2 <= length <= min(_MAX_HEADER_BYTES, data.size - _LENGTH_BYTES):
@@ -50,7 +56,7 @@ def safetensors_member(data: Bytes, path: str, begin: int) -> Member:
     member = Member(
         path=path, kind="safetensors", begin=begin, length=data.size, tensors=tuple(tensors)
     )
-    require_sound(member)
+    require_valid_tensors(member)
     if start + sum(one.length for one in tensors) != data.size:
         raise ContentsError("its tensors do not fill the file")
     return member
@@ -60,19 +66,18 @@ def _tensors(header: bytes, begin: int) -> list[Tensor]:
     try:
         entries = orjson.loads(header)
         return [_tensor(name, entry, begin) for name, entry in entries.items() if name != _METADATA]
-    except (ValueError, TypeError, KeyError, AttributeError) as fault:
-        raise (
-            fault
-            if isinstance(fault, ContentsError)
-            else ContentsError("its header is no list of tensors")
-        ) from None
+    except ContentsError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ContentsError("its header is not a list of tensors") from None
 
 
 def _tensor(name: str, entry: dict[str, Any], begin: int) -> Tensor:
     first, end = entry["data_offsets"]
     numbers = [first, end, *entry["shape"]]
-    if entry.keys() != _ENTRY or not all(type(n) is int and n >= 0 for n in numbers) or first > end:
-        raise ContentsError(f"tensor {ascii(name)[:80]} has no place")
+    are_counts = all(type(number) is int and number >= 0 for number in numbers)
+    if entry.keys() != _ENTRY or not are_counts or first > end:
+        raise ContentsError(f"tensor {ascii(name)[:80]} has invalid offsets or an invalid shape")
     if entry["dtype"] not in DTYPE_BITS:
         raise ContentsError(
             f"tensor {ascii(name)[:80]} is of type {ascii(entry['dtype'])[:40]}, which is not known"

@@ -1,19 +1,24 @@
-"""Who made a model, and whether it is still what he made: signatures in OpenSSF's format (extra
-"provenance").
+"""Signatures of models in OpenSSF's format: who made a model, and whether it was changed since
+(extra "provenance").
 
-What is signed here verifies with the library `model-signing` and its command line, and the other
-way round. A signature hides nothing: it is for models that anybody may read.
+Signatures made here verify with the library `model-signing` and its command line, and vice versa. A
+signature does not encrypt anything: it is for models that anybody may read.
 """
 
 from gamekeeper.sealing.provenance.sign import sign_model
-from gamekeeper.sealing.provenance.signers import Certificates, PublicKey, Signer, SigstoreIdentity
+from gamekeeper.sealing.provenance.signers import (
+    CertificateSigner,
+    PublicKeySigner,
+    Signer,
+    SigstoreSigner,
+)
 from gamekeeper.sealing.provenance.verify import VerifiedModel, verify_model
 
 __all__ = [
-    "Certificates",
-    "PublicKey",
+    "CertificateSigner",
+    "PublicKeySigner",
     "Signer",
-    "SigstoreIdentity",
+    "SigstoreSigner",
     "VerifiedModel",
     "sign_model",
     "verify_model",

@@ -1,7 +1,7 @@
-"""A signature file: a Sigstore bundle with a DSSE envelope around an in-toto statement, in JSON.
+"""Reads signature files: Sigstore bundles in JSON, with an in-toto statement in a DSSE envelope.
 
-The library decides whether it holds. What is read here names the files in errors and chooses how
-they are hashed, and bounds what the library is given.
+The library decides whether a signature is valid. What is read here names the files in errors,
+selects how they are hashed, and limits what is passed to the library.
 
 Source: OpenSSF model signing specification 1.0; sigstore bundle 0.3; the older statement is that of
     model-signing 0.2.
@@ -10,7 +10,6 @@ Source: OpenSSF model signing specification 1.0; sigstore bundle 0.3; the older 
 import binascii
 import json
 import os
-import stat
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,33 +17,43 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gamekeeper.base.errors import InputError, input_error
+from gamekeeper.base.files import open_plain
+from gamekeeper.sealing.faults import read_faults
 from gamekeeper.sealing.shown import shown
 
-MAX_BUNDLE_BYTES = 1 << 26  # some 200,000 files
+MAX_BUNDLE_BYTES = 1 << 26  # about 200,000 files
 PREDICATE = "https://model_signing/signature/v1.0"
 OLD_PREDICATE = "https://model_signing/Digests/v0.1"
-# as a statement names them, and as the library's configuration does, which knows no "blake2b"
+# Names of hashes in a statement, and in the library's configuration, which calls blake2b "blake2".
 _HASHES = {
     "files": {"sha256": "sha256", "blake2b": "blake2", "blake3": "blake3"},
     "shards": {"sha256": "sha256", "blake2b": "blake2"},
 }
 _MIN_SHARD_BYTES = 1 << 10
 _EXPECTED = "a signature of OpenSSF model signing, a Sigstore bundle in JSON"
+_MALFORMED = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    binascii.Error,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a signature says of a model.
+    """The statement of a signature about a model.
 
     Args:
-        model: What it calls the model.
+        model: Name of the model.
         digests: Algorithm and hexadecimal digest of each file, or of each shard `file:start:end`.
         method: `files` or `shards`.
-        hash_type: Of the digests, as the library's configuration names it: `sha256`, `blake2`,
-            `blake3`.
+        hash_type: Algorithm of the digests, as the library's configuration names it: `sha256`,
+            `blake2`, `blake3`.
         shard_bytes: Length of a shard; 0 for whole files.
-        left_out: Paths that the signer left out.
-        is_old: Whether it is in the format of model-signing 0.2.
+        left_out: Paths that the signer excluded.
+        is_old: Whether it has the format of model-signing 0.2.
     """
 
     model: str
@@ -56,50 +65,37 @@ class Statement:
     is_old: bool
 
     def path_of(self, name: str) -> str:
-        """Returns the file that a name in `digests` is of."""
+        """Returns the path of the file to which a name in `digests` belongs."""
         return name.rsplit(":", 2)[0] if self.method == "shards" else name
 
 
 def read_bundle(path: Path) -> tuple[bytes, Statement]:
-    """Returns a signature file, and the statement in it, of which nothing is proved yet.
+    """Returns the content of a signature file and its statement, which is not verified yet.
 
     Raises:
-        InputError: It is missing, too long, or no bundle with such a statement.
+        InputError: It is missing, too long, or not a bundle with such a statement.
     """
-    content = _content(path)
+    content = _read(path)
     try:
-        envelope = _json(content)["dsseEnvelope"]
-        return content, _statement(_json(b64decode(envelope["payload"], validate=True)))
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        binascii.Error,
-    ) as fault:
-        raise no_bundle(path, fault) from None
+        envelope = _parse_json(content)["dsseEnvelope"]
+        payload = b64decode(envelope["payload"], validate=True)
+        return content, _statement(_parse_json(payload))
+    except _MALFORMED as error:
+        raise invalid_bundle(path, error) from None
 
 
-def no_bundle(path: Path, fault: Exception) -> InputError:
-    """Returns the error for a file that is no signature."""
-    return input_error(
-        path, "no signature of a model", shown(f"{type(fault).__name__}: {fault}"), _EXPECTED
-    )
+def invalid_bundle(path: Path, error: Exception) -> InputError:
+    """Returns the error for a file that is not a signature of a model."""
+    found = shown(f"{type(error).__name__}: {error}")
+    return input_error(path, "not a signature of a model", found, _EXPECTED)
 
 
-def _content(path: Path) -> bytes:
-    try:
-        # a pipe without a writer would else be waited for
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(file, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise input_error(path, "no signature of a model", "no regular file", _EXPECTED)
-            content = stream.read(MAX_BUNDLE_BYTES + 1)
-    except OSError as fault:
-        raise input_error(
-            path, "the signature cannot be read", fault.strerror or str(fault), _EXPECTED
-        ) from None
+def _read(path: Path) -> bytes:
+    with (
+        read_faults(path, "the signature cannot be read", _EXPECTED),
+        os.fdopen(open_plain(path), "rb") as stream,
+    ):
+        content = stream.read(MAX_BUNDLE_BYTES + 1)
     if len(content) > MAX_BUNDLE_BYTES:
         raise input_error(
             path, "the signature is too long", f"over {MAX_BUNDLE_BYTES:,} bytes", "a signature"
@@ -107,14 +103,15 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _json(content: bytes) -> Any:
-    return json.loads(content, object_pairs_hook=_unique)
+def _parse_json(content: bytes) -> Any:
+    # Two parsers may take different values of a name that occurs twice.
+    return json.loads(content, object_pairs_hook=_require_unique_names)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name occurs twice in one object")
     return found
 
 
@@ -124,28 +121,27 @@ def _statement(document: Any) -> Statement:
         digests = _digests(
             (one["name"], "sha256", one["digest"]["sha256"]) for one in document["subject"]
         )
-        how: dict[str, Any] = {"method": "files", "hash_type": "sha256"}
-        return _described("", digests, how, is_old=True)
+        serialization: dict[str, Any] = {"method": "files", "hash_type": "sha256"}
+        return _build_statement("", digests, serialization, is_old=True)
     if kind != PREDICATE:
         raise ValueError(f"a statement of the type {kind}")
     predicate = document["predicate"]
     digests = _digests(
         (one["name"], one["algorithm"], one["digest"]) for one in predicate["resources"]
     )
-    return _described(
-        _text(document["subject"][0]["name"]), digests, predicate["serialization"], is_old=False
-    )
+    model = _require_text(document["subject"][0]["name"])
+    return _build_statement(model, digests, predicate["serialization"], is_old=False)
 
 
-def _described(
-    model: str, digests: Mapping[str, str], how: Mapping[str, Any], *, is_old: bool
+def _build_statement(
+    model: str, digests: Mapping[str, str], serialization: Mapping[str, Any], *, is_old: bool
 ) -> Statement:
-    method = how["method"]
-    hash_type = _HASHES[method].get(how["hash_type"])
+    method = serialization["method"]
+    hash_type = _HASHES[method].get(serialization["hash_type"])
     if hash_type is None:
-        raise ValueError(f"an unknown hash {how['hash_type']}")
+        raise ValueError(f"an unknown hash {serialization['hash_type']}")
     # protobuf writes numbers as 1000.0
-    shard_bytes = int(how["shard_size"]) if method == "shards" else 0
+    shard_bytes = int(serialization["shard_size"]) if method == "shards" else 0
     if method == "shards" and shard_bytes < _MIN_SHARD_BYTES:
         raise ValueError(f"shards of {shard_bytes} bytes")
     return Statement(
@@ -154,7 +150,7 @@ def _described(
         method=method,
         hash_type=hash_type,
         shard_bytes=shard_bytes,
-        left_out=tuple(sorted(map(_text, how.get("ignore_paths", ())))),
+        left_out=tuple(sorted(map(_require_text, serialization.get("ignore_paths", ())))),
         is_old=is_old,
     )
 
@@ -162,16 +158,17 @@ def _described(
 def _digests(resources: Iterable[tuple[Any, Any, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, algorithm, digest in resources:
-        path = str(PurePosixPath(_text(name)))
+        path = str(PurePosixPath(_require_text(name)))
         if path in found:
-            raise ValueError(f"{path} stands in it twice")
-        found[path] = f"{_text(algorithm)}:{bytes.fromhex(_text(digest)).hex()}"
+            raise ValueError(f"{path} occurs twice")
+        lower_case_hex = bytes.fromhex(_require_text(digest)).hex()
+        found[path] = f"{_require_text(algorithm)}:{lower_case_hex}"
     if not found:
-        raise ValueError("it signs no file")
+        raise ValueError("it does not sign any file")
     return found
 
 
-def _text(value: Any) -> str:
+def _require_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text expected, found {type(value).__name__}")
     return value

@@ -1,8 +1,7 @@
-"""The files of a model, all of them: what a signature cannot hold is a fault, and nothing is left
-out unasked.
+"""Lists all files of a model; what a signature cannot cover is a fault, and nothing is skipped
+unless the caller says so.
 
-The library would pass over what belongs to git, over folders that may not be read and over empty
-folders.
+The library would silently skip git's files, unreadable folders and empty folders.
 """
 
 import os
@@ -13,35 +12,35 @@ from pathlib import Path, PurePosixPath
 from gamekeeper.base.errors import Fault, input_error
 from gamekeeper.sealing.shown import shown
 
-_LEAVE_OUT = "remove it, or leave it out by name with --ignore when signing and verifying"
+_LEAVE_OUT = "remove it, or exclude it with --ignore when signing and verifying"
 
 
 @dataclass(slots=True)
-class Tree:
-    """What stands in a model.
+class ModelTree:
+    """The files in a model's folder.
 
     Args:
         files: Regular files, sorted.
-        faults: What a signature cannot hold: links, devices, empty folders, names that are no text.
+        faults: What a signature cannot cover: links, devices, empty folders, unprintable names.
     """
 
     files: list[Path] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
-def tree_of(model: Path, ignored: Collection[PurePosixPath]) -> Tree:
-    """Returns the files of a model, a file or a folder, and what else stands in it.
+def list_files(model: Path, ignored: Collection[PurePosixPath]) -> ModelTree:
+    """Returns the files of a model.
 
     Args:
-        model: Where it is.
-        ignored: Paths in it to leave out, with all beneath them.
+        model: A file or a folder.
+        ignored: Paths in it to exclude, with everything below them.
 
     Raises:
-        InputError: It, or a part of it, cannot be read.
+        InputError: The model, or a part of it, cannot be read.
     """
     if model.is_file():
-        return Tree(files=[model])
-    tree = Tree()
+        return ModelTree(files=[model])
+    tree = ModelTree()
     try:
         for path in _entries(model, ignored):
             problem = _problem(path)
@@ -49,46 +48,45 @@ def tree_of(model: Path, ignored: Collection[PurePosixPath]) -> Tree:
                 tree.faults.append(_fault(path, problem))
             elif not path.is_dir():
                 tree.files.append(path)
-    except OSError as fault:
-        where = shown(str(fault.filename or model))
+    except OSError as error:
+        where = shown(str(error.filename or model))
         raise input_error(
-            where, "the model cannot be read", fault.strerror or "no reason", "files"
+            where, "the model cannot be read", error.strerror or "no reason", "files"
         ) from None
     return tree
 
 
 def paths_in(model: Path, paths: Collection[str]) -> frozenset[PurePosixPath]:
-    """Returns the paths to leave out.
+    """Returns the paths to exclude, parsed.
 
     Raises:
-        InputError: One of them does not lead into the model.
+        InputError: A path leads out of the model.
     """
     parsed = {PurePosixPath(path) for path in paths}
     for path in parsed:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise input_error(
                 model,
-                "a path to leave out does not lead into the model",
+                "a path to exclude is not inside the model",
                 shown(str(path)),
-                "one such as cache/x",
+                "a relative path such as cache/x",
             )
     return frozenset(parsed)
 
 
-def place_in(model: Path, file: Path) -> frozenset[PurePosixPath]:
-    """Returns where the signature stands in the model, or nothing if it stands elsewhere: it cannot
-    sign itself.
+def signature_path_in(model: Path, signature: Path) -> frozenset[PurePosixPath]:
+    """Returns the path of the signature in the model, or nothing if it is located elsewhere.
+
+    It has to be excluded, since a signature cannot sign itself.
     """
-    place = file.parent.resolve() / file.name
-    return (
-        frozenset({PurePosixPath(place.relative_to(model))})
-        if place.is_relative_to(model)
-        else frozenset()
-    )
+    path = signature.parent.resolve() / signature.name
+    if not path.is_relative_to(model):
+        return frozenset()
+    return frozenset({PurePosixPath(path.relative_to(model))})
 
 
 def _entries(model: Path, ignored: Collection[PurePosixPath]) -> Iterator[Path]:
-    """All files and folders beneath a folder but for what is ignored, sorted in each folder."""
+    """Yields all files and folders below a folder except ignored ones, sorted in each folder."""
     waiting = [model]
     while waiting:
         folder = waiting.pop()
@@ -103,7 +101,7 @@ def _entries(model: Path, ignored: Collection[PurePosixPath]) -> Iterator[Path]:
 
 def _problem(path: Path) -> str:
     if not path.name.isprintable():
-        return "a name with characters that are not printed"
+        return "a name with unprintable characters"
     if path.is_symlink():
         return "a symbolic link"
     if path.is_dir():
@@ -116,7 +114,7 @@ def _fault(path: Path, problem: str) -> Fault:
     where = shown(str(path))
     return Fault(
         where=where,
-        problem="a signature cannot hold this",
+        problem="a signature cannot cover this",
         found=problem,
         expected=expected,
         try_=_LEAVE_OUT,

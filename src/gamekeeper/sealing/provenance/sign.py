@@ -8,8 +8,8 @@ from typing import Any
 
 from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.base.files import replace_file
-from gamekeeper.sealing.provenance._library import StrictHashing, library, quiet
-from gamekeeper.sealing.provenance._tree import paths_in, place_in, tree_of
+from gamekeeper.sealing.provenance._library import StrictHashing, load_library, quiet
+from gamekeeper.sealing.provenance._tree import list_files, paths_in, signature_path_in
 from gamekeeper.sealing.shown import shown
 
 
@@ -24,89 +24,90 @@ def sign_model(
 ) -> int:
     """Signs all files of a model.
 
-    Nothing is left out but `ignored` and the signature itself, which the signature says; the
-    library would leave out git's files too. Whoever verifies with the library a model with such
-    files wants its `--no-ignore-git-paths`.
+    Only `ignored` and the signature itself are excluded, and the signature lists them. The library
+    would exclude git's files too: to verify a model that contains git's files with the library, use
+    its option `--no-ignore-git-paths`.
 
     Args:
         model: A file or a folder.
-        signature: Where the signature goes; written whole or not at all, an earlier one is
-            replaced.
+        signature: Path of the signature; it is written whole or not at all, and replaces an earlier
+            one.
         private_key: PEM without a password; P-256, P-384 or P-521.
-        certificate: The key's certificate, PEM, for who verifies by certificates.
+        certificate: Certificate of the key, PEM, for verification by certificates.
         chain: Certificates between it and a root.
-        ignored: Paths in the model to leave out.
+        ignored: Paths in the model to exclude.
 
     Returns:
-        How many files are signed.
+        The number of signed files.
 
     Raises:
-        InputError: Something cannot be read, or a signature cannot hold it: links, empty folders.
+        InputError: Something cannot be read, or a signature cannot cover it: links, empty folders.
         MissingExtraError: The extra "provenance" is not installed.
     """
     model = model.resolve()
-    left_out = paths_in(model, ignored) | place_in(model, signature)
-    _discard_unfinished(signature)  # in the model it would be signed, and then be gone
-    tree = tree_of(model, left_out)
+    excluded = paths_in(model, ignored) | signature_path_in(model, signature)
+    # An unfinished signature in the model's folder would be signed, and would not exist afterwards.
+    _discard_unfinished(signature)
+    tree = list_files(model, excluded)
     if tree.faults:
         raise InputError(tree.faults)
     if not tree.files:
         raise input_error(model, "there is nothing to sign", "no files", "a model")
     config = _config(private_key, certificate, chain)
-    hashing = (
-        library().hashing.Config().set_ignored_paths(paths=sorted(left_out), ignore_git_paths=False)
-    )
+    hashing = load_library().hashing.Config()
+    hashing.set_ignored_paths(paths=sorted(excluded), ignore_git_paths=False)
     config.set_hashing_config(StrictHashing(hashing, lambda: tree.files))
-    _write(signature, _signed(config, model))
+    _write(signature, _make_signature(config, model))
     return len(tree.files)
 
 
 def _config(private_key: Path, certificate: Path | None, chain: Collection[Path]) -> Any:
-    config = library().signing.Config()
-    where = ", ".join(map(str, [private_key, *([certificate] if certificate else []), *chain]))
+    config = load_library().signing.Config()
+    files = [private_key, *([certificate] if certificate else []), *chain]
     try:
         if certificate is None:
             return config.use_elliptic_key_signer(private_key=private_key)
         return config.use_certificate_signer(
             private_key=private_key, signing_certificate=certificate, certificate_chain=chain
         )
-    except (ValueError, TypeError, AttributeError, OSError) as fault:
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        where = ", ".join(map(str, files))
+        found = shown(f"{type(error).__name__}: {error}")
         expected = (
             "a private key in PEM without a password; P-256, P-384 or P-521; and its certificate,"
             " if any"
         )
-        raise input_error(
-            where, "nothing to sign with", shown(f"{type(fault).__name__}: {fault}"), expected
-        ) from None
+        raise input_error(where, "the signing key cannot be used", found, expected) from None
 
 
-def _signed(config: Any, model: Path) -> bytes:
-    """The signature, made in a folder of its own: the library writes it in place, and may die while
-    it does.
+def _make_signature(config: Any, model: Path) -> bytes:
+    """Returns the signature.
+
+    It is made in a temporary folder: the library writes it in place, and may fail half way.
     """
     try:
         with TemporaryDirectory() as folder, quiet():
             made = Path(folder, "signature")
             config.sign(model, made)
             return made.read_bytes()
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError) as error:
         raise input_error(
-            model, "the model cannot be signed", shown(str(fault)), "files that do not change"
+            model, "the model cannot be signed", shown(str(error)), "files that do not change"
         ) from None
 
 
 def _write(signature: Path, content: bytes) -> None:
     try:
         replace_file(signature, content, mode=0o644)
-    except OSError as fault:
+    except OSError as error:
         _discard_unfinished(signature)
-        found = fault.strerror or str(fault)
+        found = error.strerror or str(error)
         raise input_error(
-            signature, "the signature cannot be written", found, "a folder with room in it"
+            signature, "the signature cannot be written", found, "a folder with free space"
         ) from None
 
 
 def _discard_unfinished(signature: Path) -> None:
-    """Removes what `replace_file` leaves when the disk is full or the process dies."""
+    """Removes an unfinished signature that an earlier version left on a full disk."""
     with suppress(OSError):
         signature.with_name(f"{signature.name}.new").unlink(missing_ok=True)

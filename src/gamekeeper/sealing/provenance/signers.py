@@ -1,4 +1,4 @@
-"""By whom a model must be signed for its signature to count."""
+"""Signers that a verifier accepts: a public key, certificates, or an identity at Sigstore."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,77 +9,78 @@ from gamekeeper.sealing.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
-class PublicKey:
-    """The holder of a private key.
+class PublicKeySigner:
+    """The holder of the private key that belongs to a public key.
 
     Args:
-        path: Its public key: PEM; NIST P-256, P-384 or P-521.
+        path: File with the public key: PEM; NIST P-256, P-384 or P-521.
     """
 
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Certificates:
-    """Anybody with a certificate under these roots that may be used for signing.
+class CertificateSigner:
+    """Any holder of a signing certificate that was issued under one of these roots.
 
-    The library checks neither revocation nor, beyond the day on which it began, how long the
-    signer's certificate was valid. Without roots it would take those of the web, under which
-    anybody gets a certificate: here one is required.
+    The library does not check revocation. Of the validity period of the signer's certificate it
+    checks only the beginning. Without roots it would use those of the web, under which anybody can
+    get a certificate; therefore at least one root is required here.
 
     Args:
-        roots: Certificates that are trusted: PEM.
+        roots: Files with trusted certificates: PEM.
     """
 
     roots: tuple[Path, ...]
 
     def __post_init__(self) -> None:
         if not self.roots:
-            raise ValueError("certificates want a root")
+            raise ValueError("certificates require at least one root")
 
 
 @dataclass(frozen=True, slots=True)
-class SigstoreIdentity:
-    """Somebody who has shown to Sigstore who he is; checking needs a network, for Sigstore's own
-    keys.
+class SigstoreSigner:
+    """A signer whose identity Sigstore has certified.
+
+    Verification needs a network connection, to fetch Sigstore's own keys.
 
     Args:
-        identity: As Sigstore's certificate names it, such as an e-mail address.
-        issuer: Who vouched for it, such as `https://accounts.google.com`.
+        identity: Identity in Sigstore's certificate, such as an e-mail address.
+        issuer: OpenID Connect issuer of the identity, such as `https://accounts.google.com`.
     """
 
     identity: str
     issuer: str
 
 
-Signer = PublicKey | Certificates | SigstoreIdentity
+Signer = PublicKeySigner | CertificateSigner | SigstoreSigner
 
 
 def use_verifier(config: Any, signer: Signer) -> None:
-    """Makes the library's configuration verify by a signer.
+    """Sets the signer that the library's configuration accepts.
 
     Raises:
         InputError: A key or certificate cannot be read, or Sigstore's keys cannot be fetched.
     """
     try:
         match signer:
-            case PublicKey(path=path):
+            case PublicKeySigner(path=path):
                 config.use_elliptic_key_verifier(public_key=path)
-            case Certificates(roots=roots):
+            case CertificateSigner(roots=roots):
                 config.use_certificate_verifier(certificate_chain=roots)
-            case SigstoreIdentity(identity=identity, issuer=issuer):
+            case SigstoreSigner(identity=identity, issuer=issuer):
                 config.use_sigstore_verifier(identity=identity, oidc_issuer=issuer)
-    except Exception as fault:  # each method raises errors of other libraries
-        where, expected = _named(signer)
-        found = shown(f"{type(fault).__name__}: {fault}")
-        raise input_error(where, "nobody to verify by", found, expected) from None
+    except Exception as error:  # each method raises errors of other libraries
+        where, expected = _source_and_expected(signer)
+        found = shown(f"{type(error).__name__}: {error}")
+        raise input_error(where, "the signer's key cannot be used", found, expected) from None
 
 
-def _named(signer: Signer) -> tuple[str, str]:
+def _source_and_expected(signer: Signer) -> tuple[str, str]:
     match signer:
-        case PublicKey(path=path):
+        case PublicKeySigner(path=path):
             return str(path), "a public key in PEM; P-256, P-384 or P-521"
-        case Certificates(roots=roots):
+        case CertificateSigner(roots=roots):
             return ", ".join(map(str, roots)), "certificates in PEM"
-        case SigstoreIdentity(identity=identity):
-            return shown(identity), "a network in which Sigstore can be reached"
+        case SigstoreSigner(identity=identity):
+            return shown(identity), "a network connection to Sigstore"

@@ -1,7 +1,7 @@
-"""Verifies that a model is what somebody signed, in OpenSSF's format, and lists what differs.
+"""Verifies a model against its signature in OpenSSF's format, and lists all differences.
 
-Stricter than the library: every file in the folder must be signed, whatever the signature says that
-it leaves out, but for the signature itself and what the caller leaves out by name.
+It is stricter than the library: every file in the folder must be signed, even if the signature
+declares it as ignored. Exceptions are the signature itself and the paths that the caller excludes.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,26 +12,26 @@ from typing import Any
 
 from gamekeeper.base.errors import Fault, InputError, input_error
 from gamekeeper.sealing.faults import SealError, seal_error
-from gamekeeper.sealing.provenance._bundle import Statement, no_bundle, read_bundle
-from gamekeeper.sealing.provenance._library import StrictHashing, library, quiet
-from gamekeeper.sealing.provenance._tree import Tree, paths_in, place_in, tree_of
+from gamekeeper.sealing.provenance._bundle import Statement, invalid_bundle, read_bundle
+from gamekeeper.sealing.provenance._library import StrictHashing, load_library, quiet
+from gamekeeper.sealing.provenance._tree import ModelTree, list_files, paths_in, signature_path_in
 from gamekeeper.sealing.provenance.signers import Signer, use_verifier
 from gamekeeper.sealing.shown import shown
 
 MAX_FAULTS = 100
-_LEAVE_OUT = "if it belongs there all the same, leave it out by name with --ignore"
+_LEAVE_OUT = "if it is meant to be there, exclude it with --ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedModel:
-    """A model that is as it was signed.
+    """The result of verifying a model that matches its signature.
 
     Args:
-        name: What the signature calls it; it may have been renamed since.
-        files: How many files are signed.
-        left_out: Paths that the signer left out; nothing stands there, but for what the caller left
-            out too.
-        is_old: Whether the signature is in the format of model-signing 0.2.
+        name: Name of the model in the signature; it may have been renamed since.
+        files: Number of signed files.
+        left_out: Paths that the signer excluded; there are no files at these paths, except for
+            those that the caller excluded too.
+        is_old: Whether the signature has the format of model-signing 0.2.
     """
 
     name: str
@@ -47,51 +47,50 @@ def verify_model(
 
     Args:
         model: A file or a folder.
-        signature: The signature of it.
-        signer: By whom it must be.
-        ignored: Paths in the model that need not be signed, with all beneath them; what is signed
-            is wanted anyway.
+        signature: Its signature.
+        signer: The signer that is accepted.
+        ignored: Paths in the model that need not be signed, with everything below them; a file that
+            is signed must be there all the same.
 
     Returns:
-        What is known of it now.
+        What the signature says of the model.
 
     Raises:
-        SealError: It is not by this signer, or the model differs from what was signed; lists what
-            does.
+        SealError: The signature is not by this signer, or the model differs from what was signed;
+            lists the differences.
         InputError: Model, signature or key cannot be read.
         MissingExtraError: The extra "provenance" is not installed.
     """
     root = model.resolve()
-    left_out = paths_in(root, ignored) | place_in(root, signature)
-    config = library().verifying.Config()
+    excluded = paths_in(root, ignored) | signature_path_in(root, signature)
+    config = load_library().verifying.Config()
     content, statement = read_bundle(signature)
     use_verifier(config, signer)
-    tree = Tree()
+    tree = ModelTree()
 
     def files() -> list[Path]:
-        found = tree_of(root, left_out)
+        found = list_files(root, excluded)
         tree.files = found.files
         tree.faults = found.faults
         return found.files
 
-    hashing = StrictHashing(_hashing(statement), files)
+    hashing = StrictHashing(_hashing_config(statement), files)
     config.set_hashing_config(hashing)
-    fault = _fault_of(config, root, content)
-    if not hashing.is_asked:
-        raise _unproved(signature, fault)
+    error = _verification_error(config, root, content)
+    # The library hashes the model only after it has found the signature valid.
+    if not hashing.is_called:
+        raise _invalid_signature(signature, error)
     if hashing.manifest is None:
         raise input_error(
             model,
             "the model cannot be read",
-            shown(str(fault)),
-            "files that stay while they are read",
+            shown(str(error)),
+            "files that do not change while they are read",
         )
-    faults = [
-        *tree.faults,
-        *_differences(model, statement, _digests(hashing.manifest), _names(root, tree)),
-    ]
-    if fault or faults:
-        raise SealError(faults or [_unlisted(model, fault)])
+    digests = _digests(hashing.manifest)
+    faults = [*tree.faults, *_differences(model, statement, digests, _names(root, tree))]
+    if error or faults:
+        raise SealError(faults or [_unlisted(model, error)])
     return VerifiedModel(
         name=statement.model,
         files=len(tree.files),
@@ -100,8 +99,8 @@ def verify_model(
     )
 
 
-def _hashing(statement: Statement) -> Any:
-    config = library().hashing.Config()
+def _hashing_config(statement: Statement) -> Any:
+    config = load_library().hashing.Config()
     if statement.method == "shards":
         config.use_shard_serialization(
             hashing_algorithm=statement.hash_type, shard_size=statement.shard_bytes
@@ -111,8 +110,12 @@ def _hashing(statement: Statement) -> Any:
     return config.set_ignored_paths(paths=(), ignore_git_paths=False)
 
 
-def _fault_of(config: Any, model: Path, content: bytes) -> Exception | None:
-    """What the library has against it; it reads a copy of the very bytes that were looked at."""
+def _verification_error(config: Any, model: Path, content: bytes) -> Exception | None:
+    """Returns the error with which the library rejects the model, or None if it accepts it.
+
+    The library reads a copy of the signature, so that it verifies the same bytes that were parsed
+    here.
+    """
     try:
         with TemporaryDirectory() as folder, quiet():
             copy = Path(folder, "signature")
@@ -120,57 +123,58 @@ def _fault_of(config: Any, model: Path, content: bytes) -> Exception | None:
             config.verify(model, copy)
     except InputError:
         raise
-    except Exception as fault:  # errors of five libraries; whichever it is, it does not hold
-        return fault
+    except Exception as error:  # of one of five libraries; with any of them verification failed
+        return error
     return None
 
 
-def _unproved(signature: Path, fault: Exception | None) -> Exception:
+def _invalid_signature(signature: Path, error: Exception | None) -> Exception:
     from pydantic import ValidationError
 
-    if isinstance(fault, ValidationError):
-        return no_bundle(signature, fault)
-    found = shown(f"{type(fault).__name__}: {fault}".removesuffix(": "))
+    if isinstance(error, ValidationError):
+        return invalid_bundle(signature, error)
+    found = shown(f"{type(error).__name__}: {error}".removesuffix(": "))
     return seal_error(
         signature,
-        "the signature does not hold",
+        "the signature is invalid",
         found,
-        "one by this signer, as it was made",
-        "ask the signer for his key or certificate, and for the signature, on another way",
+        "an unchanged signature by this signer",
+        "ask the signer for their key or certificate, and for the signature, over another channel",
     )
 
 
-def _unlisted(model: Path, fault: Exception | None) -> Fault:
+def _unlisted(model: Path, error: Exception | None) -> Fault:
     return Fault(
-        where=str(model), problem="the model differs", found=shown(str(fault)), expected="as signed"
+        where=str(model), problem="the model differs", found=shown(str(error)), expected="as signed"
     )
 
 
 def _digests(manifest: Any) -> dict[str, str]:
-    """What the library found, as it stands in a statement."""
+    """Returns the digests that the library computed, in the form of a statement."""
     resources = manifest.resource_descriptors()
     return {one.identifier: f"{one.digest.algorithm}:{one.digest.digest_hex}" for one in resources}
 
 
-def _names(root: Path, tree: Tree) -> set[str]:
+def _names(root: Path, tree: ModelTree) -> set[str]:
     return {path.relative_to(root).as_posix() for path in tree.files}
 
 
 def _differences(
     model: Path, statement: Statement, actual: Mapping[str, str], files: set[str]
 ) -> Iterator[Fault]:
-    """What was changed, is missing or was added, file by file; not more than `MAX_FAULTS`.
+    """Yields the changed, missing and added files, at most `MAX_FAULTS`.
 
-    An empty file has no shard, so in a signature by shards nothing but its name shows that it was
-    added.
+    Added files are found by name too: an empty file has no shard, so the digests of a signature by
+    shards cannot show that it was added.
     """
     signed = statement.digests
     names = {name for name in signed.keys() | actual.keys() if signed.get(name) != actual.get(name)}
     added = files - set(map(statement.path_of, signed))
     differing = sorted({*map(statement.path_of, names), *added})
-    yield from (_difference(model, path, statement, actual) for path in differing[:MAX_FAULTS])
+    for path in differing[:MAX_FAULTS]:
+        yield _difference(model, path, statement, actual)
     if len(differing) > MAX_FAULTS:
-        found = f"{len(differing):,} files, of which the first {MAX_FAULTS} are told"
+        found = f"{len(differing):,} files, of which the first {MAX_FAULTS} are listed"
         yield Fault(
             where=str(model), problem="more files differ", found=found, expected="as signed"
         )
@@ -178,16 +182,15 @@ def _differences(
 
 def _difference(model: Path, path: str, statement: Statement, actual: Mapping[str, str]) -> Fault:
     where = shown(str(model / path))
-    signed = _of(path, statement.digests, statement)
-    found = _of(path, actual, statement)
+    signed = _digest_of(path, statement.digests, statement)
+    found = _digest_of(path, actual, statement)
     if not signed:
-        left = " (the signer left it out)" if _is_in(path, statement.left_out) else ""
-        expected = f"no such file{left}"
+        is_excluded = _is_below(path, statement.left_out)
         return Fault(
             where=where,
             problem="the file is not signed",
             found="a file",
-            expected=expected,
+            expected="no such file (the signer excluded it)" if is_excluded else "no such file",
             try_=_LEAVE_OUT,
         )
     if not found:
@@ -195,13 +198,13 @@ def _difference(model: Path, path: str, statement: Statement, actual: Mapping[st
     return Fault(where=where, problem="the file was changed", found=found, expected=signed)
 
 
-def _of(path: str, digests: Mapping[str, str], statement: Statement) -> str:
-    """The digest of a file, or what there is of it in shards."""
+def _digest_of(path: str, digests: Mapping[str, str], statement: Statement) -> str:
+    """Returns the digest of a file, or a summary of the digests of its shards; empty if none."""
     if statement.method == "files":
         return digests.get(path, "")
     shards = [digest for name, digest in digests.items() if statement.path_of(name) == path]
     return f"{len(shards)} shards, {shards[0]} and so on" if shards else ""
 
 
-def _is_in(path: str, folders: Collection[str]) -> bool:
+def _is_below(path: str, folders: Collection[str]) -> bool:
     return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)

@@ -1,4 +1,4 @@
-"""Who can open what is sealed: one file a kind of key."""
+"""Recipients of sealed files: one module for each kind of key."""
 
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Identity, Recipient, Stanza
 from gamekeeper.sealing.recipients.keypairs import (

@@ -1,6 +1,4 @@
-"""Recipients wrap a data key, identities unwrap it; a stanza is the wrapped key as it stands in the
-file.
-"""
+"""Recipients wrap a data key, identities unwrap it; a stanza is a wrapped key in a sealed file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +14,10 @@ class Stanza:
     """A data key, wrapped for one recipient.
 
     Args:
-        kind: How: `x25519`, `mlkem768-x25519`, `passphrase`, `awskms`, `vault`, `pkcs11`.
-        name: For whom, as people know it; public, and unique in one file.
-        values: What unwrapping needs, as text (binary values in base64); public.
+        kind: How it is wrapped: `x25519`, `mlkem768-x25519`, `passphrase`, `awskms`, `vault`,
+            `pkcs11`.
+        name: Name of the recipient, for people; public, and unique in one file.
+        values: Values for unwrapping, as text (binary values in base64); public.
     """
 
     kind: str
@@ -27,14 +26,14 @@ class Stanza:
 
 
 class Recipient(Protocol):
-    """Somebody for whom a data key can be wrapped."""
+    """The public side of a key: wraps data keys."""
 
     def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         """Returns the data key, 32 bytes, wrapped so that only this recipient can unwrap it.
 
         Args:
-            data_key: What to wrap.
-            context: What it is a key for; unwrapping with another context fails. 16 to 256 bytes.
+            data_key: The key to wrap.
+            context: Bytes to which it is bound, 16 to 256: unwrapping with other ones fails.
 
         Raises:
             InputError: The key service cannot be reached or refuses.
@@ -43,10 +42,10 @@ class Recipient(Protocol):
 
 
 class Identity(Protocol):
-    """Somebody who can unwrap."""
+    """The secret side of a key: unwraps data keys."""
 
     def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
-        """Returns the data key, or None where the stanza is for somebody else or does not unwrap
+        """Returns the data key, or None if the stanza is for another recipient or does not unwrap
         with this key.
 
         Raises:

@@ -1,17 +1,17 @@
-"""Data keys wrapped by a symmetric key of AWS KMS, which never leaves KMS (extra "kms").
+"""Keys of AWS KMS as recipients: KMS wraps data keys with a symmetric key that never leaves it
+(extra "kms").
 
     wrapped = Encrypt(KeyId, data key, EncryptionContext = {"gamekeeper:sealed-file": hex(context)})
 
 Credentials, region and endpoint come from the environment, as boto3 reads them (AWS_DEFAULT_REGION,
-AWS_PROFILE, AWS_ENDPOINT_URL_KMS and so on); an endpoint over http is for loopback addresses only.
-The encryption context stands in
-CloudTrail: who opened which file can be read there.
+AWS_PROFILE, AWS_ENDPOINT_URL_KMS and so on). An endpoint over http must be a loopback address. The
+encryption context is logged in CloudTrail, which therefore shows who opened which file.
 
-What a file can do: a stanza names a key, never an address or a region. An identity with keys sends
-`Decrypt` for these only, under the names that its user gave. An identity without any sends it for
-whatever key the stanza names, at the environment's endpoint and region. That key may belong to a
-stranger who lets everybody use it: he then reads in his own CloudTrail who opened his file, and
-learns nothing else. Name the keys to prevent it.
+What a hostile file can do: a stanza names a key, never an address or a region. An identity with
+keys sends `Decrypt` for these keys only, under the names that its user gave. An identity without
+keys sends `Decrypt` for any key that the stanza names, to the environment's endpoint and region.
+That key may belong to a stranger who lets everybody use it. The stranger then sees in their own
+CloudTrail who opened the file, and learns nothing else. Name the keys to prevent it.
 
 Source: AWS KMS API reference, Encrypt and Decrypt; AWS KMS developer guide, encryption context.
 """
@@ -28,8 +28,9 @@ from gamekeeper.sealing.recipients._service import (
     MAX_WRAPPED_BYTES,
     OTHER_FILE,
     TIMEOUT_S,
+    WRAPPED_HERE,
+    KeyNames,
     base64_text,
-    key_name,
     require_context,
     require_data_key,
     require_private,
@@ -45,12 +46,15 @@ _ALGORITHM = "SYMMETRIC_DEFAULT"
 _ID = r"[A-Za-z0-9-]{1,64}"
 _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
 _ARN = rf"arn:aws[a-z-]{{0,16}}:kms:[a-z0-9-]{{1,32}}:[0-9]{{12}}:(?:key/{_ID}|{_ALIAS})"
-_KEY = re.compile(rf"{_ARN}|{_ALIAS}|{_ID}", re.ASCII)
+_KEYS = KeyNames(
+    KIND,
+    re.compile(rf"{_ARN}|{_ALIAS}|{_ID}", re.ASCII),
+    "awskms: and an id, ARN or alias, such as awskms:alias/models",
+)
 _KEY_ARN = re.compile(
     rf"arn:aws[a-z-]{{0,16}}:kms:[a-z0-9-]{{1,32}}:[0-9]{{12}}:key/{_ID}", re.ASCII
 )
-_EXPECTED = "awskms: and an id, ARN or alias, such as awskms:alias/models"
-_WORKING = "a key for encryption that is enabled"
+_WORKING = "an enabled key for encryption"
 _PROBLEMS = {
     "AccessDeniedException": (
         "no permission for this key",
@@ -59,64 +63,59 @@ _PROBLEMS = {
     "NotFoundException": ("the key is unknown", "a key of this account and region"),
     "DisabledException": ("the key is disabled", _WORKING),
     "KMSInvalidStateException": ("the key cannot be used in its state", _WORKING),
-    "InvalidKeyUsageException": ("the key is not for this", "a symmetric key for encryption"),
-    "InvalidCiphertextException": (
-        "the data key does not unwrap",
-        "what this key wrapped for this file",
-    ),
-    "IncorrectKeyException": (
-        "the data key does not unwrap",
-        "what this key wrapped for this file",
-    ),
+    "InvalidKeyUsageException": ("the key is not for encryption", "a symmetric key for encryption"),
+    "InvalidCiphertextException": ("the data key does not unwrap", WRAPPED_HERE),
+    "IncorrectKeyException": ("the data key does not unwrap", WRAPPED_HERE),
 }
 _TRIES = {"InvalidCiphertextException": OTHER_FILE, "IncorrectKeyException": OTHER_FILE}
 
 
 @dataclass(frozen=True, slots=True)
 class AwsKmsRecipient:
-    """Whoever may use a key of AWS KMS.
+    """A recipient: all principals that may use a key of AWS KMS.
 
     Args:
-        key: Its id, ARN or alias (`alias/NAME`).
+        key: Id, ARN or alias (`alias/NAME`) of the key.
     """
 
     key: str
 
     def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
         """Returns the wrapped data key; see `Recipient`."""
-        sent = {"KeyId": self.key, "Plaintext": data_key.reveal()}
-        answer = _call("encrypt", sent, context)
+        parameters = {"KeyId": self.key, "Plaintext": data_key.reveal()}
+        answer = _call("encrypt", parameters, context)
         values = {"key": str(answer["KeyId"]), "wrapped": base64_text(answer["CiphertextBlob"])}
         return Stanza(kind=KIND, name=f"{KIND}:{self.key}", values=values)
 
 
 @dataclass(frozen=True, slots=True)
 class AwsKmsIdentity:
-    """Whoever the environment's credentials are.
+    """An identity: the principal of the environment's credentials.
 
     Args:
-        keys: The only keys to ask for, each an id, ARN or alias; without any, the one that a stanza
+        keys: The only keys to use, each an id, ARN or alias; if empty, the key that a stanza
             names.
     """
 
     keys: tuple[str, ...] = ()
 
     def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
-        """Returns the data key, or None where the stanza is not for one of the keys; see
-        `Identity`.
-        """
+        """Returns the data key, or None if the stanza is for another key; see `Identity`."""
         if stanza.kind != KIND:
             return None
         arn = stanza_text(stanza, "key", _KEY_ARN, "the ARN of a key")
         wrapped = stanza_bytes(stanza, "wrapped", range(1, MAX_WRAPPED_BYTES + 1))
-        key = self._named(stanza, arn) if self.keys else arn
+        key = self._name_of(stanza, arn) if self.keys else arn
         if key is None:
             return None
         answer = _call("decrypt", {"KeyId": key, "CiphertextBlob": wrapped}, context)
         return require_data_key(answer["Plaintext"], SERVICE)
 
-    def _named(self, stanza: Stanza, arn: str) -> str | None:
-        """The user's own name for the key of a stanza: KMS holds what is sent against it."""
+    def _name_of(self, stanza: Stanza, arn: str) -> str | None:
+        """Returns the user's own name for the key of a stanza, or None.
+
+        KMS is called with this name, and so refuses a data key that another key has wrapped.
+        """
         names = {stanza.name.removeprefix(f"{KIND}:"), _id(arn)}
         return next((key for key in self.keys if key in names or _id(key) in names), None)
 
@@ -125,28 +124,25 @@ def parse(text: str) -> AwsKmsRecipient:
     """Returns the recipient that `awskms:KEY` names.
 
     Raises:
-        InputError: It names none.
+        InputError: It does not name a key.
     """
-    return AwsKmsRecipient(key_name(text, KIND, _KEY, _EXPECTED))
+    return AwsKmsRecipient(_KEYS.parse(text))
 
 
 def identity_from_environment(*texts: str) -> AwsKmsIdentity:
-    """Returns who opens with the environment's credentials, only with the keys `awskms:KEY` if any
-    are given.
-
-    Raises:
-        InputError: One of them is no key.
+    """Returns the identity with the environment's credentials, restricted to the keys `awskms:KEY`
+    if any are given.
     """
-    return AwsKmsIdentity(tuple(parse(text).key for text in texts))
+    return AwsKmsIdentity(_KEYS.parse_all(texts))
 
 
 def _id(key: str) -> str:
-    """What all names of a key end with; replicas of a key in other regions share it."""
+    """Returns the end of a key's ARN, which replicas of the key in other regions share."""
     return key.rpartition(":key/")[2]
 
 
-def _call(operation: str, sent: dict[str, Any], context: bytes) -> dict[str, Any]:
-    """The answer of KMS."""
+def _call(operation: str, parameters: dict[str, Any], context: bytes) -> dict[str, Any]:
+    """Returns the answer of KMS to an operation on a key."""
     require_context(context)
     try:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -155,13 +151,13 @@ def _call(operation: str, sent: dict[str, Any], context: bytes) -> dict[str, Any
 
     bound = {"EncryptionContext": {CONTEXT_NAME: context.hex()}, "EncryptionAlgorithm": _ALGORITHM}
     try:
-        answer: dict[str, Any] = getattr(_client(), operation)(**sent, **bound)
-    except ClientError as fault:
-        raise _refusal(sent["KeyId"], fault) from None
-    except BotoCoreError as fault:
-        expected = "credentials, a region and a way to KMS"
+        answer: dict[str, Any] = getattr(_client(), operation)(**parameters, **bound)
+    except ClientError as error:
+        raise _refusal(parameters["KeyId"], error) from None
+    except BotoCoreError as error:
+        expected = "credentials, a region and a network connection to KMS"
         raise service_error(
-            SERVICE, "it cannot be reached", fault, expected, "see `aws kms list-keys`"
+            SERVICE, "it cannot be reached", error, expected, "try `aws kms list-keys`"
         ) from None
     return answer
 
@@ -170,7 +166,8 @@ def _client() -> Any:
     import boto3
     from botocore.config import Config
 
-    logger = logging.getLogger("botocore")  # at DEBUG it logs bodies, and so data keys
+    # At the level DEBUG it logs request bodies, which contain data keys.
+    logger = logging.getLogger("botocore")
     logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
     config = Config(
         connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"total_max_attempts": 2}
@@ -180,7 +177,7 @@ def _client() -> Any:
     return client
 
 
-def _refusal(key: str, fault: Any) -> InputError:
-    code = str(fault.response.get("Error", {}).get("Code", ""))
-    problem, expected = _PROBLEMS.get(code, ("it refuses", "an answer"))
-    return service_error(f"{SERVICE}, key {key}", problem, fault, expected, _TRIES.get(code, ""))
+def _refusal(key: str, error: Any) -> InputError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    problem, expected = _PROBLEMS.get(code, ("the request is refused", "an answer"))
+    return service_error(f"{SERVICE}, key {key}", problem, error, expected, _TRIES.get(code, ""))

@@ -1,8 +1,9 @@
-"""People as recipients: key pairs, and wrapping by HPKE (RFC 9180).
+"""Key pairs as recipients: data keys are wrapped by HPKE (RFC 9180).
 
-Two kinds. `mlkem768-x25519` holds against a quantum computer as long as either half does: weights
-that are copied today can be kept until one exists. `x25519` is what older tools have. A key file is
-PEM: one block for X25519, and one for ML-KEM-768 where there are two.
+There are two kinds. The hybrid `mlkem768-x25519` is secure as long as one of its halves is, also
+against quantum computers: weights that are copied today can be kept until one exists. `x25519` is
+for keys of older tools. A key file is PEM: one block for X25519, and in the hybrid a second one for
+ML-KEM-768.
 
     wrapped = HPKE base mode, KEM of the kind, HKDF-SHA256, AES-256-GCM, info = context
 
@@ -39,6 +40,7 @@ from cryptography.hazmat.primitives.serialization import (
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import disk_faults, new_file, require_private_file, write_at
 from gamekeeper.base.secret import Secret
+from gamekeeper.sealing.faults import read_faults
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 
 X25519 = "x25519"
@@ -57,11 +59,11 @@ _FINGERPRINT_DIGITS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
-    """Somebody for whom can be sealed.
+    """A recipient: the public half of a key pair.
 
     Args:
-        x25519: The half that every kind has.
-        mlkem: The other half of the hybrid, or None.
+        x25519: The X25519 key, which both kinds have.
+        mlkem: The ML-KEM-768 key of the hybrid, or None.
     """
 
     x25519: X25519PublicKey
@@ -74,22 +76,22 @@ class PublicKey:
 
     @property
     def name(self) -> str:
-        """Kind, and the beginning of a digest of the key: what people compare."""
+        """Kind and beginning of a digest of the key, for people to compare."""
         raw = self.x25519.public_bytes_raw() + (
             self.mlkem.public_bytes_raw() if self.mlkem else b""
         )
         return f"{self.kind}:{hashlib.sha256(raw).hexdigest()[:_FINGERPRINT_DIGITS]}"
 
     def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
-        """Returns the data key, wrapped for the holder of the private half."""
+        """Returns the data key, wrapped for the holder of the private key."""
         whole: Any = MLKEM768X25519PublicKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
         wrapped = _SUITES[self.kind].encrypt(data_key.reveal(), whole, context)
         return Stanza(
             kind=self.kind, name=self.name, values={"wrapped": base64.b64encode(wrapped).decode()}
         )
 
-    def pem(self) -> bytes:
-        """Returns it as its file holds it."""
+    def to_pem(self) -> bytes:
+        """Returns the content of its key file."""
         halves: list[Any] = [self.x25519, *([self.mlkem] if self.mlkem else [])]
         return b"".join(
             one.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for one in halves
@@ -98,7 +100,12 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateKey:
-    """Somebody who can open what was sealed for the public half."""
+    """An identity: the private half of a key pair.
+
+    Args:
+        x25519: The X25519 key, which both kinds have.
+        mlkem: The ML-KEM-768 key of the hybrid, or None.
+    """
 
     x25519: X25519PrivateKey = field(repr=False)
     mlkem: MLKEM768PrivateKey | None = field(default=None, repr=False)
@@ -112,31 +119,29 @@ class PrivateKey:
         )
 
     def public_key(self) -> PublicKey:
-        """Returns the half to hand out."""
+        """Returns the public half."""
         return PublicKey(
             x25519=self.x25519.public_key(), mlkem=self.mlkem.public_key() if self.mlkem else None
         )
 
     def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
-        """Returns the data key, or None where it is wrapped for somebody else or damaged."""
+        """Returns the data key, or None if it is wrapped for another recipient or damaged."""
         public = self.public_key()
         if (stanza.kind, stanza.name) != (public.kind, public.name):
             return None
-        wrapped = decoded(stanza.values.get("wrapped", ""), _WRAPPED_BYTES[public.kind])
+        wrapped = decode_base64(stanza.values.get("wrapped", ""), _WRAPPED_BYTES[public.kind])
+        if wrapped is None:
+            return None
         whole: Any = (
             MLKEM768X25519PrivateKey(self.mlkem, self.x25519) if self.mlkem else self.x25519
         )
         try:
-            return (
-                None
-                if wrapped is None
-                else Secret(_SUITES[public.kind].decrypt(wrapped, whole, context))
-            )
+            return Secret(_SUITES[public.kind].decrypt(wrapped, whole, context))
         except (InvalidTag, ValueError):
             return None
 
-    def pem(self) -> Secret[bytes]:
-        """Returns it as its file holds it."""
+    def to_pem(self) -> Secret[bytes]:
+        """Returns the content of its key file."""
         halves: list[Any] = [self.x25519, *([self.mlkem] if self.mlkem else [])]
         blocks = [
             one.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in halves
@@ -159,7 +164,7 @@ def read_public_key(text: str) -> PublicKey:
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
         raise input_error(
             text,
-            "no public key to seal for",
+            "not the public key of a recipient",
             _kinds(halves),
             "X25519 in PEM, with or without ML-KEM-768",
         )
@@ -167,10 +172,10 @@ def read_public_key(text: str) -> PublicKey:
 
 
 def read_private_key(path: Path) -> PrivateKey:
-    """Reads a key that opens.
+    """Reads a private key that opens sealed files.
 
     Raises:
-        InputError: It is none, or others can read it.
+        InputError: It is not such a key, or other users can read it.
     """
     halves = _halves(path, lambda pem: load_pem_private_key(pem, password=None))
     require_private_file(path)
@@ -178,31 +183,37 @@ def read_private_key(path: Path) -> PrivateKey:
     mlkem = [one for one in halves if isinstance(one, MLKEM768PrivateKey)]
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
         raise input_error(
-            path, "no key that opens", _kinds(halves), "X25519 in PEM, with or without ML-KEM-768"
+            path,
+            "not a private key that opens sealed files",
+            _kinds(halves),
+            "X25519 in PEM, with or without ML-KEM-768",
         )
     return PrivateKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
 
 
 def write_key_pair(key: PrivateKey, path: Path) -> Path:
-    """Writes a key that opens, readable by its owner only, and its public half beside it.
+    """Writes a private key, readable by its owner only, and its public half beside it.
 
     Returns:
-        Where the public half lies: `NAME.pub.pem` beside `NAME.pem`.
+        Path of the public half: `NAME.pub.pem` beside `NAME.pem`.
     """
-    return write_pems(path, key.pem(), key.public_key().pem())
+    return write_pems(path, key.to_pem(), key.public_key().to_pem())
 
 
 def write_pems(path: Path, private: Secret[bytes], public: bytes) -> Path:
     """Writes the two halves of a key pair.
 
+    Returns:
+        Path of the public half: `NAME.pub.pem` beside `NAME.pem`.
+
     Raises:
-        InputError: There is a file of either name, or they cannot be written.
+        InputError: One of the files exists already, or they cannot be written.
     """
     beside = path.with_name(f"{path.stem}.pub.pem")
     for one in (path, beside):
         if one.exists():
-            try_ = "a lost key opens nothing again: no key is ever replaced"
-            raise input_error(one, "there is a file of that name", "a file", "a new name", try_)
+            try_ = "keys are never replaced: what only a lost key opens cannot be opened any more"
+            raise input_error(one, "this name is already in use", "a file", "a new name", try_)
     with (
         disk_faults(path),
         new_file(path.parent) as secret,
@@ -215,8 +226,8 @@ def write_pems(path: Path, private: Secret[bytes], public: bytes) -> Path:
     return beside
 
 
-def decoded(text: str, length: int) -> bytes | None:
-    """Returns so many bytes from base64, or None."""
+def decode_base64(text: str, length: int) -> bytes | None:
+    """Returns the bytes that base64 encodes, or None if it is invalid or of another length."""
     try:
         value = base64.b64decode(text, validate=True)
     except ValueError:
@@ -228,21 +239,15 @@ def pem_blocks(path: Path) -> list[bytes]:
     """Returns the PEM blocks of a small file.
 
     Raises:
-        InputError: It cannot be read, or has none.
+        InputError: It cannot be read, is too large, or has no PEM block.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as fault:
+    with read_faults(path, "the key cannot be read", "a file in PEM"), path.open("rb") as file:
+        content = file.read(_MAX_FILE_BYTES + 1)
+    blocks = [match[0] for match in _BLOCK.finditer(content)]
+    if not blocks or len(content) > _MAX_FILE_BYTES:
+        found = "no PEM block" if not blocks else f"over {_MAX_FILE_BYTES:,} bytes"
         raise input_error(
-            path, "the key cannot be read", fault.strerror or str(fault), "a file in PEM"
-        ) from None
-    blocks = (
-        [match[0] for match in _BLOCK.finditer(content)] if len(content) <= _MAX_FILE_BYTES else []
-    )
-    if not blocks:
-        raise input_error(
-            path, "no key", "no PEM block", "a file in PEM", "gamekeeper keypair NAME.pem makes one"
+            path, "not a key", found, "a file in PEM", "gamekeeper keypair NAME.pem makes one"
         )
     return blocks
 
@@ -255,7 +260,7 @@ def _halves(path: Path, load: Any) -> list[Any]:
     raise input_error(
         path,
         "the key cannot be read",
-        "a PEM block that is none of ours",
+        "another PEM block, or one with a password",
         "X25519 or ML-KEM-768 in PEM",
     )
 

@@ -1,9 +1,9 @@
-"""Recipients and identities as people name them, in one line of text.
+"""Reads recipients and identities that are named by one line of text.
 
-Other key services come from packages: an entry point of the group `gamekeeper.recipients`, named as
-its kind, is a module with `parse(text)` and `identity_from_environment(text)` as `vault.py` has
-them. So a key can be released to an attested machine only: the attestation's own client decides
-inside `unwrap`. It is loaded when a text names it.
+Other packages can add key services: an entry point of the group `gamekeeper.recipients`, named
+after its kind, is a module with the functions `parse(text)` and `identity_from_environment(text)`,
+as in `vault.py`. This way a key can be released to attested machines only: the attestation's own
+client decides inside `unwrap`. An entry point is loaded when a text names it.
 """
 
 import re
@@ -17,7 +17,7 @@ from gamekeeper.sealing.recipients._recipient import Identity, Recipient
 from gamekeeper.sealing.recipients.keypairs import read_private_key, read_public_key
 
 GROUP = "gamekeeper.recipients"
-_NAMED = re.compile(r"[a-z0-9]{2,}:", re.ASCII)  # one letter is a drive
+_KIND = re.compile(r"[a-z0-9]{2,}:", re.ASCII)  # a single letter is a drive of Windows
 _SERVICES = {"awskms": "aws_kms", "vault": "vault", "pkcs11": "pkcs11"}
 
 
@@ -28,34 +28,40 @@ def read_recipient(text: str) -> Recipient:
         text: A public key file, `x25519:HEX`, `awskms:KEY`, `vault:MOUNT/KEY` or `pkcs11:URI`.
 
     Raises:
-        InputError: It names none.
+        InputError: It does not name a recipient.
     """
-    parse = _of_service(text, "parse")
-    recipient: Recipient = parse(text) if parse else read_public_key(text)
+    parse = _service_function(text, "parse")
+    if parse is None:
+        return read_public_key(text)
+    recipient: Recipient = parse(text)
     return recipient
 
 
 def read_identity(text: str) -> Identity:
-    """Returns the identity that a text names; of a key service, whoever the environment's
-    credentials are.
+    """Returns the identity that a text names; for a key service, with the credentials of the
+    environment.
 
     Args:
-        text: A private key file, `awskms:KEY`, `vault:MOUNT/KEY` or `pkcs11:URI`: only that key is
-            asked for.
+        text: A private key file, `awskms:KEY`, `vault:MOUNT/KEY` or `pkcs11:URI`: no other key is
+            used.
 
     Raises:
-        InputError: It names none.
+        InputError: It does not name an identity.
     """
-    from_environment = _of_service(text, "identity_from_environment")
-    identity: Identity = (
-        from_environment(text) if from_environment else read_private_key(Path(text))
-    )
+    from_environment = _service_function(text, "identity_from_environment")
+    if from_environment is None:
+        return read_private_key(Path(text))
+    identity: Identity = from_environment(text)
     return identity
 
 
-def _of_service(text: str, function: str) -> Callable[[str], Any] | None:
-    kind = text.partition(":")[0] if _NAMED.match(text) else ""
+def _service_function(text: str, function: str) -> Callable[[str], Any] | None:
+    """Returns a function of the key service that a text names, or None if it names none."""
+    if not _KIND.match(text):
+        return None
+    kind = text.partition(":")[0]
     if kind in _SERVICES:
-        return getattr(import_module(f"gamekeeper.sealing.recipients.{_SERVICES[kind]}"), function)  # type: ignore[no-any-return]
-    found = entry_points(group=GROUP, name=kind) if kind else ()
+        module = import_module(f"gamekeeper.sealing.recipients.{_SERVICES[kind]}")
+        return getattr(module, function)  # type: ignore[no-any-return]
+    found = entry_points(group=GROUP, name=kind)
     return next((getattr(one.load(), function) for one in found), None)

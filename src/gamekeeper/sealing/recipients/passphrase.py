@@ -1,12 +1,12 @@
-"""A passphrase as recipient: Argon2id (RFC 9106), then AES-256-GCM under the key that it gives.
+"""Passphrases as recipients: Argon2id (RFC 9106) derives a key, which wraps with AES-256-GCM.
 
     key     = Argon2id(passphrase, salt 16 bytes, passes, lanes, memory)
     wrapped = AES-256-GCM(key, nonce 0, data key, associated = context); the salt is fresh, so the
     key is used once
 
-The default takes 256 MiB and three passes, about half a second a guess; what a file asks for is
-bounded, so that opening cannot be made to take all memory, and for all passphrases of a file
-together, nor all day.
+The default takes 256 MiB and three passes, about half a second for each guess. The cost that a file
+may request is bounded, and so is the total cost of all passphrases of one file. A hostile file can
+therefore not make its reader use up all memory, or compute for hours.
 """
 
 import base64
@@ -22,27 +22,27 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
-from gamekeeper.sealing.recipients.keypairs import decoded
+from gamekeeper.sealing.recipients.keypairs import decode_base64
 
 KIND = "passphrase"
-LEAST_CHARS = 12
+MIN_CHARS = 12
 _SALT_BYTES = 16
 _WRAPPED_BYTES = KEY_BYTES + 16
 _NONCE = bytes(12)
 _PASSES = range(1, 17)
 _LANES = range(1, 17)
 _MEMORY_KIB = range(64, (2 << 20) + 1)
-_MOST_KIB_PASSES = 16 * (2 << 20)  # the dearest one, or 42 of the default
+_MAX_KIB_PASSES = 16 * (2 << 20)  # the most expensive passphrase, or 42 with the default cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a guess costs.
+class PassphraseCost:
+    """The Argon2id parameters, which set the cost of one guess.
 
     Args:
-        passes: 1 to 16.
-        lanes: 1 to 16.
-        memory_kib: 64 to 2 GiB.
+        passes: Number of passes over the memory, 1 to 16.
+        lanes: Degree of parallelism, 1 to 16.
+        memory_kib: Memory in KiB, 64 to 2^21 (2 GiB).
     """
 
     passes: int = 3
@@ -50,8 +50,8 @@ class Cost:
     memory_kib: int = 256 << 10
 
     @classmethod
-    def parse(cls, values: dict[str, str]) -> "Cost | None":
-        """Returns the cost that a stanza names, or None if it is out of bounds."""
+    def parse(cls, values: dict[str, str]) -> "PassphraseCost | None":
+        """Returns the cost that a stanza states, or None if it is out of bounds."""
         texts = [values.get(name, "") for name in ("passes", "lanes", "memory_kib")]
         if not all(text.isascii() and text.isdigit() and len(text) < 9 for text in texts):
             return None
@@ -64,13 +64,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Passphrase:
-    """Whoever knows it.
+    """A passphrase, which is both recipient and identity.
 
     Args:
         secret: The passphrase, UTF-8 in NFC.
-        name: By which people know it; public.
-        cost: What a guess costs, of new ones.
-        entropy: Draws n random bytes.
+        name: Name of the recipient in the file; public.
+        cost: Cost of a guess, for wrapping.
+        entropy: Returns n random bytes.
 
     Example:
         >>> Passphrase(Secret(b"correct horse battery")).wrap(Secret(bytes(32)), bytes(32)).name
@@ -79,11 +79,11 @@ class Passphrase:
 
     secret: Secret[bytes] = field(repr=False)
     name: str = KIND
-    cost: Cost = Cost()
+    cost: PassphraseCost = PassphraseCost()
     entropy: Callable[[int], bytes] = urandom
 
     def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:
-        """Returns the data key, wrapped for whoever knows the passphrase."""
+        """Returns the data key, wrapped with the passphrase."""
         salt = self.entropy(_SALT_BYTES)
         wrapped = AESGCM(self._key(salt, self.cost)).encrypt(_NONCE, data_key.reveal(), context)
         values = {
@@ -96,10 +96,12 @@ class Passphrase:
         return Stanza(kind=KIND, name=self.name, values=values)
 
     def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
-        """Returns the data key, or None where another passphrase wrapped it."""
-        cost = Cost.parse(dict(stanza.values)) if stanza.kind == KIND else None
-        salt = decoded(stanza.values.get("salt", ""), _SALT_BYTES)
-        wrapped = decoded(stanza.values.get("wrapped", ""), _WRAPPED_BYTES)
+        """Returns the data key, or None if it was wrapped with another passphrase or is damaged."""
+        if stanza.kind != KIND:
+            return None
+        cost = PassphraseCost.parse(dict(stanza.values))
+        salt = decode_base64(stanza.values.get("salt", ""), _SALT_BYTES)
+        wrapped = decode_base64(stanza.values.get("wrapped", ""), _WRAPPED_BYTES)
         if cost is None or salt is None or wrapped is None:
             return None
         try:
@@ -107,7 +109,7 @@ class Passphrase:
         except InvalidTag:
             return None
 
-    def _key(self, salt: bytes, cost: Cost) -> bytes:
+    def _key(self, salt: bytes, cost: PassphraseCost) -> bytes:
         kdf = Argon2id(
             salt=salt,
             length=KEY_BYTES,
@@ -119,22 +121,23 @@ class Passphrase:
 
 
 def is_affordable(stanzas: Sequence[Stanza]) -> bool:
-    """Whether a passphrase that fits the last of these stanzas is found in a minute or so."""
-    costs = [Cost.parse(dict(one.values)) for one in stanzas if one.kind == KIND]
-    return sum(one.passes * one.memory_kib for one in costs if one) <= _MOST_KIB_PASSES
+    """Returns whether all passphrase stanzas together can be tried in about a minute."""
+    costs = [PassphraseCost.parse(dict(one.values)) for one in stanzas if one.kind == KIND]
+    return sum(one.passes * one.memory_kib for one in costs if one) <= _MAX_KIB_PASSES
 
 
 def passphrase(text: str, *, is_new: bool) -> Passphrase:
-    """Returns what somebody typed as a passphrase.
+    """Returns a typed text as a passphrase.
 
     Raises:
-        UsageError: A new one is short, or it is no text.
+        UsageError: A new passphrase is too short, or the text is not valid UTF-8.
     """
     plain = unicodedata.normalize("NFC", text)
-    if any("\ud800" <= one <= "\udfff" for one in plain):  # bytes of a terminal that are no UTF-8
-        raise UsageError("a passphrase that is no text: its characters are not UTF-8")
-    if is_new and len(plain) < LEAST_CHARS:
+    # Python decodes bytes of the terminal that are not UTF-8 as lone surrogates.
+    if any("\ud800" <= one <= "\udfff" for one in plain):
+        raise UsageError("the passphrase is not text: its characters are not UTF-8")
+    if is_new and len(plain) < MIN_CHARS:
         raise UsageError(
-            f"a passphrase of {len(plain)} characters is soon guessed: take {LEAST_CHARS} or more"
+            f"a passphrase of {len(plain)} characters is easily guessed: use {MIN_CHARS} or more"
         )
     return Passphrase(Secret(plain.encode()))

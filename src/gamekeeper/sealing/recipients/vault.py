@@ -1,22 +1,22 @@
-"""Data keys wrapped by a key in the transit engine of HashiCorp Vault or OpenBao, which keeps it
-(extra "vault").
+"""Keys of the transit engine of HashiCorp Vault or OpenBao as recipients; the keys stay in the
+engine (extra "vault").
 
     wrapped = POST MOUNT/encrypt/KEY: plaintext = data key || SHA-256(context), associated_data =
     context
 
-The context is bound twice: servers before 1.13 ignore associated data without a word, and so would
-open anything. The digest behind the data key is checked here.
+The context is bound twice: servers before 1.13 silently ignore associated data, and so would unwrap
+a data key in any context. The digest after the data key is checked here.
 
 VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE and VAULT_CACERT come from the environment. Redirects are
-not followed, as the token would go along, and http is for loopback addresses only, as the data key
-would go in the clear.
+not followed, because the token would be sent to the new address. http is allowed for loopback
+addresses only, because the data key would be sent in the clear.
 
-What a file can do: a stanza names a mount and a key, never an address. An identity with keys asks
-for these only. An identity without any asks for whatever key the stanza names, but in the mount
-`transit` only: another one may be an engine in which the request would write something.
+What a hostile file can do: a stanza names a mount and a key, never an address. An identity with
+keys uses these only. An identity without keys uses any key that the stanza names, but only in the
+mount `transit`: another mount may be an engine in which the request would write something.
 
-Source: HashiCorp Vault and OpenBao, API documentation of the transit secrets engine, which are the
-    same here.
+Source: HashiCorp Vault and OpenBao, API documentation of the transit secrets engine; the two agree
+    in what is used here.
 """
 
 import binascii
@@ -35,8 +35,8 @@ from gamekeeper.sealing.recipients._service import (
     MAX_WRAPPED_BYTES,
     OTHER_FILE,
     TIMEOUT_S,
+    KeyNames,
     base64_text,
-    key_name,
     require_context,
     require_data_key,
     require_private,
@@ -47,30 +47,32 @@ from gamekeeper.sealing.recipients._service import (
 KIND = "vault"
 DEFAULT_MOUNT = "transit"
 _NAME = r"\w(?:[\w.-]{0,126}\w)?"
-_KEY = re.compile(rf"{_NAME}(?:/{_NAME}){{1,7}}", re.ASCII)
+_KEYS = KeyNames(
+    KIND,
+    re.compile(rf"{_NAME}(?:/{_NAME}){{1,7}}", re.ASCII),
+    "vault: and a mount and a key, such as vault:transit/models",
+)
 _WRAPPED = re.compile(
     rf"vault:v[0-9]{{1,9}}:[A-Za-z0-9+/]{{1,{MAX_WRAPPED_BYTES}}}={{0,2}}", re.ASCII
 )
-_EXPECTED = "vault: and a mount and a key, such as vault:transit/models"
-_NO_UPSERT = (
-    "as-it-is"  # no type of key: a key that is not there is an error, where it would else be made
-)
+# Not a type of key. The engine would otherwise create a key that does not exist; now it refuses.
+_NO_UPSERT = "as-it-is"
 _PROBLEMS = {
-    400: ("the request is refused", "a key that is there and may be used"),
+    400: ("the request is refused", "a key that exists and may be used"),
     401: ("the token is refused", "a token that is valid"),
     403: (
         "no permission for this key",
         "a token whose policy allows `update` on MOUNT/encrypt/KEY or decrypt/KEY",
     ),
     404: ("there is no transit engine", "a mount of the transit engine in this namespace"),
-    429: ("it is asked too often", "an answer"),
+    429: ("too many requests", "an answer"),
     503: ("it is sealed or in maintenance", "an unsealed server"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class VaultRecipient:
-    """Whoever may use a key of the transit engine.
+    """A recipient: all clients that may use a key of the transit engine.
 
     Args:
         key: `MOUNT/KEY`.
@@ -84,42 +86,35 @@ class VaultRecipient:
         answer = _call("encrypt", self.key, {"plaintext": plaintext, "type": _NO_UPSERT}, context)
         wrapped = answer.get("ciphertext")
         if not isinstance(wrapped, str) or not _WRAPPED.fullmatch(wrapped):
-            raise input_error(
-                _where(self.key),
-                "the answer holds no wrapped key",
-                "something else",
-                "vault:vN:...",
-            )
-        return Stanza(
-            kind=KIND, name=f"{KIND}:{self.key}", values={"key": self.key, "wrapped": wrapped}
-        )
+            problem = "the answer has no wrapped key"
+            raise input_error(_key_label(self.key), problem, "something else", "vault:vN:...")
+        values = {"key": self.key, "wrapped": wrapped}
+        return Stanza(kind=KIND, name=f"{KIND}:{self.key}", values=values)
 
 
 @dataclass(frozen=True, slots=True)
 class VaultIdentity:
-    """Whoever the environment's token stands for.
+    """An identity: the client that the environment's token authenticates.
 
     Args:
-        keys: The only keys to ask for, each `MOUNT/KEY`; without any, the one in mount `transit`
-            that a stanza names.
+        keys: The only keys to use, each `MOUNT/KEY`; if empty, the key in the mount `transit` that
+            a stanza names.
     """
 
     keys: tuple[str, ...] = ()
 
     def unwrap(self, stanza: Stanza, context: bytes) -> Secret[bytes] | None:
-        """Returns the data key, or None where the stanza is not for one of the keys; see
-        `Identity`.
-        """
+        """Returns the data key, or None if the stanza is for another key; see `Identity`."""
         if stanza.kind != KIND:
             return None
-        key = stanza_text(stanza, "key", _KEY, "MOUNT/KEY")
+        key = stanza_text(stanza, "key", _KEYS.pattern, "MOUNT/KEY")
         wrapped = stanza_text(
-            stanza, "wrapped", _WRAPPED, "what the transit engine returned, vault:vN:..."
+            stanza, "wrapped", _WRAPPED, "the answer of the transit engine, vault:vN:..."
         )
         if not self._is_allowed(key):
             return None
         answer = _call("decrypt", key, {"ciphertext": wrapped}, context)
-        return _opened(_decoded(answer.get("plaintext"), key), context, key)
+        return _checked_data_key(_decode(answer.get("plaintext"), key), context, key)
 
     def _is_allowed(self, key: str) -> bool:
         return key in self.keys if self.keys else key.rpartition("/")[0] == DEFAULT_MOUNT
@@ -129,47 +124,44 @@ def parse(text: str) -> VaultRecipient:
     """Returns the recipient that `vault:MOUNT/KEY` names.
 
     Raises:
-        InputError: It names none.
+        InputError: It does not name a key.
     """
-    return VaultRecipient(key_name(text, KIND, _KEY, _EXPECTED))
+    return VaultRecipient(_KEYS.parse(text))
 
 
 def identity_from_environment(*texts: str) -> VaultIdentity:
-    """Returns who opens with the environment's token, only with the keys `vault:MOUNT/KEY` if any
-    are given.
-
-    Raises:
-        InputError: One of them is no key.
+    """Returns the identity with the environment's token, restricted to the keys `vault:MOUNT/KEY`
+    if any are given.
     """
-    return VaultIdentity(tuple(parse(text).key for text in texts))
+    return VaultIdentity(_KEYS.parse_all(texts))
 
 
-def _where(key: str) -> str:
+def _key_label(key: str) -> str:
     return f"Vault, key {key}"
 
 
-def _decoded(plaintext: object, key: str) -> bytes:
+def _decode(plaintext: object, key: str) -> bytes:
     try:
         return b64decode(plaintext if isinstance(plaintext, str) else "?", validate=True)
     except (binascii.Error, ValueError):
-        raise input_error(
-            _where(key), "the answer holds no plaintext", "something else", "base64"
-        ) from None
+        problem = "the answer has no plaintext"
+        raise input_error(_key_label(key), problem, "something else", "base64") from None
 
 
-def _opened(plaintext: bytes, context: bytes, key: str) -> Secret[bytes]:
-    """The data key in front of the digest of the context."""
+def _checked_data_key(plaintext: bytes, context: bytes, key: str) -> Secret[bytes]:
+    """Returns the data key, after checking the digest of the context that follows it."""
     data_key = plaintext[:KEY_BYTES]
     digest = plaintext[KEY_BYTES:]
+    label = _key_label(key)
     if not is_same_secret(digest, sha256(context).digest()):
         found = "the digest of another file's id"
-        expected = "the digest of this file's id behind the data key"
-        raise input_error(_where(key), "the data key does not unwrap", found, expected, OTHER_FILE)
-    return require_data_key(data_key, _where(key))
+        expected = "the digest of this file's id after the data key"
+        raise input_error(label, "the data key does not unwrap", found, expected, OTHER_FILE)
+    return require_data_key(data_key, label)
 
 
 def _call(operation: str, key: str, sent: Mapping[str, str], context: bytes) -> dict[str, Any]:
-    """The field `data` of the answer of the transit engine."""
+    """Returns the field `data` of the transit engine's answer to an operation on a key."""
     require_context(context)
     try:
         import hvac
@@ -187,8 +179,8 @@ def _call(operation: str, key: str, sent: Mapping[str, str], context: bytes) -> 
         answer = client.adapter.post(
             f"/v1/{mount}/{operation}/{name}", json=body, raise_exception=False
         )
-    except (RequestException, OSError) as fault:
-        raise _unreachable(address, fault, token) from None
+    except (RequestException, OSError) as error:
+        raise _unreachable(address, error, token) from None
     if isinstance(answer, dict) and isinstance(answer.get("data"), dict):
         return dict(answer["data"])
     raise _refusal(key, operation, answer, token)
@@ -208,21 +200,24 @@ def _client(hvac: Any, address: str, token: Secret[bytes]) -> Any:
 def _variable(name: str) -> str:
     value = os.environ.get(name, "")
     if not value or not value.isascii() or not value.isprintable():
-        found = "something that cannot go into a header" if value else "nothing"
-        raise input_error(
-            name, "the variable of the environment is not set", found, "as for the command `vault`"
+        problem = (
+            "the environment variable has an invalid value"
+            if value
+            else "the environment variable is not set"
         )
+        found = "characters that are not allowed in a header" if value else "nothing"
+        raise input_error(name, problem, found, "as for the command `vault`")
     return value
 
 
-def _unreachable(address: str, fault: Exception, token: Secret[bytes]) -> InputError:
+def _unreachable(address: str, error: Exception, token: Secret[bytes]) -> InputError:
     secrets = [token.reveal().decode()]
     return service_error(
         address,
         "it cannot be reached",
-        fault,
+        error,
         "Vault or OpenBao at VAULT_ADDR",
-        "see `vault status`",
+        "try `vault status`",
         secrets,
     )
 
@@ -230,19 +225,21 @@ def _unreachable(address: str, fault: Exception, token: Secret[bytes]) -> InputE
 def _refusal(key: str, operation: str, answer: Any, token: Secret[bytes]) -> InputError:
     status = getattr(answer, "status_code", 200)
     problem, expected = _PROBLEMS.get(
-        status, ("the answer is none of the transit engine", "an answer in JSON")
+        status, ("the answer is not from a transit engine", "an answer in JSON")
     )
-    try_ = f"if the key is there: {OTHER_FILE}" if (operation, status) == ("decrypt", 400) else ""
+    may_be_another_file = (operation, status) == ("decrypt", 400)
+    try_ = f"if the key exists: {OTHER_FILE}" if may_be_another_file else ""
+    found = f"{status}: {_errors(answer)}"
     secrets = [token.reveal().decode()]
-    return service_error(
-        _where(key), problem, f"{status}: {_errors(answer)}", expected, try_, secrets
-    )
+    return service_error(_key_label(key), problem, found, expected, try_, secrets)
 
 
 def _errors(answer: Any) -> str:
-    """What `errors` of an answer says; never the rest of it, which may hold what was sent."""
+    """Returns the field `errors` of an answer as text; the rest may repeat what was sent."""
     try:
         errors = answer.json().get("errors")
     except (AttributeError, ValueError):
         return "no JSON"
-    return "; ".join(map(str, errors)) if isinstance(errors, list) and errors else "no reason given"
+    if not isinstance(errors, list) or not errors:
+        return "no reason given"
+    return "; ".join(map(str, errors))

@@ -1,7 +1,7 @@
-"""Opens a sealed file: what was sealed, back on disk, byte for byte.
+"""Opens a sealed file: writes the model to disk as it was, byte for byte.
 
-Plaintext goes to files without a name and gets names when every chunk was authentic, so that
-nothing that was not checked, and nothing half, can be taken for a model.
+Plaintext is written to files without a name. They get their names when all chunks were found
+authentic, so that unchecked or incomplete plaintext is never mistaken for a model.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,14 @@ from gamekeeper.base.files import (
     sync_folder,
     write_at,
 )
+from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.sealing.artifacts.pickles import is_pickle
 from gamekeeper.sealing.contents import Contents, Member
 from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
-from gamekeeper.sealing.sealed.parallel import Step, Work, each_chunk, ignore, usual_workers
-from gamekeeper.sealing.sealed.reading import Opened, Part, SealedFile
+from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
+from gamekeeper.sealing.sealed.reading import SealedFile, UnlockedFile, UnlockedMember
 
 
 def open_sealed(
@@ -36,43 +37,42 @@ def open_sealed(
     signer: bytes | None = None,
     is_replaced: bool = False,
     workers: int | None = None,
-    progress: Step = ignore,
+    on_progress: OnProgress = ignore_progress,
 ) -> Contents:
     """Decrypts a sealed file to disk, readable by its owner only.
 
     Args:
         path: The sealed file.
-        out: Where the model goes: a file if one file was sealed, else a folder, which must not
-            exist.
+        out: Where the model is written: a file if one file was sealed, otherwise a folder, which
+            must not exist.
         identities: Keys to try.
-        signer: Who must have signed it, Ed25519 public key; None checks no more than that who it
-            names signed it.
-        is_replaced: Whether a file of that name is replaced; folders never are.
-        workers: Threads; one a core, 2 to 8, if None.
-        progress: Called with the chunks that are done and all of them.
+        signer: Ed25519 public key of the required signer; None checks only the signature of the
+            signer that the file itself names, if it names one.
+        is_replaced: Whether an existing file is replaced; folders never are.
+        workers: Number of threads; if None, one for each core, 2 to 8.
+        on_progress: Called with the number of chunks done and of all chunks.
 
     Returns:
-        What was sealed.
+        The files and tensors of the model.
 
     Raises:
-        SealError: It does not open, is not what was sealed, or a pickle was sealed, by another
-            program. Nothing is left behind.
-        InputError: It cannot be read, or its content cannot be written. Nothing is left behind.
+        SealError: It cannot be opened, is not authentic, or contains a pickle, which another
+            program has sealed. Nothing is left behind.
+        InputError: It cannot be read, or the model cannot be written. Nothing is left behind.
     """
     with SealedFile(path) as sealed:
         opened = sealed.unlock(identities, signer)
         contents = opened.contents
         if out.exists() and (contents.is_folder or not is_replaced):
-            expected = (
-                "a folder that is not there" if contents.is_folder else "a new name, or --force"
-            )
-            raise input_error(out, "there is something of that name", "a file or folder", expected)
+            is_folder = contents.is_folder
+            expected = "a folder that does not exist" if is_folder else "a new name, or --force"
+            raise input_error(out, "this name is already in use", "a file or folder", expected)
         with disk_faults(out), ExitStack() as stack:
             require_room(out.parent, contents.length, out)
             files = [stack.enter_context(new_file(out.parent)) for _ in contents.members]
             for member, new in zip(contents.members, files, strict=True):
                 new.reserve(member.length)
-            _decrypt(sealed, opened, files, workers or usual_workers(), progress)
+            _decrypt(opened, files, workers or default_workers(), on_progress)
             _require_no_pickle(opened, path)
             if contents.is_folder:
                 _name_folder(contents.members, files, out)
@@ -82,39 +82,41 @@ def open_sealed(
 
 
 def _decrypt(
-    sealed: SealedFile, opened: Opened, files: Sequence[NewFile], workers: int, progress: Step
+    opened: UnlockedFile, files: Sequence[NewFile], workers: int, on_progress: OnProgress
 ) -> None:
-    def decrypting() -> Work:
-        opening = opened.opening()
+    header = opened.header
+
+    def make_work() -> Work:
+        decrypt = opened.chunk_decrypter()
         buffer = memoryview(bytearray(CHUNK_BYTES))
 
         def work(number: int) -> None:
-            chunk = buffer[: sealed.header.chunk_length(number)]
-            opening(number, chunk)
-            for member, place, part in opened.contents.pieces(number * CHUNK_BYTES, len(chunk)):
-                write_at(files[member].file, chunk[part], place)
+            chunk = buffer[: header.chunk_length(number)]
+            decrypt(number, chunk)
+            for member, offset, part in opened.contents.pieces(number * CHUNK_BYTES, len(chunk)):
+                write_at(files[member].file, chunk[part], offset)
 
         return work
 
-    each_chunk(range(sealed.header.chunks), decrypting, workers, progress)
+    each_chunk(range(header.chunks), make_work, workers, on_progress)
 
 
-def _require_no_pickle(opened: Opened, path: Path) -> None:
+def _require_no_pickle(opened: UnlockedFile, path: Path) -> None:
     for member in opened.contents.members:
-        if member.kind == "file" and is_pickle(Part(opened, member), member.path):
+        if member.kind == "file" and is_pickle(UnlockedMember(opened, member), member.path):
             found = ascii(member.path)[:80]
             expected = "numbers only"
-            problem = "a pickle was sealed: whoever loads it would run the code that is in it"
+            problem = "a pickle was sealed: loading it would run the code that is in it"
             raise seal_error(
-                path, problem, found, expected, "ask who sealed it for safetensors or ONNX"
+                path, problem, found, expected, "ask its owner for safetensors or ONNX"
             )
 
 
 def _name_folder(members: Sequence[Member], files: Sequence[NewFile], out: Path) -> None:
-    """Gives the files of a folder their names, and the folder its own when all have theirs."""
+    """Gives the files of a folder their names, and then the folder its own."""
     for new in files:
-        # it takes long, and a process that is killed in it leaves nothing as long as nothing has a
-        # name
+        # Before any file has a name: a sync takes long, and a process that is killed during it
+        # then leaves nothing behind.
         new.sync()
     folder = Path(mkdtemp(prefix=".gamekeeper-", dir=out.parent))
     try:

@@ -1,5 +1,6 @@
-"""Chunks on several threads: the ciphers and the digest let go of the interpreter's lock while they
-work.
+"""Processes chunks on several threads.
+
+The ciphers and the digest release the interpreter's lock while they work.
 """
 
 import os
@@ -7,41 +8,41 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-MOST_WORKERS = 8  # beyond, memory is what they wait for
-_LEAST_WORKERS = 2  # while one waits for the disk the other works
+from gamekeeper.base.progress import OnProgress, ignore_progress
+
+MAX_WORKERS = 8  # more threads only wait for memory
+_MIN_WORKERS = 2  # one works while the other waits for the disk
 Work = Callable[[int], None]
-Step = Callable[[int, int], None]
+"""Called with the number of a chunk."""
 
 
-def ignore(done: int, total: int) -> None:
-    """Takes a step that nobody watches."""
-
-
-def usual_workers() -> int:
-    """Returns how many threads are used unless said otherwise: the cores that this process may use,
-    2 to 8.
-    """
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(_LEAST_WORKERS, min(MOST_WORKERS, cores))
+def default_workers() -> int:
+    """Returns the default number of threads: the cores that this process may use, from 2 to 8."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(_MIN_WORKERS, min(MAX_WORKERS, cores))
 
 
 def each_chunk(
-    chunks: range, make_work: Callable[[], Work], workers: int, progress: Step = ignore
+    chunks: range,
+    make_work: Callable[[], Work],
+    workers: int,
+    on_progress: OnProgress = ignore_progress,
 ) -> None:
-    """Calls a function once for each chunk, in order where one thread does it.
+    """Calls a function once for each chunk; with one thread, in order.
 
     Args:
-        chunks: Their numbers.
-        make_work: Returns the function, with buffers of its own; called once a thread.
+        chunks: Numbers of the chunks.
+        make_work: Returns the function, with buffers of its own; called once in each thread.
         workers: Number of threads, at least 1.
-        progress: Called with the chunks that are done and all of them.
+        on_progress: Called with the number of chunks done and of all chunks.
 
     Raises:
-        Exception: What the first call that failed has raised; no further chunk is begun.
+        Exception: The exception of the first call that failed; no further chunk is begun.
     """
-    queue = _Queue(chunks, progress)
+    queue = _ChunkQueue(chunks, on_progress)
     workers = min(workers, len(chunks))
     if workers <= 1:
         queue.run(make_work())
@@ -57,18 +58,23 @@ def each_chunk(
             raise
 
 
-class _Queue:
-    """The chunks that are left."""
+class _ChunkQueue:
+    """The chunks that are not begun yet, shared by the threads.
 
-    def __init__(self, chunks: range, progress: Step) -> None:
+    Args:
+        chunks: Numbers of the chunks.
+        on_progress: Called with the number of chunks done and of all chunks.
+    """
+
+    def __init__(self, chunks: range, on_progress: OnProgress) -> None:
         self._left: Iterator[int] = iter(chunks)
         self._lock = Lock()
-        self._progress = progress
+        self._on_progress = on_progress
         self._done = 0
         self._total = len(chunks)
 
     def run(self, work: Work) -> None:
-        """Works until none is left."""
+        """Takes chunks until the queue is empty."""
         try:
             while (number := self._next()) is not None:
                 work(number)
@@ -78,7 +84,7 @@ class _Queue:
             raise
 
     def stop(self) -> None:
-        """Leaves the rest."""
+        """Empties the queue."""
         with self._lock:
             self._left = iter(())
 
@@ -89,4 +95,4 @@ class _Queue:
     def _count(self) -> None:
         with self._lock:
             self._done += 1
-            self._progress(self._done, self._total)
+            self._on_progress(self._done, self._total)

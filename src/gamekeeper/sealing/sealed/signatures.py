@@ -1,11 +1,12 @@
-"""Who sealed it: Ed25519 over the digests of a sealed file.
+"""Signatures of sealed files: Ed25519 over the digests of the file.
 
     gamekeeper/sealed-signature@1
     <SHA-256 of the header, hexadecimal>
     <BLAKE3 of the encrypted index>
     <BLAKE3 of the list of the chunks' BLAKE3 digests>
 
-Digests, not tags: see docs/decisions/0009. Nobody needs a key to check them.
+Digests are signed rather than authentication tags (docs/decisions/0009), so the signature can be
+checked without a decryption key.
 """
 
 import hashlib
@@ -37,17 +38,17 @@ def digest(data: memoryview | bytes | bytearray) -> bytes:
 
 
 def header_digest(header: bytes) -> bytes:
-    """Returns what stands for a header: SHA-256 of its text, 32 bytes."""
+    """Returns the digest of a header: SHA-256 of its JSON, 32 bytes."""
     return hashlib.sha256(header).digest()
 
 
 def signed_text(header: bytes, index: bytes, digests: bytes) -> bytes:
-    """Returns what is signed.
+    """Returns the text that is signed.
 
     Args:
-        header: Its text.
-        index: Encrypted.
-        digests: Of the chunks, 32 bytes each, one behind another.
+        header: The header as JSON.
+        index: The encrypted index.
+        digests: Concatenated digests of the chunks, 32 bytes each.
     """
     signed = [header_digest(header), digest(index), digest(digests)]
     lines = [FORMAT, *(part.hex() for part in signed)]
@@ -55,7 +56,7 @@ def signed_text(header: bytes, index: bytes, digests: bytes) -> bytes:
 
 
 def is_signed(signer: bytes, signature: bytes, text: bytes) -> bool:
-    """Whether the holder of an Ed25519 key, 32 bytes, signed a text."""
+    """Returns whether a signature of a text verifies with an Ed25519 public key, 32 bytes."""
     try:
         Ed25519PublicKey.from_public_bytes(signer).verify(signature, text)
     except InvalidSignature:
@@ -64,10 +65,10 @@ def is_signed(signer: bytes, signature: bytes, text: bytes) -> bool:
 
 
 def read_signing_key(path: Path) -> Ed25519PrivateKey:
-    """Reads a key that signs, Ed25519 in PEM.
+    """Reads a private signing key, Ed25519 in PEM.
 
     Raises:
-        InputError: It is none, or others can read it.
+        InputError: It is not such a key, or other users can read it.
     """
     blocks = pem_blocks(path)
     require_private_file(path)
@@ -78,7 +79,7 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise input_error(
             path,
-            "no key that signs",
+            "not a signing key",
             "another key",
             "Ed25519 in PEM",
             "gamekeeper keypair --signing NAME.pem",
@@ -87,27 +88,28 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
 
 
 def read_signer(path: Path) -> bytes:
-    """Reads the public key of who signs, Ed25519 in PEM; returns its 32 bytes.
+    """Reads the public key of a signer, Ed25519 in PEM; returns its 32 bytes.
 
     Raises:
-        InputError: It is none.
+        InputError: It is not such a key.
     """
     try:
         key = load_pem_public_key(pem_blocks(path)[0] + b"\n")
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise input_error(path, "no public key of a signer", "another key", "Ed25519 in PEM")
+        raise input_error(path, "not the public key of a signer", "another key", "Ed25519 in PEM")
     return key.public_bytes_raw()
 
 
 def write_signing_pair(path: Path) -> tuple[Path, str]:
-    """Makes a key that signs, and writes it as `write_pems` does.
+    """Generates a signing key pair and writes it, as `write_pems` does.
 
     Returns:
-        Where the public half lies, and the key in hexadecimal.
+        Path of the public key, and the public key in hexadecimal.
     """
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return write_pems(path, Secret(private), public), key.public_key().public_bytes_raw().hex()
+    public_path = write_pems(path, Secret(private), public)
+    return public_path, key.public_key().public_bytes_raw().hex()

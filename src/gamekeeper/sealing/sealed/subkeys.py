@@ -1,10 +1,11 @@
-"""One data key, derived into a key for each use.
+"""Derives a subkey for each use from the data key.
 
     subkey(use) = HKDF-SHA256(data key, salt = file id, info = "gamekeeper/sealed@1 " + use)
 
-The commitment is such a subkey, published: whoever unwraps a key checks it before use. HKDF-SHA256
-makes it hard to find two data keys with one commitment, which GCM alone does not (Albertini et al.,
-How to Abuse and Fix Authenticated Encryption Without Key Commitment, USENIX Security 2022).
+The commitment is such a subkey, published in the header. After unwrapping, a data key is checked
+against it before use. HKDF-SHA256 makes it hard to find two data keys with the same commitment,
+which GCM alone does not (Albertini et al., How to Abuse and Fix Authenticated Encryption Without
+Key Commitment, USENIX Security 2022).
 """
 
 from dataclasses import dataclass
@@ -20,13 +21,13 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subkeys:
-    """What a data key is used as.
+    """The subkeys of a data key.
 
     Args:
-        payload: For the chunks.
-        index: For the index; used once.
+        payload: Encrypts the chunks.
+        index: Encrypts the index; used once.
         slots: Authenticates the key slots.
-        commitment: Public.
+        commitment: Commits to the data key; public.
     """
 
     payload: Secret[bytes]
@@ -35,7 +36,7 @@ class Subkeys:
     commitment: bytes
 
 
-def subkeys(data_key: Secret[bytes], file_id: bytes) -> Subkeys:
+def derive_subkeys(data_key: Secret[bytes], file_id: bytes) -> Subkeys:
     """Derives the subkeys of a data key, 32 bytes, for one file."""
     return Subkeys(
         payload=Secret(_derive(data_key, file_id, "payload")),
@@ -46,12 +47,11 @@ def subkeys(data_key: Secret[bytes], file_id: bytes) -> Subkeys:
 
 
 def context_of(file_id: bytes) -> bytes:
-    """Returns what the wrapped data keys of one file are bound to."""
+    """Returns the context to which the wrapped data keys of one file are bound."""
     return f"{FORMAT} data key ".encode() + file_id
 
 
 def _derive(data_key: Secret[bytes], file_id: bytes, use: str) -> bytes:
     info = f"{FORMAT} {use}".encode()
-    return HKDF(algorithm=hashes.SHA256(), length=_BYTES, salt=file_id, info=info).derive(
-        data_key.reveal()
-    )
+    kdf = HKDF(algorithm=hashes.SHA256(), length=_BYTES, salt=file_id, info=info)
+    return kdf.derive(data_key.reveal())

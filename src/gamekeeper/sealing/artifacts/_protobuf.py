@@ -1,18 +1,19 @@
-"""The wire format of Protocol Buffers, walked by place: fields are visited, not loaded.
+"""The wire format of Protocol Buffers: fields are visited by offset, without loading the message.
 
-The onnx package would read a model whole, and says not where its tensors lie.
+The onnx package reads a whole model into memory and does not say at which offsets its tensors are.
 Source: protobuf.dev/programming-guides/encoding.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gamekeeper.sealing.artifacts._bytes import Bytes
+from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.contents import ContentsError
 
 _WINDOW_BYTES = 1 << 16
 _VARINT_BYTES = 10
 _MAX_FIELDS = 5_000_000  # about ten seconds; the largest models have some hundred thousand
+_CUT_SHORT = "not a message of Protocol Buffers, or one that is cut short"
 _VARINT = 0
 _FIXED64 = 1
 _LENGTH = 2
@@ -24,10 +25,10 @@ class Field:
     """One field of a message.
 
     Args:
-        number: Its number.
-        value: Of a whole number; 0 for all others.
-        begin: Where its bytes begin, of a message, text or bytes.
-        end: Where they end.
+        number: Its field number.
+        value: Its value if it is a varint; 0 for all other types.
+        begin: Offset at which the bytes of a message, string or bytes field begin.
+        end: Offset at which they end; 0 for all other types.
     """
 
     number: int
@@ -37,24 +38,28 @@ class Field:
 
     @property
     def is_bytes(self) -> bool:
-        """Whether it is a message, text or bytes."""
+        """Whether it is a message, string or bytes field."""
         return self.end > 0
 
 
-class Wire:
-    """Reads fields of a file; keeps a window of it."""
+class ProtobufReader:
+    """Reads fields of a file through a window of 64 KiB.
 
-    def __init__(self, data: Bytes) -> None:
+    Args:
+        data: The file.
+    """
+
+    def __init__(self, data: ByteSource) -> None:
         self._data = data
         self._window = b""
         self._at = 0
         self._visited = 0
 
     def fields(self, begin: int, end: int) -> Iterator[Field]:
-        """Visits the fields of the message between two places.
+        """Iterates over the fields of the message between two offsets.
 
         Raises:
-            ContentsError: There is no message, or more fields than any model has.
+            ContentsError: There is no message, or it has more fields than any real model.
         """
         while begin < end:
             self._visited += 1
@@ -64,30 +69,27 @@ class Wire:
             field, begin = self._field(key, begin, end)
             yield field
 
-    def content(self, field: Field, most: int) -> bytes:
-        """Returns the bytes of a field.
+    def read_string(self, field: Field, max_bytes: int = 1 << 14) -> str:
+        """Returns the value of a string field.
 
         Raises:
-            ContentsError: There are more than `most`.
+            ContentsError: It is longer than `max_bytes`.
         """
-        if field.end - field.begin > most:
-            raise ContentsError(f"a name of {field.end - field.begin:,} bytes")
-        return self._read(field.begin, field.end - field.begin)
+        length = field.end - field.begin
+        if length > max_bytes:
+            raise ContentsError(f"a name of {length:,} bytes")
+        return self._read(field.begin, length).decode("utf-8", "replace")
 
-    def text(self, field: Field, most: int = 1 << 14) -> str:
-        """Returns the text of a field."""
-        return self.content(field, most).decode("utf-8", "replace")
-
-    def numbers(self, field: Field, most: int) -> list[int]:
-        """Returns the whole numbers of a repeated field, packed or not.
+    def read_numbers(self, field: Field, max_count: int) -> list[int]:
+        """Returns the integers of a repeated field, packed or not.
 
         Raises:
-            ContentsError: There are more than `most`.
+            ContentsError: The field is too long for `max_count` numbers.
         """
         if not field.is_bytes:
             return [field.value]
-        if field.end - field.begin > most * _VARINT_BYTES:
-            raise ContentsError(f"more than {most} numbers in a list")
+        if field.end - field.begin > max_count * _VARINT_BYTES:
+            raise ContentsError(f"more than {max_count} numbers in a list")
         found = []
         at = field.begin
         while at < field.end:
@@ -99,7 +101,7 @@ class Wire:
         number = key >> 3
         kind = key & 7
         if number == 0:
-            raise ContentsError("no message of Protocol Buffers")
+            raise ContentsError("not a message of Protocol Buffers")
         if kind == _VARINT:
             value, at = self._varint(at, end)
             return Field(number=number, value=value, begin=0, end=0), at
@@ -107,11 +109,9 @@ class Wire:
         if kind == _LENGTH:
             length, at = self._varint(at, end)
         if length is None or at + length > end:
-            raise ContentsError("no message of Protocol Buffers, or one that is cut short")
-        is_bytes = kind == _LENGTH
-        return Field(
-            number=number, value=0, begin=at, end=at + length if is_bytes else 0
-        ), at + length
+            raise ContentsError(_CUT_SHORT)
+        end_of_bytes = at + length if kind == _LENGTH else 0
+        return Field(number=number, value=0, begin=at, end=end_of_bytes), at + length
 
     def _varint(self, at: int, end: int) -> tuple[int, int]:
         data = self._read(at, min(_VARINT_BYTES, end - at))
@@ -120,7 +120,7 @@ class Wire:
             value |= (byte & 0x7F) << (7 * place)
             if byte < 0x80:
                 return value, at + place + 1
-        raise ContentsError("no message of Protocol Buffers, or one that is cut short")
+        raise ContentsError(_CUT_SHORT)
 
     def _read(self, at: int, length: int) -> bytes:
         if not self._at <= at <= at + length <= self._at + len(self._window):
