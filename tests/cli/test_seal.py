@@ -50,7 +50,7 @@ def test_seal_then_open_gives_the_model_back(call: Call, tmp_path: Path) -> None
     """By the shortest call, which finds its own names."""
     code, out, narration = seal(call)
     assert code == 0 and "bytes sealed for mlkem768-x25519:" in out
-    assert "whoever may query it can still copy it" in narration
+    assert "anyone who may query it can still copy it" in narration
     (tmp_path / "model.safetensors").rename(tmp_path / "was")
     code, out, _ = call(
         "open", "model.safetensors.sealed", "--key", "serving.pem", "--signer", "owner.pub.pem"
@@ -118,7 +118,7 @@ def test_rewrap_changes_who_can_open(call: Call) -> None:
     assert (
         code == 0
         and out.endswith("can be opened by passphrase\n")
-        and "to shut somebody out, seal anew" in narration
+        and "seal the model again" in narration
     )
     assert call("open", "model.safetensors.sealed", "--key", "serving.pem", "--out", "x")[0] == 1
     assert (
