@@ -193,5 +193,5 @@ def test_a_state_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     code, said = run(tmp_path / "none", "list")
 
     assert code == 3
-    assert "guard.sqlite" in said
+    assert "no such folder" in said and not (tmp_path / "none").exists()
     assert not (tmp_path / "none").exists()

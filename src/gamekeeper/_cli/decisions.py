@@ -2,7 +2,6 @@
 sees the change at once.
 """
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gamekeeper._cli._printing import print_json
+from gamekeeper._cli._state import opened_store
 from gamekeeper._cli.options import STATE, Json, PolicyFile, State
-from gamekeeper.base.errors import InputError, UsageError, input_error
+from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
     from gamekeeper.guard.decision import Decision
@@ -144,26 +144,15 @@ def delete(
 def _decisions(state: str, policy: Path | None = None) -> "Iterator[Decisions]":
     from gamekeeper.guard.decisions import Decisions
     from gamekeeper.guard.policy import Ladder, read_policy
-    from gamekeeper.guard.store import StoreGoneError, open_store
 
-    file = Path(state) / "guard.sqlite"
-    if "://" not in state and not file.is_file():
-        raise _no_state(str(file), "there is no such state", "no such file")
     ladder = read_policy(policy).ladder if policy else Ladder()
-    try:
-        store = open_store(state)
-        try:
-            done: list[Entry] = []
-            decisions = Decisions(store, ladder, lambda *entry: done.append(entry))
-            decisions.refresh(0.0)  # what has ended is for the guard to end and to record
-            done.clear()
-            yield decisions
-            _record(state, done)
-        finally:
-            store.close()
-    except StoreGoneError as error:
-        where = re.sub(r"//[^/]*@", "//", state)  # without a password
-        raise _no_state(where, "the store cannot be reached", str(error)) from error
+    done: list[Entry] = []
+    with opened_store(state) as store:
+        decisions = Decisions(store, ladder, lambda *entry: done.append(entry))
+        decisions.refresh(0.0)  # what has ended is for the guard to end and to record
+        done.clear()
+        yield decisions
+        _record(state, done)
 
 
 def _record(state: str, done: "list[Entry]") -> None:
@@ -179,12 +168,6 @@ def _record(state: str, done: "list[Entry]") -> None:
                 casebook.append(kind, subject, body)
     except InUseError:
         return  # by a guard, which writes it
-
-
-def _no_state(where: str, problem: str, found: str) -> "InputError":
-
-    expected = "a folder that `gamekeeper guard` made, or redis://HOST:PORT/NUMBER"
-    return input_error(where, problem, found, expected, "name it with --state")
 
 
 def _held(decisions: "Decisions", now: float) -> "list[Decision]":

@@ -5,14 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli._state import opened_store
 from gamekeeper._cli.options import STATE, Json, Quiet, State
-from gamekeeper.base.errors import InputError, UsageError, input_error
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.base.secret import Secret
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ app = typer.Typer(
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
-_FILE = "guard.sqlite"
 _ENCRYPTED = "encrypted.infer"  # `gamekeeper encrypted serve`
 # routes that begin so are described by the guard's policy, which is not read here
 _CLASSIFIERS = "classifier."
@@ -197,39 +196,9 @@ def revoke(
 @contextmanager
 def _keys(state: str, *, is_new: bool = False) -> Iterator["Keys"]:
     from gamekeeper.guard.identity.keys import Keys
-    from gamekeeper.guard.store import StoreGoneError, open_store
 
-    if not is_new:
-        _require_state(state)
-    try:
-        store = open_store(state)
-        try:
-            yield Keys(store, time.time)
-        finally:
-            store.close()
-    except StoreGoneError as error:
-        raise _no_state(_without_password(state), "cannot be reached", str(error)) from error
-
-
-def _require_state(state: str) -> None:
-    if "://" in state or (Path(state) / _FILE).exists():
-        return
-    raise _no_state(
-        state,
-        "not the state of a guard",
-        f"no {_FILE} in it" if Path(state).exists() else "no such folder",
-    )
-
-
-def _no_state(where: str, problem: str, found: str) -> "InputError":
-
-    made = "a folder that `gamekeeper keys issue` or `gamekeeper guard` made"
-    expected = f"{made}, or redis://HOST:PORT/NUMBER"
-    return input_error(where, problem, found, expected, "name it with --state")
-
-
-def _without_password(state: str) -> str:
-    return re.sub(r"//[^/]*@", "//", state)
+    with opened_store(state, is_new=is_new) as store:
+        yield Keys(store, time.time)
 
 
 def _require_known(names: list[str]) -> None:

@@ -47,7 +47,7 @@ class Pivot:
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
-        above = f"{100 * value:+.0f} points against all accounts"
+        above = f"{100 * value:+.0f} points relative to all accounts"
         return (
             f"after a new model was released, its share of their traffic is {above} (ordinary:"
             f" {100 * ordinary:+.0f})"
