@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -183,9 +183,30 @@ def _await_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> Non
     raise AssertionError(log.read_text()[-3000:])
 
 
+def _await(holds: Callable[[], bool]) -> None:
+    """Waits until it holds, at most half a minute."""
+    ends = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < ends, "it never happened"
+        time.sleep(0.1)
+
+
+def _is_held(proxy: Proxy, verdict: Verdict, shown: set[bytes]) -> bool:
+    """Whether the running guard acts on a verdict; `shown` is what is withheld under a limit."""
+    began = time.monotonic()
+    status, body = proxy.call(APIS[0], False)
+    if verdict is Verdict.SLOW:
+        return time.monotonic() - began >= WAIT_S * 0.8
+    if verdict is Verdict.LIMIT:
+        return not any(text in body for text in shown)
+    return status != 200
+
+
 def _decided(proxy: Proxy, verdict: Verdict, **fields: Any) -> Iterator[None]:
     """Decides from outside, as a second process does; a running guard looks twice a second."""
-    proxy.call(APIS[0], False)  # the guard starts with the first call
+    _, body = proxy.call(APIS[0], False)  # the guard starts with the first call
+    shown = {text.encode() for text in APIS[0].withheld if text.encode() in body}
+    assert shown
     store = open_store(str(proxy.folder / "state"))
     now = time.time()
     decisions = Decisions(store, Ladder())
@@ -199,11 +220,11 @@ def _decided(proxy: Proxy, verdict: Verdict, **fields: Any) -> Iterator[None]:
         **fields,
     )
     assert decisions.add(decision)
-    time.sleep(1.5)
+    _await(lambda: _is_held(proxy, verdict, shown))
     yield
     decisions.lift(decision.id, by="test", why="over", now=time.time())
     store.close()
-    time.sleep(1.5)
+    _await(lambda: not _is_held(proxy, verdict, shown))
 
 
 @pytest.fixture(scope="module")
@@ -251,8 +272,8 @@ def test_a_slowed_account_waits_for_its_whole_answer(
 ) -> None:
     """Slowing withholds nothing; it is felt before the model is asked."""
     proxy, _ = decided
-    proxy.call(api, stream)  # takes what the bucket holds
     began = time.monotonic()
+    proxy.call(api, stream)  # takes what the bucket holds
 
     status, body = proxy.call(api, stream)
 
@@ -289,17 +310,29 @@ def test_an_operation_that_cannot_be_judged_is_refused(proxy: Proxy) -> None:
     assert (status, Model.asked) == (404, []), body
 
 
+def _index_of(proxy: Proxy, prompt: str) -> int:
+    """Asks a question that no other test asks, waits for it to be logged, and says in what row."""
+    body = {"model": "m", "messages": [{"role": "user", "content": prompt}]}
+    assert proxy.ask("/v1/chat/completions", body)[0] == 200
+
+    def rows() -> list[int]:
+        return [i for i, row in enumerate(proxy.linked()) if row["prompt"] == prompt]
+
+    _await(lambda: bool(rows()))
+    (row,) = rows()
+    return row
+
+
 def test_what_was_answered_is_linked(proxy: Proxy) -> None:
     """An answered exchange of each API is in the log that linking reads, under the account that
     LiteLLM knows.
     """
-    time.sleep(2.5)  # the log is written once a second
-    before = len(proxy.linked())
+    before = _index_of(proxy, "the first mark")
     for api, stream in CALLS:
         assert proxy.call(api, stream)[0] == 200
-    time.sleep(2.5)
+    after = _index_of(proxy, "the second mark")
 
-    linked = proxy.linked()[before:]
+    linked = proxy.linked()[before + 1 : after]
 
     assert {row["account"] for row in linked} == {ACCOUNT}
     assert [row["model"] for row in linked] == [
