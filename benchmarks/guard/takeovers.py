@@ -566,7 +566,7 @@ def play(seen: Exchanges, step_up: int, begins: float = float("inf")) -> Told:
         store,  # type: ignore[arg-type]
         decide=decisions.add,
         now=lambda: now,
-        told=lambda sentence: None,
+        on_notice=lambda sentence: None,
     )
     principal = _principal(START - 1)
     asked = list[float]()

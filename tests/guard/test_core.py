@@ -121,6 +121,21 @@ def test_store_that_is_gone_fails_as_the_policy_says(
     assert store.spent(core.accounts.day) == {"acme": Spent(1, 3, 0, 0)}
 
 
+def test_only_the_loss_of_the_store_is_logged_as_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each change once: its loss at ERROR, with what happens to requests; its return below."""
+    store = Gone(tmp_path / "guard.sqlite")
+    core = make_core(tmp_path, store=store)
+    for is_gone in (False, True, True, False, False):
+        store.is_gone = is_gone
+        core.keep()
+    assert [(r.levelname, r.message) for r in caplog.records] == [
+        ("ERROR", "the store cannot be reached (no route): requests pass"),
+        ("WARNING", "the store can be reached again"),
+    ]
+
+
 def test_actions_are_recorded_by_account(tmp_path: Path) -> None:
     """Every action is in the casebook, counted."""
     kept = Kept()

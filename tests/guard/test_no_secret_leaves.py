@@ -66,7 +66,7 @@ def test_guard_stores_logs_and_shows_no_secret(
         policy = GuardPolicy(
             enforce=True, identity=Identity(modes=("host",)), state=State(folder=str(tmp_path))
         )
-        guard = Guard(policy, told=shown.append)
+        guard = Guard(policy, on_notice=shown.append)
         await guard.start()
         admin = admin_app(guard)
         token = admin_url(guard, 1).partition("#token=")[2]
@@ -110,7 +110,7 @@ def test_decision_about_a_masked_account_meets_its_requests(tmp_path: Path) -> N
     policy = GuardPolicy(
         enforce=True, identity=Identity(modes=("host",)), state=State(folder=str(tmp_path))
     )
-    guard = Guard(policy, told=lambda text: None)
+    guard = Guard(policy, on_notice=lambda text: None)
     name = FORMS[1].format(secret_of(2))
     subject = guard.core.decisions.subject_as_charged(f"account:{name}")
     assert subject == f"account:{guard.mask.mask(name)}"

@@ -111,7 +111,9 @@ async def _play(
     def narrate_at(text: str) -> None:
         narrate(f"day {(fast() - first) / _DAY_S:4.1f}  {text[:200]}")
 
-    guard = Guard(_policy(out, seconds, enforce), clock=SteadyClock(fast, fast), told=narrate_at)
+    guard = Guard(
+        _policy(out, seconds, enforce), clock=SteadyClock(fast, fast), on_notice=narrate_at
+    )
     assert guard.keys is not None
     credentials = {
         account: guard.keys.issue(account)[1].reveal() for account in traffic.labels["account"]

@@ -62,14 +62,22 @@ def run(
         level=logging.ERROR if quiet else logging.WARNING, format="%(levelname)s %(message)s"
     )
 
-    def ready(at: int, admin_url: str) -> None:
+    def on_ready(at: int, admin_url: str) -> None:
         mode = "enforcing" if read.enforce else "dry run: nothing is slowed or withheld"
         say(f"guarding {upstream} at http://{host}:{at} ({mode})\nlook at {admin_url}", quiet)
 
     authorization = os.environ.get(AUTHORIZATION)
     narrate = partial(say, quiet=quiet)
     run_server(
-        serve(read, upstream, host, port, authorization=authorization, told=narrate, ready=ready)
+        serve(
+            read,
+            upstream,
+            host,
+            port,
+            authorization=authorization,
+            on_notice=narrate,
+            on_ready=on_ready,
+        )
     )
 
 

@@ -79,7 +79,7 @@ def run(
     named = {column: field for column, field in fields.items() if field}
     log = _read_log(logs, format, named, timezone)
     with Progress(quiet=quiet)("replay", unit="exchanges") as on_progress:
-        replayed = replay(log, enforced, every_s=every_hours * 3600, progress=on_progress)
+        replayed = replay(log, enforced, every_s=every_hours * 3600, on_progress=on_progress)
     outcome = None if truth is None else outcomes(replayed, truth)
     document = indented_json(replay_document(replayed, outcome))
     if out is not None:

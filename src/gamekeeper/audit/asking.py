@@ -65,7 +65,7 @@ class Asking:
         defence: What is done to its probabilities; None for nothing.
         most: Queries that this thief may make.
         restore: What he does to probabilities to undo it; None for nothing.
-        heard: Told of the inputs that are asked.
+        on_inputs: Called with the inputs that are asked.
         explainer: What gives counterfactuals; None for nothing.
         times: That he asks each input, to average the answers.
         anew: Whether the target must be asked anew for that, because it answers otherwise each
@@ -80,7 +80,7 @@ class Asking:
         most: int,
         *,
         restore: Restore | None = None,
-        heard: Callable[[Array], object] = lambda inputs: None,
+        on_inputs: Callable[[Array], object] = lambda inputs: None,
         explainer: Meter | None = None,
         times: int = 1,
         anew: bool = False,
@@ -90,7 +90,7 @@ class Asking:
         self._defence = defence
         self._most = most
         self._restore = restore
-        self._heard = heard
+        self._on_inputs = on_inputs
         self._explainer = explainer
         self._times = times
         self._anew = anew
@@ -105,7 +105,7 @@ class Asking:
         """
         self._count(inputs, self._times)
         answers = _averaged([self._seen(inputs, turn) for turn in range(self._times)])
-        self._heard(np.repeat(inputs, self._times, axis=0))
+        self._on_inputs(np.repeat(inputs, self._times, axis=0))
         if self._restore is None or answers.probabilities is None or not len(inputs):
             return answers
         return Answers(answers.labels, self._restore(answers.probabilities))
@@ -119,7 +119,7 @@ class Asking:
         """
         assert self._explainer is not None
         self._count(inputs)
-        self._heard(inputs)
+        self._on_inputs(inputs)
         return self._explainer.ask(inputs)
 
     def _seen(self, inputs: Array, turn: int) -> Answers:

@@ -7,7 +7,6 @@ Fidelity is the share of test inputs on which a surrogate's label is the undefen
 inputs are no thief's; what they cost is the audit's, and not counted as a thief's.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -27,10 +26,10 @@ from gamekeeper.audit.targets import Array, TargetError
 from gamekeeper.audit.thieves import Thieves, thief_name
 from gamekeeper.audit.tolls import TOLLS, Toll
 from gamekeeper.audit.traffic import Traffic
+from gamekeeper.base.progress import OnStage, ignore_stage
 
 LIVE = "live defence"
 _LEARNED = "learned-copy"
-Stage = Callable[[str], object]
 
 
 class Audit:
@@ -41,7 +40,7 @@ class Audit:
         inputs: Of its domain, shape (n, width); n at least 100.
         options: What the audit is told.
         name: Of the target.
-        stage: Told of each thing that is begun.
+        on_stage: Called with the name of each stage that begins.
         beside: What it is given beside the target.
 
     Raises:
@@ -55,13 +54,13 @@ class Audit:
         inputs: Array,
         options: AuditOptions,
         name: str,
-        stage: Stage = lambda what: None,
+        on_stage: OnStage = ignore_stage,
         beside: Beside | None = None,
     ) -> None:
         self._options = options
         self._name = name
-        self._stage = stage
-        stage("asking test inputs")
+        self._on_stage = on_stage
+        on_stage("asking test inputs", 0, 0)
         self._subject = subject_of(meter, inputs, options, beside or Beside())
         labels = self._subject.beside.labels
         self._plan = None if labels is None else _planned(self._subject, inputs, labels, options)
@@ -113,8 +112,10 @@ class Audit:
         """
         if not isinstance(self._plan, Plan):
             return self._plan
-        self._stage(
-            f"inversion of {len(self._plan.classes)} classes, {self._plan.queries} queries each"
+        self._on_stage(
+            f"inversion of {len(self._plan.classes)} classes, {self._plan.queries} queries each",
+            0,
+            0,
         )
         pool = self._subject.pool
         options = self._options
@@ -125,9 +126,9 @@ class Audit:
 
     def _inverter(self, number: int) -> Ask:
         assert isinstance(self._plan, Plan)
-        heard = partial(self.traffic.add, f"inversion-{number}")
+        record = partial(self.traffic.add, f"inversion-{number}")
         most = self._plan.total // self._plan.seeds
-        return Asking(self._subject.meter, self._subject.access, None, most, heard=heard).ask
+        return Asking(self._subject.meter, self._subject.access, None, most, on_inputs=record).ask
 
     def _defended(self, barrier: Barrier, left_out: dict[str, str]) -> Defended:
         """All thieves through a barrier."""
@@ -141,7 +142,7 @@ class Audit:
         for attack in tried:
             share = self._thieves.share(attack, tried, barrier)
             for reading in self._thieves.readings(attack, barrier):
-                self._stage(f"{attack.card.name} on {reading}, defence: {barrier.name}")
+                self._on_stage(f"{attack.card.name} on {reading}, defence: {barrier.name}", 0, 0)
                 curves.append(self._thieves.curve(attack, reading, barrier, share))
         return Defended(defence=barrier.name, users=self._users(barrier), curves=tuple(curves))
 
@@ -164,7 +165,7 @@ class Audit:
 
     def _live(self, behind: Meter) -> Defended:
         """One account that learns from what a live defence lets through, until it is refused."""
-        self._stage(f"{_LEARNED} through the live defence")
+        self._on_stage(f"{_LEARNED} through the live defence", 0, 0)
         tests = self._subject.tests
         truth = self._subject.truth
         try:

@@ -68,7 +68,6 @@ class Till:
         journal: What was answered before.
         limits: What may be taken.
         batch: Queries that are made before limits are looked at again.
-        progress: Told of each query that is paid for.
         sleep: Waits, in seconds.
     """
 
@@ -78,13 +77,11 @@ class Till:
         limits: Limits,
         *,
         batch: int = _BATCH,
-        progress: Callable[[int], object] = lambda queries: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._journal = journal
         self._limits = limits
         self._batch = batch
-        self._progress = progress
         self._sleep = sleep
         self.paid = len(journal)
         self.tokens = journal.tokens
@@ -131,7 +128,6 @@ class Till:
         self._journal.keep([ids[i] for i in sale.positions], sale.answers, sale.tokens)
         self.tokens += sale.tokens
         self.paid += len(sale.positions)
-        self._progress(len(sale.positions))
 
     def _require_queries(self, wanted: int) -> None:
         left = max(0, self._limits.queries - self.kept_back - self.paid)
@@ -158,7 +154,6 @@ class Meter:
         target: What is asked.
         journal: What was answered before.
         limits: What may be taken.
-        progress: Told of each query that is paid for.
         sleep: Waits, in seconds.
     """
 
@@ -168,13 +163,12 @@ class Meter:
         journal: Journal,
         limits: Limits,
         *,
-        progress: Callable[[int], object] = lambda queries: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         # of an endpoint, one request: what fails is then not paid for
         batch = getattr(target, "batch", _BATCH)
         self._target = target
-        self._till = Till(journal, limits, batch=batch, progress=progress, sleep=sleep)
+        self._till = Till(journal, limits, batch=batch, sleep=sleep)
         self._width: int | None = None
 
     @property

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gamekeeper.audit.attacks._attack import Encode
-from gamekeeper.audit.driver import Audit, Stage
+from gamekeeper.audit.driver import Audit
 from gamekeeper.audit.inputs import read_inputs, read_labels
 from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.language.driver import LanguageAudit
@@ -29,6 +29,7 @@ from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.subject import Beside
 from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
 from gamekeeper.audit.traffic import Pace, Traffic
+from gamekeeper.base.progress import OnStage, ignore_stage
 from gamekeeper.casebook import Casebook
 
 
@@ -46,7 +47,7 @@ def audit(
     inputs: Path,
     out: Path,
     options: AuditOptions,
-    stage: Stage = lambda what: None,
+    on_stage: OnStage = ignore_stage,
     *,
     encode: Encode | None = None,
     explainer: Target | None = None,
@@ -62,7 +63,7 @@ def audit(
         inputs: File of unlabelled inputs of its domain.
         out: Folder; made if it is not there.
         options: What the audit is told.
-        stage: Told of each thing that is begun.
+        on_stage: Called with the name of each stage that begins.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
         behind: The same target behind a live defence.
@@ -94,7 +95,7 @@ def audit(
         beside = Beside(
             encode=encode, explainer=explained, behind=through, public=others, labels=truth
         )
-        return Audit(meter, rows, options, target.name, stage, beside)
+        return Audit(meter, rows, options, target.name, on_stage, beside)
 
     return _recorded(target.name, inputs, out, options, begin, log)
 
@@ -104,7 +105,7 @@ def audit_text(
     prompts: Path,
     out: Path,
     options: AuditOptions,
-    stage: Stage = lambda what: None,
+    on_stage: OnStage = ignore_stage,
     *,
     pattern: str | None = None,
     log: Pace | None = None,
@@ -117,7 +118,7 @@ def audit_text(
         prompts: File of prompts of its task, or of texts of its domain.
         out: Folder; made if it is not there.
         options: What the audit is told.
-        stage: Told of each thing that is begun.
+        on_stage: Called with the name of each stage that begins.
         pattern: Regular expression of the final answer in a language model's reply; None for all of
             it.
         log: As `audit`.
@@ -134,8 +135,8 @@ def audit_text(
         limits = _limits(options)
         if isinstance(target, LanguageTarget):
             interview = Interview(target, journal, limits)
-            return LanguageAudit(interview, asked, options, target.name, stage, pattern=pattern)
-        return VectorAudit(Vectors(target, journal, limits), asked, options, target.name, stage)
+            return LanguageAudit(interview, asked, options, target.name, on_stage, pattern=pattern)
+        return VectorAudit(Vectors(target, journal, limits), asked, options, target.name, on_stage)
 
     return _recorded(target.name, prompts, out, options, begin, log)
 
@@ -147,7 +148,7 @@ def with_privacy(
     labels: Path,
     options: AuditOptions,
     models: int,
-    stage: Stage = lambda what: None,
+    on_stage: OnStage = ignore_stage,
 ) -> AuditResult:
     """Returns the result of an audit with what the training tells of its rows beside it; see
     `privacy_of`.
@@ -156,7 +157,7 @@ def with_privacy(
     truth = read_labels(labels, len(rows))
     beside = result.privacy
     found = privacy_of(
-        train, rows, truth, models=models, seed=options.seed, stage=stage, beside=beside
+        train, rows, truth, models=models, seed=options.seed, on_stage=on_stage, beside=beside
     )
     return replace(result, privacy=found)
 

@@ -142,14 +142,14 @@ class Thieves:
     def _asking(
         self, attack: Attack, reading: Reading, barrier: Barrier, share: int, number: int
     ) -> Asking:
-        heard = partial(self.traffic.add, thief_name(attack.card.name, reading, number))
+        record = partial(self.traffic.add, thief_name(attack.card.name, reading, number))
         return Asking(
             self._subject.meter,
             self._subject.access,
             barrier.scores,
             share,
             restore=self._way_back(barrier) if reading is Reading.RESTORED else None,
-            heard=heard if barrier.scores is None else lambda inputs: None,
+            on_inputs=record if barrier.scores is None else lambda inputs: None,
             explainer=self._subject.beside.explainer,
             times=_times(reading),
             anew=self._subject.is_noisy,

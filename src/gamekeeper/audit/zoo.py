@@ -22,6 +22,7 @@ from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.targets import Array, EstimatorTarget
 from gamekeeper.base.errors import MissingExtraError
+from gamekeeper.base.progress import OnStage, ignore_stage
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 _FASHION_ROWS = 6_000
@@ -46,13 +47,13 @@ class Specimen:
 
 
 def zoo(
-    options: AuditOptions, met: Callable[[str], object] = lambda name: None, only: str = ""
+    options: AuditOptions, on_stage: OnStage = ignore_stage, only: str = ""
 ) -> Iterator[Specimen]:
     """Trains and audits every model.
 
     Args:
         options: Of each audit.
-        met: Told of each model that is begun.
+        on_stage: Called with the name of each model that is attacked.
         only: Data sets whose name holds this; all if empty.
 
     Raises:
@@ -64,7 +65,7 @@ def zoo(
         order = np.random.default_rng(options.seed).permutation(len(inputs))
         ours, theirs = np.array_split(order, 2)
         for kind, make in _kinds(options.seed).items():
-            met(f"{kind} on {name}")
+            on_stage(f"{kind} on {name}", 0, 0)
             model = make().fit(inputs[ours], labels[ours])
             yield Specimen(
                 data=name,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Scope
 
@@ -17,8 +17,6 @@ from gamekeeper.casebook import Casebook
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decision import Tracked
 from gamekeeper.guard.doors.asgi import AsgiDoor
-from gamekeeper.guard.doors.encrypted import ROUTE as ENCRYPTED
-from gamekeeper.guard.doors.encrypted import EncryptedApi, EncryptedDoor
 from gamekeeper.guard.gate import Gate
 from gamekeeper.guard.identity import Budget, Principal, account_mask, state_secret
 from gamekeeper.guard.identity.access import DEFAULT_POLICY, Access
@@ -30,12 +28,15 @@ from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy, Issuer
 from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
-from gamekeeper.guard.rows import RowLedger
+from gamekeeper.guard.rows import ENCRYPTED_ROUTE, RowLedger
 from gamekeeper.guard.stolen import Stolen, habits_for
 from gamekeeper.guard.store import Store, StoreGoneError, open_store
 from gamekeeper.guard.strict import StrictBudgets
 from gamekeeper.guard.telemetry import Telemetry
 from gamekeeper.guard.watch.feed import Feed, Finding
+
+if TYPE_CHECKING:
+    from gamekeeper.guard.doors.encrypted import EncryptedApi, EncryptedDoor
 
 log = get_logger("gamekeeper.guard")
 
@@ -49,7 +50,7 @@ class Guard:
     Args:
         policy: What to do.
         clock: The time.
-        told: Takes each thing worth telling a person, as a sentence.
+        on_notice: Called with each thing that a person should know, as a sentence.
 
     Raises:
         InputError: Policy, state or casebook cannot be used.
@@ -60,13 +61,13 @@ class Guard:
         policy: GuardPolicy,
         *,
         clock: SteadyClock | None = None,
-        told: Callable[[str], None] = log.info,
+        on_notice: Callable[[str], None] = log.info,
     ) -> None:
         self.policy = policy
         self.folder = Path(policy.state.folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         clock = clock or SteadyClock()
-        self._told = told
+        self._on_notice = on_notice
         self._writing = Lock()
         self.store = open_store(policy.state.redis or policy.state.folder)
         self.mask = account_mask(self.store)
@@ -76,7 +77,7 @@ class Guard:
         )
         if policy.state.redis is not None and policy.state.strict_budgets:
             self.core.strict = StrictBudgets(policy.state.redis)
-        self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._heard)
+        self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._add_finding)
         self.core.watch = self.feed
         self.routes = Routes((*known_routes(), *_classifiers(policy)))
         self.keys = Keys(self.store, clock.now) if "keys" in policy.identity.modes else None
@@ -92,7 +93,7 @@ class Guard:
             now=clock.now,
             record=self._record,
             count=lambda signal: self.core.metrics.signals.labels(signal).inc(),
-            told=told,
+            on_notice=on_notice,
         )
         self._access = _access(policy, self.routes, self.keys)
         self.gate = Gate(self.core, self._access, self._is_known, self.telemetry, self.stolen)
@@ -121,7 +122,9 @@ class Guard:
             named,
         )
 
-    def _masked_by(self, account_of: Callable[[Scope], str | None]) -> Callable[[Scope], str | None]:
+    def _masked_by(
+        self, account_of: Callable[[Scope], str | None]
+    ) -> Callable[[Scope], str | None]:
         """Returns the function with its accounts masked: some apps charge the key itself."""
 
         def named(scope: Scope) -> str | None:
@@ -130,10 +133,12 @@ class Guard:
 
         return named
 
-    def encrypted_door(self, app: EncryptedApi) -> EncryptedDoor:
+    def encrypted_door(self, app: "EncryptedApi") -> "EncryptedDoor":
         """Returns the door in front of an app that answers encrypted input; it wants keys with a
         budget of rows.
         """
+        from gamekeeper.guard.doors.encrypted import EncryptedDoor
+
         ledger = RowLedger(self.store)
         return EncryptedDoor(
             app, self.core, self.gate, ledger, self.policy, self._authenticator(), self._access
@@ -171,7 +176,7 @@ class Guard:
         with self._writing:
             self.casebook.append(kind, subject, body)
 
-    def _heard(self, finding: Finding) -> None:
+    def _add_finding(self, finding: Finding) -> None:
         self._findings.put_nowait(finding)
 
     async def _hear(self) -> None:
@@ -204,7 +209,7 @@ class Guard:
 
     def _passed(self, campaigns: list[Tracked]) -> None:
         for decision in self.core.track(campaigns):
-            self._told(
+            self._on_notice(
                 f"{decision.verdict} for {decision.subject} until {decision.until:.0f}:"
                 f" {decision.reasons[0]}"
             )
@@ -212,7 +217,9 @@ class Guard:
     def _joined(self, accounts: dict[str, str], now: float) -> None:
         for account, campaign in accounts.items():
             if self.core.decisions.join(campaign, account, now):
-                self._told(f"{account} opened with the shape of campaign {campaign} and joins it")
+                self._on_notice(
+                    f"{account} opened with the shape of campaign {campaign} and joins it"
+                )
 
     async def _sign(self) -> None:
         while True:
@@ -306,6 +313,6 @@ def _access(policy: GuardPolicy, routes: Routes, keys: Keys | None) -> Access | 
     there are none.
     """
     if policy.identity.access is not None:
-        return Access.read(Path(policy.identity.access), routes=(*routes.names, ENCRYPTED))
+        return Access.read(Path(policy.identity.access), routes=(*routes.names, ENCRYPTED_ROUTE))
     scoped = keys is not None or "jwt" in policy.identity.modes
-    return Access.read(DEFAULT_POLICY, routes=(*routes.names, ENCRYPTED)) if scoped else None
+    return Access.read(DEFAULT_POLICY, routes=(*routes.names, ENCRYPTED_ROUTE)) if scoped else None

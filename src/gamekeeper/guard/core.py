@@ -302,14 +302,12 @@ class Core:
 
     def _is_up(self, up: bool, why: str = "") -> None:
         self.metrics.store_up.set(up)
-        if up != self.store_up:
-            fails = (
-                "requests pass" if self.policy.state.when_gone == "open" else "requests are refused"
-            )
-            log.error(
-                "the store can be reached again" if up else "the store is gone (%s): %s",
-                *(() if up else (why, fails)),
-            )
+        if up and not self.store_up:
+            log.warning("the store can be reached again")
+        if self.store_up and not up:
+            passes = self.policy.state.when_gone == "open"
+            effect = "requests pass" if passes else "requests are refused"
+            log.error("the store cannot be reached (%s): %s", why, effect)
         self.store_up = up
 
     def _gauge(self) -> None:

@@ -20,8 +20,8 @@ async def serve(
     port: int,
     *,
     authorization: str | None = None,
-    told: Callable[[str], None] = print,
-    ready: Callable[[int, str], None] = lambda port, admin_url: None,
+    on_notice: Callable[[str], None] = print,
+    on_ready: Callable[[int, str], None] = lambda port, admin_url: None,
 ) -> None:
     """Guards an upstream until a signal ends it.
 
@@ -31,8 +31,8 @@ async def serve(
         host: Address to listen on.
         port: Port; 0 takes a free one.
         authorization: What the upstream wants of the guard in place of its callers' credentials.
-        told: Takes each thing worth telling a person.
-        ready: Called once both servers listen, with the port and the URL of the page that people
+        on_notice: Called with each thing that a person should know, as a sentence.
+        on_ready: Called once both servers listen, with the port and the URL of the page that people
             look at.
 
     Raises:
@@ -40,7 +40,7 @@ async def serve(
     """
     from gamekeeper.guard.admin import admin_app, admin_url
 
-    guard = Guard(policy, told=told)
+    guard = Guard(policy, on_notice=on_notice)
     upstream = Upstream(upstream_url, policy.limits, guard.core.metrics, authorization)
     async with AsyncExitStack() as up:
         up.push_async_callback(upstream.close)
@@ -52,7 +52,7 @@ async def serve(
         look = await up.enter_async_context(
             listening(admin_app(guard), policy.admin.host, policy.admin.port, policy.limits)
         )
-        ready(at, admin_url(guard, look))
+        on_ready(at, admin_url(guard, look))
         await until_signalled()
 
 

@@ -14,13 +14,17 @@ import orjson
 
 from gamekeeper.guard.store import Store
 
+ENCRYPTED_ROUTE = "encrypted.infer"
+"""Name of encrypted inference in scopes and access policies; sending keys belongs to it."""
+
 TABLE = "encrypted-rows"
-# whose rows are put back, beside as many as succeed: more would fill the store, a record each
+# Failed requests whose rows are put back, in addition to one for each that succeeded. Each leaves a
+# record: without a bound they would fill the store.
 _FAILURES = 1_000
 
 
 class RowLedger:
-    """See the module. Every method blocks on the store.
+    """The rows that each key has used up. Every method blocks on the store.
 
     Args:
         store: Where the guard's state is.

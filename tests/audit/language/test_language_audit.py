@@ -189,7 +189,7 @@ def test_command_audits_a_chat_endpoint(no_writer: None, endpoint: Server, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["chat.toml", "--inputs", "prompts.txt"], "asked with text"),
+        (["chat.toml", "--inputs", "prompts.txt"], "takes text"),
         (
             ["chat.toml", "--prompts", "prompts.txt", "--inputs", "prompts.txt"],
             "--inputs or --prompts",

@@ -60,7 +60,7 @@ async def desk(folder: Path) -> AsyncIterator[Desk]:
     guard = Guard(
         GuardPolicy(enforce=True, state=State(folder=str(folder))),
         clock=clock,
-        told=lambda text: None,
+        on_notice=lambda text: None,
     )
     admin = admin_app(guard)
     try:

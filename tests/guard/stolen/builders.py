@@ -91,7 +91,7 @@ class Bench:
             now=self.clock,
             record=lambda *entry: self.entries.append(entry),
             count=self.counted.append,
-            told=lambda sentence: None,
+            on_notice=lambda sentence: None,
         )
 
     def work(self, days: range, *callers: Caller, **who: Any) -> None:

@@ -90,7 +90,7 @@ async def _serve(
     from gamekeeper.guard.server import listening
 
     encrypted = EncryptedApp({name: Server(model) for name, model in models.items()})
-    guard = Guard(policy, told=narrate)
+    guard = Guard(policy, on_notice=narrate)
     try:
         _require_budgets(guard, models, policy, narrate)
         await guard.start()

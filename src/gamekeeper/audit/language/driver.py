@@ -9,7 +9,7 @@ thief asks. A target that answers otherwise when asked again bounds it: nobody a
 than it does itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from statistics import fmean
@@ -33,6 +33,7 @@ from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Query, Reply, TargetError
 from gamekeeper.audit.traffic import Traffic
 from gamekeeper.base.errors import MissingExtraError, UsageError
+from gamekeeper.base.progress import OnStage, ignore_stage
 
 _TEST_SHARE = 0.25
 _TEST_MOST = 300
@@ -80,7 +81,7 @@ class LanguageAudit:
         prompts: Of its task, different ones; 40 at least.
         options: What the audit is told.
         name: Of the target.
-        stage: Told of each thing that is begun.
+        on_stage: Called with the name of each stage that begins.
         pattern: Regular expression of the final answer in a reply; None for all of it.
 
     Raises:
@@ -95,7 +96,7 @@ class LanguageAudit:
         prompts: Sequence[str],
         options: AuditOptions,
         name: str,
-        stage: Callable[[str], object] = lambda what: None,
+        on_stage: OnStage = ignore_stage,
         *,
         pattern: str | None = None,
     ) -> None:
@@ -105,13 +106,13 @@ class LanguageAudit:
         self._interview = interview
         self._options = options
         self._name = name
-        self._stage = stage
+        self._on_stage = on_stage
         self._pattern = pattern
         self.traffic = Traffic()
         order = np.random.default_rng(options.seed).permutation(len(prompts))
         tests = min(_TEST_MOST, int(len(prompts) * _TEST_SHARE), options.budget // 4)
         self._tests, self._pool = ([prompts[i] for i in part] for part in np.split(order, [tests]))
-        stage(f"asking {tests} test prompts")
+        on_stage(f"asking {tests} test prompts", 0, 0)
         self._replies = interview.ask([Query(prompt) for prompt in self._tests])
         again = interview.ask([Query(prompt, turn=1) for prompt in self._tests[:_ASKED_AGAIN]])
         self._truth = [self._final(reply) for reply in self._replies]
@@ -171,7 +172,7 @@ class LanguageAudit:
         points: list[Point] = []
         stopped = None
         for size in self._sizes:
-            self._stage(f"{_SKILL} on {reading}, {size} prompts, defence: {name}")
+            self._on_stage(f"{_SKILL} on {reading}, {size} prompts, defence: {name}", 0, 0)
             try:
                 lessons, tokens = self._lessons(reading, size, withhold)
             except SpentError as error:
@@ -263,7 +264,7 @@ class LanguageAudit:
         return bool(same >= 0.5 and sum(bool(reply.trace) for reply in coerced) > len(some) / 2)
 
     def _width(self) -> tuple[Width | None, str | None]:
-        self._stage("looking for the hidden width through log-probabilities")
+        self._on_stage("looking for the hidden width through log-probabilities", 0, 0)
         try:
             most = int(self._options.budget * _WIDTH_SHARE)
             return look_for_width(self._interview.ask, self._pool, most), None

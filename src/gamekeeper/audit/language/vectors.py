@@ -32,6 +32,7 @@ from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.targets import Array
 from gamekeeper.audit.traffic import Traffic
 from gamekeeper.base.errors import MissingExtraError, UsageError
+from gamekeeper.base.progress import OnStage, ignore_stage
 
 _TEST_SHARE = 0.25
 _TEST_MOST = 1_000
@@ -76,7 +77,7 @@ class VectorAudit:
         texts: Of its domain, different ones; 100 at least.
         options: What the audit is told.
         name: Of the target.
-        stage: Told of each thing that is begun.
+        on_stage: Called with the name of each stage that begins.
 
     Raises:
         UsageError: There are too few texts, or the budget is too small.
@@ -90,7 +91,7 @@ class VectorAudit:
         texts: Sequence[str],
         options: AuditOptions,
         name: str,
-        stage: Callable[[str], object] = lambda what: None,
+        on_stage: OnStage = ignore_stage,
     ) -> None:
         if why_no_learners() is not None:
             raise MissingExtraError("regression on embeddings", "audit")
@@ -102,13 +103,13 @@ class VectorAudit:
         self._vectors = vectors
         self._options = options
         self._name = name
-        self._stage = stage
+        self._on_stage = on_stage
         self.traffic = Traffic()
         order = np.random.default_rng(options.seed).permutation(len(texts))
         tests = min(_TEST_MOST, int(len(texts) * _TEST_SHARE), options.budget // 3)
         self._tests, self._pool = ([texts[i] for i in part] for part in np.split(order, [tests]))
         self._known, self._asked = public_features(self._pool), public_features(self._tests)
-        stage(f"asking {tests} test texts")
+        on_stage(f"asking {tests} test texts", 0, 0)
         self._truth = vectors.ask(self._tests)
         self._again = vectors.ask(self._tests[:_ASKED_AGAIN], turn=1)
         self._nearest = nearest(self._truth)
@@ -133,7 +134,7 @@ class VectorAudit:
         points: list[Point] = []
         stopped = None
         for size in self._sizes if name == "none" else self._sizes[::-2][::-1]:
-            self._stage(f"{_ATTACK} on {size} texts, defence: {name}")
+            self._on_stage(f"{_ATTACK} on {size} texts, defence: {name}", 0, 0)
             try:
                 given = coarsen(self._vectors.ask(self._pool[:size]))
             except SpentError as error:

@@ -14,6 +14,7 @@ from gamekeeper.audit.privacy.screens import Screened, Screening
 from gamekeeper.audit.privacy.showing import Inversion
 from gamekeeper.audit.targets import Array, TargetError
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.progress import OnStage, ignore_stage
 
 _COPIES = 4
 _AIMED_SHARE = 0.05
@@ -51,7 +52,7 @@ def privacy_of(
     *,
     models: int,
     seed: int,
-    stage: Callable[[str], object] = lambda what: None,
+    on_stage: OnStage = ignore_stage,
     beside: Privacy | None = None,
 ) -> Privacy:
     """Trains models by a recipe and asks them who was in their data.
@@ -62,7 +63,7 @@ def privacy_of(
         labels: Theirs, from 0, shape (n,).
         models: To train for each figure, 4 at least, even.
         seed: Of what is drawn.
-        stage: Told of what is begun.
+        on_stage: Called with the name of each stage that begins.
         beside: What is known already, and stays.
 
     Raises:
@@ -72,12 +73,14 @@ def privacy_of(
     _require_fitting(inputs, labels, models)
     checked = _checked(fit, int(labels.max()) + 1)
     aimed = min(_AIMED_MOST, max(10, int(_AIMED_SHARE * len(inputs))))
-    stage(f"membership: training {models} models")
+    on_stage(f"membership: training {models} models", 0, 0)
     plain = leaks(train_shadows(checked, inputs, labels, models, np.random.default_rng(seed)))
     aim = partial(poisoned_leaks, checked, inputs, labels, aimed=aimed, models=models)
-    stage(f"poison: training {models} models without it")
+    on_stage(f"poison: training {models} models without it", 0, 0)
     clean = aim(np.random.default_rng([seed, 1]), copies=0)
-    stage(f"poison: training {models} models with {_COPIES} copies of each of {aimed} rows")
+    on_stage(
+        f"poison: training {models} models with {_COPIES} copies of each of {aimed} rows", 0, 0
+    )
     screening = Screening(_COPIES * aimed)
     poisoned = aim(np.random.default_rng([seed, 1]), copies=_COPIES, trained=screening.met)
     return replace(

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gamekeeper.base.asgi import BodyError, header_of, read_body, send_whole
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
@@ -155,8 +156,8 @@ class AsgiDoor:
             principal = await self._principal(scope)
             raw = await self._body(scope, receive)
             caller = self._caller(scope)
-            proof = _header(scope["headers"], PROOF_HEADER.encode())
-            trace = _header(scope["headers"], b"traceparent")
+            proof = header_of(scope["headers"], PROOF_HEADER.encode())
+            trace = header_of(scope["headers"], b"traceparent")
             passage = self._gate.enter(route, path, raw, principal, caller, proof, trace)
             passage = await self._gate.reserve(passage)
         except StoppedError as stopped:
@@ -182,45 +183,15 @@ class AsgiDoor:
             return self._authenticator.authenticate(*arguments)
         except CredentialError as refused:
             self._gate.refused(refused, self._caller(scope))
-            told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
-            raise StoppedError(
-                Refusal(
-                    status=refused.status, code=refused.code, message=refused.message, headers=told
-                )
-            ) from None
+            raise StoppedError(refusal_of(refused)) from None
 
     def _caller(self, scope: Scope) -> Caller:
         return self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Reads the body, no further than the limit and no longer than it may take."""
         limits = self._policy.limits
         _require_plain(scope["headers"], limits.body_bytes)
-        message = await self._receive_within(receive, limits.receive_s)
-        if not message.get("more_body"):
-            return _within(message.get("body", b""), limits.body_bytes)
-        parts = [message.get("body", b"")]
-        size = len(message.get("body", b""))
-        ends = asyncio.get_running_loop().time() + limits.receive_s
-        while message.get("more_body"):
-            message = await self._receive_within(receive, ends - asyncio.get_running_loop().time())
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limits.body_bytes:
-                raise StoppedError(_too_large(limits.body_bytes))
-        return b"".join(parts)
-
-    async def _receive_within(self, receive: Receive, seconds: float) -> Message:
-        try:
-            async with asyncio.timeout(seconds):
-                message = await receive()
-        except TimeoutError:
-            raise StoppedError(
-                Refusal(status=408, code="too_slow", message="the body took too long")
-            ) from None
-        if message["type"] == "http.disconnect":
-            raise StoppedError(Refusal(status=400, code="gone", message="the client went away"))
-        return message
+        return await read_within(receive, limits.body_bytes, limits.receive_s)
 
     async def _through(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, and the answer back."""
@@ -277,15 +248,8 @@ def _raw_path(scope: Scope) -> bytes:
 
 def url_of(scope: Scope) -> str:
     """Returns the URL of a request, as the client wrote it."""
-    host = _header(scope["headers"], b"host") or ""
+    host = header_of(scope["headers"], b"host") or ""
     return f"{scope.get('scheme', 'http')}://{host}{_raw_path(scope).decode('latin-1')}"
-
-
-def _header(headers: Headers, wanted: bytes) -> str | None:
-    for name, value in headers:
-        if name == wanted:
-            return value.decode("latin-1")
-    return None
 
 
 def _require_plain(headers: Headers, limit: int) -> None:
@@ -301,14 +265,31 @@ def _require_plain(headers: Headers, limit: int) -> None:
             )
 
 
-def _within(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise StoppedError(_too_large(limit))
-    return body
+async def read_within(receive: Receive, limit_bytes: int, limit_s: float) -> bytes:
+    """Returns the whole body of a request.
+
+    Raises:
+        StoppedError: It is too large or too slow, or the client went away.
+    """
+    try:
+        return await read_body(receive, limit_bytes, limit_s)
+    except BodyError as error:
+        refusal = Refusal(status=error.status, code=error.code, message=str(error))
+        raise StoppedError(refusal) from None
+
+
+def refusal_of(refused: CredentialError) -> Refusal:
+    """Returns the refusal of a request whose credential is refused."""
+    headers = tuple((name.decode(), value.decode()) for name, value in refused.headers)
+    return Refusal(
+        status=refused.status, code=refused.code, message=refused.message, headers=headers
+    )
 
 
 def _too_large(limit: int) -> Refusal:
-    return Refusal(status=413, code="too_large", message=f"the body may have {limit:,} bytes")
+    return Refusal(
+        status=413, code="too_large", message=f"the body may have at most {limit:,} bytes"
+    )
 
 
 def once(body: bytes, receive: Receive) -> Receive:
@@ -331,8 +312,5 @@ async def refuse(send: Send, route: Route | None, refusal: Refusal) -> None:
         document: dict[str, Any] = {"error": {"code": refusal.code, "message": refusal.message}}
     else:
         document = route.refusal(refusal.status, refusal.code, refusal.message)
-    body = serialise(document)
     headers = [(name.encode(), value.encode()) for name, value in refusal.headers]
-    headers += [_JSON, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, refusal.status, serialise(document), headers=headers)

@@ -13,12 +13,11 @@ from typing import NoReturn, Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gamekeeper.base.asgi import BodyError, read_body
 from gamekeeper.base.errors import InputError
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.caller import Caller, Callers
 from gamekeeper.guard.core import Core
-from gamekeeper.guard.doors.asgi import once, refuse, url_of
+from gamekeeper.guard.doors.asgi import once, read_within, refusal_of, refuse, url_of
 from gamekeeper.guard.gate import Gate, StoppedError
 from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.access import Access
@@ -27,15 +26,13 @@ from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import clean_path
-from gamekeeper.guard.rows import RowLedger
+from gamekeeper.guard.rows import ENCRYPTED_ROUTE, RowLedger
 from gamekeeper.guard.store import StoreGoneError
 
 log = get_logger("gamekeeper.guard")
 
 OWNER = "gamekeeper.owner"
 """Key of the scope that tells the app whose keys are sent."""
-ROUTE = "encrypted.infer"
-"""By which scopes and access policies name it; sending keys belongs to it."""
 
 _GONE = Refusal(
     status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
@@ -144,7 +141,8 @@ class EncryptedDoor:
             self._ledger.spent(principal.credential) >= most
         ):  # nor room for keys, which others would have to leave
             self._used_up(principal, 1, most)
-        body = await self._body(receive, operation.body_bytes)
+        limit_s = self._policy.limits.receive_s
+        body = await read_within(receive, operation.body_bytes, limit_s)
         if operation.kind == "keys":
             await self._app({**scope, OWNER: principal.credential}, once(body, receive), send)
             return
@@ -152,7 +150,9 @@ class EncryptedDoor:
         await self._take(principal, rows, most)
         status = await self._answered(scope, once(body, receive), send, principal, rows)
         if 200 <= status < 300:
-            self._core.answered(principal, ROUTE, query, Usage(), caller, self._core.clock.now())
+            self._core.answered(
+                principal, ENCRYPTED_ROUTE, query, Usage(), caller, self._core.clock.now()
+            )
 
     async def _answered(
         self, scope: Scope, receive: Receive, send: Send, principal: Principal, rows: int
@@ -186,12 +186,7 @@ class EncryptedDoor:
             return await asyncio.to_thread(self._authenticator.authenticate, *arguments)
         except CredentialError as refused:
             self._gate.refused(refused, caller)
-            told = tuple((n.decode(), v.decode()) for n, v in refused.headers)
-            raise StoppedError(
-                Refusal(
-                    status=refused.status, code=refused.code, message=refused.message, headers=told
-                )
-            ) from None
+            raise StoppedError(refusal_of(refused)) from None
         except StoreGoneError:
             raise StoppedError(_GONE) from None
 
@@ -206,11 +201,13 @@ class EncryptedDoor:
         context = {"ip": caller.ip or "", "level": str(decision.verdict) if decision else "allow"}
         context["hour"], context["stream"] = int(now // 3600 % 24), False  # type: ignore[assignment]
         if self._access is not None and not self._access.is_allowed(
-            principal, ROUTE, query.model, context
+            principal, ENCRYPTED_ROUTE, query.model, context
         ):
-            message = f"this credential may not use {query.model} by {ROUTE}"
+            message = f"this credential may not use {query.model} by {ENCRYPTED_ROUTE}"
             raise StoppedError(Refusal(status=403, code="forbidden", message=message))
-        if (refusal := self._core.judge(principal, ROUTE, query, now).act.refusal) is not None:
+        if (
+            refusal := self._core.judge(principal, ENCRYPTED_ROUTE, query, now).act.refusal
+        ) is not None:
             raise StoppedError(refusal)
         return most
 
@@ -242,10 +239,3 @@ class EncryptedDoor:
         except StoreGoneError as error:
             log.error("the store is gone (%s): nothing is answered", error)
             raise StoppedError(_GONE) from None
-
-    async def _body(self, receive: Receive, limit_bytes: int) -> bytes:
-        try:
-            return await read_body(receive, limit_bytes, self._policy.limits.receive_s)
-        except BodyError as error:
-            refusal = Refusal(status=error.status, code=error.code, message=str(error))
-            raise StoppedError(refusal) from None

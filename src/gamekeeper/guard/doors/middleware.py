@@ -1,5 +1,5 @@
-"""The guard inside a model server: an ASGI middleware, for FastAPI, Starlette and whatever takes
-one.
+"""The guard inside a model server: an ASGI middleware, for FastAPI, Starlette and all other apps
+that take one.
 
     app.add_middleware(GuardMiddleware, policy="guard.toml")
     vllm serve MODEL --middleware gamekeeper.guard.doors.middleware.GuardMiddleware
@@ -16,20 +16,23 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamekeeper.base.errors import UsageError
-from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.policy import GuardPolicy, read_policy
+
+if TYPE_CHECKING:
+    pass
 
 POLICY = "GAMEKEEPER_POLICY"
 """Environment variable that names the policy file."""
 
 
 class GuardMiddleware:
-    """See the module.
+    """An ASGI middleware that guards the app of a model server.
 
     Args:
         app: Gets judged requests only.
@@ -49,6 +52,10 @@ class GuardMiddleware:
         policy: str | Path | GuardPolicy | None = None,
         account: Callable[[Scope], str | None] | None = None,
     ) -> None:
+        # Here, not above: the guard is put together from its doors, and this one makes a guard.
+        from gamekeeper.guard.assembly import Guard
+
+        self._make_guard = Guard
         self._app = app
         self._account = account
         self._policy = policy if isinstance(policy, GuardPolicy) else read_policy(_file(policy))
@@ -70,7 +77,7 @@ class GuardMiddleware:
     async def _started(self) -> AsgiDoor:
         async with self._starting:
             if self._door is None:
-                guard = Guard(self._policy)
+                guard = self._make_guard(self._policy)
                 await guard.start()
                 self._guard, self._door = guard, guard.door(self._app, self._account)
             return self._door

@@ -5,13 +5,14 @@ accounts that open with a known shape join their campaign; every `every_s` a pas
 campaigns. All of it is the guard's own code.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from gamekeeper.base.clock import SteadyClock
+from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.campaigns import SearchOptions
 from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.core import Core
@@ -29,7 +30,6 @@ from gamekeeper.verdict import Verdict
 _STEP = timedelta(hours=1)
 _FEW = 100  # exchanges; with fewer there is nothing to compare
 _KEY = bytes(32)  # nothing is given out that it would keep secret
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def replay(
     *,
     every_s: float = 86_400,
     enforce: bool = True,
-    progress: Progress | None = None,
+    on_progress: OnProgress = ignore_progress,
 ) -> Replayed:
     """Plays a log before a guard.
 
@@ -84,7 +84,7 @@ def replay(
         every_s: Between two passes, in seconds of the log.
         enforce: Whether it acts, whatever the policy says; a dry run decides the same and does
             nothing.
-        progress: Told of exchanges done, and in all.
+        on_progress: Called with exchanges done, and in all.
     """
     log = log.sort("time", "account", maintain_order=True)
     player = _Player(policy.model_copy(update={"enforce": enforce}), every_s, log["time"][0])
@@ -92,8 +92,7 @@ def replay(
     for part in _steps(log):
         player.take(part)
         done += len(part)
-        if progress is not None:
-            progress(done, len(log))
+        on_progress(done, len(log))
     return player.outcome(log)
 
 

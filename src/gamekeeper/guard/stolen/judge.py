@@ -52,7 +52,7 @@ _COUNTS = ("tested", "stable")
 class _Batch:
     """What is written off the event loop."""
 
-    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    entries: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     records: dict[str, bytes] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Stolen:
         record: Writes to the casebook; blocks.
         count: Counts a signal by its name.
         now: The time, epoch seconds.
-        told: Takes each step-up, as a sentence.
+        on_notice: Called with each step-up, as a sentence.
 
     Raises:
         StoreGoneError: The store cannot be reached.
@@ -87,7 +87,7 @@ class Stolen:
         now: Callable[[], float],
         record: Record = lambda kind, subject, body: None,
         count: Callable[[str], None] = lambda signal: None,
-        told: Callable[[str], None] = log.info,
+        on_notice: Callable[[str], None] = log.info,
     ) -> None:
         self._ladder = ladder
         self._decisions = decisions
@@ -96,11 +96,11 @@ class Stolen:
         self._record = record
         self._count = count
         self._now = now
-        self._told = told
+        self._on_notice = on_notice
         self.habits = habits
         self._windows: dict[str, Window] = {}
         self._shifts: dict[str, tuple[float, Reading]] = {}
-        self._told_of: list[tuple[str, dict[str, Any]]] = []
+        self._entries: list[tuple[str, dict[str, Any]]] = []
         self._deciding: dict[str, Decision] = {}
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
@@ -150,16 +150,16 @@ class Stolen:
             self._count(reading.signal)
 
     def shifted(self, accounts: Mapping[str, Mapping[str, Any]], now: float) -> None:
-        """Takes in whose queries changed, as the linking process told it. On the event loop; does
+        """Takes in whose queries changed, as the linking process found it. On the event loop; does
         not block.
 
         Args:
             accounts: `p` and `says` by account.
             now: Epoch seconds.
         """
-        for account, told in accounts.items():
+        for account, shift in accounts.items():
             known = self._shifts.get(account)
-            reading = change_in_asking.read(float(told["p"]), str(told["says"]))
+            reading = change_in_asking.read(float(shift["p"]), str(shift["says"]))
             self._shifts[account] = now, reading
             if known is None or now - known[0] >= WINDOW_S:
                 self._note(f"account:{account}", account, reading, now)
@@ -227,7 +227,7 @@ class Stolen:
         """
         self._count(reading.signal)
         body = {"signal": reading.signal, "says": reading.says, "account": account, "at": now}
-        self._told_of.append((subject, body))
+        self._entries.append((subject, body))
 
     def _against(self, window: Window, now: float) -> list[Reading]:
         """Its live readings, and its account's change in asking, unless that is what an answered
@@ -269,8 +269,8 @@ class Stolen:
 
     def _collected(self) -> _Batch:
         """Takes what is to be written; on the event loop, where requests change it."""
-        batch = _Batch(told=self._told_of, decisions=list(self._deciding.values()))
-        self._told_of = []
+        batch = _Batch(entries=self._entries, decisions=list(self._deciding.values()))
+        self._entries = []
         if monotonic() - self._saved_at < _SAVE_S:
             return batch
         self._saved_at, now = monotonic(), self._now()
@@ -299,13 +299,13 @@ class Stolen:
 
     def _settle(self, batch: _Batch) -> bool:
         """Writes a batch; blocks. False: the store is gone, and it is to be brought again."""
-        for subject, body in batch.told:
+        for subject, body in batch.entries:
             self._record("stolen-key-signal", subject, body)
-        batch.told = []
+        batch.entries = []
         try:
             for decision in batch.decisions:
                 if self._decide(decision):
-                    self._told(
+                    self._on_notice(
                         f"{decision.verdict} for {decision.subject}: {'; '.join(decision.reasons)}"
                     )
             for id, record in batch.records.items():

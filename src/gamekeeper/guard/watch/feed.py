@@ -37,16 +37,16 @@ class Feed:
         folder: Of the guard's state.
         watch: How campaigns are looked for.
         metrics: Told how it goes.
-        heard: Takes each finding, on the event loop.
+        on_finding: Called with each finding, on the event loop.
     """
 
     def __init__(
-        self, folder: Path, watch: Watch, metrics: Metrics, heard: Callable[[Finding], None]
+        self, folder: Path, watch: Watch, metrics: Metrics, on_finding: Callable[[Finding], None]
     ) -> None:
         self._folder = folder
         self._watch = watch
         self._metrics = metrics
-        self._heard = heard
+        self._on_finding = on_finding
         self._lines: list[bytes] = []
         self._bytes = 0
         self._dropping = False
@@ -115,7 +115,7 @@ class Feed:
         self._metrics.watching.set(1)
         self.flush()
         async for line in self._process.stdout:
-            self._heard(orjson.loads(line))
+            self._on_finding(orjson.loads(line))
         self._metrics.watching.set(0)
         ended = self._process
         self._process = None
