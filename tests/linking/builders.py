@@ -73,6 +73,24 @@ class World:
         """Cards of one subject: scattered about a direction that no topic has."""
         return self.near(np.tile(unit(self.rng.standard_normal((1, DIM))), (cards, 1)), spread)
 
+    def club(self, count: int, own: float, sittings: int = 5, each: int = 5) -> np.ndarray:
+        """Accounts of one subject, each in a corner of it, `own` away from its middle: with 0 they
+        deal one deck, from about 0.03 on they remember as people do.
+        """
+        subject = unit(self.rng.standard_normal((1, DIM)))
+        return np.array([self._club_member(subject, own, sittings, each) for _ in range(count)])
+
+    def _club_member(self, subject: np.ndarray, own: float, sittings: int, each: int) -> int:
+        corner = self.near(subject, own)
+        vectors = self.near(np.tile(corner, (sittings * each, 1)), 0.12)
+        return self._add(vectors, sitting_times(self.rng, sittings, each))
+
+    def loose_sittings(self, sittings: int, each: int = 8) -> int:
+        """One account whose sittings have nothing in common, and wander a little by themselves."""
+        middles = self.near(self._topics[self.rng.integers(0, len(self._topics), sittings)], 0.08)
+        vectors = self.near(np.repeat(middles, each, axis=0), 0.2)
+        return self._add(vectors, sitting_times(self.rng, sittings, each))
+
     def scraper(self, sittings: int = 30, each: int = 12) -> int:
         """One account that deals cards of every subject in no order."""
         cards = self._topics[self.rng.integers(0, len(self._topics), sittings * each)]

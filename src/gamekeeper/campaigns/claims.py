@@ -112,7 +112,7 @@ def find_campaigns(
         sample.account_count,
     )
     found += _lone(sample, found, innocent, policy, seed)
-    p_account, near_sittings = _rank_accounts(linker, found)
+    p_account, near_sittings = _rank_accounts(linker, found, policy)
     return Claims(
         found=tuple(found),
         ordinary=ordinary,
@@ -191,12 +191,15 @@ def _overlap(a: Group, b: Group) -> float:
 
 
 def _disjoint(found: Sequence[FoundGroup], account_count: int) -> list[FoundGroup]:
-    """Assigns an account in several claims to the one with most of its linked exchanges."""
+    """Assigns an account in several claims to the one with most of its linked exchanges.
+
+    A claim that keeps no account is dropped.
+    """
     if not found:
         return []
     held = np.array([np.bincount(f.senders, minlength=account_count) for f in found])
     best = held.argmax(axis=0)
-    return [
+    apart = [
         replace(
             f,
             accounts=f.accounts[best[f.accounts] == place],
@@ -205,6 +208,7 @@ def _disjoint(found: Sequence[FoundGroup], account_count: int) -> list[FoundGrou
         )
         for place, f in enumerate(found)
     ]
+    return [f for f in apart if len(f.accounts)]
 
 
 def _lone(
@@ -214,7 +218,7 @@ def _lone(
 
     Not for a tabular API: the rows of an ordinary portfolio have no order either.
     """
-    if sample.payloads.are_features:
+    if sample.payloads.are_features or "coverage" in policy.without:
         return []
     held = np.concatenate([f.accounts for f in found]) if found else np.zeros(0, int)
     readings = lone_readings(sample, held)
@@ -258,7 +262,9 @@ def _lone_found(
     )
 
 
-def _rank_accounts(linker: Linker, found: Sequence[FoundGroup]) -> tuple[np.ndarray, np.ndarray]:
+def _rank_accounts(
+    linker: Linker, found: Sequence[FoundGroup], policy: Policy
+) -> tuple[np.ndarray, np.ndarray]:
     """Ranks every account by its strongest tie to a campaign, among accounts outside campaigns;
     and counts its sittings near a campaign.
     """
@@ -269,7 +275,7 @@ def _rank_accounts(linker: Linker, found: Sequence[FoundGroup]) -> tuple[np.ndar
     for each in found:
         member[each.accounts] = True
     for each in found:
-        sittings = sample.sittings(_near_rows(linker, each))
+        sittings = sample.sittings(_near_rows(linker, each, policy))
         near = np.maximum(near, sittings)
         tie = np.maximum(tie, _tie(sample, sittings, member) if each.groups else 0.0)
         if not each.groups:
@@ -277,12 +283,11 @@ def _rank_accounts(linker: Linker, found: Sequence[FoundGroup]) -> tuple[np.ndar
     return rank_p_values(tie, tie[~member]), near
 
 
-def _near_rows(linker: Linker, found: FoundGroup) -> np.ndarray:
-    return (
-        np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows)
-        if found.groups
-        else found.rows
-    )
+def _near_rows(linker: Linker, found: FoundGroup, policy: Policy) -> np.ndarray:
+    """The linked exchanges of a claim, and those of anybody that are near them in content."""
+    if not found.groups or "content" in policy.without:
+        return found.rows
+    return np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows)
 
 
 def _tie(sample: LinkSample, sittings: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -35,13 +35,16 @@ def findings(
         _campaign(id, found, readings, compared, claims, options)
         for id, found, readings in zip(names, claims.found, weighed, strict=True)
     )
-    links = pictures.draw_links(compared, claims, names)
+    without = options.policy.without
+    links = pictures.draw_links(compared, claims, names, without)
     counts = dict(links.group_by("campaign").len().iter_rows())
     campaigns = tuple(replace(c, links=int(counts.get(c.id, 0))) for c in campaigns)
     return HuntResult(
         accounts=_accounts(compared, claims, campaigns),
         campaigns=campaigns,
-        readings=pl.concat([_readings(names, weighed), _account_readings(compared, claims)]),
+        readings=pl.concat(
+            [_readings(names, weighed), _account_readings(compared, claims, without)]
+        ),
         links=links,
         examples=pictures.draw_examples(compared, claims, names, options.seed, options.redact),
         timeline=pictures.draw_timeline(summaries["even-pace"], compared, claims, names),
@@ -129,11 +132,15 @@ def _against(reading: RankedReading) -> tuple[float, float, float, int]:
     return reading.ordinary, reading.ordinary_high, reading.p_value, reading.decoys
 
 
-def _account_readings(compared: Comparison, claims: Claims) -> pl.DataFrame:
+def _account_readings(
+    compared: Comparison, claims: Claims, without: Collection[str]
+) -> pl.DataFrame:
     """The number of sittings in which each account sent prompts close to a campaign's; accounts
-    with none are left out.
+    with none are left out, and so are all where content is not used.
     """
     near = claims.near_sittings
+    if "content" in without:
+        return pl.DataFrame(schema=READINGS)
     all_ = compared.sample.all_sittings
     member = np.zeros(len(near), bool)
     for found in claims.found:

@@ -1,6 +1,6 @@
 """What a report shows of a hunt, as small frames: links, exchanges over time, a map, examples."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -21,14 +21,18 @@ _CUT_SECRET_CHARS = 400
 _LINKS_OF_CAMPAIGN = 5_000
 
 
-def draw_links(compared: Comparison, claims: Claims, names: Sequence[str]) -> pl.DataFrame:
+def draw_links(
+    compared: Comparison, claims: Claims, names: Sequence[str], without: Collection[str]
+) -> pl.DataFrame:
     """Pairs of accounts of one campaign whose linked exchanges are neighbours or share a
-    template.
+    template; those of a family in `without` are left out.
     """
     account = compared.accounts["account"].to_list()
     frames = [pl.DataFrame(schema=LINKS)]
     for name, found in zip(names, claims.found, strict=True):
         for family, a, b, weight in _pairs(compared, found):
+            if family in without:
+                continue
             top = np.argsort(-weight, kind="stable")[:_LINKS_OF_CAMPAIGN]
             ends = {"a": [account[i] for i in a[top]], "b": [account[i] for i in b[top]]}
             frames.append(

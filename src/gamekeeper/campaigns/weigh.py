@@ -97,9 +97,17 @@ def matched_sets(
     if len(innocent) < 2 * len(members):
         return []
     ranked = innocent[np.argsort(exchanges[innocent], kind="stable")]
-    place = np.searchsorted(exchanges[ranked], exchanges[members])
-    offset = rng.integers(-_NEAR_RANKS, _NEAR_RANKS + 1, (_SETS, len(members)))
-    drawn = ranked[np.clip(place + offset, 0, len(ranked) - 1)]
+    activity = exchanges[ranked]
+    first = np.searchsorted(activity, exchanges[members], side="left")
+    last = np.searchsorted(activity, exchanges[members], side="right") - 1
+    # among accounts that are exactly as active any place will do: always the first one would put
+    # the same few accounts into every set
+    place = rng.integers(first, np.maximum(last, first) + 1, (_SETS, len(members)))
+    # at either end the window moves inwards, so that the busiest account is not drawn again and
+    # again
+    width = min(2 * _NEAR_RANKS + 1, len(ranked))
+    lowest = np.clip(place - _NEAR_RANKS, 0, len(ranked) - width)
+    drawn = ranked[lowest + rng.integers(0, width, (_SETS, len(members)))]
     return [np.unique(row) for row in drawn]
 
 
@@ -109,11 +117,12 @@ def _read(
     if not counts.matrix.shape[1]:
         return None  # the log has nothing that this signal needs
     values = signal.read(counts, [members, *sets])
-    if np.isnan(values[0]):
+    # a set that could not be measured says nothing of what is ordinary
+    decoys = values[1:][~np.isnan(values[1:])]
+    if np.isnan(values[0]) or not len(decoys):
         return None
-    return _ranked(
-        signal.card, values[0], values[1:], signal.say(values[0], float(np.nanmedian(values[1:])))
-    )
+    says = signal.say(values[0], float(np.median(decoys)))
+    return _ranked(signal.card, values[0], decoys, says)
 
 
 def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> RankedReading:
