@@ -34,7 +34,7 @@ def render_page(template: str, figures: Sequence[dict[str, Any]], **values: Any)
     given = {
         "formatting": formatting,
         "one_line": one_line,
-        "style": _ours("style.css"),
+        "style": _ours("shared.css") + _ours("style.css"),
         "content_policy": _content_policy(scripts),
     }
     return page.render(figures=figures, scripts=scripts, **given, **values)

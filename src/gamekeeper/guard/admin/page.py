@@ -17,7 +17,7 @@ import orjson
 @cache
 def live_page() -> tuple[str, str]:
     """Returns the page, and its Content-Security-Policy."""
-    style = _ours("page.css")
+    style = _file("gamekeeper.report", "shared.css") + _ours("page.css")
     script = _ours("page.js")
     text = _ours("page.html").replace("/*style*/", style).replace("/*script*/", script)
     return text, _policy(style, script)
@@ -51,4 +51,8 @@ def _digest(text: str) -> str:
 
 
 def _ours(name: str) -> str:
-    return (files("gamekeeper.guard.admin") / name).read_text(encoding="utf-8")
+    return _file("gamekeeper.guard.admin", name)
+
+
+def _file(package: str, name: str) -> str:
+    return (files(package) / name).read_text(encoding="utf-8")
