@@ -94,8 +94,8 @@ def _logs(folder: Path) -> dict[str, str]:
     log.write_parquet(folder / "logs" / "month.parquet")
     log.write_parquet(folder / "month.parquet")
     made.labels.write_parquet(folder / "labels.parquet")
-    lines = log.head(500).select("account", "prompt", pl.col("time").cast(pl.String) + "Z")
-    lines.write_ndjson(folder / "2026-11.jsonl")
+    time = pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    log.head(500).select("account", "prompt", time).write_ndjson(folder / "2026-11.jsonl")
     subprocess.run(["zstd", "-q", "2026-11.jsonl"], cwd=folder, check=True)
     spend = log.head(500).select(pl.col("account").alias("team_id"), "time", "prompt")
     spend.with_columns(pl.col("time").dt.strftime("%Y-%m-%d %H:%M:%S")).write_csv(
@@ -103,6 +103,17 @@ def _logs(folder: Path) -> dict[str, str]:
     )
     (folder / "guard.toml").write_text("enforce = true\n")
     return {}
+
+
+def _few_days(folder: Path) -> dict[str, str]:
+    from gamekeeper.simulate import simulate
+
+    made = simulate(seed=1, scale=0.02, days=2)  # each look at the log takes a second
+    (folder / "logs").mkdir()
+    made.exchanges.write_parquet(folder / "logs" / "month.parquet")
+    made.exchanges.write_parquet(folder / "month.parquet")
+    made.labels.write_parquet(folder / "labels.parquet")
+    return _policy(folder)
 
 
 def _found(folder: Path) -> dict[str, str]:
@@ -229,7 +240,7 @@ def _decision(folder: Path) -> dict[str, str]:
 
 PREPARED: dict[str, Callable[[Path], dict[str, str]]] = {
     "hunt": _logs,
-    "replay": _logs,
+    "replay": _few_days,
     "explain": _found,
     "guard": _policy,
     "audit": _target,
