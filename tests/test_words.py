@@ -24,7 +24,8 @@ INSTEAD = {
     r"\b(?:is|are|was|were) none\b(?! of)": "is not one, is invalid, is excluded",
     r"\bis no (?!longer|more|less|need|such|other|better|worse|larger|smaller|earlier|later)": "is not a",
     r"\bwhoever\b": "any client that, anyone who",
-    r"\b(?:he|him|his|himself)\b": "they, it",
+    # not the old name of the verb `encrypted`, nor files and schemas that are named after it
+    r"(?<![.`\"/-])\b(?:he|him|his|himself)\b(?![-@`\"])": "they, it",
     r"\bdearer\b": "more expensive",
     r"\banew\b": "again",
     r"\bto the letter\b": "exactly",

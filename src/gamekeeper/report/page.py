@@ -1,9 +1,8 @@
 """A page that opens without a network: template, styles, pictures and data in one HTML document.
 
-What it shows was written by attackers, so three things stand between a text and the reader's
-browser: every text is cleaned and escaped; data for pictures is JSON in which no tag can
-end; and the page's own policy runs no script but our two, which it names by their digests, and
-fetches nothing.
+What it shows was written by attackers, so three things protect the reader's browser: every text is
+cleaned and escaped; data for pictures is JSON in which no tag can end; and the page's own policy
+runs no script but our two, which it names by their digests, and fetches nothing.
 """
 
 import base64

@@ -15,7 +15,7 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
     """Returns the answer to a request.
 
     Raises:
-        InputError: There is no answer, or it is a refusal.
+        InputError: Nothing answers, or the answer is a refusal.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
