@@ -159,7 +159,7 @@ def test_all_faults_of_a_description_come_together(tmp_path: Path) -> None:
     path.write_text('url = "ftp://x"\nrow = "a"\nbatch = "many"\n')
     with pytest.raises(InputError) as raised:
         read_endpoint(path, {})
-    wanted = ("no description", "no address", "setting row", "batch is of another kind")
+    wanted = ("not the description", "url is not an", "setting row", "batch has the wrong type")
     assert all(words in str(raised.value) for words in wanted)
 
 

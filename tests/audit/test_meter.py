@@ -93,7 +93,7 @@ def test_file_that_is_no_journal_is_left_alone(content: bytes, tmp_path: Path) -
     if not content:
         Journal(path, "a").close()
         return
-    with pytest.raises(InputError, match="is no journal"):
+    with pytest.raises(InputError, match="is not the journal"):
         Journal(path, "a")
     assert path.read_bytes() == content
 

@@ -281,8 +281,8 @@ def test_target_that_is_none_is_named(target: str, said: str, here: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("words.csv", "a,b\n1,x\n", "columns that are no numbers"),
-        ("gaps.csv", "a,b\n1,2\n3,\n", "gaps.csv:2: holds NaN"),
+        ("words.csv", "a,b\n1,x\n", "columns are not numeric"),
+        ("gaps.csv", "a,b\n1,2\n3,\n", "gaps.csv:2: the row contains NaN"),
         ("nothing.npy", "", "cannot be read"),
         ("missing.csv", None, "cannot be read"),
     ],

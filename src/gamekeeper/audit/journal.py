@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gamekeeper.audit.targets import Array
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 
 _FORMAT = "gamekeeper/audit-journal@1"
 _TABLES = """
@@ -57,7 +57,7 @@ class Journal:
         target: Name of the target; a journal is of one target.
 
     Raises:
-        InputError: The file is no journal, or of another target.
+        InputError: The file is not a journal, or belongs to another target.
     """
 
     def __init__(self, path: Path, target: str) -> None:
@@ -70,8 +70,8 @@ class Journal:
             self._require("format", _FORMAT)
             self._require("target", target)
         except sqlite3.DatabaseError as error:
-            raise InputError(
-                [self._fault("is no journal of an audit", str(error), _FORMAT)]
+            raise self._unusable(
+                "the file is not the journal of an audit", str(error), _FORMAT
             ) from error
 
     def __len__(self) -> int:
@@ -112,16 +112,10 @@ class Journal:
         self._base.execute("insert or ignore into about values (?, ?)", (name, value))
         found = self._base.execute("select value from about where name = ?", (name,)).fetchone()[0]
         if found != value:
-            raise InputError([self._fault(f"belongs to another {name}", found, value)])
+            raise self._unusable(f"the journal belongs to another {name}", found, value)
 
-    def _fault(self, problem: str, found: str, expected: str) -> Fault:
-        return Fault(
-            where=str(self._path),
-            problem=problem,
-            found=found,
-            expected=expected,
-            try_="name another folder with --out",
-        )
+    def _unusable(self, problem: str, found: str, expected: str) -> InputError:
+        return input_error(self._path, problem, found, expected, "name another folder with --out")
 
 
 def ids_of(inputs: Array, turn: int = 0) -> list[bytes]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from gamekeeper.base.errors import Fault, InputError, UsageError
+from gamekeeper.base.errors import Fault, InputError, UsageError, input_error
 
 Scores = Callable[[np.ndarray, Sequence[bytes]], np.ndarray]
 """Scores, float64 (n, classes), and the n inputs they answer, as bytes -> scores of the
@@ -233,15 +233,8 @@ def _refused(where: str, problem: str, found: str, count: int = 1) -> InputError
 def _require_inputs(inputs: Sequence[bytes], rows: int) -> None:
     if len(inputs) != rows:
         expected = f"one input for each of {rows} rows of scores"
-        raise InputError(
-            [
-                Fault(
-                    where="inputs",
-                    problem="inputs and scores differ in number",
-                    found=str(len(inputs)),
-                    expected=expected,
-                )
-            ]
+        raise input_error(
+            "inputs", "inputs and scores differ in number", str(len(inputs)), expected
         )
 
 

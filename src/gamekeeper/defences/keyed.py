@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import input_error
 
 _NUMBERS = b"numbers:"
 _TEXT = b"text:"
@@ -74,15 +74,11 @@ def _rounded(given: bytes, grid: float) -> bytes:
     with np.errstate(over="ignore", invalid="ignore"):
         numbers = np.frombuffer(given, "<f8", offset=len(_NUMBERS)) / grid
     if not np.isfinite(numbers).all():
-        raise InputError(
-            [
-                Fault(
-                    where="inputs",
-                    problem="a number is not finite, or has no place on the grid",
-                    found=str(numbers[:8]),
-                    expected="finite numbers",
-                )
-            ]
+        raise input_error(
+            "inputs",
+            "a number is not finite, or has no place on the grid",
+            str(numbers[:8]),
+            "finite numbers",
         )
     return _NUMBERS + (np.rint(numbers) + 0.0).tobytes()  # + 0.0: -0.0 and 0.0 are one number
 

@@ -194,7 +194,7 @@ def test_command_audits_a_chat_endpoint(no_writer: None, endpoint: Server, tmp_p
             ["chat.toml", "--prompts", "prompts.txt", "--inputs", "prompts.txt"],
             "--inputs or --prompts",
         ),
-        (["chat.toml", "--prompts", "prompts.txt", "--answer", "("], "no regular expression"),
+        (["chat.toml", "--prompts", "prompts.txt", "--answer", "("], "not a regular expression"),
     ],
     ids=["inputs", "both", "pattern"],
 )

@@ -29,11 +29,11 @@ def test_every_format_gives_the_same_prompts(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("gone.txt", None, "cannot be read"),
-        ("empty.txt", "\n\n", "holds no prompt"),
+        ("empty.txt", "\n\n", "contains no prompt"),
         (
             "bad.jsonl",
             '{"prompt": "a"}\n{"text": "b"}\nnot json\n',
-            "bad.jsonl:2: is no JSON object",
+            "bad.jsonl:2: the line is not a JSON object",
         ),
         ("other.csv", "text\na\n", 'no column "prompt"'),
         ("latin.txt", b"\xff\xfe\xfa", "cannot be read"),

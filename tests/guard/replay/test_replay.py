@@ -94,8 +94,8 @@ def test_budget_that_is_used_up_shows(traffic: Traffic) -> None:
     ("labels", "said"),
     [
         (pl.DataFrame({"account": ["x"]}), "no column campaign"),
-        (pl.DataFrame({"account": ["x", "x"], "campaign": [None, "c"]}), "names an account twice"),
-        (pl.DataFrame({"account": ["x"], "campaign": ["c"]}), "does not name"),
+        (pl.DataFrame({"account": ["x", "x"], "campaign": [None, "c"]}), "named twice"),
+        (pl.DataFrame({"account": ["x"], "campaign": ["c"]}), "are not named"),
     ],
     ids=["column", "twice", "unknown"],
 )

@@ -1,4 +1,4 @@
-"""Prompts of the target's domain, from a file: `.txt`, one a line, or `.jsonl`, `.csv` or
+"""Reads prompts of the target's domain from a file: `.txt`, one a line, or `.jsonl`, `.csv` or
 `.parquet` with `prompt`.
 """
 
@@ -8,25 +8,25 @@ from pathlib import Path
 
 import polars as pl
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import Fault, InputError, input_error
 
 _EXPECTED = 'prompts: .txt with one a line, or .jsonl, .csv or .parquet with a column "prompt"'
 _MOST_FAULTS = 5
 
 
 def read_prompts(path: Path) -> list[str]:
-    """Returns prompts as they stand, without those that are empty or repeat an earlier one.
+    """Returns prompts unchanged, without those that are empty or repeat an earlier one.
 
     Raises:
-        InputError: The file cannot be read, or holds something else; says where.
+        InputError: The file cannot be read, or contains something else; says where.
     """
     try:
         prompts = _read(path)
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise InputError([_fault(str(path), "cannot be read", str(error))]) from error
+        raise input_error(path, "the file cannot be read", str(error), _EXPECTED) from error
     kept = list(dict.fromkeys(prompt for prompt in prompts if prompt.strip()))
     if not kept:
-        raise InputError([_fault(str(path), "holds no prompt", f"{len(prompts)} rows")])
+        raise input_error(path, "the file contains no prompt", f"{len(prompts)} rows", _EXPECTED)
     return kept
 
 
@@ -37,9 +37,8 @@ def _read(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8").splitlines()
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     if frame.schema.get("prompt") != pl.String:
-        raise InputError(
-            [_fault(str(path), 'has no column "prompt" with text', ", ".join(frame.columns)[:200])]
-        )
+        columns = ", ".join(frame.columns)[:200]
+        raise input_error(path, 'there is no column "prompt" with text', columns, _EXPECTED)
     return frame["prompt"].drop_nulls().to_list()
 
 
@@ -49,9 +48,7 @@ def _lines(path: Path) -> list[str]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         for said in _prompt(line) if line.strip() else ():
             if said is None:
-                faults.append(
-                    _fault(f"{path}:{number}", "is no JSON object with a text `prompt`", line[:200])
-                )
+                faults.append(_not_a_prompt(f"{path}:{number}", line))
             else:
                 prompts.append(said)
     if faults:
@@ -68,5 +65,6 @@ def _prompt(line: str) -> Iterator[str | None]:
     yield prompt if isinstance(prompt, str) else None
 
 
-def _fault(where: str, problem: str, found: str) -> Fault:
-    return Fault(where=where, problem=problem, found=found, expected=_EXPECTED)
+def _not_a_prompt(where: str, line: str) -> Fault:
+    problem = "the line is not a JSON object with a text `prompt`"
+    return Fault(where=where, problem=problem, found=line[:200], expected=_EXPECTED)

@@ -69,12 +69,12 @@ def read_endpoint(path: Path, environment: Mapping[str, str] = os.environ) -> En
     """Reads the description of an endpoint.
 
     Raises:
-        InputError: It cannot be read, or says something that is not known; all faults together.
+        InputError: It cannot be read, or contains an unknown setting; all faults together.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError([_fault(path, "cannot be read", str(error))]) from error
+        raise InputError([_fault(path, "the file cannot be read", str(error))]) from error
     if faults := [*_faults(path, document)]:
         raise InputError(faults)
     headers = {
@@ -101,15 +101,23 @@ def _faults(path: Path, document: dict[str, Any]) -> list[Fault]:
         for name in document.keys() - _known() - {"format"}
     ]
     if document.get("format") != FORMAT:
-        faults.append(_fault(path, "is no description of a target", repr(document.get("format"))))
+        faults.append(
+            _fault(
+                path, "the file is not the description of a target", repr(document.get("format"))
+            )
+        )
     if not str(document.get("url", "")).startswith(("http://", "https://")):
-        faults.append(_fault(path, "url is no address", repr(document.get("url"))))
+        faults.append(
+            _fault(path, "url is not an http or https address", repr(document.get("url")))
+        )
     if len(named := [kind for kind in _KINDS if kind in document]) > 1:
-        faults.append(_fault(path, "is of more than one kind", ", ".join(named)))
+        faults.append(
+            _fault(path, "the file describes more than one kind of target", ", ".join(named))
+        )
     counts = dict.fromkeys(("batch", "parallel", "max_tokens"), int)
     kinds: dict[str, Any] = {"headers": dict, "request": dict, "timeout_s": (int, float), **counts}
     odd = [n for n in _known() & document.keys() if not isinstance(document[n], kinds.get(n, str))]
-    faults += [_fault(path, f"{name} is of another kind", repr(document[name])) for name in odd]
+    faults += [_fault(path, f"{name} has the wrong type", repr(document[name])) for name in odd]
     small = [n for n in counts.keys() & document.keys() if n not in odd and document[n] < 1]
     return faults + [_fault(path, f"{name} is below 1", repr(document[name])) for name in small]
 

@@ -1,8 +1,7 @@
-"""A scikit-learn estimator in a file as a target: its probabilities, or its labels if it has no
-others.
+"""A scikit-learn estimator in a file as a target: its probabilities, or its labels if it has none.
 
-A pickle runs code when it is read. Reading one's own is what an audit is for; one that came from
-elsewhere is not to be read at all, so that the command line asks for `--trust-file`.
+A pickle runs code when it is read. An audit is for reading one's own files; one from elsewhere must
+not be read at all, so the command line asks for `--trust-file`.
 """
 
 import pickle
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.targets._target import Array, TargetError
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 
 
 class EstimatorTarget:
@@ -38,19 +37,19 @@ class EstimatorTarget:
 
 
 def estimator_target(path: Path) -> EstimatorTarget:
-    """Reads an estimator that `pickle` or `joblib` wrote; this runs what stands in the file.
+    """Reads an estimator that `pickle` or `joblib` wrote; this runs the code in the file.
 
     Raises:
-        InputError: It cannot be read, or holds no classifier.
+        InputError: It cannot be read, or does not contain a classifier.
     """
     try:
         estimator = _loaded(path)
     except Exception as error:
-        raise InputError(
-            [_fault(path, "cannot be read", f"{type(error).__name__}: {error}")]
+        raise _unusable(
+            path, "the file cannot be read", f"{type(error).__name__}: {error}"
         ) from error
     if not hasattr(estimator, "predict"):
-        raise InputError([_fault(path, "holds no classifier", type(estimator).__name__)])
+        raise _unusable(path, "the file does not contain a classifier", type(estimator).__name__)
     return EstimatorTarget(estimator, path.name)
 
 
@@ -68,10 +67,5 @@ def _labels(estimator: Any) -> Any:
     return lambda inputs: np.array([known[label] for label in estimator.predict(inputs)])
 
 
-def _fault(path: Path, problem: str, found: str) -> Fault:
-    return Fault(
-        where=str(path),
-        problem=problem,
-        found=found[:200],
-        expected="a classifier of scikit-learn, pickled",
-    )
+def _unusable(path: Path, problem: str, found: str) -> InputError:
+    return input_error(path, problem, found[:200], "a scikit-learn classifier, pickled")

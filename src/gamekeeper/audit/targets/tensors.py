@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gamekeeper.audit.targets._target import Array, TargetError
-from gamekeeper.base.errors import Fault, InputError, MissingExtraError
+from gamekeeper.base.errors import InputError, MissingExtraError, input_error
 
 Run = Callable[[Array], Any]
 """Inputs as the network wants them, to what it answers."""
@@ -76,7 +76,7 @@ def onnx_target(path: Path) -> TensorTarget:
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError([_fault(path, str(error), "an ONNX model")]) from error
+        raise _unreadable(path, str(error), "an ONNX model") from error
     wanted = session.get_inputs()[0]
     kind = np.float64 if "double" in wanted.type else np.float32
     batch, *shape = wanted.shape
@@ -107,7 +107,7 @@ def torch_target(path: Path) -> TensorTarget:
             "a network of torch.export.save (.pt2) or torch.jit.save; weights alone have no"
             " network, a pickle runs code"
         )
-        raise InputError([_fault(path, str(error), expected)]) from error
+        raise _unreadable(path, str(error), expected) from error
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
     batch, *shape = placeholders[-1].meta["val"].shape
     return TensorTarget(
@@ -143,5 +143,5 @@ def _sides(shape: Sequence[Any]) -> tuple[int, ...]:
     return sides or (-1,)
 
 
-def _fault(path: Path, found: str, expected: str) -> Fault:
-    return Fault(where=str(path), problem="cannot be read", found=found[:200], expected=expected)
+def _unreadable(path: Path, found: str, expected: str) -> InputError:
+    return input_error(path, "the file cannot be read", found[:200], expected)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.base.files import new_file, write_at
 
 FILE = "admin.token"
@@ -46,14 +46,10 @@ def _draw(path: Path, token: str) -> None:
 
 
 def _unusable(path: Path, found: str) -> InputError:
-    return InputError(
-        [
-            Fault(
-                where=str(path),
-                problem="the admin token cannot be used",
-                found=found,
-                expected=f"at least {_SHORTEST} printable ASCII characters without spaces",
-                try_="remove the file: the next start makes a new one",
-            )
-        ]
+    return input_error(
+        path,
+        "the admin token cannot be used",
+        found,
+        f"at least {_SHORTEST} printable ASCII characters without spaces",
+        "remove the file: the next start makes a new one",
     )

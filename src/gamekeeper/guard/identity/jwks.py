@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 from joserfc.jwk import Key
 
-from gamekeeper.base.errors import Fault, InputError, MissingExtraError, UsageError
+from gamekeeper.base.errors import InputError, MissingExtraError, UsageError, input_error
 from gamekeeper.guard.identity.jws import BadTokenError, public_key
 
 _MAX_BYTES = 1 << 20
@@ -134,7 +134,5 @@ def _is_this_machine(host: str | None) -> bool:
 
 def _no_jwks(where: str, problem: str, found: str) -> InputError:
     expected = '{"keys": [...]} with a public RSA, EC or OKP key for signatures'
-    try_ = "the address stands in the issuer's /.well-known/openid-configuration as jwks_uri"
-    return InputError(
-        [Fault(where=where, problem=problem, found=found, expected=expected, try_=try_)]
-    )
+    try_ = "the address is in the issuer's /.well-known/openid-configuration as jwks_uri"
+    return input_error(where, problem, found, expected, try_)

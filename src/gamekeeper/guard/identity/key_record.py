@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.guard.identity.principal import Budget, Principal
 
 KEY_FORMAT = "gamekeeper/key@1"
@@ -185,14 +185,10 @@ def _set(names: list[str] | None) -> frozenset[str] | None:
 
 
 def _unreadable(id: str, wanted: str) -> InputError:
-    return InputError(
-        [
-            Fault(
-                where=f"state, keys/{id}",
-                problem="a key's record is unreadable; the key is refused",
-                found="another format, or damage",
-                expected=wanted,
-                try_="use the gamekeeper version that wrote it, or revoke and issue anew",
-            )
-        ]
+    return input_error(
+        f"state, keys/{id}",
+        "a key's record is unreadable; the key is refused",
+        "another format, or a damaged record",
+        wanted,
+        "use the gamekeeper version that wrote it, or revoke the key and issue a new one",
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import orjson
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.base.names import NameMask
 from gamekeeper.guard.store import Store
 
@@ -43,16 +43,12 @@ def state_secret(
 
 
 def _unreadable(id: str) -> InputError:
-    return InputError(
-        [
-            Fault(
-                where=f"state, {TABLE}/{id}",
-                problem="a secret of the state is unreadable",
-                found="another format",
-                expected=_FORMAT,
-                try_="use the gamekeeper version that wrote this state",
-            )
-        ]
+    return input_error(
+        f"state, {TABLE}/{id}",
+        "a secret of the state is unreadable",
+        "another format",
+        _FORMAT,
+        "use the gamekeeper version that wrote this state",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gamekeeper.base.errors import Fault, InputError, MissingExtraError
+from gamekeeper.base.errors import InputError, MissingExtraError, input_error
 
 _THUMBPRINT = re.compile(r"[0-9A-Za-z_-]{43}", re.ASCII)
 
@@ -60,6 +60,4 @@ def _jwk(content: bytes) -> dict[str, Any]:
 
 def _no_key(where: str, found: str) -> InputError:
     expected = "a public key (RSA, EC or Ed25519) as JWK or PEM, or its thumbprint of 43 characters"
-    return InputError(
-        [Fault(where=where, problem="no key to bind to", found=found, expected=expected)]
-    )
+    return input_error(where, "no public key to bind to", found, expected)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.evidence import wilson_interval
 from gamekeeper.guard.replay.player import Replayed
 
@@ -145,29 +145,21 @@ def _truth(rows: pl.DataFrame) -> Truth:
 
 def _require_labels(replayed: Replayed, labels: pl.DataFrame) -> None:
     if missing := {"account", "campaign"} - set(labels.columns):
-        raise InputError(
-            [_fault(f"has no column {', '.join(sorted(missing))}", ", ".join(labels.columns))]
+        raise _unusable(
+            f"there is no column {', '.join(sorted(missing))}", ", ".join(labels.columns)
         )
     if labels["account"].is_duplicated().any():
-        raise InputError(
-            [
-                _fault(
-                    "names an account twice",
-                    str(labels.filter(pl.col("account").is_duplicated())[0, 0]),
-                )
-            ]
+        raise _unusable(
+            "an account is named twice",
+            str(labels.filter(pl.col("account").is_duplicated())[0, 0]),
         )
     unknown = replayed.exchanges.select("account").unique().join(labels, on="account", how="anti")
     if len(unknown):
-        raise InputError(
-            [
-                _fault(
-                    f"does not name {len(unknown)} accounts of the log", str(unknown["account"][0])
-                )
-            ]
+        raise _unusable(
+            f"{len(unknown)} accounts of the log are not named", str(unknown["account"][0])
         )
 
 
-def _fault(problem: str, found: str) -> Fault:
+def _unusable(problem: str, found: str) -> InputError:
     expected = "an account a row: account, campaign (null for ordinary accounts)"
-    return Fault(where="labels", problem=problem, found=found[:200], expected=expected)
+    return input_error("labels", problem, found[:200], expected)

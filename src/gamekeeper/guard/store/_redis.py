@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from gamekeeper.base.errors import Fault, InputError, MissingExtraError
+from gamekeeper.base.errors import InputError, MissingExtraError, input_error
 from gamekeeper.guard.store._store import Spent, StoreGoneError
 
 CONNECT_S = 0.5
@@ -130,18 +130,16 @@ def client_of(kind: Any, url: str, read_s: float = READ_S) -> Any:
             url, socket_connect_timeout=CONNECT_S, socket_timeout=read_s, retry=never
         )
     except (ValueError, TypeError) as error:
-        raise InputError(
-            [not_a_url(type(error).__name__)]
-        ) from None  # the message may hold the password
+        raise _not_a_url(type(error).__name__) from None  # the message may hold the password
 
 
-def not_a_url(found: str) -> Fault:
-    """Returns what is wrong with a URL, without the URL: it may hold a password."""
-    return Fault(
-        where="policy, state.redis",
-        problem="not the URL of a Redis server",
-        found=found,
-        expected="redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix://PATH?db=DB",
+def _not_a_url(found: str) -> InputError:
+    """Returns the error without the URL: it may hold a password."""
+    return input_error(
+        "policy, state.redis",
+        "not the URL of a Redis server",
+        found,
+        "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix://PATH?db=DB",
     )
 
 

@@ -15,7 +15,7 @@ from math import ceil
 from threading import Lock
 from typing import Any, NamedTuple
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.guard.store._redis import (
     ADD,
     FIELDS,
@@ -141,7 +141,7 @@ class RedisStore:
             found = self._redis.get(_FORMAT).decode(errors="replace")
         if found != FORMAT:
             self.close()
-            raise InputError([_not_ours(found)])
+            raise _not_ours(found)
 
     def _write(self, command: str, table: str, *arguments: Any) -> Any:
         with told_as_gone(), self._redis.pipeline(transaction=True) as both:
@@ -201,11 +201,11 @@ def _parts(spent: dict[str, Spent]) -> Iterator[dict[str, Spent]]:
         yield dict(listed[at : at + _AT_ONCE])
 
 
-def _not_ours(found: str) -> Fault:
-    return Fault(
-        where="policy, state.redis",
-        problem="not a state that this gamekeeper reads",
-        found=found[:80],
-        expected=FORMAT,
-        try_="name another database of the server: redis://HOST:PORT/DB",
+def _not_ours(found: str) -> InputError:
+    return input_error(
+        "policy, state.redis",
+        "not a state that this gamekeeper reads",
+        found[:80],
+        FORMAT,
+        "name another database of the server: redis://HOST:PORT/DB",
     )

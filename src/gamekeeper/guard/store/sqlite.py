@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gamekeeper.base.errors import Fault, InputError
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.guard.store._store import Spent, StoreGoneError
 
 FORMAT = "gamekeeper/guard-state@1"
@@ -141,14 +141,10 @@ def _told_as_gone() -> Iterator[None]:
 
 
 def _not_ours(path: Path, found: str) -> InputError:
-    return InputError(
-        [
-            Fault(
-                where=str(path),
-                problem="not a state file that this gamekeeper reads",
-                found=found,
-                expected=FORMAT,
-                try_="name another folder with --state",
-            )
-        ]
+    return input_error(
+        path,
+        "not a state file that this gamekeeper reads",
+        found,
+        FORMAT,
+        "name another folder with --state",
     )
