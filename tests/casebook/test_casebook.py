@@ -76,7 +76,7 @@ def test_reopened_casebook_goes_on(tmp_path: Path) -> None:
     with Casebook.open(folder, clock=ticking()) as book:
         assert book.append("action", "acct-7", {"action": "delay"}) == 6
         after = book.sign()
-        proof = book.consistency(before.size, after.size)
+        proof = book.prove_consistency(before.size, after.size)
     verify_consistency(before.size, after.size, before.root, after.root, proof)
     assert verify_casebook(folder).entries == 6
 
@@ -91,7 +91,7 @@ def test_inclusion_of_each_entry_under_each_later_head(tmp_path: Path) -> None:
         lines = (tmp_path / "book" / "entries.jsonl").read_bytes().splitlines()
         for head in heads:
             for index in range(head.size):
-                proof = book.inclusion(index, head.size)
+                proof = book.prove_inclusion(index, head.size)
                 verify_inclusion(leaf_hash(lines[index]), index, head.size, proof, head.root)
 
 
@@ -128,11 +128,11 @@ def test_closed_casebook_takes_nothing(tmp_path: Path) -> None:
 def test_second_writer_is_refused_and_told_who_writes(tmp_path: Path) -> None:
     """In this process or another; when the first is done, the next may."""
     with Casebook.open(tmp_path / "book"):
-        with pytest.raises(InputError, match=f"another process writes(.|\n)*process {os.getpid()}"):
+        with pytest.raises(InputError, match=f"another process is writing(.|\n)*process {os.getpid()}"):
             Casebook.open(tmp_path / "book")
         call = [sys.executable, "-c", APPEND_FOREVER, str(tmp_path / "book")]
         done = subprocess.run(call, capture_output=True, text=True)
-        assert done.returncode == 1 and "another process writes this casebook" in done.stderr
+        assert done.returncode == 1 and "another process is writing this casebook" in done.stderr
     with Casebook.open(tmp_path / "book") as book:
         assert book.size == 1
 
@@ -225,7 +225,7 @@ def test_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     """A folder with another `entries.jsonl` is no place for a casebook."""
     for content in (b"notes", b"[1]\n", b"{" * 5_000):
         (tmp_path / "entries.jsonl").write_bytes(content)
-        with pytest.raises(InputError, match="no casebook"):
+        with pytest.raises(InputError, match="not a casebook"):
             Casebook.open(tmp_path)
         assert (tmp_path / "entries.jsonl").read_bytes() == content
 
@@ -258,11 +258,11 @@ def damage(folder: Path, what: str) -> None:
         ("changed", CasebookError, "not the ones that were signed"),
         ("removed", CasebookError, "missing, out of order"),
         ("truncated", CasebookError, "missing at the end"),
-        ("emptied", InputError, "the entries are gone"),
+        ("emptied", InputError, "the entries are missing"),
         ("heads gone", CasebookError, "nothing is signed"),
         ("key gone", InputError, "cannot be read"),
         ("other key", CasebookError, "another public key"),
-        ("no key", InputError, "no private key"),
+        ("no key", InputError, "not a private key"),
     ],
 )
 def test_damaged_casebook_is_not_written_on(
@@ -384,7 +384,7 @@ def test_another_hand_in_the_file_stops_the_writer(tmp_path: Path) -> None:
     add(book, 2)
     with (tmp_path / "book" / "entries.jsonl").open("ab") as file:
         file.write(b"{}\n")
-    with pytest.raises(InputError, match="another hand"):
+    with pytest.raises(InputError, match="another program"):
         add(book, 1)
     book.close()
 

@@ -32,7 +32,7 @@ def test_each_entry_can_be_checked_alone(book: Path) -> None:
 
 def test_the_document_suffices_for_a_checker_of_ones_own(book: Path) -> None:
     """Thirty lines of the RFC's words and an Ed25519 library; nothing of gamekeeper's."""
-    document = json.loads(json.dumps(prove_entry(book, 6).document()))
+    document = json.loads(json.dumps(prove_entry(book, 6).to_dict()))
     head = document["head"]
     text = f"gamekeeper/casebook-head@1\n{head['size']}\n{head['root']}\n{head['time']}\n".encode()
     key = load_pem_public_key((book / "key.pub.pem").read_bytes())

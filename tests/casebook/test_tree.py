@@ -118,7 +118,7 @@ def test_inclusion_proofs_of_all_small_sizes_follow_the_definition() -> None:
     """Each leaf of each tree up to 40, and each proof holds."""
     for size in range(1, 41):
         for index in range(size):
-            proof = TREE.inclusion(index, size)
+            proof = TREE.prove_inclusion(index, size)
             assert proof == defined_path(index, DATA[:size])
             verify_inclusion(LEAVES[index], index, size, proof, TREE.root(size))
 
@@ -127,7 +127,7 @@ def test_consistency_proofs_of_all_small_sizes_follow_the_definition() -> None:
     """Each pair of sizes up to 40, and each proof holds."""
     for new in range(1, 41):
         for old in range(1, new + 1):
-            proof = TREE.consistency(old, new)
+            proof = TREE.prove_consistency(old, new)
             assert proof == defined_proof(old, DATA[:new])
             verify_consistency(old, new, TREE.root(old), TREE.root(new), proof)
 
@@ -202,7 +202,7 @@ def test_same_size_is_consistent_only_with_itself_and_an_empty_proof() -> None:
 def test_places_outside_the_tree_are_refused(index: int, size: int) -> None:
     """By the one who proves and by the one who checks."""
     with pytest.raises(UsageError):
-        TREE.inclusion(index, size)
+        TREE.prove_inclusion(index, size)
     with pytest.raises(CasebookError):
         verify_inclusion(LEAVES[0], index, size, [], TREE.root(1))
 
@@ -211,7 +211,7 @@ def test_places_outside_the_tree_are_refused(index: int, size: int) -> None:
 def test_sizes_that_do_not_grow_are_refused(old: int, new: int) -> None:
     """That an empty tree came first shows nothing, so it is no proof."""
     with pytest.raises(UsageError):
-        TREE.consistency(old, new)
+        TREE.prove_consistency(old, new)
     with pytest.raises(CasebookError):
         verify_consistency(old, new, TREE.root(1), TREE.root(4), [])
 

@@ -137,7 +137,7 @@ def test_removed_reordered_or_doubled_entry_is_named_by_line(
     """Where, what stands there and what should."""
     change_lines(book / "entries.jsonl", change)
     text = said(book)
-    assert f"entries.jsonl:{first}: an entry is missing, out of order or put in" in text
+    assert f"entries.jsonl:{first}: an entry is missing, out of order or inserted" in text
     assert f'expected  "index":{first - 1}' in text and "not the ones that were signed" in text
 
 
@@ -177,7 +177,7 @@ def test_two_ways_to_write_one_entry_are_not_one(book: Path) -> None:
     sound = lines_of(book / "entries.jsonl")
     for old, new in forms:
         (book / "entries.jsonl").write_bytes(b"".join([*sound[:9], sound[9].replace(old, new)]))
-        assert "not written in its one form" in said(book)
+        assert "not canonical JSON" in said(book)
 
 
 def test_later_heads_taken_away_do_not_free_the_entries(book: Path) -> None:
@@ -189,7 +189,7 @@ def test_later_heads_taken_away_do_not_free_the_entries(book: Path) -> None:
     text = said(book)
     assert (
         "entries.jsonl:5: entries are not signed" in text
-        and "6 lines behind the last signed head" in text
+        and "6 lines after the last signed head" in text
     )
     assert verify_casebook(book, allow_unsigned=True).unsigned == 6
 
@@ -214,7 +214,7 @@ def test_casebook_at_work_may_be_checked(tmp_path: Path) -> None:
         add(writer, 2)
         writer.sign()
         add(writer, 3)
-        assert "3 lines behind" in said(tmp_path / "book")
+        assert "3 lines after" in said(tmp_path / "book")
         verified = verify_casebook(tmp_path / "book", allow_unsigned=True)
         assert (verified.entries, verified.unsigned) == (5, 3)
 
@@ -226,7 +226,7 @@ def test_head_signed_by_another_key_is_noticed(book: Path, tmp_path: Path) -> No
     forged = SignedHead(
         size=true.size, root=true.root, time=true.time, signature=stranger.signature
     )
-    change_lines(book / "heads.jsonl", lambda all_: [*all_[:-1], forged.line() + b"\n"])
+    change_lines(book / "heads.jsonl", lambda all_: [*all_[:-1], forged.to_line() + b"\n"])
     assert "heads.jsonl:4: the head is not signed by this casebook's key" in said(book)
 
 
@@ -311,7 +311,7 @@ def test_all_that_differs_is_said_at_once(book: Path) -> None:
     text = said(book)
     for part in (
         "entries.jsonl:3: the line is not JSON",
-        "heads.jsonl:5: the line is no signed head",
+        "heads.jsonl:5: the line is not a signed head",
         "heads.jsonl:2: the entries are not the ones",
         "heads.jsonl:4: entries are missing at the end",
     ):
@@ -341,11 +341,11 @@ def test_what_is_no_casebook_is_unreadable(tmp_path: Path, content: bytes | None
 def test_what_is_no_key_or_head_is_unreadable(book: Path, tmp_path: Path) -> None:
     """Neither passes for nothing given."""
     for key in (b"", b"\x00" * 32, (book / "key.pem").read_bytes()):
-        with pytest.raises(InputError, match="no public key"):
+        with pytest.raises(InputError, match="not a public key"):
             verify_casebook(book, public_key=key)
     for content in (b"", b"[]", b'{"format":"gamekeeper/casebook-head@1","size":1}'):
         (tmp_path / "head").write_bytes(content)
-        with pytest.raises(InputError, match="no signed head"):
+        with pytest.raises(InputError, match="not a signed head"):
             read_head(tmp_path / "head")
 
 

@@ -17,7 +17,7 @@ from casebook.authority import Authority
 from casebook.builders import add, lines_of, make_casebook, rewritten
 from gamekeeper._cli import verify
 from gamekeeper.base.errors import InputError, MissingExtraError, UsageError
-from gamekeeper.casebook import Casebook, CasebookError, lodge, read_head, verify_casebook
+from gamekeeper.casebook import Casebook, CasebookError, read_head, request_stamp, verify_casebook
 
 needs_responder = pytest.mark.skipif(
     not shutil.which("openssl"), reason="the test's time-stamping authority is openssl"
@@ -37,7 +37,7 @@ def stamped(authority: Authority, tmp_path: Path) -> Path:
     """A casebook whose last head is stamped."""
     authority.mood = "honest"
     folder = make_casebook(tmp_path / "book")
-    lodge(folder, read_head(folder / "heads.jsonl"), authority.url)
+    request_stamp(folder, read_head(folder / "heads.jsonl"), authority.url)
     return folder
 
 
@@ -92,7 +92,9 @@ def test_casebook_goes_on_behind_its_stamps(authority: Authority, stamped: Path)
     with Casebook.open(stamped) as book:
         add(book, 2)
         head = book.sign()
-        assert lodge(stamped, head, authority.url) != lodge(stamped, head, authority.url)
+        assert request_stamp(stamped, head, authority.url) != request_stamp(
+            stamped, head, authority.url
+        )
     assert [one.size for one in verify_casebook(stamped, witness_root=authority.root).stamps] == [
         10,
         12,
@@ -128,7 +130,7 @@ def test_stamp_of_another_head_does_not_fit(authority: Authority, stamped: Path)
     cut_back(stamped)
     (head,) = (stamped / "witness").glob("*.head")
     head.write_bytes(lines_of(stamped / "heads.jsonl")[-1])
-    assert "the stamp does not hold" in said(stamped, authority.root)
+    assert "the stamp is invalid" in said(stamped, authority.root)
 
 
 @pytest.mark.extra
@@ -137,7 +139,7 @@ def test_stamp_of_a_stranger_does_not_fit(stamped: Path, tmp_path: Path) -> None
     """Anybody can run an authority; the certificate tells whose stamp it is."""
     stranger = Authority(tmp_path / "stranger")
     try:
-        assert "the stamp does not hold" in said(stamped, stranger.root)
+        assert "the stamp is invalid" in said(stamped, stranger.root)
     finally:
         stranger.close()
 
@@ -154,10 +156,10 @@ def test_changed_stamp_is_noticed(authority: Authority, stamped: Path) -> None:
     at_hash = content.index(b"\x04\x20") + 2
     for place in (at_time, at_hash, len(content) - 1):
         stamp.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert "the stamp does not hold" in said(stamped, authority.root)
+        assert "the stamp is invalid" in said(stamped, authority.root)
     for spoilt in (b"", b"\x30\x00", content[: len(content) // 2]):
         stamp.write_bytes(spoilt)
-        assert "the stamp does not hold" in said(stamped, authority.root)
+        assert "the stamp is invalid" in said(stamped, authority.root)
 
 
 @pytest.mark.extra
@@ -174,9 +176,9 @@ def test_half_a_stamp_is_noticed(authority: Authority, stamped: Path, missing: s
 @pytest.mark.parametrize(
     ("mood", "words"),
     [
-        ("refusing", "the witness gave no time stamp"),
+        ("refusing", "the witness refused the time stamp"),
         ("repeating", "the witness stamped something else"),
-        ("babbling", "is no time stamp"),
+        ("babbling", "is not a time stamp"),
         ("failing", "the witness does not answer"),
     ],
 )
@@ -187,7 +189,7 @@ def test_answer_that_does_not_fit_is_not_kept(
     kept = sorted(path.name for path in (stamped / "witness").iterdir())
     authority.mood = mood
     with pytest.raises(InputError, match=words) as caught:
-        lodge(stamped, read_head(stamped / "heads.jsonl"), authority.url)
+        request_stamp(stamped, read_head(stamped / "heads.jsonl"), authority.url)
     assert authority.url in str(caught.value) and "\x1b" not in str(caught.value)
     assert sorted(path.name for path in (stamped / "witness").iterdir()) == kept
 
@@ -214,10 +216,10 @@ def test_witness_that_is_not_there_or_no_web_address(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # taken but not listening: nobody answers
         with pytest.raises(InputError, match="does not answer"):
-            lodge(folder, head, f"http://127.0.0.1:{unused.getsockname()[1]}/")
+            request_stamp(folder, head, f"http://127.0.0.1:{unused.getsockname()[1]}/")
     for url in ("file:///etc/hostname", "tsa.example", "ftp://tsa.example/"):
         with pytest.raises(UsageError, match="http or https"):
-            lodge(folder, head, url)
+            request_stamp(folder, head, url)
     assert not (folder / "witness").exists()
 
 
@@ -228,12 +230,12 @@ def test_without_the_extra_its_name_is_said(
     folder = make_casebook(tmp_path / "book")
     monkeypatch.setitem(sys.modules, "rfc3161_client", None)
     with pytest.raises(MissingExtraError, match=r"\.\[witness\]"):
-        lodge(folder, read_head(folder / "heads.jsonl"), "http://127.0.0.1:9/")
+        request_stamp(folder, read_head(folder / "heads.jsonl"), "http://127.0.0.1:9/")
     assert verify_casebook(folder).entries == 9
 
 
 def test_what_is_no_certificate_is_unreadable(tmp_path: Path) -> None:
     """Also when there is no stamp to check."""
     folder = make_casebook(tmp_path / "book")
-    with pytest.raises(InputError, match="no certificate"):
+    with pytest.raises(InputError, match="not a certificate"):
         verify_casebook(folder, witness_root=b"nonsense")

@@ -1,10 +1,10 @@
-"""An append-only, signed record of what was seen and decided, which others can check. Knows no
-other room.
+"""An append-only, signed record of what was seen and decided, which others can verify.
 
-The lines of `entries.jsonl` are the leaves of a hash tree; signed heads say how long the record was
-and what stood in it. Whoever holds a head notices when anything before it is changed, left out or
-put in. The writer holds the key, so he alone could write the whole history anew: what he cannot do
-is take back a head that somebody else kept, or that an outside witness has stamped.
+The lines of `entries.jsonl` are the leaves of a hash tree. A signed head states the number of lines
+and the root of the tree at a time. With a head, anybody can detect whether an entry before it was
+changed, removed or inserted. The writer has the private key, and so could rewrite the whole
+history. The writer cannot withdraw a head that somebody else has kept, or that an external witness
+has stamped.
 """
 
 from gamekeeper.casebook.casebook import Casebook
@@ -21,8 +21,8 @@ from gamekeeper.casebook.tree import (
     verify_consistency,
     verify_inclusion,
 )
-from gamekeeper.casebook.verification import Verified, verify_casebook
-from gamekeeper.casebook.witness import Stamp, lodge
+from gamekeeper.casebook.verification import VerifiedCasebook, verify_casebook
+from gamekeeper.casebook.witness import Stamp, request_stamp
 
 __all__ = [
     "Casebook",
@@ -33,13 +33,13 @@ __all__ = [
     "InUseError",
     "SignedHead",
     "Stamp",
-    "Verified",
+    "VerifiedCasebook",
     "consistency_proof",
     "inclusion_proof",
     "leaf_hash",
-    "lodge",
     "prove_entry",
     "read_head",
+    "request_stamp",
     "root_of",
     "salted_digest",
     "verify_casebook",

@@ -1,8 +1,9 @@
-"""The writer: one process, one folder, one line an entry.
+"""Writes a casebook: one process, one folder, one line for each entry.
 
-An entry is in the file before `append` returns and under a signature after the next `sign`. What a
-killed process leaves behind is taken up again: half a line is cut off, and the first entry after it
-says so and how many entries nobody had signed, for in the meantime they could have been anybody's.
+An entry is in the file before `append` returns, and covered by a signature after the next `sign`.
+After a process was killed, the next one continues: an incomplete line is removed, and an entry of
+the kind `casebook.recovered` records this and the number of entries that were not signed, because
+anybody could have changed these in the meantime.
 """
 
 import os
@@ -17,13 +18,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gamekeeper.base.errors import UsageError, input_error
 from gamekeeper.base.files import sync_folder
+from gamekeeper.casebook.entries import OWN_KINDS, CasebookHeader, entry_line, format_time
 from gamekeeper.casebook.faults import CasebookError
-from gamekeeper.casebook.files import ENTRIES, HEADS, KEY, Appender, Lock
-from gamekeeper.casebook.heads import Head, SignedHead, signed
-from gamekeeper.casebook.keys import hex_of, load_key, make_key, write_public_key
-from gamekeeper.casebook.lines import OWN_KINDS, Header, entry_line, written
-from gamekeeper.casebook.reading import Book, head_faults, key_of, nothing_signed, read_book
+from gamekeeper.casebook.folder import ENTRIES, HEADS, KEY, Appender, Lock
+from gamekeeper.casebook.heads import Head, SignedHead, sign_head
+from gamekeeper.casebook.stored import (
+    StoredCasebook,
+    head_faults,
+    key_of,
+    nothing_signed,
+    read_stored,
+)
 from gamekeeper.casebook.tree import HashTree, leaf_hash
+from gamekeeper.casebook.writer_key import make_key, public_key_hex, read_key, write_public_key
 
 _RECOVERED = f"{OWN_KINDS}recovered"
 _HEADER_START = b'{"created":"'
@@ -31,7 +38,7 @@ _HEADER_BYTES = 1 << 10
 
 
 class Casebook:
-    """An open casebook; made by `Casebook.open`. Threads may share it, processes may not.
+    """An open casebook, created by `Casebook.open`; threads may share it, processes may not.
 
     Example:
         >>> import tempfile
@@ -65,106 +72,108 @@ class Casebook:
     def open(
         cls, folder: Path, *, clock: Callable[[], float] = time.time, is_synced: bool = False
     ) -> "Casebook":
-        """Opens a casebook to write in it; makes it if the folder holds none.
+        """Opens a casebook for writing; creates it if the folder has none.
 
-        Everything in it is checked first, which takes about five seconds for a million entries.
+        The whole casebook is verified first, which takes about five seconds for a million entries.
 
         Args:
-            folder: Its own; made if it is not there.
-            clock: Seconds since 1970.
+            folder: Folder of the casebook alone; it is created if it does not exist.
+            clock: Returns the seconds since 1970.
             is_synced: Whether each entry is on the disk when `append` returns, so that it survives
-                not only the end of the process but a loss of power. Signed entries always are.
+                a loss of power and not only the end of the process. Signed entries always are.
 
         Raises:
-            CasebookError: What is there does not hold.
-            InUseError: Another process writes it.
-            InputError: Its key is missing or unfit.
+            CasebookError: The existing casebook is invalid.
+            InUseError: Another process is writing it.
+            InputError: Its key is missing or invalid.
             UsageError: This system cannot lock files.
         """
         folder.mkdir(parents=True, exist_ok=True)
         lock = Lock(folder)
         try:
             _begin(folder, clock)
-            book = read_book(folder)
-            key = load_key(folder)
-            _require_sound(folder, book, key)
-            _cut(folder / ENTRIES, book.whole_bytes, book.torn_bytes)
-            _cut(folder / HEADS, book.heads.whole_bytes, book.heads.torn_bytes)
+            book = read_stored(folder)
+            key = read_key(folder)
+            _require_valid(folder, book, key)
+            _remove_torn_line(folder / ENTRIES, book.whole_bytes, book.torn_bytes)
+            _remove_torn_line(folder / HEADS, book.heads.whole_bytes, book.heads.torn_bytes)
             opened = cls(folder, lock, key, clock=clock, is_synced=is_synced)
         except BaseException:
             lock.release()
             raise
         try:
-            opened._take_up(book)
+            opened._continue_from(book)
         except BaseException:
-            opened._let_go()
+            opened._release()
             raise
         return opened
 
     @property
     def size(self) -> int:
-        """Lines so far, the header among them; the next entry's index."""
+        """Number of lines including the header, which is the index of the next entry."""
         return self._tree.size
 
     def append(self, kind: str, subject: str, body: Mapping[str, Any]) -> int:
-        """Adds an entry.
+        """Appends an entry.
 
         Args:
             kind: What it records, such as `verdict` or `action`; names that begin with `casebook.`
-                are taken.
-            subject: Whom or what it is about, such as an account.
-            body: The rest, as JSON can hold it. For texts that must be erasable, their
+                are reserved.
+            subject: The account or other subject of the entry.
+            body: All other content, as JSON values. For texts that must be erasable, their
                 `salted_digest`.
 
         Returns:
-            Its index: 1 for the first entry, which stands on line 2.
+            Its index: 1 for the first entry, which is on line 2.
 
         Raises:
-            UsageError: The entry cannot be written so that it is read back the same, or the
-                casebook is closed.
-            InputError: The file was changed by another hand.
-            OSError: The disk is full or broken; nothing of the entry stays.
+            UsageError: Writing and reading would not preserve the entry, or the casebook is closed.
+            InputError: Another program has changed the file.
+            OSError: The disk is full or broken; nothing of the entry remains.
         """
         if not kind or kind.startswith(OWN_KINDS):
             raise UsageError(
-                f'an entry\'s kind is a name that does not begin with "{OWN_KINDS}"; found "{kind}"'
+                f'the kind of an entry is a name that does not begin with "{OWN_KINDS}"; found'
+                f' "{kind}"'
             )
         with self._turn:
             return self._append(kind, subject, body)
 
     def head(self) -> Head:
-        """Returns the state as it is now, unsigned."""
+        """Returns the present state, unsigned."""
         with self._turn:
             return self._head()
 
     def sign(self) -> SignedHead:
-        """Signs the state and keeps the head in `heads.jsonl`; returns the last head if no entry
-        came since.
+        """Signs the present state and appends the head to `heads.jsonl`.
+
+        Returns:
+            The new head; the last one if there were no entries since.
 
         Raises:
             UsageError: The casebook is closed.
-            InputError: The file was changed by another hand.
+            InputError: Another program has changed the file.
             OSError: The disk is full or broken.
         """
         with self._turn:
             return self._sign()
 
-    def inclusion(self, index: int, size: int) -> list[bytes]:
-        """Returns the proof that entry `index` stands among the first `size` lines; see
-        `HashTree.inclusion`.
+    def prove_inclusion(self, index: int, size: int) -> list[bytes]:
+        """Returns the proof that entry `index` is among the first `size` lines; see
+        `HashTree.prove_inclusion`.
         """
         with self._turn:
-            return self._tree.inclusion(index, size)
+            return self._tree.prove_inclusion(index, size)
 
-    def consistency(self, old_size: int, new_size: int) -> list[bytes]:
-        """Returns the proof that nothing before `old_size` was changed since; see
-        `HashTree.consistency`.
+    def prove_consistency(self, old_size: int, new_size: int) -> list[bytes]:
+        """Returns the proof that the first `old_size` lines were not changed since; see
+        `HashTree.prove_consistency`.
         """
         with self._turn:
-            return self._tree.consistency(old_size, new_size)
+            return self._tree.prove_consistency(old_size, new_size)
 
     def close(self) -> None:
-        """Signs what is unsigned and lets the next one write. Closing twice does no harm."""
+        """Signs unsigned entries and releases the lock. It may be called twice."""
         with self._turn:
             if not self._is_open:
                 return
@@ -172,7 +181,7 @@ class Casebook:
                 if os.getpid() == self._process:
                     self._sign()
             finally:
-                self._let_go()
+                self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -188,41 +197,42 @@ class Casebook:
     def _append(self, kind: str, subject: str, body: Mapping[str, Any]) -> int:
         self._require_writable()
         index = self._tree.size
-        line = entry_line(index, written(self._clock()), kind, subject, body)
+        line = entry_line(index, format_time(self._clock()), kind, subject, body)
         self._entries.append(line)
         self._tree.append(leaf_hash(line))
         return index
 
     def _head(self) -> Head:
-        return Head(size=self._tree.size, root=self._tree.root(), time=written(self._clock()))
+        return Head(size=self._tree.size, root=self._tree.root(), time=format_time(self._clock()))
 
     def _sign(self) -> SignedHead:
         self._require_writable()
         if self._signed is not None and self._signed.size == self._tree.size:
             return self._signed
-        head = signed(self._head(), self._key)
-        self._entries.sync()  # a head that outlives its entries would look like entries taken away
-        self._heads.append(head.line())
+        head = sign_head(self._head(), self._key)
+        # A head that is on the disk without its entries would look like removed entries.
+        self._entries.sync()
+        self._heads.append(head.to_line())
         self._signed = head
         return head
 
-    def _take_up(self, book: Book) -> None:
-        """Goes on where the last writer ended, and puts on record what it left unsigned or half
-        written.
+    def _continue_from(self, book: StoredCasebook) -> None:
+        """Continues where the last writer ended, and records what it left unsigned or
+        incomplete.
         """
         self._tree = book.tree
         self._signed = book.heads.heads[-1][1] if book.heads.heads else None
         is_new = self._signed is None
         if not is_new and not book.is_wholly_signed:
-            left = {
+            body = {
                 "unsigned_entries": book.tree.size - book.signed_size,
                 "cut_entry_bytes": book.torn_bytes,
                 "cut_head_bytes": book.heads.torn_bytes,
             }
-            self._append(_RECOVERED, ENTRIES, left)
+            self._append(_RECOVERED, ENTRIES, body)
         self._sign()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._is_open = False
         self._entries.close()
         self._heads.close()
@@ -238,20 +248,21 @@ class Casebook:
 
 
 def _begin(folder: Path, clock: Callable[[], float]) -> None:
-    """Writes key and header of a new casebook, or again where the last writer died over it."""
+    """Writes key and header of a new casebook, also if a writer was killed while it did so."""
     path = folder / ENTRIES
     if path.exists() and not _is_torn_header(path):
         return
     if (folder / HEADS).exists() and (folder / HEADS).stat().st_size:
         raise input_error(
-            path, "the entries are gone", "no whole line", "the lines that heads.jsonl vouches for"
+            path, "the entries are missing", "no complete line", "the lines that heads.jsonl covers"
         )
-    key = load_key(folder) if (folder / KEY).exists() else make_key(folder)
+    key = read_key(folder) if (folder / KEY).exists() else make_key(folder)
     write_public_key(folder, key)
-    header = Header(public_key=hex_of(key.public_key()), created=written(clock()))
+    public_key = public_key_hex(key.public_key())
+    header = CasebookHeader(public_key=public_key, created=format_time(clock()))
     path.unlink(missing_ok=True)
     entries = Appender(path, is_synced=True)
-    entries.append(header.line())
+    entries.append(header.to_line())
     entries.close()
     sync_folder(folder)
 
@@ -263,17 +274,16 @@ def _is_torn_header(path: Path) -> bool:
     return b"\n" not in content and content[: len(_HEADER_START)] == _HEADER_START[: len(content)]
 
 
-def _require_sound(folder: Path, book: Book, key: Ed25519PrivateKey) -> None:
+def _require_valid(folder: Path, book: StoredCasebook, key: Ed25519PrivateKey) -> None:
     public, faults = key_of(book, folder, key.public_key())
     faults += [*book.faults, *book.heads.faults, *head_faults(folder / HEADS, book, public)]
-    if (
-        book.tree.size > 1 and not book.heads.heads
-    ):  # the first head is written before the first entry
+    # The first head is written before the first entry.
+    if book.tree.size > 1 and not book.heads.heads:
         faults.append(nothing_signed(folder))
     if faults:
         raise CasebookError(faults)
 
 
-def _cut(path: Path, whole_bytes: int, torn_bytes: int) -> None:
+def _remove_torn_line(path: Path, whole_bytes: int, torn_bytes: int) -> None:
     if torn_bytes:
         os.truncate(path, whole_bytes)

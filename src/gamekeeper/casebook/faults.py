@@ -1,4 +1,4 @@
-"""What does not hold in a casebook, and the error that carries it."""
+"""Errors of casebooks, and the collection of faults in files of lines."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,10 +10,10 @@ _EXCERPT_CHARS = 80
 
 
 class CasebookError(GamekeeperError):
-    """A casebook, or a proof taken from one, does not hold.
+    """A casebook, or a proof taken from one, is invalid.
 
     Args:
-        faults: All that differs, one entry for each kind and file; at least one.
+        faults: All differences that were found, one entry for each kind and file; at least one.
     """
 
     exit_code = 1
@@ -24,18 +24,22 @@ class CasebookError(GamekeeperError):
 
 
 class InUseError(InputError):
-    """Another process writes this casebook."""
+    """Another process is writing this casebook."""
 
 
-class Tally:
-    """Counts the faults of one file of lines: one entry for each problem, with its first line."""
+class LineFaults:
+    """Collects the faults of one file of lines: one entry for each problem, with its first line.
+
+    Args:
+        name: Name of the file.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._faults: dict[str, Fault] = {}
 
     def add(self, line: int, problem: str, found: str, expected: str, try_: str = "") -> None:
-        """Notes a fault of `line`, counted from 1."""
+        """Adds a fault of a line, counted from 1."""
         if known := self._faults.get(problem):
             self._faults[problem] = replace(known, count=known.count + 1)
             return
@@ -45,10 +49,10 @@ class Tally:
         )
 
     def faults(self, lines: int) -> list[Fault]:
-        """Returns what was noted, of a file with so many lines."""
+        """Returns the collected faults of a file with this number of lines."""
         return [replace(fault, of=lines) for fault in self._faults.values()]
 
 
 def excerpt(line: bytes) -> str:
-    """Returns the beginning of a line, cleaned."""
+    """Returns the beginning of a line, cleaned for messages."""
     return one_line(line.decode("utf-8", "backslashreplace"), _EXCERPT_CHARS)

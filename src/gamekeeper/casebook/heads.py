@@ -1,13 +1,13 @@
-"""Heads: how long the record was at a time, and the root over it; signed with Ed25519.
+"""Heads: the number of lines and the root of the hash tree at a time, signed with Ed25519.
 
-The signature is over five short lines of text, of which the first names what is signed, so that no
-signature for another purpose can pass for one:
+The signature is over a short text whose first line names what is signed, so that a signature for
+another purpose is never accepted as one of a head:
 
     gamekeeper/casebook-head@1
     <lines of entries.jsonl, in decimal>
     <root, 64 hexadecimal digits>
     <time, UTC, ISO 8601 with microseconds>
-    (empty: the text ends with a line feed)
+    (nothing: the text ends with a line feed)
 """
 
 import re
@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from gamekeeper.base.canonical import canonical_json, parse_object
 from gamekeeper.base.errors import Fault, input_error
 from gamekeeper.base.files import read_whole
-from gamekeeper.casebook.faults import Tally, excerpt
-from gamekeeper.casebook.files import Lines
-from gamekeeper.casebook.lines import is_time
+from gamekeeper.casebook.entries import is_time
+from gamekeeper.casebook.faults import LineFaults, excerpt
+from gamekeeper.casebook.folder import WholeLines
 from gamekeeper.casebook.tree import HASH_BYTES
 
 FORMAT = "gamekeeper/casebook-head@1"
@@ -33,20 +33,20 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The state of a casebook.
+    """The state of a casebook at a time.
 
     Args:
-        size: Lines of `entries.jsonl`, the header among them.
+        size: Number of lines of `entries.jsonl`, including the header.
         root: Root of the hash tree over them, 32 bytes.
-        time: UTC, ISO 8601 with microseconds; the writer's clock.
+        time: Time by the writer's clock, UTC, ISO 8601 with microseconds.
     """
 
     size: int
     root: bytes
     time: str
 
-    def text(self) -> bytes:
-        """Returns what is signed."""
+    def signed_text(self) -> bytes:
+        """Returns the text that is signed."""
         return f"{FORMAT}\n{self.size}\n{self.root.hex()}\n{self.time}\n".encode()
 
 
@@ -55,13 +55,13 @@ class SignedHead(Head):
     """A head with its signature.
 
     Args:
-        signature: Ed25519 over `text()`, 64 bytes.
+        signature: Ed25519 signature of `signed_text`, 64 bytes.
     """
 
     signature: bytes
 
-    def fields(self) -> dict[str, Any]:
-        """Returns it as a JSON object."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the head as a JSON object."""
         return {
             "format": FORMAT,
             "root": self.root.hex(),
@@ -70,67 +70,65 @@ class SignedHead(Head):
             "time": self.time,
         }
 
-    def line(self) -> bytes:
-        """Returns it as it stands in a file, without the line feed."""
-        return canonical_json(self.fields())
+    def to_line(self) -> bytes:
+        """Returns the line in a file, without the line feed."""
+        return canonical_json(self.to_dict())
 
     def is_signed_by(self, key: Ed25519PublicKey) -> bool:
-        """Whether `key` signed it."""
+        """Returns whether the signature verifies with this key."""
         try:
-            key.verify(self.signature, self.text())
+            key.verify(self.signature, self.signed_text())
         except InvalidSignature:
             return False
         return True
 
     @classmethod
     def parse(cls, line: bytes) -> "SignedHead | None":
-        """Returns the head that a line is, or None if it is none."""
+        """Returns the signed head in a line, or None if the line is not one."""
         fields = parse_object(line)
         if fields is None or fields.get("format") != FORMAT:
             return None
         size = fields.get("size")
         time = fields.get("time")
-        root = _bytes(fields.get("root"), HASH_BYTES)
-        signature = _bytes(fields.get("signature"), _SIGNATURE_BYTES)
+        root = _parse_hex(fields.get("root"), HASH_BYTES)
+        signature = _parse_hex(fields.get("signature"), _SIGNATURE_BYTES)
         if type(size) is not int or size < 1 or not is_time(time):
             return None
-        return (
-            cls(size=size, root=root, time=time, signature=signature)
-            if root and signature
-            else None
-        )
+        if root is None or signature is None:
+            return None
+        return cls(size=size, root=root, time=time, signature=signature)
 
 
-def signed(head: Head, key: Ed25519PrivateKey) -> SignedHead:
+def sign_head(head: Head, key: Ed25519PrivateKey) -> SignedHead:
     """Returns the head with its signature."""
     return SignedHead(
-        size=head.size, root=head.root, time=head.time, signature=key.sign(head.text())
+        size=head.size, root=head.root, time=head.time, signature=key.sign(head.signed_text())
     )
 
 
 def read_head(path: Path) -> SignedHead:
-    """Reads a head that somebody kept: a file of one, or the last of several as in `heads.jsonl`.
+    """Reads a head that somebody kept: the last line of a file, such as a copy of `heads.jsonl`.
 
     Raises:
-        InputError: There is no file, or no head in it.
+        InputError: There is no file, or its last line is not a head.
     """
     lines = read_whole(path).splitlines()
     head = SignedHead.parse(lines[-1]) if lines else None
     if head is None:
         found = excerpt(lines[-1]) if lines else "an empty file"
-        raise input_error(path, "no signed head", found, f'"{FORMAT}"')
+        raise input_error(path, "not a signed head", found, f'"{FORMAT}"')
     return head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heads:
-    """What `heads.jsonl` holds.
+class StoredHeads:
+    """The content of `heads.jsonl`.
 
     Args:
         heads: Line number (from 1) and head, in the order of the file.
-        faults: Lines that are no heads.
-        whole_bytes: Where its last whole line ends.
-        torn_bytes: What stands behind that: a line that was cut short.
+        faults: Lines that are not heads.
+        whole_bytes: Length of all complete lines.
+        torn_bytes: Length of an incomplete line at the end.
     """
 
     heads: tuple[tuple[int, SignedHead], ...]
@@ -139,27 +137,27 @@ class Heads:
     torn_bytes: int
 
 
-def read_heads(path: Path) -> Heads:
-    """Reads `heads.jsonl`; a file that is not there holds none."""
+def read_heads(path: Path) -> StoredHeads:
+    """Reads `heads.jsonl`; a file that does not exist has no heads."""
     heads: list[tuple[int, SignedHead]] = []
-    tally = Tally(str(path))
-    lines = Lines(path)
-    place = 0
-    for place, line in enumerate(lines, start=1):
+    line_faults = LineFaults(str(path))
+    lines = WholeLines(path)
+    number = 0
+    for number, line in enumerate(lines, start=1):
         head = SignedHead.parse(line)
         if head is None:
-            tally.add(place, "the line is no signed head", excerpt(line), f'"{FORMAT}"')
+            line_faults.add(number, "the line is not a signed head", excerpt(line), f'"{FORMAT}"')
         else:
-            heads.append((place, head))
-    return Heads(
+            heads.append((number, head))
+    return StoredHeads(
         heads=tuple(heads),
-        faults=tuple(tally.faults(place)),
+        faults=tuple(line_faults.faults(number)),
         whole_bytes=lines.whole_bytes,
         torn_bytes=lines.torn_bytes,
     )
 
 
-def _bytes(value: object, length: int) -> bytes | None:
+def _parse_hex(value: object, length: int) -> bytes | None:
     if isinstance(value, str) and len(value) == 2 * length and _HEX.fullmatch(value):
         return bytes.fromhex(value)
     return None

@@ -1,11 +1,11 @@
-"""Checks a casebook from its files alone, and says what holds or all that does not.
+"""Verifies a casebook from its files alone, and reports all faults.
 
-What an auditor brings decides how much is shown:
+How much the verification proves depends on what the auditor has:
 
-    nothing              nobody without the private key changed what is signed
-    the public key       ... and the private key is the one it should be
-    a head he kept       ... and the writer himself changed or dropped nothing that was in it
-    a witness's root     ... and the stamped heads were there when the witness says
+    nothing                 nobody without the private key changed what is signed
+    the public key          ... and it was signed with the right private key
+    a head that was kept    ... and the writer changed or removed nothing that this head covers
+    a witness's root        ... and the stamped heads existed at the time that the witness states
 """
 
 from dataclasses import dataclass
@@ -13,34 +13,34 @@ from pathlib import Path
 
 from gamekeeper.base.errors import Fault
 from gamekeeper.casebook.faults import CasebookError
-from gamekeeper.casebook.files import ENTRIES, HEADS
+from gamekeeper.casebook.folder import ENTRIES, HEADS
 from gamekeeper.casebook.heads import SignedHead
-from gamekeeper.casebook.keys import hex_of, load_public_key
-from gamekeeper.casebook.reading import (
-    Book,
+from gamekeeper.casebook.stored import (
+    StoredCasebook,
     head_fault,
     head_faults,
     key_of,
     nothing_signed,
-    read_book,
+    read_stored,
 )
 from gamekeeper.casebook.witness import Stamp, check_stamps
+from gamekeeper.casebook.writer_key import parse_public_key, public_key_hex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """What was checked and holds.
+class VerifiedCasebook:
+    """The result of verifying a casebook.
 
     Args:
-        entries: Entries, without the header.
-        unsigned: Those of them that no head vouches for yet; 0 unless they were allowed.
-        first_time: When the casebook was begun; UTC, ISO 8601.
-        last_time: Of the last entry.
-        heads: Signed heads.
-        head: The last of them.
-        public_key: Ed25519, 64 hexadecimal digits.
-        is_key_given: Whether the key came from outside; else it is the one that the casebook names
-            itself.
+        entries: Number of entries, without the header.
+        unsigned: Number of entries that no head covers yet; 0 unless they were allowed.
+        first_time: Time of creation, UTC, ISO 8601.
+        last_time: Time of the last entry.
+        heads: Number of signed heads.
+        head: The last head.
+        public_key: Ed25519 public key that signed the heads, 64 hexadecimal digits.
+        is_key_given: Whether the caller gave this key; otherwise it is the one that the casebook
+            itself names.
         since: The kept head that the casebook continues, if one was given.
         stamps: Heads that a witness stamped.
     """
@@ -64,51 +64,54 @@ def verify_casebook(
     since: SignedHead | None = None,
     witness_root: bytes | None = None,
     allow_unsigned: bool = False,
-) -> Verified:
-    """Checks every line, every head and every witnessed head of a casebook.
+) -> VerifiedCasebook:
+    """Verifies every line, every head and every stamped head of a casebook.
 
     Args:
-        folder: The casebook; neither the private key nor the lock need be there.
-        public_key: The writer's, in PEM, as it was handed over; by default the one that the
+        folder: The casebook; the private key and the lock are not needed.
+        public_key: The writer's public key in PEM, from a trusted source; None for the one that the
             casebook names.
         since: A head that was kept elsewhere.
-        witness_root: Certificates of the time-stamping authority, in PEM; time stamps are checked
-            only with them. The heads that were stamped are checked in any case.
-        allow_unsigned: Let entries pass that stand behind the last head, as in a casebook that is
-            being written. Nothing shows whether they are the ones that were written.
+        witness_root: Certificates of the time-stamping authority, in PEM; time stamps are verified
+            only with them. The heads that were stamped are verified in any case.
+        allow_unsigned: Accept entries after the last head, as in a casebook that is being written.
+            Nothing proves that these are the entries that were written.
 
     Raises:
-        CasebookError: It does not hold; carries all that differs.
-        InputError: There is no casebook, or the key or certificate is none.
-        MissingExtraError: Time stamps are to be checked and the extra `witness` is not installed.
+        CasebookError: It is invalid; carries all differences.
+        InputError: There is no casebook, or the key or certificate cannot be read.
+        MissingExtraError: Time stamps are to be verified and the extra `witness` is not installed.
     """
-    given = load_public_key(public_key) if public_key is not None else None
-    book = read_book(folder)
+    given = parse_public_key(public_key) if public_key is not None else None
+    book = read_stored(folder)
     key, faults = key_of(book, folder, given)
     faults += [*book.faults, *book.heads.faults, *head_faults(folder / HEADS, book, key)]
-    if since is not None and (fault := head_fault("the head that was kept", since, book.tree, key)):
-        faults.append(fault)
+    kept_fault = since and head_fault("the head that was kept", since, book.tree, key)
+    if kept_fault:
+        faults.append(kept_fault)
     stamps, stamp_faults = check_stamps(folder, book.tree, key, witness_root)
-    faults += [*stamp_faults, *_unsigned(folder, book, allow_unsigned)]
+    faults += [*stamp_faults, *_unsigned_faults(folder, book, allow_unsigned)]
     if faults:
         raise CasebookError(faults)
-    return Verified(
+    return VerifiedCasebook(
         entries=book.tree.size - 1,
         unsigned=book.tree.size - book.signed_size,
         first_time=book.header.created,
         last_time=book.last_time,
         heads=len(book.heads.heads),
         head=book.heads.heads[-1][1],
-        public_key=hex_of(key),
+        public_key=public_key_hex(key),
         is_key_given=given is not None,
         since=since,
         stamps=tuple(stamps),
     )
 
 
-def _unsigned(folder: Path, book: Book, is_allowed: bool) -> list[Fault]:
-    """Without this, taking the later heads away would be all it takes to change what they vouched
-    for.
+def _unsigned_faults(folder: Path, book: StoredCasebook, is_allowed: bool) -> list[Fault]:
+    """Returns the fault of entries after the last head.
+
+    Without this check, removing the last heads would be enough to change the entries that they
+    covered.
     """
     if not book.heads.heads:
         return [nothing_signed(folder)]
@@ -116,16 +119,16 @@ def _unsigned(folder: Path, book: Book, is_allowed: bool) -> list[Fault]:
         return []
     lines = max(book.tree.size - book.signed_size, 0)
     torn = book.torn_bytes + book.heads.torn_bytes
-    return [
-        Fault(
-            where=f"{folder / ENTRIES}:{book.signed_size + 1}",
-            problem="entries are not signed",
-            found=f"{lines} lines behind the last signed head"
-            + (f", {torn} bytes of a line cut short" if torn else ""),
-            expected="a signed head over all lines",
-            try_=(
-                "let the writer sign or close; --allow-unsigned if it is at work or was killed"
-                " just now"
-            ),
-        )
-    ]
+    found = f"{lines} lines after the last signed head"
+    if torn:
+        found += f", {torn} bytes of an incomplete line"
+    fault = Fault(
+        where=f"{folder / ENTRIES}:{book.signed_size + 1}",
+        problem="entries are not signed",
+        found=found,
+        expected="a signed head over all lines",
+        try_=(
+            "let the writer sign or close; --allow-unsigned if it is running or was killed just now"
+        ),
+    )
+    return [fault]

@@ -1,11 +1,11 @@
-"""Lodges a signed head with an outside witness: a time-stamping authority signs its hash and the
-time.
+"""Time stamps of signed heads by an external witness: a time-stamping authority, which signs the
+hash of a head and the time.
 
-The writer can drop entries and sign a shorter history, but he cannot take back what a stranger has
-stamped: a stamped head that is longer than the casebook shows that the end was cut off. Stamps are
-worth most where the writer cannot reach them, so copies of `witness/` belong elsewhere. What is
-stamped is the file `witness/NAME.head`, byte for byte, and the answer is `witness/NAME.tsr`; so
-others can check them too:
+The writer could remove entries and sign a shorter history, but cannot withdraw a stamp: a stamped
+head that is longer than the casebook proves that entries at the end were removed. The writer could
+delete the stamps, too; therefore keep copies of `witness/` where the writer has no access. The file
+`witness/NAME.head` is stamped byte for byte, and `witness/NAME.tsr` is the authority's answer, so
+that other programs can verify them:
 
     openssl ts -verify -data NAME.head -in NAME.tsr -CAfile ROOT.pem
 
@@ -26,11 +26,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gamekeeper.base.errors import Fault, MissingExtraError, UsageError, input_error
 from gamekeeper.base.files import replace_file
+from gamekeeper.casebook.entries import format_time
 from gamekeeper.casebook.faults import excerpt
-from gamekeeper.casebook.files import WITNESS
+from gamekeeper.casebook.folder import WITNESS
 from gamekeeper.casebook.heads import FORMAT, SignedHead
-from gamekeeper.casebook.lines import written
-from gamekeeper.casebook.reading import head_fault
+from gamekeeper.casebook.stored import head_fault
 from gamekeeper.casebook.tree import HashTree
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class Stamp:
     """A head that a witness stamped.
 
     Args:
-        name: Of its two files in `witness/`, without their endings.
-        size: Lines of the casebook that it vouches for.
-        time: When it was stamped, by the witness's clock; UTC, ISO 8601. None if the stamp was not
-            checked.
+        name: Name of its two files in `witness/`, without their suffixes.
+        size: Number of lines of the casebook that it covers.
+        time: Time of the stamp by the witness's clock, UTC, ISO 8601; None if the stamp was not
+            verified.
     """
 
     name: str
@@ -57,38 +57,38 @@ class Stamp:
     time: str | None
 
 
-def lodge(folder: Path, head: SignedHead, url: str, *, timeout_s: float = 10.0) -> Path:
-    """Has a signed head stamped, and keeps the stamp in `witness/`.
+def request_stamp(folder: Path, head: SignedHead, url: str, *, timeout_s: float = 10.0) -> Path:
+    """Requests a stamp of a signed head, and stores it in `witness/`.
 
-    The stamp is checked to be for this head; who gave it is checked by `verify_casebook`, which has
-    the authority's certificate.
+    The function checks that the stamp is for this head. The authority's signature is verified by
+    `verify_casebook`, which is given the authority's certificate.
 
     Args:
         folder: The casebook.
-        head: As `Casebook.sign` returns it.
-        url: Of a time-stamping authority, http or https.
-        timeout_s: Longest wait for it.
+        head: A head that `Casebook.sign` returned.
+        url: Address of a time-stamping authority, http or https.
+        timeout_s: Maximum time to wait for the answer.
 
     Returns:
-        The path of the stamp.
+        Path of the stamp.
 
     Raises:
-        UsageError: The address is of another kind.
+        UsageError: The address is neither http nor https.
         InputError: The authority does not answer, refuses, or stamps something else.
         MissingExtraError: The extra `witness` is not installed.
     """
     client = _client()
     if urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"a witness has an http or https address; found {url}")
-    stamped = head.line() + b"\n"
+        raise UsageError(f"the address of a witness is http or https; found {url}")
+    stamped = head.to_line() + b"\n"
     request = (
         client.TimestampRequestBuilder()
         .data(stamped)
         .hash_algorithm(client.HashAlgorithm.SHA256)
         .build()
     )
-    answer = _posted(url, request.as_bytes(), timeout_s)
-    _require_for(url, answer, request.nonce, sha256(stamped).digest())
+    answer = _post(url, request.as_bytes(), timeout_s)
+    _require_stamp_of(url, answer, request.nonce, sha256(stamped).digest())
     witness = folder / WITNESS
     witness.mkdir(exist_ok=True)
     name = f"{head.size:012d}-{sha256(answer).hexdigest()[:8]}"
@@ -100,28 +100,29 @@ def lodge(folder: Path, head: SignedHead, url: str, *, timeout_s: float = 10.0) 
 def check_stamps(
     folder: Path, tree: HashTree, key: Ed25519PublicKey, root: bytes | None
 ) -> tuple[list[Stamp], list[Fault]]:
-    """Returns the stamped heads that belong to a casebook, and what is wrong with the others.
+    """Returns the stamped heads that belong to a casebook, and the faults of the others.
 
     Args:
         folder: The casebook.
-        tree: Over its lines.
-        key: Who signs its heads.
-        root: The authority's certificates in PEM; None leaves the stamps themselves unchecked.
+        tree: Hash tree over its lines.
+        key: The key that signs its heads.
+        root: The authority's certificates in PEM; if None, only the heads are verified and not the
+            stamps themselves.
     """
-    roots = None if root is None else _certificates(root)
+    roots = None if root is None else _parse_certificates(root)
     stamps: list[Stamp] = []
     faults: list[Fault] = []
     names = {path.stem for path in (folder / WITNESS).glob("*") if path.suffix in (".head", ".tsr")}
     for name in sorted(names):
-        found = _checked(folder / WITNESS, name, tree, key, roots)
-        if isinstance(found, Stamp):
-            stamps.append(found)
+        stamp_or_fault = _check_stamp(folder / WITNESS, name, tree, key, roots)
+        if isinstance(stamp_or_fault, Stamp):
+            stamps.append(stamp_or_fault)
         else:
-            faults.append(found)
+            faults.append(stamp_or_fault)
     return stamps, faults
 
 
-def _checked(
+def _check_stamp(
     witness: Path,
     name: str,
     tree: HashTree,
@@ -143,81 +144,86 @@ def _checked(
     if head is None:
         found = excerpt(stamped)
         return Fault(
-            where=str(head_path), problem="no signed head", found=found, expected=f'"{FORMAT}"'
+            where=str(head_path), problem="not a signed head", found=found, expected=f'"{FORMAT}"'
         )
-    if fault := head_fault(str(head_path), head, tree, key):
+    fault = head_fault(str(head_path), head, tree, key)
+    if fault:
         return fault
     if roots is None:
         return Stamp(name=name, size=head.size, time=None)
     try:
-        time = _time_of(stamp_path.read_bytes(), stamped, roots)
-    except ValueError as problem:
-        expected = "a stamp of the head beside it, by an authority under the given certificate"
+        time = _verified_time(stamp_path.read_bytes(), stamped, roots)
+    except ValueError as error:
         return Fault(
             where=str(stamp_path),
-            problem="the stamp does not hold",
-            found=str(problem),
-            expected=expected,
+            problem="the stamp is invalid",
+            found=str(error),
+            expected="a stamp of the head beside it, by an authority under the given certificate",
         )
     return Stamp(name=name, size=head.size, time=time)
 
 
-def _time_of(answer: bytes, stamped: bytes, roots: Sequence[x509.Certificate]) -> str:
-    """When `stamped` was stamped; ValueError says why the stamp does not show it."""
+def _verified_time(answer: bytes, stamped: bytes, roots: Sequence[x509.Certificate]) -> str:
+    """Returns the time at which `stamped` was stamped.
+
+    Raises:
+        ValueError: The stamp is invalid; the message says why.
+    """
     client = _client()
     response = client.decode_timestamp_response(answer)
     verifier = client.VerifierBuilder(roots=list(roots)).build()
     try:
         verifier.verify_message(response, stamped)
-    except client.VerificationError as problem:
-        raise ValueError(str(problem)) from None
-    return written(response.tst_info.gen_time.timestamp())
+    except client.VerificationError as error:
+        raise ValueError(str(error)) from None
+    return format_time(response.tst_info.gen_time.timestamp())
 
 
-def _require_for(url: str, answer: bytes, nonce: int | None, digest: bytes) -> None:
+def _require_stamp_of(url: str, answer: bytes, nonce: int | None, digest: bytes) -> None:
+    """Checks that an answer is a stamp of this digest, for the request with this nonce."""
     try:
         response: TimeStampResponse = _client().decode_timestamp_response(answer)
     except ValueError:
         raise input_error(
-            url, "the witness's answer is no time stamp", excerpt(answer), "RFC 3161"
+            url, "the witness's answer is not a time stamp", excerpt(answer), "RFC 3161"
         ) from None
     if response.status != _GRANTED:
         found = f"status {response.status} {'; '.join(response.status_string)}".strip()
-        raise input_error(url, "the witness gave no time stamp", found, "status 0, granted")
+        raise input_error(url, "the witness refused the time stamp", found, "status 0, granted")
     if response.tst_info.nonce != nonce or response.tst_info.message_imprint.message != digest:
         raise input_error(
             url,
             "the witness stamped something else",
             "another hash or nonce",
-            "those of the head sent",
+            "those of the request",
         )
 
 
-def _posted(url: str, body: bytes, timeout_s: float) -> bytes:
+def _post(url: str, body: bytes, timeout_s: float) -> bytes:
     try:
         with urlopen(Request(url, body, _HEADERS), timeout=timeout_s) as answer:
             content: bytes = answer.read(_MAX_ANSWER_BYTES)
-    except (URLError, OSError) as fault:
+    except (URLError, OSError) as error:
         raise input_error(
             url,
             "the witness does not answer",
-            str(fault),
+            str(error),
             "an answer",
-            "lodge the same head again later",
+            "request a stamp of the same head again later",
         ) from None
     return content
 
 
-def _certificates(pem: bytes) -> list[x509.Certificate]:
+def _parse_certificates(pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError as fault:
-        raise input_error("witness root", "no certificate", str(fault), "X.509 in PEM") from None
+    except ValueError as error:
+        raise input_error("witness root", "not a certificate", str(error), "X.509 in PEM") from None
 
 
 def _client() -> Any:
     try:
         import rfc3161_client
     except ImportError:
-        raise MissingExtraError("time stamps by an outside witness", "witness") from None
+        raise MissingExtraError("time stamps by an external witness", "witness") from None
     return rfc3161_client

@@ -12,7 +12,7 @@ from gamekeeper._cli.verify._failure import failure
 from gamekeeper.base.files import read_whole
 
 if TYPE_CHECKING:
-    from gamekeeper.casebook import EntryProof, Verified
+    from gamekeeper.casebook import EntryProof, VerifiedCasebook
 
 _SCHEMA = "gamekeeper/verify-casebook@1"
 
@@ -50,6 +50,8 @@ def run(
 
       gamekeeper verify casebook casebook/ --entry 12 --json
     """
+    import orjson
+
     from gamekeeper.casebook import CasebookError, prove_entry, read_head, verify_casebook
 
     try:
@@ -66,7 +68,8 @@ def run(
         raise
     proof = None if entry is None else prove_entry(folder, entry)
     if json and not quiet:
-        print(indented_json(_document(verified, proof)).decode())
+        # Not cleaned: the bytes of an entry are evidence, and must match its hash.
+        print(orjson.dumps(_document(verified, proof), option=orjson.OPT_INDENT_2).decode())
     elif not quiet:
         print("\n".join([*_summary(folder, verified), *(_proof_lines(proof) if proof else [])]))
 
@@ -75,7 +78,7 @@ def _content(path: Path | None) -> bytes | None:
     return read_whole(path) if path else None
 
 
-def _document(verified: "Verified", proof: "EntryProof | None") -> dict[str, Any]:
+def _document(verified: "VerifiedCasebook", proof: "EntryProof | None") -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema": _SCHEMA,
         "holds": True,
@@ -84,18 +87,18 @@ def _document(verified: "Verified", proof: "EntryProof | None") -> dict[str, Any
         "first_time": verified.first_time,
         "last_time": verified.last_time,
         "heads": verified.heads,
-        "head": verified.head.fields(),
+        "head": verified.head.to_dict(),
         "public_key": verified.public_key,
         "public_key_given": verified.is_key_given,
-        "kept_head": verified.since.fields() if verified.since else None,
+        "kept_head": verified.since.to_dict() if verified.since else None,
         "stamps": [
             {"name": one.name, "size": one.size, "time": one.time} for one in verified.stamps
         ],
     }
-    return document | ({"entry": proof.document()} if proof else {})
+    return document | ({"entry": proof.to_dict()} if proof else {})
 
 
-def _summary(folder: Path, verified: "Verified") -> list[str]:
+def _summary(folder: Path, verified: "VerifiedCasebook") -> list[str]:
     key = (
         "as given"
         if verified.is_key_given
@@ -127,7 +130,7 @@ def _summary(folder: Path, verified: "Verified") -> list[str]:
     return [*lines, *_stamp_lines(verified)]
 
 
-def _stamp_lines(verified: "Verified") -> list[str]:
+def _stamp_lines(verified: "VerifiedCasebook") -> list[str]:
     unchecked = "head is valid; stamp not checked, give --witness-root"
     return [f"  witness   {one.size:,} lines: {one.time or unchecked}" for one in verified.stamps]
 

@@ -1,5 +1,6 @@
-"""The writer's key pair, Ed25519, in PEM: made once for a folder, the private half readable by its
-owner only.
+"""The writer's Ed25519 key pair in PEM, generated once for each folder.
+
+The private key is readable by its owner only.
 """
 
 from pathlib import Path
@@ -16,14 +17,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import read_whole, replace_file
-from gamekeeper.casebook.files import KEY, PUBLIC_KEY
-
-_FOR_OTHERS = 0o077
+from gamekeeper.base.files import read_whole, replace_file, require_private_file
+from gamekeeper.casebook.folder import KEY, PUBLIC_KEY
 
 
 def make_key(folder: Path) -> Ed25519PrivateKey:
-    """Returns a new key pair, written to `key.pem` (mode 0600) and `key.pub.pem`."""
+    """Generates a key pair and writes it to `key.pem` (mode 0600) and `key.pub.pem`."""
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     replace_file(folder / KEY, secret, mode=0o600)
@@ -37,39 +36,31 @@ def write_public_key(folder: Path, key: Ed25519PrivateKey) -> None:
     replace_file(folder / PUBLIC_KEY, public, mode=0o644)
 
 
-def load_key(folder: Path) -> Ed25519PrivateKey:
+def read_key(folder: Path) -> Ed25519PrivateKey:
     """Reads `key.pem`.
 
     Raises:
-        InputError: It is missing, no Ed25519 key, or readable by others.
+        InputError: It is missing, not an Ed25519 key, or readable by other users.
     """
     path = folder / KEY
     content = read_whole(path)
-    mode = path.stat().st_mode & 0o777
-    if mode & _FOR_OTHERS:
-        raise input_error(
-            path,
-            "others can read the private key",
-            f"mode {mode:04o}",
-            "mode 0600",
-            f"chmod 600 {path}",
-        )
+    require_private_file(path)
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise input_error(
-            path, "no private key that gamekeeper wrote", "something else", "Ed25519 in PEM"
+            path, "not a private key of a casebook", "something else", "Ed25519 in PEM"
         )
     return key
 
 
-def load_public_key(pem: bytes, where: str = "public key") -> Ed25519PublicKey:
-    """Reads a public key as `key.pub.pem` holds it.
+def parse_public_key(pem: bytes, where: str = "public key") -> Ed25519PublicKey:
+    """Parses a public key in the form of `key.pub.pem`.
 
     Raises:
-        InputError: It is no Ed25519 key in PEM.
+        InputError: It is not an Ed25519 key in PEM.
     """
     try:
         key = load_pem_public_key(pem)
@@ -78,13 +69,13 @@ def load_public_key(pem: bytes, where: str = "public key") -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise input_error(
             where,
-            "no public key of a casebook",
+            "not a public key of a casebook",
             "something else",
             f"Ed25519 in PEM, as in {PUBLIC_KEY}",
         )
     return key
 
 
-def hex_of(key: Ed25519PublicKey) -> str:
+def public_key_hex(key: Ed25519PublicKey) -> str:
     """Returns a public key as 64 hexadecimal digits."""
     return key.public_bytes_raw().hex()

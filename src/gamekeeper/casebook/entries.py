@@ -1,13 +1,11 @@
-"""The lines of `entries.jsonl`: one header, then one entry a line, each in the one form that its
-content has.
+"""The lines of `entries.jsonl`: a header, then one entry in each line, in canonical form.
 
     {"created":"2026-11-02T00:30:00.000000Z","format":"gamekeeper/casebook@1","public_key":"<64 hex
     digits>"}
     {"body":{...},"index":1,"kind":"verdict","subject":"acct-7","time":"2026-11-02T00:30:01.250000Z"}
 
-Keys are in order, without spaces: a second way to write the same entry would be a second leaf for
-it. The leaf of a line is its bytes without the line feed. The header is leaf 0, so a head vouches
-for it too.
+Keys are sorted, without spaces: if an entry could be written in two ways, it could have two leaves.
+The leaf of a line is its bytes without the line feed. The header is leaf 0, so heads cover it too.
 """
 
 import math
@@ -31,26 +29,26 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """The first line.
+class CasebookHeader:
+    """The first line of `entries.jsonl`.
 
     Args:
-        public_key: Ed25519, 64 hexadecimal digits.
-        created: UTC, ISO 8601 with microseconds.
+        public_key: Ed25519 public key of the writer, 64 hexadecimal digits.
+        created: Time of creation, UTC, ISO 8601 with microseconds.
     """
 
     public_key: str
     created: str
 
-    def line(self) -> bytes:
-        """Returns it as it stands in the file, without the line feed."""
+    def to_line(self) -> bytes:
+        """Returns the line in the file, without the line feed."""
         return canonical_json(
             {"created": self.created, "format": FORMAT, "public_key": self.public_key}
         )
 
     @classmethod
-    def parse(cls, line: bytes) -> "Header | None":
-        """Returns the header that a line is, or None if it is none."""
+    def parse(cls, line: bytes) -> "CasebookHeader | None":
+        """Returns the header in a line, or None if the line is not a header."""
         fields = parse_object(line)
         if fields is None or fields.get("format") != FORMAT:
             return None
@@ -59,57 +57,56 @@ class Header:
         if not (isinstance(key, str) and _KEY.fullmatch(key) and is_time(created)):
             return None
         header = cls(public_key=key, created=created)
-        return header if header.line() == line else None
+        return header if header.to_line() == line else None
 
 
 def entry_line(index: int, time: str, kind: str, subject: str, body: Mapping[str, Any]) -> bytes:
     """Returns an entry as a line, without the line feed.
 
     Raises:
-        UsageError: The entry cannot be written so that it is read back the same, or is too long.
+        UsageError: Writing and reading would not preserve the entry, or it is too long.
     """
     fields = {"body": dict(body), "index": index, "kind": kind, "subject": subject, "time": time}
     try:
         line = canonical_json(fields)
-    except orjson.JSONEncodeError as fault:
-        raise UsageError(f'an entry of kind "{kind}" cannot be written as JSON: {fault}') from None
-    if b"null" in line:  # orjson writes null for numbers that JSON lacks
+    except orjson.JSONEncodeError as error:
+        raise UsageError(f'an entry of kind "{kind}" cannot be written as JSON: {error}') from None
+    if b"null" in line:  # orjson writes null for NaN and infinities
         _require_finite(body, "body")
     if len(line) >= MAX_LINE_BYTES:
         raise UsageError(
-            f'an entry of kind "{kind}" has {len(line)} bytes, the limit is {MAX_LINE_BYTES}: keep'
-            " what is long outside and write its salted_digest"
+            f'an entry of kind "{kind}" has {len(line)} bytes, the limit is {MAX_LINE_BYTES}: store'
+            " long texts elsewhere and write their salted_digest"
         )
     return line
 
 
 def entry_problem(line: bytes, index: int) -> tuple[str, str] | None:
-    """Returns what is wrong with a line that should hold entry `index`, and what was expected; None
-    if nothing.
+    """Checks the line of entry `index`.
+
+    Returns:
+        What is wrong and what was expected; None if nothing is wrong.
     """
     fields = parse_object(line)
     if fields is None:
         return "the line is not JSON", "one JSON object"
     if fields.keys() != _FIELDS or not _are_typed(fields):
-        return "the line is no entry", "body, index, kind, subject and time"
+        return "the line is not an entry", "body, index, kind, subject and time"
     if fields["index"] != index:
-        return "an entry is missing, out of order or put in", f'"index":{index}'
+        return "an entry is missing, out of order or inserted", f'"index":{index}'
     if canonical_json(fields) != line:
-        return "the entry is not written in its one form", "sorted keys, each once, no spaces"
+        return "the entry is not canonical JSON", "sorted keys, each once, no spaces"
     return None
 
 
-def written(seconds: float) -> str:
-    """Returns a time, in seconds since 1970, as it is written: UTC, ISO 8601 with microseconds."""
-    return (
-        datetime.fromtimestamp(seconds, UTC)
-        .isoformat(timespec="microseconds")
-        .replace("+00:00", "Z")
-    )
+def format_time(seconds: float) -> str:
+    """Returns a time, in seconds since 1970, in UTC as ISO 8601 with microseconds."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
 
 
 def is_time(value: object) -> TypeGuard[str]:
-    """Whether a value is a time as `written` gives it."""
+    """Returns whether a value is a time in the form of `format_time`."""
     return isinstance(value, str) and _TIME.fullmatch(value) is not None
 
 
@@ -126,7 +123,7 @@ def _are_typed(fields: Mapping[str, Any]) -> bool:
 def _require_finite(value: object, where: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(
-            f"{where} is {value}, which JSON lacks; write None for what was not measured"
+            f"{where} is {value}, which JSON lacks; write None for a value that was not measured"
         )
     if isinstance(value, Mapping):
         for key, one in value.items():

@@ -1,8 +1,8 @@
-"""The folder of a casebook: its files, how they are read, and how lines get into them whole.
+"""The folder of a casebook: its files, and how complete lines are read and written.
 
-entries.jsonl   the record, one line an entry      key.pem       who signs; never leaves the folder
-heads.jsonl     signed heads, one a line           key.pub.pem   goes to whoever is to check
-witness/        time stamps of heads               lock          held by the one who writes
+entries.jsonl   the record, one entry in a line    key.pem       private key, stays in the folder
+heads.jsonl     signed heads, one in a line        key.pub.pem   public key, for those who verify
+witness/        time stamps of heads               lock          held by the writing process
 """
 
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from gamekeeper.base.errors import Fault, UsageError, input_error
+from gamekeeper.casebook.entries import MAX_LINE_BYTES
 from gamekeeper.casebook.faults import InUseError
-from gamekeeper.casebook.lines import MAX_LINE_BYTES
 
 ENTRIES = "entries.jsonl"
 HEADS = "heads.jsonl"
@@ -20,14 +20,21 @@ WITNESS = "witness"
 KEY = "key.pem"
 PUBLIC_KEY = "key.pub.pem"
 LOCK = "lock"
-_KEEP = "keep the folder as it is, find out who did it, and go on in a new folder"
+_KEEP = "keep the folder as it is, find out what changed it, and continue in a new folder"
 
 
-class Lines:
-    """The whole lines of a file, read once, without their line feeds.
+class WholeLines:
+    """Iterates over the complete lines of a file, without their line feeds.
 
-    What stands behind the last line feed was cut short while it was written and is no line:
-    `torn_bytes` says how much it is, after the reading. A file that is not there has no lines.
+    Bytes after the last line feed are an incomplete line, whose writing was interrupted. A file
+    that does not exist has no lines.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        whole_bytes: After iteration, the length of all complete lines.
+        torn_bytes: After iteration, the length of the incomplete line at the end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,21 +50,20 @@ class Lines:
                 if piece.endswith(b"\n"):
                     self.whole_bytes += len(piece)
                     yield piece[:-1]
-                elif (
-                    len(piece) > MAX_LINE_BYTES
-                ):  # not torn but too long: let the reader refuse its pieces
+                elif len(piece) > MAX_LINE_BYTES:
+                    # not incomplete but too long: the caller refuses its pieces
                     yield piece
                 else:
                     self.torn_bytes = len(piece)
 
 
 class Appender:
-    """A file that only grows, by whole lines.
+    """A file to which complete lines are appended.
 
     Args:
-        path: The file; made if it is not there.
-        is_synced: Whether each line is on the disk before `append` returns. Without it a line
-            survives the death of the process, but not of the machine.
+        path: The file; it is created if it does not exist.
+        is_synced: Whether each line is on the disk before `append` returns. Otherwise a line
+            survives the end of the process, but not a crash of the machine.
     """
 
     def __init__(self, path: Path, *, is_synced: bool) -> None:
@@ -67,10 +73,10 @@ class Appender:
         self._bytes = os.fstat(self._file).st_size
 
     def append(self, line: bytes) -> None:
-        """Adds a line, whole or not at all.
+        """Appends a line, completely or not at all.
 
         Raises:
-            InputError: Somebody else has changed the file.
+            InputError: Another program has changed the file.
             OSError: The disk is full or broken.
         """
         self._require_untouched()
@@ -83,7 +89,8 @@ class Appender:
                 os.fsync(self._file)
         except OSError:
             self._bytes -= len(line) + 1
-            os.ftruncate(self._file, self._bytes)  # the next line must not follow half a line
+            # the next line must not follow an incomplete one
+            os.ftruncate(self._file, self._bytes)
             raise
 
     def sync(self) -> None:
@@ -99,7 +106,7 @@ class Appender:
         if found != self._bytes:
             raise input_error(
                 self._path,
-                "the file was changed by another hand",
+                "the file was changed by another program",
                 f"{found} bytes",
                 f"{self._bytes} bytes",
                 _KEEP,
@@ -107,8 +114,16 @@ class Appender:
 
 
 class Lock:
-    """The right to write in a folder; the system gives it back when the process dies, however it
-    dies.
+    """The lock of the process that writes in a folder.
+
+    The operating system releases it when the process ends, in whatever way.
+
+    Args:
+        folder: The casebook.
+
+    Raises:
+        InUseError: Another process has the lock.
+        UsageError: This system cannot lock files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -116,7 +131,7 @@ class Lock:
             import fcntl
         except ImportError:
             raise UsageError(
-                "this system cannot lock files: a casebook can be checked here, not written"
+                "this system cannot lock files: a casebook can be verified here, but not written"
             ) from None
 
         path = folder / LOCK
@@ -127,21 +142,18 @@ class Lock:
             self._file.seek(0)
             holder = self._file.read(20).strip() or "unknown"
             self._file.close()
-            raise InUseError(
-                [
-                    Fault(
-                        where=str(path),
-                        problem="another process writes this casebook",
-                        found=f"process {holder}",
-                        expected="one writer",
-                        try_="give each process its own folder, or let one of them write for all",
-                    )
-                ]
-            ) from None
+            fault = Fault(
+                where=str(path),
+                problem="another process is writing this casebook",
+                found=f"process {holder}",
+                expected="one writer",
+                try_="give each process its own folder, or let one of them write for all",
+            )
+            raise InUseError([fault]) from None
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
         self._file.flush()
 
     def release(self) -> None:
-        """Lets the next one write."""
+        """Releases the lock."""
         self._file.close()
