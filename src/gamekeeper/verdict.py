@@ -1,8 +1,8 @@
-"""What evidence suffices for what.
+"""Which verdict needs how much evidence.
 
-A verdict that costs an account something (`slow` and above) needs two families of evidence that
-speak independently; one family alone earns `watch`. Nothing here depends on an assumed share of
-attackers: the thresholds are false discovery rates among decoys.
+A verdict that costs an account something (`slow` and above) needs two independent families of
+evidence; one family alone leads to `watch`. Nothing here depends on an assumed share of attackers:
+the thresholds are false discovery rates among decoys.
 """
 
 from collections.abc import Collection
@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 
     @property
     def step(self) -> int:
-        """Place on the ladder, from 0 (`allow`)."""
+        """Position in the order of verdicts, from 0 (`allow`)."""
         return list(Verdict).index(self)
 
 
@@ -33,10 +33,10 @@ class Policy:
     """Thresholds of one run.
 
     Args:
-        false_discovery_rate: Share of raised campaigns that may be ordinary groups, 0..1.
-        min_accounts: Members a linked group must have: people with one interest come in handfuls.
-        families_to_slow: Families of evidence wanted for `slow`.
-        families_to_limit: Families of evidence wanted for `limit`.
+        false_discovery_rate: Share of the campaigns found that may be ordinary groups, 0..1.
+        min_accounts: Members a linked group must have: a few people can share an interest.
+        families_to_slow: Families of evidence needed for `slow`.
+        families_to_limit: Families of evidence needed for `limit`.
         without: Families of evidence that are not used at all.
     """
 
@@ -48,7 +48,7 @@ class Policy:
 
 
 def judge(families: Collection[str], policy: Policy) -> Verdict:
-    """Returns the verdict that the families which speak against a campaign suffice for."""
+    """Returns the verdict that so many families of evidence suffice for."""
     if len(families) >= policy.families_to_limit:
         return Verdict.LIMIT
     if len(families) >= policy.families_to_slow:

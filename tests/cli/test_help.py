@@ -23,8 +23,8 @@ WITH_PROGRAM = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['
 NOT_RUN = {
     "gamekeeper guard --upstream http://127.0.0.1:8000": "runs until it is stopped",
     "gamekeeper guard --upstream http://127.0.0.1:8000 --policy guard.toml --enforce": "runs until it is stopped",
-    "gamekeeper audit endpoint.toml --inputs pool.csv --out audit --per-second 10": "needs a model's endpoint",
-    "gamekeeper audit chat.toml --prompts prompts.jsonl --out audit --budget 2000 --budget-usd 20": "needs a language model's endpoint",
+    "gamekeeper audit endpoint.toml --inputs pool.csv --out audit-http --per-second 10": "needs a model's endpoint",
+    "gamekeeper audit chat.toml --prompts prompts.jsonl --out audit-chat --budget-usd 20": "needs a language model's endpoint",
     "gamekeeper audit --zoo --budget 3000 --out zoo": "takes an hour",
     "gamekeeper demo-live --minutes 4 --stay": "stays until it is stopped",
     "gamekeeper seal llm/ --to awskms:alias/models --to vault:transit/models --out llm.sealed": "needs AWS KMS and Vault",
@@ -108,7 +108,7 @@ def _logs(folder: Path) -> dict[str, str]:
 def _few_days(folder: Path) -> dict[str, str]:
     from gamekeeper.simulate import simulate
 
-    made = simulate(seed=1, scale=0.02, days=2)  # each look at the log takes a second
+    made = simulate(seed=1, scale=0.02, days=1)  # each search of the log takes seconds
     (folder / "logs").mkdir()
     made.exchanges.write_parquet(folder / "logs" / "month.parquet")
     made.exchanges.write_parquet(folder / "month.parquet")
@@ -188,17 +188,19 @@ def _signer(folder: Path) -> dict[str, str]:
     make_model(folder).rename(folder / "models" / "fraud")
     authority = make_key(folder, "ca-key")
     make_certificate(folder / "ca.pem", authority, ("ca", authority), "ca", is_ca=True)
-    signer = make_key(folder, "signer")
-    make_certificate(folder / "signer.crt.pem", signer, ("ca", authority), "signer", is_ca=False)
+    company = make_key(folder, "company")
+    certificate = folder / "company.crt.pem"
+    make_certificate(certificate, company, ("ca", authority), "company", is_ca=False)
+    make_key(folder, "signer")
     return {}
 
 
 def _signed(folder: Path) -> dict[str, str]:
     _signer(folder)
-    call(
-        *("sign", "models/fraud", "--key", "signer.pem", "--out", "fraud.sig", "--quiet"),
-        *("--certificate", "signer.crt.pem", "--chain", "ca.pem"),
-    )
+    model = ("sign", "models/fraud", "--quiet")
+    call(*model, "--key", "signer.pem", "--out", "fraud.sig")
+    company = ("--key", "company.pem", "--certificate", "company.crt.pem", "--chain", "ca.pem")
+    call(*model, *company, "--out", "company.sig")
     return {}
 
 

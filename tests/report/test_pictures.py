@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from gamekeeper.campaigns.result import LINKS
-from gamekeeper.report.network import MAX_ACCOUNTS, MAX_EDGES, lay_out
+from gamekeeper.report.account_graph import MAX_ACCOUNTS, MAX_EDGES, lay_out
 from gamekeeper.report.pictures import pictures
 from gamekeeper.report.strip_plot import strip_plot
 from report.builders import make_campaign, make_result

@@ -193,11 +193,11 @@ def run(
 
       gamekeeper audit scoring:predict --inputs pool.parquet --budget 10000 --out audit
 
-      gamekeeper audit endpoint.toml --inputs pool.csv --out audit --per-second 10
+      gamekeeper audit endpoint.toml --inputs pool.csv --out audit-http --per-second 10
 
-      gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit --defence rounding
+      gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit-file --defence rounding
 
-      gamekeeper audit chat.toml --prompts prompts.jsonl --out audit --budget 2000 --budget-usd 20
+      gamekeeper audit chat.toml --prompts prompts.jsonl --out audit-chat --budget-usd 20
 
       gamekeeper audit --zoo --budget 3000 --out zoo
     """

@@ -41,8 +41,8 @@ def run(
 
       gamekeeper sign models/fraud --key signer.pem --out fraud.sig
 
-      gamekeeper sign models/fraud --key signer.pem --certificate signer.crt.pem --chain ca.pem
-      --out fraud.sig
+      gamekeeper sign models/fraud --key company.pem --certificate company.crt.pem --chain ca.pem
+      --out company.sig
     """
     from gamekeeper.sealing.provenance import sign_model
 

@@ -25,8 +25,8 @@ from gamekeeper.base.errors import UsageError
 from gamekeeper.base.files import replace_file, sync_folder
 from gamekeeper.campaigns.result import HuntResult
 from gamekeeper.report.document import campaigns_document
-from gamekeeper.report.evidence import FRAMES, RUN, is_evidence, read_evidence, run_document
 from gamekeeper.report.html import render_html
+from gamekeeper.report.stored_result import FRAMES, RUN, is_evidence, read_evidence, run_document
 
 VERDICTS = "verdicts.parquet"
 CAMPAIGNS = "campaigns.json"

@@ -15,14 +15,14 @@ import polars as pl
 
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
+from gamekeeper.report.account_graph import AccountGraph, lay_out
 from gamekeeper.report.formatting import FAMILIES, count, counted, measure, shortened
-from gamekeeper.report.network import Network, lay_out
 
 _CAMPAIGN = "var(--accent)"
 _ORDINARY = "var(--ordinary)"
 _OTHER = "var(--other)"
 _MAP_POINTS = 1_500
-"""Ordinary prompts drawn on a map: more hide each other."""
+"""Ordinary prompts drawn on a map: more would hide each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Picture:
         id: Name of its place on the page.
         kind: `timeline`, `network` or `map`.
         title: What it shows.
-        caption: How to read it, with its figures in words, for those who do not see it too.
+        caption: How to read it, with its figures in words, also for readers who cannot see it.
         figure: `data` and `layout` for plotly.
     """
 
@@ -45,7 +45,7 @@ class Picture:
 
 
 def pictures(result: HuntResult, campaign: Campaign) -> list[Picture]:
-    """Draws what there is to draw of a campaign: its timeline, its network, its map."""
+    """Draws a campaign: its timeline, its network and its map, as far as there are data."""
     drawn = [_timeline(result, campaign), _network(result, campaign), _map(result, campaign)]
     return [picture for picture in drawn if picture is not None]
 
@@ -105,24 +105,24 @@ def _steps(
 
 
 def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
-    network = lay_out(result.links.filter(pl.col("campaign") == campaign.id))
-    if network is None:
+    graph = lay_out(result.links.filter(pl.col("campaign") == campaign.id))
+    if graph is None:
         return None
     return Picture(
         id=f"{campaign.id}-network",
         kind="network",
         title="Accounts and what links them",
-        caption=_network_caption(network, len(campaign.accounts)),
-        figure={"data": [*_edges(network), _nodes(network)], "layout": _plane()},
+        caption=_network_caption(graph, len(campaign.accounts)),
+        figure={"data": [*_edges(graph), _nodes(graph)], "layout": _plane()},
     )
 
 
-def _network_caption(network: Network, accounts: int) -> str:
+def _network_caption(graph: AccountGraph, accounts: int) -> str:
     families = ", ".join(
-        f"{family} ({FAMILIES.get(family, 'as measured')})" for family in network.families
+        f"{family} ({FAMILIES.get(family, 'as measured')})" for family in graph.families
     )
-    drawn = len(network.names)
-    links = network.edges.height
+    drawn = len(graph.names)
+    links = graph.edges.height
     dots = (
         f"all {count(accounts)}"
         if drawn >= accounts
@@ -130,10 +130,9 @@ def _network_caption(network: Network, accounts: int) -> str:
     )
     lines = (
         f"all {counted(links, 'link')}"
-        if links == network.all_links
+        if links == graph.all_links
         else (
-            f"{count(links)} of {counted(network.all_links, 'link')}, each account's strongest"
-            " first"
+            f"{count(links)} of {counted(graph.all_links, 'link')}, each account's strongest first"
         )
     )
     return (
@@ -142,7 +141,7 @@ def _network_caption(network: Network, accounts: int) -> str:
     )
 
 
-def _edges(network: Network) -> list[dict[str, Any]]:
+def _edges(graph: AccountGraph) -> list[dict[str, Any]]:
     return [
         {
             "type": "scatter",
@@ -154,25 +153,25 @@ def _edges(network: Network) -> list[dict[str, Any]]:
             "opacity": 0.55,
             "hoverinfo": "skip",
         }
-        for family, xs, ys in network.lines()
+        for family, xs, ys in graph.lines()
     ]
 
 
-def _nodes(network: Network) -> dict[str, Any]:
+def _nodes(graph: AccountGraph) -> dict[str, Any]:
     labels = [
         f"{_plotly_text(name)}<br>{counted(int(degree), 'link')} drawn"
-        for name, degree in zip(network.names, network.degrees, strict=True)
+        for name, degree in zip(graph.names, graph.degrees, strict=True)
     ]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": "account",
-        "x": _rounded(network.places[:, 0]),
-        "y": _rounded(network.places[:, 1]),
+        "x": _rounded(graph.places[:, 0]),
+        "y": _rounded(graph.places[:, 1]),
         "text": labels,
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
-            "size": _rounded(5 + 3 * np.sqrt(network.degrees / network.degrees.mean())),
+            "size": _rounded(5 + 3 * np.sqrt(graph.degrees / graph.degrees.mean())),
             "color": _CAMPAIGN,
             "line": {"width": 1, "color": "var(--surface)"},
         },
@@ -194,10 +193,10 @@ def _map(result: HuntResult, campaign: Campaign) -> Picture | None:
     return Picture(
         id=f"{campaign.id}-map",
         kind="map",
-        title="Where its prompts lie",
+        title="Its prompts among others",
         caption=(
-            f"A dot is a prompt, near others of like content: {count(ours.height)} of the campaign"
-            f" among {count(ordinary.height)} ordinary ones. The axes are the two leading"
+            f"A dot is a prompt, near others of similar content: {count(ours.height)} of the"
+            f" campaign among {count(ordinary.height)} ordinary ones. The axes are the two leading"
             " components of the prompts' vectors and have no unit."
         ),
         figure={"data": [points for points in data if points["x"]], "layout": _plane()},
@@ -232,7 +231,7 @@ def _plotly_text(name: str) -> str:
 
 
 def _rounded(values: pl.Series | np.ndarray | Sequence[float]) -> list[float | None]:
-    """Returns numbers in six digits, absent where not finite: JSON knows no NaN."""
+    """Returns numbers in six digits, None where not finite: JSON has no NaN."""
     array = np.asarray(values, dtype=float)
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in array.tolist()]
 
@@ -257,7 +256,7 @@ def layout(left: int) -> dict[str, Any]:
 
 
 def _plane() -> dict[str, Any]:
-    """Returns the layout of a picture whose axes have no meaning of their own."""
+    """Returns the layout of a picture whose axes have no meaning."""
     bare = {"visible": False, "zeroline": False}
     return layout(left=8) | {"xaxis": bare, "yaxis": bare | {"scaleanchor": "x"}}
 

@@ -1,7 +1,8 @@
-"""A campaign's accounts on a plane: which links are drawn, and where.
+"""A campaign's accounts as a graph on a plane: which links are drawn, and where.
 
-Of many accounts the most linked are drawn, and of many links the strongest of each account first: a
-thousand dots show nothing. Several families between the same two accounts run side by side.
+Of many accounts the most linked are drawn, and of many links the strongest of each account first,
+because a thousand dots show nothing. Links of several families between two accounts are drawn side
+by side.
 """
 
 from collections.abc import Iterator
@@ -20,15 +21,15 @@ _GAP = 0.008
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """Accounts with their places, and the links drawn.
+class AccountGraph:
+    """Accounts with their positions, and the links drawn.
 
     Args:
         names: Accounts.
-        places: Their places, float64, shape (n, 2), within -1..1.
+        places: Their positions, float64, shape (n, 2), within -1..1.
         degrees: Links drawn at each, int64, shape (n,).
         edges: The links drawn: rows of `LINKS` with the accounts' numbers `i` and `j`.
-        all_links: Links there are.
+        all_links: All links, drawn or not.
     """
 
     names: tuple[str, ...]
@@ -55,8 +56,8 @@ class Network:
             yield family, path[:, 0], path[:, 1]
 
 
-def lay_out(links: pl.DataFrame) -> Network | None:
-    """Places the accounts of one campaign's links; None if there is nothing to draw.
+def lay_out(links: pl.DataFrame) -> AccountGraph | None:
+    """Lays out the accounts of one campaign's links; None without links.
 
     Args:
         links: Rows of `LINKS` of one campaign.
@@ -66,7 +67,7 @@ def lay_out(links: pl.DataFrame) -> Network | None:
         return None
     edges, names = _numbered(_chosen(sound))
     pairs = edges.select("i", "j").unique(maintain_order=True).to_numpy().astype(np.int64)
-    return Network(
+    return AccountGraph(
         names=names,
         places=_places(pairs, len(names)),
         degrees=np.bincount(edges.select("i", "j").to_numpy().ravel(), minlength=len(names)),
