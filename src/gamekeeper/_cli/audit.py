@@ -195,7 +195,8 @@ def run(
 
       gamekeeper audit endpoint.toml --inputs pool.csv --out audit-http --per-second 10
 
-      gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit-file --defence rounding
+      gamekeeper audit model.joblib --trust-file --inputs pool.npy --out audit-file
+      --defence rounding
 
       gamekeeper audit chat.toml --prompts prompts.jsonl --out audit-chat --budget-usd 20
 

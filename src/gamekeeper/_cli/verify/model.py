@@ -46,7 +46,8 @@ def run(
 
       gamekeeper verify model models/fraud --signature fraud.sig --public-key signer.pub.pem
 
-      gamekeeper verify model models/fraud --signature company.sig --root ca.pem --ignore .git --json
+      gamekeeper verify model models/fraud --signature company.sig --root ca.pem --ignore .git
+      --json
     """
     from gamekeeper.sealing.faults import SealError
     from gamekeeper.sealing.provenance import verify_model
