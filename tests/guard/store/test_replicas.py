@@ -188,8 +188,12 @@ def test_new_day_begins_for_both(server: Server) -> None:
 
 
 @pytest.mark.parametrize("requests", [1, 10])
-def test_replicas_cannot_overdraw_a_strict_budget_together(server: Server, requests: int) -> None:
+def test_replicas_cannot_overdraw_a_strict_budget_together(
+    server: Server, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Forty requests at once through two replicas: exactly the budget passes."""
+    monkeypatch.setattr("gamekeeper.guard.strict._ANSWER_S", 20)  # a busy machine answers late
+    monkeypatch.setattr("gamekeeper.guard.store._redis.CONNECT_S", 20)
     who = make_principal(budget=Budget(requests=requests))
 
     async def run() -> None:
