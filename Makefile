@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# LiteLLM pins versions that are not ours.
+# LiteLLM pins versions that are not ours: it gets an environment of its own.
 LITELLM := $(abspath $(VENV))/litellm
 STAMP := $(VENV)/.stamp
 EVERYTHING := $(VENV)/.stamp-everything
@@ -19,7 +19,7 @@ EXTRAS := $(LIGHT),torch,onnx,witness,geo,multilingual,encrypted,kms,vault,pkcs1
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-live check format lint types core test test-all everything coverage docs bench clean
+.PHONY: help setup demo demo-live check format lint types core test test-all everything extras litellm coverage docs bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,14 +59,20 @@ test: $(STAMP) ## all tests that need nothing heavy; names what it left out
 	$(PYTEST) -m 'not ($(HEAVY))'
 	@echo "left out: tests marked slow, extra (what wants an extra, a Redis, the vendors' clients) and browser (chromium); make test-all runs them"
 
+# The two environments are filled at the same time.
 $(EVERYTHING): $(STAMP)
-	$(BIN)/python $(PIP_INSTALL) -e '.[$(EXTRAS)]' --group test --group clients
-	@for need in chromium:chromium redis-server:redis-server softhsm2-util:softhsm2; do \
+	@$(MAKE) --no-print-directory --jobs 2 extras litellm
+	@missing=; for need in chromium:chromium redis-server:redis-server softhsm2-util:softhsm2; do \
 		command -v $${need%:*} >/dev/null || missing="$$missing $${need#*:}"; done; \
 	test -z "$$missing" || (apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null)
-	@test -x $(LITELLM)/bin/litellm || ($(PYTHON) -m venv --without-pip $(LITELLM) && \
-		$(BIN)/python -m pip --python $(LITELLM)/bin/python install --quiet --disable-pip-version-check -e '.[guard]' 'litellm[proxy]==1.106.2')
 	@touch $@
+
+extras: $(STAMP)
+	$(BIN)/python $(PIP_INSTALL) -e '.[$(EXTRAS)]' --group test --group clients
+
+litellm: $(STAMP)
+	test -x $(LITELLM)/bin/python || $(PYTHON) -m venv --without-pip $(LITELLM)
+	$(BIN)/python -m pip --python $(LITELLM)/bin/python install --quiet --disable-pip-version-check -e '.[guard]' 'litellm[proxy]==1.106.2'
 
 everything: $(EVERYTHING) ## add to .venv every extra, the vendors' clients, a browser, Redis, SoftHSM and LiteLLM
 
@@ -75,7 +81,7 @@ test-all: $(EVERYTHING) ## the tests that `make test` left out, with every extra
 
 coverage: ## make test and make test-all, with line and branch coverage; fails if it fell
 	rm -f .coverage
-	$(MAKE) test test-all COVERAGE=1
+	@$(MAKE) --no-print-directory --keep-going test test-all COVERAGE=1
 	$(BIN)/coverage report --skip-covered
 
 docs: $(STAMP) ## write the pages that are made from code

@@ -31,6 +31,7 @@ GENEROUS = 4.0
 """A busy machine is slower."""
 
 
+@pytest.mark.no_cover  # what is measured is not traced
 def test_a_credential_takes_less_than_500_bytes() -> None:
     """With two networks, two clients and a country; names and index included; the benchmark
     measures it at 100,000.
@@ -50,6 +51,7 @@ def test_a_credential_takes_less_than_500_bytes() -> None:
     assert len(habits) == CREDENTIALS and taken / CREDENTIALS < 500
 
 
+@pytest.mark.no_cover  # what is measured is not traced
 def test_use_from_the_same_place_is_quick() -> None:
     """Under 3 us: nearly every request is one."""
     habits = settled()
