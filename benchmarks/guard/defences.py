@@ -401,7 +401,7 @@ def _took_us(call: Callable[[], object], number: int) -> float:
 
 HEAD = """# Measured defences
 
-What can be done to a classifier's scores, what that costs users, and what a thief who knows of it still gets. This
+What can be done to a classifier's scores, what that costs users, and what a thief who knows about it still gets. This
 page is written by
 
 ```sh
@@ -410,22 +410,22 @@ python benchmarks/guard/defences.py
 
 at commit {commit}, one thread of {cores} shared cores, {seconds:.0f} s. Each figure is a mean over {seeds} seeds of
 splits, victims and thieves; ± is a 95 % interval over seeds (Student's t), which also holds for the last column, where
-thieves are compared seed by seed with the best one against no defence. Seeds share the data set, so that the interval
-speaks of new splits, not of new data.
+thieves are compared seed by seed with the best one against no defence. Seeds share the data set, so the interval
+is about new splits, not about new data.
 
 **How it is measured.** The victim is a network with 64 hidden units trained on 24 % of the data; 5 % make the
 codebook of `modelguard-s`, 15 % are the test, and the thief draws inputs without labels from the rest: inputs like
 the victim's own, which is the thief's best case. Fidelity is agreement with the victim's own labels on the test. The
 *naive* thief trains on the answers as they are. The *best* is the best on average of: that one; labels only; the mean
 of five answers, or of their labels, to one input, four of them with jitter of {jitters} standard deviations (the
-repeats are not counted as queries); a table of {known} known pairs of true and given scores; and a way back learnt by
+repeats are not counted as queries); a table of {known} known pairs of true and given scores; and a reversal learnt by
 rehearsing the defence on the thief's own copy. The thief knows the defence and its parameters, not the key. Taking
 the best of {thieves} on the test flatters the thief a little.
 
 **What was chosen where.** Defaults of `keyed-noise`, `modelguard` and `modelguard-s`, and the thieves, were settled
 on a synthetic set (`--choose`: 8 classes, other seeds): of the values tried, the smallest change of scores at which
 the best thief gets within a point of the best against `labels-only`. `rounding`, `top-k`, `reverse-sigmoid` and
-`adaptive-misinformation` have customary values, chosen nowhere. The form of `keyed-noise` by scores was changed once
+`adaptive-misinformation` have customary values, which were not tuned. The form of `keyed-noise` by scores was changed once
 after tables of the sets below had been seen, to close a hole that they do not show (differences of two answers);
 nothing else followed from them.
 
@@ -434,16 +434,16 @@ nothing else followed from them.
 
 SAYS = """Read the last column first.
 
-- Whatever keeps the first place leaves the thief the labels, and the best thief against `labels-only` is the floor:
-  no other defence here gets clearly below it. Differences between them are within the intervals.
+- A defence that keeps the first place leaves the thief the labels, and the best thief against `labels-only` is the lower
+  limit: no other defence here gets clearly below it. Differences between them are within the intervals.
 - What a defence can take is the advantage of soft scores. Without them the best thief on digits
-  loses 2.6 points at 250 queries and 1.2 at 1,000; on two classes the loss cannot be told from nothing.
-- A fall of the naive thief says little. `reverse-sigmoid` and `modelguard` look strongest there and are undone by the
+  loses 2.6 points at 250 queries and 1.2 at 1,000; on two classes the loss cannot be distinguished from zero.
+- A loss of the naive thief says little. `reverse-sigmoid` and `modelguard` look strongest there and are undone by the
   label, a table, or a rehearsal.
 - Averaging hardly helps against `keyed-noise` by scores and `modelguard-s`: what wide jitter gains it gains against
   `labels-only` as well, as more data would. Against noise by input it does, as soon as jitter is wider than the grid.
-- `adaptive-misinformation` turns labels of honest users and leaves this thief, who asks in-domain inputs, as he was.
-- `modelguard` is the way of variant W, `modelguard-s` of variant S; both in the forms that their cards state."""
+- `adaptive-misinformation` changes labels of honest users and does not affect this thief, who asks in-domain inputs.
+- `modelguard` follows variant W, `modelguard-s` variant S; both in the forms that their cards state."""
 
 
 def commit() -> str:

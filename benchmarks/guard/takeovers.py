@@ -707,7 +707,7 @@ def thief_table(seeds: range, step_up: int, *, is_plain: bool = False) -> list[s
     """Returns which thieves are asked: a row a thief."""
     kinds = " | ".join(KINDS)
     lines = [
-        "| scenario | thefts | asked to sign in | exchanges until then, median (90 %) | got of what he wanted "
+        "| scenario | thefts | asked to sign in | exchanges until then, median (90 %) | share received of what was wanted "
         f"| {kinds} |",
         "|---" * (5 + len(KINDS)) + "|",
     ]
@@ -749,7 +749,7 @@ def asking_table(seed: int) -> list[str]:
         each for _, each in log.filter(kind="campaign").group_by("campaign", maintain_order=True)
     ]
     lines = [
-        "| scenario | keys | key-days compared | told of, honest | thefts | told of, thefts |",
+        "| scenario | keys | key-days compared | found, honest | thefts | found, thefts |",
         "|---" * 6 + "|",
     ]
     for kind, size in KEYS.items():
@@ -884,18 +884,18 @@ python benchmarks/guard/takeovers.py
 at commit {commit}, one of {cores} shared cores, {seconds:.0f} s.
 
 **How it is measured.** Uses of keys are simulated, not recorded: kinds of users as the script describes them, half a
-year each and a year of the seasonal job, every exchange before the guard's own judge. An honest user who is asked
+year each and a year of the seasonal job, every exchange judged by the guard's own code. An honest user who is asked
 signs in again an hour later. A thief comes between day {first} and day {last} of a key of each kind and has {days}
-days; the owner goes on beside him. Rates are per 1,000 key-months of 30 days, counted from the 15th day; intervals are
-Wilson's, 95 %, which takes key-months (and thefts) as independent. *All of them* weighs the kinds as many keys each,
-which no provider has. Signal columns are days with a reading per 1,000 key-months: they go to the casebook and the
+days; the owner continues to use it. Rates are per 1,000 key-months of 30 days, counted from the 15th day; intervals are
+Wilson's, 95 %, which takes key-months (and thefts) as independent. *All of them* gives every kind the same number of
+keys, which no provider has. Signal columns are days with a reading per 1,000 key-months: they go to the casebook and the
 metrics, and ask nobody by themselves.
 
 **What was chosen where.** On other seeds (`--choose`): the number of signals, the silence of 30 days, that new hours
 and networks known by the first bits of an address do not suffice by themselves, and that after a month of silence a
-new system counts only from a new country. That new hours stand aside after a journey was added when 27 of 1,000 months
-of travellers led to a step-up there (31 on seeds that were to be reported then). The figures here are of other seeds
-again, and no rule was changed after they were looked at. The simulated users are of our making as well, so that what
+new system counts only from a new country. That new hours do not count after a journey was added when 27 of 1,000 months
+of travellers led to a step-up there (31 on seeds that were meant for the report then). The figures here are of other seeds
+again, and no rule was changed after they were looked at. The simulated users are of our own making as well, so what
 they do not do is not measured.
 
 **What it says.** {says}
@@ -903,18 +903,19 @@ they do not do is not measured.
 
 SAYS = """Two signals are the default: with {rate} false step-ups per 1,000 key-months the aim of at most 5 is {met}.
 
-- Found: whoever uses a key that was left ({finder}), or is in haste from another country ({stranger}); as a rule within
-  some hundred exchanges.
-- Found in part: who works alongside the owner from abroad ({alongside}), and the owner's hasty neighbour ({neighbour}).
-- Hardly found: who comes through the owner's country with the owner's client string ({mimic}), and who is patient
-  ({patient}): one use, a day of rest, then a slow pace. What is left for these is budgets, what they ask (campaigns),
-  and keys that are bound to their sender (DPoP), of which the thief needs the private part as well.
-- Most false step-ups are travellers with a VPN: {traveller} per 1,000 of their key-months. Who has many of them may set
-  `step_up = 3`, at the price of most thieves (`--choose` prints it).
-- Let the proxy tell country and network (`country_header`, `asn_header`): with addresses alone hardly anybody is found
+- Found: a thief who uses a key that its owner no longer uses ({finder}), or who asks fast from another country ({stranger});
+  usually within some hundred exchanges.
+- Found in part: a thief who works alongside the owner from abroad ({alongside}), and a fast one from the owner's country
+  ({neighbour}).
+- Hardly found: a thief who comes through the owner's country with the owner's client string ({mimic}), and one who is
+  patient ({patient}): one use, a day of rest, then a slow pace. What remains against these is budgets, what they ask
+  (campaigns), and keys that are bound to their sender (DPoP), of which the thief needs the private part as well.
+- Most false step-ups are travellers with a VPN: {traveller} per 1,000 of their key-months. A provider with many of them
+  may set `step_up = 3`, at the price of most thieves (`--choose` prints it).
+- Let the proxy add country and network (`country_header`, `asn_header`): with addresses alone hardly any thief is found
   who works alongside the owner, and fewer of the others. Countries that the extra `geo` looks up were not measured
   here.
-- `change-in-asking` is told and counts for nothing (`experimental`): it is too often told of honest keys, and new
+- `change-in-asking` is shown and does not count (`experimental`): it is found too often for honest keys, and new
   projects of honest users, which look like theft, are not simulated."""
 
 
@@ -959,9 +960,9 @@ def write_page() -> None:
     )
     parts = [
         head,
-        "## Honest users, where the proxy tells country and network\n",
+        "## Honest users, where the proxy adds country and network\n",
         *users,
-        "\n## Thieves, where the proxy tells country and network\n",
+        "\n## Thieves, where the proxy adds country and network\n",
         *describe(),
         *thieves,
         "\n## Honest users, with addresses alone\n",
@@ -981,16 +982,16 @@ def write_page() -> None:
 
 ASKING = f"""Measured apart, on a month of `gamekeeper.simulate`: accounts of one kind are put together until enough is
 asked with one key (30 persons, 12 of a classroom, 2 programs, a reseller). Each day is looked at once, as it ends; the
-guard does so at every pass, so that it says more of both. A thief asks {HARVEST} exchanges of a campaign within three
+guard does so at every pass, so it finds more of both. A thief asks {HARVEST} exchanges of a campaign within three
 hours of one day.
 """
 
 KEPT = """Of each credential, in the guard's state: up to 12 networks, 8 countries and 12 clients (a hash each) with
 first and last day and a count, the first and latest use, histograms of pauses and of hours, the busiest hour. No
-addresses, and nothing of what is asked. What is newly met is written within seconds (of 500 credentials at a time),
-hours and times as there is time; a credential that was idle for a year is forgotten. While a step-up holds nothing is
-learnt, and what was learnt since its first signal is taken back; once a person has lifted it, it is learnt, and the
-guard leaves that credential alone for `lifted_days`."""
+addresses, and nothing of what is asked. What is new is written within seconds (of 500 credentials at a time),
+hours and times as there is time; a credential that was idle for a year is forgotten. While a step-up holds, nothing is
+learnt, and what was learnt since its first signal is removed; once a person has lifted it, it is learnt, and the
+guard does not ask this credential again for `lifted_days`."""
 
 
 def describe() -> list[str]:
