@@ -36,7 +36,7 @@ def test_replay_says_what_would_have_been_done(log: Path) -> None:
         str(log), "--labels", str(log.parent / "labels.parquet"), "--every-hours", "9999"
     )
     assert code == 0
-    assert "would have held no accounts of 20" in printed
+    assert "would have slowed no accounts of 20" in printed
     assert "of 20 ordinary accounts 0 would have been slowed" in printed
 
 

@@ -1,6 +1,4 @@
-"""A guard put together from its policy, with what runs beside requests; the doors are hung
-into it.
-"""
+"""Builds a guard from its policy, with the tasks that run beside requests and its doors."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +43,7 @@ _KEYS_S = 0.5
 
 
 class Guard:
-    """Everything behind the doors.
+    """A guard: what judges requests behind its doors, and the tasks that run beside them.
 
     Args:
         policy: What to do.
@@ -194,7 +192,7 @@ class Guard:
                     await asyncio.to_thread(self._take, finding)
             except StoreGoneError as error:
                 log.error(
-                    "a finding was lost, the next pass will bring it again: the store is gone (%s)",
+                    "a finding was lost until the next pass: the store cannot be reached (%s)",
                     error,
                 )
 
@@ -218,7 +216,7 @@ class Guard:
         for account, campaign in accounts.items():
             if self.core.decisions.join(campaign, account, now):
                 self._on_notice(
-                    f"{account} opened with the shape of campaign {campaign} and joins it"
+                    f"{account} joins campaign {campaign}: its first prompts match the template"
                 )
 
     async def _sign(self) -> None:

@@ -59,7 +59,7 @@ class Judgement:
 
 
 class Core:
-    """See the module.
+    """Judges requests, counts answers, and keeps decisions and counters.
 
     Args:
         policy: What to do.
@@ -138,8 +138,8 @@ class Core:
         )
 
     async def reserve(self, principal: Principal, now: float) -> Reservation | Refusal | None:
-        """Takes a request off a strict budget; None if there is none, or the store is gone and
-        requests pass.
+        """Takes a request off a strict budget; None if there is none, or the store cannot be
+        reached and requests pass.
         """
         if self.strict is None or principal.budget == _NO_BUDGET:
             return None
@@ -147,7 +147,9 @@ class Core:
             try:
                 return await self.strict.reserve(principal.account, principal.budget, now)
             except StoreGoneError as error:
-                log.warning("a strict budget was not asked: the store is gone (%s)", error)
+                log.warning(
+                    "a strict budget was not checked: the store cannot be reached (%s)", error
+                )
         return None if self.policy.state.when_gone == "open" else _GONE
 
     def unanswered(self, reservation: Reservation) -> None:

@@ -42,9 +42,9 @@ class Decision:
     @classmethod
     def make(cls, subject: str, verdict: Verdict, cause: str, **fields: Any) -> "Decision":
         """Returns a decision whose id follows from subject, verdict and cause."""
-        told = f"{subject}\n{verdict}\n{cause}".encode()
+        content = f"{subject}\n{verdict}\n{cause}".encode()
         return cls(
-            id=hashlib.blake2b(told, digest_size=6).hexdigest(),
+            id=hashlib.blake2b(content, digest_size=6).hexdigest(),
             subject=subject,
             verdict=verdict,
             **fields,
@@ -63,9 +63,9 @@ class Decision:
     def way_back(self) -> str:
         """How one gets out of it."""
         if self.challenge == "reauthenticate":
-            return "sign in again, or have the key rotated; or it ends by itself"
+            return "sign in again or have the key rotated; otherwise it ends by itself"
         if self.challenge == "proof":
-            return "answer the challenge with a proof of work; or it ends by itself"
+            return "answer the challenge with a proof of work; otherwise it ends by itself"
         return "it ends by itself unless the reasons go on; the operator can lift it"
 
     def document(self) -> dict[str, Any]:

@@ -151,12 +151,17 @@ def _denied(decision: Decision) -> Refusal:
 def _too_fast(wait_s: float) -> Refusal:
     retry = (("retry-after", str(max(1, round(wait_s)))),)
     return Refusal(
-        status=429, code="slowed", message="this account is slowed; ask less often", headers=retry
+        status=429,
+        code="slowed",
+        message="this account is slowed; send fewer requests",
+        headers=retry,
     )
 
 
 def _step_up(decision: Decision) -> Refusal:
-    message = f"sign in again to go on using this key; quote decision {decision.id} to the provider"
+    message = (
+        f"sign in again to continue to use this key; quote decision {decision.id} to the provider"
+    )
     challenge = 'Bearer error="insufficient_user_authentication"'  # RFC 9470
     return Refusal(
         status=401, code="step_up", message=message, headers=(("www-authenticate", challenge),)
@@ -165,7 +170,8 @@ def _step_up(decision: Decision) -> Refusal:
 
 def _work(challenge: str) -> Refusal:
     message = (
-        f"send the answer to the challenge in the header {HEADER}; see the provider's documentation"
+        f"send the solution of the challenge in the header {HEADER};"
+        " see the provider's documentation"
     )
     return Refusal(
         status=429, code="proof_required", message=message, headers=((CHALLENGE_HEADER, challenge),)

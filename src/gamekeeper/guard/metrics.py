@@ -23,7 +23,7 @@ class Metrics:
             "requests", "Requests by route and what was done with them.", "route", "action"
         )
         self.would = counter(
-            "would", "What would have been done, were it not a dry run.", "route", "action"
+            "would", "What would have been done without a dry run.", "route", "action"
         )
         self.refused = counter("refused", "Requests refused before they were judged.", "code")
         self.unknown = counter(
@@ -39,18 +39,18 @@ class Metrics:
             buckets=_ADDED_S,
             registry=self.registry,
         )
-        self.decisions = gauge("decisions", "Decisions that hold.", "verdict")
-        self.campaigns = gauge("campaigns", "Campaigns that stand.")
-        self.members = gauge("campaign_accounts", "Accounts in campaigns that stand.")
+        self.decisions = gauge("decisions", "Decisions in force.", "verdict")
+        self.campaigns = gauge("campaigns", "Campaigns found.")
+        self.members = gauge("campaign_accounts", "Accounts in campaigns.")
         self.accounts = gauge("accounts", "Accounts with state in memory.")
-        self.enforcing = gauge("enforcing", "1 if verdicts are acted on, 0 in dry run.")
+        self.enforcing = gauge("enforcing", "1 if verdicts are enforced, 0 in dry run.")
         self.store_up = gauge("store_up", "1 while the store can be reached.")
         self.clock_off = gauge(
             "clock_off_seconds", "How far the machine's clock is from the guard's."
         )
-        self.watching = gauge("watching", "1 while the process that links traffic is up.")
+        self.watching = gauge("watching", "1 while the process that links traffic runs.")
         self.unwatched = counter(
-            "unwatched_exchanges", "Exchanges that the linking process was not told of."
+            "unwatched_exchanges", "Exchanges that the linking process did not receive."
         )
         self.pass_s = gauge("pass_seconds", "Wall time of the last pass over recent traffic.")
         self.pass_at = gauge(

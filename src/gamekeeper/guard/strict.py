@@ -122,5 +122,5 @@ class StrictBudgets:
                     keys=day_keys(reservation.day), args=[KEPT_S, reservation.account, *spent]
                 )
         except StoreGoneError as error:
-            log.warning("a strict budget is settled later: the store is gone (%s)", error)
+            log.warning("a strict budget is settled later: the store cannot be reached (%s)", error)
             failed()

@@ -31,11 +31,11 @@ _PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _ERRORS = {
     400: "The body cannot be read.",
     401: "The token is missing or wrong.",
-    404: "There is no such thing.",
-    408: "The body came too slowly.",
+    404: "It does not exist.",
+    408: "The body arrived too slowly.",
     413: "The body is too large.",
     421: "The server is not known by that host name.",
-    422: "What was asked does not fit; the message names every fault.",
+    422: "The request is not valid; the message names every fault.",
     503: "The store cannot be reached, or too many pages are open.",
 }
 
@@ -97,8 +97,8 @@ def _api(desk: Desk) -> FastAPI:
         title="gamekeeper admin",
         version=gamekeeper.__version__,
         description=(
-            "What the guard sees and decides. Every operation but the first four wants the token as"
-            " a bearer."
+            "What the guard sees and decides. Every operation but the first four needs the token as"
+            " a bearer token."
         ),
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
@@ -172,7 +172,7 @@ def _add_looking(api: FastAPI, desk: Desk) -> None:
 
 def _add_deciding(api: FastAPI, desk: Desk) -> None:
     same = {
-        200: {"description": "It held already; at most its end was moved."},
+        200: {"description": "It was in force before; at most its end was moved."},
         201: {"description": "It is new."},
     }
     made = {
@@ -195,7 +195,7 @@ def _add_deciding(api: FastAPI, desk: Desk) -> None:
 def _add(
     api: FastAPI, path: str, does: Callable[..., Any], errors: Collection[int], **more: Any
 ) -> None:
-    """Adds an operation that wants the token. The fence checks it; here it is said, for the
+    """Adds an operation that needs the token. Access control checks it; it is named here for the
     schema.
     """
     answers = _errors(401, 408, 413, 421, *errors) | more.pop("responses", {})
@@ -240,4 +240,4 @@ async def _on_gone(request: Request, error: StoreGoneError) -> Response:
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:
-    return error_response(500, "fault", "a fault of gamekeeper's own; its log says more")
+    return error_response(500, "fault", "an internal error of gamekeeper; see its log")

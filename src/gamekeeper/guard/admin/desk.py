@@ -53,7 +53,7 @@ Id = Annotated[str, Path(description="As the API names it.")]
 
 
 class Desk:
-    """See the module.
+    """The operations of the admin API, one method each.
 
     Args:
         guard: That is looked at.
@@ -80,12 +80,12 @@ class Desk:
         return HTMLResponse(text, headers={"content-security-policy": policy})
 
     async def metrics(self) -> Response:
-        """Figures in Prometheus' text format."""
+        """Metrics in Prometheus' text format."""
         return Response(self._core.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(self) -> JSONResponse:
-        """Whether requests are served: 503 while the store is gone and the policy then refuses
-        them.
+        """Whether requests are served: 503 while the store cannot be reached and the policy then
+        refuses them.
         """
         core = self._core
         is_served = core.store_up or core.policy.state.when_gone == "open"
@@ -98,11 +98,11 @@ class Desk:
         return JSONResponse(health.model_dump(), 200 if is_served else 503)
 
     async def grafana(self) -> JSONResponse:
-        """A dashboard for Grafana, over what `/metrics` says."""
+        """A dashboard for Grafana that shows the metrics."""
         return JSONResponse(page.dashboard())
 
     async def summary(self) -> SummaryForm:
-        """How the guard stands."""
+        """The state of the guard."""
         return self._summary(await asyncio.to_thread(lambda: self._found.has_report))
 
     async def traffic(self) -> TrafficForm:
@@ -124,21 +124,21 @@ class Desk:
         if tracked is None:
             raise HTTPException(404, f'there is no campaign "{id}"')
         evidence = await self._evidence(id)
-        told = self._view.campaign(tracked, self._view.held())
+        form = self._view.campaign(tracked, self._view.held())
         return WholeCampaignForm(
-            **told.model_dump(), members=_named(tracked, limit), evidence=evidence
+            **form.model_dump(), members=_named(tracked, limit), evidence=evidence
         )
 
     async def account(self, account: Id) -> AccountForm:
-        """What is known of an account: what holds and why, what it spent today, and the evidence of
-        the last pass.
+        """What is known about an account: the decision in force and why, what it spent today, and
+        the evidence of the last pass.
         """
         spent = await asyncio.to_thread(self._spent, account)
         evidence = await self._evidence(account)
         decisions = self._view.about(account)
         campaign = self._view.campaign_of(account)
         if not (decisions or campaign or evidence or any(spent)):
-            raise HTTPException(404, f'nothing is known of an account "{account}" today')
+            raise HTTPException(404, f'nothing is known about an account "{account}" today')
         holds = self._core.decisions.of(account, self._core.clock.now())
         return AccountForm(
             account=account,
@@ -157,7 +157,7 @@ class Desk:
         )
 
     async def decisions(self) -> DecisionsForm:
-        """All decisions that hold, the strictest first."""
+        """All decisions in force, the strictest first."""
         return DecisionsForm(decisions=self._view.decisions())
 
     async def decide(self, order: Order, response: Response) -> MadeForm:
@@ -183,18 +183,18 @@ class Desk:
     async def lift(
         self, id: Id, why: Annotated[Words, Query()], by: Annotated[Person, Query()]
     ) -> LiftedForm:
-        """Lifts a decision, and all others about its subject; the guard then leaves that alone for
-        days.
+        """Lifts a decision, and all others about its subject; the guard then makes no decision
+        about it for days.
         """
         decision = self._core.decisions.all.get(id)
         about = [
             d for d in self._view.held() if decision is not None and d.subject == decision.subject
         ]
-        told = [self._view.decision(d) for d in about]
+        lifted = [self._view.decision(d) for d in about]
         if await asyncio.to_thread(self._core.lift, id, by, why) is None:
             raise HTTPException(404, f'there is no decision "{id}"; it may have ended')
         alone_s = self._core.policy.ladder.lifted_days * 86_400
-        return LiftedForm(lifted=told, left_alone_until=self._core.clock.now() + alone_s)
+        return LiftedForm(lifted=lifted, left_alone_until=self._core.clock.now() + alone_s)
 
     async def casebook(self) -> CasebookForm:
         """What was recorded last, the newest first."""

@@ -1,6 +1,4 @@
-"""The forms of the admin API: what is asked and what is answered, and thereby its OpenAPI
-schema.
-"""
+"""The forms of requests and answers of the admin API, which make its OpenAPI schema."""
 
 from typing import Annotated, Any, Literal
 
@@ -39,7 +37,7 @@ class _Order(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     subject: Subject = Field(description="`account:NAME`, or `campaign:ID` for all its members.")
-    hours: float = Field(gt=0, le=MOST_HOURS, description="How long it holds.")
+    hours: float = Field(gt=0, le=MOST_HOURS, description="How long it is in force.")
     reasons: list[Words] = Field(min_length=1, max_length=20, description="Why, in words.")
     by: Person = Field(description="Who decides.")
 
@@ -47,18 +45,18 @@ class _Order(BaseModel):
     @classmethod
     def _is_a_person(cls, by: str) -> str:
         if by == NOT_A_PERSON:
-            raise ValueError(f'"{NOT_A_PERSON}" is the guard itself')
+            raise ValueError(f'"{NOT_A_PERSON}" is the guard itself; give your own name')
         return by
 
 
 class PlainOrder(_Order):
-    """A decision to make that asks nothing of whoever it holds for."""
+    """A decision to make that asks nothing of the account."""
 
     verdict: Literal["watch", "slow", "limit", "deny"]
 
 
 class ChallengeOrder(_Order):
-    """A decision to make that asks for something."""
+    """A decision to make that asks the account for a proof."""
 
     verdict: Literal["challenge"]
     challenge: Literal["proof", "reauthenticate"] = "proof"
@@ -68,10 +66,10 @@ Order = Annotated[PlainOrder | ChallengeOrder, Field(discriminator="verdict")]
 
 
 class DecisionForm(BaseModel):
-    """A decision that holds. Times are epoch seconds.
+    """A decision in force. Times are epoch seconds.
 
-    `accounts` is how many it holds for; `is_enforced` whether it is acted on, or only recorded (dry
-    run).
+    `accounts` is how many accounts it is about; `is_enforced` whether it is enforced, or only
+    recorded (dry run).
     """
 
     id: str
@@ -89,14 +87,14 @@ class DecisionForm(BaseModel):
 
 
 class DecisionsForm(BaseModel):
-    """All decisions that hold, the strictest first."""
+    """All decisions in force, the strictest first."""
 
     decisions: list[DecisionForm]
 
 
 class MadeForm(BaseModel):
-    """A decision that holds now; `is_new` is false if it held already, and at most its end was
-    moved.
+    """A decision that is in force now; `is_new` is false if it was in force before, and at most its
+    end was moved.
     """
 
     decision: DecisionForm
@@ -113,14 +111,14 @@ class LiftedForm(BaseModel):
 
 
 class Joined(BaseModel):
-    """An account that opened with a campaign's shape after it was found."""
+    """An account whose first prompts match a campaign's template, found after the campaign."""
 
     account: str
     at: float
 
 
 class CampaignForm(BaseModel):
-    """A campaign that stands. `found` and `stood`: when a pass first and last found it."""
+    """A campaign. `found` and `stood`: when a pass first and last found it."""
 
     id: str
     verdict: str
@@ -139,7 +137,7 @@ class CampaignForm(BaseModel):
 
 
 class CampaignsForm(BaseModel):
-    """All campaigns, the newest first; of those who joined, the last few."""
+    """All campaigns, the newest first; of the accounts that joined, the last few."""
 
     campaigns: list[CampaignForm]
 
@@ -159,7 +157,7 @@ class Reading(BaseModel):
 
 
 class Link(BaseModel):
-    """Two accounts that are tied."""
+    """Two accounts that are linked."""
 
     a: str | None
     b: str | None
@@ -168,7 +166,7 @@ class Link(BaseModel):
 
 
 class Example(BaseModel):
-    """An exchange that ties; without text where the guard keeps none."""
+    """An exchange that links accounts; without text where the guard stores none."""
 
     account: str | None
     time: str | None
@@ -271,7 +269,8 @@ class TicketForm(BaseModel):
 
 
 class SummaryForm(BaseModel):
-    """How the guard stands. `next_pass` is when the next pass is due if enough traffic came in."""
+    """The state of the guard. `next_pass` is when the next pass is due if enough traffic came in.
+    """
 
     version: str
     enforce: bool

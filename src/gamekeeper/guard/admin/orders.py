@@ -1,5 +1,5 @@
-"""Decisions that people make, by the admin API or the command line: one form, so that none is made
-twice.
+"""Decisions that people make, by the admin API or the command line. Both make them here, so that
+the same decision is never made twice.
 """
 
 from gamekeeper.base.errors import UsageError
@@ -9,11 +9,11 @@ from gamekeeper.guard.decisions import Decisions
 from gamekeeper.verdict import Verdict
 
 VERDICTS = (Verdict.WATCH, Verdict.SLOW, Verdict.LIMIT, Verdict.CHALLENGE, Verdict.DENY)
-"""What a person may decide; `allow` is said by lifting."""
+"""What a person may decide; `allow` is done by lifting a decision."""
 
 MOST_HOURS = 8_760.0
 NOT_A_PERSON = "guard"
-"""Under this name the guard decides; what a person lifted stays lifted for it."""
+"""The name that the guard decides under; it does not decide again what a person lifted."""
 
 
 def ordered(
@@ -44,14 +44,16 @@ def ordered(
     _require_verdict(verdict, challenge)
     if not 0 < hours <= MOST_HOURS:
         raise UsageError(
-            f"a decision holds for more than 0 and at most {MOST_HOURS:g} hours, found {hours:g}"
+            f"a decision must be in force for more than 0 and at most {MOST_HOURS:g} hours;"
+            f" found {hours:g}"
         )
     if not by.strip() or by == NOT_A_PERSON:
         raise UsageError(
-            f'a decision says who made it, and "{NOT_A_PERSON}" is the guard itself; found "{by}"'
+            f'a decision needs the name of the person who makes it; "{NOT_A_PERSON}" is the guard'
+            f' itself; found "{by}"'
         )
     if not any(reason.strip() for reason in reasons):
-        raise UsageError("a decision says why it was made")
+        raise UsageError("a decision needs a reason")
     if verdict is Verdict.CHALLENGE:
         challenge = challenge or "proof"
     return Decision.make(
@@ -77,13 +79,15 @@ def is_known_subject(decisions: Decisions, subject: str) -> bool:
 def _require_subject(subject: str) -> None:
     kind, _, name = subject.partition(":")
     if kind not in ("account", "campaign") or not name.strip():
-        raise UsageError(f'a decision is about account:NAME or campaign:ID, found "{subject}"')
+        raise UsageError(
+            f'the subject of a decision must be account:NAME or campaign:ID; found "{subject}"'
+        )
 
 
 def _require_verdict(verdict: Verdict, challenge: Challenge | None) -> None:
     if verdict not in VERDICTS:
         raise UsageError(
-            f'"{verdict}" is no decision; to let an account be, delete the decision that holds'
+            f'"{verdict}" is not a decision; to allow an account again, lift the decision about it'
         )
     if challenge is not None and verdict is not Verdict.CHALLENGE:
-        raise UsageError(f'only the verdict "challenge" asks for something, "{verdict}" does not')
+        raise UsageError(f'only the verdict "challenge" takes a challenge; "{verdict}" does not')

@@ -1,29 +1,29 @@
 "use strict";
-/* The live page. Text that others wrote reaches it only through `textContent` and attributes that hold no code. */
+/* The live page. Text that others wrote reaches it only through `textContent` and attributes that contain no code. */
 
 const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const ACTIONS = {
-  pass: "answered as asked", delay: "delayed", throttle: "told to ask less often", withhold: "answered with less",
+  pass: "answered in full", delay: "delayed", throttle: "refused as too frequent", withhold: "answered in part",
   challenge: "asked for a proof", deny: "refused as suspended", budget: "over budget",
   unavailable: "refused: no store", refused: "refused before judging",
 };
 const DOES = {
   watch: "is watched; nothing changes for its accounts",
-  slow: "is slowed: its requests wait, or are turned away when there are too many",
-  limit: "is limited: its requests wait, and answers go without what helps a thief most",
-  challenge: "is asked for a proof before it is answered",
+  slow: "is slowed: its requests are delayed, or refused when there are too many",
+  limit: "is limited: its requests are delayed, and what helps a thief most is withheld from answers",
+  challenge: "must send a proof before it is answered",
   deny: "is refused",
 };
 const WOULD = {
-  slow: "would be slowed: its requests would wait, or be turned away when there are too many",
-  limit: "would be limited: its requests would wait, and answers go without what helps a thief most",
-  challenge: "would be asked for a proof before it is answered",
+  slow: "would be slowed: its requests would be delayed, or refused when there are too many",
+  limit: "would be limited: its requests would be delayed, and what helps a thief most would be withheld from answers",
+  challenge: "would have to send a proof before it is answered",
   deny: "would be refused",
 };
 const FAMILIES = {
   content: "what the prompts are about", shape: "how the prompts are built",
-  elicitation: "what the prompts try to draw out of the model", rhythm: "when the exchanges happen",
-  infrastructure: "networks, cards and clients in common", coverage: "how evenly a subject is swept",
+  elicitation: "what the prompts try to get from the model", rhythm: "when the exchanges happen",
+  infrastructure: "networks, cards and clients in common", coverage: "how evenly a subject is covered",
   pivot: "moving to another model or subject together",
 };
 const KINDS = {
@@ -55,7 +55,7 @@ function rank(p) {
   if (p === null) return "It was not ranked against ordinary groups";
   const one = Math.round(1 / p);
   const share = p <= 0 ? "none" : one >= 2 ? `at most 1 in ${count(one)}` : `${Math.round(p * 100)} %`;
-  return `Of ordinary groups of like activity, ${share} look${one >= 2 ? "s" : ""} as telling`;
+  return `Among ordinary groups with similar activity, ${share} ${one >= 2 ? "has" : "have"} evidence at least as strong`;
 }
 
 function measure(value) {
@@ -78,7 +78,7 @@ function h(tag, props, ...children) {
 const pill = (verdict) => h("span", { class: "pill", data: { verdict } }, verdict);
 const chips = (families) => h("p", { class: "chips" }, families.map((f) => h("span", { class: "chip", title: FAMILIES[f] || null, data: { family: f } }, f)));
 const list = (lines, none) => h("ul", {}, lines.length ? lines.map((line) => h("li", {}, line)) : h("li", { class: "quiet" }, none));
-/* A time that goes on: `tick` writes it anew. */
+/* A time that is shown relative to now; a timer updates it. */
 const since = (at, form) => { const made = h("span", { title: new Date(at * 1000).toISOString(), data: { at, form } }); age(made); return made; };
 const FORMS = {
   ago: (s) => `${span(-s)} ago`, ends: (s) => (s > 0 ? `in ${span(s)}` : "ending"),
@@ -92,11 +92,11 @@ function fill(place, ...children) {
   if (focused) { const again = [...place.querySelectorAll("[data-key]")].find((e) => e.dataset.key === focused); if (again) again.focus(); }
 }
 
-let toldTimer = 0;
-function tell(text) {
-  clearTimeout(toldTimer);
-  $("told").textContent = visible(text);
-  toldTimer = setTimeout(() => { $("told").textContent = ""; }, 8000);
+let noticeTimer = 0;
+function notify(text) {
+  clearTimeout(noticeTimer);
+  $("notice").textContent = visible(text);
+  noticeTimer = setTimeout(() => { $("notice").textContent = ""; }, 8000);
 }
 
 /* ---- the API ---- */
@@ -104,10 +104,10 @@ class Failed extends Error {}
 async function call(path, options = {}) {
   const headers = { authorization: `Bearer ${state.token}`, ...(options.body ? { "content-type": "application/json" } : {}) };
   const answer = await fetch(path, { ...options, headers, credentials: "omit", redirect: "error" });
-  if (answer.status === 401) { lock("That token is not this guard's."); throw new Failed("the token is wrong"); }
+  if (answer.status === 401) { lock("This is not the token of this guard."); throw new Failed("the token is wrong"); }
   if (!answer.ok) {
-    const told = await answer.json().catch(() => null);
-    throw Object.assign(new Failed(told && told.error ? told.error.message : `the guard answered ${answer.status}`), { status: answer.status });
+    const body = await answer.json().catch(() => null);
+    throw Object.assign(new Failed(body && body.error ? body.error.message : `the guard answered ${answer.status}`), { status: answer.status });
   }
   return answer;
 }
@@ -132,29 +132,29 @@ function takeToken() {
   return found || sessionStorage.getItem("token") || "";
 }
 
-/* ---- how the guard stands ---- */
+/* ---- state of the guard ---- */
 function drawSummary() {
   const s = state.summary, dry = !s.enforce;
   document.body.classList.toggle("enforcing", s.enforce);
   $("mode").textContent = dry ? "Dry run" : "Enforcing";
   $("mode").className = dry ? "mode" : "mode enforcing";
-  const campaigns = s.campaigns ? `${capital(counted(s.campaigns, "campaign"))} of ${counted(s.campaign_accounts, "account")} stand${s.campaigns === 1 ? "s" : ""}` : "No campaign stands";
+  const campaigns = s.campaigns ? `${capital(counted(s.campaigns, "campaign"))} with ${counted(s.campaign_accounts, "account")} found` : "No campaign found";
   $("headline").textContent = campaigns;
   document.title = `${s.campaigns ? `(${s.campaigns}) ` : ""}${campaigns} - gamekeeper`;
   $("lead").textContent = dry
-    ? "This is a dry run: nothing is slowed, withheld or refused because of a verdict. Below stands what would have been done. Keys, scopes and budgets hold."
-    : `Verdicts are acted on. By itself the guard goes no further than "${s.highest}"; people may decide more, and lift what they find wrong.`;
+    ? "This is a dry run: nothing is slowed, withheld or refused because of a verdict. This page shows what would have been done. Keys, scopes and budgets are enforced."
+    : `Verdicts are enforced. The guard alone decides at most "${s.highest}"; people can decide more, and lift decisions that are wrong.`;
   $("rate").textContent = `${measure(s.requests_per_s)} a second`;
   $("exchanges").textContent = `${counted(s.exchanges, "exchange")} since the start`;
-  good("store", s.store_up, "can be reached", "is gone");
-  $("store-more").textContent = s.store_up ? `${counted(s.decisions, "decision")} hold${s.decisions === 1 ? "s" : ""}` : s.when_gone === "open" ? "requests pass meanwhile" : "requests are refused meanwhile";
-  good("watching", s.watching, "at work", "not at work");
-  $("watching-more").textContent = s.unwatched ? `${counted(s.unwatched, "exchange")} went unlooked at` : s.watching ? "every exchange is looked at" : "it is started again by itself";
+  good("store", s.store_up, "reachable", "not reachable");
+  $("store-more").textContent = s.store_up ? `${counted(s.decisions, "decision")} in force` : s.when_gone === "open" ? "requests pass until it is back" : "requests are refused until it is back";
+  good("watching", s.watching, "running", "not running");
+  $("watching-more").textContent = s.unwatched ? `${counted(s.unwatched, "exchange")} not examined` : s.watching ? "every exchange is examined" : "it is restarted by itself";
   fill($("pass"), s.last_pass ? since(s.last_pass, "ago") : "none yet");
   const next = s.next_pass - now();
-  $("pass-more").textContent = (s.last_pass ? `took ${span(s.last_pass_s)}; ` : "") + (next > 0 ? `the next in ${span(next)}` : "the next when there is new traffic");
+  $("pass-more").textContent = (s.last_pass ? `took ${span(s.last_pass_s)}; ` : "") + (next > 0 ? `next in ${span(next)}` : "next when there is new traffic");
   $("report").hidden = !s.has_report;
-  $("foot").textContent = `gamekeeper ${s.version}. Decisions of the guard hold ${measure(s.hours)} h and are renewed while the reasons last. Times are this browser's.`;
+  $("foot").textContent = `gamekeeper ${s.version}. Decisions of the guard are in force for ${measure(s.hours)} h and are renewed while their reasons hold. Times are in the time zone of this browser.`;
 }
 function good(id, is, yes, no) { $(id).textContent = is ? yes : no; $(id).classList.toggle("ill", !is); }
 
@@ -162,11 +162,11 @@ function good(id, is, yes, no) { $(id).textContent = is ? yes : no; $(id).classL
 function noCampaign() {
   const s = state.summary, next = s.next_pass - now();
   const when = s.last_pass
-    ? `The last pass over recent traffic found none; the next ${next > 0 ? `runs in ${span(next)}` : "runs when there is new traffic"}.`
-    : !s.watching ? "The process that looks for campaigns is not at work yet."
-    : s.exchanges < s.exchanges_wanted ? `The first pass runs ${next > 0 ? `in ${span(next)}, ` : ""}once ${s.exchanges_wanted} exchanges have come; so far there are ${count(s.exchanges)}.`
+    ? `The last pass over recent traffic found none; the next one ${next > 0 ? `runs in ${span(next)}` : "runs when there is new traffic"}.`
+    : !s.watching ? "The process that searches for campaigns is not running yet."
+    : s.exchanges < s.exchanges_wanted ? `The first pass runs ${next > 0 ? `in ${span(next)}, ` : ""}once there are ${s.exchanges_wanted} exchanges; so far there are ${count(s.exchanges)}.`
     : `The first pass runs ${next > 0 ? `in ${span(next)}` : "now"}.`;
-  return h("p", { class: "empty" }, h("b", {}, "No campaign yet"), when, " A campaign that is found appears here by itself, with what speaks against it and what would explain it.");
+  return h("p", { class: "empty" }, h("b", {}, "No campaign yet"), when, " A campaign that is found appears here by itself, with the evidence and with innocent explanations.");
 }
 
 function effect(decision) {
@@ -180,15 +180,15 @@ function drawCampaigns() {
   state.seen = new Set(state.campaigns.map((c) => c.id));
   const fresh = known ? state.campaigns.filter((c) => !known.has(c.id)) : [];
   fill($("campaigns"), state.campaigns.length ? state.campaigns.map((c) => card(c, fresh.includes(c))) : noCampaign());
-  if (fresh.length) tell(fresh.map((c) => `Campaign ${c.id} appeared: ${counted(c.accounts, "account")}.`).join(" "));
+  if (fresh.length) notify(fresh.map((c) => `Campaign ${c.id} appeared: ${counted(c.accounts, "account")}.`).join(" "));
 }
 
 function card(c, isNew) {
   const top = c.decisions[0];
   return h("article", { class: isNew ? "card new" : "card", "aria-labelledby": `c-${c.id}`, data: { campaign: c.id } },
     h("h3", {}, h("span", { id: `c-${c.id}` }, `Campaign ${c.id}`), pill(c.verdict)),
-    h("p", { class: "sum" }, h("b", {}, counted(c.accounts, "account")), ` with ${counted(c.exchanges, "exchange")}, found `, since(c.found, "ago"), ", seen by a pass ", since(c.stood, "ago"), `. ${rank(c.p_benign)}`, c.p_benign === null ? "." : ` (p_benign ${measure(c.p_benign)}).`),
-    h("p", { class: "would" }, top ? [effect(top), " The decision ends ", since(top.until, "ends"), " unless the reasons go on. ", lifter(top, `c-lift-${top.id}`)] : "No decision holds for it: one was lifted or has ended, or the evidence suffices for none."),
+    h("p", { class: "sum" }, h("b", {}, counted(c.accounts, "account")), ` with ${counted(c.exchanges, "exchange")}, found `, since(c.found, "ago"), ", last confirmed by a pass ", since(c.stood, "ago"), `. ${rank(c.p_benign)}`, c.p_benign === null ? "." : ` (p_benign ${measure(c.p_benign)}).`),
+    h("p", { class: "would" }, top ? [effect(top), " The decision ends ", since(top.until, "ends"), " unless its reasons still hold. ", lifter(top, `c-lift-${top.id}`)] : "No decision about it is in force: it was lifted or has ended, or the evidence is not sufficient for one."),
     h("div", { class: "pair" },
       h("div", { class: "panel" }, h("h4", {}, "Why"), list(c.reasons, "No reason was recorded."), chips(c.families)),
       h("div", { class: "panel innocent" }, h("h4", {}, "What an innocent explanation would look like"), list(c.innocent, "None was recorded."))),
@@ -200,7 +200,7 @@ function card(c, isNew) {
 function joinedLine(c) {
   const shown = c.joined.slice(0, 6).map((j, i) => [i ? ", " : "", namer(j.account, `j-${c.id}-${j.account}`), " ", since(j.at, "ago")]);
   const rest = c.joined_accounts - Math.min(6, c.joined.length);
-  return h("p", { class: "sum" }, h("b", {}, `${capital(counted(c.joined_accounts, "account"))} joined later`), ", by opening with its shape: ", ...shown.flat(), rest > 0 ? `, and ${count(rest)} more` : "", ".");
+  return h("p", { class: "sum" }, h("b", {}, `${capital(counted(c.joined_accounts, "account"))} joined later`), ", because their first prompts match its template: ", ...shown.flat(), rest > 0 ? `, and ${count(rest)} more` : "", ".");
 }
 
 const namer = (account, key) => h("button", { type: "button", class: "link", title: "Show why", data: { key }, on: { click: () => lookUp(account) } }, account);
@@ -210,7 +210,7 @@ function members(c) {
   const inside = h("div", { class: "more" });
   const held = state.open.get(c.id);
   const made = h("details", {}, h("summary", { data: { key: `m-${c.id}` } }, "Members, readings and example exchanges"), inside);
-  const show = (whole) => fill(inside, named(whole), evidence(whole.evidence, "The last pass left no readings of it."));
+  const show = (whole) => fill(inside, named(whole), evidence(whole.evidence, "The last pass recorded no readings of it."));
   const load = async () => {
     try { const whole = await get(`/api/campaigns/${encodeURIComponent(c.id)}?limit=${NAMES_SHOWN}`); state.open.set(c.id, whole); show(whole); }
     catch (error) { if (error instanceof Failed) fill(inside, h("p", { class: "fault" }, error.message)); }
@@ -231,8 +231,8 @@ function evidence(found, none) {
   if (!found) return h("p", { class: "note" }, none);
   const readings = found.readings.filter((r) => r.value !== null).slice(0, READINGS_SHOWN);
   return h("div", { class: "more" },
-    readings.length ? h("div", {}, h("h4", {}, "Readings, the most telling first"), h("ul", { class: "measured" }, readings.map(reading))) : null,
-    found.examples.length ? h("div", {}, h("h4", {}, "Example exchanges"), found.redacted ? h("p", { class: "note" }, "This guard keeps no prompts.") : null, h("ol", { class: "examples" }, found.examples.map(example))) : null);
+    readings.length ? h("div", {}, h("h4", {}, "Readings, the strongest first"), h("ul", { class: "measured" }, readings.map(reading))) : null,
+    found.examples.length ? h("div", {}, h("h4", {}, "Example exchanges"), found.redacted ? h("p", { class: "note" }, "This guard stores no prompts.") : null, h("ol", { class: "examples" }, found.examples.map(example))) : null);
 }
 function reading(r) {
   const ordinary = r.ordinary === null ? "" : `; ordinary groups ${measure(r.ordinary)}, the highest in twenty ${measure(r.ordinary_high)}`;
@@ -246,10 +246,10 @@ function example(e) {
 /* ---- decisions ---- */
 function drawDecisions() {
   if (!state.decisions.length) {
-    fill($("decisions"), h("p", { class: "empty" }, h("b", {}, "No decision holds"), "When a campaign is found, what is decided about it stands here, with its reason, who decided, and when it ends."));
+    fill($("decisions"), h("p", { class: "empty" }, h("b", {}, "No decision holds"), "When a campaign is found, the decisions about it appear here, with their reasons, who decided, and when they end."));
     return;
   }
-  const head = ["Whom", "Verdict", "Why", "Who decided", "Ends", ""].map((name) => h("th", { scope: "col" }, name || h("span", { class: "quiet" }, "")));
+  const head = ["Subject", "Verdict", "Reason", "Decided by", "Ends", ""].map((name) => h("th", { scope: "col" }, name || h("span", { class: "quiet" }, "")));
   fill($("decisions"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, state.decisions.map(row)))));
 }
 function row(d) {
@@ -258,7 +258,7 @@ function row(d) {
   const rest = d.reasons.length - 1;
   return h("tr", { data: { decision: d.id } },
     h("th", { scope: "row" }, whom, h("small", {}, kind === "account" ? "account" : counted(d.accounts, "account"))),
-    h("td", {}, pill(d.verdict), h("small", {}, d.is_enforced || d.verdict === "watch" ? "" : "not acted on: dry run")),
+    h("td", {}, pill(d.verdict), h("small", {}, d.is_enforced || d.verdict === "watch" ? "" : "not enforced: dry run")),
     h("td", { class: "why" }, d.reasons[0] || "", h("small", {}, rest > 0 ? `and ${rest} more ${rest === 1 ? "reason" : "reasons"}` : "")),
     h("td", { class: "by" }, d.by, h("small", {}, since(d.since, "ago"))),
     h("td", { class: "ends" }, since(d.until, "ends")),
@@ -268,7 +268,7 @@ function row(d) {
 function openLift(d) {
   state.lifting = d;
   $("lift-title").textContent = visible(`Lift "${d.verdict}" for ${d.subject.replace(":", " ")}?`);
-  $("lift-what").textContent = `${capital(counted(d.accounts, "account"))} ${d.accounts === 1 ? "is" : "are"} let be at once, and the guard leaves this ${d.subject.split(":")[0]} alone for weeks. All decisions about it are lifted.`;
+  $("lift-what").textContent = `${capital(counted(d.accounts, "account"))} ${d.accounts === 1 ? "is" : "are"} unrestricted at once, and the guard makes no decision about this ${d.subject.split(":")[0]} for weeks. All decisions about it are lifted.`;
   $("lift-fault").textContent = "";
   $("why").value = "";
   $("by").value = sessionStorage.getItem("by") || "";
@@ -279,13 +279,13 @@ function openLift(d) {
 async function lift(event) {
   event.preventDefault();
   const d = state.lifting, by = $("by").value.trim(), why = $("why").value.trim();
-  if (!by || !why) { $("lift-fault").textContent = "Say why, and who you are."; return; }
+  if (!by || !why) { $("lift-fault").textContent = "Give a reason and your name."; return; }
   sessionStorage.setItem("by", by);
   try {
     await call(`/api/decisions/${encodeURIComponent(d.id)}?${new URLSearchParams({ why, by })}`, { method: "DELETE" });
     $("lift").close();
     await refresh(["summary", "campaigns", "decisions", "record"]);
-    tell(`The decision about ${d.subject.replace(":", " ")} is lifted.`);
+    notify(`The decision about ${d.subject.replace(":", " ")} is lifted.`);
   } catch (error) { $("lift-fault").textContent = failure(error); }
 }
 
@@ -299,7 +299,7 @@ async function decide(event) {
     $("d-why").value = "";
     $("deciding").open = false;
     await refresh(["summary", "campaigns", "decisions", "record"]);
-    tell(made.is_new ? `Decided: ${order.verdict} for ${order.subject.replace(":", " ")}.` : "That decision holds already; its end was moved.");
+    notify(made.is_new ? `Decided: ${order.verdict} for ${order.subject.replace(":", " ")}.` : "That decision was in force already; its end was moved.");
   } catch (error) { $("decide-fault").textContent = failure(error); }
 }
 const failure = (error) => visible(error instanceof Failed ? capital(error.message) : "The guard does not answer; try again.");
@@ -311,7 +311,7 @@ async function lookUp(account) {
   try { drawAccount(await get(`/api/accounts/${encodeURIComponent(account)}`)); }
   catch (error) {
     if (!(error instanceof Failed)) return fill($("known"), h("p", { class: "fault" }, failure(error)));
-    const none = error.status === 404 ? "Nothing is known of it: no decision holds, it belongs to no campaign, and it spent nothing today." : error.message;
+    const none = error.status === 404 ? "Nothing is known about it: no decision is in force, it belongs to no campaign, and it spent nothing today." : error.message;
     fill($("known"), h("p", { class: "empty" }, h("b", {}, account), none));
   }
 }
@@ -321,11 +321,11 @@ function drawAccount(a) {
   fill($("known"), h("article", { class: "card", "aria-label": visible(`Account ${a.account}`) },
     h("h3", {}, a.account, pill(a.holds ? a.holds.verdict : "allow")),
     h("p", { class: "sum" }, `Today (UTC) it spent ${spends}. `, a.campaign ? `It belongs to campaign ${a.campaign}` : "It belongs to no campaign", a.joined_at ? [", which it joined ", since(a.joined_at, "ago")] : null, "."),
-    h("p", { class: "would" }, `${capital(a.would)}.`, a.holds ? [` The way back: ${a.holds.way_back}. `, lifter(a.holds, `a-lift-${a.holds.id}`)] : null),
+    h("p", { class: "would" }, `${capital(a.would)}.`, a.holds ? [` How it ends: ${a.holds.way_back}. `, lifter(a.holds, `a-lift-${a.holds.id}`)] : null),
     a.holds ? h("div", { class: "pair" },
       h("div", { class: "panel" }, h("h4", {}, `Why, decided by ${visible(a.holds.by)}`), list(a.holds.reasons, "No reason was recorded.")),
       h("div", { class: "panel innocent" }, h("h4", {}, "What an innocent explanation would look like"), list(a.holds.innocent, "None was recorded."))) : null,
-    evidence(a.evidence, "The last pass left no readings of this account.")));
+    evidence(a.evidence, "The last pass recorded no readings of this account.")));
 }
 
 /* ---- traffic ---- */
@@ -383,13 +383,13 @@ function drawTraffic() {
 }
 const legendWords = (sums) => [...sums.values()].map((s) => `${count(s.n)} ${s.would ? "would have been " : ""}${ACTIONS[s.action] || s.action}`).join(", ");
 function drawLegend(sums) {
-  if (!sums.size) { fill($("legend"), h("span", { class: "quiet" }, "No request in the last 15 minutes. Each one that comes is drawn here within seconds, by what was done with it.")); return; }
+  if (!sums.size) { fill($("legend"), h("span", { class: "quiet" }, "No request in the last 15 minutes. Each new one appears here within seconds, by what was done with it.")); return; }
   fill($("legend"), [...sums.values()].map((s) => h("span", {}, h("i", { class: `key a-${s.action}` }), h("b", {}, count(s.n)), ` ${s.would ? "would have been " : ""}${ACTIONS[s.action] || s.action}`)), h("span", { class: "quiet" }, "in the last 15 minutes"));
 }
 
-/* ---- on record ---- */
+/* ---- casebook ---- */
 function drawRecord(book) {
-  $("head").textContent = `The casebook has ${counted(book.head.size, "line")}; the root over it is ${book.head.root.slice(0, 16)}… now. gamekeeper verify checks it.`;
+  $("head").textContent = `The casebook has ${counted(book.head.size, "line")}; its root hash is ${book.head.root.slice(0, 16)}…. gamekeeper verify checks it.`;
   fill($("record"), book.entries.slice(0, RECORD_SHOWN).map((e) => h("li", {}, h("time", { datetime: e.time }, new Date(e.time).toLocaleString()), h("span", {}, KINDS[e.kind] || e.kind), h("span", {}, about(e)))));
 }
 function about(e) {
@@ -437,16 +437,16 @@ async function follow(reader) {
     if (done) return;
     const events = (rest + decoder.decode(value, { stream: true })).split("\n\n");
     rest = events.pop();
-    for (const event of events) heard(event);
+    for (const event of events) dispatch(event);
   }
 }
-function heard(event) {
+function dispatch(event) {
   const field = (name) => (event.split("\n").find((line) => line.startsWith(`${name}: `)) || "").slice(name.length + 2);
   const kind = field("event");
   if (!kind) return;
-  const told = JSON.parse(field("data"));
-  if (kind === "traffic") { state.points.push(told); state.points = state.points.slice(-400); drawTraffic(); READ.summary().catch(() => {}); }
-  if (kind === "changed") refresh([...new Set([...told, "summary", "record"])]).catch(() => {});
+  const data = JSON.parse(field("data"));
+  if (kind === "traffic") { state.points.push(data); state.points = state.points.slice(-400); drawTraffic(); READ.summary().catch(() => {}); }
+  if (kind === "changed") refresh([...new Set([...data, "summary", "record"])]).catch(() => {});
 }
 
 setInterval(() => {
@@ -478,7 +478,7 @@ $("decide").addEventListener("submit", decide);
 $("cancel").addEventListener("click", () => $("lift").close());
 $("report").addEventListener("click", async () => {
   try { const { ticket } = await (await call("/api/tickets", { method: "POST" })).json(); window.open(`/report?ticket=${encodeURIComponent(ticket)}`, "_blank", "noopener"); }
-  catch (error) { tell(failure(error)); }
+  catch (error) { notify(failure(error)); }
 });
 window.addEventListener("hashchange", () => { if (location.hash.startsWith("#token=")) { state.token = takeToken(); begin(); } });
 state.token = takeToken();

@@ -1,4 +1,4 @@
-"""Looks once a second at what the page shows, and tells listeners which parts of it have
+"""Compares once a second what the live page shows, and tells open pages which parts of it have
 changed.
 """
 
@@ -17,12 +17,12 @@ BEAT_S = 1.0
 
 
 class Pulse:
-    """See the module.
+    """The task that finds changes and publishes them to open pages.
 
     Args:
         core: That is looked at.
         traffic: Sampled on the way.
-        listeners: Told.
+        listeners: The open pages.
     """
 
     def __init__(self, core: Core, traffic: Traffic, listeners: Listeners) -> None:
@@ -32,16 +32,18 @@ class Pulse:
         self._last = self._parts()
 
     async def run(self) -> None:
-        """Beats until cancelled."""
+        """Runs until cancelled."""
         while True:
             await asyncio.sleep(BEAT_S)
             try:
                 self.beat(self._core.clock.now())
-            except Exception:  # a page that stands still must not end with it for good
-                log.exception("the live page could not be brought up to date")
+            except (
+                Exception
+            ):  # the next second may work again: one failure must not stop the page for good
+                log.exception("the live page could not be updated")
 
     def beat(self, now: float) -> None:
-        """Looks once."""
+        """Looks for changes once."""
         if (point := self._traffic.sample(now)) is not None:
             self._listeners.publish("traffic", point._asdict())
         last = self._last

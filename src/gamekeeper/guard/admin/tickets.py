@@ -1,4 +1,6 @@
-"""Tickets: each opens one page once, within a minute, where a browser cannot send the token."""
+"""Tickets: one-time secrets that open one page, within a minute, where a browser cannot send the
+token.
+"""
 
 import secrets
 from collections.abc import Callable
@@ -8,7 +10,7 @@ _KEPT = 100
 
 
 class Tickets:
-    """See the module.
+    """The tickets that were made and not used yet.
 
     Args:
         clock: Epoch seconds.
@@ -19,7 +21,7 @@ class Tickets:
         self._open: dict[str, float] = {}
 
     def draw(self) -> str:
-        """Returns a new ticket; of many that nobody used, the oldest gives way."""
+        """Returns a new ticket; of too many that were not used, the oldest is dropped."""
         while len(self._open) >= _KEPT:
             self._open.pop(next(iter(self._open)))
         ticket = secrets.token_urlsafe(24)

@@ -17,14 +17,14 @@ _SHORTEST = 32  # characters; an operator may put a token of their own there
 
 
 def admin_token(folder: Path, entropy: Callable[[int], str] = secrets.token_urlsafe) -> str:
-    """Returns the token of a state folder; whoever asks first draws it.
+    """Returns the token of a state folder; the first call makes it.
 
     Args:
         folder: Of the guard's state.
         entropy: Draws n random bytes, as text that a URL can hold.
 
     Raises:
-        InputError: What the file holds is too short for a secret, or no text.
+        InputError: What the file holds is too short for a secret, or not text.
     """
     path = folder / FILE
     if not path.exists():
@@ -39,7 +39,7 @@ def admin_token(folder: Path, entropy: Callable[[int], str] = secrets.token_urls
 
 
 def _draw(path: Path, token: str) -> None:
-    """Writes a token whole or not at all; of two processes that start together, one wins."""
+    """Writes a token whole or not at all; of two processes that start together, one does."""
     with suppress(FileExistsError), new_file(path.parent) as new:
         write_at(new.file, f"{token}\n".encode("ascii"), 0)
         new.finish(path)

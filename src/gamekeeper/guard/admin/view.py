@@ -1,5 +1,5 @@
-"""What a guard's memory says, in the forms of the admin API. Nothing here blocks or changes
-anything.
+"""Converts the state in a guard's memory to the forms of the admin API. Nothing here blocks or
+changes anything.
 
 Other threads change decisions and campaigns meanwhile, so lists are taken of them first.
 """
@@ -14,25 +14,27 @@ from gamekeeper.guard.decision import Decision, Tracked
 from gamekeeper.verdict import Verdict
 
 JOINED = 50
-"""Of those who joined, so many are named, the last ones."""
+"""Most accounts named of those that joined; the last ones are."""
 
 WANTED = 100
-"""Exchanges that a pass wants, see `gamekeeper.guard.watch.worker`, which would load frames
+"""Exchanges that a pass needs, see `gamekeeper.guard.watch.worker`, which would load frames
 here.
 """
 
 _DOES = {
     Verdict.ALLOW: "nothing is done",
-    Verdict.WATCH: "nothing is done; it is watched",
-    Verdict.SLOW: "its requests wait, or are turned away when there are too many",
-    Verdict.LIMIT: "its requests wait, and answers go without what helps a thief most",
-    Verdict.CHALLENGE: "it is asked for a proof before it is answered",
+    Verdict.WATCH: "nothing is done; it is observed",
+    Verdict.SLOW: "its requests are delayed, or refused when there are too many",
+    Verdict.LIMIT: (
+        "its requests are delayed, and what helps a thief most is withheld from answers"
+    ),
+    Verdict.CHALLENGE: "it must send a proof before it is answered",
     Verdict.DENY: "its requests are refused",
 }
 
 
 class View:
-    """See the module.
+    """The state of a guard as the forms of the admin API.
 
     Args:
         guard: That is looked at.
@@ -45,7 +47,7 @@ class View:
         self._began = began
 
     def summary(self, requests_per_s: float, has_report: bool) -> SummaryForm:
-        """Returns how the guard stands."""
+        """Returns the state of the guard."""
         policy = self._guard.policy
         metrics = self._core.metrics
         ended = value(metrics.pass_at)
@@ -76,7 +78,7 @@ class View:
         )
 
     def decisions(self) -> list[DecisionForm]:
-        """Returns what holds, the strictest first."""
+        """Returns the decisions in force, the strictest first."""
         return [self.decision(decision) for decision in self.held()]
 
     def decision(self, decision: Decision) -> DecisionForm:
@@ -138,11 +140,11 @@ class View:
         return (
             does
             if self._guard.policy.enforce or not acts
-            else f"dry run: nothing is done; enforced, {does}"
+            else f"dry run: nothing is done; if enforced, {does}"
         )
 
     def held(self) -> list[Decision]:
-        """Returns what holds, the strictest first."""
+        """Returns the decisions in force, the strictest first."""
         now = self._core.clock.now()
         held = [
             decision for decision in list(self._core.decisions.all.values()) if decision.until > now

@@ -56,15 +56,15 @@ class Found:
 
 
 class AsgiDoor:
-    """See the module.
+    """An ASGI app that judges requests before another app answers them.
 
     Args:
-        app: What stands behind: it gets judged requests only.
+        app: Gets judged requests only.
         gate: Judges.
         routes: Those that are known.
         policy: What happens to others, and what one request may take.
         authenticator: Says who asks.
-        upstream_accounts: Told which credentials the upstream takes.
+        upstream_accounts: Notes which credentials the upstream accepts.
         account_of: Instead of that: says who asks by the scope, where the app around the door
             authenticated them.
     """
@@ -124,10 +124,9 @@ class AsgiDoor:
         """Refuses a route that cannot be judged, or passes it in the open."""
         passes = self._policy.unknown_routes == "pass" and self._is_far_from_known(scope)
         self._metrics.unknown.labels("passed" if passes else "refused").inc()
-        told = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
-        log.warning(
-            "unknown route %s: %s", "passed without judgement" if passes else "refused", told
-        )
+        request = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
+        outcome = "passed without judgement" if passes else "refused"
+        log.warning("unknown route %s: %s", outcome, request)
         if passes:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -170,7 +169,11 @@ class AsgiDoor:
             account = self._account_of(scope)
             if not account:
                 raise StoppedError(
-                    Refusal(status=401, code="missing_account", message="who asks is not known")
+                    Refusal(
+                        status=401,
+                        code="missing_account",
+                        message="the account that asks is not known",
+                    )
                 )
             return Principal(account=account, credential="host", kind="host")
         assert self._authenticator is not None
@@ -216,7 +219,11 @@ class AsgiDoor:
     ) -> None:
         """An answer that cannot be stripped is not given."""
         self._metrics.upstream.labels("unreadable").inc()
-        log.error("an answer of %s could not be stripped: %s", passage.route.name, broken)
+        log.error(
+            "an answer of %s was not given, because it could not be stripped: %s",
+            passage.route.name,
+            broken,
+        )
         if answer.has_begun:
             # the server ends the connection: the client sees that the answer is not whole
             raise broken

@@ -1,7 +1,7 @@
-"""The door in front of answers to encrypted input: who asks, may they, and how many rows have they
-left.
+"""The door in front of encrypted inference: who asks, what they may use, and how many rows they
+have left.
 
-What is asked cannot be read here. No signal of content sees it, no defence strips it; what is left
+The input cannot be read here. No signal of content sees it, no defence strips it; what is left
 is a hard budget of rows over the key's life, and a key without one is refused. A request is charged
 the rows that it can hold, as the app counts them, before it is answered; what gets no answer is put
 back. Decisions of people and of the guard hold, and the key's budgets of a day.
@@ -37,7 +37,7 @@ OWNER = "gamekeeper.owner"
 _GONE = Refusal(
     status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
 )
-_USED_UP = "this key's budget of rows is used up: {spent} of {most}, and {rows} were asked for"
+_USED_UP = "this key's budget of rows is used up: {spent} of {most} are spent, {rows} are needed"
 
 
 class Operation(Protocol):
@@ -80,12 +80,12 @@ class EncryptedApi(Protocol):
 
 
 class EncryptedDoor:
-    """See the module.
+    """The ASGI door in front of an app that answers encrypted input.
 
     Args:
-        app: What stands behind.
+        app: Gets judged requests only.
         core: Judges, and counts.
-        gate: Is told of credentials that are refused.
+        gate: Counts credentials that are refused.
         ledger: Counts rows.
         policy: How long a body may take.
         authenticator: Says who asks.
@@ -137,9 +137,8 @@ class EncryptedDoor:
         principal = await self._principal(scope, caller)
         query = Query(model=operation.model)
         most = self._allowed(principal, query, caller)
-        if (
-            self._ledger.spent(principal.credential) >= most
-        ):  # nor room for keys, which others would have to leave
+        # A used-up key gets no room for encryption keys either: others would have to leave it.
+        if self._ledger.spent(principal.credential) >= most:
             self._used_up(principal, 1, most)
         limit_s = self._policy.limits.receive_s
         body = await read_within(receive, operation.body_bytes, limit_s)
@@ -164,9 +163,7 @@ class EncryptedDoor:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if (
-                    not 200 <= status < 300
-                ):  # before the client hears of it, who may ask again at once
+                if not 200 <= status < 300:  # before the client, who may ask again at once, knows
                     await self._give_back(principal, rows)
             await send(message)
 
@@ -195,7 +192,7 @@ class EncryptedDoor:
         most = principal.budget.rows
         now = self._core.clock.now()
         if principal.kind != "key" or most is None:
-            message = "this credential has no budget of rows, and none is answered without"
+            message = "this credential has no budget of rows, which encrypted inference needs"
             raise StoppedError(Refusal(status=403, code="no_budget", message=message))
         decision = self._core.decisions.of(principal.account, now)
         context = {"ip": caller.ip or "", "level": str(decision.verdict) if decision else "allow"}
@@ -231,11 +228,11 @@ class EncryptedDoor:
         raise StoppedError(Refusal(status=429, code="budget", message=told))
 
     async def _stored(self, call: Callable[[], bool | None]) -> bool | None:
-        """Closed where the store is gone, whatever the policy says of other routes: a budget is all
-        there is here.
+        """Refuses where the store cannot be reached, whatever the policy says of other routes: the
+        budget is the only protection here.
         """
         try:
             return await asyncio.to_thread(call)
         except StoreGoneError as error:
-            log.error("the store is gone (%s): nothing is answered", error)
+            log.error("the store cannot be reached (%s): nothing is answered", error)
             raise StoppedError(_GONE) from None

@@ -170,9 +170,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         """
         passage = _taken()
         if self._guard is None or passage is None:
-            log.error("an answer came for a call that was not judged: it is not given")
+            log.error("an answer to a call that was not judged is not given")
             raise _refused(
-                Refusal(status=500, code="not_judged", message="the guard did not see this call")
+                Refusal(status=500, code="not_judged", message="the guard did not judge this call")
             )
         return self._guard, passage if isinstance(passage, Passage) else None
 
@@ -261,7 +261,9 @@ def _principal(key: Any) -> Principal:
     )
     if not account:
         raise StoppedError(
-            Refusal(status=401, code="missing_account", message="who asks is not known")
+            Refusal(
+                status=401, code="missing_account", message="the account that asks is not known"
+            )
         )
     return Principal(account=account, credential=account, kind="host")
 

@@ -133,7 +133,12 @@ class Upstream:
             raise UpstreamEndedError(kind) from error
         status = 504 if kind == "timeout" else 502
         body = orjson.dumps(
-            {"error": {"code": "upstream", "message": f"the model server is not there ({kind})"}}
+            {
+                "error": {
+                    "code": "upstream",
+                    "message": f"the model server cannot be reached ({kind})",
+                }
+            }
         )
         headers = [
             (b"content-type", b"application/json"),

@@ -175,16 +175,18 @@ class Authenticator:
         if not is_name(account):
             raise CredentialError(
                 "missing_account",
-                "The request does not say who is charged.",
+                "The request does not name the account that is charged.",
                 www_authenticate="Bearer",
             )
         return Principal(account=account, credential="host", kind="host")
 
     def _require_fitting(self, issuers: Sequence[JwtIssuer]) -> None:
         if not (self._keys or self._issuers or self._upstream or self._host_header):
-            raise UsageError("nobody could be authenticated: name keys, issuers, upstream or host")
+            raise UsageError(
+                "no credential could be accepted: name keys, issuers, upstream or host"
+            )
         if self._host_header and (self._keys or self._issuers or self._upstream):
-            raise UsageError("where the app around the guard says the account, nothing else does")
+            raise UsageError("where the app around the guard names the account, no other mode may")
         if self._dpop_required and (self._dpop is None or self._upstream or self._host_header):
             raise UsageError(
                 "bound credentials can be required of keys and of issuers' tokens only"
@@ -193,7 +195,7 @@ class Authenticator:
             issuers
         ):
             raise UsageError(
-                "two issuers need two names and two account prefixes, or their accounts would meet"
+                "two issuers need two names and two account prefixes: their accounts must differ"
             )
 
 

@@ -38,7 +38,7 @@ def read_policy(path: Path) -> GuardPolicy:
     """Reads a policy file.
 
     Raises:
-        InputError: It cannot be read, or has faults; all of them are told, each with its line.
+        InputError: It cannot be read, or has faults; all of them together, each with its line.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ def parse_policy(text: str, where: str = "policy") -> GuardPolicy:
     try:
         return GuardPolicy.model_validate(_frozen(document))
     except ValidationError as error:
-        raise InputError([_told(e, text, where) for e in error.errors()]) from error
+        raise InputError([_fault_of(e, text, where) for e in error.errors()]) from error
 
 
 def _frozen(value: Any) -> Any:
@@ -71,14 +71,14 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def _told(error: Any, text: str, where: str) -> Fault:
+def _fault_of(error: Any, text: str, where: str) -> Fault:
     place = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         known = _known(error["loc"][:-1])
-        problem = f"{place}: there is no such setting"
+        problem = f"{place}: the setting does not exist"
         expected = f"one of {', '.join(known)}" if known else "nothing"
     else:
-        problem = f"{place}: not a value that this setting takes"
+        problem = f"{place}: not a valid value of this setting"
         expected = error["msg"].removeprefix("Value error, ")
     return _fault(
         f"{where}:{_line(text, error['loc'])}", problem, repr(error["input"])[:80], expected

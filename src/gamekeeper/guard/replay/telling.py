@@ -39,8 +39,8 @@ def replay_document(replayed: Replayed, outcome: Outcome | None) -> dict[str, An
 
 
 def print_replay(replayed: Replayed, outcome: Outcome | None, console: Console) -> None:
-    """Prints whom the guard would have held, what would have been done, and, with labels, how right
-    that was.
+    """Prints which accounts the guard would have slowed, what would have been done, and, with
+    labels, how often that was right.
     """
     _say(console, headline(replayed), "bold")
     if replayed.followed:
@@ -58,13 +58,13 @@ def print_replay(replayed: Replayed, outcome: Outcome | None, console: Console) 
 
 
 def headline(replayed: Replayed) -> str:
-    """Returns what it comes to, in a sentence."""
+    """Returns the result in a sentence."""
     refused = len(replayed.exchanges) - int(replayed.exchanges["is_answered"].sum())
     return (
-        f"the guard would have held {counted(len(replayed.held), 'account')} of"
+        f"the guard would have slowed {counted(len(replayed.held), 'account')} of"
         f" {count(replayed.exchanges['account'].n_unique())} and refused"
         f" {counted(refused, 'exchange')} of {count(len(replayed.exchanges))}, by"
-        f" {counted(replayed.passes, 'look')} at the log"
+        f" {counted(replayed.passes, 'pass')} over the log"
     )
 
 
@@ -85,23 +85,21 @@ def _campaigns(replayed: Replayed) -> Table:
 
 
 def _decided(each: Followed) -> str:
-    """The furthest that was decided for any member: families without corroboration are only
-    watched.
-    """
-    return str(max(each.decided, key=lambda verdict: verdict.step, default="nothing"))
+    """The strictest verdict for any member: families without corroboration are only watched."""
+    return str(max(each.decided, key=lambda verdict: verdict.step, default="none"))
 
 
 def _met_table(campaigns: tuple[Met, ...]) -> Table:
     table = _table(
-        "beside the truth", "accounts", "held", "hours", "wanted", "before", "after", "refused"
+        "true campaign", "accounts", "slowed", "hours", "wanted", "before", "after", "refused"
     )
-    for met in campaigns:
-        hours = "never" if met.hours is None else f"{met.hours:,.0f}"
-        numbers = (met.exchanges, met.before, met.after, met.refused)
+    for campaign in campaigns:
+        hours = "never" if campaign.hours is None else f"{campaign.hours:,.0f}"
+        numbers = (campaign.exchanges, campaign.before, campaign.after, campaign.refused)
         table.add_row(
-            Text(met.campaign),
-            count(met.accounts),
-            count(met.slowed),
+            Text(campaign.campaign),
+            count(campaign.accounts),
+            count(campaign.slowed),
             hours,
             *(count(number) for number in numbers),
         )

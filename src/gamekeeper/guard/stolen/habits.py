@@ -194,7 +194,9 @@ class Habits:
             sorted(self._habits.items(), key=lambda item: item[1].used)[-self._limit :]
         )
         if unreadable:
-            log.warning("habits of %d credentials cannot be read and are learnt anew", unreadable)
+            log.warning(
+                "the habits of %d credentials cannot be read and are learned again", unreadable
+            )
 
     def forget(self, now: float) -> list[str]:
         """Forgets who was idle for a year; returns the ids of their records.

@@ -358,7 +358,7 @@ class Stolen:
             try:
                 self._windows[subject], before = Window.read(record)
             except (ValueError, KeyError, TypeError):
-                log.warning("the signals of %s cannot be read and are left out", subject)
+                log.warning("the signals of %s cannot be read and are ignored", subject)
                 continue
             if before is not None:
                 self.habits.resume(subject, before)

@@ -36,7 +36,7 @@ class Feed:
     Args:
         folder: Of the guard's state.
         watch: How campaigns are looked for.
-        metrics: Told how it goes.
+        metrics: Of the guard.
         on_finding: Called with each finding, on the event loop.
     """
 
@@ -68,7 +68,7 @@ class Feed:
         self._bytes += len(line)
 
     def flush(self) -> None:
-        """Hands over what waits, if there is somebody to take it."""
+        """Sends what waits to the linking process, if it runs."""
         pipe = self._process.stdin if self._process is not None else None
         if pipe is None or pipe.is_closing() or not self._lines:
             return
@@ -84,7 +84,7 @@ class Feed:
     def _drop(self, rows: int) -> None:
         if not self._dropping:
             log.error(
-                "the linking process cannot keep up: exchanges are not linked until it has"
+                "the linking process is too slow: new exchanges are not linked until it has"
                 " caught up"
             )
         self._dropping = True
@@ -95,7 +95,7 @@ class Feed:
         try:
             while True:
                 await self._once()
-                log.error("the linking process ended; it is started again in %g s", _RESTART_S)
+                log.error("the linking process ended; it is restarted in %g s", _RESTART_S)
                 await asyncio.sleep(_RESTART_S)
         finally:
             await self._end()

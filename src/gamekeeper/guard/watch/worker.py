@@ -130,7 +130,7 @@ class Worker:
         took = monotonic() - self._began
         if error := passing.exception():
             log.error(
-                "a pass failed, the next one is due in %g s", self._watch.every_s, exc_info=error
+                "a pass failed; the next one is due in %g s", self._watch.every_s, exc_info=error
             )
             self._tell({"kind": "pass-failed", "error": str(error)[:500]})
             return
