@@ -3,14 +3,15 @@
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.errors import Fault
 from gamekeeper.campaigns.claims import Claims, FoundGroup, find_campaigns
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.encoding import Payloads
-from gamekeeper.exchange import conform
+from gamekeeper.exchange import ReadSummary, conform
 from gamekeeper.linking import Group, LinkSample, Ordinary
 from gamekeeper.linking.card import Family
 from gamekeeper.linking.memory import Memory
-from gamekeeper.signals import SIGNALS, SUMMARY
+from gamekeeper.signals import SIGNALS
 from gamekeeper.verdict import Policy
 from linking.builders import World
 
@@ -171,5 +172,22 @@ def comparison_of(sample: LinkSample) -> Comparison:
     return Comparison(rows=rows, accounts=numbered(log), sample=sample, encoders=("none/1",))
 
 
-def empty_summary() -> pl.DataFrame:
-    return pl.DataFrame(schema=SUMMARY)
+def some_read() -> ReadSummary:
+    """What was read of a log, with a fault whose excerpt holds text of a prompt."""
+    fault = Fault(
+        where="log.jsonl:1",
+        problem="is not a number",
+        found="confidential excerpt",
+        expected="a number",
+    )
+    return ReadSummary(
+        files=("log.jsonl",),
+        formats={"log.jsonl": "gamekeeper"},
+        rows=1,
+        bad_rows=0,
+        duplicate_rows=0,
+        skipped_records=0,
+        cut_prompts=0,
+        columns_seen=frozenset({"time", "account", "prompt", "model", "system"}),
+        faults=(fault,),
+    )

@@ -306,6 +306,48 @@ def test_one_member_less_leaves_the_others(seed: int) -> None:
     assert after.p_account[gone] == 1
 
 
+def dealt(seed: int, count: int, last_sittings: int) -> tuple[World, np.ndarray]:
+    """`count` accounts of one deck, of which the last has `last_sittings` sittings; the others are
+    the same for the same seed.
+
+    There are many people: accounts that send a third of a log are not linked more often than their
+    activity explains.
+    """
+    made = World(seed, topics=400)
+    made.people(130, sittings=5, each=5)
+    deck = made.deck(60)
+    first = made.campaign(deck, count - 1, 0.3, sittings=6, each=6)
+    last = made.campaign(deck, 1, 0.3, sittings=last_sittings, each=6)
+    return made, np.append(first, last)
+
+
+def strongest(made: World, seed: int) -> tuple[set[int], float]:
+    found = claims_of(made.sample(), seed, POLICY).found[0]
+    return set(found.accounts.tolist()), found.strength
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_member_that_goes_on_stays_a_member(seed: int) -> None:
+    """Three times as many sittings with the same deck do not clear it, nor anybody else."""
+    before, members = dealt(seed, 12, 6)
+    after, _ = dealt(seed, 12, 18)
+    held = strongest(before, seed)[0]
+    assert members[-1] in held
+    still = strongest(after, seed)[0]
+    assert members[-1] in still and len(still) >= len(held) - 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_larger_campaign_is_a_stronger_claim(seed: int) -> None:
+    """Half as many accounts again with the same deck are found with the others."""
+    few, members = dealt(seed, 12, 6)
+    many, more = dealt(seed, 18, 6)
+    small, weak = strongest(few, seed)
+    large, strong = strongest(many, seed)
+    assert strong > weak
+    assert len(large & set(more.tolist())) > len(small & set(members.tolist()))
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_one_ordinary_account_less_changes_no_member(seed: int) -> None:
     """Who else is in the log matters only through what is ordinary."""

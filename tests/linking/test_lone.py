@@ -1,5 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 
+from campaigns.uniform import require_uniform
+from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import LinkSample, lone_readings, spliced_readings
 from linking.builders import World
 
@@ -62,3 +66,39 @@ def test_same_seed_gives_the_same_decoys() -> None:
     assert spliced_readings(sample, people, [250, 300], 7) == spliced_readings(
         sample, people, [250, 300], 7
     )
+
+
+def test_p_values_of_accounts_without_order_of_their_own_are_uniform() -> None:
+    """An account of many people's sittings is exchangeable with those spliced from them: over 120
+    months its rank is uniform, so that it is valid and wastes nothing.
+    """
+    p_values = []
+    for seed in range(120):
+        world = World(seed)
+        people = np.array([world.loose_sittings(1) for _ in range(100)])
+        busy = world.loose_sittings(30)
+        sample = world.sample()
+        own = next(r.follow_up for r in lone_readings(sample, NOBODY) if r.account == busy)
+        spliced = spliced_readings(sample, people, [240] * 49, seed)
+        p_values.append(rank_p_value(-own, np.array([-s.follow_up for s in spliced])))
+    require_uniform(np.array(p_values))
+
+
+def test_prompts_all_alike_are_read_without_an_error() -> None:
+    """One text sent 300 times: no breadth, and nothing closer than anything else."""
+    world = World(1)
+    account = world.scraper()
+    sample = world.sample()
+    same = replace(sample, vectors=np.tile(sample.vectors[:1], (len(sample.vectors), 1)))
+    (reading,) = lone_readings(same, NOBODY)
+    assert reading.account == account and reading.breadth == 0 and reading.follow_up == 0
+
+
+def test_reading_does_not_depend_on_the_other_accounts() -> None:
+    """An account's rows are its own, wherever they begin."""
+    alone = World(7)
+    alone.scraper()
+    beside = World(7)
+    beside.scraper()
+    beside.people(20)
+    assert lone_readings(alone.sample(), NOBODY) == lone_readings(beside.sample(), NOBODY)
