@@ -181,13 +181,13 @@ def run(
     no_color: NoColor = False,
     seed: Seed = 0,
 ) -> None:
-    """Attack your own model to learn what a copy costs an attacker, and which defence changes that.
+    """Attack your own model to see what a copy costs.
 
-    Needs a model and unlabelled inputs (or prompts); extra `audit`. Audit only a model of your own:
-    who ran it, when and on what is recorded in DIR/casebook. Every query is counted, kept and paid
-    for once: the same command continues where an earlier one stopped. Writes audit.json and
-    report.html; with --quiet alone nothing is printed. Exit 0: no copy reached --threshold; 1: one
-    did.
+    Needs a model and unlabelled inputs (or prompts); extra `audit`. Also shows which defence makes
+    a copy more expensive. Audit only a model of your own: who ran it, when and on what is recorded
+    in DIR/casebook. Every query is counted, kept and paid for once: the same command continues
+    where an earlier one stopped. Writes audit.json and report.html; with --quiet alone nothing is
+    printed. Exit 0: no copy reached --threshold; 1: one did.
 
     Examples:
 

@@ -28,7 +28,7 @@ SCHEMA = "gamekeeper/decisions@1"
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, make and lift what the guard does about accounts and campaigns.",
+    help="List, make and lift decisions of the guard.",
     epilog="Start: gamekeeper decisions list",
 )
 

@@ -25,9 +25,10 @@ def run(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Make a labelled month of traffic, hunt it, and show what was found beside the truth.
+    """Hunt a simulated month, and compare with the truth.
 
-    Needs no input, no key and no GPU; takes about a minute.
+    Needs no input, no key and no GPU; takes about a minute. Makes the traffic, hunts it, and shows
+    what was found beside the labels.
 
     Example:
 

@@ -44,12 +44,11 @@ def run(
     seed: Seed = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Watch a campaign being found and slowed: a target model, ordinary callers, thieves, the live
-    page.
+    """Watch the guard find and slow campaigns in minutes.
 
-    Needs no input. A simulated month is sent to a small model behind the guard, its clock sped up
-    so that a day passes in seconds. Open the page that is printed; campaigns appear there with
-    their reasons.
+    Needs no input; extra `guard`. A simulated month of ordinary callers and thieves is sent to a
+    small model behind the guard, its clock sped up so that a day passes in seconds. Open the page
+    that is printed; campaigns appear there with their reasons.
 
     Example:
 

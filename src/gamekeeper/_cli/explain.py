@@ -19,10 +19,10 @@ def run(
     json: Json = False,
     no_color: NoColor = False,
 ) -> None:
-    """Explain a verdict: readings, the decoys they were ranked against, links, example exchanges.
+    """Explain the verdict on a campaign or an account.
 
-    Needs the folder that `gamekeeper hunt` wrote. Also says what an innocent explanation would look
-    like.
+    Needs the folder that `gamekeeper hunt` wrote. Shows the readings with the decoys they were
+    ranked against, links, example exchanges, and what an innocent explanation would look like.
 
     Examples:
 

@@ -30,13 +30,13 @@ def run(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Guard a model API: a streaming reverse proxy that finds campaigns and, with --enforce, slows
-    them.
+    """Guard a live model API: find campaigns and slow them.
 
-    Needs the URL of the API; extra `guard`. Runs until it is stopped. In dry run nothing is slowed
-    or withheld; the page and the metrics show what would have been. Keys, scopes and budgets are
-    enforced either way. The credentials that the upstream expects in place of the callers' own are
-    read from the environment variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
+    Needs the URL of the API; extra `guard`. A streaming reverse proxy, which runs until it is
+    stopped. Without --enforce it is a dry run: nothing is slowed or withheld; the page and the
+    metrics show what would have been. Keys, scopes and budgets are enforced either way. The
+    credentials that the upstream expects in place of the callers' own are read from the environment
+    variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
 
     Examples:
 

@@ -29,10 +29,10 @@ def run(
     passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
-    """Show what is public in a sealed file and, with a key, its files and tensors.
+    """Show what a sealed file says about itself.
 
-    Needs a sealed file; a key is optional. Reads no tensor. Checks only that the file is complete;
-    `gamekeeper verify sealed` checks every byte.
+    Needs a sealed file; with a key it lists files and tensors too. Reads no tensor. Checks only
+    that the file is complete; `gamekeeper verify sealed` checks every byte.
 
     Examples:
 

@@ -32,10 +32,11 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a key pair: the private half for its owner only, the public half to hand out.
+    """Make a key pair that opens sealed models, or signs them.
 
-    Needs no input. Keys that open are X25519 with ML-KEM-768: a file that is copied today stays
-    closed to a quantum computer. A lost key cannot be restored: seal for two recipients.
+    Needs no input. The private half is for its owner only, the public half to hand out. Keys that
+    open are X25519 with ML-KEM-768: a file that is copied today stays closed to a quantum computer.
+    A lost key cannot be restored: seal for two recipients.
 
     Examples:
 

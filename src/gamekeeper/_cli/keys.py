@@ -25,7 +25,7 @@ SCHEMA = "gamekeeper/keys@1"
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Issue, list, rotate and revoke the API keys that `gamekeeper guard` accepts.",
+    help="Issue, list, rotate and revoke API keys of the guard.",
     epilog="Start: gamekeeper keys issue acme --models 'gpt-*' --expires 90d",
 )
 

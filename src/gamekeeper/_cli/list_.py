@@ -21,9 +21,9 @@ def run(
     ],
     json: Json = False,
 ) -> None:
-    """List the signals, encoders, log formats, defences or attacks, each with its description.
+    """List signals, encoders, formats, defences or attacks.
 
-    Needs nothing.
+    Needs nothing. Prints each with its description.
 
     Example:
 

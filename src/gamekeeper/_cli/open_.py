@@ -38,11 +38,12 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Decrypt a sealed model to disk, readable by its owner only, byte for byte what was sealed.
+    """Decrypt a sealed model to disk.
 
-    Needs a sealed file and a key that opens it. To load tensors without a plaintext file, use
-    `load_sealed` of gamekeeper.sealing. Exit 0: opened; 1: the key does not open it, or the file
-    was changed; 3: a file cannot be read or written.
+    Needs a sealed file and a key that opens it. What it writes is byte for byte what was sealed,
+    readable by its owner only. To load tensors without a plaintext file, use `load_sealed` of
+    gamekeeper.sealing. Exit 0: opened; 1: the key does not open it, or the file was changed; 3: a
+    file cannot be read or written.
 
     Examples:
 

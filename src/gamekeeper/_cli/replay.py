@@ -54,12 +54,13 @@ def run(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Show what the guard would have done to a log, had it enforced a policy. Changes nothing.
+    """Show what the guard would have done to a log.
 
-    Needs a log as `gamekeeper hunt` does. It is replayed on its own clock through the guard's own
-    code; exchanges that would have been refused are not linked. With labels, the outcome is shown
-    beside the truth. Prints a table, or with --json replay.json; with --quiet alone neither. Exit
-    0: no account would have been slowed or more; 1: some would.
+    Needs a log as `gamekeeper hunt` does; extra `guard`. Changes nothing. The log is replayed on
+    its own clock through the guard's own code, enforcing the policy; exchanges that would have been
+    refused are not linked. With labels, the outcome is shown beside the truth. Prints a table, or
+    with --json replay.json; with --quiet alone neither. Exit 0: no account would have been slowed
+    or more; 1: some would.
 
     Examples:
 

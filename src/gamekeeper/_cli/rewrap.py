@@ -40,9 +40,10 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Add and remove recipients of a sealed model. Only its wrapped keys change, whatever its size.
+    """Add and remove recipients of a sealed model.
 
-    Needs a key that opens the file, not the one that signed it; the signature stays valid.
+    Needs a key that opens the file, not the one that signed it. Only the wrapped keys change,
+    whatever the model's size, and the signature stays valid.
 
     Examples:
 

@@ -48,11 +48,11 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Encrypt a model so that only its recipients can open it. The original file stays in place.
+    """Encrypt a model so that only its recipients can open it.
 
-    Needs a model (safetensors or ONNX) and a recipient. Names and shapes of tensors are encrypted
-    too; sizes, recipients and signer are public. A pickle is refused: loading it runs the code in
-    it. Sealing does not stop extraction by queries.
+    Needs a model (safetensors or ONNX) and a recipient. The original stays in place. Names and
+    shapes of tensors are encrypted too; sizes, recipients and signer are public. A pickle is
+    refused: loading it runs the code in it. Sealing does not stop extraction by queries.
 
     Examples:
 

@@ -29,9 +29,10 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Sign every file of a model, in the format of OpenSSF's model signing.
+    """Sign every file of a model.
 
-    Needs a model and a private key on a NIST curve, which openssl makes; extra `provenance`.
+    Needs a model and a private key on a NIST curve, which openssl makes; extra `provenance`. The
+    signature has the format of OpenSSF's model signing.
     A signature hides nothing. `gamekeeper verify model` checks it, and so does the program
     `model_signing`.
 

@@ -25,10 +25,10 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a labelled month of model-API traffic: ordinary users of many kinds, and campaigns.
+    """Make a labelled month of model-API traffic.
 
-    Needs no input. Writes exchanges.parquet and labels.parquet; prints how much, with --quiet alone
-    nothing.
+    Needs no input. The traffic has ordinary users of many kinds, and campaigns. Writes
+    exchanges.parquet and labels.parquet; prints how much, with --quiet alone nothing.
 
     Example:
 

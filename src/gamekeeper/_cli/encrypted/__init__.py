@@ -10,8 +10,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help=(
-        "Run a model on inputs that the server cannot read (extra `encrypted`). "
-        "It does not stop extraction by queries."
+        "Run a model on inputs that the server cannot read. "
+        "Needs the extra `encrypted`; it does not stop extraction by queries."
     ),
     epilog=(
         "Start: gamekeeper encrypted compile model.joblib --trust-file "
