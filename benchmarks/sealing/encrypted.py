@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.encrypted.client import Client
-from gamekeeper.encrypted.compiling import Options, assembled
-from gamekeeper.encrypted.layout import Packing
-from gamekeeper.encrypted.model import CompiledModel
-from gamekeeper.encrypted.network import Array, Layer, Network
+from gamekeeper.encrypted.compiled_model import CompiledModel
+from gamekeeper.encrypted.compiling import CompileOptions, assemble_model
+from gamekeeper.encrypted.inference_client import EncryptingClient
+from gamekeeper.encrypted.inference_server import InferenceServer
 from gamekeeper.encrypted.owner import Host, Owner
-from gamekeeper.encrypted.server import Server
+from gamekeeper.encrypted.slot_layout import Packing
+from gamekeeper.encrypted.square_network import Array, Layer, SquareNetwork
 
 AGREEMENT_ROWS = 10_000
 FEWER_ROWS = 400
@@ -80,8 +80,10 @@ def made(
         layers.append(layer)
         values = values @ layer.weights.T + layer.bias
         values = values**2 if at < len(sizes) - 2 else values
-    options = Options(packing=packing, rows=rows, range=(-RANGE, RANGE), strong=strong)
-    return assembled(Network(tuple(layers)), drawn(2_000, sizes[0], seed + 100), options, (), {})
+    options = CompileOptions(packing=packing, rows=rows, range=(-RANGE, RANGE), strong=strong)
+    return assemble_model(
+        SquareNetwork(tuple(layers)), drawn(2_000, sizes[0], seed + 100), options, (), {}
+    )
 
 
 def drawn(count: int, width: int, seed: int) -> Array:
@@ -102,7 +104,7 @@ def timed(call: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 def measured(name: str, model: CompiledModel, seed: int, count: int) -> Measured:
     """Asks all rows, times some."""
-    server = Server(model)
+    server = InferenceServer(model)
     repeats = 3 if model.description.layout.is_batched else 15
     capacity = model.description.layout.rows
     keygen_ms, client = timed(lambda: _with_keys(model), 2)
@@ -130,13 +132,13 @@ def measured(name: str, model: CompiledModel, seed: int, count: int) -> Measured
     )
 
 
-def _with_keys(model: CompiledModel) -> Client:
-    client = Client(model.description)
+def _with_keys(model: CompiledModel) -> EncryptingClient:
+    client = EncryptingClient(model.description)
     client.keys()
     return client
 
 
-def _answers(client: Client, server: Server, inputs: Array) -> Iterator[Array]:
+def _answers(client: EncryptingClient, server: InferenceServer, inputs: Array) -> Iterator[Array]:
     for begin in range(0, len(inputs), client.description.layout.rows):
         asked = client.encrypt(inputs[begin : begin + client.description.layout.rows])
         yield client.decrypt(server.answer(asked.message), asked)
@@ -150,7 +152,7 @@ def tenseal_vectors(name: str, model: CompiledModel, seed: int) -> tuple[str, fl
     context = ts.context(ts.SCHEME_TYPE.CKKS, poly_modulus_degree=8192, coeff_mod_bit_sizes=bits)
     context.global_scale = 2.0**40
     context.generate_galois_keys()
-    inputs = model.description.normalised(drawn(10, model.network.inputs, seed + 200))
+    inputs = model.description.normalise(drawn(10, model.network.inputs, seed + 200))
 
     def answered(vector: Any) -> Any:
         for layer in model.network.layers[:-1]:
@@ -172,7 +174,7 @@ def tenseal_tensors(name: str, model: CompiledModel, seed: int) -> tuple[str, fl
     bits = [60, 40, 40, 60] if model.network.hidden == 0 else [49, 40, 40, 40, 49]
     context = ts.context(ts.SCHEME_TYPE.CKKS, poly_modulus_degree=8192, coeff_mod_bit_sizes=bits)
     context.global_scale = 2.0**40
-    inputs = model.description.normalised(drawn(4096, model.network.inputs, seed + 200))
+    inputs = model.description.normalise(drawn(4096, model.network.inputs, seed + 200))
     value = ts.ckks_tensor(context, ts.plain_tensor(inputs[:, None, :].tolist()), batch=True)
 
     def answered() -> Any:
@@ -200,7 +202,7 @@ def encrypted_weights(
     weights = owner.weights()
     host = Host(model.description.parameters, owner.layout, model.scales, weights, owner.keys())
     inputs = drawn(owner.layout.rows, model.network.inputs, seed + 200)
-    prepared = owner.prepared(inputs)
+    prepared = owner.prepare(inputs)
     encrypted = owner.encrypt(inputs)
     open_ms, answer = timed(lambda: host.answer(prepared), 10)
     hidden_ms, other = timed(lambda: host.answer_encrypted(encrypted), 10)

@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gamekeeper.encrypted.compiling import Options, assembled
-from gamekeeper.encrypted.layout import Packing, layout_for
-from gamekeeper.encrypted.model import CompiledModel, Description
-from gamekeeper.encrypted.network import Layer, Network
+from gamekeeper.encrypted.compiled_model import CompiledModel, ModelDescription
+from gamekeeper.encrypted.compiling import CompileOptions, assemble_model
 from gamekeeper.encrypted.parameters import parameters_for, scales_for
+from gamekeeper.encrypted.slot_layout import Packing, layout_for
+from gamekeeper.encrypted.square_network import Layer, SquareNetwork
 
 Array = NDArray[np.float64]
 BOUND = 64.0
 
 
-def make_network(*sizes: int, seed: int = 0) -> Network:
+def make_network(*sizes: int, seed: int = 0) -> SquareNetwork:
     rng = np.random.default_rng(seed)
     layers = [
         Layer(rng.normal(size=(outputs, inputs)) / np.sqrt(inputs), rng.normal(size=outputs) / 4)
         for inputs, outputs in pairwise(sizes)
     ]
-    return Network(tuple(layers))
+    return SquareNetwork(tuple(layers))
 
 
 def make_model(
@@ -34,7 +34,7 @@ def make_model(
     layout = layout_for(network, packing, parameters.slots, rows)
     scales = scales_for(parameters, BOUND, layout.gain(layout.rows))
     told = {"name": "m", "labels": (), "features": (), "error": 1e-3} | fields
-    description = Description(
+    description = ModelDescription(
         parameters=parameters,
         layout=layout,
         input_scale=scales.input,
@@ -55,4 +55,6 @@ def make_rows(count: int, width: int, seed: int = 1) -> Array:
 def assembled_model(*sizes: int, packing: Packing = "latency", **fields: Any) -> CompiledModel:
     """A model as `compile` assembles it, noise measured."""
     network = make_network(*sizes)
-    return assembled(network, make_rows(200, sizes[0]), Options(packing=packing, **fields), (), {})
+    return assemble_model(
+        network, make_rows(200, sizes[0]), CompileOptions(packing=packing, **fields), (), {}
+    )

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from gamekeeper.encrypted.answering import (
-    evaluated,
-    filling,
+    add_flood,
+    evaluate_at_slots,
+    finished_numbers,
     flood_bits,
     flood_deviation,
-    flooded,
     gaussian,
-    opened,
-    sent,
+    noise_for_unscored,
+    read_finished,
 )
 from gamekeeper.encrypted.residues import centred, modulo, plus
 
@@ -28,10 +28,10 @@ def values_of(polynomial: np.ndarray) -> np.ndarray:
 def test_what_is_sent_is_the_mean_over_orbits_of_real_parts(finished: int) -> None:
     """And nothing but that many numbers, of a random polynomial."""
     polynomial = np.random.default_rng(0).integers(-1000, 1000, DEGREE)
-    numbers = sent(modulo(polynomial, Q), finished, Q)
+    numbers = finished_numbers(modulo(polynomial, Q), finished, Q)
     assert numbers.shape == (finished,)
     means = values_of(polynomial).real.reshape(-1, finished).mean(axis=0)
-    assert np.allclose(opened(numbers, np.zeros(DEGREE, np.uint64), Q), means)
+    assert np.allclose(read_finished(numbers, np.zeros(DEGREE, np.uint64), Q), means)
 
 
 def test_reading_adds_what_the_key_hides() -> None:
@@ -40,9 +40,10 @@ def test_reading_adds_what_the_key_hides() -> None:
     message = rng.integers(-1000, 1000, DEGREE)
     product = rng.integers(0, Q, DEGREE).astype(np.uint64)
     hidden = plus(modulo(message, Q), np.uint64(Q) - product, Q)
-    read = opened(sent(hidden, 16, Q), product, Q)
+    read = read_finished(finished_numbers(hidden, 16, Q), product, Q)
     assert np.allclose(
-        read, opened(sent(modulo(message, Q), 16, Q), np.zeros(DEGREE, np.uint64), Q)
+        read,
+        read_finished(finished_numbers(modulo(message, Q), 16, Q), np.zeros(DEGREE, np.uint64), Q),
     )
 
 
@@ -52,7 +53,7 @@ def test_imaginary_parts_do_not_leave() -> None:
     half[0] = 0
     imaginary = half + np.concatenate([[0], half[:0:-1]])
     assert np.abs(values_of(imaginary).imag).max() > 1
-    assert not sent(modulo(imaginary, Q), DEGREE // 2, Q)[1:].any()
+    assert not finished_numbers(modulo(imaginary, Q), DEGREE // 2, Q)[1:].any()
 
 
 @pytest.mark.parametrize(("finished", "gain"), [(16, 256), (128, 32), (512, 1)])
@@ -63,8 +64,8 @@ def test_the_flood_makes_the_error_that_is_allowed(finished: int, gain: int) -> 
     errors = []
     deviation = flood_deviation(1e-3, finished, gain, scale)
     for _ in range(200):
-        noise = flooded(np.zeros(finished, np.uint64), deviation, rng.bytes(16 * finished), Q)
-        errors.append(opened(noise, np.zeros(2 * finished, np.uint64), Q) * gain / scale)
+        noise = add_flood(np.zeros(finished, np.uint64), deviation, rng.bytes(16 * finished), Q)
+        errors.append(read_finished(noise, np.zeros(2 * finished, np.uint64), Q) * gain / scale)
     assert np.std(errors) == pytest.approx(1e-3 / 6, rel=0.05)
 
 
@@ -87,8 +88,8 @@ def test_bits_of_flooding_fall_with_answers_as_the_formula_says() -> None:
 def test_what_is_filled_up_reads_as_nothing_where_scores_stand(finished: int, scores: int) -> None:
     """And as noise elsewhere, that neither wraps nor is small."""
     scored = np.arange(finished) < scores
-    noise = filling(scored, np.random.default_rng(5).bytes(16 * finished), Q)
-    read = opened(noise, np.zeros(2 * finished, np.uint64), Q)
+    noise = noise_for_unscored(scored, np.random.default_rng(5).bytes(16 * finished), Q)
+    read = read_finished(noise, np.zeros(2 * finished, np.uint64), Q)
     assert np.abs(read[scored]).max() < 4 * np.sqrt(finished)
     assert np.abs(read[~scored]).mean() > Q / 128
     assert np.abs(centred(noise, Q)).max() < Q / 8
@@ -96,4 +97,4 @@ def test_what_is_filled_up_reads_as_nothing_where_scores_stand(finished: int, sc
 
 def test_evaluation_of_one_number_is_itself() -> None:
     """A constant is the same at every slot."""
-    assert evaluated(np.array([3.0])).tolist() == [3.0]
+    assert evaluate_at_slots(np.array([3.0])).tolist() == [3.0]

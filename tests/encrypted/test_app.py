@@ -13,9 +13,9 @@ pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")
 
 from gamekeeper.encrypted.app import EncryptedApp  # noqa: E402
-from gamekeeper.encrypted.client import Client  # noqa: E402
-from gamekeeper.encrypted.model import read_description  # noqa: E402
-from gamekeeper.encrypted.server import Server  # noqa: E402
+from gamekeeper.encrypted.compiled_model import read_description  # noqa: E402
+from gamekeeper.encrypted.inference_client import EncryptingClient  # noqa: E402
+from gamekeeper.encrypted.inference_server import InferenceServer  # noqa: E402
 
 PATH = "/v2/encrypted/m"
 
@@ -41,10 +41,10 @@ def asked(app: EncryptedApp, method: str, path: str, *parts: bytes) -> tuple[int
 def test_description_keys_and_an_answer() -> None:
     """The three routes, as a client goes through them."""
     model = make_model(6, 3)
-    app = EncryptedApp({"m": Server(model)})
+    app = EncryptedApp({"m": InferenceServer(model)})
     status, kind, body = asked(app, "GET", PATH)
     assert (status, kind) == (200, b"application/json")
-    client = Client(read_description(orjson.loads(body)))
+    client = EncryptingClient(read_description(orjson.loads(body)))
     request = client.encrypt(make_rows(2, 6))
     assert asked(app, "POST", f"{PATH}/infer", request.message)[0] == 409
     keys = client.keys()
@@ -71,7 +71,7 @@ def test_errors_are_json_with_a_code(
     method: str, path: str, body: bytes, status: int, code: str
 ) -> None:
     """Bodies are read no further than the length that the model fixes."""
-    app = EncryptedApp({"m": Server(make_model(6, 3))})
+    app = EncryptedApp({"m": InferenceServer(make_model(6, 3))})
     found, kind, answer = asked(app, method, path, body)
     assert (found, kind, orjson.loads(answer)["error"]["code"]) == (
         status,

@@ -17,20 +17,20 @@ pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")
 
 from gamekeeper.encrypted import answering  # noqa: E402
-from gamekeeper.encrypted.client import Client  # noqa: E402
-from gamekeeper.encrypted.model import CompiledModel  # noqa: E402
-from gamekeeper.encrypted.network import Layer, Network  # noqa: E402
+from gamekeeper.encrypted.compiled_model import CompiledModel  # noqa: E402
+from gamekeeper.encrypted.inference_client import EncryptingClient  # noqa: E402
+from gamekeeper.encrypted.inference_server import InferenceServer  # noqa: E402
 from gamekeeper.encrypted.parameters import parameters_for  # noqa: E402
-from gamekeeper.encrypted.residues import Words, centred, packed, plus, width  # noqa: E402
-from gamekeeper.encrypted.seal import SealBackend  # noqa: E402
-from gamekeeper.encrypted.server import Server  # noqa: E402
+from gamekeeper.encrypted.residues import Words, centred, pack, plus, width  # noqa: E402
+from gamekeeper.encrypted.seal_backend import SealBackend  # noqa: E402
+from gamekeeper.encrypted.square_network import Layer, SquareNetwork  # noqa: E402
 from gamekeeper.encrypted.wire import read_answer, request_message  # noqa: E402
 
 FEATURES = 64
 ONES = np.ones((1, FEATURES))
 
 
-class Thief(Client):
+class Thief(EncryptingClient):
     """A client that packs as he likes, and reads what he can."""
 
     def ask(self, slots: list[Any], rows: int) -> Any:
@@ -58,7 +58,7 @@ class Thief(Client):
         degree = self.description.parameters.degree
         c0 = np.zeros(degree, np.uint64)
         c0[: degree // 2 : degree // (2 * len(numbers))] = numbers
-        whole = centred(plus(c0, self._backend.decrypted(self._secret, c1), q), q)
+        whole = centred(plus(c0, self._backend.multiply_by_secret(self._secret, c1), q), q)
         return evaluated_all(whole.astype(np.float64)) / scale
 
 
@@ -77,22 +77,22 @@ def textbook_slots(weights: Array, row: Array) -> Array:
     """
     backend = SealBackend(parameters_for(1))
     secret = backend.make_secret()
-    from gamekeeper.encrypted.backend import Wanted
+    from gamekeeper.encrypted.backend import RequiredKeys
 
-    wanted = Wanted(False, (1, 2, 4, 8, 16, 32))
-    keys = backend.load_keys(backend.bundle(secret, wanted), wanted)
+    required = RequiredKeys(False, (1, 2, 4, 8, 16, 32))
+    keys = backend.load_keys(backend.bundle(secret, required), required)
     padded = np.zeros(backend.parameters.slots)
     padded[:FEATURES] = row
     cipher = backend.load_cipher(backend.encrypt(secret, padded, 2.0**40), 2.0**40)
     padded[:FEATURES] = weights
     total = backend.rescale(backend.multiply_plain(cipher, backend.encode(padded, 4, 2.0**38)))
-    for step in wanted.steps:
+    for step in required.steps:
         total = backend.add(total, backend.rotate(total, step, keys))
     while backend.level(total) > 1:
         total = backend.lower(total, backend.level(total) - 1)
     c0, c1 = backend.coefficients(total)
     q = backend.last_prime
-    whole = centred(plus(c0, backend.decrypted(secret, c1), q), q).astype(np.float64)
+    whole = centred(plus(c0, backend.multiply_by_secret(secret, c1), q), q).astype(np.float64)
     return evaluated_all(whole) / backend.scale(total)
 
 
@@ -115,7 +115,7 @@ def test_our_answer_gives_no_weight_away(repeats: int) -> None:
     """
     model = make_model(FEATURES, 10)
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     slots = np.zeros(model.description.parameters.slots)
     for _ in range(repeats):
@@ -132,12 +132,12 @@ def test_an_answer_has_rows_times_classes_numbers_and_random_words() -> None:
     """For one row of ten classes: sixteen numbers, six of them noise as large as fits, and c1."""
     model = make_model(FEATURES, 10)
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     asked = thief.encrypt(make_rows(1, FEATURES))
     scale, ((numbers, c1),) = thief.parts(server.answer(asked.message, thief.keys()), asked)
     assert len(numbers) == 16
     q = thief._backend.last_prime
-    sums = answering.opened(numbers, thief._backend.decrypted(thief._secret, c1), q)
+    sums = answering.read_finished(numbers, thief._backend.multiply_by_secret(thief._secret, c1), q)
     assert np.abs(sums[10:]).min() > q / 2**20
     row_scores = sums[:10] * model.description.layout.gain(1) / scale
     assert np.abs(row_scores - model.scores(make_rows(1, FEATURES))).max() < 1e-3
@@ -146,7 +146,7 @@ def test_an_answer_has_rows_times_classes_numbers_and_random_words() -> None:
 
 def guessed_c1(model: CompiledModel, keys: bytes, message: bytes, *, masked: bool) -> Words:
     """c1 of the answer of a server with these weights; without the fresh zero if not `masked`."""
-    server = Server(model)
+    server = InferenceServer(model)
     if not masked:
         server.backend.add_zero = lambda cipher, keys: cipher  # type: ignore[method-assign]
     server.add_keys(keys)
@@ -161,7 +161,7 @@ def test_the_second_polynomial_confirms_no_guess_of_the_weights() -> None:
     """
     model = make_model(FEATURES, 10)
     wrong = replace(model, network=make_network(FEATURES, 10, seed=9))
-    client = Client(model.description)
+    client = EncryptingClient(model.description)
     message = client.encrypt(ONES).message
     keys = client.keys()
     told = guessed_c1(model, keys, message, masked=False)
@@ -176,7 +176,7 @@ def test_hidden_units_do_not_leave() -> None:
     """No slot, and no mean over repeats, holds a hidden unit's value."""
     model = make_model(16, 8, 3)
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     row = make_rows(1, 16)
     first = model.network.layers[0]
@@ -197,11 +197,11 @@ def test_complex_slots_give_real_parts_only() -> None:
     model = make_model(6, 3, rows=1)
     layout = model.description.layout
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     real = make_rows(1, 6, seed=3)
     imaginary = make_rows(1, 6, seed=4)
-    ((a,), (b,)) = layout.packed(real, 1), layout.packed(imaginary, 1)
+    ((a,), (b,)) = layout.pack(real, 1), layout.pack(imaginary, 1)
     asked = thief.ask([list(a + 1j * b)], 1)
     scores = thief.decrypt(server.answer(asked.message), asked)
     assert np.abs(scores - model.network.scores(real)).max() < 1e-3
@@ -215,7 +215,7 @@ def test_a_row_for_each_class_gives_no_more_numbers() -> None:
     layout = model.description.layout
     network = model.network
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     rows = make_rows(4, 6, seed=5)
     slots = np.zeros((layout.slots // 4, 4))
@@ -233,12 +233,12 @@ def test_garbage_in_unused_slots_does_not_come_back() -> None:
     model = make_model(16, 8, 3)
     layout = model.description.layout
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     row = make_rows(1, 16)
     garbage = np.random.default_rng(6).normal(size=(layout.parts, layout.slots))
-    honest = layout.packed(row, 1)
-    used = layout.packed(np.ones((1, 16)), 1)
+    honest = layout.pack(row, 1)
+    used = layout.pack(np.ones((1, 16)), 1)
     slots = [
         mine + noise * (mask == 0) for mine, noise, mask in zip(honest, garbage, used, strict=True)
     ]
@@ -255,10 +255,10 @@ def test_a_hidden_unit_can_be_asked_alone_and_is_charged_as_a_row() -> None:
     layout = model.description.layout
     (first, last) = model.network.layers
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     row = make_rows(1, 16)[0]
-    slots = np.stack(layout.packed(row[None, :], 1)).reshape(layout.parts, layout.units, -1)
+    slots = np.stack(layout.pack(row[None, :], 1)).reshape(layout.parts, layout.units, -1)
     slots[:, 1:] = 0
     asked = thief.ask(list(slots.reshape(layout.parts, -1)), 1)
     (scores,) = thief.decrypt(server.answer(asked.message), asked)
@@ -278,17 +278,21 @@ def test_inputs_far_beyond_the_range_get_no_more_numbers_than_scores(
     model = make_model(*sizes)
     layout = model.description.layout
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     size = 2.0**12 if layout.units else 2.0**30
-    slots = [part * size for part in layout.packed(ONES, 1)]
+    slots = [part * size for part in layout.pack(ONES, 1)]
     read = []
     q = thief._backend.last_prime
     for _ in range(2):
         asked = thief.ask(slots, 1)
         _, ((numbers, c1),) = thief.parts(server.answer(asked.message), asked)
-        read.append(answering.opened(numbers, thief._backend.decrypted(thief._secret, c1), q))
-    beside = ~layout.scored(1)
+        read.append(
+            answering.read_finished(
+                numbers, thief._backend.multiply_by_secret(thief._secret, c1), q
+            )
+        )
+    beside = ~layout.is_scored(1)
     assert beside.sum() == layout.finished(1) - 10
     assert np.abs(read[0][beside] - read[1][beside]).min() > q / 2**20
 
@@ -298,12 +302,12 @@ def test_two_scores_that_are_one_fall_to_half_as_many_rows() -> None:
     told says so.
     """
     score = make_network(5, 1).layers[0]
-    both = Network(
+    both = SquareNetwork(
         (Layer(np.vstack([-score.weights, score.weights]), np.append(-score.bias, score.bias)),)
     )
     model = make_model(5, 2, rows=1, network=both)
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     asked_rows = np.vstack([np.zeros(5), np.eye(5)])
     found = np.zeros(6)
@@ -316,7 +320,7 @@ def test_two_scores_that_are_one_fall_to_half_as_many_rows() -> None:
     assert model.description.determining_rows <= 4
 
 
-def sent_under(client: Client, server: Server, asked: Any, constant: int) -> Any:
+def sent_under(client: EncryptingClient, server: InferenceServer, asked: Any, constant: int) -> Any:
     """The numbers of an answer to a thief whose public key is a constant, and whose other keys are
     0.
     """
@@ -325,7 +329,7 @@ def sent_under(client: Client, server: Server, asked: Any, constant: int) -> Any
     degree = client.description.parameters.degree
     honest = client.keys()
     size = degree * sum(map(width, primes))
-    public = b"".join(packed(np.full(degree, constant % q, np.uint64), q) for q in primes)
+    public = b"".join(pack(np.full(degree, constant % q, np.uint64), q) for q in primes)
     keys = honest[:72] + public + bytes(len(honest) - 72 - size)
     message = asked.message[:40] + hashlib.sha256(keys).digest() + asked.message[72:]
     layout = client.description.layout
@@ -343,8 +347,8 @@ def test_a_public_key_that_is_none_reads_no_randomness_of_the_server() -> None:
     A coefficient has more bits than a number that is sent, so that a number tells of one at most.
     """
     model = make_model(16, 1, 3)
-    client = Client(model.description)
-    server = Server(model)
+    client = EncryptingClient(model.description)
+    server = InferenceServer(model)
     asked = client.encrypt(make_rows(1, 16))
     primes = server.backend._primes  # type: ignore[attr-defined]
     unit = 1 << 26  # well above the noise
@@ -361,7 +365,7 @@ def test_averaging_reaches_the_score_and_not_what_lies_beneath() -> None:
     """
     model = make_model(FEATURES, 10)
     thief = Thief(model.description)
-    server = Server(model)
+    server = InferenceServer(model)
     server.add_keys(thief.keys())
     row = make_rows(1, FEATURES)
     sums = []

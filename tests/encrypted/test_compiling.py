@@ -13,10 +13,10 @@ from sklearn.svm import LinearSVC
 
 from encrypted.builders import make_model, make_network, make_rows
 from gamekeeper.base.errors import InputError
-from gamekeeper.encrypted.compiling import Options, compiled, original_of, trained_model
-from gamekeeper.encrypted.fitting import Training, fitted, one_hot, trained
-from gamekeeper.encrypted.model import read_model, write_model
-from gamekeeper.encrypted.network import Layer, balanced, unbiased, with_quadratic
+from gamekeeper.encrypted.compiled_model import read_model, write_model
+from gamekeeper.encrypted.compiling import CompileOptions, compile_model, read_original, train_model
+from gamekeeper.encrypted.fitting import Training, fit_network, one_hot, train_network
+from gamekeeper.encrypted.square_network import Layer, balance, fold_biases, with_quadratic
 
 
 def make_data(rows: int = 400, width: int = 6, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +45,7 @@ LINEAR: list[Any] = [
 def test_linear_models_stay_as_they_are(model: Any, scaler: Any) -> None:
     """With whatever scales inputs before them folded in; agreement is all."""
     pipeline = make_pipeline(scaler, model).fit(INPUTS, LABELS)
-    made = compiled(pipeline, INPUTS, Options(), LABELS)
+    made = compile_model(pipeline, INPUTS, CompileOptions(), LABELS)
     assert np.allclose(
         made.scores(INPUTS), pipeline.decision_function(INPUTS), atol=1e-6 * np.abs(INPUTS).max()
     )
@@ -57,7 +57,7 @@ def test_linear_models_stay_as_they_are(model: Any, scaler: Any) -> None:
 def test_one_score_of_two_classes_becomes_two() -> None:
     """So that the larger one names the class."""
     model = LogisticRegression(max_iter=500).fit(INPUTS, np.where(LABELS > 0, "yes", "no"))
-    made = compiled(model, INPUTS, Options())
+    made = compile_model(model, INPUTS, CompileOptions())
     assert made.description.labels == ("no", "yes")
     labels = np.array(made.description.labels)[made.scores(INPUTS).argmax(axis=1)]
     assert (labels == model.predict(INPUTS)).all()
@@ -70,7 +70,7 @@ def test_networks_of_scikit_learn_are_read_as_they_are(activation: str) -> None:
     model = MLPClassifier((5, 4), activation=activation, max_iter=20, random_state=0)
     with pytest.warns(UserWarning):
         model.fit(INPUTS, LABELS)
-    scores = original_of(model).scores(INPUTS)
+    scores = read_original(model).scores(INPUTS)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     assert np.allclose(powers / powers.sum(axis=1, keepdims=True), model.predict_proba(INPUTS))
 
@@ -82,8 +82,8 @@ def test_a_trained_network_of_squares_keeps_accuracy() -> None:
     inputs, labels = make_data(1500)
     network = MLPClassifier((16,), max_iter=2000, tol=1e-3, random_state=0)
     model = make_pipeline(StandardScaler(), network).fit(inputs, labels)
-    plain = compiled(model, inputs, Options(training=None), labels)
-    made = compiled(model, inputs, Options(training=Training(epochs=80)), labels)
+    plain = compile_model(model, inputs, CompileOptions(training=None), labels)
+    made = compile_model(model, inputs, CompileOptions(training=Training(epochs=80)), labels)
     assert (
         made.report["agreement"] > 0.85
         and made.report["agreement"] >= plain.report["agreement"] - 0.02
@@ -98,7 +98,7 @@ def test_a_network_is_trained_from_nothing() -> None:
     """Without a model, from labels."""
     pytest.importorskip("tenseal")
     inputs, labels = make_data(1500)
-    made = trained_model(inputs, labels, (8,), Options(training=Training(epochs=80)))
+    made = train_model(inputs, labels, (8,), CompileOptions(training=Training(epochs=80)))
     assert made.report["accuracy"] > 0.8
     assert made.network.hidden == 1
 
@@ -117,7 +117,7 @@ def test_torch_networks_are_read_with_any_activation() -> None:
         nn.Linear(5, 3, bias=False),
         nn.Softmax(1),
     ).eval()
-    scores = original_of(model).scores(INPUTS)
+    scores = read_original(model).scores(INPUTS)
     with torch.no_grad():
         wanted = model[:-1](torch.from_numpy(INPUTS).float()).numpy()
     assert np.allclose(scores, wanted, atol=1e-4)
@@ -126,7 +126,7 @@ def test_torch_networks_are_read_with_any_activation() -> None:
         nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)),
     ):
         with pytest.raises(InputError):
-            original_of(wrong)
+            read_original(wrong)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_quadratics_are_exact() -> None:
         + layers[1].bias
     )
     assert np.allclose(with_quadratic(layers, [(0.3, -2.0, 1.0)]).scores(rows), wanted)
-    found = fitted(layers, [quadratic], rows)
+    found = fit_network(layers, [quadratic], rows)
     assert np.allclose(found.network.scores(rows), wanted)
     assert found.errors[0] < 1e-9
 
@@ -172,26 +172,27 @@ def test_what_is_all_but_straight_is_bent_a_little() -> None:
     """A square has to carry it: the fit stays near."""
     layers = make_network(6, 5, 3).layers
     rows = make_rows(200, 6)
-    assert fitted(layers, [lambda t: t], rows).errors[0] < 0.05
+    assert fit_network(layers, [lambda t: t], rows).errors[0] < 0.05
 
 
 def test_rewriting_a_network_changes_no_score() -> None:
     """Balanced hidden units; biases as weights."""
     network = make_network(6, 5, 4, 3)
     rows = make_rows(50, 6)
-    even = balanced(network, rows)
+    even = balance(network, rows)
     assert np.allclose(even.scores(rows), network.scores(rows))
     reach = np.abs(rows @ even.layers[0].weights.T + even.layers[0].bias).max(axis=0)
     assert np.allclose(reach, 1)
     ones = np.column_stack([rows, np.ones(len(rows))])
-    assert np.allclose(unbiased(network).scores(ones), network.scores(rows))
+    assert np.allclose(fold_biases(network).scores(ones), network.scores(rows))
 
 
 def test_training_is_the_same_for_the_same_seed() -> None:
     """And another for another."""
     targets = one_hot(LABELS, 3)
     one, same, other = (
-        trained(INPUTS, targets, (4,), Training(epochs=3, seed=s)).scores(INPUTS) for s in (1, 1, 2)
+        train_network(INPUTS, targets, (4,), Training(epochs=3, seed=s)).scores(INPUTS)
+        for s in (1, 1, 2)
     )
     assert (one == same).all() and not np.allclose(one, other)
 
@@ -210,7 +211,7 @@ def test_what_cannot_be_compiled_is_said(model: Any, inputs: np.ndarray) -> None
     if hasattr(model, "fit"):
         model.fit(INPUTS, LABELS)
     with pytest.raises(InputError):
-        compiled(model, inputs, Options())
+        compile_model(model, inputs, CompileOptions())
 
 
 def test_scores_that_are_too_large_for_the_error_are_said() -> None:
@@ -218,7 +219,7 @@ def test_scores_that_are_too_large_for_the_error_are_said() -> None:
     model = LogisticRegression(max_iter=500).fit(INPUTS, LABELS)
     model.coef_ = model.coef_ * 1e7
     with pytest.raises(InputError, match="too large for that error"):
-        compiled(model, INPUTS, Options(packing="batched"))
+        compile_model(model, INPUTS, CompileOptions(packing="batched"))
 
 
 def test_a_model_survives_its_file(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_a_model_survives_its_file(tmp_path: Path) -> None:
     path = tmp_path / "m.he"
     write_model(model, path)
     read = read_model(path)
-    assert read.fields() == model.fields()
+    assert read.to_dict() == model.to_dict()
     assert read.description.digest == model.description.digest
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -248,11 +249,11 @@ def test_damaged_models_are_refused(tmp_path: Path) -> None:
 
     model = make_model(6, 5, 3)
     path = tmp_path / "m.he"
-    for name in model.fields():
+    for name in model.to_dict():
         for value in (None, [], "x", {}, 3):
             if name == "report" and isinstance(value, dict | list):
                 continue
-            path.write_bytes(orjson.dumps(model.fields() | {name: value}))
+            path.write_bytes(orjson.dumps(model.to_dict() | {name: value}))
             if name == "flood_bits" and value == 3:
                 assert read_model(path).flood_bits == 3
                 continue
@@ -285,7 +286,7 @@ def test_models_that_would_fail_or_flood_nothing_when_asked_are_refused(
     """When they are read: with an error of 0 there would be no noise."""
     import orjson
 
-    fields = make_model(6, 5, 3).fields()
+    fields = make_model(6, 5, 3).to_dict()
     held = fields
     for name in where[:-1]:
         held = held[name]
@@ -305,6 +306,6 @@ def test_layers_that_do_not_fit_are_refused() -> None:
         (Layer(np.full((2, 3), np.nan), np.ones(2)),),
     ):
         with pytest.raises(InputError):
-            from gamekeeper.encrypted.network import Network
+            from gamekeeper.encrypted.square_network import SquareNetwork
 
-            Network(layers)
+            SquareNetwork(layers)

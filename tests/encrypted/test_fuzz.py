@@ -14,9 +14,9 @@ from gamekeeper.base.errors import GamekeeperError, InputError
 pytestmark = pytest.mark.extra
 pytest.importorskip("tenseal")
 
-from gamekeeper.encrypted.client import Client  # noqa: E402
-from gamekeeper.encrypted.residues import packed, width  # noqa: E402
-from gamekeeper.encrypted.server import Server, UnknownKeysError  # noqa: E402
+from gamekeeper.encrypted.inference_client import EncryptingClient  # noqa: E402
+from gamekeeper.encrypted.inference_server import InferenceServer, UnknownKeysError  # noqa: E402
+from gamekeeper.encrypted.residues import pack, width  # noqa: E402
 
 MODEL = make_model(16, 8, 3)
 
@@ -64,16 +64,16 @@ def test_keys_of_a_stranger_are_read_or_refused() -> None:
     """Residues that are below their primes are keys like any other: they hurt only whoever sent
     them.
     """
-    server = Server(MODEL)
-    client = Client(MODEL.description)
+    server = InferenceServer(MODEL)
+    client = EncryptingClient(MODEL.description)
     taken = [survived(server.add_keys, raw) for raw in cases(client.keys(), 12, 0)]
     assert not all(taken)
 
 
 def test_requests_of_a_stranger_are_answered_or_refused() -> None:
     """Whatever is answered has the length of an answer."""
-    server = Server(MODEL)
-    client = Client(MODEL.description)
+    server = InferenceServer(MODEL)
+    client = EncryptingClient(MODEL.description)
     server.add_keys(client.keys())
     asked = client.encrypt(make_rows(2, 16))
     length = len(server.answer(asked.message))
@@ -89,15 +89,15 @@ def test_any_keys_with_any_ciphertext_are_answered_or_refused() -> None:
     """Keys of random residues are answered like others: as many bytes, and nothing in SEAL minds
     what they are.
     """
-    server = Server(MODEL)
-    client = Client(MODEL.description)
+    server = InferenceServer(MODEL)
+    client = EncryptingClient(MODEL.description)
     keys = client.keys()
     rng = np.random.default_rng(2)
     degree = MODEL.description.parameters.degree
     primes = server.backend._primes  # type: ignore[attr-defined]
     polynomials = (len(keys) - 72) // (degree * sum(map(width, primes)))
     words = (
-        packed(rng.integers(0, q, degree).astype(np.uint64), q)
+        pack(rng.integers(0, q, degree).astype(np.uint64), q)
         for _ in range(polynomials)
         for q in primes
     )
@@ -110,8 +110,8 @@ def test_any_keys_with_any_ciphertext_are_answered_or_refused() -> None:
 
 def test_answers_of_a_stranger_are_read_or_refused() -> None:
     """A client trusts its server's bytes as little."""
-    server = Server(MODEL)
-    client = Client(MODEL.description)
+    server = InferenceServer(MODEL)
+    client = EncryptingClient(MODEL.description)
     asked = client.encrypt(make_rows(1, 16))
     answer = server.answer(asked.message, client.keys())
     taken = [survived(lambda raw: client.decrypt(raw, asked), raw) for raw in cases(answer, 12, 3)]
@@ -121,8 +121,8 @@ def test_answers_of_a_stranger_are_read_or_refused() -> None:
 @pytest.mark.parametrize("change", [("rows", 0), ("rows", 3), ("rows", 2**32 - 1)])
 def test_a_request_for_rows_that_there_are_not_is_refused(change: tuple[str, int]) -> None:
     """Neither none, nor more than fit, nor what is no power of two."""
-    server = Server(MODEL)
-    client = Client(MODEL.description)
+    server = InferenceServer(MODEL)
+    client = EncryptingClient(MODEL.description)
     message = client.encrypt(make_rows(1, 16)).message
     with pytest.raises(InputError, match="rows"):
         server.rows(message[:72] + change[1].to_bytes(4, "little") + message[76:])
@@ -130,8 +130,8 @@ def test_a_request_for_rows_that_there_are_not_is_refused(change: tuple[str, int
 
 def test_a_residue_at_its_prime_is_refused() -> None:
     """The check that stands before SEAL."""
-    server = Server(MODEL)
-    client = Client(MODEL.description)
+    server = InferenceServer(MODEL)
+    client = EncryptingClient(MODEL.description)
     message = bytearray(client.encrypt(make_rows(1, 16)).message)
     message[76 + 32 : 76 + 38] = b"\xff" * 6
     with pytest.raises(InputError, match="residues"):

@@ -21,7 +21,7 @@ def test_a_host_answers_with_weights_that_it_cannot_read(sizes: tuple[int, ...])
         model.description.parameters, owner.layout, model.scales, owner.weights(), owner.keys()
     )
     rows = make_rows(owner.layout.rows, sizes[0])
-    for answer in (host.answer(owner.prepared(rows)), host.answer_encrypted(owner.encrypt(rows))):
+    for answer in (host.answer(owner.prepare(rows)), host.answer_encrypted(owner.encrypt(rows))):
         assert np.abs(owner.read(answer, len(rows)) - model.scores(rows)).max() < 1e-5
 
 
@@ -46,7 +46,7 @@ def test_another_key_reads_nothing() -> None:
         model.description.parameters, owner.layout, model.scales, owner.weights(), owner.keys()
     )
     rows = make_rows(1, 20)
-    read = stranger.read(host.answer(owner.prepared(rows)), 1)
+    read = stranger.read(host.answer(owner.prepare(rows)), 1)
     assert np.abs(read - model.scores(rows)).max() > 10
 
 
@@ -59,4 +59,4 @@ def test_what_is_no_answer_and_no_weights_is_refused() -> None:
     with pytest.raises(InputError, match="length"):
         Host(model.description.parameters, owner.layout, model.scales, b"short", owner.keys())
     with pytest.raises(InputError, match="rows"):
-        owner.prepared(make_rows(99, 20))
+        owner.prepare(make_rows(99, 20))

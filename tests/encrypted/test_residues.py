@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from gamekeeper.encrypted.residues import (
     centred,
-    expanded,
+    expand_seed,
     minus,
     modulo,
-    packed,
+    pack,
     plus,
     times,
-    unpacked,
+    unpack,
     width,
 )
 
@@ -33,12 +33,12 @@ def test_arithmetic_is_that_of_whole_numbers(q: int, pairs: list[tuple[int, int]
 def test_residues_survive_packing(q: int) -> None:
     """In whole bytes, as few as hold a prime; a number at or above the prime is none."""
     words = np.array([0, 1, q - 1], np.uint64)
-    raw = packed(words, q)
+    raw = pack(words, q)
     assert len(raw) == 3 * width(q)
-    found = unpacked(raw, q)
+    found = unpack(raw, q)
     assert found is not None and found.tolist() == words.tolist()
-    assert unpacked(raw[:-1], q) is None
-    assert unpacked(q.to_bytes(width(q), "little"), q) is None
+    assert unpack(raw[:-1], q) is None
+    assert unpack(q.to_bytes(width(q), "little"), q) is None
 
 
 def test_signs_come_back() -> None:
@@ -49,10 +49,10 @@ def test_signs_come_back() -> None:
 
 def test_a_seed_stands_for_uniform_residues() -> None:
     """The same ones each time; others for another use; spread evenly."""
-    one = expanded(b"s" * 32, b"a", PRIMES, 4096)
-    assert (one == expanded(b"s" * 32, b"a", PRIMES, 4096)).all()
-    assert not (one == expanded(b"s" * 32, b"b", PRIMES, 4096)).any()
-    assert not (one[0] == expanded(b"t" * 32, b"a", PRIMES, 4096)[0]).any()
+    one = expand_seed(b"s" * 32, b"a", PRIMES, 4096)
+    assert (one == expand_seed(b"s" * 32, b"a", PRIMES, 4096)).all()
+    assert not (one == expand_seed(b"s" * 32, b"b", PRIMES, 4096)).any()
+    assert not (one[0] == expand_seed(b"t" * 32, b"a", PRIMES, 4096)[0]).any()
     for row, q in zip(one, PRIMES, strict=True):
         assert row.max() < q
         assert abs(row.astype(float).mean() / q - 0.5) < 0.02

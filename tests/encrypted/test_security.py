@@ -5,7 +5,7 @@ import pytest
 
 from encrypted.builders import make_model
 from gamekeeper.base.errors import InputError
-from gamekeeper.encrypted.model import read_description
+from gamekeeper.encrypted.compiled_model import read_description
 from gamekeeper.encrypted.parameters import Parameters, parameters_for
 from gamekeeper.encrypted.security import MOST_MODULUS_BITS, require_secure
 
@@ -62,7 +62,7 @@ def test_all_parameters_of_ours_are_secure(hidden: int, strong: bool) -> None:
 def test_seal_agrees(hidden: int, strong: bool) -> None:
     """Its own table for 128 bits is asked too."""
     pytest.importorskip("tenseal")
-    from gamekeeper.encrypted.seal import SealBackend
+    from gamekeeper.encrypted.seal_backend import SealBackend
 
     assert SealBackend(parameters_for(hidden, strong=strong)).last_prime.bit_length() >= 45
 
@@ -82,7 +82,7 @@ def test_seal_agrees(hidden: int, strong: bool) -> None:
 )
 def test_a_client_refuses_weak_parameters_of_a_server(change: dict[str, Any]) -> None:
     """Before it makes keys."""
-    fields = make_model(8, 3).description.fields()
+    fields = make_model(8, 3).description.to_dict()
     with pytest.raises(InputError):
         read_description(fields | {"parameters": fields["parameters"] | change})
 
@@ -91,16 +91,16 @@ def test_a_client_refuses_weak_parameters_of_a_server(change: dict[str, Any]) ->
 def test_a_server_refuses_a_client_with_parameters_of_his_own() -> None:
     """Keys and requests name the description that they are for; there is nothing to negotiate."""
     pytest.importorskip("tenseal")
-    from gamekeeper.encrypted.client import Client
-    from gamekeeper.encrypted.server import Server
+    from gamekeeper.encrypted.inference_client import EncryptingClient
+    from gamekeeper.encrypted.inference_server import InferenceServer
 
     model = make_model(8, 3)
     other = replace(model.description, parameters=Parameters(degree=8192, primes=(48, 60, 31)))
-    client = Client(other)
+    client = EncryptingClient(other)
     with pytest.raises(InputError, match="another description"):
-        Server(model).add_keys(client.keys())
+        InferenceServer(model).add_keys(client.keys())
     with pytest.raises(InputError):
-        Server(model).rows(client.encrypt(make_rows_of(other.layout.inputs)).message)
+        InferenceServer(model).rows(client.encrypt(make_rows_of(other.layout.inputs)).message)
 
 
 def make_rows_of(width: int) -> Any:

@@ -43,8 +43,8 @@ from math import log2, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from gamekeeper.encrypted.network import Array
 from gamekeeper.encrypted.residues import Words, centred, minus, modulo, plus
+from gamekeeper.encrypted.square_network import Array
 
 _TAIL = 6.0
 FRESH_DEVIATION = 3.2
@@ -93,7 +93,7 @@ def gaussian(deviation: float, count: int, entropy: bytes) -> NDArray[np.int64]:
     return result
 
 
-def sent(c0: Words, finished: int, q: int) -> Words:
+def finished_numbers(c0: Words, finished: int, q: int) -> Words:
     """Returns what the finished numbers need of a polynomial, shape (finished,)."""
     kept = c0[:: len(c0) // (2 * finished)]
     result = kept[:finished].copy()
@@ -101,12 +101,12 @@ def sent(c0: Words, finished: int, q: int) -> Words:
     return result
 
 
-def flooded(numbers: Words, deviation: float, entropy: bytes, q: int) -> Words:
+def add_flood(numbers: Words, deviation: float, entropy: bytes, q: int) -> Words:
     """Returns the numbers with noise of that deviation."""
     return plus(numbers, modulo(gaussian(deviation, len(numbers), entropy), q), q)
 
 
-def filling(scored: NDArray[np.bool_], entropy: bytes, q: int) -> Words:
+def noise_for_unscored(scored: NDArray[np.bool_], entropy: bytes, q: int) -> Words:
     """Returns numbers that read as 0 where scores stand, and as noise of a 64th of the prime
     elsewhere.
 
@@ -124,7 +124,7 @@ def filling(scored: NDArray[np.bool_], entropy: bytes, q: int) -> Words:
 
 
 def _interpolated(values: Array) -> Array:
-    """The inverse of `evaluated`."""
+    """The inverse of `evaluate_at_slots`."""
     n = len(values)
     places = _places(len(values))
     whole = np.zeros(2 * n)
@@ -134,7 +134,7 @@ def _interpolated(values: Array) -> Array:
     return np.ascontiguousarray(turned.real)
 
 
-def opened(numbers: Words, product: Words, q: int) -> Array:
+def read_finished(numbers: Words, product: Words, q: int) -> Array:
     """Returns the finished numbers of an answer, in units of the ring.
 
     Args:
@@ -142,13 +142,13 @@ def opened(numbers: Words, product: Words, q: int) -> Array:
         product: c1 s, by coefficients.
         q: The prime.
     """
-    return evaluated(
-        centred(plus(numbers, sent(product, len(numbers), q), q), q).astype(np.float64)
+    return evaluate_at_slots(
+        centred(plus(numbers, finished_numbers(product, len(numbers), q), q), q).astype(np.float64)
     )
 
 
-def evaluated(numbers: Array) -> Array:
-    """Returns the real part at each slot of the polynomial that `sent` is of; SEAL's slot j is at
+def evaluate_at_slots(numbers: Array) -> Array:
+    """Returns the real part at each slot of the polynomial that `finished_numbers` is of; SEAL's slot j is at
     the root's 3^j.
     """
     n = len(numbers)

@@ -20,7 +20,7 @@ import orjson
 
 from gamekeeper.base.asgi import BodyError, read_body, send_whole
 from gamekeeper.base.errors import GamekeeperError, InputError
-from gamekeeper.encrypted.server import Server, UnknownKeysError
+from gamekeeper.encrypted.inference_server import InferenceServer, UnknownKeysError
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -70,7 +70,7 @@ class EncryptedApp:
         servers: By the models' names.
     """
 
-    def __init__(self, servers: Mapping[str, Server]) -> None:
+    def __init__(self, servers: Mapping[str, InferenceServer]) -> None:
         self._servers = dict(servers)
         # A thread a model, apart from those that others share: what waits here keeps nobody from
         # signing in.
@@ -124,7 +124,7 @@ class EncryptedApp:
             raise _RefusedError(404, "unknown_route", "no such model or route")
         server = self._servers[operation.model]
         if operation.kind == "description":
-            return orjson.dumps(server.description.fields()), _JSON
+            return orjson.dumps(server.description.to_dict()), _JSON
         body = await read_body(receive, operation.body_bytes)
         try:
             if operation.kind == "keys":

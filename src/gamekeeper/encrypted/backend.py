@@ -22,7 +22,7 @@ Keys = Any
 Slots = NDArray[np.float64]
 
 
-class Wanted(NamedTuple):
+class RequiredKeys(NamedTuple):
     """Which keys a server needs of a client.
 
     Args:
@@ -48,15 +48,15 @@ class Backend(Protocol):
         """Returns a new secret key."""
         ...
 
-    def bundle(self, secret: Secret[bytes], wanted: Wanted) -> bytes:
+    def bundle(self, secret: Secret[bytes], required: RequiredKeys) -> bytes:
         """Returns the public keys that a server needs, of `bundle_bytes` bytes."""
         ...
 
-    def bundle_bytes(self, wanted: Wanted) -> int:
+    def bundle_bytes(self, required: RequiredKeys) -> int:
         """Returns the exact length of a bundle."""
         ...
 
-    def load_keys(self, raw: bytes, wanted: Wanted) -> Keys:
+    def load_keys(self, raw: bytes, required: RequiredKeys) -> Keys:
         """Reads a bundle that a stranger sent.
 
         Raises:
@@ -144,6 +144,6 @@ class Backend(Protocol):
         """The prime of level 1."""
         ...
 
-    def decrypted(self, secret: Secret[bytes], c1: Words) -> Words:
+    def multiply_by_secret(self, secret: Secret[bytes], c1: Words) -> Words:
         """Returns c1 * s modulo the last prime, by coefficients."""
         ...

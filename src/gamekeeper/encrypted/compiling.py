@@ -21,19 +21,29 @@ from numpy.typing import NDArray
 
 from gamekeeper.base.errors import input_error
 from gamekeeper.encrypted.answering import FRESH_DEVIATION, flood_bits, flood_deviation
+from gamekeeper.encrypted.compiled_model import (
+    CompiledModel,
+    ModelDescription,
+    centre_and_half_width,
+)
 from gamekeeper.encrypted.fitting import (
     Activation,
-    Fitted,
+    FittedNetwork,
     Training,
-    fitted,
+    fit_network,
     one_hot,
     softmax,
-    trained,
+    train_network,
 )
-from gamekeeper.encrypted.layout import Packing, layout_for
-from gamekeeper.encrypted.model import CompiledModel, Description, middle
-from gamekeeper.encrypted.network import Array, Layer, Network, balanced, standardised
 from gamekeeper.encrypted.parameters import parameters_for, scales_for
+from gamekeeper.encrypted.slot_layout import Packing, layout_for
+from gamekeeper.encrypted.square_network import (
+    Array,
+    Layer,
+    SquareNetwork,
+    balance,
+    fold_standardisation,
+)
 
 ERROR = 1e-3
 _HEADROOM = 4.0
@@ -53,7 +63,7 @@ _ENDS = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
+class OriginalModel:
     """A model as it came.
 
     Args:
@@ -75,7 +85,7 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class CompileOptions:
     """How to compile.
 
     Args:
@@ -100,7 +110,7 @@ class Options:
     training: Training | None = field(default_factory=Training)
 
 
-def original_of(model: Any) -> Original:
+def read_original(model: Any) -> OriginalModel:
     """Returns what a model of scikit-learn or torch does, as layers.
 
     Raises:
@@ -120,8 +130,8 @@ def original_of(model: Any) -> Original:
     )
 
 
-def compiled(
-    model: Any, inputs: Array, options: Options, labels: NDArray[np.int64] | None = None
+def compile_model(
+    model: Any, inputs: Array, options: CompileOptions, labels: NDArray[np.int64] | None = None
 ) -> CompiledModel:
     """Compiles a model.
 
@@ -135,18 +145,18 @@ def compiled(
     Raises:
         InputError: It does not fit.
     """
-    origin = original_of(model)
+    origin = read_original(model)
     values = _required(inputs, labels)
     network, errors = _network(origin, values, options, labels)
     report = _report(origin, network, values, labels) | {"activation_errors": list(errors)}
-    return assembled(network, values, options, origin.labels, report)
+    return assemble_model(network, values, options, origin.labels, report)
 
 
-def trained_model(
+def train_model(
     inputs: Array,
     labels: NDArray[np.int64],
     hidden: Sequence[int],
-    options: Options,
+    options: CompileOptions,
     names: Sequence[str] = (),
 ) -> CompiledModel:
     """Trains a network of squares from nothing, and compiles it.
@@ -161,28 +171,30 @@ def trained_model(
     values = _required(inputs, labels)
     learnt, kept = _split(len(values))
     targets = one_hot(labels, int(labels.max()) + 1)
-    network = trained(values[learnt], targets[learnt], hidden, options.training or Training())
+    network = train_network(values[learnt], targets[learnt], hidden, options.training or Training())
     accuracy = float((network.scores(values[kept]).argmax(axis=1) == labels[kept]).mean())
     report = {"rows": len(kept), "accuracy": accuracy}
-    return assembled(network, values, options, tuple(names), report)
+    return assemble_model(network, values, options, tuple(names), report)
 
 
-def assembled(
-    network: Network,
+def assemble_model(
+    network: SquareNetwork,
     inputs: Array,
-    options: Options,
+    options: CompileOptions,
     labels: tuple[str, ...],
     report: dict[str, Any],
 ) -> CompiledModel:
     """Returns a network of squares with what is needed to answer with it."""
     low, high = _range(inputs, options)
-    centre, half = middle(low, high)
+    centre, half = centre_and_half_width(low, high)
     mapped = (np.clip(inputs, low, high) - centre) / half
-    network = balanced(Network(standardised(network.layers, -centre / half, 1 / half)), mapped)
+    network = balance(
+        SquareNetwork(fold_standardisation(network.layers, -centre / half, 1 / half)), mapped
+    )
     parameters = parameters_for(network.hidden, strong=options.strong)
     layout = layout_for(network, options.packing, parameters.slots, options.rows)
     scales = scales_for(parameters, _bound(network, mapped), layout.gain(layout.rows))
-    description = Description(
+    description = ModelDescription(
         name=options.name,
         parameters=parameters,
         layout=layout,
@@ -216,12 +228,12 @@ def measured_noise(model: CompiledModel, inputs: Array) -> float:
     """Returns the deviation of scores without flooding from scores in the open; answers one
     request.
     """
-    from gamekeeper.encrypted.client import Client
-    from gamekeeper.encrypted.server import Server
+    from gamekeeper.encrypted.inference_client import EncryptingClient
+    from gamekeeper.encrypted.inference_server import InferenceServer
 
     bare = replace(model, description=replace(model.description, error=1e-15))
-    server = Server(bare)
-    client = Client(bare.description)
+    server = InferenceServer(bare)
+    client = EncryptingClient(bare.description)
     rows = np.resize(inputs, (min(bare.description.layout.rows, 64), inputs.shape[1]))
     asked = client.encrypt(rows)
     scores = client.decrypt(server.answer(asked.message, client.keys()), asked)
@@ -276,7 +288,7 @@ def _answer_scale(model: CompiledModel) -> float:
     return 2.0 ** (entering + scales.weights[-1] - primes[1])
 
 
-def _bound(network: Network, mapped: Array) -> float:
+def _bound(network: SquareNetwork, mapped: Array) -> float:
     """The largest score: of a linear model in its range, of another what calibration shows and some
     more.
     """
@@ -286,7 +298,7 @@ def _bound(network: Network, mapped: Array) -> float:
     return float((np.abs(layer.weights).sum(axis=1) + np.abs(layer.bias)).max())
 
 
-def _range(inputs: Array, options: Options) -> tuple[Array, Array]:
+def _range(inputs: Array, options: CompileOptions) -> tuple[Array, Array]:
     """Range of each input, rounded outwards to two digits: it is public."""
     count = inputs.shape[1]
     if options.range is not None:
@@ -298,25 +310,25 @@ def _range(inputs: Array, options: Options) -> tuple[Array, Array]:
 
 
 def _network(
-    origin: Original, inputs: Array, options: Options, labels: NDArray[np.int64] | None
-) -> tuple[Network, tuple[float, ...]]:
+    origin: OriginalModel, inputs: Array, options: CompileOptions, labels: NDArray[np.int64] | None
+) -> tuple[SquareNetwork, tuple[float, ...]]:
     if len(origin.layers) == 1:
-        return Network(origin.layers), ()
+        return SquareNetwork(origin.layers), ()
     learnt, _ = _split(len(inputs))
-    found: Fitted = fitted(origin.layers, origin.activations, inputs[learnt])
+    found: FittedNetwork = fit_network(origin.layers, origin.activations, inputs[learnt])
     if options.training is None or max(found.errors) < 1e-9 or found.network.classes < 2:
         return found.network, found.errors
     shares = softmax(origin.scores(inputs))
     targets = shares if labels is None else (shares + one_hot(labels, shares.shape[1])) / 2
     hidden = [layer.weights.shape[0] for layer in origin.layers[:-1]]
     return (
-        trained(inputs[learnt], targets[learnt], hidden, options.training, found.network),
+        train_network(inputs[learnt], targets[learnt], hidden, options.training, found.network),
         found.errors,
     )
 
 
 def _report(
-    origin: Original, network: Network, inputs: Array, labels: NDArray[np.int64] | None
+    origin: OriginalModel, network: SquareNetwork, inputs: Array, labels: NDArray[np.int64] | None
 ) -> dict[str, int | float]:
     """What compiling lost, on rows that nothing was fitted to."""
     _, kept = _split(len(inputs))
@@ -376,16 +388,16 @@ def _two_sided(layer: Layer, labels: tuple[str, ...]) -> Layer:
     )
 
 
-def _linear(model: Any) -> Original:
+def _linear(model: Any) -> OriginalModel:
     labels = _labels(model)
     weights = np.atleast_2d(np.asarray(model.coef_, np.float64))
     bias = np.broadcast_to(np.asarray(model.intercept_, np.float64), (len(weights),))
-    return Original(
+    return OriginalModel(
         layers=(_two_sided(Layer(weights, bias.copy()), labels),), activations=(), labels=labels
     )
 
 
-def _perceptron(model: Any) -> Original:
+def _perceptron(model: Any) -> OriginalModel:
     labels = _labels(model)
     activation = _ACTIVATIONS[model.activation]
     layers = [
@@ -393,18 +405,20 @@ def _perceptron(model: Any) -> Original:
         for w, b in zip(model.coefs_, model.intercepts_, strict=True)
     ]
     layers[-1] = _two_sided(layers[-1], labels)
-    return Original(
+    return OriginalModel(
         layers=tuple(layers), activations=(activation,) * (len(layers) - 1), labels=labels
     )
 
 
-def _pipeline(model: Any) -> Original:
+def _pipeline(model: Any) -> OriginalModel:
     *before, (_, last) = model.steps
-    origin = original_of(last)
+    origin = read_original(last)
     layers = origin.layers
     for _, step in reversed(before):
         if step is not None and step != "passthrough":
-            layers = standardised(layers, *_mean_and_scale(step, layers[0].weights.shape[1]))
+            layers = fold_standardisation(
+                layers, *_mean_and_scale(step, layers[0].weights.shape[1])
+            )
     return replace(origin, layers=layers)
 
 
@@ -428,7 +442,7 @@ def _mean_and_scale(step: Any, count: int) -> tuple[Array, Array]:
     )
 
 
-def _sequential(model: Any) -> Original:
+def _sequential(model: Any) -> OriginalModel:
     """Layers of torch; an activation is any module without weights that works on each number by
     itself.
     """
@@ -442,7 +456,7 @@ def _sequential(model: Any) -> Original:
         raise input_error(
             "model", "layers in no order that is known", found, "Linear, activation, Linear, ..."
         )
-    return Original(layers=tuple(layers), activations=tuple(activations))
+    return OriginalModel(layers=tuple(layers), activations=tuple(activations))
 
 
 def _torch_layer(module: Any) -> Layer:

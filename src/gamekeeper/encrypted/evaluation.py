@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from gamekeeper.encrypted.backend import Backend, Cipher, Keys, Plain, Slots
-from gamekeeper.encrypted.layout import Layout
-from gamekeeper.encrypted.network import Array, Network
 from gamekeeper.encrypted.parameters import Scales
+from gamekeeper.encrypted.slot_layout import Layout
+from gamekeeper.encrypted.square_network import Array, SquareNetwork
 
 # encoded weights of the latency packings: a part each, and a last layer for each number of rows
 _KEPT = 64
@@ -50,7 +50,9 @@ class OpenWeights:
         scales: Of weights.
     """
 
-    def __init__(self, backend: Backend, layout: Layout, network: Network, scales: Scales) -> None:
+    def __init__(
+        self, backend: Backend, layout: Layout, network: SquareNetwork, scales: Scales
+    ) -> None:
         self._backend = backend
         self._layout = layout
         self._layers = network.layers
@@ -131,7 +133,7 @@ def latency_product(
 
 
 def batched_products(
-    backend: Backend, network: Network, scales: Scales, ciphers: Sequence[Cipher], keys: Keys
+    backend: Backend, network: SquareNetwork, scales: Scales, ciphers: Sequence[Cipher], keys: Keys
 ) -> list[Cipher]:
     """Returns the last layer's products, a ciphertext a class, not yet divided by the prime
     `mask`.

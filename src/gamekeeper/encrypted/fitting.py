@@ -14,7 +14,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gamekeeper.encrypted.network import Array, Layer, Network, standardised, with_quadratic
+from gamekeeper.encrypted.square_network import (
+    Array,
+    Layer,
+    SquareNetwork,
+    fold_standardisation,
+    with_quadratic,
+)
 
 Activation = Callable[[Array], Array]
 _LEAST_CURVATURE = 1e-2
@@ -23,7 +29,7 @@ _LARGEST_STEP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedNetwork:
     """A fitted network.
 
     Args:
@@ -32,11 +38,13 @@ class Fitted:
             deviation there.
     """
 
-    network: Network
+    network: SquareNetwork
     errors: tuple[float, ...]
 
 
-def fitted(layers: Sequence[Layer], activations: Sequence[Activation], inputs: Array) -> Fitted:
+def fit_network(
+    layers: Sequence[Layer], activations: Sequence[Activation], inputs: Array
+) -> FittedNetwork:
     """Returns the network of squares nearest to one with other activations."""
     quadratics = []
     errors = []
@@ -50,7 +58,7 @@ def fitted(layers: Sequence[Layer], activations: Sequence[Activation], inputs: A
             float(np.sqrt(np.mean((values - wanted) ** 2)) / max(float(wanted.std()), 1e-12))
         )
         quadratics.append((a, b, c))
-    return Fitted(with_quadratic(layers, quadratics), tuple(errors))
+    return FittedNetwork(with_quadratic(layers, quadratics), tuple(errors))
 
 
 def _quadratic(t: Array, wanted: Array) -> tuple[float, float, float]:
@@ -81,13 +89,13 @@ class Training:
     seed: int = 0
 
 
-def trained(
+def train_network(
     inputs: Array,
     targets: Array,
     hidden: Sequence[int],
     training: Training,
-    start: Network | None = None,
-) -> Network:
+    start: SquareNetwork | None = None,
+) -> SquareNetwork:
     """Trains a network of squares.
 
     Args:
@@ -107,7 +115,7 @@ def trained(
     weights = _unstandardised(start, mean, scale) if start else _random(sizes, rng)
     best = _descended(weights, values, targets, training, rng)
     layers = [Layer(best[at], best[at + 1]) for at in range(0, len(best), 2)]
-    return Network(standardised(layers, mean, scale))
+    return SquareNetwork(fold_standardisation(layers, mean, scale))
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> Array:
@@ -129,7 +137,7 @@ def _random(sizes: Sequence[int], rng: np.random.Generator) -> list[Array]:
     return made
 
 
-def _unstandardised(start: Network, mean: Array, scale: Array) -> list[Array]:
+def _unstandardised(start: SquareNetwork, mean: Array, scale: Array) -> list[Array]:
     """The start's weights for standardised inputs: x = scale * z + mean."""
     first = start.layers[0]
     made = [first.weights * scale, first.bias + first.weights @ mean]

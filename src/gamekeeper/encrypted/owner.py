@@ -8,7 +8,7 @@ decryptions).
 
 The host learns the shape of the model, and inputs that come in the open. It computes as it likes:
 nothing shows the owner that an answer is right. Biases are weights of an input, and of a hidden
-unit, that are 1 (`network.unbiased`). Latency packings only.
+unit, that are 1 (`network.fold_biases`). Latency packings only.
 """
 
 import struct
@@ -20,13 +20,13 @@ import numpy as np
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.secret import Secret
 from gamekeeper.encrypted import answering
-from gamekeeper.encrypted.backend import Backend, Cipher, Keys, Wanted
+from gamekeeper.encrypted.backend import Backend, Cipher, Keys, RequiredKeys
+from gamekeeper.encrypted.compiled_model import CompiledModel
 from gamekeeper.encrypted.evaluation import latency_product, slots_of
-from gamekeeper.encrypted.layout import Layout, layout_for
-from gamekeeper.encrypted.model import CompiledModel
-from gamekeeper.encrypted.network import Array, unbiased
 from gamekeeper.encrypted.parameters import Parameters, Scales
-from gamekeeper.encrypted.residues import packed, unpacked, width
+from gamekeeper.encrypted.residues import pack, unpack, width
+from gamekeeper.encrypted.slot_layout import Layout, layout_for
+from gamekeeper.encrypted.square_network import Array, fold_biases
 
 _HEAD = struct.Struct("<d")
 
@@ -47,7 +47,7 @@ class Owner:
         backend: Backend | None = None,
     ) -> None:
         self.description = model.description
-        self._network = unbiased(model.network)
+        self._network = fold_biases(model.network)
         self._scales = model.scales
         self._backend = backend or _seal(model.description.parameters)
         self._secret = secret or self._backend.make_secret()
@@ -55,7 +55,7 @@ class Owner:
 
     def keys(self) -> bytes:
         """Returns the public keys that the host needs."""
-        return self._backend.bundle(self._secret, _wanted(self.layout))
+        return self._backend.bundle(self._secret, _required_keys(self.layout))
 
     def weights(self) -> bytes:
         """Returns the encrypted weights: a ciphertext for each part, and one of the last layer if
@@ -73,12 +73,12 @@ class Owner:
 
     def encrypt(self, inputs: Array) -> bytes:
         """Returns encrypted rows, for a host that is not to see them either."""
-        slots = self.layout.packed(self.prepared(inputs), self.layout.rows)
+        slots = self.layout.pack(self.prepare(inputs), self.layout.rows)
         return b"".join(
             self._backend.encrypt(self._secret, part, 2.0**self._scales.input) for part in slots
         )
 
-    def prepared(self, inputs: Array) -> Array:
+    def prepare(self, inputs: Array) -> Array:
         """Returns rows as the host takes them in the open: mapped to -1 .. 1, and a 1
         behind each.
         """
@@ -86,7 +86,7 @@ class Owner:
             raise input_error(
                 "inputs", "do not fit", f"{len(inputs)} rows", f"1 to {self.layout.rows} rows"
             )
-        return np.column_stack([self.description.normalised(inputs), np.ones(len(inputs))])
+        return np.column_stack([self.description.normalise(inputs), np.ones(len(inputs))])
 
     def read(self, answer: bytes, count: int) -> Array:
         """Returns the scores in an answer, shape (count, classes)."""
@@ -100,14 +100,16 @@ class Owner:
                 "answer", "of another length", f"{len(answer):,} bytes", f"{expected:,} bytes"
             )
         (scale,) = _HEAD.unpack_from(answer)
-        words = unpacked(answer[_HEAD.size :], q)
+        words = unpack(answer[_HEAD.size :], q)
         if words is None or not 1 < scale < 2.0**200:
             raise input_error(
                 "answer", "no answer", "no residues, or no scale", "what `Host.answer` gave"
             )
-        product = self._backend.decrypted(self._secret, words[finished:])
-        sums = answering.opened(words[:finished], product, q) * (self.layout.gain(rows) / scale)
-        return self.layout.unpacked([sums], count, rows)
+        product = self._backend.multiply_by_secret(self._secret, words[finished:])
+        sums = answering.read_finished(words[:finished], product, q) * (
+            self.layout.gain(rows) / scale
+        )
+        return self.layout.unpack([sums], count, rows)
 
 
 class Host:
@@ -137,7 +139,7 @@ class Host:
         self._backend = backend or _seal(parameters)
         self._layout = layout
         self._scales = scales
-        self._keys = self._backend.load_keys(keys, _wanted(layout))
+        self._keys = self._backend.load_keys(keys, _required_keys(layout))
         bits = [scales.weights[0]] * layout.parts + [scales.weights[-1]] * (layout.units > 0)
         ciphers = self._loaded(weights, bits)
         self._weights = _Hidden(
@@ -145,10 +147,10 @@ class Host:
         )
 
     def answer(self, rows: Array) -> bytes:
-        """Answers rows in the open, as `Owner.prepared` gives them."""
+        """Answers rows in the open, as `Owner.prepare` gives them."""
         level = len(self._scales.weights) * 2
         scale = 2.0**self._scales.input
-        slots = self._layout.packed(rows, self._layout.rows)
+        slots = self._layout.pack(rows, self._layout.rows)
         return self._answered([self._backend.encode(part, level, scale) for part in slots])
 
     def answer_encrypted(self, rows: bytes) -> bytes:
@@ -177,8 +179,8 @@ class Host:
         answer = backend.rescale(product)
         c0, c1 = backend.coefficients(answer)
         q = backend.last_prime
-        numbers = answering.sent(c0, layout.finished(layout.rows), q)
-        return _HEAD.pack(backend.scale(answer)) + packed(numbers, q) + packed(c1, q)
+        numbers = answering.finished_numbers(c0, layout.finished(layout.rows), q)
+        return _HEAD.pack(backend.scale(answer)) + pack(numbers, q) + pack(c1, q)
 
 
 class _Encrypted:
@@ -219,12 +221,12 @@ class _Hidden:
         return cipher
 
 
-def _wanted(layout: Layout) -> Wanted:
+def _required_keys(layout: Layout) -> RequiredKeys:
     # a linear layer, too, is a product of ciphertexts here
-    return Wanted(True, layout.wanted.steps)
+    return RequiredKeys(True, layout.required_keys.steps)
 
 
 def _seal(parameters: Parameters) -> Backend:
-    from gamekeeper.encrypted.seal import SealBackend
+    from gamekeeper.encrypted.seal_backend import SealBackend
 
     return SealBackend(parameters)

@@ -74,7 +74,7 @@ class Parameters:
         """Hidden layers that there are primes for."""
         return (self.levels - 2) // 2
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns it as a JSON object."""
         return {"degree": self.degree, "primes": list(self.primes), "security": self.security}
 

@@ -63,7 +63,7 @@ def centred(words: Words, q: int) -> NDArray[np.int64]:
     return np.where(signed > q // 2, signed - q, signed)
 
 
-def expanded(seed: bytes, domain: bytes, primes: Sequence[int], count: int) -> Words:
+def expand_seed(seed: bytes, domain: bytes, primes: Sequence[int], count: int) -> Words:
     """Returns the uniform residues that a seed stands for, shape (primes, count)."""
     return np.stack(
         [_drawn(seed, domain + at.to_bytes(2, "big"), q, count) for at, q in enumerate(primes)]
@@ -89,13 +89,13 @@ def width(q: int) -> int:
     return (q.bit_length() + 7) // 8
 
 
-def packed(words: Words, q: int) -> bytes:
+def pack(words: Words, q: int) -> bytes:
     """Returns residues as bytes, little-endian, `width(q)` each."""
     wide = np.ascontiguousarray(words, "<u8").reshape(-1, 1).view(np.uint8)
     return wide[:, : width(q)].tobytes()
 
 
-def unpacked(raw: bytes, q: int) -> Words | None:
+def unpack(raw: bytes, q: int) -> Words | None:
     """Returns what `packed` wrote, or None if it is no list of residues."""
     if len(raw) % width(q):
         return None

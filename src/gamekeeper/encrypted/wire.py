@@ -17,9 +17,9 @@ from typing import NamedTuple
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.secret import is_same_secret
 from gamekeeper.encrypted.backend import Backend
-from gamekeeper.encrypted.layout import Layout
-from gamekeeper.encrypted.model import Description
-from gamekeeper.encrypted.residues import Words, packed, unpacked, width
+from gamekeeper.encrypted.compiled_model import ModelDescription
+from gamekeeper.encrypted.residues import Words, pack, unpack, width
+from gamekeeper.encrypted.slot_layout import Layout
 
 _KEYS = b"GKHEKEY1"
 _REQUEST = b"GKHEASK1"
@@ -43,17 +43,17 @@ class Request(NamedTuple):
     ciphers: tuple[bytes, ...]
 
 
-def keys_message(description: Description, bundle: bytes) -> bytes:
+def keys_message(description: ModelDescription, bundle: bytes) -> bytes:
     """Returns the message with a client's keys."""
     return _KEYS_HEAD.pack(_KEYS, description.digest) + bundle
 
 
-def keys_bytes(description: Description, backend: Backend) -> int:
+def keys_bytes(description: ModelDescription, backend: Backend) -> int:
     """Returns the length of that message."""
-    return _KEYS_HEAD.size + backend.bundle_bytes(description.layout.wanted)
+    return _KEYS_HEAD.size + backend.bundle_bytes(description.layout.required_keys)
 
 
-def read_keys_message(raw: bytes, description: Description, backend: Backend) -> bytes:
+def read_keys_message(raw: bytes, description: ModelDescription, backend: Backend) -> bytes:
     """Returns the bundle in a message with keys.
 
     Raises:
@@ -67,7 +67,7 @@ def read_keys_message(raw: bytes, description: Description, backend: Backend) ->
 
 
 def request_message(
-    description: Description, keys: bytes, rows: int, ciphers: Sequence[bytes]
+    description: ModelDescription, keys: bytes, rows: int, ciphers: Sequence[bytes]
 ) -> bytes:
     """Returns a request."""
     return _REQUEST_HEAD.pack(_REQUEST, description.digest, keys, rows) + b"".join(ciphers)
@@ -78,7 +78,7 @@ def request_bytes(layout: Layout, backend: Backend) -> int:
     return _REQUEST_HEAD.size + layout.parts * backend.cipher_bytes
 
 
-def read_request(raw: bytes, description: Description, backend: Backend) -> Request:
+def read_request(raw: bytes, description: ModelDescription, backend: Backend) -> Request:
     """Reads a request that a stranger sent.
 
     Raises:
@@ -101,7 +101,7 @@ def answer_message(
 ) -> bytes:
     """Returns an answer; a part is the numbers and c1."""
     head = _ANSWER_HEAD.pack(_ANSWER, hashlib.sha256(request).digest(), rows, scale)
-    return head + b"".join(packed(words, q) for part in parts for words in part)
+    return head + b"".join(pack(words, q) for part in parts for words in part)
 
 
 def read_answer(
@@ -123,9 +123,9 @@ def read_answer(
     parts = []
     at = _ANSWER_HEAD.size
     for _ in range(layout.answers):
-        numbers = unpacked(raw[at : at + sizes[0]], q)
+        numbers = unpack(raw[at : at + sizes[0]], q)
         at = at + sizes[0]
-        c1 = unpacked(raw[at : at + sizes[1]], q)
+        c1 = unpack(raw[at : at + sizes[1]], q)
         at = at + sizes[1]
         if numbers is None or c1 is None:
             raise input_error(
@@ -140,7 +140,7 @@ def keys_digest(message: bytes) -> bytes:
     return hashlib.sha256(message).digest()
 
 
-def _require_description(digest: bytes, description: Description, what: str) -> None:
+def _require_description(digest: bytes, description: ModelDescription, what: str) -> None:
     if not is_same_secret(digest, description.digest):
         found = digest.hex()[:16]
         expected = description.digest.hex()[:16]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from gamekeeper._cli.encrypted._shared import unreadable
 
 if TYPE_CHECKING:
-    from gamekeeper.encrypted.model import Description
+    from gamekeeper.encrypted.compiled_model import ModelDescription
 
 _TIMEOUT_S = 120
 _MOST_ANSWER_BYTES = 256 << 20
@@ -61,11 +61,11 @@ def _message(body: bytes) -> str:
         return shown(body[:100].decode("latin-1"))
 
 
-def description_at(url: str) -> "Description":
+def description_at(url: str) -> "ModelDescription":
     """Returns what a server says about its model."""
     import orjson
 
-    from gamekeeper.encrypted.model import read_description
+    from gamekeeper.encrypted.compiled_model import read_description
 
     try:
         fields = orjson.loads(exchanged("GET", url, None, {}))

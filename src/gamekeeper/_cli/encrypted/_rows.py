@@ -8,7 +8,7 @@ from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
 from gamekeeper.base.files import write_private
 
 if TYPE_CHECKING:
-    from gamekeeper.encrypted.network import Array
+    from gamekeeper.encrypted.square_network import Array
 
 
 def read_rows(path: Path) -> "tuple[Array, tuple[str, ...]]":

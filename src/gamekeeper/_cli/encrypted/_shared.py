@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from gamekeeper.base.errors import InputError, input_error
 
 if TYPE_CHECKING:
-    from gamekeeper.encrypted.model import CompiledModel
+    from gamekeeper.encrypted.compiled_model import CompiledModel
 
 SCHEMA = "gamekeeper/he@1"
 Packing = Literal["latency", "batched"]

@@ -18,8 +18,8 @@ from gamekeeper._cli.options import Json, Quiet, Seed, TrustFile
 from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from gamekeeper.encrypted.compiling import Options
-    from gamekeeper.encrypted.model import CompiledModel
+    from gamekeeper.encrypted.compiled_model import CompiledModel
+    from gamekeeper.encrypted.compiling import CompileOptions
 
 
 def run(
@@ -100,7 +100,7 @@ def run(
       gamekeeper encrypted compile --inputs pool.npy --labels labels.csv --hidden 32
       --packing batched --out scoring.he
     """
-    from gamekeeper.encrypted.model import write_model
+    from gamekeeper.encrypted.compiled_model import write_model
 
     options = _options(name or out.stem, packing, rows, error, strong, low, high, epochs, seed)
     made = _compiled(model, trust_file, inputs, labels, hidden or [], options)
@@ -128,8 +128,8 @@ def _options(
     high: float | None,
     epochs: int,
     seed: int,
-) -> "Options":
-    from gamekeeper.encrypted.compiling import Options
+) -> "CompileOptions":
+    from gamekeeper.encrypted.compiling import CompileOptions
     from gamekeeper.encrypted.fitting import Training
 
     if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
@@ -138,7 +138,7 @@ def _options(
         raise UsageError("--error must be above 0 and below 1,000,000, in the unit of a score")
     span = None if low is None or high is None else (low, high)
     training = Training(epochs=epochs, seed=seed) if epochs else None
-    return Options(
+    return CompileOptions(
         name=name,
         packing=packing,
         rows=rows,
@@ -155,11 +155,11 @@ def _compiled(
     inputs: Path,
     labels: Path | None,
     hidden: list[int],
-    options: "Options",
+    options: "CompileOptions",
 ) -> "CompiledModel":
     from dataclasses import replace
 
-    from gamekeeper.encrypted.compiling import compiled, trained_model
+    from gamekeeper.encrypted.compiling import compile_model, train_model
 
     if (model is None) == (not hidden):
         raise UsageError("name a model, or train one: --hidden UNITS --labels FILE")
@@ -167,10 +167,10 @@ def _compiled(
     known = None if labels is None else read_rows(labels)[0].astype("int64").reshape(-1)
     options = replace(options, features=features)
     if model is not None:
-        return compiled(_model(model, trust_file), values, options, known)
+        return compile_model(_model(model, trust_file), values, options, known)
     if known is None:
         raise UsageError("--hidden needs --labels, the true classes of the rows")
-    return trained_model(values, known, hidden, options)
+    return train_model(values, known, hidden, options)
 
 
 def _model(path: Path, trust_file: bool) -> Any:

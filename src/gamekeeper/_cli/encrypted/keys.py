@@ -30,9 +30,9 @@ def run(
 
       gamekeeper encrypted keys http://127.0.0.1:8330/v2/encrypted/scoring --out he-keys
     """
-    from gamekeeper.encrypted.client import Client
+    from gamekeeper.encrypted.inference_client import EncryptingClient
 
-    client = Client(description_at(url))
+    client = EncryptingClient(description_at(url))
     client.save(out)
     if json:
         print_json(SCHEMA, {"keys": {"folder": str(out), "public_bytes": len(client.keys())}})

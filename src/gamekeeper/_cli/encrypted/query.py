@@ -14,9 +14,9 @@ from gamekeeper._cli.options import Json, Quiet
 from gamekeeper.base.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gamekeeper.encrypted.client import Client
-    from gamekeeper.encrypted.model import Description
-    from gamekeeper.encrypted.network import Array
+    from gamekeeper.encrypted.compiled_model import ModelDescription
+    from gamekeeper.encrypted.inference_client import EncryptingClient
+    from gamekeeper.encrypted.square_network import Array
 
 KEY = "GAMEKEEPER_KEY"
 
@@ -55,11 +55,13 @@ def run(
       gamekeeper encrypted query http://127.0.0.1:8330/v2/encrypted/scoring --inputs rows.npy
       --keys he-keys --key-file api.key --out scores.csv
     """
-    from gamekeeper.encrypted.client import Client
+    from gamekeeper.encrypted.inference_client import EncryptingClient
 
     description = description_at(url)
     (rows, _) = read_rows(inputs)
-    client = Client(description) if keys is None else Client.load(description, keys)
+    client = (
+        EncryptingClient(description) if keys is None else EncryptingClient.load(description, keys)
+    )
     got = _asked(url, client, rows, _api_key(key_file))
     scores = got.scores
     labels = _labels(description, scores)
@@ -92,7 +94,7 @@ class _Got(NamedTuple):
     fault: "InputError | None"
 
 
-def _asked(url: str, client: "Client", rows: "Array", key: str) -> _Got:
+def _asked(url: str, client: "EncryptingClient", rows: "Array", key: str) -> _Got:
     import numpy as np
 
     headers = {"authorization": f"Bearer {key}"}
@@ -115,7 +117,7 @@ def _asked(url: str, client: "Client", rows: "Array", key: str) -> _Got:
     return _Got(np.concatenate(scores), charged, clipped, fault)
 
 
-def _answer(url: str, client: "Client", message: bytes, headers: dict[str, str]) -> bytes:
+def _answer(url: str, client: "EncryptingClient", message: bytes, headers: dict[str, str]) -> bytes:
     """The answer; if the server has dropped the keys meanwhile, they are sent again."""
 
     try:
@@ -154,5 +156,5 @@ def _api_key(path: Path | None) -> str:
     return key.strip()
 
 
-def _labels(description: "Description", scores: "Array") -> list[str]:
+def _labels(description: "ModelDescription", scores: "Array") -> list[str]:
     return [description.labels[at] for at in scores.argmax(axis=1)] if description.labels else []

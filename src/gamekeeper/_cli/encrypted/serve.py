@@ -13,7 +13,7 @@ from gamekeeper._cli.options import Host, PolicyFile, Port, Quiet, StateFolder
 from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from gamekeeper.encrypted.model import CompiledModel
+    from gamekeeper.encrypted.compiled_model import CompiledModel
     from gamekeeper.guard.assembly import Guard
     from gamekeeper.guard.policy import GuardPolicy
 
@@ -52,7 +52,7 @@ def run(
 
 
 def _read_models(paths: Sequence[Path]) -> "dict[str, CompiledModel]":
-    from gamekeeper.encrypted.model import read_model
+    from gamekeeper.encrypted.compiled_model import read_model
 
     read = [read_model(path) for path in paths]
     named = {model.description.name: model for model in read}
@@ -84,12 +84,12 @@ async def _serve(
     narrate: Callable[[str], None],
 ) -> None:
     from gamekeeper.encrypted.app import EncryptedApp
-    from gamekeeper.encrypted.server import Server
+    from gamekeeper.encrypted.inference_server import InferenceServer
     from gamekeeper.guard.assembly import Guard
     from gamekeeper.guard.proxy import until_signalled
     from gamekeeper.guard.server import listening
 
-    encrypted = EncryptedApp({name: Server(model) for name, model in models.items()})
+    encrypted = EncryptedApp({name: InferenceServer(model) for name, model in models.items()})
     guard = Guard(policy, on_notice=narrate)
     try:
         _require_budgets(guard, models, policy, narrate)

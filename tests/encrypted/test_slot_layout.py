@@ -15,9 +15,9 @@ from gamekeeper.encrypted.evaluation import (
     batched_products,
     latency_product,
 )
-from gamekeeper.encrypted.layout import Layout, layout_for, read_layout
-from gamekeeper.encrypted.network import Network
 from gamekeeper.encrypted.parameters import Scales
+from gamekeeper.encrypted.slot_layout import Layout, layout_for, read_layout
+from gamekeeper.encrypted.square_network import SquareNetwork
 
 SLOTS = 4096
 
@@ -56,7 +56,9 @@ class ClearBackend:
         return cipher
 
 
-def finished(layout: Layout, network: Network, ciphers: list[Array], rows: int) -> list[Array]:
+def finished(
+    layout: Layout, network: SquareNetwork, ciphers: list[Array], rows: int
+) -> list[Array]:
     """What the client would read: the sum over each orbit, or the mean where the gain is 1."""
     backend = ClearBackend()
     scales = Scales(input=40, weights=(40,) * len(network.layers))
@@ -89,9 +91,9 @@ def test_slots_add_up_to_scores(
     layout = layout_for(network, packing, SLOTS)
     rows = 1 << data.draw(st.integers(0, layout.rows.bit_length() - 1))
     given_rows = make_rows(max(1, rows - data.draw(st.integers(0, rows // 2))), inputs)
-    ciphers = layout.packed(given_rows, rows)
+    ciphers = layout.pack(given_rows, rows)
     assert len(ciphers) == layout.parts and all(len(cipher) == SLOTS for cipher in ciphers)
-    scores = layout.unpacked(finished(layout, network, ciphers, rows), len(given_rows), rows)
+    scores = layout.unpack(finished(layout, network, ciphers, rows), len(given_rows), rows)
     assert np.allclose(scores, network.scores(given_rows))
 
 
@@ -144,7 +146,7 @@ def test_rows_are_powers_of_two_up_to_the_capacity(rows: int) -> None:
 )
 def test_a_layout_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
     """A description comes from a server that may mean ill."""
-    fields = layout_for(make_network(64, 10), "latency", SLOTS).fields()
-    assert read_layout(fields, SLOTS, "here").fields() == fields
+    fields = layout_for(make_network(64, 10), "latency", SLOTS).to_dict()
+    assert read_layout(fields, SLOTS, "here").to_dict() == fields
     with pytest.raises(InputError):
         read_layout(fields | change, SLOTS, "here")

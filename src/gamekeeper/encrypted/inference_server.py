@@ -28,13 +28,13 @@ from threading import Lock
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.encrypted import answering
 from gamekeeper.encrypted.backend import Backend, Cipher, Keys
+from gamekeeper.encrypted.compiled_model import CompiledModel
 from gamekeeper.encrypted.evaluation import (
     OpenWeights,
     batched_bias,
     batched_products,
     latency_product,
 )
-from gamekeeper.encrypted.model import CompiledModel
 from gamekeeper.encrypted.residues import Words, plus
 from gamekeeper.encrypted.wire import (
     Request,
@@ -56,7 +56,7 @@ class UnknownKeysError(GamekeeperError):
     exit_code = 1
 
 
-class Server:
+class InferenceServer:
     """See the module.
 
     Args:
@@ -118,7 +118,9 @@ class Server:
         with self._lock:
             if digest not in self._held:
                 bundle = read_keys_message(message, self.description, self.backend)
-                self._held[digest] = self.backend.load_keys(bundle, self.description.layout.wanted)
+                self._held[digest] = self.backend.load_keys(
+                    bundle, self.description.layout.required_keys
+                )
                 self._owners[digest] = owner
             self._held.move_to_end(digest)
             self._make_room(owner)
@@ -201,12 +203,14 @@ class Server:
         deviation = answering.flood_deviation(
             self.description.error, finished, layout.gain(rows), scale
         )
-        filling = answering.filling(layout.scored(rows), self._entropy(16 * finished), q)
-        numbers = plus(answering.sent(c0, finished, q), filling, q)
-        return answering.flooded(numbers, deviation, self._entropy(16 * finished), q), c1
+        filling = answering.noise_for_unscored(
+            layout.is_scored(rows), self._entropy(16 * finished), q
+        )
+        numbers = plus(answering.finished_numbers(c0, finished, q), filling, q)
+        return answering.add_flood(numbers, deviation, self._entropy(16 * finished), q), c1
 
 
 def _seal(model: CompiledModel) -> Backend:
-    from gamekeeper.encrypted.seal import SealBackend
+    from gamekeeper.encrypted.seal_backend import SealBackend
 
     return SealBackend(model.description.parameters)

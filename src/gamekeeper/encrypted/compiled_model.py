@@ -16,9 +16,9 @@ import orjson
 
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import write_private
-from gamekeeper.encrypted.layout import Layout, read_layout
-from gamekeeper.encrypted.network import Array, Layer, Network
 from gamekeeper.encrypted.parameters import Parameters, Scales, read_parameters
+from gamekeeper.encrypted.slot_layout import Layout, read_layout
+from gamekeeper.encrypted.square_network import Array, Layer, SquareNetwork
 
 MODEL_FORMAT = "gamekeeper/encrypted-model@1"
 DESCRIPTION_FORMAT = "gamekeeper/encrypted-description@1"
@@ -28,7 +28,7 @@ _MOST_SCALE = 120
 
 
 @dataclass(frozen=True, kw_only=True)
-class Description:
+class ModelDescription:
     """What a client must know to ask.
 
     Args:
@@ -55,13 +55,13 @@ class Description:
     error: float
     determining_rows: int
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns it as a JSON object."""
         return {
             "format": DESCRIPTION_FORMAT,
             "name": self.name,
-            "parameters": self.parameters.fields(),
-            "layout": self.layout.fields(),
+            "parameters": self.parameters.to_dict(),
+            "layout": self.layout.to_dict(),
             "input_scale": self.input_scale,
             "low": list(self.low),
             "high": list(self.high),
@@ -71,21 +71,21 @@ class Description:
             "determining_rows": self.determining_rows,
         }
 
-    def normalised(self, inputs: Array) -> Array:
+    def normalise(self, inputs: Array) -> Array:
         """Returns inputs clipped to the range and mapped to -1 .. 1, as the network takes them."""
         low = np.asarray(self.low)
         high = np.asarray(self.high)
-        centre, half = middle(low, high)
+        centre, half = centre_and_half_width(low, high)
         result: Array = (np.clip(inputs, low, high) - centre) / half
         return result
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of it, 32 bytes: keys and requests are for one description."""
-        return hashlib.sha256(orjson.dumps(self.fields(), option=orjson.OPT_SORT_KEYS)).digest()
+        return hashlib.sha256(orjson.dumps(self.to_dict(), option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def middle(low: Array, high: Array) -> tuple[Array, Array]:
+def centre_and_half_width(low: Array, high: Array) -> tuple[Array, Array]:
     """Returns middle and half width of ranges; 1 for the width of what is one value."""
     half = (high - low) / 2
     return (high + low) / 2, np.where(half > 0, half, 1.0)
@@ -104,21 +104,21 @@ class CompiledModel:
         report: What compiling cost in accuracy.
     """
 
-    description: Description
-    network: Network = field(repr=False)
+    description: ModelDescription
+    network: SquareNetwork = field(repr=False)
     scales: Scales
     flood_bits: float
     report: dict[str, Any]
 
     def scores(self, inputs: Array) -> Array:
         """Returns the scores of rows, in the open."""
-        return self.network.scores(self.description.normalised(np.asarray(inputs, np.float64)))
+        return self.network.scores(self.description.normalise(np.asarray(inputs, np.float64)))
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns it as a JSON object."""
         return {
             "format": MODEL_FORMAT,
-            "description": self.description.fields(),
+            "description": self.description.to_dict(),
             "layers": [
                 {"weights": layer.weights.tolist(), "bias": layer.bias.tolist()}
                 for layer in self.network.layers
@@ -131,7 +131,7 @@ class CompiledModel:
 
 def write_model(model: CompiledModel, path: Path) -> None:
     """Writes the file with the weights, whole or not at all, mode 0600."""
-    write_private(path, orjson.dumps(model.fields()))
+    write_private(path, orjson.dumps(model.to_dict()))
 
 
 def read_model(path: Path) -> CompiledModel:
@@ -150,7 +150,7 @@ def read_model(path: Path) -> CompiledModel:
         scales = Scales(input=fields["scales"]["input"], weights=tuple(fields["scales"]["weights"]))
         model = CompiledModel(
             description=read_description(fields["description"], str(path)),
-            network=Network(tuple(layers)),
+            network=SquareNetwork(tuple(layers)),
             scales=scales,
             flood_bits=float(fields["flood_bits"]),
             report=dict(fields["report"]),
@@ -166,7 +166,7 @@ def read_model(path: Path) -> CompiledModel:
 _COMPILE = "gamekeeper encrypted compile"
 
 
-def read_description(fields: Any, where: str = "description") -> Description:
+def read_description(fields: Any, where: str = "description") -> ModelDescription:
     """Reads a description, which a server may have written that means ill.
 
     Raises:
@@ -203,7 +203,7 @@ def read_description(fields: Any, where: str = "description") -> Description:
         raise input_error(
             where, "numbers that do not fit", f"error {error}, {rows} rows", "each above 0"
         )
-    return Description(
+    return ModelDescription(
         name=_text(fields.get("name"), where),
         parameters=parameters,
         layout=layout,

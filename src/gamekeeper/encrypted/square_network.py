@@ -37,7 +37,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class SquareNetwork:
     """See the module.
 
     Args:
@@ -126,7 +126,7 @@ class Network:
 
 def with_quadratic(
     layers: Sequence[Layer], activations: Sequence[tuple[float, float, float]]
-) -> Network:
+) -> SquareNetwork:
     """Returns the network of squares that layers with quadratic activations are.
 
     Args:
@@ -140,17 +140,17 @@ def with_quadratic(
         made[at] = Layer(below.weights, below.bias + b / (2 * a))
         constant = above.weights.sum(axis=1) * (c - b * b / (4 * a))
         made[at + 1] = Layer(above.weights * a, above.bias + constant)
-    return Network(tuple(made))
+    return SquareNetwork(tuple(made))
 
 
-def standardised(layers: Sequence[Layer], mean: Array, scale: Array) -> tuple[Layer, ...]:
+def fold_standardisation(layers: Sequence[Layer], mean: Array, scale: Array) -> tuple[Layer, ...]:
     """Returns layers that take raw inputs where these take (x - mean) / scale."""
     first = layers[0]
     weights = first.weights / scale
     return (Layer(weights, first.bias - weights @ mean), *layers[1:])
 
 
-def balanced(network: Network, inputs: Array) -> Network:
+def balance(network: SquareNetwork, inputs: Array) -> SquareNetwork:
     """Returns the same function with hidden units that reach 1 on these inputs, which rounds
     weights least.
 
@@ -168,10 +168,10 @@ def balanced(network: Network, inputs: Array) -> Network:
         layers[at] = Layer(below.weights * factor[:, None], below.bias * factor)
         layers[at + 1] = Layer(above.weights / factor**2, above.bias)
         values = (values @ layers[at].weights.T + layers[at].bias) ** 2
-    return Network(tuple(layers))
+    return SquareNetwork(tuple(layers))
 
 
-def unbiased(network: Network) -> Network:
+def fold_biases(network: SquareNetwork) -> SquareNetwork:
     """Returns the same function without biases, of one input more, which is 1; and of one hidden
     unit more, also 1.
     """
@@ -181,4 +181,4 @@ def unbiased(network: Network) -> Network:
         if at < network.hidden:
             weights = np.vstack([weights, np.eye(1, weights.shape[1], weights.shape[1] - 1)])
         layers.append(Layer(weights, np.zeros(len(weights))))
-    return Network(tuple(layers))
+    return SquareNetwork(tuple(layers))

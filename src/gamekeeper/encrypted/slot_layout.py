@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.encrypted.backend import Slots, Wanted
-from gamekeeper.encrypted.network import Array, Network
+from gamekeeper.encrypted.backend import RequiredKeys, Slots
+from gamekeeper.encrypted.square_network import Array, SquareNetwork
 
 Packing = Literal["latency", "batched"]
 PACKINGS: tuple[Packing, ...] = ("latency", "batched")
@@ -80,9 +80,9 @@ class Layout:
         return tuple(1 << k for k in range(self.features.bit_length() - 1)) if self.units else ()
 
     @property
-    def wanted(self) -> Wanted:
+    def required_keys(self) -> RequiredKeys:
         """Keys that the server needs."""
-        return Wanted(self.hidden > 0, self.steps)
+        return RequiredKeys(self.hidden > 0, self.steps)
 
     def finished(self, rows: int) -> int:
         """Returns how many numbers an answer's ciphertext has, n, where `rows` are asked for."""
@@ -90,7 +90,7 @@ class Layout:
             return rows
         return self.slots // self.units if self.units else rows * _power(self.classes)
 
-    def scored(self, rows: int) -> NDArray[np.bool_]:
+    def is_scored(self, rows: int) -> NDArray[np.bool_]:
         """Returns which of the finished numbers hold a score; the others are rounded up to, and
         hold none.
         """
@@ -110,7 +110,7 @@ class Layout:
                 where, "no number of rows", f"{rows}", f"a power of two, 1 to {self.rows}"
             )
 
-    def packed(self, inputs: Array, rows: int) -> list[Slots]:
+    def pack(self, inputs: Array, rows: int) -> list[Slots]:
         """Returns the slots of each ciphertext.
 
         Args:
@@ -180,7 +180,7 @@ class Layout:
             row[:, : self.classes] = bias
         return np.tile(row.reshape(-1) / self.gain(rows), self.gain(rows))
 
-    def unpacked(self, sums: list[Array], count: int, rows: int) -> Array:
+    def unpack(self, sums: list[Array], count: int, rows: int) -> Array:
         """Returns scores, shape (count, classes).
 
         Args:
@@ -193,7 +193,7 @@ class Layout:
         width = self.finished(rows) // (self.rows if self.units else rows)
         return sums[0].reshape(-1, width)[:count, : self.classes]
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns it as a JSON object."""
         return {
             "packing": self.packing,
@@ -251,11 +251,16 @@ def _require_possible(layout: Layout, where: str) -> None:
         )
     if not fits:
         raise input_error(
-            where, "a layout that cannot be", str(layout.fields())[:200], "one that `compile` chose"
+            where,
+            "a layout that cannot be",
+            str(layout.to_dict())[:200],
+            "one that `compile` chose",
         )
 
 
-def layout_for(network: Network, packing: Packing, slots: int, rows: int | None = None) -> Layout:
+def layout_for(
+    network: SquareNetwork, packing: Packing, slots: int, rows: int | None = None
+) -> Layout:
     """Chooses a layout.
 
     Args:

@@ -21,17 +21,17 @@ import numpy as np
 from gamekeeper.base.errors import GamekeeperError, MissingExtraError, input_error
 from gamekeeper.base.secret import Secret
 from gamekeeper.encrypted import seal_files as files
-from gamekeeper.encrypted.backend import Slots, Wanted
+from gamekeeper.encrypted.backend import RequiredKeys, Slots
 from gamekeeper.encrypted.parameters import Parameters
 from gamekeeper.encrypted.residues import (
     SEED_BYTES,
     Words,
-    expanded,
+    expand_seed,
     minus,
-    packed,
+    pack,
     plus,
     times,
-    unpacked,
+    unpack,
     width,
 )
 
@@ -100,19 +100,19 @@ class SealBackend:
         """See `Backend`."""
         key = self._seal.KeyGenerator(self._context).secret_key()
         words = files.plain_words(files.members(key)).reshape(len(self._primes), -1)
-        return Secret(_packed(words, self._primes))
+        return Secret(_pack(words, self._primes))
 
-    def bundle(self, secret: Secret[bytes], wanted: Wanted) -> bytes:
+    def bundle(self, secret: Secret[bytes], required: RequiredKeys) -> bytes:
         """See `Backend`."""
         s = self._secret_words(secret)
         seed = token_bytes(SEED_BYTES)
-        made = self._made_keys(secret, wanted)
+        made = self._made_keys(secret, required)
         fitted = [self._fitted(words, s, seed, _key_domain(at)) for at, words in enumerate(made)]
-        return seed + b"".join(_packed(words, self._primes) for words in fitted)
+        return seed + b"".join(_pack(words, self._primes) for words in fitted)
 
-    def bundle_bytes(self, wanted: Wanted) -> int:
+    def bundle_bytes(self, required: RequiredKeys) -> int:
         """See `Backend`."""
-        switches = (int(wanted.relinearise) + len(wanted.steps)) * self.parameters.levels
+        switches = (int(required.relinearise) + len(required.steps)) * self.parameters.levels
         return SEED_BYTES + (1 + switches) * _bytes_of(self._primes, self.parameters.degree)
 
     def encrypt(
@@ -126,7 +126,7 @@ class SealBackend:
         seed = token_bytes(SEED_BYTES)
         primes = self._primes[:-1]
         words = files.cipher_words(files.members(cipher))
-        return seed + _packed(
+        return seed + _pack(
             self._fitted(words, self._secret_words(secret), seed, b"cipher"), primes
         )
 
@@ -135,7 +135,7 @@ class SealBackend:
         """See `Backend`."""
         return SEED_BYTES + _bytes_of(self._primes[:-1], self.parameters.degree)
 
-    def decrypted(self, secret: Secret[bytes], c1: Words) -> Words:
+    def multiply_by_secret(self, secret: Secret[bytes], c1: Words) -> Words:
         """See `Backend`."""
         seal = self._seal
         ident = self._parms_id(1)
@@ -155,9 +155,9 @@ class SealBackend:
 
     # The server's side.
 
-    def load_keys(self, raw: bytes, wanted: Wanted) -> SealKeys:
+    def load_keys(self, raw: bytes, required: RequiredKeys) -> SealKeys:
         """See `Backend`."""
-        _require_length(raw, self.bundle_bytes(wanted), "keys")
+        _require_length(raw, self.bundle_bytes(required), "keys")
         seed = raw[:SEED_BYTES]
         primes = self._primes
         degree = self.parameters.degree
@@ -166,7 +166,7 @@ class SealBackend:
             self._whole(raw[at : at + size], seed, _key_domain(number), primes, "keys")
             for number, at in enumerate(range(SEED_BYTES, len(raw), size))
         )
-        return self._loaded_keys(polynomials, wanted)
+        return self._loaded_keys(polynomials, required)
 
     def load_cipher(self, raw: bytes, scale: float) -> Any:
         """See `Backend`."""
@@ -306,7 +306,7 @@ class SealBackend:
         at = 0
         rows = []
         for q in primes:
-            row = unpacked(raw[at : at + degree * width(q)], q)
+            row = unpack(raw[at : at + degree * width(q)], q)
             if row is None or row.size != degree:
                 raise input_error(
                     what,
@@ -316,14 +316,14 @@ class SealBackend:
                 )
             rows.append(row)
             at += degree * width(q)
-        return np.stack([np.stack(rows), expanded(seed, domain, primes, degree)])
+        return np.stack([np.stack(rows), expand_seed(seed, domain, primes, degree)])
 
     def _fitted(self, words: Words, s: Words, seed: bytes, domain: bytes) -> Words:
         """The first polynomial of an encryption once its second is the one that the seed stands
         for.
         """
         primes = self._primes[: words.shape[1]]
-        drawn = expanded(seed, domain, primes, self.parameters.degree)
+        drawn = expand_seed(seed, domain, primes, self.parameters.degree)
         return np.stack(
             [
                 plus(words[0, i], times(minus(words[1, i], drawn[i], q), s[i], q), q)
@@ -331,23 +331,23 @@ class SealBackend:
             ]
         )
 
-    def _made_keys(self, secret: Secret[bytes], wanted: Wanted) -> Iterator[Words]:
+    def _made_keys(self, secret: Secret[bytes], required: RequiredKeys) -> Iterator[Words]:
         seal = self._seal
         generator = self._seal.KeyGenerator(self._context, self._secret_key(secret))
         public = seal.PublicKey()
         generator.create_public_key(public)
         yield files.cipher_words(files.members(public))
-        if wanted.relinearise:
+        if required.relinearise:
             relinearise = seal.RelinKeys()
             generator.create_relin_keys(relinearise)
             yield from files.keys_words(files.members(relinearise))[0]
-        for step in wanted.steps:
+        for step in required.steps:
             element = self._element(step)
             rotate = seal.GaloisKeys()
             generator.create_galois_keys([element], rotate)
             yield from files.keys_words(files.members(rotate))[_place(element)]
 
-    def _loaded_keys(self, polynomials: Iterator[Words], wanted: Wanted) -> SealKeys:
+    def _loaded_keys(self, polynomials: Iterator[Words], required: RequiredKeys) -> SealKeys:
         seal = self._seal
         ident = list(self._context.key_parms_id())
         digits = self.parameters.levels
@@ -358,13 +358,13 @@ class SealBackend:
         )
         public = self._cipher(words[:, :_MASKED], self._parms_id(_MASKED), 1.0)
         relinearise = rotate = None
-        if wanted.relinearise:
+        if required.relinearise:
             body = files.keys_body(ident, 1, {0: [next(polynomials) for _ in range(digits)]})
             relinearise = files.loaded(seal.RelinKeys(), self._context, body)
-        if wanted.steps:
+        if required.steps:
             found = {
                 _place(self._element(s)): [next(polynomials) for _ in range(digits)]
-                for s in wanted.steps
+                for s in required.steps
             }
             body = files.keys_body(ident, self.parameters.degree, found)
             rotate = files.loaded(seal.GaloisKeys(), self._context, body)
@@ -380,7 +380,7 @@ class SealBackend:
         rows = []
         _require_length(raw, _bytes_of(self._primes, degree), "secret key")
         for q in self._primes:
-            row = unpacked(raw[at : at + degree * width(q)], q)
+            row = unpack(raw[at : at + degree * width(q)], q)
             if row is None:
                 raise input_error(
                     "secret key", "no secret key", "other bytes", "what `make_secret` made"
@@ -417,8 +417,8 @@ def _bytes_of(primes: Sequence[int], degree: int) -> int:
     return degree * sum(map(width, primes))
 
 
-def _packed(words: Words, primes: Sequence[int]) -> bytes:
-    return b"".join(packed(row, q) for row, q in zip(words, primes, strict=True))
+def _pack(words: Words, primes: Sequence[int]) -> bytes:
+    return b"".join(pack(row, q) for row, q in zip(words, primes, strict=True))
 
 
 def _require_length(raw: bytes, expected: int, what: str) -> None:

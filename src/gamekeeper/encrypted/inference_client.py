@@ -15,14 +15,14 @@ from gamekeeper.base.files import require_private_file, write_private
 from gamekeeper.base.secret import Secret, is_same_secret
 from gamekeeper.encrypted import answering
 from gamekeeper.encrypted.backend import Backend
-from gamekeeper.encrypted.model import Description
-from gamekeeper.encrypted.network import Array
+from gamekeeper.encrypted.compiled_model import ModelDescription
+from gamekeeper.encrypted.square_network import Array
 from gamekeeper.encrypted.wire import keys_digest, keys_message, read_answer, request_message
 
 _SECRET = b"GKHESEC1"
 
 
-class Asked(NamedTuple):
+class PreparedRequest(NamedTuple):
     """A request, and what its answer is read with.
 
     Args:
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
     clipped: int
 
 
-class Client:
+class EncryptingClient:
     """See the module.
 
     Args:
@@ -49,7 +49,7 @@ class Client:
 
     def __init__(
         self,
-        description: Description,
+        description: ModelDescription,
         secret: Secret[bytes] | None = None,
         backend: Backend | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Client:
     def keys(self) -> bytes:
         """Returns the message with the public keys; the same one however often it is asked for."""
         if self._keys is None:
-            bundle = self._backend.bundle(self._secret, self.description.layout.wanted)
+            bundle = self._backend.bundle(self._secret, self.description.layout.required_keys)
             self._keys = keys_message(self.description, bundle)
         return self._keys
 
@@ -81,7 +81,7 @@ class Client:
         write_private(folder / "public.keys", self.keys())
 
     @classmethod
-    def load(cls, description: Description, folder: Path) -> "Client":
+    def load(cls, description: ModelDescription, folder: Path) -> "EncryptingClient":
         """Reads what `save` wrote.
 
         Raises:
@@ -91,7 +91,7 @@ class Client:
         client._keys = _read_public(folder / "public.keys")
         return client
 
-    def encrypt(self, inputs: Array) -> Asked:
+    def encrypt(self, inputs: Array) -> PreparedRequest:
         """Returns a request.
 
         Args:
@@ -104,18 +104,17 @@ class Client:
         scale = 2.0**self.description.input_scale
         values = self._required(inputs)
         clipped = (values < self.description.low) | (values > self.description.high)
-        mapped = self.description.normalised(values)
+        mapped = self.description.normalise(values)
         rows = 1 << (len(values) - 1).bit_length()
         ciphers = [
-            self._backend.encrypt(self._secret, slots, scale)
-            for slots in layout.packed(mapped, rows)
+            self._backend.encrypt(self._secret, slots, scale) for slots in layout.pack(mapped, rows)
         ]
         if self._digest is None:
             self._digest = keys_digest(self.keys())
         message = request_message(self.description, self._digest, rows, ciphers)
-        return Asked(message, len(values), rows, int(np.count_nonzero(clipped)))
+        return PreparedRequest(message, len(values), rows, int(np.count_nonzero(clipped)))
 
-    def decrypt(self, answer: bytes, asked: Asked) -> Array:
+    def decrypt(self, answer: bytes, asked: PreparedRequest) -> Array:
         """Returns the scores, shape (count, classes).
 
         Raises:
@@ -129,10 +128,11 @@ class Client:
         scale, parts = read_answer(answer, asked.message, rows, layout, degree, q)
         factor = layout.gain(rows) / scale
         sums = [
-            answering.opened(numbers, backend.decrypted(self._secret, c1), q) * factor
+            answering.read_finished(numbers, backend.multiply_by_secret(self._secret, c1), q)
+            * factor
             for numbers, c1 in parts
         ]
-        return layout.unpacked(sums, asked.given, rows)
+        return layout.unpack(sums, asked.given, rows)
 
     def _required(self, inputs: Array) -> Array:
         values = np.asarray(inputs, np.float64)
@@ -149,7 +149,7 @@ class Client:
         return values
 
 
-def _read_secret(path: Path, description: Description) -> Secret[bytes]:
+def _read_secret(path: Path, description: ModelDescription) -> Secret[bytes]:
     try:
         raw = path.read_bytes()
         require_private_file(path)
@@ -178,7 +178,7 @@ def _read_public(path: Path) -> bytes:
         ) from error
 
 
-def _seal(description: Description) -> Backend:
-    from gamekeeper.encrypted.seal import SealBackend
+def _seal(description: ModelDescription) -> Backend:
+    from gamekeeper.encrypted.seal_backend import SealBackend
 
     return SealBackend(description.parameters)
