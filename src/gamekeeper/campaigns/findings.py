@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gamekeeper.campaigns import pictures
+from gamekeeper.campaigns import report_frames
 from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.options import SearchOptions
@@ -36,7 +36,7 @@ def findings(
         for id, found, readings in zip(names, claims.found, weighed, strict=True)
     )
     without = options.policy.without
-    links = pictures.draw_links(compared, claims, names, without)
+    links = report_frames.links_frame(compared, claims, names, without)
     counts = dict(links.group_by("campaign").len().iter_rows())
     campaigns = tuple(replace(c, links=int(counts.get(c.id, 0))) for c in campaigns)
     return HuntResult(
@@ -46,9 +46,11 @@ def findings(
             [_readings(names, weighed), _account_readings(compared, claims, without)]
         ),
         links=links,
-        examples=pictures.draw_examples(compared, claims, names, options.seed, options.redact),
-        timeline=pictures.draw_timeline(summaries["even-pace"], compared, claims, names),
-        map=pictures.draw_map(compared, claims, names, options.seed),
+        examples=report_frames.examples_frame(
+            compared, claims, names, options.seed, options.redact
+        ),
+        timeline=report_frames.timeline_frame(summaries["even-pace"], compared, claims, names),
+        map=report_frames.map_frame(compared, claims, names, options.seed),
         read=_without_excerpts(read) if options.redact else read,
         exchanges=int(compared.accounts["exchanges"].sum()),
         linked_sample=len(compared.rows),
@@ -87,7 +89,7 @@ def _campaign(
         reasons=tuple(r.says for r in strong),
         innocent=_innocent(strong),
         links=0,
-        fragments=() if options.redact else pictures.shared_fragments(compared, found),
+        fragments=() if options.redact else report_frames.shared_fragments(compared, found),
     )
 
 

@@ -21,7 +21,7 @@ _CUT_SECRET_CHARS = 400
 _LINKS_OF_CAMPAIGN = 5_000
 
 
-def draw_links(
+def links_frame(
     compared: Comparison, claims: Claims, names: Sequence[str], without: Collection[str]
 ) -> pl.DataFrame:
     """Pairs of accounts of one campaign whose linked exchanges are neighbours or share a
@@ -61,7 +61,7 @@ def _pairs(
     return out
 
 
-def draw_timeline(
+def timeline_frame(
     slots: pl.DataFrame, compared: Comparison, claims: Claims, names: Sequence[str]
 ) -> pl.DataFrame:
     """Exchanges of each campaign over time, and the mean of as many ordinary accounts.
@@ -107,7 +107,9 @@ def _over_time(
     return spans.join(some, on="time", how="left").fill_null(0.0).sort("time")
 
 
-def draw_map(compared: Comparison, claims: Claims, names: Sequence[str], seed: int) -> pl.DataFrame:
+def map_frame(
+    compared: Comparison, claims: Claims, names: Sequence[str], seed: int
+) -> pl.DataFrame:
     """Prompts on the two leading principal components of those drawn; campaigns' linked prompts
     marked.
     """
@@ -140,7 +142,7 @@ def draw_map(compared: Comparison, claims: Claims, names: Sequence[str], seed: i
     )
 
 
-def draw_examples(
+def examples_frame(
     compared: Comparison, claims: Claims, names: Sequence[str], seed: int, redact: bool
 ) -> pl.DataFrame:
     """A few linked exchanges of every member; for tabular APIs with the features as the prompt."""
@@ -157,10 +159,10 @@ def draw_examples(
         rows = compared.rows[np.sort(found.rows[order[nth < _EXAMPLES_OF_ACCOUNT]])]
         rows = rows.with_columns(text.alias("prompt"), pl.lit(name).alias("campaign"))
         frames.append(rows.select(EXAMPLES.keys()).cast(EXAMPLES))  # type: ignore[arg-type]
-    shown = pl.concat(frames)
+    examples = pl.concat(frames)
     if redact:
-        return shown.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt"))
-    masked = shown.with_columns(_masked(name) for name in ("model", "system", "prompt"))
+        return examples.with_columns(pl.lit(None, pl.String).alias(c) for c in ("system", "prompt"))
+    masked = examples.with_columns(_masked(name) for name in ("model", "system", "prompt"))
     return masked.with_columns(pl.col("prompt").str.slice(0, _EXAMPLE_CHARS))
 
 
