@@ -2,7 +2,7 @@
 about them is.
 
 Rows are in standard scores, by the API's published schema
-(`gamekeeper.simulate.classifier.COLUMNS`): what the victim takes, and what a thief who has read the
+(`gamekeeper.simulate.scoring_traffic.COLUMNS`): what the victim takes, and what a thief who has read the
 schema works with. `sent` turns them into what stands in the log.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from gamekeeper.simulate import Traffic, simulate_classifier
-from gamekeeper.simulate.classifier import COLUMNS
+from gamekeeper.simulate import LabelledTraffic, simulate_classifier
+from gamekeeper.simulate.scoring_traffic import COLUMNS
 
 GRADES = 5
 CALLERS = 400
@@ -74,7 +74,9 @@ def grader(rng: np.random.Generator, rows: np.ndarray) -> Callable[[np.ndarray],
     return grade
 
 
-def only(month: Traffic, which: pl.Expr, mark: str = "") -> tuple[pl.DataFrame, pl.DataFrame]:
+def only(
+    month: LabelledTraffic, which: pl.Expr, mark: str = ""
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Returns exchanges and labels of some accounts of a month, their names marked."""
     labels = month.labels.filter(which)
     rows = month.exchanges.join(labels.select("account"), on="account")

@@ -49,11 +49,11 @@ from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.replay import outcomes, replay
 from gamekeeper.hunt import hunt
 from gamekeeper.simulate import simulate_classifier
-from gamekeeper.simulate.accounts import Account
-from gamekeeper.simulate.classifier import MODEL
+from gamekeeper.simulate.account_kinds import SimulatedAccount
+from gamekeeper.simulate.labelled_traffic import book
 from gamekeeper.simulate.network import Infra
 from gamekeeper.simulate.scene import START, Scene
-from gamekeeper.simulate.traffic import book
+from gamekeeper.simulate.scoring_traffic import MODEL
 
 sys.path.append(str(Path(__file__).parents[1]))
 from scoring_api import grader, interval, only, portfolios, sent
@@ -261,7 +261,7 @@ def booked(
         (pl.col("time") - pl.col("time").min()).dt.total_microseconds() / 1e6 + begins_s
     )
     opened = [
-        Account(
+        SimulatedAccount(
             kind="campaign",
             campaign=theft.attack,
             network=scene.internet.behind(hub, setting.networks),

@@ -3,7 +3,7 @@ embeddings.
 
     python benchmarks/audit/language.py --seeds 100 101 102
 
-Skill: the target adds up digits and shows its steps (`gamekeeper.simulate.reckoner`); the thief
+Skill: the target adds up digits and shows its steps (`gamekeeper.simulate.arithmetic_model`); the thief
     trains from nothing a
 decoder of 120,000 weights on answers, and on answers with reasoning; fidelity on 300 prompts that
 nobody asked.
@@ -34,7 +34,7 @@ from gamekeeper.audit.language.width import look_for_width
 from gamekeeper.audit.learners.cores import one_core_each
 from gamekeeper.audit.targets import Query, Reply
 from gamekeeper.audit.targets.texts import _reply
-from gamekeeper.simulate.reckoner import Reckoner, reckon, sums
+from gamekeeper.simulate.arithmetic_model import ArithmeticModel, add_up, sums
 
 SIZES = (250, 500, 1_000)
 TESTS = 300
@@ -44,7 +44,7 @@ TEXTS = (250, 1_000, 4_000)
 def skill(seed: int, size: int, *, traces: bool) -> float:
     """Agreement of one student with the target."""
     prompts = sums(size + TESTS, seed)
-    replies = [reckon(prompt) for prompt in prompts]
+    replies = [add_up(prompt) for prompt in prompts]
     steps = tuple(" ".join(steps) for steps, _ in replies)
     answers = tuple(answer for _, answer in replies)
     lessons = Lessons(tuple(prompts[:size]), answers[:size], steps[:size] if traces else None)
@@ -82,18 +82,18 @@ def widths(seeds: Sequence[int]) -> Iterator[str]:
     yield "\n| width | a bias | read | queries |\n|---|---|---|---|"
     for width, bias in ((24, "shows"), (100, "shows"), (200, "shows"), (24, "writes")):
         for seed in seeds[:1]:
-            model = Reckoner(width=width, bias=bias, seed=seed)  # type: ignore[arg-type]
+            model = ArithmeticModel(width=width, bias=bias, seed=seed)  # type: ignore[arg-type]
             ask = partial(replies, model)
             found = look_for_width(ask, sums(600, seed), 20_000)
             yield f"| {width} | {bias} | {found.width} | {found.queries:,} |"
 
 
-def replies(model: Reckoner, queries: Sequence[Query]) -> list[Reply]:
+def replies(model: ArithmeticModel, queries: Sequence[Query]) -> list[Reply]:
     """Replies without a server between."""
     return [asked(model, query) for query in queries]
 
 
-def asked(model: Reckoner, query: Query) -> Reply:
+def asked(model: ArithmeticModel, query: Query) -> Reply:
     """A reply without a server between."""
     document: dict[str, Any] = {
         "messages": [{"content": query.prompt}],

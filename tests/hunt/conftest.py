@@ -4,20 +4,20 @@ import polars as pl
 import pytest
 
 from gamekeeper.hunt import HuntResult, hunt
-from gamekeeper.simulate import Traffic, simulate
+from gamekeeper.simulate import LabelledTraffic, simulate
 
 CAMPAIGNS = ("judge-de", "tool-hydra")
 
 
 @pytest.fixture(scope="session")
-def month() -> Traffic:
+def month() -> LabelledTraffic:
     """A tenth of a month: about 160 people and two campaigns; times by the minute, so that many are
     equal.
     """
     made = simulate(seed=1, scale=0.1)
     kept = made.labels.filter(pl.col("campaign").is_null() | pl.col("campaign").is_in(CAMPAIGNS))
     exchanges = made.exchanges.join(kept, on="account", how="semi", maintain_order="left")
-    return Traffic(
+    return LabelledTraffic(
         exchanges=exchanges.with_columns(pl.col("time").dt.truncate("1m")).unique(
             maintain_order=True
         ),
@@ -26,7 +26,7 @@ def month() -> Traffic:
 
 
 @pytest.fixture(scope="session")
-def log(month: Traffic, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def log(month: LabelledTraffic, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The month as one file."""
     path = tmp_path_factory.mktemp("month") / "log.parquet"
     month.exchanges.write_parquet(path)

@@ -11,7 +11,7 @@ import pytest
 from gamekeeper.base.errors import InputError
 from gamekeeper.campaigns.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE
 from gamekeeper.hunt import HuntOptions, HuntResult, hunt
-from gamekeeper.simulate import Traffic, simulate, simulate_classifier
+from gamekeeper.simulate import LabelledTraffic, simulate, simulate_classifier
 from gamekeeper.verdict import Policy, Verdict
 from hunt.conftest import CAMPAIGNS
 
@@ -70,7 +70,9 @@ def require_whole(result: HuntResult) -> None:
     assert set(result.readings["subject"]) <= ids | seen
 
 
-def test_planted_campaigns_are_found_and_people_are_not(month: Traffic, result: HuntResult) -> None:
+def test_planted_campaigns_are_found_and_people_are_not(
+    month: LabelledTraffic, result: HuntResult
+) -> None:
     """Each campaign by itself, with nearly all of its members and hardly anybody else."""
     found = [
         month.labels.filter(pl.col("account").is_in(campaign.accounts))["campaign"].to_list()
@@ -94,7 +96,7 @@ def test_verdict_follows_from_families_and_reasons_are_given(result: HuntResult)
         assert readings["decoys"].min() >= 99  # type: ignore[operator]
 
 
-def test_result_is_whole(result: HuntResult, month: Traffic) -> None:
+def test_result_is_whole(result: HuntResult, month: LabelledTraffic) -> None:
     """All frames are there, of their schemas, and agree."""
     require_whole(result)
     assert result.exchanges == len(month.exchanges) and result.accounts.height == len(month.labels)
@@ -102,7 +104,7 @@ def test_result_is_whole(result: HuntResult, month: Traffic) -> None:
     assert result.map.height and result.timeline.height and result.examples.height
 
 
-def test_benign_traffic_raises_no_campaign(month: Traffic, tmp_path: Path) -> None:
+def test_benign_traffic_raises_no_campaign(month: LabelledTraffic, tmp_path: Path) -> None:
     """The same people without the campaigns: classes, offices, apps and benchmarks among them."""
     people = month.labels.filter(pl.col("campaign").is_null())
     found = hunt([written(tmp_path, month.exchanges.join(people, on="account", how="semi"))])
@@ -120,17 +122,17 @@ def test_larger_benign_month_raises_no_campaign(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def tabular(tmp_path_factory: pytest.TempPathFactory) -> tuple[Traffic, HuntResult]:
+def tabular(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledTraffic, HuntResult]:
     """A classifier's log and what was found in it."""
     made = simulate_classifier(seed=1, days=20)
     return made, hunt([written(tmp_path_factory.mktemp("tabular"), made.exchanges)])
 
 
-def kinds(made: Traffic, accounts: tuple[str, ...]) -> set[str]:
+def kinds(made: LabelledTraffic, accounts: tuple[str, ...]) -> set[str]:
     return set(made.labels.filter(pl.col("account").is_in(accounts))["kind"])
 
 
-def test_tabular_log_is_hunted(tabular: tuple[Traffic, HuntResult]) -> None:
+def test_tabular_log_is_hunted(tabular: tuple[LabelledTraffic, HuntResult]) -> None:
     """Rows of numbers: the sweep is found by content; the result says that there are no prompts."""
     made, found = tabular
     require_whole(found)
@@ -143,7 +145,7 @@ def test_tabular_log_is_hunted(tabular: tuple[Traffic, HuntResult]) -> None:
 
 
 def test_ordinary_caller_of_a_tabular_api_is_no_lone_scraper(
-    tabular: tuple[Traffic, HuntResult],
+    tabular: tuple[LabelledTraffic, HuntResult],
 ) -> None:
     """Who scores a portfolio by itself is left alone."""
     made, found = tabular
@@ -157,7 +159,7 @@ def test_prompts_and_features_in_one_log_are_refused(tmp_path: Path) -> None:
         hunt([written(tmp_path, rows)])
 
 
-def test_log_of_time_account_and_prompt_is_enough(month: Traffic, tmp_path: Path) -> None:
+def test_log_of_time_account_and_prompt_is_enough(month: LabelledTraffic, tmp_path: Path) -> None:
     """Campaigns are found by content and shape; what the log could not show is named."""
     least = month.exchanges.select("time", "account", "prompt").unique(maintain_order=True)
     found = hunt([written(tmp_path, least)])
@@ -214,7 +216,7 @@ def test_small_logs_are_hunted_and_nothing_is_found(
     assert any("ordinary accounts" in sentence for sentence in found.could_not_show)
 
 
-def test_redacted_result_holds_no_prompt(month: Traffic, log: Path) -> None:
+def test_redacted_result_holds_no_prompt(month: LabelledTraffic, log: Path) -> None:
     """Nowhere: not in examples, not in fragments, not in reasons; neither whole nor by its
     sentences.
     """

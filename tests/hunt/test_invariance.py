@@ -8,13 +8,13 @@ import pytest
 
 from gamekeeper.exchange import LogReader
 from gamekeeper.hunt import HuntResult, driver, hunt
-from gamekeeper.simulate import Traffic
+from gamekeeper.simulate import LabelledTraffic
 
 FRAMES = ("accounts", "readings", "links", "examples", "timeline", "map")
 
 
 def test_batch_equals_stream(
-    month: Traffic, result: HuntResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    month: LabelledTraffic, result: HuntResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log in five files, its rows in any order, read in small batches: to the last digit the
     same result.
@@ -32,7 +32,7 @@ def test_batch_equals_stream(
 
 @pytest.mark.slow
 def test_renaming_accounts_changes_only_their_names(
-    month: Traffic, result: HuntResult, tmp_path: Path
+    month: LabelledTraffic, result: HuntResult, tmp_path: Path
 ) -> None:
     """Other names in another order of the alphabet: the same campaigns, figures and reasons."""
     names = month.labels["account"]

@@ -3,7 +3,7 @@ from random import Random
 import pytest
 
 from gamekeeper.simulate import lexicon
-from gamekeeper.simulate.accounts import QUIZ_LANGUAGES, TASK_LANGUAGES
+from gamekeeper.simulate.account_kinds import QUIZ_LANGUAGES, TASK_LANGUAGES
 from gamekeeper.simulate.campaigns import PLANS
 from gamekeeper.simulate.decks import dress, make_deck
 

@@ -3,8 +3,8 @@ import pytest
 
 from gamekeeper.base.errors import UsageError
 from gamekeeper.exchange.columns import SCHEMA
-from gamekeeper.simulate import Traffic, lexicon, simulate
-from gamekeeper.simulate.accounts import Benchmarks
+from gamekeeper.simulate import LabelledTraffic, lexicon, simulate
+from gamekeeper.simulate.account_kinds import Benchmarks
 from gamekeeper.simulate.campaigns import PLANS
 from gamekeeper.simulate.scene import Scene
 
@@ -30,7 +30,7 @@ def test_same_seed_gives_the_same_frames() -> None:
     assert not one.exchanges.equals(other.exchanges)
 
 
-def test_exchanges_are_columns_in_time_order(traffic: Traffic) -> None:
+def test_exchanges_are_columns_in_time_order(traffic: LabelledTraffic) -> None:
     """What comes out is what every room expects."""
     assert dict(traffic.exchanges.schema) == SCHEMA
     assert traffic.exchanges["time"].is_sorted()
@@ -42,20 +42,20 @@ def test_exchanges_are_columns_in_time_order(traffic: Traffic) -> None:
     )
 
 
-def test_labels_cover_all_accounts_once(traffic: Traffic) -> None:
+def test_labels_cover_all_accounts_once(traffic: LabelledTraffic) -> None:
     """Each account seen has one label, and each label an account."""
     assert traffic.labels["account"].is_unique().all()
     assert set(traffic.labels["account"]) == set(traffic.exchanges["account"])
 
 
-def test_only_campaigns_bear_a_campaign(traffic: Traffic) -> None:
+def test_only_campaigns_bear_a_campaign(traffic: LabelledTraffic) -> None:
     """All kinds occur; `campaign` is null for the benign and set for the others."""
     labels = traffic.labels
     assert set(labels["kind"]) == KINDS
     assert (labels["campaign"].is_not_null() == (labels["kind"] == "campaign")).all()
 
 
-def test_campaigns_keep_enough_accounts_at_any_scale(traffic: Traffic) -> None:
+def test_campaigns_keep_enough_accounts_at_any_scale(traffic: LabelledTraffic) -> None:
     """A campaign of fewer than twelve accounts would be no campaign; the scraper is alone by
     design.
     """
@@ -65,7 +65,7 @@ def test_campaigns_keep_enough_accounts_at_any_scale(traffic: Traffic) -> None:
     assert min(counts.values()) >= 12
 
 
-def test_names_tell_nothing_of_the_kind(traffic: Traffic) -> None:
+def test_names_tell_nothing_of_the_kind(traffic: LabelledTraffic) -> None:
     """In order of names, campaign accounts lie as in a shuffle: many runs, not one block."""
     is_campaign = traffic.labels.sort("account")["kind"] == "campaign"
     runs = is_campaign.rle().len()
@@ -74,18 +74,18 @@ def test_names_tell_nothing_of_the_kind(traffic: Traffic) -> None:
     assert runs == pytest.approx(expected, rel=0.25)
 
 
-def test_turns_count_up_within_a_conversation(traffic: Traffic) -> None:
+def test_turns_count_up_within_a_conversation(traffic: LabelledTraffic) -> None:
     """Turn k of a conversation is the k-th in time, from 0."""
     wrong = traffic.exchanges.filter(pl.col("turn") != pl.int_range(pl.len()).over("conversation"))
     assert wrong.is_empty()
 
 
-def test_accounts_exist_before_they_call(traffic: Traffic) -> None:
+def test_accounts_exist_before_they_call(traffic: LabelledTraffic) -> None:
     """No account calls before it is opened."""
     assert (traffic.exchanges["account_created"] <= traffic.exchanges["time"]).all()
 
 
-def test_no_slot_is_left_in_a_prompt(traffic: Traffic) -> None:
+def test_no_slot_is_left_in_a_prompt(traffic: LabelledTraffic) -> None:
     """Grammars are expanded to the end."""
     unfilled = traffic.exchanges.filter(pl.col("prompt").str.contains(r"\{[a-z_]+\}|<[qa]>|^$"))
     assert unfilled.is_empty()

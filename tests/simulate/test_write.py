@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from gamekeeper.base import files
-from gamekeeper.simulate import Traffic, write
+from gamekeeper.simulate import LabelledTraffic, write
 
 
-def test_written_traffic_reads_back_the_same(traffic: Traffic, tmp_path: Path) -> None:
+def test_written_traffic_reads_back_the_same(traffic: LabelledTraffic, tmp_path: Path) -> None:
     """Both files hold the frames, and nothing else is left behind."""
     write(traffic, tmp_path / "new" / "folder")
     out = tmp_path / "new" / "folder"
@@ -18,7 +18,7 @@ def test_written_traffic_reads_back_the_same(traffic: Traffic, tmp_path: Path) -
 
 
 def test_failed_write_leaves_the_old_file_whole(
-    traffic: Traffic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    traffic: LabelledTraffic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the disk fills half way, the former log still stands and no fragment lies beside it."""
     write(traffic, tmp_path)

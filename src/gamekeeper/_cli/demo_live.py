@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from gamekeeper.guard.assembly import Guard
     from gamekeeper.guard.policy import GuardPolicy
-    from gamekeeper.simulate import Traffic
-    from gamekeeper.simulate.callers import Callers
+    from gamekeeper.simulate import LabelledTraffic
+    from gamekeeper.simulate.log_player import LogPlayer
 
 NAME = "demo-live"
 _DAY_S = 86_400
@@ -90,7 +90,7 @@ class _FastClock:
 
 
 async def _play(
-    traffic: "Traffic",
+    traffic: "LabelledTraffic",
     out: Path,
     seconds: float,
     enforce: bool,
@@ -101,8 +101,8 @@ async def _play(
     from gamekeeper.guard.assembly import Guard
     from gamekeeper.guard.doors.upstream import Upstream
     from gamekeeper.guard.server import listening
-    from gamekeeper.simulate.callers import Callers
-    from gamekeeper.simulate.target import Target
+    from gamekeeper.simulate.example_model import ExampleModel
+    from gamekeeper.simulate.log_player import LogPlayer
 
     first, last = _span(traffic)
     fast = _FastClock(first, (last - first) / seconds)
@@ -119,7 +119,7 @@ async def _play(
     }
     limits = guard.policy.limits
     async with AsyncExitStack() as up:
-        target = await up.enter_async_context(listening(Target(), "127.0.0.1", 0, limits))
+        target = await up.enter_async_context(listening(ExampleModel(), "127.0.0.1", 0, limits))
         upstream = Upstream(f"http://127.0.0.1:{target}", limits, guard.core.metrics)
         up.push_async_callback(upstream.close)
         await guard.start()
@@ -129,7 +129,7 @@ async def _play(
         )
         admin = await up.enter_async_context(listening(admin_app(guard), "127.0.0.1", 0, limits))
         narrate(f"look at {admin_url(guard, admin)}")
-        callers = Callers(traffic.exchanges, f"http://127.0.0.1:{front}", credentials, fast)
+        callers = LogPlayer(traffic.exchanges, f"http://127.0.0.1:{front}", credentials, fast)
         fast.begin()
         await callers.play()
         outcome = _outcome(traffic, callers, guard)
@@ -139,7 +139,7 @@ async def _play(
     return outcome
 
 
-def _span(traffic: "Traffic") -> tuple[float, float]:
+def _span(traffic: "LabelledTraffic") -> tuple[float, float]:
     times = traffic.exchanges["time"].dt.timestamp("ms") / 1000
     return float(times[0]), float(times[-1])
 
@@ -161,7 +161,7 @@ async def _until_interrupted() -> None:
     await asyncio.Event().wait()
 
 
-def _outcome(traffic: "Traffic", callers: "Callers", guard: "Guard") -> "Table":
+def _outcome(traffic: "LabelledTraffic", callers: "LogPlayer", guard: "Guard") -> "Table":
     """Each true campaign and all ordinary accounts: answered, slowed or refused, and found as which
     campaign.
     """
@@ -198,7 +198,7 @@ def _outcome(traffic: "Traffic", callers: "Callers", guard: "Guard") -> "Table":
     return table
 
 
-def _groups(traffic: "Traffic") -> "Iterator[tuple[str, frozenset[str]]]":
+def _groups(traffic: "LabelledTraffic") -> "Iterator[tuple[str, frozenset[str]]]":
     named = traffic.labels.with_columns(traffic.labels["campaign"].fill_null("ordinary"))
     for (who,), rows in sorted(named.group_by("campaign"), key=lambda g: str(g[0][0])):
         yield str(who), frozenset(rows["account"])

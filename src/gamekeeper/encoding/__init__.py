@@ -3,10 +3,10 @@ version.
 """
 
 from gamekeeper.encoding.content import ContentEncoder, load_encoder
+from gamekeeper.encoding.feature_scale import FeatureScale, scale_features
 from gamekeeper.encoding.payload import Payloads
 from gamekeeper.encoding.shape import SHAPE_ENCODER, fragments
 from gamekeeper.encoding.sketch import cells
-from gamekeeper.encoding.tabular import FeatureScale, scale_features
 
 __all__ = [
     "SHAPE_ENCODER",

@@ -9,8 +9,8 @@ All text comes from grammars and word lists in `lexicon`; nothing is taken from 
 measured on it say how the parts work together, not how well they do on real traffic.
 """
 
-from gamekeeper.simulate.classifier import simulate_classifier
+from gamekeeper.simulate.labelled_traffic import LabelledTraffic, write
 from gamekeeper.simulate.month import simulate
-from gamekeeper.simulate.traffic import Traffic, write
+from gamekeeper.simulate.scoring_traffic import simulate_classifier
 
-__all__ = ["Traffic", "simulate", "simulate_classifier", "write"]
+__all__ = ["LabelledTraffic", "simulate", "simulate_classifier", "write"]

@@ -5,14 +5,16 @@ whole conversations of ordinary people. What tells it apart differs by campaign:
 cover, infrastructure, rhythm, a quick move to the new model.
 """
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Literal
 
 import numpy as np
 
 from gamekeeper.simulate import decks, lexicon
-from gamekeeper.simulate.accounts import Account
+from gamekeeper.simulate.account_kinds import SimulatedAccount
 from gamekeeper.simulate.arrivals import (
     DAY_S,
     FloatArray,
@@ -35,7 +37,7 @@ ARRIVALS: Mapping[Arrival, Starts] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class CampaignPlan:
     """How one campaign works.
 
     Args:
@@ -69,88 +71,16 @@ class Plan:
     temperature: float | None = None
 
 
-PLANS = (
-    Plan(
-        name="instruct-es",
-        language="es",
-        deck="task",
-        accounts=24,
-        per_account=40,
-        cover=0.0,
-        infra="shared",
-        arrival="balanced",
-        temperature=1.0,
-    ),
-    Plan(
-        name="code-paced",
-        language="en",
-        deck="code",
-        accounts=24,
-        per_account=50,
-        cover=0.5,
-        infra="partial",
-        output_tokens=300,
-    ),
-    Plan(
-        name="math-traces-zh",
-        language="zh",
-        deck="math",
-        accounts=38,
-        per_account=55,
-        cover=0.8,
-        infra="unique",
-        form="cot",
-        pivots=True,
-    ),
-    Plan(
-        name="tool-hydra",
-        language="en",
-        deck="tools",
-        accounts=40,
-        per_account=32,
-        cover=0.6,
-        infra="partial",
-        form="trace",
-        has_roles=True,
-    ),
-    Plan(
-        name="judge-de",
-        language="de",
-        deck="task",
-        accounts=16,
-        per_account=35,
-        cover=0.3,
-        infra="unique",
-        arrival="app",
-        form="judge",
-        output_tokens=3,
-        temperature=0.0,
-    ),
-    Plan(
-        name="reconstruct-ru",
-        language="ru",
-        deck="task",
-        accounts=20,
-        per_account=40,
-        cover=0.4,
-        infra="unique",
-        form="reconstruct",
-    ),
-    Plan(
-        name="lone-scraper",
-        language="fr",
-        deck="task",
-        accounts=1,
-        per_account=600,
-        cover=0.0,
-        infra="unique",
-        arrival="app",
-        output_tokens=200,
-    ),
-)
+def _read_plans() -> tuple[CampaignPlan, ...]:
+    text = files("gamekeeper.simulate").joinpath("campaigns.toml").read_text(encoding="utf-8")
+    return tuple(CampaignPlan(**fields) for fields in tomllib.loads(text)["campaign"])
 
 
-def campaign(scene: Scene, plan: Plan, scale: float) -> list[Account]:
+PLANS = _read_plans()
+"""The campaigns of a standard month, from `campaigns.toml`."""
+
+
+def campaign(scene: Scene, plan: CampaignPlan, scale: float) -> list[SimulatedAccount]:
     """Opens the accounts of one campaign, which share nothing but the deck and what `plan.infra`
     says.
     """
@@ -165,19 +95,21 @@ def campaign(scene: Scene, plan: Plan, scale: float) -> list[Account]:
     ]
 
 
-def _deal(scene: Scene, plan: Plan, count: int) -> Iterator[str]:
+def _deal(scene: Scene, plan: CampaignPlan, count: int) -> Iterator[str]:
     speech = lexicon.load(plan.language)
     tasks = decks.make_deck(speech, plan.deck, count, scene.dice)
     return iter(decks.dress(speech, plan.form, tasks, scene.dice) if plan.form else tasks)
 
 
-def _member(scene: Scene, plan: Plan, hub: Network, tasks: list[str], cover: int) -> Account:
+def _member(
+    scene: Scene, plan: CampaignPlan, hub: Network, tasks: list[str], cover: int
+) -> SimulatedAccount:
     talks = _shuffled(scene, [[task] for task in tasks] + _cover(scene, cover))
     turns = np.array([len(talk) for talk in talks], np.int64)
     starts = np.sort(ARRIVALS[plan.arrival](scene.rng, len(talks), scene.days))
     times = unfold(scene.rng, starts, turns, scene.days)
     prompts = [text for talk in talks for text in talk]
-    return Account(
+    return SimulatedAccount(
         kind="campaign",
         campaign=plan.name,
         network=scene.internet.behind(hub, plan.infra),
@@ -203,7 +135,7 @@ def _shuffled(scene: Scene, talks: list[list[str]]) -> list[list[str]]:
     return scene.dice.sample(talks, len(talks))
 
 
-def _models(scene: Scene, plan: Plan, times: FloatArray) -> list[str]:
+def _models(scene: Scene, plan: CampaignPlan, times: FloatArray) -> list[str]:
     if not plan.pivots:
         return scene.habitual_models(times)
     since = scene.release_s + scene.rng.uniform(0, DAY_S)
@@ -211,7 +143,9 @@ def _models(scene: Scene, plan: Plan, times: FloatArray) -> list[str]:
     return [NEW_MODEL if new else "atlas-large" for new in moved]
 
 
-def _roles(scene: Scene, plan: Plan, tasks: set[str], prompts: list[str]) -> list[str | None]:
+def _roles(
+    scene: Scene, plan: CampaignPlan, tasks: set[str], prompts: list[str]
+) -> list[str | None]:
     if not plan.has_roles:
         return []
     speech = lexicon.load(plan.language).base

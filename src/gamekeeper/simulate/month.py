@@ -1,10 +1,10 @@
 """One simulated month: how many households of each kind there are, and the campaigns among them."""
 
 from gamekeeper.base.errors import UsageError
-from gamekeeper.simulate.accounts import (
-    Account,
+from gamekeeper.simulate.account_kinds import (
     Benchmarks,
     Household,
+    SimulatedAccount,
     app,
     classroom,
     framework,
@@ -14,11 +14,11 @@ from gamekeeper.simulate.accounts import (
     reseller,
 )
 from gamekeeper.simulate.campaigns import PLANS, campaign
+from gamekeeper.simulate.labelled_traffic import LabelledTraffic, book
 from gamekeeper.simulate.scene import Scene
-from gamekeeper.simulate.traffic import Traffic, book
 
 
-def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> Traffic:
+def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> LabelledTraffic:
     """Simulates labelled traffic of a model API.
 
     Args:
@@ -45,7 +45,7 @@ def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> Traffic:
     return book(accounts, scene.rng)
 
 
-def _benign(scene: Scene, scale: float) -> list[Account]:
+def _benign(scene: Scene, scale: float) -> list[SimulatedAccount]:
     households: tuple[tuple[Household, int], ...] = (
         (person, 920),
         (app, 60),

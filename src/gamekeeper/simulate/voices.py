@@ -53,7 +53,7 @@ class Voice(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class TypingHabits:
     """How somebody types.
 
     Args:
@@ -71,7 +71,7 @@ class Habits:
     thanks: float
 
     @classmethod
-    def draw(cls, dice: Random) -> "Habits":
+    def draw(cls, dice: Random) -> "TypingHabits":
         """Draws one person's habits."""
         return cls(
             is_lower=dice.random() < 0.4,
@@ -109,7 +109,7 @@ class Person:
     ) -> None:
         self._lexicon = lexicon
         self._dice = dice
-        self._habits = Habits.draw(dice)
+        self._habits = TypingHabits.draw(dice)
         chosen = dice.sample(list(lexicon.topics), dice.choice((1, 1, 2, 2, 3)))
         topics = dict.fromkeys(([topic] if topic else []) + chosen)
         names = (*names, *own_names(lexicon, dice, 2))
@@ -184,7 +184,7 @@ class RuleTester:
 
     def __init__(self, lexicon: Lexicon, dice: Random) -> None:
         self._dice = dice
-        self._habits = Habits.draw(dice)
+        self._habits = TypingHabits.draw(dice)
         names = own_names(lexicon, dice, 2)
         topic = own_words(lexicon.any_topic(dice), names, dice)
         self._grammar = topic.narrowed({"provoke": 5, "insist": 7}, dice)

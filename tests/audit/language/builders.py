@@ -10,7 +10,7 @@ from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.language.interview import Interview
 from gamekeeper.audit.meter import Limits
 from gamekeeper.audit.targets import Query, Reply, TargetError
-from gamekeeper.simulate.reckoner import Reckoner, reckon
+from gamekeeper.simulate.arithmetic_model import ArithmeticModel, add_up
 
 
 class Clerk:
@@ -33,7 +33,7 @@ class Clerk:
 
 def reckoned(prompt: str) -> Reply:
     """With the steps, ten tokens read and five written."""
-    steps, answer = reckon(prompt)
+    steps, answer = add_up(prompt)
     return Reply(answer, " ".join(steps), read=10, written=5)
 
 
@@ -53,7 +53,7 @@ def make_interview(folder: Path, clerk: Any, **limits: Any) -> Interview:
     return Interview(clerk, Journal(folder / "journal.sqlite", clerk.name), Limits(**limits))
 
 
-def reckoning(model: Reckoner) -> Script:
+def reckoning(model: ArithmeticModel) -> Script:
     """A server's script."""
 
     def script(document: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:

@@ -22,7 +22,7 @@ from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import AuditResult, Curve
 from gamekeeper.audit.targets import Reply
 from gamekeeper.base.errors import UsageError
-from gamekeeper.simulate.reckoner import Reckoner, sums
+from gamekeeper.simulate.arithmetic_model import ArithmeticModel, sums
 
 
 def play(folder: Path, answer: object, prompts: list[str], **fields: object) -> AuditResult:
@@ -139,7 +139,7 @@ def test_budget_that_ends_says_where_it_stopped(no_writer: None, tmp_path: Path)
 
 @pytest.fixture
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    server = Server(reckoning(Reckoner()))
+    server = Server(reckoning(ArithmeticModel()))
     monkeypatch.chdir(tmp_path)
     url = server.url.removesuffix("/score")
     (tmp_path / "chat.toml").write_text(

@@ -5,7 +5,7 @@ from audit.language.builders import reckoned, sorted_ticket, tickets
 from gamekeeper.audit.language.answers import likeness_for
 from gamekeeper.audit.language.students import Lessons, best_student, why_no_writer
 from gamekeeper.audit.language.students.simple import has_choices, rememberer
-from gamekeeper.simulate.reckoner import sums
+from gamekeeper.simulate.arithmetic_model import sums
 
 
 def lessons_of(prompts: list[str], answer: object, *, traces: bool = False) -> Lessons:

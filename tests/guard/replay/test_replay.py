@@ -8,25 +8,25 @@ import pytest
 from gamekeeper.base.errors import InputError
 from gamekeeper.guard.policy import DayBudget, GuardPolicy, Identity
 from gamekeeper.guard.replay import Outcome, Replayed, outcomes, replay, replay_document
-from gamekeeper.simulate import Traffic, simulate
+from gamekeeper.simulate import LabelledTraffic, simulate
 
 
 @pytest.fixture(scope="module")
-def traffic() -> Traffic:
+def traffic() -> LabelledTraffic:
     return simulate(seed=4, scale=0.3)
 
 
 @pytest.fixture(scope="module")
-def replayed(traffic: Traffic) -> Replayed:
+def replayed(traffic: LabelledTraffic) -> Replayed:
     return replay(traffic.exchanges, GuardPolicy(), every_s=5 * 86_400)
 
 
 @pytest.fixture(scope="module")
-def outcome(replayed: Replayed, traffic: Traffic) -> Outcome:
+def outcome(replayed: Replayed, traffic: LabelledTraffic) -> Outcome:
     return outcomes(replayed, traffic.labels)
 
 
-def quiet(traffic: Traffic, accounts: int = 30) -> pl.DataFrame:
+def quiet(traffic: LabelledTraffic, accounts: int = 30) -> pl.DataFrame:
     """A few ordinary accounts' exchanges."""
     ordinary = traffic.labels.filter(pl.col("campaign").is_null())["account"][:accounts]
     return traffic.exchanges.filter(pl.col("account").is_in(ordinary.to_list()))
@@ -42,7 +42,9 @@ def test_campaigns_are_held_and_ordinary_accounts_are_not(outcome: Outcome) -> N
 
 
 @pytest.mark.slow
-def test_every_exchange_has_one_end(replayed: Replayed, outcome: Outcome, traffic: Traffic) -> None:
+def test_every_exchange_has_one_end(
+    replayed: Replayed, outcome: Outcome, traffic: LabelledTraffic
+) -> None:
     """What was wanted is what came before, after, and not at all."""
     assert len(replayed.exchanges) == len(traffic.exchanges)
     for each in outcome.campaigns:
@@ -60,14 +62,14 @@ def test_nothing_is_held_before_it_is_found(replayed: Replayed) -> None:
     assert (replayed.held["slowed"] >= first).all()
 
 
-def test_log_without_campaigns_does_nothing_to_anybody(traffic: Traffic) -> None:
+def test_log_without_campaigns_does_nothing_to_anybody(traffic: LabelledTraffic) -> None:
     """Exit code 0."""
     log = quiet(traffic)
     replayed = replay(log, GuardPolicy(), every_s=10 * 86_400)
     assert not len(replayed.held) and set(replayed.exchanges["action"]) == {"pass"}
 
 
-def test_order_of_rows_changes_nothing(traffic: Traffic) -> None:
+def test_order_of_rows_changes_nothing(traffic: LabelledTraffic) -> None:
     """Files are read in any order."""
     log = quiet(traffic)
     policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=3)))
@@ -78,7 +80,7 @@ def test_order_of_rows_changes_nothing(traffic: Traffic) -> None:
     assert replay_document(first, None) == replay_document(again, None)
 
 
-def test_budget_that_is_used_up_shows(traffic: Traffic) -> None:
+def test_budget_that_is_used_up_shows(traffic: LabelledTraffic) -> None:
     """It begins anew at midnight."""
     log = quiet(traffic)
     policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=2)))
@@ -100,7 +102,7 @@ def test_budget_that_is_used_up_shows(traffic: Traffic) -> None:
     ids=["column", "twice", "unknown"],
 )
 def test_labels_that_do_not_fit_are_refused(
-    labels: pl.DataFrame, said: str, traffic: Traffic
+    labels: pl.DataFrame, said: str, traffic: LabelledTraffic
 ) -> None:
     """An account without a label would be counted as nothing."""
     log = quiet(traffic, 3)
@@ -109,7 +111,7 @@ def test_labels_that_do_not_fit_are_refused(
 
 
 def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(
-    traffic: Traffic,
+    traffic: LabelledTraffic,
 ) -> None:
     """An account that comes later does not make the verdict late."""
     start = traffic.exchanges["time"].min()

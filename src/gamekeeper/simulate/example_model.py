@@ -35,7 +35,7 @@ _FOLLOWERS = {word: [b for a, b in pairwise(_WORDS) if a == word] or _WORDS for 
 _CLASSES = 3
 
 
-class Target:
+class ExampleModel:
     """The model behind an ASGI app.
 
     Args:

@@ -13,7 +13,7 @@ import polars as pl
 _AT_ONCE = 64
 
 
-class Callers:
+class LogPlayer:
     """All accounts of a log as clients of an API.
 
     Args:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gamekeeper.simulate.accounts import Account
+from gamekeeper.simulate.account_kinds import SimulatedAccount
 from gamekeeper.simulate.arrivals import (
     FloatArray,
     Starts,
@@ -20,9 +20,9 @@ from gamekeeper.simulate.arrivals import (
     session_starts,
     unfold,
 )
+from gamekeeper.simulate.labelled_traffic import LabelledTraffic, book
 from gamekeeper.simulate.network import Network
 from gamekeeper.simulate.scene import Scene
-from gamekeeper.simulate.traffic import Traffic, book
 
 MODEL = "credit-score-3"
 GRID_STEPS = 7
@@ -68,7 +68,7 @@ REACH = 3.0  # half-width of the swept box, in spreads
 
 def simulate_classifier(
     *, seed: int, days: int = 30, callers: int = 120, colluders: int = 24, per_account: int = 80
-) -> Traffic:
+) -> LabelledTraffic:
     """Simulates labelled traffic of a classifier API; `features` stands in place of `prompt`.
 
     Args:
@@ -109,7 +109,7 @@ def to_values(latent: FloatArray) -> FloatArray:
     return np.stack(sent, axis=1)
 
 
-def _portfolio(scene: Scene, per_account: int) -> Account:
+def _portfolio(scene: Scene, per_account: int) -> SimulatedAccount:
     rng = scene.rng
     count = scene.size(per_account, 0.7, 10, 1_000)
     width = len(COLUMNS)
@@ -125,7 +125,7 @@ def _portfolio(scene: Scene, per_account: int) -> Account:
     return _account(scene, "app", to_values(latent), burst_starts, scene.internet.join())
 
 
-def _validator(scene: Scene) -> Account:
+def _validator(scene: Scene) -> SimulatedAccount:
     rng = scene.rng
     width = len(COLUMNS)
     steps = 9
@@ -154,7 +154,7 @@ def sweep_deck(rng: np.random.Generator, count: int) -> FloatArray:
     return rng.permutation(np.concatenate([asked, between]))
 
 
-def _sweep(scene: Scene, colluders: int, per_account: int) -> list[Account]:
+def _sweep(scene: Scene, colluders: int, per_account: int) -> list[SimulatedAccount]:
     sizes = np.maximum(scene.rng.poisson(per_account, colluders), 3)
     parts = np.split(to_values(sweep_deck(scene.rng, int(sizes.sum()))), np.cumsum(sizes)[:-1])
     hub = scene.internet.hub()
@@ -166,7 +166,7 @@ def _sweep(scene: Scene, colluders: int, per_account: int) -> list[Account]:
     ]
 
 
-def _scraper(scene: Scene, count: int) -> Account:
+def _scraper(scene: Scene, count: int) -> SimulatedAccount:
     rows = to_values(sweep_deck(scene.rng, count))
     return _account(scene, "campaign", rows, burst_starts, scene.internet.join(), "lone-scraper")
 
@@ -178,10 +178,10 @@ def _account(
     starts: Starts,
     network: Network,
     campaign: str | None = None,
-) -> Account:
+) -> SimulatedAccount:
     turns = np.ones(len(rows), np.int64)
     begin = np.sort(starts(scene.rng, len(rows), scene.days))
-    return Account(
+    return SimulatedAccount(
         kind=kind,
         campaign=campaign,
         network=network,

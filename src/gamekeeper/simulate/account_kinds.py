@@ -59,7 +59,7 @@ QUIZ_FAME = (5, 2, 1, 2)  # how often each is run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class SimulatedAccount:
     """All calls of one account, conversation after conversation.
 
     Args:
@@ -93,7 +93,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """Parameters an account's calls have in common; see `Account`."""
+    """Parameters an account's calls have in common; see `SimulatedAccount`."""
 
     system: str | None = None
     output_tokens: float = 180.0
@@ -104,19 +104,19 @@ class Manner:
 class Household(Protocol):
     """Opens accounts that belong together; a single one for most kinds."""
 
-    def __call__(self, scene: Scene) -> list[Account]:
+    def __call__(self, scene: Scene) -> list[SimulatedAccount]:
         """Draws the accounts with all their calls."""
         ...
 
 
-def person(scene: Scene) -> list[Account]:
+def person(scene: Scene) -> list[SimulatedAccount]:
     """Opens the account of one person."""
     turns = scene.split(scene.size(12, 0.85, 2, 200))
     voice = Person(lexicon.draw_language(scene.dice), scene.dice)
     return [_voiced(scene, "person", voice, turns, session_starts, scene.internet.join(), Manner())]
 
 
-def app(scene: Scene) -> list[Account]:
+def app(scene: Scene) -> list[SimulatedAccount]:
     """Opens the account of one app, whose customers all speak through it."""
     turns = scene.split(scene.size(85, 0.8, 15, 600), ends=0.8)
     voice = Customers(lexicon.draw_language(scene.dice), scene.dice)
@@ -125,7 +125,7 @@ def app(scene: Scene) -> list[Account]:
     return [_voiced(scene, "app", voice, turns, burst_starts, scene.internet.join(), manner)]
 
 
-def framework(scene: Scene) -> list[Account]:
+def framework(scene: Scene) -> list[SimulatedAccount]:
     """Opens the account of one user of a public agent framework: a common system prompt, own
     interests.
     """
@@ -138,7 +138,7 @@ def framework(scene: Scene) -> list[Account]:
     ]
 
 
-def office(scene: Scene) -> list[Account]:
+def office(scene: Scene) -> list[SimulatedAccount]:
     """Opens the accounts of colleagues: one network, card and language, a topic and a project in
     common.
     """
@@ -174,7 +174,7 @@ class Student:
         return [next(self._tasks), *self._person.conversation(turns)[1:]]
 
 
-def classroom(scene: Scene) -> list[Account]:
+def classroom(scene: Scene) -> list[SimulatedAccount]:
     """Opens the accounts of a class that works on one task sheet in one week, from one network."""
     site = scene.internet.join()
     speech = lexicon.load(scene.dice.choice(TASK_LANGUAGES))
@@ -187,7 +187,7 @@ def classroom(scene: Scene) -> list[Account]:
 
 def _student(
     scene: Scene, site: Network, speech: Lexicon, sheet: Sequence[str], week: float
-) -> Account:
+) -> SimulatedAccount:
     voice = Student(sheet, speech, scene)
     turns = scene.split(int(scene.rng.integers(8, 40)), ends=0.9)
     starts = session_starts(scene.rng, len(turns), min(SCHOOL_DAYS, scene.days)) + week * DAY_S
@@ -203,7 +203,7 @@ class Benchmarks:
     items: int = 600
     _decks: dict[int, list[str]] = field(default_factory=dict)
 
-    def __call__(self, scene: Scene) -> list[Account]:
+    def __call__(self, scene: Scene) -> list[SimulatedAccount]:
         """Opens the account of one evaluator, who runs a part of one benchmark once."""
         number = scene.dice.choices(range(len(QUIZ_LANGUAGES)), QUIZ_FAME)[0]
         deck = self._deck(number, scene)
@@ -213,7 +213,7 @@ class Benchmarks:
         turns = np.ones(count, np.int64)
         times = run_starts(scene.rng, count, scene.days)
         return [
-            Account(
+            SimulatedAccount(
                 kind="evaluator",
                 network=scene.internet.join(),
                 times=times,
@@ -232,7 +232,7 @@ class Benchmarks:
         return self._decks[number]
 
 
-def reseller(scene: Scene) -> list[Account]:
+def reseller(scene: Scene) -> list[SimulatedAccount]:
     """Opens one account through which many persons speak, each with own habits and perhaps a
     preset.
     """
@@ -247,7 +247,7 @@ def reseller(scene: Scene) -> list[Account]:
     ]
     times = unfold(scene.rng, burst_starts(scene.rng, len(turns), scene.days), turns, scene.days)
     return [
-        Account(
+        SimulatedAccount(
             kind="reseller",
             network=scene.internet.join(),
             times=times,
@@ -267,7 +267,7 @@ def _preset(scene: Scene) -> str | None:
     return lexicon.load("en").base.expand("{preamble}", scene.dice)
 
 
-def redteam(scene: Scene) -> list[Account]:
+def redteam(scene: Scene) -> list[SimulatedAccount]:
     """Opens the account of somebody who tests the rules."""
     turns = scene.split(scene.size(50, 0.5, 25, 140), ends=0.22)
     voice = RuleTester(lexicon.draw_language(scene.dice), scene.dice)
@@ -284,7 +284,7 @@ def _voiced(
     starts: Starts,
     network: Network,
     manner: Manner,
-) -> Account:
+) -> SimulatedAccount:
     return _account(
         scene, kind, voice, turns, starts(scene.rng, len(turns), scene.days), network, manner
     )
@@ -298,9 +298,9 @@ def _account(
     starts: FloatArray,
     network: Network,
     manner: Manner,
-) -> Account:
+) -> SimulatedAccount:
     times = unfold(scene.rng, np.sort(starts), turns, scene.days)
-    return Account(
+    return SimulatedAccount(
         kind=kind,
         network=network,
         times=times,

@@ -22,7 +22,7 @@ _BEGIN_ANSWER = "Answer:"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reckoner:
+class ArithmeticModel:
     """See the module.
 
     Args:
@@ -51,7 +51,7 @@ class Reckoner:
         if asked.get("logit_bias") and self.bias == "refused":
             raise ValueError("logit_bias is not supported")
         prompt = str(asked["messages"][-1]["content"])
-        steps, answer = reckon(prompt)
+        steps, answer = add_up(prompt)
         message: dict[str, Any] = {"role": "assistant", "content": answer}
         if "step" in prompt.lower():
             message["content"] = "\n".join([*steps, f"{_BEGIN_ANSWER} {answer}"])
@@ -84,7 +84,7 @@ class Reckoner:
         return {"content": [_entry(first, told) | {"top_logprobs": tops}]}
 
 
-def reckon(prompt: str) -> tuple[list[str], str]:
+def add_up(prompt: str) -> tuple[list[str], str]:
     """Returns the steps and the answer: the last digit of the sum of the numbers in a prompt."""
     numbers = [int(found) for found in re.findall(r"\d+", prompt.partition(" mod")[0])]
     total = (numbers or [0])[0]

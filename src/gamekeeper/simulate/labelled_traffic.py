@@ -10,7 +10,7 @@ import polars as pl
 
 from gamekeeper.base.files import replace_file
 from gamekeeper.exchange.columns import conform
-from gamekeeper.simulate.accounts import Account
+from gamekeeper.simulate.account_kinds import SimulatedAccount
 from gamekeeper.simulate.scene import START
 
 LABELS = {"account": pl.String(), "kind": pl.String(), "campaign": pl.String()}
@@ -18,7 +18,7 @@ LABELS = {"account": pl.String(), "kind": pl.String(), "campaign": pl.String()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class LabelledTraffic:
     """A log and what is true of it.
 
     Args:
@@ -30,7 +30,7 @@ class Traffic:
     labels: pl.DataFrame
 
 
-def book(accounts: Sequence[Account], rng: np.random.Generator) -> Traffic:
+def book(accounts: Sequence[SimulatedAccount], rng: np.random.Generator) -> LabelledTraffic:
     """Enters all accounts' calls into one log, under names that tell nothing about the account."""
     names = [f"acct_{i:06d}" for i in rng.permutation(len(accounts))]
     frames = [_calls(account, name, rng) for account, name in zip(accounts, names, strict=True)]
@@ -44,10 +44,12 @@ def book(accounts: Sequence[Account], rng: np.random.Generator) -> Traffic:
         input_tokens=_tokens("prompt") + _tokens("system"),
     )
     labels = owners.select(pl.col(name).cast(kind) for name, kind in LABELS.items()).sort("account")
-    return Traffic(exchanges=conform(exchanges.sort("time", "account", "turn")), labels=labels)
+    return LabelledTraffic(
+        exchanges=conform(exchanges.sort("time", "account", "turn")), labels=labels
+    )
 
 
-def _calls(account: Account, name: str, rng: np.random.Generator) -> pl.DataFrame:
+def _calls(account: SimulatedAccount, name: str, rng: np.random.Generator) -> pl.DataFrame:
     count = len(account.times)
     conversation = np.repeat(np.arange(len(account.turns)), account.turns)
     first = np.repeat(np.cumsum(account.turns) - account.turns, account.turns)
@@ -68,11 +70,11 @@ def _calls(account: Account, name: str, rng: np.random.Generator) -> pl.DataFram
     )
 
 
-def _rows(account: Account, count: int) -> list[list[float] | None]:
+def _rows(account: SimulatedAccount, count: int) -> list[list[float] | None]:
     return [None] * count if account.features is None else account.features.tolist()
 
 
-def _owner(account: Account, name: str) -> dict[str, str | int | float | None]:
+def _owner(account: SimulatedAccount, name: str) -> dict[str, str | int | float | None]:
     network = account.network
     return {
         "account": name,
@@ -102,7 +104,7 @@ def _tokens(column: str) -> pl.Expr:
     return (pl.col(column).str.len_bytes().fill_null(0) / 4).ceil()
 
 
-def write(traffic: Traffic, out: Path) -> None:
+def write(traffic: LabelledTraffic, out: Path) -> None:
     """Writes `out/exchanges.parquet` and `out/labels.parquet`, each whole or not at all.
 
     The labels come last: where they stand, the log is complete.
