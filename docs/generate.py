@@ -20,7 +20,7 @@ from gamekeeper.report.formatting import FAMILIES
 from gamekeeper.signals import CARDS
 
 REFERENCE = Path(__file__).parent / "reference"
-MADE = "<!-- Made by docs/generate.py from the code. Change the code, then run it again. -->\n"
+MADE = "*This page is made by `make docs` from the code: change the code, not the page.*\n"
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
@@ -29,9 +29,10 @@ def cli_page() -> str:
     parts = [
         "# Command line\n",
         MADE,
-        "One verb a job. Results go to standard output, narration and progress to standard error. An option of the",
-        "same name means the same everywhere. `gamekeeper --version` prints the version, `gamekeeper VERB --help`",
-        "what this page lists. Any verb takes `--debug`, which prints where a fault of gamekeeper itself happened.\n",
+        "There is one verb for each job. Results go to standard output, narration and progress",
+        "to standard error. An option of the same name means the same everywhere. `gamekeeper",
+        "--version` prints the version, `gamekeeper VERB --help` what this page lists. Any verb",
+        "takes `--debug`, which prints where a fault of gamekeeper itself happened.\n",
         *(_verb(module.NAME, module.run) for module in VERBS),
         *(
             _verb(f"{module.NAME} {name}", run)
@@ -42,8 +43,10 @@ def cli_page() -> str:
         "| code | means |",
         "|---|---|",
         "| 0 | done; nothing above threshold (or `--exit-zero`) |",
-        "| 1 | done; campaigns were found, accounts would have been slowed, a copy was made, or a check failed |",
-        "| 2 | wrong usage: unknown option, family, encoder, campaign or account; a folder that is not replaced |",
+        "| 1 | done; campaigns were found, accounts would have been slowed, a copy was made,"
+        " or a check failed |",
+        "| 2 | wrong usage: unknown option, family, encoder, campaign or account;"
+        " a folder that is not replaced |",
         "| 3 | input missing, empty or unreadable |",
         "| 4 | a fault of gamekeeper itself |",
         "| 130 | interrupted from the keyboard |",
@@ -141,13 +144,14 @@ def signals_page() -> str:
     parts = [
         "# Signals\n",
         MADE,
-        "A signal is one measurement of a group of accounts. Its reading is ranked among decoys; larger is more like",
-        "a campaign, except for memory, where 0 means that prompts are interchangeable between accounts. Signals of",
-        "one family are not independent, so a verdict counts families. A family counts only by signals that are",
-        "`tested` or `stable`. The family `coverage` is shown and not counted: memory is what lets content count, so",
-        "it must not count twice. A signal whose column the log lacks is skipped, and the report says so. `cell` and",
-        "`prompt_hash` are not fields of a log: they are made from prompts. `gamekeeper list signals` prints these",
-        "cards.\n",
+        "A signal is one measurement of a group of accounts. Its reading is ranked among",
+        "decoys; larger is more like a campaign, except for memory, where 0 means that prompts",
+        "are interchangeable between accounts. Signals of one family are not independent, so a",
+        "verdict counts families. A family counts only by signals that are `tested` or",
+        "`stable`. The family `coverage` is shown and not counted: memory is what lets content",
+        "count, so it must not count twice. A signal whose column the log lacks is skipped, and",
+        "the report says so. `cell` and `prompt_hash` are not fields of a log: they are made",
+        "from prompts. `gamekeeper list signals` prints these cards.\n",
         "| signal | family | maturity | needs |",
         "|---|---|---|---|",
         *(

@@ -21,9 +21,10 @@ _KINDS = {
     Verdict: "a verdict",
 }
 _INTRODUCTION = """\
-A policy says whom the guard knows, what it does to whom, and where it keeps what it knows. It is a TOML file; without
-one every setting has the default that stands here, and the guard runs dry. `gamekeeper guard --check --policy FILE`
-reads it and names the line of every fault; a guard whose policy has a fault does not start.
+A policy says which accounts the guard knows, what it does to them, and where it keeps its state.
+It is a TOML file; without one every setting has the default in these tables, and the guard starts
+as a dry run. `gamekeeper guard --check --policy FILE` reads it and names the line of every fault;
+a guard whose policy has a fault does not start.
 
 Verdicts, from the mildest: {verdicts}.
 """

@@ -22,9 +22,9 @@ class ClassifierApi(_Part):
 
     Args:
         path: Of the operation, such as `/score`.
-        rows: Where the inputs stand in the request.
-        scores: Where the scores of each input stand in the answer.
-        label: Where the label stands, if the answer has one.
+        rows: Where the inputs are in the request.
+        scores: Where the scores of each input are in the answer.
+        label: Where the label is, if the answer has one.
         model: Name of the model, for scopes and prices.
         features: Names of an input's numbers in their order, where inputs are objects. Say them:
             else somebody may add a number that the model ignores, to be given another draw of keyed
@@ -46,7 +46,7 @@ class Issuer(_Part):
     """Whose tokens (OIDC, JWT) are accepted.
 
     Args:
-        issuer: The `iss` claim, to the letter.
+        issuer: The `iss` claim, exactly.
         audience: The `aud` claim.
         jwks: File or URL of the issuer's keys.
         account_claim: Claim that names who is charged.
@@ -54,8 +54,8 @@ class Issuer(_Part):
         routes_claim: Claim that lists routes, if tokens are scoped by it.
         algorithms: Signatures that are accepted.
         max_age_s: Oldest token that is accepted, by its `iat`.
-        account_prefix: Stands before account names, so that two issuers' do not meet; unless it is
-            said, the issuer and a bar where there are several issuers, nothing where there is one.
+        account_prefix: Put before account names, so that those of two issuers differ; if not given,
+            the issuer and a bar if there are several issuers, nothing if there is one.
     """
 
     issuer: str
@@ -164,8 +164,8 @@ class Limits(_Part):
 class Slowed(_Part):
     """What `slow` does to an account: two token buckets, one for its pace and one for its day.
 
-    Whoever spreads a campaign over 25,000 accounts asks 26 times a day with each: only the day's
-    bucket is felt.
+    A campaign over 25,000 accounts asks 26 times a day with each: only the bucket of the day has
+    an effect.
 
     Args:
         requests_per_minute: Rate that the bucket of its pace refills at.
