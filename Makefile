@@ -16,6 +16,8 @@ CORE := $(foreach name,base evidence casebook exchange encoding linking signals 
 	$(wildcard tests/$(name) tests/test_$(name).py src/gamekeeper/$(name) src/gamekeeper/$(name).py))
 LIGHT := guard,audit,redis,otel
 EXTRAS := $(LIGHT),torch,onnx,witness,geo,multilingual,encrypted,kms,vault,pkcs11,provenance
+# program:package of Debian that brings it
+PROGRAMS := chromium:chromium redis-server:redis-server softhsm2-util:softhsm2 jq:jq zstd:zstd openssl:openssl
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
 .DEFAULT_GOAL := help
@@ -62,7 +64,7 @@ test: $(STAMP) ## all tests that need nothing heavy; names what it left out
 # The two environments are filled at the same time.
 $(EVERYTHING): $(STAMP)
 	@$(MAKE) --no-print-directory --jobs 2 extras litellm
-	@missing=; for need in chromium:chromium redis-server:redis-server softhsm2-util:softhsm2; do \
+	@missing=; for need in $(PROGRAMS); do \
 		command -v $${need%:*} >/dev/null || missing="$$missing $${need#*:}"; done; \
 	test -z "$$missing" || (apt-get update -qq && $(APT_INSTALL) $$missing >/dev/null)
 	@touch $@
@@ -74,7 +76,7 @@ litellm: $(STAMP)
 	test -x $(LITELLM)/bin/python || $(PYTHON) -m venv --without-pip $(LITELLM)
 	$(BIN)/python -m pip --python $(LITELLM)/bin/python install --quiet --disable-pip-version-check -e '.[guard]' 'litellm[proxy]==1.106.2'
 
-everything: $(EVERYTHING) ## add to .venv every extra, the vendors' clients, a browser, Redis, SoftHSM and LiteLLM
+everything: $(EVERYTHING) ## install what `make test-all` needs: every extra, the vendors' clients, LiteLLM, a browser, Redis, SoftHSM
 
 test-all: $(EVERYTHING) ## the tests that `make test` left out, with every extra and a browser
 	GAMEKEEPER_LITELLM_PYTHON=$(LITELLM)/bin/python $(PYTEST) -m '$(HEAVY)'

@@ -19,6 +19,7 @@ In a transcript, `[...]` is any text of a line, and alone on a line any number o
 """
 
 import ast
+import fcntl
 import json
 import os
 import re
@@ -28,6 +29,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -193,6 +195,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.servers: list[subprocess.Popen[str]] = []
+        self._ports: int | None = None
         programs = folder.parent / "programs"
         programs.mkdir()
         self._program(
@@ -242,6 +245,8 @@ class Reader:
         for server in self.servers:
             os.killpg(server.pid, signal.SIGTERM)
             server.communicate(timeout=BLOCK_S)
+        if self._ports is not None:
+            os.close(self._ports)
 
     def _program(self, path: Path, line: str) -> None:
         path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
@@ -265,6 +270,7 @@ class Reader:
 
     def _serve(self, block: Block) -> None:
         """Starts a server and waits until its port answers; a page names it, or it is the guard's."""
+        self._take_ports()
         found = re.search(r"--port (\d+)", block.text)
         port = int(found[1]) if found else 8320
         server = subprocess.Popen(
@@ -283,6 +289,13 @@ class Reader:
             assert server.poll() is None, f"{block.where}: {server.communicate()[0]}"
             assert time.monotonic() < ends, f"{block.where}: nothing listens on port {port}"
             time.sleep(0.1)
+
+    def _take_ports(self) -> None:
+        """Waits until no other page has servers: pages name the same ports."""
+        if self._ports is None:
+            lock = Path(tempfile.gettempdir(), "gamekeeper-pages.lock")
+            self._ports = os.open(lock, os.O_CREAT | os.O_WRONLY, 0o600)
+            fcntl.flock(self._ports, fcntl.LOCK_EX)
 
 
 _STOPS = (
@@ -390,7 +403,7 @@ PROGRAMS = {
     "hunt-your-own-log.md": "zstd",
     "sign-a-model.md": "openssl",
 }
-"""Pages that use a program of the system."""
+"""Pages that use a program of the system, which `make test-all` installs."""
 
 PREPARE: dict[str, Callable[[Path], None]] = {
     "keep-prompts-out.md": small_log,
@@ -407,7 +420,7 @@ PREPARE: dict[str, Callable[[Path], None]] = {
 
 def marked(page: Path) -> object:
     marks = [pytest.mark.slow] if page.name in SLOW else []
-    marks += [pytest.mark.extra] if page.name in EXTRAS else []
+    marks += [pytest.mark.extra] if page.name in {*EXTRAS, *PROGRAMS} else []
     return pytest.param(page, marks=marks, id=page.name)
 
 
