@@ -77,7 +77,7 @@ def _often(false_positives: tuple[float, float] | None) -> str:
 def _encoders() -> list[dict[str, object]]:
     from gamekeeper.encoding import content
 
-    made = (content.WordLlama, content.Use, content.Hashing)
+    made = (content.WordLlama, content.UniversalSentenceEncoder, content.Hashing)
     return [{"name": e.name, "purpose": (e.__doc__ or "").strip()} for e in made]
 
 

@@ -1,5 +1,5 @@
-"""From text to what can be compared: prompt shapes, vectors, cells. Encoders have a name and a
-version.
+"""Turns text into what can be compared: prompt shapes, vectors and cells. Each encoder has a name
+and a version.
 """
 
 from gamekeeper.encoding.content import ContentEncoder, load_encoder

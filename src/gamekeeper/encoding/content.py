@@ -1,17 +1,17 @@
-"""Content vectors: prompts about the same lie near each other.
+"""Content vectors: the vectors of prompts about the same subject are near each other.
 
 Three encoders, each with a name and a version that travel into the results:
 
     wordllama   mean of token vectors whose weights are in the wheel (MIT, 16 MB); the default
     use         Universal Sentence Encoder multilingual, numpy only (extra "multilingual"), for text
-                beyond Latin script; slow (a few hundred prompts/s), so only rows beyond Latin
-                script are given to it
-    hashing     character n-grams hashed into a fixed number of places; needs nothing, knows no
-                meaning
+                beyond Latin script; slow (a few hundred prompts/s), so it is used only for rows
+                beyond Latin script
+    hashing     character n-grams hashed into a fixed number of places; needs no weights, and knows
+                spelling, not meaning
 
-Vectors are float32 of unit norm and `DIM` places wide, whatever the encoder: wider ones are
-projected by a fixed random rotation. Vectors of two encoders are then nearly orthogonal, so they
-can lie in one matrix and never become neighbours.
+Vectors are float32, have unit norm and `DIM` places, whatever the encoder: wider ones are projected
+by a fixed random matrix. Vectors of two encoders are then nearly orthogonal, so they can share one
+matrix and never become neighbours.
 """
 
 import os
@@ -28,9 +28,9 @@ from gamekeeper.base.errors import MissingExtraError, UsageError
 from gamekeeper.base.thirdparty import thirdparty_file
 
 DIM = 256
-_MAX_TOKENS = (
-    256  # what follows changes the mean little; a prompt of 65,536 characters costs as one of 1,000
-)
+# what follows changes the mean little, and a prompt of 65,536 characters costs no more than one of
+# 1,000
+_MAX_TOKENS = 256
 _MAX_CHARS = 2_000
 _CHUNK = 8_192  # rows at a time: bounds the tokenizer's memory
 _THREADS = os.cpu_count() or 1
@@ -39,7 +39,7 @@ _SPECIAL = re.compile("(<unk>|</?s>)")
 
 
 class ContentEncoder(Protocol):
-    """Text to vectors."""
+    """An encoder that turns texts into vectors of their content."""
 
     name: str
     version: str
@@ -52,9 +52,9 @@ class ContentEncoder(Protocol):
 
 
 class WordLlama:
-    """Mean of wordllama's token vectors, as a sparse product: an eighth of the library's
-    own time.
-    """
+    """Mean of wordllama's token vectors, which come with the package; the default."""
+
+    # a sparse product computes the mean in an eighth of the time that the library takes
 
     name = "wordllama"
     version = "0.4.0.post1/256"
@@ -66,7 +66,7 @@ class WordLlama:
         self._tokenizer = SentencePieceProcessor(model_file=str(thirdparty_file("wordllama.model")))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """See `ContentEncoder`."""
+        """Encodes texts as `ContentEncoder` says."""
         out = np.empty((len(texts), DIM), dtype=np.float32)
         for start in range(0, len(texts), _CHUNK):
             out[start : start + _CHUNK] = self._encode(texts[start : start + _CHUNK])
@@ -99,8 +99,8 @@ class WordLlama:
         return ids
 
 
-class Use:
-    """Universal Sentence Encoder multilingual v3 (numpy), projected to `DIM` places."""
+class UniversalSentenceEncoder:
+    """Universal Sentence Encoder multilingual v3, for text beyond Latin script."""
 
     name = "use"
     version = "multilingual-3/0.2.1/256"
@@ -119,7 +119,7 @@ class Use:
         return np.random.default_rng(3).standard_normal((512, DIM)).astype(np.float32)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """See `ContentEncoder`."""
+        """Encodes texts as `ContentEncoder` says."""
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
         return unit(
@@ -129,16 +129,14 @@ class Use:
 
 
 class Hashing:
-    """Counts of character 3-grams in 2**18 hashed places, projected to `DIM`; knows spelling, not
-    meaning.
-    """
+    """Counts of hashed character 3-grams, which need no weights: spelling, not meaning."""
 
     name = "hashing"
     version = "char3/1"
     _places = 1 << 18
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """See `ContentEncoder`."""
+        """Encodes texts as `ContentEncoder` says."""
         if not texts:
             return np.zeros((0, DIM), dtype=np.float32)
         grams = [
@@ -167,7 +165,7 @@ class Hashing:
 
 
 class ByScript:
-    """One encoder for Latin script, another for every other."""
+    """An encoder that uses one encoder for Latin script and another for all other scripts."""
 
     def __init__(self, latin: ContentEncoder, other: ContentEncoder) -> None:
         self._latin = latin
@@ -176,7 +174,7 @@ class ByScript:
         self.version = f"{latin.version}+{other.version}"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """See `ContentEncoder`."""
+        """Encodes texts as `ContentEncoder` says."""
         beyond = beyond_latin(texts)
         out = np.zeros((len(texts), DIM), dtype=np.float32)
         for mask, encoder in ((~beyond, self._latin), (beyond, self._other)):
@@ -186,7 +184,7 @@ class ByScript:
 
 
 def beyond_latin(texts: Sequence[str]) -> np.ndarray:
-    """Whether most letters of a text are not Latin, bool, shape (len(texts),)."""
+    """Returns whether most letters of each text are not Latin, bool, shape (len(texts),)."""
     series = pl.Series("t", list(texts), dtype=pl.String)
     letters = series.str.count_matches(r"\p{L}")
     latin = series.str.count_matches(r"\p{Latin}")
@@ -212,7 +210,7 @@ def load_encoder(name: str = "auto") -> ContentEncoder:
     if name == "hashing":
         return Hashing()
     if name == "use":
-        return ByScript(WordLlama(), Use())
+        return ByScript(WordLlama(), UniversalSentenceEncoder())
     if name not in ("auto", "wordllama"):
         raise UsageError(f'no encoder "{name}"; there are auto, wordllama, use, hashing')
     try:

@@ -1,6 +1,4 @@
-"""Vectors of a classifier or tabular API: its features, each scaled by the spread it has in this
-log.
-"""
+"""Vectors of a classifier or tabular API: its features, each scaled by its spread in this log."""
 
 from dataclasses import dataclass
 
@@ -10,8 +8,10 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class FeatureScale:
-    """Middle and spread of each feature, float64, shape (d,): the median and the interquartile
-    range.
+    """The middle and spread by which features are scaled, each float64, shape (d,).
+
+    The middle is the median; the spread is the interquartile range, or the standard deviation where
+    that is 0.
     """
 
     middle: np.ndarray
@@ -19,7 +19,7 @@ class FeatureScale:
 
     @classmethod
     def of(cls, features: pl.Series) -> "FeatureScale":
-        """Measures features; a list column, every row of the same length, finite."""
+        """Measures middle and spread of a list column; rows have one length and finite values."""
         raw = np.asarray(features.to_list(), dtype=np.float64)
         low, middle, high = np.quantile(raw, [0.25, 0.5, 0.75], axis=0)
         spread = np.where(high > low, high - low, raw.std(axis=0))
@@ -28,8 +28,8 @@ class FeatureScale:
     def scaled(self, features: pl.Series) -> np.ndarray:
         """Returns features, centred, in units of their spread, float32, (n, d).
 
-        A feature that never varies is 0 throughout; values beyond 10 ranges are cut there, so that
-        one wild value does not become the only thing that counts.
+        A feature that never varies is 0 everywhere; values beyond 10 ranges are clipped, so that
+        one extreme value does not outweigh everything else.
         """
         raw = np.asarray(features.to_list(), dtype=np.float64)
         return np.asarray(np.clip((raw - self.middle) / self.spread, -10, 10), dtype=np.float32)

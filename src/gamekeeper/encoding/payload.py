@@ -1,9 +1,9 @@
-"""Payload: what is left of a prompt when templates and text sent before are taken out.
+"""Payload: what is left of a prompt without templates and without text that was sent before.
 
-Whether a group deals from one deck can only be read off the payload. A template makes all prompts
-of a group alike, so a fragment that two accounts send to the letter is none; text that an account
-sends again (a candidate answer, a document) makes its own prompts alike, so a fragment counts only
-where it comes first.
+Whether prompts are interchangeable between the accounts of a group can only be measured on the
+payload. A template makes all prompts of a group alike, so a fragment that two accounts send exactly
+alike is not payload. Text that an account sends again (a candidate answer, a document) makes its
+own prompts alike, so a fragment counts only where it first occurs.
 """
 
 import numpy as np
@@ -13,14 +13,13 @@ from gamekeeper.encoding.content import DIM, ContentEncoder
 
 
 class Payloads:
-    """Vectors of payloads, made when first asked for.
+    """The payloads of all exchanges of a sample as vectors, which are made at their first use.
 
     Args:
         fragments: As `shape.fragments` returns them.
         accounts: Account number of each exchange, in order of account and time, shape (n,).
         encoder: Makes the vectors; None where `vectors` are given.
-        vectors: Vectors that stand for the payload as they are (features of a tabular API), shape
-            (n, d).
+        vectors: Vectors that are the payload already (features of a tabular API), shape (n, d).
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """Prompt shape: the sentences that stay the same while the payload changes.
 
-A template seldom covers a whole prompt: a demand for reasoning is one line behind ever different
-questions. So the unit of shape is the *fragment*: a sentence or line with its variable parts taken
-out (numbers, quoted text, names inside a sentence). A fragment that many accounts send around ever
-different payload is a shared shape; a fragment that occurs once is payload. An inverted index over
-fragments finds both exactly, and faster than MinHash of whole prompts would find the former
+A template seldom covers a whole prompt: a demand for reasoning is one line after many different
+questions. So the unit of shape is the *fragment*: a sentence or line without its variable parts
+(numbers, quoted text, names inside a sentence). A fragment that many accounts send with different
+payload is a shared shape; a fragment that occurs once is payload. An inverted index over fragments
+finds both exactly, and finds shared shapes faster than MinHash of whole prompts
 (docs/decisions/0002).
 """
 
@@ -13,7 +13,7 @@ import polars as pl
 SHAPE_ENCODER = "fragments/1"
 
 _MAX_CHARS = 4_000
-_MIN_BYTES = 12  # shorter ones ("thank you", "question") are everybody's
+_MIN_BYTES = 12  # shorter ones ("thank you", "question") are used by everybody
 _SENTENCE_ENDS = r"[\n.!?:;。！？：；؟।…]+"
 _QUOTED = r'"[^"\n]{1,400}"|“[^”]{1,400}”|«[^»]{1,400}»|「[^」]{1,400}」|`[^`]{1,400}`'
 _NAME_INSIDE = r"([\p{Ll},] )\p{Lu}[\p{L}\p{N}'-]*"
@@ -28,9 +28,9 @@ def fragments(frame: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         Columns `row` (u32, index into `frame`), `part` (`system` or `prompt`), `text` (the
-        fragment, lower case, variable parts taken out), `fragment` (u64, its hash within its part),
-        `said` (the fragment as it stands) and `exact` (u64, hash of that), in order of part, row
-        and place.
+        fragment, lower case, without its variable parts), `fragment` (u64, its hash within its
+        part), `said` (the fragment as it was written) and `exact` (u64, hash of that), in order of
+        part, row and place.
     """
     return pl.concat(
         [_cut(frame, part, seed) for seed, part in enumerate(("system", "prompt"), start=1)]

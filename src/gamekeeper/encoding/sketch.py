@@ -1,5 +1,5 @@
-"""Cells: a fixed random partition of the space of vectors, to count how much of it somebody
-touched.
+"""Cells: a fixed random partition of the space of vectors, to count how much of it an account
+covers.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
-"""Accounts, and the ordinary ones by kind: each function opens the accounts of one household of a
-kind.
+"""Simulated accounts: what an account is, and one function for each kind of ordinary account.
 
-Some of them look coordinated and are not: an office shares network and card, a classroom and the
-evaluators of one benchmark share their tasks, a reseller speaks with many voices, an agent
-framework for its users.
+Each function draws the accounts of one household: accounts that belong together, for most kinds a
+single one. Some kinds look coordinated and are not: an office shares its network and payment card,
+a classroom and the evaluators of one benchmark share their tasks, a reseller passes on the prompts
+of many persons, and the users of an agent framework share its system prompt.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ QUIZ_FAME = (5, 2, 1, 2)  # how often each is run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedAccount:
-    """All calls of one account, conversation after conversation.
+    """One simulated account with all its calls, conversation after conversation.
 
     Args:
         kind: What the account is, as labelled.
@@ -71,7 +71,7 @@ class SimulatedAccount:
         prompts: n messages; empty for a classifier's callers.
         features: Rows sent to a classifier, shape (n, columns); None for text.
         models: n model names.
-        systems: n system prompts or None; empty if there are none at all.
+        systems: n system prompts or None; empty if no call has one.
         output_tokens: Median length of an answer, in tokens.
         temperature: As asked for, or None for the default.
         tools: Hash of the tool schemas, or None.
@@ -92,8 +92,8 @@ class SimulatedAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """Parameters an account's calls have in common; see `SimulatedAccount`."""
+class CallParameters:
+    """The parameters that all calls of an account have in common, as in `SimulatedAccount`."""
 
     system: str | None = None
     output_tokens: float = 180.0
@@ -102,7 +102,7 @@ class Manner:
 
 
 class Household(Protocol):
-    """Opens accounts that belong together; a single one for most kinds."""
+    """A function that draws accounts which belong together; for most kinds a single one."""
 
     def __call__(self, scene: Scene) -> list[SimulatedAccount]:
         """Draws the accounts with all their calls."""
@@ -110,37 +110,41 @@ class Household(Protocol):
 
 
 def person(scene: Scene) -> list[SimulatedAccount]:
-    """Opens the account of one person."""
+    """Draws the account of one person."""
     turns = scene.split(scene.size(12, 0.85, 2, 200))
     voice = Person(lexicon.draw_language(scene.dice), scene.dice)
-    return [_voiced(scene, "person", voice, turns, session_starts, scene.internet.join(), Manner())]
+    return [
+        _voiced(
+            scene, "person", voice, turns, session_starts, scene.internet.join(), CallParameters()
+        )
+    ]
 
 
 def app(scene: Scene) -> list[SimulatedAccount]:
-    """Opens the account of one app, whose customers all speak through it."""
+    """Draws the account of one app, which sends the prompts of all its customers."""
     turns = scene.split(scene.size(85, 0.8, 15, 600), ends=0.8)
     voice = Customers(lexicon.draw_language(scene.dice), scene.dice)
     warmth = float(scene.rng.choice([0.0, 0.2, 0.3, 0.7]))
-    manner = Manner(system=voice.system, output_tokens=70, temperature=warmth)
-    return [_voiced(scene, "app", voice, turns, burst_starts, scene.internet.join(), manner)]
+    parameters = CallParameters(system=voice.system, output_tokens=70, temperature=warmth)
+    return [_voiced(scene, "app", voice, turns, burst_starts, scene.internet.join(), parameters)]
 
 
 def framework(scene: Scene) -> list[SimulatedAccount]:
-    """Opens the account of one user of a public agent framework: a common system prompt, own
-    interests.
+    """Draws the account of one user of a public agent framework: the framework's system prompt and
+    the user's own interests.
     """
     turns = scene.split(scene.size(26, 0.8, 4, 250), ends=0.3)
     tools, system = FRAMEWORKS[int(scene.rng.integers(len(FRAMEWORKS)))]
-    manner = Manner(system=system, temperature=0.0, tools=tools, output_tokens=220)
+    parameters = CallParameters(system=system, temperature=0.0, tools=tools, output_tokens=220)
     voice = Person(lexicon.draw_language(scene.dice), scene.dice)
     return [
-        _voiced(scene, "framework", voice, turns, session_starts, scene.internet.join(), manner)
+        _voiced(scene, "framework", voice, turns, session_starts, scene.internet.join(), parameters)
     ]
 
 
 def office(scene: Scene) -> list[SimulatedAccount]:
-    """Opens the accounts of colleagues: one network, card and language, a topic and a project in
-    common.
+    """Draws the accounts of colleagues: they share network, payment card and language, and have a
+    topic and a project in common.
     """
     site = scene.internet.join()
     speech = lexicon.draw_language(scene.dice)
@@ -151,13 +155,15 @@ def office(scene: Scene) -> list[SimulatedAccount]:
         voice = Person(speech, scene.dice, topic=topic, names=project)
         network = scene.internet.at_site(site, is_paid_by_site=True)
         turns = scene.split(scene.size(12, 0.8, 2, 120))
-        accounts.append(_voiced(scene, "office", voice, turns, session_starts, network, Manner()))
+        accounts.append(
+            _voiced(scene, "office", voice, turns, session_starts, network, CallParameters())
+        )
     return accounts
 
 
 class Student:
-    """A student who works through the common sheet in an order of their own, and now and then asks
-    back.
+    """A student who works through the task sheet of a class in an order of their own, and sometimes
+    asks a follow-up question.
 
     Args:
         sheet: Tasks of the whole class.
@@ -175,7 +181,7 @@ class Student:
 
 
 def classroom(scene: Scene) -> list[SimulatedAccount]:
-    """Opens the accounts of a class that works on one task sheet in one week, from one network."""
+    """Draws the accounts of a class that works on one task sheet in one week, from one network."""
     site = scene.internet.join()
     speech = lexicon.load(scene.dice.choice(TASK_LANGUAGES))
     sheet = decks.make_deck(speech, "task", 40, scene.dice)
@@ -193,18 +199,21 @@ def _student(
     starts = session_starts(scene.rng, len(turns), min(SCHOOL_DAYS, scene.days)) + week * DAY_S
     opened_s = (week - scene.rng.uniform(0, 3)) * DAY_S  # for this lesson
     network = replace(scene.internet.at_site(site, is_paid_by_site=False), created_s=opened_s)
-    return _account(scene, "classroom", voice, turns, starts, network, Manner())
+    return _account(scene, "classroom", voice, turns, starts, network, CallParameters())
 
 
 @dataclass(slots=True)
 class Benchmarks:
-    """Public benchmarks: evaluators of one share its items. Made when first asked for."""
+    """The public benchmarks of one simulation; evaluators of the same benchmark share its items.
+
+    The items of a benchmark are made when its first evaluator is drawn.
+    """
 
     items: int = 600
     _decks: dict[int, list[str]] = field(default_factory=dict)
 
     def __call__(self, scene: Scene) -> list[SimulatedAccount]:
-        """Opens the account of one evaluator, who runs a part of one benchmark once."""
+        """Draws the account of one evaluator, which runs a part of one benchmark once."""
         number = scene.dice.choices(range(len(QUIZ_LANGUAGES)), QUIZ_FAME)[0]
         deck = self._deck(number, scene)
         count = int(scene.rng.integers(150, 500))
@@ -233,8 +242,8 @@ class Benchmarks:
 
 
 def reseller(scene: Scene) -> list[SimulatedAccount]:
-    """Opens one account through which many persons speak, each with own habits and perhaps a
-    preset.
+    """Draws one account that passes on the prompts of many persons, each with habits of their own
+    and some with a preset system prompt.
     """
     turns = scene.split(scene.size(420, 0.3, 200, 800))
     people = [
@@ -268,11 +277,13 @@ def _preset(scene: Scene) -> str | None:
 
 
 def redteam(scene: Scene) -> list[SimulatedAccount]:
-    """Opens the account of somebody who tests the rules."""
+    """Draws the account of a person who tests the model's rules."""
     turns = scene.split(scene.size(50, 0.5, 25, 140), ends=0.22)
     voice = RuleTester(lexicon.draw_language(scene.dice), scene.dice)
     return [
-        _voiced(scene, "redteam", voice, turns, session_starts, scene.internet.join(), Manner())
+        _voiced(
+            scene, "redteam", voice, turns, session_starts, scene.internet.join(), CallParameters()
+        )
     ]
 
 
@@ -283,10 +294,10 @@ def _voiced(
     turns: IntArray,
     starts: Starts,
     network: Network,
-    manner: Manner,
+    parameters: CallParameters,
 ) -> SimulatedAccount:
     return _account(
-        scene, kind, voice, turns, starts(scene.rng, len(turns), scene.days), network, manner
+        scene, kind, voice, turns, starts(scene.rng, len(turns), scene.days), network, parameters
     )
 
 
@@ -297,7 +308,7 @@ def _account(
     turns: IntArray,
     starts: FloatArray,
     network: Network,
-    manner: Manner,
+    parameters: CallParameters,
 ) -> SimulatedAccount:
     times = unfold(scene.rng, np.sort(starts), turns, scene.days)
     return SimulatedAccount(
@@ -307,8 +318,8 @@ def _account(
         turns=turns,
         models=scene.habitual_models(times),
         prompts=[text for n in turns for text in voice.conversation(int(n))],
-        systems=[manner.system] * len(times),
-        output_tokens=manner.output_tokens,
-        temperature=manner.temperature,
-        tools=manner.tools,
+        systems=[parameters.system] * len(times),
+        output_tokens=parameters.output_tokens,
+        temperature=parameters.temperature,
+        tools=parameters.tools,
     )

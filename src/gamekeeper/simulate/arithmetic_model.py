@@ -1,10 +1,10 @@
-"""A language model to attack without a network: it adds up, shows its steps, and gives
+"""A language model to attack without a network: it adds numbers, shows its steps, and returns
 log-probabilities.
 
     "3+4+5 mod 10?"   ->   reasoning "3+4=7 7+5=2", answer "2"
 
-Log-probabilities of the first token are those of a network of its own, of a known width, so that an
-attack that reads the width has something to be right about:
+The log-probabilities of the first token come from a network of known width, so that an attack that
+measures the width can be checked:
 
     logits = W tanh(A q),   q: what the prompt hashes to;   W of shape (tokens, width)
 """
@@ -23,16 +23,16 @@ _BEGIN_ANSWER = "Answer:"
 
 @dataclass(frozen=True, kw_only=True)
 class ArithmeticModel:
-    """See the module.
+    """A language model that adds numbers, behind a chat completion interface.
 
     Args:
-        width: Of the last layer's input.
-        tokens: In the vocabulary.
-        tops: Log-probabilities that are given out at most.
-        traces: Whether the reasoning is given out beside the answer.
+        width: Width of the last layer's input.
+        tokens: Number of tokens in the vocabulary.
+        tops: Most log-probabilities that are returned.
+        traces: Whether the reasoning is returned beside the answer.
         bias: Whether a bias on tokens shows in log-probabilities, only changes what is written, or
             is refused.
-        seed: Of the weights.
+        seed: Seed of the weights.
     """
 
     width: int = 24
@@ -43,7 +43,7 @@ class ArithmeticModel:
     seed: int = 0
 
     def complete(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Returns the chat completion that a request gets, as OpenAI's API words it.
+        """Returns the chat completion that answers a request, in the form of OpenAI's API.
 
         Raises:
             ValueError: A bias is refused.
@@ -57,18 +57,18 @@ class ArithmeticModel:
             message["content"] = "\n".join([*steps, f"{_BEGIN_ANSWER} {answer}"])
         elif self.traces:
             message["reasoning_content"] = " ".join(steps)
-        told = self._told(prompt, asked) if asked.get("logprobs") and self.tops else None
+        logprobs = self._logprobs(prompt, asked) if asked.get("logprobs") and self.tops else None
         written = sum(len(str(text).split()) for text in message.values()) - 1
         return {
             "object": "chat.completion",
             "model": asked.get("model"),
             "choices": [
-                {"index": 0, "message": message, "logprobs": told, "finish_reason": "stop"}
+                {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}
             ],
             "usage": {"prompt_tokens": len(prompt) // 2 + 1, "completion_tokens": written},
         }
 
-    def _told(self, prompt: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _logprobs(self, prompt: str, asked: dict[str, Any]) -> dict[str, Any]:
         rng = np.random.default_rng(self.seed)
         inner = rng.standard_normal((self.width, _HASHED))
         outer = rng.standard_normal((self.tokens, self.width))
@@ -77,11 +77,11 @@ class ArithmeticModel:
         lifted = logits.copy()
         for token, value in (asked.get("logit_bias") or {}).items():
             lifted[int(token)] += value
-        told = _log_softmax(lifted if self.bias == "shows" else logits)
+        logprobs = _log_softmax(lifted if self.bias == "shows" else logits)
         first = int(lifted.argmax())
         most = min(int(asked.get("top_logprobs") or 0), self.tops)
-        tops = [_entry(int(token), told) for token in np.argsort(-told)[:most]]
-        return {"content": [_entry(first, told) | {"top_logprobs": tops}]}
+        tops = [_entry(int(token), logprobs) for token in np.argsort(-logprobs)[:most]]
+        return {"content": [_entry(first, logprobs) | {"top_logprobs": tops}]}
 
 
 def add_up(prompt: str) -> tuple[list[str], str]:
@@ -96,13 +96,13 @@ def add_up(prompt: str) -> tuple[list[str], str]:
 
 
 def sums(n: int, seed: int, shortest: int = 4, longest: int = 8) -> list[str]:
-    """Returns different prompts that it knows how to answer.
+    """Returns different prompts that the model can answer.
 
     Args:
-        n: Of them.
-        seed: Of what is drawn.
-        shortest: Digits to add up at least.
-        longest: At most.
+        n: Number of prompts.
+        seed: Seed of the random draws.
+        shortest: Fewest digits to add.
+        longest: Most digits to add.
     """
     rng = np.random.default_rng(seed)
     made: dict[str, None] = {}
@@ -122,5 +122,5 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(logits - top - np.log(np.exp(logits - top).sum()))
 
 
-def _entry(token: int, told: np.ndarray) -> dict[str, Any]:
-    return {"token": f"t{token}", "bytes": None, "logprob": float(told[token])}
+def _entry(token: int, logprobs: np.ndarray) -> dict[str, Any]:
+    return {"token": f"t{token}", "bytes": None, "logprob": float(logprobs[token])}

@@ -1,9 +1,10 @@
-"""When calls come: starts of conversations, and the turns within them.
+"""When calls come: the starts of conversations, and the turns within them.
 
-All times are seconds from the first midnight of the traffic, float64. A `Starts` draws when `count`
-conversations begin within `days`; `unfold` lays the turns of each after its start.
+All times are seconds from the first midnight of the traffic, float64. A `Starts` function draws
+when `count` conversations begin within `days`; `unfold` adds the turns of each after its start.
 
- - session_starts: a person, at home at some hours of the day, who asks a few things in a sitting
+ - session_starts: a person who is active at some hours of the day, and asks a few things in a
+   sitting
  - burst_starts: a service with customers; a daily wave, and crowds within it (a Gamma-distributed
    rate for each ten minutes, as measured request streams show: far more variable than Poisson)
  - balanced_starts: a dispatcher that spreads work evenly, day and night
@@ -54,7 +55,7 @@ def balanced_starts(rng: np.random.Generator, count: int, days: float) -> FloatA
 
 
 def run_starts(rng: np.random.Generator, count: int, days: float) -> FloatArray:
-    """Draws starts of one run without pause: a few seconds apart, at any hour of any day."""
+    """Draws starts of one run without pauses: a few seconds apart, at any hour of any day."""
     begin = rng.uniform(0, max(days - 0.5, 0.1)) * DAY_S
     return begin + np.cumsum(rng.exponential(2.5, count))
 
@@ -62,7 +63,7 @@ def run_starts(rng: np.random.Generator, count: int, days: float) -> FloatArray:
 def unfold(
     rng: np.random.Generator, starts: FloatArray, turns: IntArray, days: float
 ) -> FloatArray:
-    """Lays the turns of each conversation after its start, a minute or so apart.
+    """Returns the times of all turns: each conversation's follow its start, about a minute apart.
 
     Args:
         rng: Randomness.

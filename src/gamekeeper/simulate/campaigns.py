@@ -1,8 +1,8 @@
-"""Campaigns: accounts that together harvest one deck, each hidden in its own way.
+"""Campaigns: accounts that harvest one deck of tasks together; each campaign hides in its own way.
 
-A campaign's account sends tasks of the deck, dealt at random and never twice, among cover traffic:
-whole conversations of ordinary people. What tells it apart differs by campaign: language, demand,
-cover, infrastructure, rhythm, a quick move to the new model.
+A member sends tasks of the deck, which are assigned at random and never twice, among cover traffic:
+whole conversations of ordinary people. Campaigns differ in language, demand, cover, infrastructure,
+rhythm, and in how fast they move to a new model. Their plans are in `campaigns.toml`.
 """
 
 import tomllib
@@ -38,20 +38,21 @@ ARRIVALS: Mapping[Arrival, Starts] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignPlan:
-    """How one campaign works.
+    """The plan of one campaign: what its accounts ask for, and how they hide.
 
     Args:
         name: As labelled.
         language: Language of the deck.
         deck: Rule of the tasks.
-        accounts: How many at scale 1; at least 12 are kept at any scale, unless there is but one.
+        accounts: Number of accounts at scale 1; at least 12 at any scale, unless it is a single
+            account.
         per_account: Mean number of exchanges of an account.
         cover: Share of exchanges that are ordinary conversations, 0..1.
         infra: How much infrastructure the accounts share.
         arrival: Rhythm of an account.
-        form: Demand the tasks are dressed in; see `decks.dress`.
-        has_roles: Varies a role preamble over calls in the system prompt.
-        pivots: Moves to the new model within a day of its release.
+        form: The demand that the tasks are wrapped in; see `decks.dress`.
+        has_roles: Whether the system prompt holds a role, which varies over calls.
+        pivots: Whether it moves to the new model within a day of its release.
         output_tokens: Median length of an answer, in tokens.
         temperature: As asked for.
     """
@@ -81,8 +82,8 @@ PLANS = _read_plans()
 
 
 def campaign(scene: Scene, plan: CampaignPlan, scale: float) -> list[SimulatedAccount]:
-    """Opens the accounts of one campaign, which share nothing but the deck and what `plan.infra`
-    says.
+    """Draws the accounts of one campaign, which share only the deck and the infrastructure of
+    `plan.infra`.
     """
     wanted = 1 if plan.accounts == 1 else max(12, round(plan.accounts * scale))
     sizes = np.maximum(scene.rng.poisson(plan.per_account, wanted), 3)
@@ -124,7 +125,7 @@ def _member(
 
 
 def _cover(scene: Scene, count: int) -> list[list[str]]:
-    """Draws conversations of `count` messages in all, each of another person, as resellers pass
+    """Draws conversations of `count` messages in all, each by a different person, as resellers pass
     them on.
     """
     turns = scene.split(count).tolist() if count else []

@@ -1,7 +1,8 @@
-"""Decks of tasks: many different self-contained tasks, and what a campaign dresses them in.
+"""Decks of tasks: many different self-contained tasks, and the demands a campaign wraps them in.
 
-A deck is dealt at random, so who holds a task says nothing about it. That is what tells a campaign
-from people with interests; classrooms and evaluations deal from a deck too, but repeat their tasks.
+Tasks are assigned to accounts at random, so that the account says nothing about the task. This
+distinguishes a campaign from people with interests. Classrooms and evaluations share a deck too,
+but their accounts repeat each other's tasks.
 """
 
 from random import Random
@@ -16,7 +17,7 @@ def make_deck(lexicon: Lexicon, symbol: str, count: int, dice: Random) -> list[s
         lexicon: The language of the tasks.
         symbol: Rule that makes a task: `task`, `math`, `code`, `tools` or `quiz`, where the
             language has it.
-        count: How many; far fewer than the rule can make.
+        count: Number of tasks; far fewer than the rule can make.
         dice: Randomness.
 
     Raises:

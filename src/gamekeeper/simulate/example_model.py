@@ -1,13 +1,13 @@
-"""A small target model to guard and attack without a network: a word chain that talks, a classifier
-that scores.
+"""A small model to guard and attack without a network: a chain of words that answers prompts, and a
+classifier that scores rows.
 
     POST /v1/chat/completions   as OpenAI's, streamed or not, with log-probabilities and reasoning
                                 when asked for
     POST /score                 {"instances": [[...], ...]} -> {"predictions": [[...], ...]}, a
                                 softmax over classes
 
-Answers depend on the input alone, so that the same question gets the same answer, as a thief counts
-on.
+Answers depend on the input alone: the same question gets the same answer, which an attacker
+depends on.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _CLASSES = 3
 
 
 class ExampleModel:
-    """The model behind an ASGI app.
+    """A small model as an ASGI app.
 
     Args:
         chunk_s: Pause between two words of a streamed answer.
@@ -47,7 +47,7 @@ class ExampleModel:
         self.answered = 0
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Takes one ASGI scope."""
+        """Answers one HTTP request; other scopes are ignored."""
         if scope["type"] != "http":
             return
         asked = orjson.loads(await read_body(receive, MAX_BODY_BYTES) or b"{}")
@@ -107,7 +107,7 @@ def _completion(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(asked: dict[str, Any]) -> list[str]:
-    """A chain of words that the last message begins."""
+    """Returns a chain of words that depends on the last message."""
     told = orjson.dumps(asked.get("messages", [])[-1:])
     draws = hashlib.shake_128(told).digest(24)
     words = [_WORDS[draws[0] % len(_WORDS)]]

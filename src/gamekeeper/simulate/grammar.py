@@ -1,12 +1,12 @@
-"""A small generative grammar: rules expanded with dice until only words are left.
+"""A small generative grammar: rules are expanded at random until only words are left.
 
 A rule maps a symbol to productions. In a production `{symbol}` is replaced by one of that symbol's
 productions, `{symbol#1}` by the same text wherever the tag returns within one expansion (the Anna
 who bought the apples is the Anna who eats them), and `{2-99}` by a whole number between the bounds,
 both included.
 
-A narrowed grammar is how somebody speaks: the same language with fewer productions, some of them
-their own.
+A narrowed grammar is how one person speaks: the same language with fewer productions, some of which
+only that person uses.
 """
 
 import re
@@ -36,7 +36,7 @@ Rules = Mapping[str, tuple[Production, ...]]
 
 
 class Grammar:
-    """Rules of one language, topic or speaker.
+    """The grammar of one language, topic or speaker.
 
     Args:
         rules: Symbol to its productions, each equally likely; write one twice to draw it twice as
@@ -66,7 +66,7 @@ class Grammar:
         return Grammar({**self._rules, **drawn})
 
     def missing(self) -> set[str]:
-        """Returns symbols that some production uses and no rule explains; empty if all is well."""
+        """Returns symbols that a production uses and no rule defines; empty in a sound grammar."""
         parts = (
             part for rule in self._rules.values() for production in rule for part in production
         )
@@ -91,7 +91,7 @@ class Grammar:
             return self._draw(slot, dice, said)
         if slot.key not in said:
             draws = [self._draw(slot, dice, said) for _ in range(4)]
-            # two tags should not name the same person; four draws all but make sure
+            # two tags should not name the same person; four draws make that very unlikely
             said[slot.key] = next((text for text in draws if text not in said.values()), draws[0])
         return said[slot.key]
 

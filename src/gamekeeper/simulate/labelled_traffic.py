@@ -1,4 +1,4 @@
-"""Labelled traffic as frames: accounts become rows of a log and rows of labels."""
+"""Labelled traffic as frames: turns accounts into the rows of a log and of its labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ LABELS = {"account": pl.String(), "kind": pl.String(), "campaign": pl.String()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledTraffic:
-    """A log and what is true of it.
+    """A simulated log and its labels.
 
     Args:
         exchanges: The log in time order, columns of `exchange.columns.SCHEMA`.
-        labels: One row an account: `account`, `kind`, and `campaign` or null for the benign.
+        labels: One row an account: `account`, `kind`, and `campaign`, which is null for benign
+            accounts.
     """
 
     exchanges: pl.DataFrame
@@ -31,7 +32,7 @@ class LabelledTraffic:
 
 
 def book(accounts: Sequence[SimulatedAccount], rng: np.random.Generator) -> LabelledTraffic:
-    """Enters all accounts' calls into one log, under names that tell nothing about the account."""
+    """Returns all accounts' calls as one log, under names that say nothing about the account."""
     names = [f"acct_{i:06d}" for i in rng.permutation(len(accounts))]
     frames = [_calls(account, name, rng) for account, name in zip(accounts, names, strict=True)]
     rows = [_owner(account, name) for account, name in zip(accounts, names, strict=True)]
@@ -100,14 +101,14 @@ def _moment(column: str) -> pl.Expr:
 
 
 def _tokens(column: str) -> pl.Expr:
-    # four bytes a token holds well enough for English and, at three bytes a character, for Chinese
+    # four bytes a token is close enough for English and, at three bytes a character, for Chinese
     return (pl.col(column).str.len_bytes().fill_null(0) / 4).ceil()
 
 
 def write(traffic: LabelledTraffic, out: Path) -> None:
-    """Writes `out/exchanges.parquet` and `out/labels.parquet`, each whole or not at all.
+    """Writes `out/exchanges.parquet` and `out/labels.parquet`, each completely or not at all.
 
-    The labels come last: where they stand, the log is complete.
+    The labels are written last: where they exist, the log is complete.
     """
     out.mkdir(parents=True, exist_ok=True)
     _write_whole(traffic.exchanges, out / "exchanges.parquet")

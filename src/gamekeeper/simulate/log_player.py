@@ -1,5 +1,5 @@
-"""Plays a log against a live API: every exchange is asked again, by its account, in its order and
-pace.
+"""Plays a log against a live API: sends every exchange again, by its account, in the log's order
+and at its pace.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ _AT_ONCE = 64
 
 
 class LogPlayer:
-    """All accounts of a log as clients of an API.
+    """A client that plays all accounts of a log against an API.
 
     Args:
-        exchanges: The log, in order of time; a text API's.
-        url: Of the API.
+        exchanges: The log of a text API, in order of time.
+        url: Address of the API.
         credentials: Credential of each account.
-        now: The time by which the log is played, epoch seconds.
+        now: The clock by which the log is played, epoch seconds.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class LogPlayer:
         self._now = now
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self.outcomes: Counter[tuple[str, int]] = Counter()
-        """Answers by account and HTTP status."""
+        """Number of answers by account and HTTP status; status 0 where no answer came."""
         self.played = 0
 
     async def play(self) -> None:
-        """Plays the whole log; returns when the last answer is there."""
+        """Plays the whole log; returns when the last answer has come."""
         connector = aiohttp.TCPConnector(limit=_AT_ONCE)
         async with (
             aiohttp.ClientSession(connector=connector) as session,
@@ -66,15 +66,15 @@ class LogPlayer:
             self._slots.release()
 
     def _headers(self, row: Mapping[str, Any]) -> dict[str, str]:
-        told = {"authorization": f"Bearer {self._credentials[row['account']]}"}
+        headers = {"authorization": f"Bearer {self._credentials[row['account']]}"}
         for header, column in (
             ("x-forwarded-for", "ip"),
             ("x-asn", "asn"),
             ("user-agent", "client"),
         ):
             if row[column] is not None:
-                told[header] = str(row[column])
-        return told
+                headers[header] = str(row[column])
+        return headers
 
 
 def _request(row: Mapping[str, Any]) -> dict[str, Any]:

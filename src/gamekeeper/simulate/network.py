@@ -1,5 +1,5 @@
-"""Where accounts call from, what they call with and who pays: their own, or lent by a site or a
-hub.
+"""Where accounts call from, what they call with and who pays: infrastructure of their own, or
+shared with a site or a campaign's hub.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ Infra = Literal["shared", "partial", "unique"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Infrastructure of one account.
+    """The infrastructure of one account.
 
     Args:
         ip: IPv4 address, dotted.
@@ -33,10 +33,10 @@ class Network:
 
 
 class Internet:
-    """A small internet: some providers and clients are far more popular than others.
+    """A small simulated internet: some providers and clients are far more popular than others.
 
     Args:
-        rng: Randomness, drawn on by every call.
+        rng: Randomness, used by every call.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -60,26 +60,26 @@ class Internet:
         )
 
     def hub(self) -> Network:
-        """Draws the network that a campaign's accounts may share, opened some weeks before the
-        traffic.
+        """Draws the infrastructure that a campaign's accounts may share, opened some weeks before
+        the traffic begins.
         """
         return replace(self.join(), created_s=-self._rng.uniform(6, 60) * DAY_S)
 
     def behind(self, hub: Network, infra: Infra) -> Network:
-        """Draws a network that takes all, some (about a third) or nothing from `hub`."""
+        """Draws a network that shares all, about a third or none of its parts with `hub`."""
         own = self.join()
         if infra == "unique":
             return own
-        lends = self._rng.random(4) < (1.0 if infra == "shared" else 0.35)
+        shared = self._rng.random(4) < (1.0 if infra == "shared" else 0.35)
         return Network(
-            ip=hub.ip if lends[0] else own.ip,
-            asn=hub.asn if lends[1] else own.asn,
-            client=hub.client if lends[2] else own.client,
-            payment=hub.payment if lends[3] else own.payment,
+            ip=hub.ip if shared[0] else own.ip,
+            asn=hub.asn if shared[1] else own.asn,
+            client=hub.client if shared[2] else own.client,
+            payment=hub.payment if shared[3] else own.payment,
             created_s=hub.created_s + self._rng.uniform(0, 5) * DAY_S,
         )
 
     def at_site(self, site: Network, *, is_paid_by_site: bool) -> Network:
-        """Draws a network of somebody who sits at `site`: same address and provider, own client."""
+        """Draws the network of an account at `site`: same address and provider, its own client."""
         own = replace(self.join(), ip=site.ip, asn=site.asn)
         return replace(own, payment=site.payment) if is_paid_by_site else own

@@ -1,4 +1,4 @@
-"""What all accounts of one simulated month share: dice, calendar, internet, models."""
+"""What all accounts of one simulated month share: randomness, calendar, internet, models."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ NEW_MODEL = "atlas-next"  # released when half the time is over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The shared stage of one simulation.
+    """The randomness, length and internet that all accounts of one simulation share.
 
     Args:
         rng: Randomness of numbers.
@@ -33,7 +33,7 @@ class Scene:
 
     @classmethod
     def open(cls, seed: int, days: int) -> "Scene":
-        """Sets the stage; the same seed sets the same."""
+        """Makes a scene; the same seed makes the same one."""
         rng = np.random.default_rng(seed)
         return cls(
             rng=rng, dice=Random(int(rng.integers(2**62))), days=days, internet=Internet(rng)
@@ -45,7 +45,7 @@ class Scene:
         return self.days * DAY_S / 2
 
     def size(self, middle: float, spread: float, low: int, high: int) -> int:
-        """Draws a number of exchanges: lognormal around `middle`, kept within `low..high`."""
+        """Draws a number of exchanges: lognormal around `middle`, clipped to `low..high`."""
         return int(np.clip(self.rng.lognormal(np.log(middle), spread), low, high))
 
     def split(self, count: int, ends: float = 0.35) -> IntArray:
@@ -62,8 +62,8 @@ class Scene:
         return turns
 
     def habitual_models(self, times: FloatArray) -> list[str]:
-        """Draws the model of each call: one by habit; some change to the new one after its
-        release.
+        """Draws the model of each call: an account keeps to one, and some accounts change to the
+        new model after its release.
         """
         habit = str(self.rng.choice(MODELS, p=MODEL_SHARES))
         adopts = self.rng.random() < 0.3

@@ -1,10 +1,10 @@
 """A month of a tabular API that scores credit applications: rows of numbers in place of prompts.
 
-Ordinary callers each score a portfolio of their own: own centre, own spread, slow drift, the same
-case scored again. One of them in twenty is a validator who varies one case column by column:
-regular and harmless. A campaign sweeps the whole input space with synthetic rows from one deck:
-points of a grid, uniform points, and points between earlier ones, where an active learner would
-look for the border. So does a lone scraper.
+Each ordinary caller scores a portfolio of its own, with its own centre, spread and slow drift, and
+sometimes scores the same case again. One caller in twenty is a validator that varies one case
+column by column: regular and harmless. A campaign covers the whole input space with synthetic rows
+from one deck: points of a grid, uniform points, and points between earlier ones, where an active
+learner would look for the decision boundary. A single scraping account does the same.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Column:
         spread: Of the logarithm if `is_log`, else of the value itself.
         is_log: Positive and skewed, as amounts are.
         digits: Decimal places that callers send.
-        low: Least value that makes sense.
+        low: Smallest value that makes sense.
     """
 
     name: str
@@ -69,7 +69,7 @@ REACH = 3.0  # half-width of the swept box, in spreads
 def simulate_classifier(
     *, seed: int, days: int = 30, callers: int = 120, colluders: int = 24, per_account: int = 80
 ) -> LabelledTraffic:
-    """Simulates labelled traffic of a classifier API; `features` stands in place of `prompt`.
+    """Simulates labelled traffic of a classifier API; `features` takes the place of `prompt`.
 
     Args:
         seed: Same arguments: same frames.

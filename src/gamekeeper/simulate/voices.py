@@ -1,7 +1,7 @@
-"""Who speaks: people with interests of their own, customers of an app, people who test the rules.
+"""Who writes: people with interests of their own, customers of an app, people who test the rules.
 
-Every voice is a narrowed grammar (see `grammar`). A person keeps to few topics and in each to own
-things, own names and favourite turns of phrase; a conversation narrows once more to one thing, so
+Every voice is a narrowed grammar (see `grammar`). A person keeps to a few topics, and in each topic
+to things, names and phrases of their own; a conversation is narrowed once more to one thing, so
 that its turns belong together.
 """
 
@@ -45,23 +45,23 @@ PRESSURE = ("{insist}", "{insist}. {insist}", "{insist}: {provoke}", "{provoke}.
 
 
 class Voice(Protocol):
-    """Somebody who can hold a conversation."""
+    """A simulated writer that can hold a conversation."""
 
     def conversation(self, turns: int) -> list[str]:
-        """Says `turns` messages that belong together."""
+        """Writes `turns` messages that belong together."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TypingHabits:
-    """How somebody types.
+    """How one person types.
 
     Args:
         is_lower: Writes without capitals.
-        is_bare: Leaves out the mark at the end.
-        typos: Chance of one slip in a message, 0..1.
+        is_bare: Leaves out the punctuation mark at the end.
+        typos: Chance of one typing error in a message, 0..1.
         greets: Chance of a greeting before the first message, 0..1.
-        thanks: Chance that a later turn is only thanks, 0..1.
+        thanks: Chance that a later turn only says thanks, 0..1.
     """
 
     is_lower: bool
@@ -82,7 +82,7 @@ class TypingHabits:
         )
 
     def apply(self, text: str, dice: Random) -> str:
-        """Writes `text` down as this person would."""
+        """Returns `text` as this person would type it."""
         text = text.lower() if self.is_lower else capitalised(text)
         if self.is_bare:
             text = text.rstrip(".?？。؟")
@@ -90,7 +90,7 @@ class TypingHabits:
 
 
 class Person:
-    """One person: a language, one to three topics, own words, own habits.
+    """One person, with a language, one to three topics, and words and habits of their own.
 
     Args:
         lexicon: The person's language.
@@ -117,7 +117,7 @@ class Person:
         self._asked: list[str] = []
 
     def conversation(self, turns: int) -> list[str]:
-        """Says `turns` messages about one of the person's things."""
+        """Writes `turns` messages about one of the person's things."""
         grammar = self._focus()
         said = [self._opening(grammar)]
         while len(said) < turns:
@@ -126,7 +126,7 @@ class Person:
 
     def _focus(self) -> Grammar:
         dice = self._dice
-        if dice.random() < 0.08:  # now and then people ask something else
+        if dice.random() < 0.08:  # sometimes people ask about something else
             return own_words(self._lexicon.any_topic(dice), own_names(self._lexicon, dice, 1), dice)
         # the first topic is the favourite
         grammar = self._grammars[min(int(dice.expovariate(1.2)), len(self._grammars) - 1)]
@@ -151,7 +151,7 @@ class Person:
 
 
 class Customers:
-    """The customers of one app: narrow intents about its own products, in many hands.
+    """The customers of one app, who have few kinds of questions about its products.
 
     Args:
         lexicon: The app's language.
@@ -168,14 +168,14 @@ class Customers:
         self.system = self._grammar.expand("{system}", dice)
 
     def conversation(self, turns: int) -> list[str]:
-        """Says `turns` short messages."""
+        """Writes `turns` short messages."""
         dice = self._dice
         texts = [self._grammar.expand(dice.choice(UTTERANCES), dice) for _ in range(turns)]
         return [text.lower() if dice.random() < 0.4 else capitalised(text) for text in texts]
 
 
 class RuleTester:
-    """Somebody who insults the model and tries to talk it out of its rules, mildly.
+    """A person who insults the model and tries, mildly, to persuade it to break its rules.
 
     Args:
         lexicon: The speaker's language.
@@ -190,7 +190,7 @@ class RuleTester:
         self._grammar = topic.narrowed({"provoke": 5, "insist": 7}, dice)
 
     def conversation(self, turns: int) -> list[str]:
-        """Says `turns` messages, each pressing harder on the first."""
+        """Writes `turns` messages, each of which presses harder for the first request."""
         texts = ["{provoke}", *self._dice.choices(PRESSURE, k=turns - 1)]
         return [
             self._habits.apply(self._grammar.expand(text, self._dice), self._dice) for text in texts
@@ -203,7 +203,7 @@ def own_names(lexicon: Lexicon, dice: Random, count: int) -> tuple[str, ...]:
 
 
 def own_words(topic: Grammar, names: tuple[str, ...], dice: Random) -> Grammar:
-    """Narrows a topic to one person's words: own things, own tools, favourite phrases."""
+    """Narrows a topic to one person's words: their things, tools and favourite phrases."""
     named = topic.with_rules({"name": names})
     things = frozen(named, "{thing}{whose}", 6, dice)
     words = {
@@ -215,7 +215,7 @@ def own_words(topic: Grammar, names: tuple[str, ...], dice: Random) -> Grammar:
 
 
 def frozen(grammar: Grammar, text: str, count: int, dice: Random) -> tuple[str, ...]:
-    """Expands `text` up to `count` times, to be said again word for word; doubles are dropped."""
+    """Expands `text` `count` times, to be used again word for word; duplicates are dropped."""
     return tuple(dict.fromkeys(grammar.expand(text, dice) for _ in range(count)))
 
 
@@ -225,7 +225,7 @@ def capitalised(text: str) -> str:
 
 
 def slip(text: str, dice: Random) -> str:
-    """Mistypes one place of `text`: two letters change places, or one is lost or doubled."""
+    """Makes one typing error in `text`: two letters swapped, or one lost or doubled."""
     if len(text) < 4:
         return text
     i = 1 + int(dice.random() * (len(text) - 2))

@@ -36,7 +36,7 @@ SHARES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """One language.
+    """The grammars of one language.
 
     Args:
         language: ISO 639-1 code.
@@ -51,9 +51,7 @@ class Lexicon:
     apps: Mapping[str, Grammar]
 
     def any_topic(self, dice: Random) -> Grammar:
-        """Returns the grammar of a topic at random: for those who have no interests of
-        their own.
-        """
+        """Returns the grammar of a topic at random, for writers without interests of their own."""
         return self.topics[dice.choice(list(self.topics))]
 
 
@@ -78,5 +76,5 @@ def load(language: str) -> Lexicon:
 
 
 def draw_language(dice: Random) -> Lexicon:
-    """Returns a language as often as people speak it."""
+    """Draws a language, each as often as people speak it."""
     return load(dice.choices(list(SHARES), weights=list(SHARES.values()))[0])
