@@ -68,9 +68,9 @@ SLOW = {
     "README.md": "a whole demo",
     "tutorial.md": "a whole demo and its steps",
     "hunt-your-own-log.md": "nine hunts",
-    "reduce-false-alarms.md": "a month, hunted three times",
+    "reduce-false-alarms.md": "a month, hunted with three policies",
     "tabular-apis.md": "a month, hunted",
-    "audit-your-model.md": "five audits",
+    "audit-your-model.md": "an audit",
     "answer-encrypted-inputs.md": "models are compiled",
 }
 """Pages that take more than a few seconds, and why."""
