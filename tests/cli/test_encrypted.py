@@ -108,7 +108,7 @@ def test_compile_prints_one_schema() -> None:
         ),
         ((*COMPILE[1:], "--rows", "3"), 3, "layout"),
         (("serve", "none.he"), 3, "none.he"),
-        (("serve", "model.joblib"), 3, "no compiled model"),
+        (("serve", "model.joblib"), 3, "not a compiled model"),
         (("query", "http://127.0.0.1:9/v2/encrypted/m", "--inputs", "rows.csv"), 3, "127.0.0.1:9"),
         (("query", "ftp://x", "--inputs", "rows.csv"), 3, "not an HTTP URL"),
         (("keys", "http://127.0.0.1:9/v2/encrypted/m"), 3, "127.0.0.1:9"),

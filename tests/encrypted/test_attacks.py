@@ -68,7 +68,7 @@ def evaluated_all(polynomial: Array) -> Array:
     """
     degree = len(polynomial)
     values = np.fft.ifft(polynomial * np.exp(1j * np.pi * np.arange(degree) / degree)) * degree
-    return np.ascontiguousarray(values[answering._places(degree // 2)].real)
+    return np.ascontiguousarray(values[answering._slot_positions(degree // 2)].real)
 
 
 def textbook_slots(weights: Array, row: Array) -> Array:

@@ -157,7 +157,7 @@ def test_no_seed_is_used_twice() -> None:
 def test_keys_are_held_for_so_many_clients_only() -> None:
     """The longest idle give way; whoever lost his place sends them again."""
     model = make_model(6, 3)
-    server = InferenceServer(model, most_keys=2)
+    server = InferenceServer(model, max_keys=2)
     clients = [EncryptingClient(model.description) for _ in range(3)]
     for client in clients:
         server.add_keys(client.keys())
@@ -231,7 +231,7 @@ def test_no_file_of_a_key_is_left(
 def test_keys_of_one_client_push_out_his_own_alone() -> None:
     """Whoever sends keys again and again keeps nobody else from being answered."""
     model = make_model(6, 3)
-    server = InferenceServer(model, most_keys=4)
+    server = InferenceServer(model, max_keys=4)
     first = EncryptingClient(model.description)
     server.add_keys(first.keys(), "first")
     sent = [server.add_keys(EncryptingClient(model.description).keys(), "second") for _ in range(4)]

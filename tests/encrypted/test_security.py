@@ -7,10 +7,10 @@ from encrypted.builders import make_model
 from gamekeeper.base.errors import InputError
 from gamekeeper.encrypted.compiled_model import read_description
 from gamekeeper.encrypted.parameters import Parameters, parameters_for
-from gamekeeper.encrypted.security import MOST_MODULUS_BITS, require_secure
+from gamekeeper.encrypted.security import MAX_MODULUS_BITS, require_secure
 
 
-@pytest.mark.parametrize(("degree", "bits"), MOST_MODULUS_BITS[128].items())
+@pytest.mark.parametrize(("degree", "bits"), MAX_MODULUS_BITS[128].items())
 def test_the_standards_table_is_the_limit(degree: int, bits: int) -> None:
     """So many bits, and none more."""
     require_secure(degree, bits, 128)
@@ -51,7 +51,7 @@ def test_the_mask_of_an_answer_is_secure_with_half_the_ring() -> None:
 def test_all_parameters_of_ours_are_secure(hidden: int, strong: bool) -> None:
     """By the standard's table, with the prime for keys counted."""
     parameters = parameters_for(hidden, strong=strong)
-    assert sum(parameters.primes) <= MOST_MODULUS_BITS[128][parameters.degree]
+    assert sum(parameters.primes) <= MAX_MODULUS_BITS[128][parameters.degree]
     assert parameters.hidden == hidden
 
 

@@ -1,16 +1,17 @@
-"""Inference on encrypted input: the server learns nothing of the input, the client gets f(x) and
-never the model.
+"""Inference on encrypted input: the server learns nothing about the input; the client gets f(x) and
+not the model.
 
-    security, parameters     how large a modulus may be, and which primes a model takes
-    backend, seal            the operations that a library does; SEAL does them
-    network, layout          what is answered, and where its numbers stand in slots
-    evaluation, answering    layers on ciphertexts; what of the result leaves
-    model, wire              files and messages
-    client, server, app      who asks, who answers, and HTTP between them
-    compiling, fitting       models of scikit-learn and torch -> networks of squares
-    owner                    the other way round: encrypted weights on a host that is not trusted
+    security, parameters                     limits of the modulus, and the primes for a model
+    backend, seal_backend, seal_files        the operations of a CKKS library; SEAL implements them
+    residues                                 vectors modulo a prime
+    square_network, slot_layout              the function f, and the layout of its numbers in slots
+    evaluation, answering                    layers on ciphertexts; the part of the result to send
+    compiled_model, wire                     files and messages
+    inference_client, inference_server, app  encryption, evaluation, and HTTP between them
+    compiling, fitting                       from models of scikit-learn and torch to f
+    owner                                    the reverse: encrypted weights on an untrusted host
 
-It does not stop extraction: whoever may ask enough may copy. And what a server cannot read it
-cannot judge: signals of content, rounding and labels-only answers are blind here. So answers are
-given under a hard budget of rows a key.
+It does not prevent extraction: a client with enough queries can copy the model. The server cannot
+analyse what it cannot read: signals on content, rounding and label-only answers do not work here.
+Therefore answers are limited by a hard budget of rows for each key.
 """

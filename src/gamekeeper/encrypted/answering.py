@@ -1,40 +1,43 @@
-"""What leaves: the finished numbers and no more, flooded; and how a client reads them.
+"""The content of an answer: the finished numbers only, with flooding noise; and how a client reads
+them.
 
 A ciphertext (c0, c1) decrypts to c0 + c1 s. Of c0 the server sends only what the finished numbers
 need: with Y = X^(N / 2n), the coefficients y_k of 1, Y, ... Y^(2n - 1), and of these only y_0 and
-y_k - y_(2n - k), which is the real part. All else of the plaintext is masked by c1 s and stays with
-the server: products before their sum, slots that hold nothing, hidden units, imaginary parts. So an
-answer carries n numbers a ciphertext, whatever was packed how.
+y_k - y_(2n - k), which give the real part. The rest of the plaintext is masked by c1 s and is not
+sent: products before their sum, unused slots, hidden units, imaginary parts. An answer therefore
+carries n numbers for each ciphertext, in every packing.
 
-c1 itself must tell nothing: a client knows the c1 that he sent, and c1 * w / c1 is the weights. So
-a fresh encryption of zero under his public key is added before the last division: c1 becomes a u +
-e beside what it was, where `a` comes from a seed and u is the server's, another one for each
-ciphertext.
+c1 itself must not reveal anything: the client knows the c1 that it sent, and c1 * w / c1 gives the
+weights. Therefore a fresh encryption of zero under the client's public key is added before the last
+division. This adds a u + e to c1, where `a` comes from a seed and u is chosen by the server, anew
+for each ciphertext.
 
-What is left is the noise in the numbers that are sent, which depends on the weights. Gaussian noise
-of deviation sigma on each floods it. By Pinsker's inequality q answers of n numbers, whose own
-noise has deviation nu, differ from answers that were made from f(x) alone, with fresh noise, by a
-total variation of at most
+The remaining leak is the noise in the numbers that are sent, which depends on the weights. Gaussian
+noise of standard deviation sigma on each number floods it. Consider q answers of n numbers each,
+whose own noise has standard deviation nu. By Pinsker's inequality their total variation distance
+from answers that are made from f(x) alone, with fresh noise, is at most
 
     sqrt(q n) nu / (2 sigma)                      as bits: 1 + log2(sigma / nu) - log2(q n) / 2
 
-which is a bound for whoever averages over repeats, too. Limits: nu is what honest inputs in their
-range give, and inputs beyond raise it; it hides f(x) no better than sigma, which is what the owner
-allows as error. That bits of noise are needed for bits of security, and that less does not do:
-Klucznik and Santato, 2025.
+The bound also holds for a client that averages over repeated queries. Its limits: nu is the noise
+for honest inputs in their range, and inputs beyond the range raise it; f(x) itself is hidden no
+better than by sigma, which is the error that the owner allows. Klucznik and Santato, 2025, show
+that as many bits of noise are needed as bits of security, and that fewer are not enough.
 
-A client whose keys are no keys: c0 then may tell n numbers about u, and n <= N / 2. Were u ternary,
-as in SEAL's zeros, a number of 23 bits would hold a dozen of its coefficients, and one answer all
-of them. So u is that and a wide part, of deviation 2^(mask - 7), whose coefficients have more bits
-than a number has above the flood (36 to 55; 18 to 29 at an error of 10^-3): a number is worth one
-coefficient at most. What is left of u is as hard as a ring of N / 2 at the modulus at which zero
-was added, if hints cost a dimension each, which is heuristic; `Parameters` refuses primes for which
-that is not secure. His answers are still n numbers each, of other functions than f.
+A client may send keys that are not keys. c0 then may reveal n numbers about u, and n <= N / 2. If u
+were ternary, as in SEAL's encryptions of zero, a number of 23 bits would contain a dozen of its
+coefficients, and one answer all of them. Therefore u is the sum of a ternary part and a wide part,
+of standard deviation 2^(mask - 7). Its coefficients have more bits than a number has above the
+flood (36 to 55; a number has 18 to 29 at an error of 10^-3), so that a number reveals one
+coefficient at most. To find the rest of u is as hard as for a ring of N / 2 at the modulus at which
+zero was added, if each hint costs one dimension, which is heuristic; `Parameters` refuses primes
+for which this is not secure. The answers to such a client are still n numbers each, but of other
+functions than f.
 
-n is more than the scores that are charged: rounded up to a power of two, and in the latency packing
-of a hidden layer the slots a unit. What is over reads as 0 only while nothing wraps modulo the
-primes. Inputs some 2^8 times beyond their range make all n numbers functions of the weights, of
-some 23 bits each.
+n is larger than the number of scores that are charged: it is rounded up to a power of two, and in
+the latency packing with a hidden layer it is the number of slots for each unit. The additional
+numbers are 0 only as long as nothing wraps around modulo the primes. Inputs about 2^8 times beyond
+their range make all n numbers functions of the weights, of about 23 bits each.
 """
 
 from functools import lru_cache
@@ -48,53 +51,53 @@ from gamekeeper.encrypted.square_network import Array
 
 _TAIL = 6.0
 FRESH_DEVIATION = 3.2
-"""Of the noise of a fresh ciphertext, a coefficient: SEAL's."""
+"""Standard deviation of the noise of a fresh ciphertext, for each coefficient, in SEAL."""
 
 
 def flood_deviation(error: float, finished: int, gain: int, scale: float) -> float:
-    """Returns the deviation of the noise on each sent number, in units of the ring.
+    """Returns the standard deviation of the noise on each number sent, in units of the ring.
 
     Args:
-        error: Largest error of a score that is allowed; it is reached once in 10^9 scores, at six
-            deviations.
-        finished: Numbers sent, n.
-        gain: What the client multiplies by.
-        scale: Of the answer.
+        error: Largest error of a score that is allowed; it is exceeded once in 10^9 scores, at six
+            standard deviations.
+        finished: Number of numbers sent, n.
+        gain: Factor by which the client multiplies.
+        scale: Scale of the answer.
     """
     return error / _TAIL * scale / (gain * sqrt((finished + 1) / 2))
 
 
 def flood_bits(deviation: float, noise: float, numbers: int, answers: int = 1) -> float:
-    """Returns the statistical security of the flooding, in bits; see the module.
+    """Returns the statistical security of the flooding in bits, by the formula of this module.
 
     Args:
-        deviation: Of the flood, in scores.
-        noise: Deviation of the noise that depends on weights, in scores.
-        numbers: Sent in an answer.
-        answers: That one client gets.
+        deviation: Standard deviation of the flooding noise, in units of scores.
+        noise: Standard deviation of the noise that depends on the weights, in units of scores.
+        numbers: Number of numbers in an answer.
+        answers: Number of answers that one client gets.
     """
     return 1 + log2(deviation / noise) - log2(numbers * answers) / 2
 
 
 def gaussian(deviation: float, count: int, entropy: bytes) -> NDArray[np.int64]:
-    """Returns rounded Gaussian numbers, by Box and Muller.
+    """Returns rounded Gaussian numbers, by the Box-Muller transform.
 
     Args:
-        deviation: Of each.
-        count: How many.
-        entropy: 16 random bytes for each.
+        deviation: Their standard deviation.
+        count: Number of numbers.
+        entropy: 16 random bytes for each number.
     """
-    uniform = (np.frombuffer(entropy, "<u8").reshape(2, count) >> np.uint64(11)).astype(
-        np.float64
-    ) + 0.5
-    uniform /= 2.0**53
+    words = np.frombuffer(entropy, "<u8").reshape(2, count) >> np.uint64(11)
+    uniform = (words.astype(np.float64) + 0.5) / 2.0**53  # never 0 or 1
     drawn = np.sqrt(-2 * np.log(uniform[0])) * np.cos(2 * pi * uniform[1])
     result: NDArray[np.int64] = np.rint(deviation * drawn).astype(np.int64)
     return result
 
 
 def finished_numbers(c0: Words, finished: int, q: int) -> Words:
-    """Returns what the finished numbers need of a polynomial, shape (finished,)."""
+    """Returns the coefficients of a polynomial that determine the finished numbers, shape
+    (finished,).
+    """
     kept = c0[:: len(c0) // (2 * finished)]
     result = kept[:finished].copy()
     result[1:] = minus(kept[1:finished], kept[:finished:-1], q)
@@ -102,20 +105,20 @@ def finished_numbers(c0: Words, finished: int, q: int) -> Words:
 
 
 def add_flood(numbers: Words, deviation: float, entropy: bytes, q: int) -> Words:
-    """Returns the numbers with noise of that deviation."""
+    """Returns the numbers plus Gaussian noise of this standard deviation."""
     return plus(numbers, modulo(gaussian(deviation, len(numbers), entropy), q), q)
 
 
 def noise_for_unscored(scored: NDArray[np.bool_], entropy: bytes, q: int) -> Words:
-    """Returns numbers that read as 0 where scores stand, and as noise of a 64th of the prime
+    """Returns numbers that a client reads as 0 at scores, and as noise of a 64th of the prime
     elsewhere.
 
-    What stands there is 0 times what was asked, as long as nothing wraps modulo the primes: beyond
-    their range inputs would be answered with as many numbers more.
+    The numbers elsewhere are 0 times the input as long as nothing wraps around modulo the primes.
+    Without this noise, inputs beyond their range would be answered with that many more numbers.
 
     Args:
-        scored: Which finished numbers hold a score, shape (finished,).
-        entropy: 16 random bytes for each.
+        scored: Which finished numbers are scores, shape (finished,).
+        entropy: 16 random bytes for each number.
         q: The prime.
     """
     n = len(scored)
@@ -124,11 +127,12 @@ def noise_for_unscored(scored: NDArray[np.bool_], entropy: bytes, q: int) -> Wor
 
 
 def _interpolated(values: Array) -> Array:
-    """The inverse of `evaluate_at_slots`."""
+    """Returns the numbers of which `evaluate_at_slots` gives these values: its inverse."""
     n = len(values)
-    places = _places(len(values))
+    positions = _slot_positions(len(values))
     whole = np.zeros(2 * n)
-    whole[places] = whole[2 * n - 1 - places] = values
+    whole[positions] = values
+    whole[2 * n - 1 - positions] = values
     turned = np.fft.fft(whole)[:n] * np.exp(-1j * pi * np.arange(n) / (2 * n)) / n
     turned[0] /= 2
     return np.ascontiguousarray(turned.real)
@@ -138,8 +142,8 @@ def read_finished(numbers: Words, product: Words, q: int) -> Array:
     """Returns the finished numbers of an answer, in units of the ring.
 
     Args:
-        numbers: As sent.
-        product: c1 s, by coefficients.
+        numbers: The numbers in the answer.
+        product: Coefficients of c1 s.
         q: The prime.
     """
     return evaluate_at_slots(
@@ -148,21 +152,23 @@ def read_finished(numbers: Words, product: Words, q: int) -> Array:
 
 
 def evaluate_at_slots(numbers: Array) -> Array:
-    """Returns the real part at each slot of the polynomial that `finished_numbers` is of; SEAL's slot j is at
-    the root's 3^j.
+    """Returns the real part at each slot of the polynomial with these `finished_numbers`.
+
+    SEAL's slot j is the value at the power 3^j of the root.
     """
     n = len(numbers)
     halves = np.zeros(2 * n)
     halves[:n] = numbers
     values = np.fft.ifft(halves * np.exp(1j * pi * np.arange(2 * n) / (2 * n))) * (2 * n)
-    return np.ascontiguousarray(values[_places(n)].real)
+    return np.ascontiguousarray(values[_slot_positions(n)].real)
 
 
 @lru_cache(maxsize=16)
-def _places(n: int) -> NDArray[np.int64]:
-    """Where the value at slot j stands among those at all odd powers of the root."""
+def _slot_positions(n: int) -> NDArray[np.int64]:
+    """Returns the position of the value at slot j among those at all odd powers of the root."""
     exponents = np.empty(n, np.int64)
     power = 1
     for j in range(n):
-        exponents[j], power = power, power * 3 % (4 * n)
+        exponents[j] = power
+        power = power * 3 % (4 * n)
     return (exponents - 1) // 2

@@ -2,12 +2,12 @@
 
     GET  /v2/encrypted/MODEL          the description, JSON
     PUT  /v2/encrypted/MODEL/keys     a message with keys -> {"keys": its digest}
-    POST /v2/encrypted/MODEL/infer    a request -> the answer; 409 where its keys are not held: send
-                                      them again
+    POST /v2/encrypted/MODEL/infer    a request -> the answer; 409 if the server does not have its
+                                      keys: send them again
 
-Bodies are `application/octet-stream` of exactly the length that the model fixes, and are not read
-further. Errors are
-JSON: {"error": {"code", "message"}}. It knows no callers: it stands behind the guard, which does.
+Bodies are `application/octet-stream` of exactly the length that follows from the model; longer ones
+are not read to their end. Errors are JSON: {"error": {"code", "message"}}. The app does not
+authenticate callers; it runs behind the guard, which does.
 """
 
 import asyncio
@@ -34,19 +34,19 @@ _METHODS: dict[str | None, tuple[str, Kind]] = {
     "infer": ("POST", "infer"),
 }
 OWNER = "gamekeeper.owner"
-"""Key of an ASGI scope under which whoever stands in front says whose keys are sent."""
-_MOST_WAITING = 64
+"""Key of an ASGI scope under which the guard in front states the account that sends keys."""
+_MAX_WAITING = 64
 _BINARY = b"application/octet-stream"
 _JSON = b"application/json"
 
 
 class Operation(NamedTuple):
-    """What a request is.
+    """A request, by its method and path.
 
     Args:
-        kind: Which of the three.
-        model: Its name.
-        body_bytes: That its body has, exactly.
+        kind: One of the three kinds of requests.
+        model: Name of the model.
+        body_bytes: Exact length of its body.
     """
 
     kind: Kind
@@ -55,7 +55,7 @@ class Operation(NamedTuple):
 
 
 class _RefusedError(GamekeeperError):
-    """A request that is not answered, and why."""
+    """A request is refused; carries the HTTP status and an error code."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -64,21 +64,21 @@ class _RefusedError(GamekeeperError):
 
 
 class EncryptedApp:
-    """See the module.
+    """An ASGI app that serves encrypted inference for several models.
 
     Args:
-        servers: By the models' names.
+        servers: The servers, by the name of their model.
     """
 
     def __init__(self, servers: Mapping[str, InferenceServer]) -> None:
         self._servers = dict(servers)
-        # A thread a model, apart from those that others share: what waits here keeps nobody from
-        # signing in.
+        # One thread for each model, apart from the shared pool: requests that wait here must not
+        # block authentication.
         self._threads = {name: ThreadPoolExecutor(1, f"encrypted-{name}") for name in servers}
         self._waiting = 0
 
     def find(self, method: str, path: str) -> Operation | None:
-        """Returns what a request is, or None if it is nothing that is answered here."""
+        """Returns the operation of a request, or None if the app does not serve this path."""
         found = _PATH.fullmatch(path)
         server = self._servers.get(found.group(1)) if found else None
         if found is None or server is None or _METHODS[found.group(2)][0] != method:
@@ -88,7 +88,7 @@ class EncryptedApp:
         return Operation(kind, found.group(1), sizes[kind])
 
     async def _in_turn(self, model: str, work: Callable[..., bytes], *arguments: Any) -> bytes:
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting >= _MAX_WAITING:
             raise _RefusedError(503, "busy", "too many requests wait; try again soon")
         self._waiting += 1
         try:
@@ -99,15 +99,15 @@ class EncryptedApp:
             self._waiting -= 1
 
     def rows(self, model: str, body: bytes) -> int:
-        """Returns what a request is charged.
+        """Returns the number of rows that a request is charged.
 
         Raises:
-            InputError: It is no request of this model.
+            InputError: It is not a request for this model.
         """
         return self._servers[model].rows(body)
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        """Takes one ASGI scope."""
+        """Handles one ASGI connection."""
         if scope["type"] != "http":
             return
         try:

@@ -1,8 +1,8 @@
-"""The few operations that packing needs of a library; SEAL has them (`seal`), another library can.
+"""The interface to a library of CKKS encryption; `seal_backend` implements it with SEAL.
 
-Ciphertexts and encoded numbers are the library's own objects: whoever calls only hands them on.
-What crosses the wire is ours: residues, in one order, of lengths that the parameters fix
-(`residues`), so that a library never parses what a stranger sent. Each backend is of one set of
+Ciphertexts and encoded numbers are the library's own objects, which callers only pass on. Messages
+have our own format: residues in a fixed order, of lengths that follow from the parameters
+(`residues`), so that a library never parses untrusted bytes. Each backend is for one set of
 parameters.
 """
 
@@ -23,11 +23,11 @@ Slots = NDArray[np.float64]
 
 
 class RequiredKeys(NamedTuple):
-    """Which keys a server needs of a client.
+    """The keys that a server needs from a client.
 
     Args:
         relinearise: Whether ciphertexts are multiplied with each other.
-        steps: Rotations, in slots to the left.
+        steps: Rotations that are used, in slots to the left.
     """
 
     relinearise: bool
@@ -35,13 +35,15 @@ class RequiredKeys(NamedTuple):
 
 
 class Backend(Protocol):
-    """See the module. Levels count primes: a fresh ciphertext has `parameters.levels`, an
+    """The operations of a CKKS library for one set of parameters.
+
+    The level of a ciphertext is its number of primes: a fresh one has `parameters.levels`, an
     answer 1.
     """
 
     @property
     def parameters(self) -> Parameters:
-        """What it was made for."""
+        """The parameters of this backend."""
         ...
 
     def make_secret(self) -> Secret[bytes]:
@@ -57,10 +59,10 @@ class Backend(Protocol):
         ...
 
     def load_keys(self, raw: bytes, required: RequiredKeys) -> Keys:
-        """Reads a bundle that a stranger sent.
+        """Reads an untrusted bundle.
 
         Raises:
-            InputError: It is none.
+            InputError: It is not a bundle.
         """
         ...
 
@@ -76,10 +78,10 @@ class Backend(Protocol):
         ...
 
     def load_cipher(self, raw: bytes, scale: float) -> Cipher:
-        """Reads a fresh ciphertext that a stranger sent.
+        """Reads an untrusted fresh ciphertext.
 
         Raises:
-            InputError: It is none.
+            InputError: It is not a ciphertext.
         """
         ...
 
@@ -88,11 +90,11 @@ class Backend(Protocol):
         ...
 
     def scale(self, cipher: Cipher) -> float:
-        """Returns by how much a ciphertext's numbers are scaled up."""
+        """Returns the scale of a ciphertext's numbers."""
         ...
 
     def level(self, cipher: Cipher) -> int:
-        """Returns how many primes a ciphertext has."""
+        """Returns the number of primes of a ciphertext."""
         ...
 
     def add(self, one: Cipher, other: Cipher) -> Cipher:
@@ -100,7 +102,7 @@ class Backend(Protocol):
         ...
 
     def add_to(self, total: Cipher, cipher: Cipher) -> Cipher:
-        """Returns the sum; `total` is not to be used any more."""
+        """Returns the sum; it may overwrite `total`, which must not be used afterwards."""
         ...
 
     def add_plain(self, cipher: Cipher, plain: Plain) -> Cipher:
@@ -120,15 +122,15 @@ class Backend(Protocol):
         ...
 
     def rotate(self, cipher: Cipher, step: int, keys: Keys) -> Cipher:
-        """Returns it with its slots moved to the left."""
+        """Returns the ciphertext with its slots rotated to the left."""
         ...
 
     def rescale(self, cipher: Cipher) -> Cipher:
-        """Returns it divided by its last prime."""
+        """Returns the ciphertext divided by its last prime."""
         ...
 
     def lower(self, cipher: Cipher, level: int) -> Cipher:
-        """Returns it without the primes above a level."""
+        """Returns the ciphertext without the primes above a level."""
         ...
 
     def add_zero(self, cipher: Cipher, keys: Keys) -> Cipher:
@@ -136,7 +138,7 @@ class Backend(Protocol):
         ...
 
     def coefficients(self, cipher: Cipher) -> tuple[Words, Words]:
-        """Returns both polynomials of a ciphertext of level 1, by coefficients."""
+        """Returns the coefficients of both polynomials of a ciphertext of level 1."""
         ...
 
     @property
@@ -145,5 +147,5 @@ class Backend(Protocol):
         ...
 
     def multiply_by_secret(self, secret: Secret[bytes], c1: Words) -> Words:
-        """Returns c1 * s modulo the last prime, by coefficients."""
+        """Returns the coefficients of c1 * s modulo the last prime."""
         ...

@@ -1,8 +1,7 @@
-"""A compiled model: what the server keeps, and the description that clients get, which has no
-weights.
+"""Compiled models: the server's file, and the description for clients, which has no weights.
 
-Both are JSON with a format and a version; nothing of them is run when they are read. The file with
-the weights is readable by its owner only.
+Both are JSON with a format and a version, and contain no code. The file with the weights is
+readable by its owner only.
 """
 
 import hashlib
@@ -22,26 +21,29 @@ from gamekeeper.encrypted.square_network import Array, Layer, SquareNetwork
 
 MODEL_FORMAT = "gamekeeper/encrypted-model@1"
 DESCRIPTION_FORMAT = "gamekeeper/encrypted-description@1"
-_MOST_BYTES = 64 << 20
-_MOST_ERROR = 1e6
-_MOST_SCALE = 120
+_MAX_BYTES = 64 << 20
+_MAX_ERROR = 1e6
+_MAX_SCALE_BITS = 120
+_COMPILE = "gamekeeper encrypted compile"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """What a client must know to ask.
+    """The public description of a model, which a client needs to query it.
 
     Args:
-        name: Of the model.
-        parameters: Of the encryption.
-        layout: Of slots.
-        input_scale: Bits by which the client scales inputs up.
-        low: Smallest value of each feature that it answers for; the client clips to it.
-        high: Largest.
-        labels: Of the classes; empty where there are none.
-        features: Names; empty where there are none.
-        error: Largest error of a score against the same model in the open, within the range.
-        determining_rows: Answers that have as many numbers as the model has parameters.
+        name: Name of the model.
+        parameters: Parameters of the encryption.
+        layout: Layout of the slots.
+        input_scale: log2 of the scale of encrypted inputs.
+        low: Smallest supported value of each feature; the client clips inputs to it.
+        high: Largest supported value of each feature.
+        labels: Labels of the classes; may be empty.
+        features: Names of the features; may be empty.
+        error: Largest error of a score compared with evaluation without encryption, for inputs in
+            the range.
+        determining_rows: Number of rows whose scores are as many numbers as the model has free
+            parameters; see `SquareNetwork.determining_rows`.
     """
 
     name: str
@@ -56,7 +58,7 @@ class ModelDescription:
     determining_rows: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as a JSON object."""
+        """Returns the description as a JSON object."""
         return {
             "format": DESCRIPTION_FORMAT,
             "name": self.name,
@@ -72,7 +74,7 @@ class ModelDescription:
         }
 
     def normalise(self, inputs: Array) -> Array:
-        """Returns inputs clipped to the range and mapped to -1 .. 1, as the network takes them."""
+        """Returns inputs clipped to the range and mapped to -1 .. 1, for the network."""
         low = np.asarray(self.low)
         high = np.asarray(self.high)
         centre, half = centre_and_half_width(low, high)
@@ -81,27 +83,27 @@ class ModelDescription:
 
     @cached_property
     def digest(self) -> bytes:
-        """SHA-256 of it, 32 bytes: keys and requests are for one description."""
+        """SHA-256 of the description, 32 bytes; keys and requests contain it."""
         return hashlib.sha256(orjson.dumps(self.to_dict(), option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def centre_and_half_width(low: Array, high: Array) -> tuple[Array, Array]:
-    """Returns middle and half width of ranges; 1 for the width of what is one value."""
+    """Returns centre and half width of ranges; the half width of an empty range is 1."""
     half = (high - low) / 2
     return (high + low) / 2, np.where(half > 0, half, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledModel:
-    """What the server keeps.
+    """A model as the server has it, with weights.
 
     Args:
-        description: What clients get.
-        network: With the weights; takes inputs mapped to -1 .. 1.
-        scales: Of inputs and weights.
-        flood_bits: How far an answer's noise hides the weights' own, for one answer; see
-            `answering`.
-        report: What compiling cost in accuracy.
+        description: The description for clients.
+        network: The network with its weights; its inputs are mapped to -1 .. 1.
+        scales: Scales of inputs and weights.
+        flood_bits: Statistical security, in bits, with which the noise of one answer hides the
+            noise that depends on the weights; see `answering`.
+        report: Loss of accuracy by compiling.
     """
 
     description: ModelDescription
@@ -111,11 +113,11 @@ class CompiledModel:
     report: dict[str, Any]
 
     def scores(self, inputs: Array) -> Array:
-        """Returns the scores of rows, in the open."""
+        """Returns the scores of rows, computed without encryption."""
         return self.network.scores(self.description.normalise(np.asarray(inputs, np.float64)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as a JSON object."""
+        """Returns the model as a JSON object."""
         return {
             "format": MODEL_FORMAT,
             "description": self.description.to_dict(),
@@ -135,16 +137,15 @@ def write_model(model: CompiledModel, path: Path) -> None:
 
 
 def read_model(path: Path) -> CompiledModel:
-    """Reads what `write_model` wrote.
+    """Reads a file that `write_model` wrote.
 
     Raises:
-        InputError: It cannot be read, or is of another format.
+        InputError: It cannot be read, or has another format.
     """
-    fields = _parsed(path)
+    fields = _read_json(path)
     if fields.get("format") != MODEL_FORMAT:
-        raise input_error(
-            path, "no compiled model", str(fields.get("format"))[:80], MODEL_FORMAT, _COMPILE
-        )
+        found = str(fields.get("format"))[:80]
+        raise input_error(path, "not a compiled model", found, MODEL_FORMAT, _COMPILE)
     try:
         layers = [Layer(_array(each["weights"]), _array(each["bias"])) for each in fields["layers"]]
         scales = Scales(input=fields["scales"]["input"], weights=tuple(fields["scales"]["weights"]))
@@ -163,17 +164,14 @@ def read_model(path: Path) -> CompiledModel:
     return model
 
 
-_COMPILE = "gamekeeper encrypted compile"
-
-
 def read_description(fields: Any, where: str = "description") -> ModelDescription:
-    """Reads a description, which a server may have written that means ill.
+    """Reads a description; the server that wrote it may be hostile.
 
     Raises:
-        InputError: It is none, or its parameters are not secure.
+        InputError: It is not a description, or its parameters are not secure.
     """
     if not isinstance(fields, dict) or fields.get("format") != DESCRIPTION_FORMAT:
-        raise input_error(where, "no description of a model", str(fields)[:80], DESCRIPTION_FORMAT)
+        raise input_error(where, "not a model description", str(fields)[:80], DESCRIPTION_FORMAT)
     parameters = read_parameters(fields.get("parameters"), where)
     layout = read_layout(fields.get("layout"), parameters.slots, where)
     low = _numbers(fields.get("low"), layout.inputs, where)
@@ -181,27 +179,17 @@ def read_description(fields: Any, where: str = "description") -> ModelDescriptio
     scale = fields.get("input_scale")
     error = fields.get("error")
     rows = fields.get("determining_rows")
-    top = sum(parameters.primes[:-1])
-    if (
-        type(scale) is not int
-        or not 20 <= scale < top
-        or any(a > b for a, b in zip(low, high, strict=True))
-    ):
-        raise input_error(
-            where,
-            "numbers that do not fit",
-            f"input_scale {scale!r:.20}",
-            f"20 to {top}; low <= high",
-        )
-    if (
-        not isinstance(error, float | int)
-        or type(rows) is not int
-        or parameters.hidden != layout.hidden
-    ):
+    max_scale = sum(parameters.primes[:-1])
+    is_ordered = all(a <= b for a, b in zip(low, high, strict=True))
+    if type(scale) is not int or not 20 <= scale < max_scale or not is_ordered:
+        found = f"input_scale {scale!r:.20}"
+        raise input_error(where, "numbers out of range", found, f"20 to {max_scale}; low <= high")
+    is_consistent = parameters.hidden == layout.hidden
+    if not isinstance(error, float | int) or type(rows) is not int or not is_consistent:
         raise input_error(where, "a damaged description", "fields missing", DESCRIPTION_FORMAT)
-    if isinstance(error, bool) or not 0 < error < _MOST_ERROR or rows < 1:
+    if isinstance(error, bool) or not 0 < error < _MAX_ERROR or rows < 1:
         raise input_error(
-            where, "numbers that do not fit", f"error {error}, {rows} rows", "each above 0"
+            where, "numbers out of range", f"error {error}, {rows} rows", "each above 0"
         )
     return ModelDescription(
         name=_text(fields.get("name"), where),
@@ -220,22 +208,23 @@ def read_description(fields: Any, where: str = "description") -> ModelDescriptio
 def _require_agreement(model: CompiledModel, path: Path) -> None:
     layout = model.description.layout
     network = model.network
-    ours = (
+    found = (
         network.inputs,
         network.classes,
         network.hidden,
         model.scales.input,
         len(model.scales.weights),
     )
-    theirs = (
+    described = (
         layout.inputs,
         layout.classes,
         layout.hidden,
         model.description.input_scale,
         network.hidden + 1,
     )
-    if ours != theirs:
-        raise input_error(path, "weights and description differ", str(ours), str(theirs), _COMPILE)
+    if found != described:
+        problem = "weights and description differ"
+        raise input_error(path, problem, str(found), str(described), _COMPILE)
     width = len(network.layers[0].bias)
     if layout.units and not layout.units // 2 < width <= layout.units:
         raise input_error(
@@ -245,17 +234,17 @@ def _require_agreement(model: CompiledModel, path: Path) -> None:
             f"{layout.units} places",
             _COMPILE,
         )
-    if not all(type(bits) is int and 0 < bits <= _MOST_SCALE for bits in model.scales.weights):
-        found = str(model.scales.weights)[:80]
-        raise input_error(path, "no scales", found, f"whole numbers, 1 to {_MOST_SCALE}", _COMPILE)
+    bits_of_weights = model.scales.weights
+    if not all(type(bits) is int and 0 < bits <= _MAX_SCALE_BITS for bits in bits_of_weights):
+        expected = f"whole numbers, 1 to {_MAX_SCALE_BITS}"
+        raise input_error(path, "invalid scales", str(bits_of_weights)[:80], expected, _COMPILE)
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise input_error(
-                path, "too large", f"{path.stat().st_size:,} bytes", f"at most {_MOST_BYTES:,}"
-            )
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise input_error(path, "too large", f"{size:,} bytes", f"at most {_MAX_BYTES:,}")
         fields = orjson.loads(path.read_bytes())
     except OSError as error:
         raise input_error(
@@ -264,7 +253,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         fields = None
     if not isinstance(fields, dict):
-        raise input_error(path, "no compiled model", "no JSON object", MODEL_FORMAT, _COMPILE)
+        raise input_error(path, "not a compiled model", "no JSON object", MODEL_FORMAT, _COMPILE)
     return fields
 
 
@@ -273,19 +262,19 @@ def _array(value: Any) -> Array:
 
 
 def _numbers(value: Any, count: int, where: str) -> tuple[float, ...]:
-    ok = isinstance(value, list) and len(value) == count
-    if not ok or not all(type(n) in (int, float) and np.isfinite(n) for n in value):
-        raise input_error(where, "no range", str(value)[:80], f"{count} finite numbers")
+    has_length = isinstance(value, list) and len(value) == count
+    if not has_length or not all(type(n) in (int, float) and np.isfinite(n) for n in value):
+        raise input_error(where, "not a range", str(value)[:80], f"{count} finite numbers")
     return tuple(map(float, value))
 
 
 def _names(value: Any, count: int, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) not in (0, count):
-        raise input_error(where, "no names", str(value)[:80], f"{count} texts, or none")
+        raise input_error(where, "not a list of names", str(value)[:80], f"{count} texts, or none")
     return tuple(_text(name, where) for name in value)
 
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 256 or not value.isprintable():
-        raise input_error(where, "no name", repr(value)[:80], "1 to 256 printable characters")
+        raise input_error(where, "not a name", repr(value)[:80], "1 to 256 printable characters")
     return value

@@ -1,14 +1,14 @@
-"""Models of scikit-learn and torch -> compiled models, with what that costs said in numbers.
+"""Compiles models of scikit-learn and torch, and measures the loss of accuracy.
 
-    linear      LogisticRegression, LinearSVC, SGDClassifier and whatever else has `coef_` and
-                `intercept_`
-    networks    MLPClassifier; torch.nn.Sequential of Linear and activations
-    before it   a Pipeline of StandardScaler, MinMaxScaler or MaxAbsScaler is folded into the first
-                layer
+    linear          LogisticRegression, LinearSVC, SGDClassifier and all others with `coef_` and
+                    `intercept_`
+    networks        MLPClassifier; torch.nn.Sequential of Linear and activations
+    preprocessing   a Pipeline of StandardScaler, MinMaxScaler or MaxAbsScaler is folded into the
+                    first layer
 
-Scores are what stands before softmax or the sign: monotone in the probabilities, and what is needed
-to rank classes. A classifier of two classes with one score z gives -z and z. Nothing here
-unpickles: whoever has an estimator hands it in.
+Scores are the values before softmax or the sign: they are monotone in the probabilities, and are
+what is needed to rank classes. A binary classifier with one score z has the scores -z and z.
+Nothing is unpickled here: the caller passes an estimator.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,9 +48,9 @@ from gamekeeper.encrypted.square_network import (
 ERROR = 1e-3
 _HEADROOM = 4.0
 _TAIL = 6.0
-_LEAST_DEVIATION = 16.0
-_FEWEST_ROWS = 20
-_LEAST_FLOOD_BITS = 5
+_MIN_DEVIATION = 16.0
+_MIN_ROWS = 20
+_MIN_FLOOD_BITS = 5
 
 _ACTIVATIONS: dict[str, Activation] = {
     "identity": lambda t: t,
@@ -58,18 +58,18 @@ _ACTIVATIONS: dict[str, Activation] = {
     "tanh": np.tanh,
     "logistic": lambda t: 1 / (1 + np.exp(-t)),
 }
-_PASSED = ("Dropout", "Flatten", "Identity")
-_ENDS = ("Softmax", "LogSoftmax", "Sigmoid")
+_IGNORED = ("Dropout", "Flatten", "Identity")
+_FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalModel:
-    """A model as it came.
+    """A model before compilation, as layers.
 
     Args:
-        layers: Of weights, for raw inputs.
-        activations: Between them.
-        labels: Of the classes.
+        layers: Layers of weights, for raw inputs.
+        activations: Activations between them.
+        labels: Labels of the classes.
     """
 
     layers: tuple[Layer, ...]
@@ -86,18 +86,18 @@ class OriginalModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileOptions:
-    """How to compile.
+    """Options of compilation.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         packing: `latency` or `batched`.
-        rows: Capacity of a request, a power of two; None for what fits.
-        error: Largest error of a score that the flooding may make.
-        strong: Larger ring, more noise before weights.
-        features: Names of inputs.
-        range: Lowest and highest value of every input; None for what `inputs` show, feature by
+        rows: Capacity of a request, a power of two; None for a default that fits.
+        error: Largest error of a score that the flooding may cause.
+        strong: Whether to use a larger ring, with more noise to hide the weights.
+        features: Names of the features.
+        range: Smallest and largest value of every input; None to take them from `inputs` for each
             feature.
-        training: How to train where activations are no squares; None only fits.
+        training: How to train if the activations are not squares; None only fits.
     """
 
     name: str = "model"
@@ -111,10 +111,10 @@ class CompileOptions:
 
 
 def read_original(model: Any) -> OriginalModel:
-    """Returns what a model of scikit-learn or torch does, as layers.
+    """Returns the layers of a model of scikit-learn or torch.
 
     Raises:
-        InputError: It is none that is known.
+        InputError: The kind of model is not supported.
     """
     if hasattr(model, "steps"):
         return _pipeline(model)
@@ -126,7 +126,7 @@ def read_original(model: Any) -> OriginalModel:
         return _sequential(model)
     found = type(model).__name__
     raise input_error(
-        "model", "of no kind that is known", found, "a linear model, MLPClassifier, nn.Sequential"
+        "model", "an unsupported model", found, "a linear model, MLPClassifier, nn.Sequential"
     )
 
 
@@ -136,14 +136,14 @@ def compile_model(
     """Compiles a model.
 
     Args:
-        model: Of scikit-learn or torch, fitted.
-        inputs: Such as it will be asked, shape (n, d): the range is taken from them, activations
-            are fitted on them.
-        options: How.
-        labels: True classes of the inputs, by their number; to train towards, and to say accuracy.
+        model: A fitted model of scikit-learn or torch.
+        inputs: Inputs like those of future queries, shape (n, d): the range is taken from them, and
+            activations are fitted on them.
+        options: Options.
+        labels: True classes of the inputs, as numbers; for training, and to report accuracy.
 
     Raises:
-        InputError: It does not fit.
+        InputError: The model or the inputs are not supported.
     """
     origin = read_original(model)
     values = _required(inputs, labels)
@@ -159,14 +159,14 @@ def train_model(
     options: CompileOptions,
     names: Sequence[str] = (),
 ) -> CompiledModel:
-    """Trains a network of squares from nothing, and compiles it.
+    """Trains a network of squares from random weights, and compiles it.
 
     Args:
         inputs: Shape (n, d).
-        labels: Numbers of classes, shape (n,).
-        hidden: Units of each hidden layer.
-        options: How.
-        names: Of the classes.
+        labels: Class numbers, shape (n,).
+        hidden: Number of units of each hidden layer.
+        options: Options.
+        names: Labels of the classes.
     """
     values = _required(inputs, labels)
     learnt, kept = _split(len(values))
@@ -184,7 +184,18 @@ def assemble_model(
     labels: tuple[str, ...],
     report: dict[str, Any],
 ) -> CompiledModel:
-    """Returns a network of squares with what is needed to answer with it."""
+    """Returns the compiled model of a network of squares.
+
+    Args:
+        network: The network, for raw inputs.
+        inputs: Inputs like those of future queries, shape (n, d).
+        options: Options.
+        labels: Labels of the classes.
+        report: Loss of accuracy, for the file of the model.
+
+    Raises:
+        InputError: The noise would not hide the weights, or scores are too large.
+    """
     low, high = _range(inputs, options)
     centre, half = centre_and_half_width(low, high)
     mapped = (np.clip(inputs, low, high) - centre) / half
@@ -210,23 +221,23 @@ def assemble_model(
         description=description, network=network, scales=scales, flood_bits=0.0, report=report
     )
     noise = _linear_noise(model) if network.hidden == 0 else measured_noise(model, inputs)
-    bits = _bits(model, noise)
-    if bits < _LEAST_FLOOD_BITS:
-        found = f"{bits:.1f} bits over the weights' own"
-        expected = f"{_LEAST_FLOOD_BITS} bits for one answer"
+    bits = _flood_bits(model, noise)
+    if bits < _MIN_FLOOD_BITS:
+        found = f"{bits:.1f} bits above the noise of the weights"
+        expected = f"{_MIN_FLOOD_BITS} bits for one answer"
         raise input_error(
             "model",
-            "noise would not hide the weights",
+            "the noise would not hide the weights",
             found,
             expected,
-            "--strong, or a larger --error",
+            "use --strong, or a larger --error",
         )
     return replace(model, flood_bits=bits)
 
 
 def measured_noise(model: CompiledModel, inputs: Array) -> float:
-    """Returns the deviation of scores without flooding from scores in the open; answers one
-    request.
+    """Returns the root mean square difference between scores computed under encryption without
+    flooding and plain scores, measured with one request.
     """
     from gamekeeper.encrypted.inference_client import EncryptingClient
     from gamekeeper.encrypted.inference_server import InferenceServer
@@ -241,10 +252,10 @@ def measured_noise(model: CompiledModel, inputs: Array) -> float:
 
 
 def _linear_noise(model: CompiledModel) -> float:
-    """Deviation of a score by what the client's fresh noise becomes: times weights, and divided by
-    the input's scale.
+    """Returns the standard deviation of a linear model's scores caused by the client's fresh noise:
+    multiplied by the weights, and divided by the input's scale.
 
-    What the division rounds off is hidden by the fresh zero, and does not count.
+    The rounding error of the division is hidden by the fresh encryption of zero and does not count.
     """
     layout = model.description.layout
     layer = model.network.layers[0]
@@ -264,17 +275,15 @@ def _linear_noise(model: CompiledModel) -> float:
     return gain * sqrt(finished) * FRESH_DEVIATION * size / 2.0**model.scales.input
 
 
-def _bits(model: CompiledModel, noise: float) -> float:
+def _flood_bits(model: CompiledModel, noise: float) -> float:
     description = model.description
     layout = model.description.layout
     finished = layout.finished(layout.rows)
     gain = layout.gain(layout.rows)
     deviation = flood_deviation(description.error, finished, gain, _answer_scale(model))
-    if deviation < _LEAST_DEVIATION:
-        expected = (
-            f"an error of at least {description.error * _LEAST_DEVIATION / deviation:.1g}, or"
-            " smaller scores"
-        )
+    if deviation < _MIN_DEVIATION:
+        min_error = description.error * _MIN_DEVIATION / deviation
+        expected = f"an error of at least {min_error:.1g}, or smaller scores"
         raise input_error(
             "model", "scores are too large for that error", f"{description.error:g}", expected
         )
@@ -289,8 +298,8 @@ def _answer_scale(model: CompiledModel) -> float:
 
 
 def _bound(network: SquareNetwork, mapped: Array) -> float:
-    """The largest score: of a linear model in its range, of another what calibration shows and some
-    more.
+    """Returns a bound of the scores: exact for a linear model in its range, otherwise the largest
+    score on the calibration inputs with some headroom.
     """
     if network.hidden:
         return float(np.abs(network.scores(mapped)).max()) * _HEADROOM
@@ -299,7 +308,7 @@ def _bound(network: SquareNetwork, mapped: Array) -> float:
 
 
 def _range(inputs: Array, options: CompileOptions) -> tuple[Array, Array]:
-    """Range of each input, rounded outwards to two digits: it is public."""
+    """Returns the range of each input, rounded outwards to two digits, because it is public."""
     count = inputs.shape[1]
     if options.range is not None:
         return np.full(count, options.range[0]), np.full(count, options.range[1])
@@ -330,7 +339,7 @@ def _network(
 def _report(
     origin: OriginalModel, network: SquareNetwork, inputs: Array, labels: NDArray[np.int64] | None
 ) -> dict[str, int | float]:
-    """What compiling lost, on rows that nothing was fitted to."""
+    """Returns the loss of accuracy by compiling, on held-out rows."""
     _, kept = _split(len(inputs))
     theirs = _classes(origin.scores(inputs[kept]))
     ours = _classes(network.scores(inputs[kept]))
@@ -350,21 +359,17 @@ def _classes(scores: Array) -> NDArray[np.int64]:
 
 
 def _split(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to learn from, and rows to say how well: every fifth."""
+    """Returns the rows to fit on, and the held-out rows: every fifth."""
     rows = np.arange(count)
     return rows[rows % 5 != 0], rows[rows % 5 == 0]
 
 
 def _required(inputs: Array, labels: NDArray[np.int64] | None) -> Array:
     values = np.asarray(inputs, np.float64)
-    if values.ndim != 2 or len(values) < _FEWEST_ROWS or not np.isfinite(values).all():
+    if values.ndim != 2 or len(values) < _MIN_ROWS or not np.isfinite(values).all():
         found = f"shape {values.shape}"
-        raise input_error(
-            "inputs",
-            "no rows to calibrate on",
-            found,
-            f"at least {_FEWEST_ROWS} rows of finite numbers",
-        )
+        expected = f"at least {_MIN_ROWS} rows of finite numbers"
+        raise input_error("inputs", "not enough rows to calibrate on", found, expected)
     if labels is not None and (labels.shape != (len(values),) or labels.min() < 0):
         raise input_error(
             "labels",
@@ -380,7 +385,7 @@ def _labels(model: Any) -> tuple[str, ...]:
 
 
 def _two_sided(layer: Layer, labels: tuple[str, ...]) -> Layer:
-    """One score of two classes as a score of each."""
+    """Returns a layer with one score for each of two classes, if it has a single score."""
     if len(labels) != 2 or len(layer.bias) != 1:
         return layer
     return Layer(
@@ -443,25 +448,25 @@ def _mean_and_scale(step: Any, count: int) -> tuple[Array, Array]:
 
 
 def _sequential(model: Any) -> OriginalModel:
-    """Layers of torch; an activation is any module without weights that works on each number by
-    itself.
+    """Reads a torch model; an activation is any module without weights that works element by
+    element.
     """
-    modules = [each for each in model.children() if type(each).__name__ not in _PASSED]
-    while modules and type(modules[-1]).__name__ in _ENDS:
+    modules = [each for each in model.children() if type(each).__name__ not in _IGNORED]
+    while modules and type(modules[-1]).__name__ in _FINAL:
         modules.pop()
     layers = [_torch_layer(each) for each in modules[::2]]
     activations = [_torch_activation(each) for each in modules[1::2]]
     if not layers or len(layers) != len(activations) + 1:
         found = ", ".join(type(each).__name__ for each in modules)
         raise input_error(
-            "model", "layers in no order that is known", found, "Linear, activation, Linear, ..."
+            "model", "an unsupported order of layers", found, "Linear, activation, Linear, ..."
         )
     return OriginalModel(layers=tuple(layers), activations=tuple(activations))
 
 
 def _torch_layer(module: Any) -> Layer:
     if type(module).__name__ != "Linear":
-        raise input_error("model", "a layer that is not known", type(module).__name__, "Linear")
+        raise input_error("model", "an unsupported layer", type(module).__name__, "Linear")
     weights = module.weight.detach().cpu().numpy().astype(np.float64)
     bias = (
         np.zeros(len(weights))
@@ -474,7 +479,7 @@ def _torch_layer(module: Any) -> Layer:
 def _torch_activation(module: Any) -> Callable[[Array], Array]:
     if list(module.parameters()) or list(module.buffers()):
         raise input_error(
-            "model", "no activation", type(module).__name__, "one without weights, such as ReLU"
+            "model", "not an activation", type(module).__name__, "one without weights, such as ReLU"
         )
 
     def applied(values: Array) -> Array:

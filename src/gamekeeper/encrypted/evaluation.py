@@ -1,8 +1,8 @@
-"""A network on encrypted input, under either packing; weights in the open or encrypted, as
-`Weights` has them.
+"""Evaluates a network on encrypted input, in either packing; weights may be plain or encrypted, see
+`Weights`.
 
-Everything is the same whatever was encrypted: no branch, no length and no time depends on a
-client's numbers.
+The computation does not depend on the encrypted values: no branch, length or time is a function of
+a client's numbers.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from gamekeeper.encrypted.parameters import Scales
 from gamekeeper.encrypted.slot_layout import Layout
 from gamekeeper.encrypted.square_network import Array, SquareNetwork
 
-# encoded weights of the latency packings: a part each, and a last layer for each number of rows
-_KEPT = 64
+# Cached encodings of a latency packing: one for each part, one last layer for each number of rows.
+_CACHE_SIZE = 64
 
 
 class Weights(Protocol):
-    """How ciphertexts meet the weights of a latency packing."""
+    """The weights of a latency packing, applied to ciphertexts."""
 
     def first(self, part: int, cipher: Cipher) -> Cipher:
         """Returns the product with the first layer's weights of a part."""
@@ -41,13 +41,13 @@ class Weights(Protocol):
 
 
 class OpenWeights:
-    """Weights that whoever computes can read, encoded once.
+    """Plain weights, encoded once and cached.
 
     Args:
-        backend: Encodes.
-        layout: Where they stand.
-        network: Has them.
-        scales: Of weights.
+        backend: The backend that encodes them.
+        layout: Their layout in slots.
+        network: The network with the weights.
+        scales: Scales of the weights.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class OpenWeights:
         self._layout = layout
         self._layers = network.layers
         self._scales = scales
-        self._encoded = lru_cache(_KEPT)(self._encode)
+        self._encoded = lru_cache(_CACHE_SIZE)(self._encode)
 
     def first(self, part: int, cipher: Cipher) -> Cipher:
         """See `Weights`."""
@@ -91,14 +91,19 @@ class OpenWeights:
     def _encode(self, what: str, which: int, level: int, scale: float) -> Plain:
         slots = slots_of(self._layout, self._layers, what, which)
         if what in ("first", "last") and np.abs(slots).max() < 2 / scale:
-            # SEAL refuses products by 0; the smallest there is does no harm
+            # SEAL refuses products by 0; the smallest number that can be encoded changes nothing.
             slots = np.full_like(slots, 2 / scale)
         return self._backend.encode(slots, level, scale)
 
 
 def slots_of(layout: Layout, layers: Sequence[object], what: str, which: int) -> Slots:
-    """Returns the slots of some of the weights: `first` of a part, `hidden_bias`, `last` or
-    `last_bias` for rows.
+    """Returns the slots of one group of weights.
+
+    Args:
+        layout: Their layout.
+        layers: Layers of the network.
+        what: `first`, `hidden_bias`, `last` or `last_bias`.
+        which: Number of the part for `first`; number of rows for `last` and `last_bias`.
     """
     first = layers[0]
     last = layers[-1]
@@ -119,7 +124,7 @@ def latency_product(
     rows: int,
     keys: Keys,
 ) -> Cipher:
-    """Returns the last layer's product, not yet divided by the prime `mask`."""
+    """Returns the product of the last layer, before its division by the prime `mask`."""
     total = weights.first(0, ciphers[0])
     for part in range(1, layout.parts):
         total = backend.add_to(total, weights.first(part, ciphers[part]))
@@ -135,8 +140,8 @@ def latency_product(
 def batched_products(
     backend: Backend, network: SquareNetwork, scales: Scales, ciphers: Sequence[Cipher], keys: Keys
 ) -> list[Cipher]:
-    """Returns the last layer's products, a ciphertext a class, not yet divided by the prime
-    `mask`.
+    """Returns the products of the last layer, one ciphertext for each class, before their division
+    by the prime `mask`.
     """
     values = list(ciphers)
     for layer, scale in zip(network.layers[:-1], scales.weights, strict=False):
@@ -162,8 +167,9 @@ def _plus(backend: Backend, cipher: Cipher, number: float) -> Cipher:
 
 
 def _weighted(backend: Backend, values: Sequence[Cipher], weights: Array, scale: int) -> Cipher:
-    """The weighted sum of ciphertexts. A weight of 0 counts as the smallest there is: SEAL refuses
-    products by 0.
+    """Returns the weighted sum of ciphertexts.
+
+    Weights near 0 become the smallest number that can be encoded: SEAL refuses products by 0.
     """
     least = 2.0**-scale
     level = backend.level(values[0])

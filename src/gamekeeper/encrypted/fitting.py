@@ -1,10 +1,10 @@
-"""Networks of squares: fitted to a network with other activations, or trained.
+"""Fits networks of squares to networks with other activations, and trains them.
 
-A fit takes, layer by layer, the quadratic that is nearest by least squares to the activation at the
-pre-activations that the calibration inputs give there, with the fitted layers below. It loses
-accuracy, the more the wider they range. Training (Adam, cross-entropy, on standardised inputs) gets
-most of it back: towards true labels, or towards what the original says (distillation). The best
-epoch by the rows kept apart is taken.
+A fit replaces, layer by layer, the activation by the quadratic with the least squared error at the
+pre-activations of the calibration inputs, computed with the fitted layers below. It loses accuracy,
+more for a wider range of pre-activations. Training (Adam, cross-entropy, standardised inputs)
+recovers most of it, with true labels or with the original's probabilities (distillation) as
+targets. The epoch with the lowest loss on held-out rows is used.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,19 +23,19 @@ from gamekeeper.encrypted.square_network import (
 )
 
 Activation = Callable[[Array], Array]
-_LEAST_CURVATURE = 1e-2
-_HELD_BACK = 5
-_LARGEST_STEP = 1.0
+_MIN_CURVATURE = 1e-2
+_HOLDOUT_EVERY = 5
+_MAX_GRADIENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class FittedNetwork:
-    """A fitted network.
+    """A network of squares that was fitted to another network.
 
     Args:
-        network: Of squares.
-        errors: Root mean square of activation minus quadratic at each hidden layer, over its
-            deviation there.
+        network: The network of squares.
+        errors: For each hidden layer, the root mean square of activation minus quadratic, divided
+            by the standard deviation of the activation.
     """
 
     network: SquareNetwork
@@ -51,36 +51,36 @@ def fit_network(
     values = np.asarray(inputs, np.float64)
     for layer, activation in zip(layers, activations, strict=False):
         before = values @ layer.weights.T + layer.bias
-        wanted = activation(before)
-        a, b, c = _quadratic(before.ravel(), wanted.ravel())
+        target = activation(before)
+        a, b, c = _fit_quadratic(before.ravel(), target.ravel())
         values = a * before**2 + b * before + c
-        errors.append(
-            float(np.sqrt(np.mean((values - wanted) ** 2)) / max(float(wanted.std()), 1e-12))
-        )
+        rms = float(np.sqrt(np.mean((values - target) ** 2)))
+        errors.append(rms / max(float(target.std()), 1e-12))
         quadratics.append((a, b, c))
     return FittedNetwork(with_quadratic(layers, quadratics), tuple(errors))
 
 
-def _quadratic(t: Array, wanted: Array) -> tuple[float, float, float]:
-    """Least squares; one that is all but straight is bent a little, for a square has to
-    carry it.
+def _fit_quadratic(t: Array, target: Array) -> tuple[float, float, float]:
+    """Returns the least-squares quadratic.
+
+    A fit that is almost linear is given some curvature, since it has to be written as a square.
     """
-    a, b, c = np.polynomial.polynomial.Polynomial.fit(t, wanted, 2).convert().coef[::-1]
-    if abs(a) < _LEAST_CURVATURE:
-        a = _LEAST_CURVATURE if a >= 0 else -_LEAST_CURVATURE
-        c, b = np.polynomial.polynomial.Polynomial.fit(t, wanted - a * t**2, 1).convert().coef
+    a, b, c = np.polynomial.polynomial.Polynomial.fit(t, target, 2).convert().coef[::-1]
+    if abs(a) < _MIN_CURVATURE:
+        a = _MIN_CURVATURE if a >= 0 else -_MIN_CURVATURE
+        c, b = np.polynomial.polynomial.Polynomial.fit(t, target - a * t**2, 1).convert().coef
     return float(a), float(b), float(c)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """How a network is trained.
+    """The hyperparameters of training.
 
     Args:
-        epochs: Passes over the rows.
-        batch: Rows a step.
-        rate: Of learning, at first; it falls to zero.
-        seed: Of first weights and order.
+        epochs: Number of passes over the rows.
+        batch: Number of rows in each step.
+        rate: Initial learning rate; it decreases linearly to zero.
+        seed: Seed of the initial weights and of the order of rows.
     """
 
     epochs: int = 60
@@ -100,11 +100,11 @@ def train_network(
 
     Args:
         inputs: Shape (n, d).
-        targets: Shares of the classes, shape (n, classes): one-hot labels, or another model's
-            probabilities.
-        hidden: Units of each hidden layer; of the start's, where there is one.
-        training: How.
-        start: Where it begins; else at random.
+        targets: Probabilities of the classes, shape (n, classes): one-hot labels, or those of
+            another model.
+        hidden: Number of units of each hidden layer; the same as in `start` if that is given.
+        training: Hyperparameters.
+        start: Initial network; None for random weights.
     """
     rng = np.random.default_rng(training.seed)
     mean = inputs.mean(axis=0)
@@ -119,15 +119,15 @@ def train_network(
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> Array:
-    """Returns labels as shares."""
+    """Returns labels as probabilities."""
     return np.eye(classes)[labels]
 
 
 def softmax(scores: Array) -> Array:
-    """Returns shares of classes."""
+    """Returns the probabilities of classes."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Array = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def _random(sizes: Sequence[int], rng: np.random.Generator) -> list[Array]:
@@ -138,7 +138,7 @@ def _random(sizes: Sequence[int], rng: np.random.Generator) -> list[Array]:
 
 
 def _unstandardised(start: SquareNetwork, mean: Array, scale: Array) -> list[Array]:
-    """The start's weights for standardised inputs: x = scale * z + mean."""
+    """Returns the weights of `start` for standardised inputs z: x = scale * z + mean."""
     first = start.layers[0]
     made = [first.weights * scale, first.bias + first.weights @ mean]
     for layer in start.layers[1:]:
@@ -153,7 +153,7 @@ def _descended(
     training: Training,
     rng: np.random.Generator,
 ) -> list[Array]:
-    held = np.arange(len(values)) % _HELD_BACK == _HELD_BACK - 1
+    held = np.arange(len(values)) % _HOLDOUT_EVERY == _HOLDOUT_EVERY - 1
     learnt = np.flatnonzero(~held)
     kept = np.flatnonzero(held)
     moments = [np.zeros_like(w) for w in weights]
@@ -176,14 +176,15 @@ def _descended(
                     / (np.sqrt(squares[at] / (1 - 0.999**step)) + 1e-8)
                 )
                 weights[at] = weights[at] - rate * change
-        if (loss := _loss(weights, values[kept], targets[kept])) < least:
+        loss = _loss(weights, values[kept], targets[kept])
+        if loss < least:
             best = [w.copy() for w in weights]
             least = loss
     return best
 
 
 def _forward(weights: list[Array], values: Array) -> tuple[list[Array], list[Array]]:
-    """Inputs and outputs of each layer, before squares."""
+    """Returns the inputs of each layer, and its outputs before the square."""
     entering = [values]
     leaving = []
     for at in range(0, len(weights), 2):
@@ -205,16 +206,17 @@ def _slopes(weights: list[Array], values: Array, targets: Array) -> list[Array]:
 
 
 def _clipped(slopes: list[Array]) -> list[Array]:
-    size = float(np.sqrt(sum(float((slope**2).sum()) for slope in slopes)))
-    return [slope * (_LARGEST_STEP / size) for slope in slopes] if size > _LARGEST_STEP else slopes
+    norm = float(np.sqrt(sum(float((slope**2).sum()) for slope in slopes)))
+    if norm <= _MAX_GRADIENT:
+        return slopes
+    return [slope * (_MAX_GRADIENT / norm) for slope in slopes]
 
 
 def _loss(weights: list[Array], values: Array, targets: Array) -> float:
+    if not len(values):
+        return np.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        shares = softmax(_forward(weights, values)[1][-1])
-    loss = (
-        float(-(targets * np.log(np.maximum(shares, 1e-300))).sum(axis=1).mean())
-        if len(values)
-        else np.inf
-    )
+        probabilities = softmax(_forward(weights, values)[1][-1])
+    log_probabilities = np.log(np.maximum(probabilities, 1e-300))
+    loss = float(-(targets * log_probabilities).sum(axis=1).mean())
     return loss if np.isfinite(loss) else np.inf

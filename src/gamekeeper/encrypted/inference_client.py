@@ -1,8 +1,8 @@
-"""The client: makes keys, encrypts rows, reads answers. The secret key never leaves it.
+"""The client: generates keys, encrypts rows and decrypts answers. The secret key never leaves it.
 
-Decrypted scores are for whoever holds the key. Who shows CKKS decryptions to others shows them the
-noise, and with it the key (Li and Micciancio, Eurocrypt 2021): round or threshold what is passed
-on, and never pass it to the server.
+Decrypted scores are for the holder of the key only. Exact CKKS decryptions contain the noise, which
+reveals the secret key (Li and Micciancio, Eurocrypt 2021): round or threshold scores before passing
+them on, and never pass them to the server.
 """
 
 from pathlib import Path
@@ -23,13 +23,13 @@ _SECRET = b"GKHESEC1"
 
 
 class PreparedRequest(NamedTuple):
-    """A request, and what its answer is read with.
+    """A request, with the values that are needed to read its answer.
 
     Args:
-        message: What is sent.
-        given: Rows in it.
-        rows: That it asks for, and is charged: the next power of two.
-        clipped: Numbers that stood outside the range and were clipped.
+        message: The message to send.
+        given: Number of rows in it.
+        rows: Number of rows that are requested and charged: the next power of two.
+        clipped: Number of inputs outside the range, which were clipped.
     """
 
     message: bytes
@@ -39,12 +39,13 @@ class PreparedRequest(NamedTuple):
 
 
 class EncryptingClient:
-    """See the module.
+    """A client of one model: encrypts inputs and decrypts scores.
 
     Args:
-        description: Of the model; read by `read_description`, which refuses weak parameters.
-        secret: The secret key; a new one if none is given.
-        backend: Of the description's parameters; SEAL if none is given.
+        description: Description of the model, from `read_description`, which refuses weak
+            parameters.
+        secret: The secret key; None for a new one.
+        backend: Backend with the description's parameters; None for SEAL.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class EncryptingClient:
         self._digest: bytes | None = None
 
     def keys(self) -> bytes:
-        """Returns the message with the public keys; the same one however often it is asked for."""
+        """Returns the message with the public keys; every call returns the same message."""
         if self._keys is None:
             bundle = self._backend.bundle(self._secret, self.description.layout.required_keys)
             self._keys = keys_message(self.description, bundle)
@@ -82,10 +83,10 @@ class EncryptingClient:
 
     @classmethod
     def load(cls, description: ModelDescription, folder: Path) -> "EncryptingClient":
-        """Reads what `save` wrote.
+        """Reads the keys that `save` wrote.
 
         Raises:
-            InputError: It is missing, readable by others, or for another description.
+            InputError: They are missing, readable by other users, or for another description.
         """
         client = cls(description, _read_secret(folder / "secret.key", description))
         client._keys = _read_public(folder / "public.keys")
@@ -98,7 +99,7 @@ class EncryptingClient:
             inputs: Shape (1 to capacity, features); clipped to the range of the description.
 
         Raises:
-            InputError: Rows do not fit, or a number is none.
+            InputError: The shape is wrong, or a number is NaN or infinite.
         """
         layout = self.description.layout
         scale = 2.0**self.description.input_scale
@@ -115,10 +116,10 @@ class EncryptingClient:
         return PreparedRequest(message, len(values), rows, int(np.count_nonzero(clipped)))
 
     def decrypt(self, answer: bytes, asked: PreparedRequest) -> Array:
-        """Returns the scores, shape (count, classes).
+        """Returns the scores, shape (given rows, classes).
 
         Raises:
-            InputError: It is no answer to this request.
+            InputError: It is not an answer to this request.
         """
         layout = self.description.layout
         backend = self._backend
@@ -145,7 +146,7 @@ class EncryptingClient:
             expected = f"1 to {layout.rows} rows of {layout.inputs} numbers"
             raise input_error("inputs", "do not fit the model", f"shape {values.shape}", expected)
         if not np.isfinite(values).all():
-            raise input_error("inputs", "a number is none", "NaN or infinity", "finite numbers")
+            raise input_error("inputs", "not a number", "NaN or infinity", "finite numbers")
         return values
 
 
@@ -161,7 +162,7 @@ def _read_secret(path: Path, description: ModelDescription) -> Secret[bytes]:
     if raw[:8] != _SECRET or not is_same_secret(raw[8:40], description.digest):
         raise input_error(
             path,
-            "no key for this model",
+            "not a key for this model",
             "another kind, or model",
             "a key made for its description",
         )

@@ -1,23 +1,23 @@
-"""The server: a request in, an answer out, of which it can read neither.
+"""The server: answers encrypted requests; it can read neither the request nor the answer.
 
-What a client gets of an answer is in `answering`: n numbers, whatever he sent. Sent as meant, rows
-* classes of these are the scores of his rows, and the others 0. Sent otherwise, they are of
-functions that f is made of:
+An answer contains n numbers, whatever the client sent (see `answering`). For a request as intended,
+rows * classes of them are the scores of the rows, and the others are 0. A client that deviates gets
+values of functions of which f is composed:
 
-- a complex number in a slot: the real part of f there, one number still.
-- batched: each slot is a row by itself; nothing else can be asked.
-- latency, linear: each class may see a row of its own. For a linear f that is a score of f all the
-  same.
-- latency, hidden: each hidden unit, and in part each class, may see a row of its own, so that a
-  client can ask for V_ch (w_h x + b_h)^2 + c alone. An f of squares then falls to about as many
-  answers as it has parameters over classes, where honest inputs need (d + 1)(d + 2) / 2 to pin the
-  quadratic form down; `determining_rows` is the less.
-- inputs far beyond the range: f there, modulo what fits; and where n is more than rows * classes,
-  the others too.
+- A complex number in a slot gives the real part of f there, which is still one number.
+- Batched: each slot is a row by itself; nothing else can be queried.
+- Latency, linear: each class may get a row of its own. For a linear f the result is a score of f
+  all the same.
+- Latency, hidden: each hidden unit, and in part each class, may get a row of its own, so that a
+  client can query V_ch (w_h x + b_h)^2 + c alone. A network of squares can then be extracted with
+  about as many answers as it has parameters divided by classes, while honest inputs need
+  (d + 1)(d + 2) / 2 to determine the quadratic form; `determining_rows` is the smaller number.
+- Inputs far beyond the range give f there, modulo the primes; and if n is larger than
+  rows * classes, the other numbers, too.
 
-So a row is a unit of what leaves, `classes` numbers, and a request is charged the rows that it asks
-for. Budgets are to be set well below `determining_rows`: so many scores fix all parameters,
-whatever the packing, and a copy that is merely good takes fewer.
+A row is therefore the unit of what an answer reveals, `classes` numbers, and a request is charged
+for the rows that it requests. Set budgets well below `determining_rows`: that many scores determine
+all parameters in any packing, and an approximate copy needs fewer.
 """
 
 import os
@@ -37,7 +37,7 @@ from gamekeeper.encrypted.evaluation import (
 )
 from gamekeeper.encrypted.residues import Words, plus
 from gamekeeper.encrypted.wire import (
-    Request,
+    EncryptedRequest,
     answer_message,
     keys_bytes,
     keys_digest,
@@ -46,45 +46,46 @@ from gamekeeper.encrypted.wire import (
     request_bytes,
 )
 
-_MOST_KEYS = 16
-_MOST_OF_ONE = 2
+_MAX_KEYS = 16
+_MAX_KEYS_OF_OWNER = 2
 
 
 class UnknownKeysError(GamekeeperError):
-    """A request is under keys that the server does not hold, or holds no more: send them again."""
+    """The server does not have the keys of a request, or not any more: send them again."""
 
     exit_code = 1
 
 
 class InferenceServer:
-    """See the module.
+    """A server of one model: keeps the public keys of clients, and answers requests.
 
     Args:
-        model: What it answers with.
-        backend: Of the model's parameters; SEAL if none is given.
-        most_keys: Clients whose keys are held in memory; the longest idle give way. About 13 MB
-            each for a hidden layer (26 where strong), 0.4 MB for none.
-        entropy: Draws n random bytes.
+        model: The model.
+        backend: Backend with the model's parameters; None for SEAL.
+        max_keys: Number of clients whose keys are kept in memory; the least recently used are
+            removed. About 13 MB each with a hidden layer (26 MB with `strong`), 0.4 MB without.
+        entropy: Returns n random bytes.
     """
 
     def __init__(
         self,
         model: CompiledModel,
         backend: Backend | None = None,
-        most_keys: int = _MOST_KEYS,
+        max_keys: int = _MAX_KEYS,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.model = model
         self.description = model.description
         self.backend = backend or _seal(model)
-        self._most_keys = most_keys
+        self._max_keys = max_keys
         self._entropy = entropy
         self._held: OrderedDict[bytes, Keys] = OrderedDict()
         self._owners: dict[bytes, str] = {}
         self._weights = OpenWeights(
             self.backend, self.description.layout, model.network, model.scales
         )
-        self._lock = Lock()  # one answer at a time: what SEAL shares, and the cores, are not more
+        # One answer at a time: SEAL's shared objects and the cores do not allow more.
+        self._lock = Lock()
 
     @property
     def keys_bytes(self) -> int:
@@ -97,22 +98,23 @@ class InferenceServer:
         return request_bytes(self.description.layout, self.backend)
 
     def rows(self, raw: bytes) -> int:
-        """Returns how many rows a request is charged, before anything is computed.
+        """Returns the number of rows that a request is charged, before anything is computed.
 
         Raises:
-            InputError: It is no request of this model.
+            InputError: It is not a request for this model.
         """
         return self._read(raw).rows
 
     def add_keys(self, message: bytes, owner: str = "") -> bytes:
-        """Takes a client's keys; returns their digest, by which requests name them.
+        """Adds a client's keys; returns their digest, by which requests name them.
 
         Args:
-            message: With the keys.
-            owner: Whose they are. He has room for two: more push out his own and nobody else's.
+            message: The message with the keys.
+            owner: Account of the client. Two keys of an account are kept; further ones replace its
+                own and never those of others.
 
         Raises:
-            InputError: They are none, or not for this description.
+            InputError: They are malformed, or not for this description.
         """
         digest = keys_digest(message)
         with self._lock:
@@ -127,28 +129,29 @@ class InferenceServer:
         return digest
 
     def _make_room(self, owner: str) -> None:
-        """Lets the longest idle keys go: of an owner of too many, then of all."""
-        own = [held for held in self._held if self._owners[held] == owner]
-        gone = own[:-_MOST_OF_ONE] if owner else []
-        left = [held for held in self._held if held not in gone]
-        gone += left[: max(0, len(left) - self._most_keys)]
-        for digest in gone:
-            del self._held[digest], self._owners[digest]
+        """Removes the least recently used keys: first of an owner with too many, then of all."""
+        own = [digest for digest in self._held if self._owners[digest] == owner]
+        removed = own[:-_MAX_KEYS_OF_OWNER] if owner else []
+        left = [digest for digest in self._held if digest not in removed]
+        removed += left[: max(0, len(left) - self._max_keys)]
+        for digest in removed:
+            del self._held[digest]
+            del self._owners[digest]
 
     def has_keys(self, digest: bytes) -> bool:
-        """Whether it holds a client's keys."""
+        """Returns whether the server has the keys with this digest."""
         return digest in self._held
 
     def answer(self, raw: bytes, keys_message: bytes | None = None) -> bytes:
-        """Answers a request.
+        """Returns the answer to a request.
 
         Args:
             raw: The request.
-            keys_message: The client's keys, where they were not added before.
+            keys_message: The client's keys, if they were not added before.
 
         Raises:
-            InputError: It is no request of this model.
-            UnknownKeysError: It is under keys that are not held.
+            InputError: It is not a request for this model.
+            UnknownKeysError: The server does not have its keys.
         """
         request = self._read(raw)
         if keys_message is not None:
@@ -157,15 +160,15 @@ class InferenceServer:
             keys = self._held.get(request.keys)
             if keys is None:
                 raise UnknownKeysError(
-                    f"no keys {request.keys.hex()[:16]} are held: send them again, then ask again"
+                    f"keys {request.keys.hex()[:16]} are unknown: send them again, then the request"
                 )
             self._held.move_to_end(request.keys)
             return self._answered(raw, request, keys)
 
-    def _read(self, raw: bytes) -> Request:
+    def _read(self, raw: bytes) -> EncryptedRequest:
         return read_request(raw, self.description, self.backend)
 
-    def _answered(self, raw: bytes, request: Request, keys: Keys) -> bytes:
+    def _answered(self, raw: bytes, request: EncryptedRequest, keys: Keys) -> bytes:
         scale = 0.0
         parts = []
         for cipher in self._finished(request, keys):
@@ -173,8 +176,8 @@ class InferenceServer:
             parts.append(self._flooded(cipher, request.rows, scale))
         return answer_message(raw, request.rows, scale, parts, self.backend.last_prime)
 
-    def _finished(self, request: Request, keys: Keys) -> list[Cipher]:
-        """The ciphertexts of the answer, which hold more than may leave."""
+    def _finished(self, request: EncryptedRequest, keys: Keys) -> list[Cipher]:
+        """Returns the ciphertexts of the answer, which contain more than may be sent."""
         backend = self.backend
         model = self.model
         rows = request.rows
@@ -192,7 +195,10 @@ class InferenceServer:
         return [self._weights.last_bias(rows, self._masked(product, keys))]
 
     def _masked(self, product: Cipher, keys: Keys) -> Cipher:
-        """Zero is added before the division, so that what the division rounds off is random too."""
+        """Returns the product with an encryption of zero added, divided by the prime `mask`.
+
+        Zero is added before the division, so that the rounding error of the division is random too.
+        """
         return self.backend.rescale(self.backend.add_zero(product, keys))
 
     def _flooded(self, cipher: Cipher, rows: int, scale: float) -> tuple[Words, Words]:

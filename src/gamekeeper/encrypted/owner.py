@@ -1,14 +1,15 @@
-"""The other way round: an owner's weights, encrypted, on a host that is not trusted.
+"""The reverse setting: encrypted weights of an owner, evaluated on an untrusted host.
 
-One key encrypts weights and, where they are to be hidden too, inputs; it stays with the owner.
-**Whoever holds that key can decrypt the weights**, so it is never handed to the users of a model:
-it protects the model from the host, not from whom the owner lets ask. The owner sends inputs, or
-passes on what users send; reads answers; and passes on scores, rounded (see `client` on showing
-decryptions).
+One key encrypts the weights and, if they are to be hidden too, the inputs; it stays with the owner.
+**Any holder of this key can decrypt the weights**, so it is never given to the users of a model: it
+protects the model from the host, not from the clients that the owner serves. The owner sends
+inputs, or forwards those of users; decrypts answers; and passes on rounded scores (see
+`inference_client` on publishing decryptions).
 
-The host learns the shape of the model, and inputs that come in the open. It computes as it likes:
-nothing shows the owner that an answer is right. Biases are weights of an input, and of a hidden
-unit, that are 1 (`network.fold_biases`). Latency packings only.
+The host learns the shape of the model, and inputs that are sent in plain. It may compute anything:
+the owner cannot verify that an answer is correct. Biases are represented as weights of an
+additional input, and of an additional hidden unit, that are 1 (`square_network.fold_biases`). Only
+latency packings are supported.
 """
 
 import struct
@@ -32,12 +33,12 @@ _HEAD = struct.Struct("<d")
 
 
 class Owner:
-    """See the module.
+    """The owner of a model: encrypts weights and inputs, and decrypts answers of the host.
 
     Args:
-        model: Compiled for a latency packing.
-        secret: The key; a new one if none is given.
-        backend: Of the model's parameters; SEAL if none is given.
+        model: The model, compiled for a latency packing.
+        secret: The key; None for a new one.
+        backend: Backend with the model's parameters; None for SEAL.
     """
 
     def __init__(
@@ -58,8 +59,8 @@ class Owner:
         return self._backend.bundle(self._secret, _required_keys(self.layout))
 
     def weights(self) -> bytes:
-        """Returns the encrypted weights: a ciphertext for each part, and one of the last layer if
-        one is hidden.
+        """Returns the encrypted weights: one ciphertext for each part, and one for the last layer
+        if there is a hidden layer.
         """
         layout = self.layout
         layers = self._network.layers
@@ -72,16 +73,14 @@ class Owner:
         )
 
     def encrypt(self, inputs: Array) -> bytes:
-        """Returns encrypted rows, for a host that is not to see them either."""
+        """Returns encrypted rows, if the host must not see the inputs either."""
         slots = self.layout.pack(self.prepare(inputs), self.layout.rows)
         return b"".join(
             self._backend.encrypt(self._secret, part, 2.0**self._scales.input) for part in slots
         )
 
     def prepare(self, inputs: Array) -> Array:
-        """Returns rows as the host takes them in the open: mapped to -1 .. 1, and a 1
-        behind each.
-        """
+        """Returns plain rows for the host: mapped to -1 .. 1, with a 1 at the end of each."""
         if not 1 <= len(inputs) <= self.layout.rows:
             raise input_error(
                 "inputs", "do not fit", f"{len(inputs)} rows", f"1 to {self.layout.rows} rows"
@@ -103,7 +102,7 @@ class Owner:
         words = unpack(answer[_HEAD.size :], q)
         if words is None or not 1 < scale < 2.0**200:
             raise input_error(
-                "answer", "no answer", "no residues, or no scale", "what `Host.answer` gave"
+                "answer", "not an answer", "invalid residues or scale", "an answer of `Host`"
             )
         product = self._backend.multiply_by_secret(self._secret, words[finished:])
         sums = answering.read_finished(words[:finished], product, q) * (
@@ -113,18 +112,18 @@ class Owner:
 
 
 class Host:
-    """Answers with weights that it cannot read.
+    """The host: evaluates a model whose weights it cannot read.
 
     Args:
-        parameters: Of the encryption.
-        layout: Of slots: `Owner.layout`.
-        scales: Of inputs and weights.
-        weights: What `Owner.weights` gave.
-        keys: What `Owner.keys` gave.
-        backend: Of the parameters; SEAL if none is given.
+        parameters: Parameters of the encryption.
+        layout: Layout of the slots, `Owner.layout`.
+        scales: Scales of inputs and weights.
+        weights: Encrypted weights from `Owner.weights`.
+        keys: Public keys from `Owner.keys`.
+        backend: Backend with these parameters; None for SEAL.
 
     Raises:
-        InputError: Weights or keys are not of these parameters.
+        InputError: Weights or keys do not have these parameters.
     """
 
     def __init__(
@@ -142,19 +141,19 @@ class Host:
         self._keys = self._backend.load_keys(keys, _required_keys(layout))
         bits = [scales.weights[0]] * layout.parts + [scales.weights[-1]] * (layout.units > 0)
         ciphers = self._loaded(weights, bits)
-        self._weights = _Hidden(
+        self._weights = _EncryptedWeights(
             self._backend, self._keys, ciphers[: layout.parts], ciphers[layout.parts :]
         )
 
     def answer(self, rows: Array) -> bytes:
-        """Answers rows in the open, as `Owner.prepare` gives them."""
+        """Returns the answer to plain rows from `Owner.prepare`."""
         level = len(self._scales.weights) * 2
         scale = 2.0**self._scales.input
         slots = self._layout.pack(rows, self._layout.rows)
         return self._answered([self._backend.encode(part, level, scale) for part in slots])
 
     def answer_encrypted(self, rows: bytes) -> bytes:
-        """Answers rows as `Owner.encrypt` gives them."""
+        """Returns the answer to encrypted rows from `Owner.encrypt`."""
         ciphers = self._loaded(rows, [self._scales.input] * self._layout.parts)
         return self._answered([_Encrypted(cipher) for cipher in ciphers])
 
@@ -184,14 +183,14 @@ class Host:
 
 
 class _Encrypted:
-    """A ciphertext where an encoded input could stand."""
+    """Marks an input as a ciphertext rather than an encoded plaintext."""
 
     def __init__(self, cipher: Cipher) -> None:
         self.cipher = cipher
 
 
-class _Hidden:
-    """See `Weights`; biases are weights."""
+class _EncryptedWeights:
+    """Encrypted weights, an implementation of `Weights`; biases are among the weights."""
 
     def __init__(
         self, backend: Backend, keys: Keys, first: Sequence[Cipher], last: Sequence[Cipher]
@@ -222,7 +221,7 @@ class _Hidden:
 
 
 def _required_keys(layout: Layout) -> RequiredKeys:
-    # a linear layer, too, is a product of ciphertexts here
+    # Here a linear layer is a product of ciphertexts too, and so needs relinearisation.
     return RequiredKeys(True, layout.required_keys.steps)
 
 

@@ -1,14 +1,12 @@
-"""The primes and scales of one model: what client and server must agree on before anything is
-encrypted.
+"""The primes and scales of a model, on which client and server must agree before encryption.
 
-A model of h hidden layers takes one prime for each multiplication, and one above which its answer
-leaves:
+A model with h hidden layers needs one prime for each multiplication, and one for its answer:
 
-    [last, mask, (square, layer) * h | keys]        in bits; `keys` switches keys and carries no
-                                                    ciphertext
+    [last, mask, (square, layer) * h | keys]        in bits; `keys` is used for switching keys and
+                                                    not in ciphertexts
 
-`last` is what an answer has; the last layer's product is divided by `mask`, which pushes noise that
-depends on the weights below one unit. Scales are powers of two:
+An answer has the prime `last`. The product of the last layer is divided by `mask`, which reduces
+the noise that depends on the weights to below one unit. Scales are powers of two:
 
     input * weights / layer = hidden,  hidden^2 / square = squared,  squared * weights / mask =
     answer
@@ -19,83 +17,80 @@ from math import log2
 from typing import Any
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.encrypted.security import LEAST_BITS, require_secure
+from gamekeeper.encrypted.security import MIN_SECURITY_BITS, require_secure
 
 WEIGHT_BITS = 34
-"""Scale of weights: their rounding shows in scores as about 2^-20."""
-_LEAST_PRIME_BITS = 24
-_MOST_PRIME_BITS = 60
-_MOST_PRIMES = 12
+"""log2 of the scale of weights: their rounding changes scores by about 2^-20."""
+_PRIME_BITS = range(24, 61)
+_PRIMES = range(3, 13)
 _SPARE_BITS = 2
-# by which weights stand above the prime of their layer: their rounding counts, fresh noise less
+# Bits by which the scale of weights exceeds the prime of their layer: the rounding of weights
+# matters more than fresh noise.
 _FIRST_BITS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """See the module.
+    """The parameters of the encryption; insecure ones raise `InputError`.
 
     Args:
         degree: Dimension of the ring, N; a ciphertext has N / 2 slots.
-        primes: Bits of each prime, in SEAL's order: the one that an answer has first, the one of
-            keys last.
-        security: Bits, by the standard's table.
+        primes: Bits of each prime, in SEAL's order: first the prime of an answer, last the prime
+            for switching keys.
+        security: Security in bits, by the table of the standard.
     """
 
     degree: int
     primes: tuple[int, ...]
-    security: int = LEAST_BITS
+    security: int = MIN_SECURITY_BITS
 
     def __post_init__(self) -> None:
         bits = self.primes
-        if not 3 <= len(bits) <= _MOST_PRIMES or not all(
-            _LEAST_PRIME_BITS <= b <= _MOST_PRIME_BITS for b in bits
-        ):
-            raise input_error(
-                "parameters", "no primes of ours", str(bits)[:80], "3 to 12 primes of 24 to 60 bits"
-            )
+        if len(bits) not in _PRIMES or not all(one in _PRIME_BITS for one in bits):
+            expected = "3 to 12 primes of 24 to 60 bits"
+            raise input_error("parameters", "unsupported primes", str(bits)[:80], expected)
         require_secure(self.degree, sum(bits), self.security)
-        # A public key that is no key tells at most one equation an answered number about what masks
-        # `c1`, N / 2 of them at most: what is left must be hard by itself. See `answering`.
+        # With an invalid public key, each number of an answer reveals at most one equation about
+        # the mask of `c1`, N / 2 at most. The remaining problem must be hard by itself; see
+        # `answering`.
         require_secure(self.degree // 2, bits[0] + bits[1], self.security, "the mask of an answer")
 
     @property
     def slots(self) -> int:
-        """Numbers in a ciphertext."""
+        """Number of slots of a ciphertext."""
         return self.degree // 2
 
     @property
     def levels(self) -> int:
-        """Primes of a fresh ciphertext."""
+        """Number of primes of a fresh ciphertext."""
         return len(self.primes) - 1
 
     @property
     def hidden(self) -> int:
-        """Hidden layers that there are primes for."""
+        """Number of hidden layers for which there are primes."""
         return (self.levels - 2) // 2
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as a JSON object."""
+        """Returns the parameters as a JSON object."""
         return {"degree": self.degree, "primes": list(self.primes), "security": self.security}
 
 
 def read_parameters(fields: Any, where: str = "parameters") -> Parameters:
-    """Reads what somebody else proposes.
+    """Reads untrusted parameters.
 
     Raises:
-        InputError: It is no such object, or not secure.
+        InputError: They are malformed or not secure.
     """
     try:
         degree = fields["degree"]
         primes = tuple(fields["primes"])
         security = fields["security"]
-        whole = all(type(n) is int for n in (degree, security, *primes))
+        are_integers = all(type(n) is int for n in (degree, security, *primes))
     except (TypeError, KeyError):
-        whole = False
-    if not whole:
-        raise input_error(
-            where, "no parameters", str(fields)[:80], "degree, primes and security, whole numbers"
-        )
+        are_integers = False
+    if not are_integers:
+        expected = "degree, primes and security, whole numbers"
+        raise input_error(where, "not parameters", str(fields)[:80], expected)
     return Parameters(degree=degree, primes=primes, security=security)
 
 
@@ -103,9 +98,9 @@ def parameters_for(hidden: int, *, strong: bool = False) -> Parameters:
     """Returns parameters for a model.
 
     Args:
-        hidden: Hidden layers, 0 to 3.
-        strong: Larger ring: more bits of noise between an answer and the weights, at about three
-            times the time.
+        hidden: Number of hidden layers, 0 to 3.
+        strong: Whether to use a larger ring: more bits of noise hide the weights in an answer, at
+            about three times the computing time.
 
     Raises:
         InputError: There are too many layers.
@@ -127,11 +122,11 @@ def parameters_for(hidden: int, *, strong: bool = False) -> Parameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scales:
-    """log2 of the scales; see the module.
+    """log2 of the scales of a model.
 
     Args:
-        input: Of what the client encrypts.
-        weights: Of each layer's weights.
+        input: Of the inputs that the client encrypts.
+        weights: Of the weights of each layer.
     """
 
     input: int
@@ -142,9 +137,9 @@ def scales_for(parameters: Parameters, bound: float, gain: int) -> Scales:
     """Returns the largest scales at which a score up to `bound` fits.
 
     Args:
-        parameters: Of the model.
-        bound: Largest score, of either sign.
-        gain: Slots that the client adds up to a score, see `layout`.
+        parameters: Parameters of the model.
+        bound: Largest absolute score.
+        gain: Number of slots that the client adds up to a score, see `slot_layout`.
     """
     last, mask = parameters.primes[:2]
     room = last - _SPARE_BITS - max(0, int(log2(max(bound, 1.0)) + 1)) + int(log2(gain))
@@ -153,7 +148,7 @@ def scales_for(parameters: Parameters, bound: float, gain: int) -> Scales:
         return Scales(input=answer - WEIGHT_BITS, weights=(WEIGHT_BITS,))
     squares = parameters.primes[2:-1:2]
     layers = parameters.primes[3:-1:2]
-    hidden = squares[-1]  # hidden^2 / square = hidden: the same scale all the way
+    hidden = squares[-1]  # hidden^2 / square = hidden: the same scale in all hidden layers
     inner = [hidden + layer - hidden for layer in layers[:-1]]
     first = hidden - _FIRST_BITS
     outer = min(room + mask, last + mask - _SPARE_BITS) - hidden

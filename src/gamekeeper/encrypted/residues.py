@@ -1,10 +1,9 @@
-"""Numbers modulo a prime below 2^60, many at once; drawn from a seed, and packed into as few whole
-bytes.
+"""Vectors modulo a prime below 2^60: arithmetic, expansion from a seed, packing into bytes.
 
-Half of every key and fresh ciphertext is uniform: its sender draws it from a seed of 32 bytes and
-sends the seed. The seed is expanded by AES-256 in counter mode under SHA-256(domain, seed), words
-at or above the prime left out. The other half is made to fit: (b, a) encrypts under s what (b + (a
-- a') s, a') does.
+Half of every key and fresh ciphertext is uniform: the sender derives it from a seed of 32 bytes and
+sends the seed. The seed is expanded by AES-256 in counter mode under SHA-256(domain, seed); words
+at or above the prime are skipped. The other half is adapted to it: (b, a) and (b + (a - a') s, a')
+are encryptions of the same plaintext under s.
 """
 
 import hashlib
@@ -30,8 +29,9 @@ def times(a: Words, b: Words, q: int) -> Words:
 
 
 def _times_small(a: Words, b: "Words | np.uint64", q: int) -> Words:
-    """a * b modulo q for b below 2^31: the quotient, taken in floating point, is off by one at
-    most.
+    """Returns a * b modulo q for b below 2^31.
+
+    The quotient is computed in floating point, and so is wrong by one at most.
     """
     quotient = (a.astype(np.float64) * np.float64(1 / q) * np.asarray(b, np.float64)).astype(
         np.uint64
@@ -53,39 +53,44 @@ def minus(a: Words, b: Words, q: int) -> Words:
 
 
 def modulo(numbers: NDArray[np.int64], q: int) -> Words:
-    """Returns signed whole numbers modulo q."""
+    """Returns signed integers modulo q."""
     return np.mod(numbers, np.int64(q)).astype(np.uint64)
 
 
 def centred(words: Words, q: int) -> NDArray[np.int64]:
-    """Returns residues as numbers in -q/2 .. q/2."""
+    """Returns the representatives of residues in -q/2 .. q/2."""
     signed = words.astype(np.int64)
     return np.where(signed > q // 2, signed - q, signed)
 
 
 def expand_seed(seed: bytes, domain: bytes, primes: Sequence[int], count: int) -> Words:
-    """Returns the uniform residues that a seed stands for, shape (primes, count)."""
+    """Returns the uniform residues derived from a seed, shape (primes, count).
+
+    Args:
+        seed: 32 bytes.
+        domain: Separates different uses of one seed.
+        primes: The primes.
+        count: Number of residues for each prime.
+    """
     return np.stack(
-        [_drawn(seed, domain + at.to_bytes(2, "big"), q, count) for at, q in enumerate(primes)]
+        [_expand(seed, domain + at.to_bytes(2, "big"), q, count) for at, q in enumerate(primes)]
     )
 
 
-def _drawn(seed: bytes, domain: bytes, q: int, count: int) -> Words:
+def _expand(seed: bytes, domain: bytes, q: int, count: int) -> Words:
     key = hashlib.sha256(len(domain).to_bytes(2, "big") + domain + seed).digest()
     stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
     mask = np.uint64((1 << q.bit_length()) - 1)
     kept = np.empty(0, np.uint64)
     while kept.size < count:
-        words = (
-            np.frombuffer(stream.update(bytes(8 * (count - kept.size + _SPARE_WORDS))), "<u8")
-            & mask
-        )
+        keystream = stream.update(bytes(8 * (count - kept.size + _SPARE_WORDS)))
+        words = np.frombuffer(keystream, "<u8") & mask
         kept = np.concatenate([kept, words[words < q]])
     return kept[:count].astype(np.uint64)
 
 
 def width(q: int) -> int:
-    """Bytes of a residue."""
+    """Returns the number of bytes of a packed residue."""
     return (q.bit_length() + 7) // 8
 
 
@@ -96,7 +101,7 @@ def pack(words: Words, q: int) -> bytes:
 
 
 def unpack(raw: bytes, q: int) -> Words | None:
-    """Returns what `packed` wrote, or None if it is no list of residues."""
+    """Returns the residues that `pack` wrote, or None if the bytes are not a list of residues."""
     if len(raw) % width(q):
         return None
     wide = np.zeros((len(raw) // width(q), 8), np.uint8)

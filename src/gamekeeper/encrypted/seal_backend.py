@@ -1,12 +1,12 @@
-"""The backend on SEAL, through `tenseal.sealapi`: CKKS without TenSEAL's own vectors.
+"""The backend that uses SEAL through `tenseal.sealapi`: CKKS without TenSEAL's own vectors.
 
-A vector of TenSEAL that is multiplied twice is wrong by 1e-2 without a word (found by running it),
-and 40 to 160 times slower than SEAL beneath it under the packings here.
+TenSEAL's vectors are not used: after two multiplications they are silently wrong by 1e-2 (found by
+running them), and with the packings used here they are 40 to 160 times slower than SEAL itself.
 
-    bundle     seed(32) | b of the public key | b of each digit of each key for switching
-    residues packed
-    cipher     seed(32) | b                                                                     of a
-    fresh ciphertext
+    bundle     seed(32) | b of the public key | b of each digit of each key-switching key
+    cipher     seed(32) | b of a fresh ciphertext
+
+Residues are packed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,16 +35,16 @@ from gamekeeper.encrypted.residues import (
     width,
 )
 
-_GENERATOR = 3  # of the rotations, in SEAL
-_MASKED = 2  # primes that a ciphertext has where a fresh zero is added
-_WIDE_BITS = 7  # by which the wide part of what masks c1 stays below the prime that divides it
+_GENERATOR = 3  # generator of the rotations in SEAL
+_MASKED = 2  # level at which the fresh encryption of zero is added
+_WIDE_BITS = 7  # bits by which the wide part of the mask of c1 is below the prime `mask`
 
 
 def sealapi() -> Any:
-    """Returns SEAL.
+    """Returns the module of SEAL.
 
     Raises:
-        MissingExtraError: It is not installed.
+        MissingExtraError: SEAL is not installed.
     """
     try:
         import tenseal.sealapi as seal
@@ -55,7 +55,14 @@ def sealapi() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SealKeys:
-    """What a server holds of a client: no secret."""
+    """The public keys of a client, as a server keeps them.
+
+    Args:
+        encryptor: Encrypts with the public key.
+        public: The public key at the level at which answers are masked.
+        relinearise: Relinearisation keys; None if not needed.
+        rotate: Rotation keys; None if not needed.
+    """
 
     encryptor: Any
     public: Any
@@ -64,37 +71,35 @@ class SealKeys:
 
 
 class SealBackend:
-    """See `Backend`.
+    """The `Backend` that uses SEAL.
 
     Args:
-        parameters: Checked by our table, and by SEAL's for 128 bits.
+        parameters: The parameters, which were checked by our table; SEAL checks them by its own.
     """
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         self._seal = sealapi()
         seal = self._seal
-        asked = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
-        asked.set_poly_modulus_degree(parameters.degree)
+        encryption = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
+        encryption.set_poly_modulus_degree(parameters.degree)
         moduli = seal.CoeffModulus.Create(parameters.degree, list(parameters.primes))
-        asked.set_coeff_modulus(moduli)
+        encryption.set_coeff_modulus(moduli)
         level = {
             128: seal.SEC_LEVEL_TYPE.TC128,
             192: seal.SEC_LEVEL_TYPE.TC192,
             256: seal.SEC_LEVEL_TYPE.TC256,
         }
-        self._context = seal.SEALContext(asked, True, level[parameters.security])
+        self._context = seal.SEALContext(encryption, True, level[parameters.security])
         if not self._context.parameters_set():
             found = self._context.parameters_error_message()
             raise input_error("parameters", "SEAL refuses them", found, "parameters of its table")
         self._primes = tuple(int(modulus.value()) for modulus in moduli)
-        self._encoder, self._evaluator = (
-            seal.CKKSEncoder(self._context),
-            seal.Evaluator(self._context),
-        )
+        self._encoder = seal.CKKSEncoder(self._context)
+        self._evaluator = seal.Evaluator(self._context)
         self._secrets: dict[int, Any] = {}
 
-    # The client's side.
+    # Operations of the client.
 
     def make_secret(self) -> Secret[bytes]:
         """See `Backend`."""
@@ -146,14 +151,14 @@ class SealBackend:
         plain = seal.Plaintext()
         seal.Decryptor(self._context, self._secret_key(secret)).decrypt(cipher, plain)
         product = files.plain_words(files.members(plain))
-        # SEAL turns no plaintext back into coefficients, but it does so with a ciphertext.
+        # SEAL can transform a ciphertext back into coefficients, but not a plaintext.
         body = files.cipher_body(ident, np.stack([product, product])[:, None, :], 1.0, is_ntt=True)
         turned = files.loaded(seal.Ciphertext(), self._context, body)
         self._evaluator.transform_from_ntt_inplace(turned)
         found: Words = files.cipher_words(files.members(turned))[0, 0]
         return found
 
-    # The server's side.
+    # Operations of the server.
 
     def load_keys(self, raw: bytes, required: RequiredKeys) -> SealKeys:
         """See `Backend`."""
@@ -216,7 +221,7 @@ class SealBackend:
         return product
 
     def square_and_rescale(self, cipher: Any, keys: SealKeys) -> Any:
-        """See `Backend`; rescaled first, for keys are switched faster with a prime less."""
+        """See `Backend`; rescaling comes first, since key switching is faster with fewer primes."""
         square = self.rescale(self._made("square", cipher))
         self._evaluator.relinearize_inplace(square, keys.relinearise)
         return square
@@ -245,10 +250,10 @@ class SealBackend:
         return cipher
 
     def _wide(self) -> Any:
-        """A random polynomial, deviation 2^(mask - 7) a coefficient: times the public key's noise,
-        a few units of c0.
+        """Returns a random polynomial whose coefficients have standard deviation 2^(mask - 7).
 
-        Coefficients are sums over slots that are uniform in a square, so all but Gaussian.
+        Its product with the noise of the public key changes c0 by a few units. Slots are uniform in
+        a square; the coefficients are sums over slots, and so almost Gaussian.
         """
         drawn = np.frombuffer(token_bytes(16 * self.parameters.slots), "<i8") * (sqrt(3) / 2.0**63)
         scale = 2.0 ** (self.parameters.primes[1] - _WIDE_BITS) * sqrt(self.parameters.slots)
@@ -269,7 +274,7 @@ class SealBackend:
         """See `Backend`."""
         return self._primes[0]
 
-    # What both need.
+    # Helpers of both.
 
     @cached_property
     def _parms_ids(self) -> dict[int, list[int]]:
@@ -287,10 +292,7 @@ class SealBackend:
         result = self._seal.Ciphertext()
         try:
             getattr(self._evaluator, name)(*arguments, result)
-        except (
-            ValueError,
-            RuntimeError,
-        ) as error:  # as where a product is zero, which hides nothing
+        except (ValueError, RuntimeError) as error:  # for example a product that is zero
             raise GamekeeperError(f"SEAL could not {name.replace('_', ' ')}: {error}") from None
         return result
 
@@ -301,7 +303,7 @@ class SealBackend:
     def _whole(
         self, raw: bytes, seed: bytes, domain: bytes, primes: Sequence[int], what: str
     ) -> Words:
-        """Both polynomials: the one that was sent, and the one that its seed stands for."""
+        """Returns both polynomials: the one that was sent, and the one derived from its seed."""
         degree = self.parameters.degree
         at = 0
         rows = []
@@ -310,7 +312,7 @@ class SealBackend:
             if row is None or row.size != degree:
                 raise input_error(
                     what,
-                    "no residues",
+                    "invalid residues",
                     "a number at or above its prime",
                     "numbers below the primes",
                 )
@@ -319,8 +321,8 @@ class SealBackend:
         return np.stack([np.stack(rows), expand_seed(seed, domain, primes, degree)])
 
     def _fitted(self, words: Words, s: Words, seed: bytes, domain: bytes) -> Words:
-        """The first polynomial of an encryption once its second is the one that the seed stands
-        for.
+        """Returns the first polynomial of an encryption after replacing its second by the one
+        derived from the seed.
         """
         primes = self._primes[: words.shape[1]]
         drawn = expand_seed(seed, domain, primes, self.parameters.degree)
@@ -383,7 +385,7 @@ class SealBackend:
             row = unpack(raw[at : at + degree * width(q)], q)
             if row is None:
                 raise input_error(
-                    "secret key", "no secret key", "other bytes", "what `make_secret` made"
+                    "secret key", "not a secret key", "other bytes", "a key of `make_secret`"
                 )
             rows.append(row)
             at += degree * width(q)
@@ -409,7 +411,7 @@ def _key_domain(number: int) -> bytes:
 
 
 def _place(element: int) -> int:
-    """Where SEAL keeps the key of a rotation."""
+    """Returns the place of a rotation's key in SEAL."""
     return (element - 1) // 2
 
 

@@ -1,8 +1,8 @@
-"""SEAL's files, uncompressed: written by us around residues, read by us for theirs.
+"""Converts between residues and the uncompressed files of SEAL.
 
-sealapi reads and writes paths only, so that each passes through a file in memory without a name. A
-stranger's bytes never reach SEAL's parser: every field of a file but the residues and the galois
-elements is ours.
+sealapi reads and writes paths only, so each object passes through a file in memory without a name.
+Untrusted bytes never reach SEAL's parser: we write all fields of a file ourselves, except for the
+residues and the Galois elements.
 
     file       head(16) | members                 head: magic a15e, 16, version 4.3, compression, 0,
                                                   length of all
@@ -41,10 +41,10 @@ _PLAIN = struct.Struct("<4QQd")
 
 @contextmanager
 def _nameless() -> Iterator[tuple[int, str]]:
-    """Descriptor and path of a file that nobody else can open and that goes with the process,
-    however it ends.
+    """Yields descriptor and path of a file that nobody else can open, and that disappears with the
+    process, however it ends.
 
-    Where the system has no files in memory, it is one in a folder that its owner alone reads.
+    On systems without files in memory it is a file in a folder that only its owner can read.
     """
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("gamekeeper-he")
@@ -54,7 +54,8 @@ def _nameless() -> Iterator[tuple[int, str]]:
             os.close(file)
         return
     with tempfile.TemporaryDirectory(prefix="gamekeeper-he-") as folder:  # mode 0700
-        file = os.open(path := f"{folder}/file", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        path = f"{folder}/file"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             yield file, path
         finally:
@@ -62,7 +63,7 @@ def _nameless() -> Iterator[tuple[int, str]]:
 
 
 def members(thing: Any) -> bytes:
-    """Returns what SEAL saves of an object of its own, decompressed and without its head."""
+    """Returns the file that SEAL saves of one of its objects, decompressed and without its head."""
     with _nameless() as (file, path):
         thing.save(path)
         raw = os.pread(file, os.fstat(file).st_size, 0)
@@ -76,7 +77,7 @@ def members(thing: Any) -> bytes:
 
 
 def loaded(thing: Any, context: Any, body: bytes) -> Any:
-    """Returns an object of SEAL's, filled from a file that we made."""
+    """Loads a file that we made into one of SEAL's objects, and returns the object."""
     with _nameless() as (file, path):
         write_at(file, _file(body), 0)
         thing.load(context, path)
@@ -91,7 +92,7 @@ def cipher_words(body: bytes) -> Words:
 
 
 def cipher_body(parms_id: Sequence[int], words: Words, scale: float, *, is_ntt: bool) -> bytes:
-    """Returns a ciphertext as SEAL reads it; words as `cipher_words` gives them."""
+    """Returns a ciphertext in SEAL's format, from the words that `cipher_words` returns."""
     polynomials, primes, degree = words.shape
     return _CIPHER.pack(*parms_id, is_ntt, polynomials, degree, primes, scale, 1) + _words(words)
 
@@ -102,17 +103,17 @@ def plain_words(body: bytes) -> Words:
 
 
 def plain_body(parms_id: Sequence[int], words: Words) -> bytes:
-    """Returns a secret key as SEAL reads it."""
+    """Returns a secret key in SEAL's format."""
     return _PLAIN.pack(*parms_id, words.size, 1.0) + _words(words)
 
 
 def keys_body(parms_id: Sequence[int], slots: int, keys: Mapping[int, Sequence[Words]]) -> bytes:
-    """Returns keys for switching as SEAL reads them.
+    """Returns key-switching keys in SEAL's format.
 
     Args:
-        parms_id: Of the whole modulus.
-        slots: Places that there are.
-        keys: By place: an encryption for each digit, shape (2, primes, degree).
+        parms_id: Identifier of the parameters with all primes.
+        slots: Number of places for keys.
+        keys: The keys by their place: an encryption for each digit, shape (2, primes, degree).
     """
     parts = [struct.pack("<4QQ", *parms_id, slots)]
     for place in range(slots):
@@ -123,11 +124,13 @@ def keys_body(parms_id: Sequence[int], slots: int, keys: Mapping[int, Sequence[W
 
 
 def keys_words(body: bytes) -> dict[int, list[Words]]:
-    """Returns what `keys_body` takes."""
-    (slots,), at = struct.unpack_from("<Q", body, 32), 40
+    """Returns the keys in a body that `keys_body` or SEAL wrote."""
+    (slots,) = struct.unpack_from("<Q", body, 32)
+    at = 40
     found: dict[int, list[Words]] = {}
     for place in range(slots):
-        (digits,), at = struct.unpack_from("<Q", body, at), at + 8
+        (digits,) = struct.unpack_from("<Q", body, at)
+        at += 8
         for _ in range(digits):
             size = _HEAD.unpack_from(body, at)[-1]
             found.setdefault(place, []).append(cipher_words(body[at + _HEAD.size : at + size]))

@@ -1,10 +1,10 @@
-"""What is answered: layers of weights with squares between them, and a linear map before the first.
+"""Networks with squares as activations, the functions that can be evaluated on encrypted input.
 
     f(x) = W_n (... (W_1 x + b_1)^2 ...) + b_n
 
-A quadratic activation a t^2 + b t + c is a square: a (t + b / 2a)^2 + (c - b^2 / 4a), whose shift
-goes into the bias before it and whose factor into the weights behind it. Whoever standardises
-inputs folds that into the first layer.
+A quadratic activation a t^2 + b t + c is a square, a (t + b / 2a)^2 + (c - b^2 / 4a): the shift is
+folded into the bias before it, and the factor into the weights after it. A standardisation of the
+inputs is folded into the first layer.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from gamekeeper.base.errors import input_error
 
 Array = NDArray[np.float64]
-MOST_INPUTS = 4096
-MOST_HIDDEN = 512
-MOST_CLASSES = 256
-_RANK = 1e-6  # below which, of the largest, a singular value is none
+MAX_INPUTS = 4096
+MAX_HIDDEN = 512
+MAX_CLASSES = 256
+_RANK_TOLERANCE = 1e-6  # smaller singular values, relative to the largest, count as 0
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer.
+    """One linear layer.
 
     Args:
         weights: Shape (outputs, inputs).
@@ -38,10 +38,13 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class SquareNetwork:
-    """See the module.
+    """A network of linear layers with a square between each two.
 
     Args:
-        layers: In their order; a square between each two.
+        layers: The layers in their order.
+
+    Raises:
+        InputError: The layers do not fit together, or are too large.
     """
 
     layers: tuple[Layer, ...]
@@ -61,63 +64,59 @@ class SquareNetwork:
                     str(sizes)[:80],
                     "as many inputs as outputs before",
                 )
-        if not all(
-            np.isfinite(a).all() for layer in self.layers for a in (layer.weights, layer.bias)
-        ):
-            raise input_error("model", "a weight is no number", "NaN or infinity", "finite weights")
-        hidden = [layer.weights.shape[0] for layer in self.layers[:-1]]
-        if (
-            self.inputs > MOST_INPUTS
-            or self.classes > MOST_CLASSES
-            or max(hidden, default=0) > MOST_HIDDEN
-        ):
+        arrays = [array for layer in self.layers for array in (layer.weights, layer.bias)]
+        if not all(np.isfinite(array).all() for array in arrays):
+            problem = "a weight is not a number"
+            raise input_error("model", problem, "NaN or infinity", "finite weights")
+        hidden = max((layer.weights.shape[0] for layer in self.layers[:-1]), default=0)
+        if self.inputs > MAX_INPUTS or self.classes > MAX_CLASSES or hidden > MAX_HIDDEN:
             limits = (
-                f"at most {MOST_INPUTS} inputs, {MOST_HIDDEN} units a hidden layer, {MOST_CLASSES}"
+                f"at most {MAX_INPUTS} inputs, {MAX_HIDDEN} units in a hidden layer, {MAX_CLASSES}"
                 " scores"
             )
             raise input_error("model", "too large", str(sizes)[:80], limits)
 
     @property
     def inputs(self) -> int:
-        """Numbers that it takes."""
+        """Number of inputs."""
         return int(self.layers[0].weights.shape[1])
 
     @property
     def classes(self) -> int:
-        """Numbers that it gives."""
+        """Number of outputs."""
         return int(self.layers[-1].weights.shape[0])
 
     @property
     def hidden(self) -> int:
-        """Hidden layers."""
+        """Number of hidden layers."""
         return len(self.layers) - 1
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases."""
         return sum(layer.weights.size + layer.bias.size for layer in self.layers)
 
     @property
     def determining_rows(self) -> int:
-        """Answers with as many numbers as f has freedom: for a linear model with as many ranks as
-        classes inputs + 1.
+        """Number of rows whose scores are as many numbers as f has degrees of freedom.
 
-        That is its parameters, or the coefficients of the polynomials of degree 2^hidden that its
-        scores are, whichever are fewer. Scores of rank r count as c by m matrices of that rank do,
-        r (m + c - r): two scores z and -z, or scores that add up to 0, have less to be found, and
-        where a class may see a row of its own, fewer rows find it.
+        For a linear model of full rank it is inputs + 1. The degrees of freedom are the parameters
+        of the network, or the coefficients of its scores, which are polynomials of degree 2^hidden,
+        whichever are fewer. Scores of rank r count like c by m matrices of that rank,
+        r (m + c - r): two scores z and -z, or scores that add up to 0, have fewer unknowns, and
+        where each class may get a row of its own, fewer rows determine them.
         """
         last = self.layers[-1]
         degree = 1 << self.hidden
         sizes = np.linalg.svd(np.column_stack([last.weights, last.bias]), compute_uv=False)
-        rank = max(1, int((sizes > _RANK * sizes[0]).sum()))
+        rank = max(1, int((sizes > _RANK_TOLERANCE * sizes[0]).sum()))
         below = self.parameters - last.weights.size - last.bias.size
         weights = below + rank * (last.weights.shape[1] + 1 + self.classes - rank)
         polynomials = rank * (comb(self.inputs + degree, degree) + self.classes - rank)
         return int(-(-min(weights, polynomials) // self.classes))
 
     def scores(self, inputs: Array) -> Array:
-        """Returns f of each row, in the open."""
+        """Returns f of each row, computed without encryption."""
         values = np.asarray(inputs, np.float64)
         for layer in self.layers[:-1]:
             values = (values @ layer.weights.T + layer.bias) ** 2
@@ -127,11 +126,11 @@ class SquareNetwork:
 def with_quadratic(
     layers: Sequence[Layer], activations: Sequence[tuple[float, float, float]]
 ) -> SquareNetwork:
-    """Returns the network of squares that layers with quadratic activations are.
+    """Returns the network of squares that is equal to layers with quadratic activations.
 
     Args:
-        layers: With the weights that they have beside those activations.
-        activations: a, b, c of each: a t^2 + b t + c, a not 0.
+        layers: The layers.
+        activations: a, b, c of each activation a t^2 + b t + c; a is not 0.
     """
     made = list(layers)
     for at, (a, b, c) in enumerate(activations):
@@ -144,19 +143,19 @@ def with_quadratic(
 
 
 def fold_standardisation(layers: Sequence[Layer], mean: Array, scale: Array) -> tuple[Layer, ...]:
-    """Returns layers that take raw inputs where these take (x - mean) / scale."""
+    """Returns layers for raw inputs x that are equal to these layers for (x - mean) / scale."""
     first = layers[0]
     weights = first.weights / scale
     return (Layer(weights, first.bias - weights @ mean), *layers[1:])
 
 
 def balance(network: SquareNetwork, inputs: Array) -> SquareNetwork:
-    """Returns the same function with hidden units that reach 1 on these inputs, which rounds
-    weights least.
+    """Returns the same function with hidden units whose largest value on these inputs is 1, which
+    minimises the rounding of weights.
 
     Args:
-        network: Of squares.
-        inputs: As it takes them, shape (n, inputs).
+        network: The network.
+        inputs: Inputs of the network, shape (n, inputs).
     """
     layers = list(network.layers)
     values = np.asarray(inputs, np.float64)
@@ -172,8 +171,8 @@ def balance(network: SquareNetwork, inputs: Array) -> SquareNetwork:
 
 
 def fold_biases(network: SquareNetwork) -> SquareNetwork:
-    """Returns the same function without biases, of one input more, which is 1; and of one hidden
-    unit more, also 1.
+    """Returns the same function without biases, with an additional input and an additional unit in
+    each hidden layer, which are 1.
     """
     layers = []
     for at, layer in enumerate(network.layers):

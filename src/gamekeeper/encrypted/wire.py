@@ -1,12 +1,12 @@
-"""The three messages between client and server; every length is fixed by the description.
+"""The three messages between client and server; all lengths follow from the description.
 
     keys      "GKHEKEY1" | description(32) | bundle
     request   "GKHEASK1" | description(32) | keys(32) | rows u32 | ciphertext * parts
     answer    "GKHEANS1" | SHA-256 of the request(32) | rows u32 | scale f64 | (numbers | c1) *
               answers
 
-`keys` is the SHA-256 of the message of that name. Numbers are little-endian, residues packed as
-`residues` says.
+`keys` in a request is the SHA-256 of the message `keys`. Numbers are little-endian; residues are
+packed by `residues.pack`.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ _REQUEST_HEAD = struct.Struct("<8s32s32sI")
 _ANSWER_HEAD = struct.Struct("<8s32sId")
 
 
-class Request(NamedTuple):
-    """A request, read.
+class EncryptedRequest(NamedTuple):
+    """A parsed request.
 
     Args:
-        keys: Digest of the keys that it is under.
-        rows: That it asks for, and is charged.
-        ciphers: Of its parts.
+        keys: Digest of the keys under which it is encrypted.
+        rows: Number of rows that it requests and is charged.
+        ciphers: Ciphertexts of its parts.
     """
 
     keys: bytes
@@ -57,7 +57,7 @@ def read_keys_message(raw: bytes, description: ModelDescription, backend: Backen
     """Returns the bundle in a message with keys.
 
     Raises:
-        InputError: It is none, or for another description: other parameters are not talked about.
+        InputError: It is malformed, or for another description: parameters are not negotiated.
     """
     _require_length(raw, keys_bytes(description, backend), "keys")
     kind, digest = _KEYS_HEAD.unpack_from(raw)
@@ -78,11 +78,11 @@ def request_bytes(layout: Layout, backend: Backend) -> int:
     return _REQUEST_HEAD.size + layout.parts * backend.cipher_bytes
 
 
-def read_request(raw: bytes, description: ModelDescription, backend: Backend) -> Request:
-    """Reads a request that a stranger sent.
+def read_request(raw: bytes, description: ModelDescription, backend: Backend) -> EncryptedRequest:
+    """Reads an untrusted request.
 
     Raises:
-        InputError: It is none, for another description, or for rows that there are not.
+        InputError: It is malformed, for another description, or for an invalid number of rows.
     """
     layout = description.layout
     size = backend.cipher_bytes
@@ -91,15 +91,14 @@ def read_request(raw: bytes, description: ModelDescription, backend: Backend) ->
     _require(kind == _REQUEST, "request", "another kind of message")
     _require_description(digest, description, "request")
     layout.require_rows(rows)
-    return Request(
-        keys, rows, tuple(raw[at : at + size] for at in range(_REQUEST_HEAD.size, len(raw), size))
-    )
+    offsets = range(_REQUEST_HEAD.size, len(raw), size)
+    return EncryptedRequest(keys, rows, tuple(raw[at : at + size] for at in offsets))
 
 
 def answer_message(
     request: bytes, rows: int, scale: float, parts: Sequence[tuple[Words, Words]], q: int
 ) -> bytes:
-    """Returns an answer; a part is the numbers and c1."""
+    """Returns an answer; each part is a pair of numbers and c1."""
     head = _ANSWER_HEAD.pack(_ANSWER, hashlib.sha256(request).digest(), rows, scale)
     return head + b"".join(pack(words, q) for part in parts for words in part)
 
@@ -110,7 +109,7 @@ def read_answer(
     """Returns scale and parts of the answer to a request.
 
     Raises:
-        InputError: It is none, or answers another request.
+        InputError: It is malformed, or answers another request.
     """
     finished = layout.finished(rows)
     sizes = (finished * width(q), degree * width(q))
@@ -129,14 +128,14 @@ def read_answer(
         at = at + sizes[1]
         if numbers is None or c1 is None:
             raise input_error(
-                "answer", "no residues", "a number at or above the prime", "numbers below it"
+                "answer", "invalid residues", "a number at or above the prime", "numbers below it"
             )
         parts.append((numbers, c1))
     return scale, parts
 
 
 def keys_digest(message: bytes) -> bytes:
-    """Returns by what requests name a client's keys."""
+    """Returns the digest by which requests name a client's keys."""
     return hashlib.sha256(message).digest()
 
 
@@ -149,13 +148,13 @@ def _require_description(digest: bytes, description: ModelDescription, what: str
             "for another description of the model",
             found,
             expected,
-            "ask for the description anew",
+            "request the description again",
         )
 
 
 def _require(holds: bool, what: str, found: str) -> None:
     if not holds:
-        raise input_error(what, f"no {what}", found, f"a message of gamekeeper, kind {what}")
+        raise input_error(what, f"not a message {what}", found, f"a message {what} of gamekeeper")
 
 
 def _require_length(raw: bytes, expected: int, what: str) -> None:
