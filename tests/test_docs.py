@@ -93,3 +93,20 @@ def test_generated_pages_are_fresh() -> None:
 def test_pages_name_no_machine(page: Path) -> None:
     """No page holds a path of somebody's machine."""
     assert re.findall(r"(?:/home|/tmp|/Users|/work)/\S*", page.read_text(encoding="utf-8")) == []
+
+
+ARCHITECTURE = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / "src" / "gamekeeper"
+
+
+def test_architecture_names_every_package() -> None:
+    """The table of the source tree has the packages that there are, and no others."""
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name[:2] != "__"}
+    modules = {"evidence.py", "verdict.py"}
+    assert set(re.findall(r"^\| `([\w.]+)` \|", ARCHITECTURE, re.MULTILINE)) == folders | modules
+
+
+@pytest.mark.parametrize("path", re.findall(r"`(\w+/[\w/.]+)`", ARCHITECTURE))
+def test_architecture_names_what_is_there(path: str) -> None:
+    """A file or folder that the page names exists."""
+    assert (PACKAGE / path).exists() or (ROOT / path).exists() or (ROOT / "src" / path).exists()
