@@ -173,9 +173,9 @@ def test_training_that_remembers_its_rows_is_told(here: Path) -> None:
     assert "are found at 1.0% false alarms" in printed and "mislabelled copies" in printed
     assert (
         "screens that look at 1.5 times" in printed
-        and "left out: inversion: it wants 400 queries" in printed
+        and "left out: inversion: it needs 400 queries" in printed
     )
-    assert "What it tells of its training data" in (here / "audit/report.html").read_text()
+    assert "What it reveals about its training data" in (here / "audit/report.html").read_text()
     document = json.loads((here / "audit/audit.json").read_bytes())
     assert max(leak["auc"] for leak in document["privacy"]["leaks"]) > 0.9
 
@@ -207,7 +207,7 @@ def test_classes_are_reconstructed_where_labels_are_named(here: Path) -> None:
     ("labels", "said"),
     [
         ([0, 1] * 100, "200 labels; expected one for each of 300"),
-        ([0, 0.5] * 150, "no whole numbers"),
+        ([0, 0.5] * 150, "whole numbers"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused_before_the_first_query(
@@ -268,7 +268,7 @@ def test_pickled_estimator_wants_a_word(here: Path) -> None:
         ("nowhere:predict", 'no module "nowhere"'),
         ("scoring_model:nothing", 'has no "nothing"'),
         ("scoring_model:number", "is a int"),
-        ("scoring_model:", "is no target"),
+        ("scoring_model:", "is not a target"),
     ],
 )
 def test_target_that_is_none_is_named(target: str, said: str, here: Path) -> None:

@@ -55,13 +55,13 @@ def make_campaign(id: str = "C1", *, size: int = 12, **fields: Any) -> Campaign:
         "verdict": Verdict.LIMIT,
         "families": ("content", "shape", "infrastructure"),
         "reasons": (
-            "Its prompts are dealt from one deck: a prompt's neighbours come from any of its accounts "
+            "Its prompts are interchangeable between accounts: neighbours come from any of them "
             "(1.02 of what chance gives; ordinary groups 6.4).",
             "74 % of its prompts have a shape that fewer than 1 in 10,000 others have.",
             "Five cards pay for all its accounts.",
         ),
         "innocent": (
-            "A classroom or an evaluation suite also deals from one deck, but repeats its questions: this "
+            "Prompts of a classroom or an evaluation suite are interchangeable too, but repeated: this "
             "group asked the same question twice in 0.4 % of its exchanges.",
             "A reseller pools the cards of many customers, whose subjects would differ.",
         ),

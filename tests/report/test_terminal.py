@@ -70,7 +70,7 @@ def test_an_account_is_explained_with_its_campaign() -> None:
     """What an account did counts for little without those it acts with."""
     text = explained("c2-0001")
     assert "account c2-0001 in campaign C2: watch" in text
-    assert "Strongest links" in text and "A classroom" in text
+    assert "Strongest links" in text and "Prompts of a classroom" in text
 
 
 def test_an_account_without_campaign_is_explained_too() -> None:
