@@ -142,7 +142,11 @@ def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
         (("seal", "model.safetensors", "--to", "passphrase"), 2, "give --passphrase-file"),
         (("seal", "none", "--to", "serving.pub.pem"), 3, "no such file or folder"),
         (("seal", "model.safetensors", "--to", "none.pem"), 3, "the key cannot be read"),
-        (("seal", "model.safetensors", "--to", "owner.pub.pem"), 3, "not the public key of a recipient"),
+        (
+            ("seal", "model.safetensors", "--to", "owner.pub.pem"),
+            3,
+            "not the public key of a recipient",
+        ),
         (
             ("seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "serving.pem"),
             3,

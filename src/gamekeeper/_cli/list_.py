@@ -70,7 +70,7 @@ def _often(false_positives: tuple[float, float] | None) -> str:
     overall, worst = false_positives
     return (
         f"on {overall:g} days of 1,000 key-months, {worst:g} for the kind of user with most;"
-        " see stolen-keys.md"
+        " see docs/measurements/stolen-keys.md"
     )
 
 
