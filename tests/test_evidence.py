@@ -81,7 +81,7 @@ p_values = st.lists(st.floats(0, 1), max_size=40)
 
 
 def test_no_claim_is_confirmed_where_none_was_made() -> None:
-    """A log with no claim is no error."""
+    """A log with no claim is not an error."""
     assert discoveries(np.zeros(0), 0.05).shape == (0,)
 
 
@@ -104,7 +104,7 @@ def test_steps_of_benjamini_and_hochberg(p: list[float], confirmed: list[bool]) 
 
 @given(p=p_values, rate=st.floats(0, 1), seed=st.integers(0, 9))
 def test_order_of_claims_changes_nothing(p: list[float], rate: float, seed: int) -> None:
-    """A claim stands by its p-value and the others', not by its place."""
+    """Whether a claim holds depends on the p-values, not on its place."""
     order = np.random.default_rng(seed).permutation(len(p))
     values = np.array(p)
     assert (discoveries(values[order], rate) == discoveries(values, rate)[order]).all()
@@ -112,7 +112,7 @@ def test_order_of_claims_changes_nothing(p: list[float], rate: float, seed: int)
 
 @given(p=p_values, rate=st.floats(0, 0.5))
 def test_laxer_rate_keeps_what_stood(p: list[float], rate: float) -> None:
-    """And a smaller p-value never falls where a larger one stands."""
+    """And a smaller p-value never fails where a larger one holds."""
     values = np.array(p)
     strict = discoveries(values, rate)
     lax = discoveries(values, rate * 2)
@@ -126,8 +126,8 @@ def false_share(rng: np.random.Generator, null: int, real: int, rate: float) -> 
     decoys = rng.standard_normal(499)
     values = rng.standard_normal(null + real)
     values[null:] += 4.0
-    stand = discoveries(rank_p_values(values, decoys), rate)
-    return float(stand[:null].sum() / max(stand.sum(), 1))
+    holds = discoveries(rank_p_values(values, decoys), rate)
+    return float(holds[:null].sum() / max(holds.sum(), 1))
 
 
 def test_false_discoveries_keep_their_rate_when_nothing_is_real() -> None:

@@ -185,7 +185,7 @@ def test_ranked_claims_keep_the_false_discovery_rate(real: int) -> None:
 
 
 def test_claim_of_no_strength_never_holds() -> None:
-    """Even where no decoy has any: a group that remembers as people do is nobody's campaign."""
+    """Even where no decoy has any: accounts that keep to their own subjects are not a campaign."""
     ordinary = some_group(np.full(10, 9), own_interest=0.7, follow_up=0.1)
     assert strength(ordinary, USUAL) == 0
     assert not _confirmed([ordinary], np.zeros(199), USUAL, Policy(false_discovery_rate=0.5)).any()
@@ -224,7 +224,7 @@ def test_strength_never_falls_with_a_member(payloads: np.ndarray, joins: int) ->
 
 @given(payloads=payloads, less=st.floats(0, 0.6), more=st.floats(0, 0.6))
 def test_strength_never_rises_with_memory(payloads: np.ndarray, less: float, more: float) -> None:
-    """The more a group remembers of who asked, the less it claims."""
+    """The more its accounts keep to their own subjects, the weaker is the claim."""
     low, high = sorted((less, more))
     weak = strength(some_group(payloads, own_interest=high), USUAL)
     assert weak <= strength(some_group(payloads, own_interest=low), USUAL)
@@ -271,8 +271,8 @@ def test_chosen_claims_do_not_depend_on_the_order_of_candidates(
     )
 )
 def test_account_of_several_claims_is_left_to_one(held: list[list[tuple[int, int]]]) -> None:
-    """To that with most of its exchanges; rows go with their account, nobody is lost, and a claim
-    that keeps nobody is dropped.
+    """To that with most of its exchanges; rows go with their account, no account is lost, and a
+    claim that keeps none is dropped.
     """
     found = []
     for exchanges in held:
@@ -395,7 +395,7 @@ def test_small_worlds_make_no_claim(people: int) -> None:
 
 @pytest.mark.parametrize("kind", ["campaign", "scraper"])
 def test_world_without_ordinary_accounts_raises_nothing(kind: str) -> None:
-    """With nobody to rank among, the strongest group has p-value 1."""
+    """Without ordinary accounts to rank among, the strongest group has p-value 1."""
     made = World(1)
     if kind == "campaign":
         made.campaign(made.deck(60), 12, 0.0)
@@ -425,7 +425,7 @@ def test_exchanges_without_content_make_no_claim() -> None:
 
 
 def test_exchanges_at_one_time_make_no_claim() -> None:
-    """An account that never comes back is no member: all its exchanges are one sitting."""
+    """An account that never comes back is not a member: all its exchanges are one sitting."""
     sample = SmallWorld(1, planted=True).sample
     run = claims_of(replace(sample, time_s=np.zeros_like(sample.time_s)))
     assert run.found == ()
@@ -433,7 +433,7 @@ def test_exchanges_at_one_time_make_no_claim() -> None:
 
 
 def test_exchanges_repeated_by_others_make_no_claim() -> None:
-    """What others sent word for word ties nobody."""
+    """What others sent word for word ties no accounts."""
     sample = SmallWorld(1, planted=True).sample
     assert claims_of(replace(sample, repeated=np.ones(len(sample.accounts), bool))).found == ()
 

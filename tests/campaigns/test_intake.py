@@ -67,7 +67,7 @@ def test_batches_and_their_order_change_nothing(cuts: list[int], seed: int, most
 
 
 def test_sample_is_bounded_and_keeps_every_account() -> None:
-    """A busy account loses more of its exchanges; nobody is left out."""
+    """A busy account loses more of its exchanges; no account is left out."""
     intake = taken(log(2_000), most=100)
     assert len(intake.sample) <= 100 and intake.sample["account"].n_unique() == 7
     assert intake.totals["exchanges"].sum() == 2_000
@@ -107,7 +107,7 @@ def test_accounts_are_numbered_by_what_they_sent() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_next_to_nothing_is_taken_in(rows: int) -> None:
-    """A batch without rows is no error."""
+    """A batch without rows is not an error."""
     intake = taken(log(rows))
     assert len(intake.sample) == len(intake.totals) == rows
 

@@ -127,7 +127,7 @@ def test_small_logs_are_searched(rows: int) -> None:
 
 @pytest.mark.parametrize("column", ["ip", "time"])
 def test_column_with_one_value_throughout_is_no_evidence(column: str) -> None:
-    """One address for everybody sets nobody apart; one time for everything leaves no sittings."""
+    """One address for everybody distinguishes no account; one time for everything leaves no sittings."""
     same = log().with_columns(pl.col(column).first())
     result = searched(same)
     if column == "ip":
@@ -137,5 +137,5 @@ def test_column_with_one_value_throughout_is_no_evidence(column: str) -> None:
 
 
 def test_identical_exchanges_raise_nothing() -> None:
-    """Every account sends the same row: copies tie nobody."""
+    """Every account sends the same row: copies tie no accounts."""
     assert searched(log().with_columns(pl.col("features").first())).campaigns == ()

@@ -208,7 +208,7 @@ def test_summary_that_was_not_handed_over_is_not_read() -> None:
 
 def test_reading_without_measured_decoys_is_skipped() -> None:
     """Where only the members have a date of opening, nothing shows what is ordinary: a burst among
-    them is no evidence.
+    them is not evidence.
     """
     log = ordinary_log(1)
     members = np.arange(40, 50)

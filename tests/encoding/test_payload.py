@@ -27,7 +27,7 @@ def vector_of(text: str) -> np.ndarray:
 
 
 def test_payload_is_the_prompt_without_the_template() -> None:
-    """What two accounts send to the letter is taken out; what is left is encoded alone."""
+    """What two accounts send exactly alike is taken out; what is left is encoded alone."""
     made = payloads((0, f"why is the sky blue. {DEMAND}"), (1, f"who built the old pier. {DEMAND}"))
     vectors = made.vectors(np.array([0, 1]))
     assert np.array_equal(
@@ -53,12 +53,12 @@ def test_text_that_an_account_sends_again_counts_once() -> None:
 
 
 def test_prompt_sent_twice_by_one_account_has_its_payload_the_first_time() -> None:
-    """A retry is no second question."""
+    """A retry is not a second question."""
     assert has(payloads((0, "why is the sky blue"), (0, "why is the sky blue")), 2) == [0]
 
 
 def test_sentences_of_one_shape_with_other_numbers_are_payload() -> None:
-    """Questions of one deck often differ in their numbers alone: they must not vanish as a
+    """Questions of one deck often differ only in their numbers: they must not vanish as a
     template.
     """
     made = payloads((0, "add 17 and 25 and say the sum"), (1, "add 3 and 4 and say the sum"))
@@ -72,7 +72,7 @@ def test_system_text_is_never_payload() -> None:
 
 
 def test_order_of_asking_changes_no_vector() -> None:
-    """Vectors are made when first asked for, in whatever portions."""
+    """Vectors are made at their first use, in whatever batches."""
     rows = [(i % 3, f"question number {i} about the weather in spring {i * i}") for i in range(30)]
     whole = payloads(*rows)
     bits = payloads(*rows)
@@ -82,7 +82,7 @@ def test_order_of_asking_changes_no_vector() -> None:
     assert expected.shape == (30, DIM) and expected.dtype == np.float32
 
 
-def test_features_stand_for_themselves() -> None:
+def test_features_are_their_own_payload() -> None:
     """A row of a tabular API is its own payload."""
     empty = fragments(
         pl.DataFrame(
@@ -98,14 +98,14 @@ def test_features_stand_for_themselves() -> None:
 
 
 def test_no_rows_give_no_payload() -> None:
-    """An empty sample is no error."""
+    """An empty sample is not an error."""
     made = payloads()
     assert made.rows_with(np.zeros(0, int)).size == 0
     assert made.vectors(np.zeros(0, int)).shape[0] == 0
 
 
 @pytest.mark.parametrize("accounts", [1, 2])
-def test_who_shares_an_account_shares_no_template(accounts: int) -> None:
+def test_one_account_makes_no_template(accounts: int) -> None:
     """One account alone makes no template, however often it repeats a sentence."""
     made = payloads(
         (0, f"why is the sky blue. {DEMAND}"), (accounts - 1, f"who built the old pier. {DEMAND}")

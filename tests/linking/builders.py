@@ -75,7 +75,7 @@ class World:
 
     def club(self, count: int, own: float, sittings: int = 5, each: int = 5) -> np.ndarray:
         """Accounts of one subject, each in a corner of it, `own` away from its middle: with 0 they
-        deal one deck, from about 0.03 on they remember as people do.
+        share one deck, from about 0.03 on they keep to their own subjects as people do.
         """
         subject = unit(self.rng.standard_normal((1, DIM)))
         return np.array([self._club_member(subject, own, sittings, each) for _ in range(count)])

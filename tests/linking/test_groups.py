@@ -48,7 +48,7 @@ def planted() -> Planted:
 
 
 def test_one_deck_over_many_accounts_is_found_under_cover(planted: Planted) -> None:
-    """Nearly all members, nobody else, and first of all claims although most of what they send is
+    """Nearly all members, no other account, and first of all claims although most of what they send is
     cover.
     """
     found = planted.claims[0]
@@ -70,7 +70,7 @@ def test_people_with_one_topic_are_no_claim(planted: Planted) -> None:
 
 
 def test_people_alone_make_no_claim() -> None:
-    """Whatever groups come up among them, they remember who asked."""
+    """In whatever groups come up among them, accounts keep to their own subjects."""
     world = World(2)
     world.people(150)
     sample = world.sample()
@@ -129,8 +129,8 @@ def test_small_logs_make_no_groups_and_no_errors(people: int) -> None:
     )
 
 
-def test_rows_repeated_by_others_link_nobody() -> None:
-    """A class that sends its sheet to the letter has no neighbours left."""
+def test_rows_repeated_by_others_link_no_accounts() -> None:
+    """A class that sends exactly its sheet has no neighbours left."""
     world = World(4)
     world.campaign(world.deck(5, spread=0.0), 12, cover=0.0)
     sample = world.sample()

@@ -56,7 +56,7 @@ def test_only_busy_accounts_are_read_and_skipped_ones_are_not() -> None:
 
 
 def test_nothing_to_splice_gives_no_decoys() -> None:
-    """Without ordinary accounts nobody can be judged."""
+    """Without ordinary accounts no account can be judged."""
     assert spliced_readings(month()[0], NOBODY, [300], 1) == []
 
 

@@ -26,7 +26,7 @@ def people(
     return unit(vectors.reshape(-1, DIM)), np.repeat(np.arange(accounts), each)
 
 
-def test_one_deck_remembers_nobody() -> None:
+def test_one_deck_has_no_memory() -> None:
     """Cards dealt without looking: both measures within four errors of 0."""
     rng = np.random.default_rng(1)
     memory = measure_memory(deck(rng, 600), np.repeat(np.arange(20), 30))
@@ -35,7 +35,7 @@ def test_one_deck_remembers_nobody() -> None:
 
 
 def test_people_with_own_topics_read_high() -> None:
-    """Their neighbours are their own, and what they ask next lies near what they asked."""
+    """Their neighbours are their own, and what they ask next is near what they asked."""
     memory = measure_memory(*people(np.random.default_rng(2), 20, 30))
     assert memory.own_interest > 1.0 and memory.follow_up > 0.2
 

@@ -14,7 +14,7 @@ from gamekeeper.simulate.arrivals import (
 
 @pytest.mark.parametrize("starts", [session_starts, burst_starts, balanced_starts, run_starts])
 @pytest.mark.parametrize("days", [1, 30])
-def test_calls_lie_within_the_traffic(starts: Starts, days: int) -> None:
+def test_calls_come_within_the_traffic(starts: Starts, days: int) -> None:
     """Whatever the rhythm, no call comes before the first or after the last midnight."""
     rng = np.random.default_rng(1)
     turns = np.full(200, 3)

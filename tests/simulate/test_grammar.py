@@ -6,7 +6,7 @@ from gamekeeper.simulate.grammar import Grammar
 
 
 def test_tagged_slot_says_the_same_again() -> None:
-    """Whoever is tagged keeps their name through one expansion."""
+    """A tagged person keeps their name through one expansion."""
     grammar = Grammar.parse({"who": ["Ada", "Bo", "Cy"]})
     first, second = grammar.expand("{who#1} {who#1}", Random(1)).split()
     assert first == second

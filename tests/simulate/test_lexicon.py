@@ -10,7 +10,7 @@ from gamekeeper.simulate.decks import dress, make_deck
 
 @pytest.mark.parametrize("language", lexicon.SHARES)
 def test_every_slot_of_a_language_has_a_rule(language: str) -> None:
-    """No topic and no app of any language can run into a symbol that nobody explains."""
+    """No topic and no app of any language can run into a symbol that no rule defines."""
     speech = lexicon.load(language)
     grammars = [*speech.topics.values(), *speech.apps.values()]
     topic_words = {"thing", "other", "act", "tool", "trouble", "goal", "special"}
@@ -19,7 +19,7 @@ def test_every_slot_of_a_language_has_a_rule(language: str) -> None:
 
 
 def test_shares_of_languages_sum_to_one() -> None:
-    """Shares are shares."""
+    """They are shares of all ordinary people."""
     assert sum(lexicon.SHARES.values()) == pytest.approx(1)
 
 

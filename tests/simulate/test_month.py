@@ -31,7 +31,7 @@ def test_same_seed_gives_the_same_frames() -> None:
 
 
 def test_exchanges_are_columns_in_time_order(traffic: LabelledTraffic) -> None:
-    """What comes out is what every room expects."""
+    """The log has the schema that every package expects."""
     assert dict(traffic.exchanges.schema) == SCHEMA
     assert traffic.exchanges["time"].is_sorted()
     assert (
@@ -48,7 +48,7 @@ def test_labels_cover_all_accounts_once(traffic: LabelledTraffic) -> None:
     assert set(traffic.labels["account"]) == set(traffic.exchanges["account"])
 
 
-def test_only_campaigns_bear_a_campaign(traffic: LabelledTraffic) -> None:
+def test_only_members_have_a_campaign(traffic: LabelledTraffic) -> None:
     """All kinds occur; `campaign` is null for the benign and set for the others."""
     labels = traffic.labels
     assert set(labels["kind"]) == KINDS
@@ -56,7 +56,7 @@ def test_only_campaigns_bear_a_campaign(traffic: LabelledTraffic) -> None:
 
 
 def test_campaigns_keep_enough_accounts_at_any_scale(traffic: LabelledTraffic) -> None:
-    """A campaign of fewer than twelve accounts would be no campaign; the scraper is alone by
+    """A campaign of fewer than twelve accounts would not be a campaign; the scraper is single by
     design.
     """
     counts = dict(traffic.labels.drop_nulls("campaign").group_by("campaign").len().iter_rows())
@@ -66,7 +66,7 @@ def test_campaigns_keep_enough_accounts_at_any_scale(traffic: LabelledTraffic) -
 
 
 def test_names_tell_nothing_of_the_kind(traffic: LabelledTraffic) -> None:
-    """In order of names, campaign accounts lie as in a shuffle: many runs, not one block."""
+    """In order of names, campaign accounts are mixed as in a shuffle: many runs, not one block."""
     is_campaign = traffic.labels.sort("account")["kind"] == "campaign"
     runs = is_campaign.rle().len()
     share = is_campaign.mean()
@@ -126,7 +126,7 @@ def test_campaign_never_asks_a_task_twice(labelled: pl.DataFrame) -> None:
 
 
 def test_classrooms_repeat_each_other(labelled: pl.DataFrame) -> None:
-    """One sheet is asked by many: most prompts have been another's too."""
+    """Many ask from one sheet: most prompts were sent by another account too."""
     lessons = labelled.filter(kind="classroom")
     assert lessons.select((pl.col("account").n_unique().over("prompt") > 1).mean()).item() > 0.7
 
@@ -143,7 +143,7 @@ def test_evaluators_of_one_benchmark_share_its_items() -> None:
 
 
 def test_few_prompts_of_persons_are_shared_word_for_word(labelled: pl.DataFrame) -> None:
-    """Past short replies, hardly any person says what another says."""
+    """Past short replies, hardly any person writes what another writes."""
     long = labelled.filter(pl.col("kind") == "person", pl.col("prompt").str.len_chars() > 30)
     shared = pl.col("account").n_unique().over("prompt") > 1
     assert long.select(shared.mean()).item() < 0.04
@@ -168,7 +168,7 @@ def test_people_reuse_their_own_words(labelled: pl.DataFrame) -> None:
 
 
 def test_a_campaign_moves_to_the_new_model_within_a_day(labelled: pl.DataFrame) -> None:
-    """The pivoting campaign's share of the new model jumps at mid-month; that of persons creeps."""
+    """The pivoting campaign's share of the new model jumps at mid-month; that of persons rises slowly."""
     day = pl.col("time").dt.ordinal_day() - pl.lit(91)
     late = labelled.filter(day >= 17).group_by("kind", "campaign")
     shares = late.agg((pl.col("model") == "atlas-next").mean().alias("share"))

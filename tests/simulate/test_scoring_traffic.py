@@ -31,7 +31,7 @@ def test_rows_stand_in_place_of_prompts(scores: LabelledTraffic) -> None:
 
 
 def test_columns_differ_in_scale(scores: LabelledTraffic) -> None:
-    """Ratios stand beside amounts: a distance without scaling would see the amounts alone."""
+    """Ratios and amounts are in one row: a distance without scaling would depend on the amounts alone."""
     rows = np.stack(scores.exchanges["features"].to_numpy())
     spread = rows.std(axis=0)
     assert spread.max() / spread.min() > 1e4
@@ -54,7 +54,7 @@ def test_ordinary_callers_score_a_narrower_portfolio_than_a_sweep(scores: Labell
 
 
 def test_portfolios_repeat_cases_and_sweeps_do_not(scores: LabelledTraffic) -> None:
-    """Ordinary callers score a case again; nobody pays twice in a sweep."""
+    """Ordinary callers score a case again; a sweep never pays twice."""
     rows = scores.exchanges.join(scores.labels, on="account").with_columns(
         pl.col("features").cast(pl.List(str)).list.join(" ")
     )

@@ -20,7 +20,7 @@ def test_written_traffic_reads_back_the_same(traffic: LabelledTraffic, tmp_path:
 def test_failed_write_leaves_the_old_file_whole(
     traffic: LabelledTraffic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk fills half way, the former log still stands and no fragment lies beside it."""
+    """When the disk fills half way, the former log is still there and no fragment beside it."""
     write(traffic, tmp_path)
     before = (tmp_path / "exchanges.parquet").read_bytes()
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureScale:
@@ -20,7 +22,7 @@ class FeatureScale:
     @classmethod
     def of(cls, features: pl.Series) -> "FeatureScale":
         """Measures middle and spread of a list column; rows have one length and finite values."""
-        raw = np.asarray(features.to_list(), dtype=np.float64)
+        raw = _values(features)
         low, middle, high = np.quantile(raw, [0.25, 0.5, 0.75], axis=0)
         spread = np.where(high > low, high - low, raw.std(axis=0))
         return cls(middle, np.where(spread > 0, spread, 1.0))
@@ -31,8 +33,13 @@ class FeatureScale:
         A feature that never varies is 0 everywhere; values beyond 10 ranges are clipped, so that
         one extreme value does not outweigh everything else.
         """
-        raw = np.asarray(features.to_list(), dtype=np.float64)
+        raw = _values(features)
         return np.asarray(np.clip((raw - self.middle) / self.spread, -10, 10), dtype=np.float32)
+
+
+def _values(features: pl.Series) -> np.ndarray:
+    # squares and differences of larger values overflow
+    return np.clip(np.asarray(features.to_list(), dtype=np.float64), -_LARGEST, _LARGEST)
 
 
 def scale_features(features: pl.Series) -> np.ndarray:
