@@ -115,7 +115,7 @@ def test_budget_is_never_overdrawn(tmp_path: Path) -> None:
     [
         ({"budget": 50}, "a budget of 50 queries cannot judge"),
         ({"inputs": 20}, "20 inputs are too few"),
-        ({"answer": lambda inputs: np.zeros(len(inputs))}, "one label"),
+        ({"answer": lambda inputs: np.zeros(len(inputs))}, "the same label"),
     ],
     ids=["budget", "inputs", "one-class"],
 )
@@ -166,7 +166,7 @@ def test_classes_are_reconstructed_and_paid_once(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("few_thieves")
 @pytest.mark.parametrize(
     ("answer", "budget", "said"),
-    [(linear_labels, 3_000, "it needs scores"), (linear_scores, 1_000, "it wants 600 queries")],
+    [(linear_labels, 3_000, "it needs scores"), (linear_scores, 1_000, "it needs 600 queries")],
 )
 def test_inversion_that_is_not_tried_says_why(
     answer: object, budget: int, said: str, tmp_path: Path
@@ -206,7 +206,7 @@ def test_budget_that_is_spent_leaves_no_inversion(tmp_path: Path) -> None:
 
 def test_attack_that_came_to_nothing_is_listed(result: AuditResult) -> None:
     """A linear model is no tree."""
-    assert "another kind" in result.left_out["path-finding"]
+    assert "another kind of target" in result.left_out["path-finding"]
 
 
 def test_thief_without_a_copy_agrees_with_nothing_and_one_without_more_keeps_his_last() -> None:
@@ -251,7 +251,7 @@ def test_thieves_who_make_up_inputs_have_queries_set_aside(tmp_path: Path) -> No
 def test_thief_for_whom_too_few_queries_are_left_is_left_out(tmp_path: Path) -> None:
     """With what he needs and what there is."""
     result = play(tmp_path, linear_labels, budget=700)
-    assert "it takes 250 queries at least" in result.left_out["data-free"]
+    assert "it needs at least 250 queries" in result.left_out["data-free"]
     assert "--public" in result.left_out["public-copy"]
 
 

@@ -28,7 +28,7 @@ def test_different_answers_to_one_query_are_told() -> None:
     again = RAW[:5].copy()
     again[:2] += 0.01
     assert any(
-        "differently 2 times of 5" in said for said in findings(RAW, again, Access.PROBABILITIES)
+        "differently in 2 of 5 cases" in said for said in findings(RAW, again, Access.PROBABILITIES)
     )
     assert len(list(findings(RAW, RAW[:5], Access.PROBABILITIES))) == 1
 
@@ -68,7 +68,7 @@ def test_last_layer_is_read_off_up_to_a_change_of_basis() -> None:
     assert np.allclose(basis @ (basis.T @ centred), centred)
     assert unexplained(rng.standard_normal((60, 9)), others) > 0.5
     said = [*findings(raw, raw[:5], Access.LOGITS)]
-    assert any("made of 9 numbers" in each for each in said) and any(
+    assert any("depend on 9 numbers" in each for each in said) and any(
         "last layer itself" in each for each in said
     )
 
@@ -76,4 +76,4 @@ def test_last_layer_is_read_off_up_to_a_change_of_basis() -> None:
 def test_finding_names_the_width() -> None:
     """Of a model that gives its logits."""
     raw = logits(100, 80, 12)
-    assert any("made of 12 numbers" in said for said in findings(raw, raw[:5], Access.LOGITS))
+    assert any("depend on 12 numbers" in said for said in findings(raw, raw[:5], Access.LOGITS))

@@ -103,7 +103,7 @@ def test_limit_of_the_day_is_not_sat_through(server: Server) -> None:
     """It is said when to come back."""
     server.script = lambda document: (429, b"", {"retry-after": "9999"})
     slept: list[float] = []
-    with pytest.raises(TargetError, match="asks to wait 9,999 s; run the same audit again then"):
+    with pytest.raises(TargetError, match="asks to wait 9,999 s; run the same audit again after that"):
         make_target(server, slept).ask(make_inputs(3))
     assert len(server.asked) == 1 and not slept
 
@@ -114,10 +114,10 @@ def test_limit_of_the_day_is_not_sat_through(server: Server) -> None:
         ((401, b"", {}), "refused the credential"),
         ((403, b"", {}), "refused the credential"),
         ((422, b"width 5 wanted", {}), "422: width 5 wanted"),
-        ((200, b"<html>", {}), "no JSON"),
+        ((200, b"<html>", {}), "not answer with JSON"),
         ((200, b'{"scores": []}', {}), 'has no "predictions"'),
-        ((200, b'{"predictions": [["a"]]}', {}), "no numbers"),
-        ((200, b'{"predictions": [[1, 2], [1]]}', {}), "no numbers"),
+        ((200, b'{"predictions": [["a"]]}', {}), "not answer with numbers"),
+        ((200, b'{"predictions": [[1, 2], [1]]}', {}), "not answer with numbers"),
     ],
     ids=["401", "403", "422", "html", "path", "text", "ragged"],
 )

@@ -36,7 +36,7 @@ def test_budget_holds_over_all_runs(tmp_path: Path) -> None:
     make_meter(tmp_path, Counting(), queries=100).ask(make_inputs(80))
     target = Counting()
     meter = make_meter(tmp_path, target, queries=100)
-    with pytest.raises(SpentError, match="30 more queries are wanted, and 20 of 100 are left"):
+    with pytest.raises(SpentError, match="30 more queries are needed, and 20 of 100 are left"):
         meter.ask(make_inputs(30, seed=1))
     assert target.asked == 0
     assert len(meter.ask(make_inputs(20, seed=1))) == 20
@@ -45,7 +45,7 @@ def test_budget_holds_over_all_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda inputs: np.full((len(inputs), 2), np.nan), "NaN or infinity to 10 of 10"),
+        (lambda inputs: np.full((len(inputs), 2), np.nan), "NaN or infinity for 10 of 10"),
         (lambda inputs: np.zeros((3, 2)), r"\(3, 2\) to 10 inputs"),
         (lambda inputs: np.zeros((len(inputs), 2, 2)), r"\(10, 2, 2\) to 10"),
         (lambda inputs: 1 / 0, "ZeroDivisionError"),
@@ -70,7 +70,7 @@ def test_answers_of_another_width_are_refused(tmp_path: Path) -> None:
 
     meter = make_meter(tmp_path, make_target(answer))
     meter.ask(make_inputs(5))
-    with pytest.raises(TargetError, match="2 scores, before it 3"):
+    with pytest.raises(TargetError, match="2 scores, and 3 before"):
         meter.ask(make_inputs(5, seed=1))
 
 
@@ -110,7 +110,7 @@ def test_what_is_kept_back_nobody_takes(tmp_path: Path) -> None:
     meter = make_meter(tmp_path, queries=100)
     meter.ask(make_inputs(40))
     meter.keep_back(50)
-    with pytest.raises(SpentError, match="20 more queries are wanted, and 10 of 100 are left"):
+    with pytest.raises(SpentError, match="20 more queries are needed, and 10 of 100 are left"):
         meter.ask(make_inputs(20, seed=1))
     meter.ask(make_inputs(40))
     meter.keep_back(0)

@@ -23,7 +23,7 @@ def test_rows_are_brought_into_the_shape_and_the_batch_that_are_wanted() -> None
 
 def test_wrong_width_is_said() -> None:
     """What is taken, and what was given."""
-    with pytest.raises(TargetError, match=r"takes inputs of shape \(1, 3, 3\), not 4 numbers"):
+    with pytest.raises(TargetError, match=r"takes inputs of shape \(1, 3, 3\); found 4 numbers"):
         TensorTarget(lambda inputs: inputs, "net", (1, 3, 3)).ask(np.zeros((2, 4)))
 
 

@@ -116,7 +116,7 @@ def test_replies_before_a_refusal_are_given_out_first(server: Server) -> None:
 def test_what_is_no_completion_is_said(document: Any, server: Server) -> None:
     """With what came."""
     server.script = lambda _: (200, json.dumps(document).encode(), {})
-    with pytest.raises(TargetError, match="no chat completion"):
+    with pytest.raises(TargetError, match="not answer with a chat completion"):
         ask(chat(server), Query("a"))
 
 

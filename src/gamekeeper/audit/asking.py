@@ -129,7 +129,7 @@ class Asking:
 
     def _count(self, inputs: Array, times: int = 1) -> None:
         if self.queries + times * len(inputs) > self._most:
-            raise SpentError(f"this thief may make {self._most} queries")
+            raise SpentError(f"this run may make {self._most} queries")
         self.queries += times * len(inputs)
 
 

@@ -38,7 +38,7 @@ class Audit:
     Args:
         meter: The target.
         inputs: Of its domain, shape (n, width); n at least 100.
-        options: What the audit is told.
+        options: Of the audit.
         name: Of the target.
         on_stage: Called with the name of each stage that begins.
         beside: What it is given beside the target.
@@ -107,7 +107,7 @@ class Audit:
         )
 
     def _inversion(self) -> Inversion | str | None:
-        """Before all thieves, for those who make up what they ask leave nothing; or why it was not
+        """Runs before all attacks: those that generate inputs leave no budget. Or why it was not
         tried.
         """
         if not isinstance(self._plan, Plan):
@@ -172,7 +172,7 @@ class Audit:
             given = behind.ask(tests)
         except TargetError as error:
             return Defended(
-                defence=LIVE, users=Users(said=f"refused the test inputs: {error}"), curves=()
+                defence=LIVE, users=Users(said=f"it refused the test inputs: {error}"), curves=()
             )
         access = access_of(given)
         readings = [Reading.LABELS] if access is Access.LABELS else [Reading.SCORES, Reading.LABELS]
@@ -199,17 +199,17 @@ class Audit:
 def _planned(subject: Subject, inputs: Array, labels: Array, options: AuditOptions) -> Plan | str:
     """What is reconstructed, or why nothing is."""
     if not subject.has_scores:
-        return "it needs scores: labels alone do not say which way leads to a class"
+        return "it needs scores: labels alone give no direction towards a class"
     if (missing := why_no_learners()) is not None:
         return missing
     return planned(inputs, labels, subject.classes, options.budget, options.seeds)
 
 
 def _without_copy(plain: Defended) -> dict[str, str]:
-    """Attacks that were tried and came to nothing, and why."""
+    """Attacks that were tried without a result, and why."""
     found = {curve.attack for curve in plain.curves if curve.points}
     tried = {curve.attack: curve.stopped for curve in plain.curves if curve.attack not in found}
     return {
-        name: stopped or "it was tried, and is for targets of another kind"
+        name: stopped or "it was tried, but applies to another kind of target"
         for name, stopped in tried.items()
     }

@@ -1,6 +1,4 @@
-"""What the interface gives away before anybody attacks: how much it says, how exactly, and whether
-twice the same.
-"""
+"""What the interface reveals before any attack: how much, how exactly, and how consistently."""
 
 from collections.abc import Iterator
 
@@ -27,15 +25,15 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
     differ = int(answered_otherwise(raw, again).sum())
     if differ:
         yield (
-            f"the same query was answered differently {differ} times of {len(again)}: noise that is"
-            " drawn anew is averaged away by asking again"
+            f"the same query was answered differently in {differ} of {len(again)} cases: noise"
+            " that is drawn again for each answer is averaged away by asking again"
         )
     if (
         access is Access.LOGITS
         and (width := hidden_width(raw)) is not None
         and width < raw.shape[1] - 1
     ):
-        yield f"its logits are made of {width} numbers: that is the width of its last hidden layer"
+        yield f"its logits depend on {width} numbers: that is the width of its last hidden layer"
         yield from _of_projection(raw, width)
 
 
@@ -47,21 +45,21 @@ def answered_otherwise(raw: Array, again: Array) -> Array:
 
 
 def _of_projection(raw: Array, width: int) -> Iterator[str]:
-    """What half of the answers say of the last layer, judged by the other half."""
+    """What half of the answers reveal about the last layer, judged by the other half."""
     half = len(raw) // 2
     if half < width:
         return
     wrong = unexplained(projection(raw[:half], width), raw[half:])
     if wrong < _EXPLAINED:
         yield (
-            f"the last layer itself is read off {half} answers, up to a change of basis: it"
-            f" explains the others to {wrong:.1e} of their spread"
+            f"the last layer itself follows from {half} answers, up to a change of basis: it"
+            f" predicts the others to within {wrong:.1e} of their spread"
         )
 
 
 def _said(raw: Array, access: Access) -> str:
     if access is Access.LABELS:
-        return "the interface gives labels alone"
+        return "the interface gives only labels"
     decimals = _decimals(raw)
     digits = (
         "with all their digits" if decimals >= _ALL_DIGITS else f"rounded to {decimals} decimals"

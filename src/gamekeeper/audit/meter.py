@@ -133,7 +133,7 @@ class Till:
         left = max(0, self._limits.queries - self.kept_back - self.paid)
         if wanted > left:
             raise SpentError(
-                f"{wanted} more queries are wanted, and {left} of {self._limits.queries} are left"
+                f"{wanted} more queries are needed, and {left} of {self._limits.queries} are left"
             )
 
     def _require_means(self, wanted: int) -> None:
@@ -182,7 +182,7 @@ class Meter:
         return self._till.asked
 
     def keep_back(self, queries: int) -> None:
-        """Keeps so many of the queries that are left from everybody, until told otherwise."""
+        """Reserves so many of the queries that are left, until called again."""
         self._till.kept_back = queries
 
     def ask(self, inputs: Array, turn: int = 0) -> Array:
@@ -193,8 +193,9 @@ class Meter:
             turn: Another turn asks what was asked before once more, up to 255.
 
         Raises:
-            SpentError: The budget does not hold what is not known yet; nothing of it was asked.
-            TargetError: The target failed, or answered nonsense; what came before is kept.
+            SpentError: The budget does not suffice for what is not known yet; nothing of it was
+                asked.
+            TargetError: The target failed, or gave invalid answers; earlier answers are kept.
         """
 
         def buy(positions: Sequence[int]) -> Iterator[Sale]:
@@ -209,19 +210,21 @@ class Meter:
     def _answers(self, inputs: Array) -> Array:
         answers = np.asarray(self._target.ask(inputs), np.float64)
         answers = answers[:, None] if answers.ndim == 1 else answers
-        self._require_sound(answers, len(inputs))
+        self._require_valid(answers, len(inputs))
         return answers
 
-    def _require_sound(self, answers: Array, inputs: int) -> None:
+    def _require_valid(self, answers: Array, inputs: int) -> None:
         if answers.ndim != 2 or len(answers) != inputs:
-            raise TargetError(f"{self._target.name} answered {answers.shape} to {inputs} inputs")
+            raise TargetError(
+                f"{self._target.name} gave an answer of shape {answers.shape} to {inputs} inputs"
+            )
         if not np.isfinite(answers).all():
             rows = int((~np.isfinite(answers).all(axis=1)).sum())
             raise TargetError(
-                f"{self._target.name} answered NaN or infinity to {rows} of {inputs} inputs"
+                f"{self._target.name} gave NaN or infinity for {rows} of {inputs} inputs"
             )
         if self._width not in (None, answers.shape[1]):
             raise TargetError(
-                f"{self._target.name} answered {answers.shape[1]} scores, before it {self._width}"
+                f"{self._target.name} gave {answers.shape[1]} scores, and {self._width} before"
             )
         self._width = answers.shape[1]

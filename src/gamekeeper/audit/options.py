@@ -1,4 +1,4 @@
-"""What an audit is told."""
+"""The options of an audit, and the prices that it counts with."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,11 +22,11 @@ class Prices:
         per_million_written: For a million tokens that it writes.
         per_input: For an unlabelled input of the domain.
         per_core_hour: For computing.
-        per_account: For an account more, made or bought.
+        per_account: For a further account, made or bought.
         queries_per_day: That the API lets an account make; None if it sets no limit.
         per_label: For an input labelled by hand: what a thief pays who does without the API; None
-            if not told.
-        owner: What the model cost its owner; None if not told.
+            if not given.
+        owner: What the model cost its owner; None if not given.
     """
 
     per_query: float = 0.001
@@ -52,12 +52,12 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions:
-    """What an audit is told.
+    """The options of an audit.
 
     Args:
         budget: Queries of the target in all, those that judge surrogates included; 100 at least.
         defences: Names of `defence_names`, each compared with none.
-        attacks: Names of those that are played; all if empty.
+        attacks: Names of the attacks that are run; all if empty.
         seeds: Thieves of each kind; intervals are over them.
         seed: Of everything that is drawn.
         per_s: Queries a second at most.

@@ -62,7 +62,7 @@ def audit(
         target: What is attacked.
         inputs: File of unlabelled inputs of its domain.
         out: Folder; made if it is not there.
-        options: What the audit is told.
+        options: Of the audit.
         on_stage: Called with the name of each stage that begins.
         encode: A public encoder that the target may be built on.
         explainer: What gives counterfactuals for inputs.
@@ -75,7 +75,7 @@ def audit(
 
     Raises:
         InputError: Inputs or folder cannot be used.
-        UsageError: What the audit is told does not fit together.
+        UsageError: The options contradict each other.
         TargetError: The target failed; what was paid for is kept.
     """
     rows = read_inputs(inputs)
@@ -117,7 +117,7 @@ def audit_text(
         target: What is attacked.
         prompts: File of prompts of its task, or of texts of its domain.
         out: Folder; made if it is not there.
-        options: What the audit is told.
+        options: Of the audit.
         on_stage: Called with the name of each stage that begins.
         pattern: Regular expression of the final answer in a language model's reply; None for all of
             it.
@@ -125,7 +125,7 @@ def audit_text(
 
     Raises:
         InputError: Prompts or folder cannot be used.
-        UsageError: What the audit is told does not fit together.
+        UsageError: The options contradict each other.
         TargetError: The target failed; what was paid for is kept.
     """
     asked = read_prompts(prompts)

@@ -97,7 +97,7 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
     Args:
         meter: The target.
         inputs: Of its domain, shape (n, width); n at least 100.
-        options: What the audit is told.
+        options: Of the audit.
         beside: What is given beside the target.
 
     Raises:
@@ -139,27 +139,27 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
 def _require_enough(inputs: Array, budget: int) -> None:
     if budget < _LEAST_INPUTS:
         raise UsageError(
-            f"a budget of {budget} queries cannot judge a surrogate; expected {_LEAST_INPUTS} at"
-            " least"
+            f"a budget of {budget} queries cannot judge a surrogate; expected at least"
+            f" {_LEAST_INPUTS}"
         )
     if len(inputs) < _LEAST_INPUTS:
         raise UsageError(
-            f"{len(inputs)} inputs are too few to attack with and to judge by; {_LEAST_INPUTS} at"
-            " least"
+            f"{len(inputs)} inputs are too few to attack and to judge the result; expected at least"
+            f" {_LEAST_INPUTS}"
         )
 
 
 def _require_alike(inputs: Array, public: Array | None) -> None:
     if public is not None and public.shape[1] != inputs.shape[1]:
         raise UsageError(
-            f"public inputs have {public.shape[1]} values each, inputs {inputs.shape[1]}; expected"
-            " as many"
+            f"public inputs have {public.shape[1]} values each and inputs {inputs.shape[1]};"
+            " expected the same number"
         )
 
 
 def _require_classes(labels: Array) -> None:
     if len(np.unique(labels)) < 2:
         raise UsageError(
-            f"the target gave all {len(labels)} test inputs one label: anybody copies that without"
-            " asking; bring inputs of every class"
+            f"the target gave the same label to all {len(labels)} test inputs: that can be copied"
+            " without a query; give inputs of every class"
         )

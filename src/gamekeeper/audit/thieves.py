@@ -43,7 +43,7 @@ class Thieves:
 
     Args:
         subject: The target.
-        options: What the audit is told.
+        options: Of the audit.
         left: Queries for each thief, once what the audit itself needs is paid.
     """
 
@@ -121,9 +121,7 @@ class Thieves:
     def _played(self, attack: Attack, reading: Reading, barrier: Barrier, share: int) -> Curve:
         """The same thief as often as there are seeds, each with inputs in another order."""
         if share < attack.card.fewest:
-            why = (
-                f"it takes {attack.card.fewest} queries at least, and each thief would have {share}"
-            )
+            why = f"it needs at least {attack.card.fewest} queries, and each run would have {share}"
             return Curve(attack=attack.card.name, believes=str(reading), points=(), stopped=why)
         sizes = self._sizes(share if attack.card.fewest else self._left)
         # every second, which takes half the time

@@ -70,12 +70,12 @@ class CoverageBudget:
 
     name = "coverage-budget"
     purpose = (
-        "Stops an account that touches more of the input space than honest ones do; for comparison"
+        "Stops an account that covers more of the input space than honest ones do; for comparison"
         " in audits."
     )
     undone_by = (
         "More accounts, each with a part of the space; a thief with inputs of the domain looks"
-        " honest for long."
+        " honest for a long time."
     )
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
@@ -90,7 +90,7 @@ class CoverageBudget:
             len(np.unique(cells[rng.integers(len(cells), size=each)])) for _ in range(_HONEST_DRAWS)
         ]
         self._allowed = max(1, int(np.ceil(np.quantile(touched, _WITHIN))))
-        self.users = Users(said=f"1 in 100 accounts that ask {each} inputs stopped")
+        self.users = Users(said=f"1 in 100 accounts that ask {each} inputs is stopped")
 
     def levy(self, asked: Array) -> Levy:
         """See `Toll`."""
@@ -111,21 +111,23 @@ class ProofOfWork:
     """See the module.
 
     Args:
-        pool: Inputs of the domain; of no account here.
+        pool: Inputs of the domain; not used here.
         options: Say what an honest account asks, and what accounts and computing cost.
     """
 
     name = "proof-of-work"
     purpose = (
-        "Asks computing for an answer, the more the more an account has asked; for comparison in"
+        "Requires computing for an answer, more the more an account has asked; for comparison in"
         " audits."
     )
-    undone_by = "More accounts; at what honest users bear, the work costs a thief next to nothing."
+    undone_by = (
+        "More accounts; at a level that honest users accept, the work costs a thief almost nothing."
+    )
 
     def __init__(self, pool: Array, options: AuditOptions) -> None:
         self._honest = options.honest_queries
         self._prices = options.prices
-        self.users = Users(said=f"{_WORK_S:g} s of computing a query")
+        self.users = Users(said=f"{_WORK_S:g} s of computing for each query")
 
     def levy(self, asked: Array) -> Levy:
         """See `Toll`."""

@@ -1,7 +1,7 @@
 """What a defence is: a card, and a function from a batch of scores to the scores that are given
 out.
 
-A defence is written for rows that are probabilities. What is common to all stands here, once:
+A defence is written for rows that are probabilities. What is common to all is here, once:
 scores that are none are refused, rows that sum to something else are brought to 1 and back, and
 where the card says that the first place is kept, it is kept, whatever the arithmetic of the defence
 does to near ties.
@@ -41,7 +41,7 @@ class Parameter:
         low: Least value; None if it is not a number.
         high: Greatest value; None if it is not a number.
         choices: The values that it may have; empty if it is a number.
-        whole: Whether only whole numbers will do.
+        whole: Whether only whole numbers are valid.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefenceCard:
-    """What a defence says of itself.
+    """The description of a defence.
 
     Args:
         name: Unique; policies name it so.
@@ -116,17 +116,17 @@ def make_defence(name: str, key: bytes, **parameters: object) -> Scores:
     Returns:
         A function of scores, float64 (n, classes), none below 0, and the n inputs as bytes
         (`number_bytes` and `text_bytes` make them). Its rows sum to what they summed to; a sum
-        within 1e-6 of 1 becomes 1. It raises `InputError` for scores that are none, so that nothing
+        within 1e-6 of 1 becomes 1. It raises `InputError` for invalid scores, so that nothing
         unprotected is given out.
 
     Raises:
         UsageError: No such defence or parameter, or a value out of range.
     """
     if name not in DEFENCES:
-        raise UsageError(f'"{name}" is no defence; those are {", ".join(sorted(DEFENCES))}')
+        raise UsageError(f'"{name}" is not a defence; known are {", ".join(sorted(DEFENCES))}')
     if len(key) < _MIN_KEY_BYTES:
         raise UsageError(
-            f"the key of a defence has at least {_MIN_KEY_BYTES} bytes; found {len(key)}"
+            f"the key of a defence must have at least {_MIN_KEY_BYTES} bytes; found {len(key)}"
         )
     made = DEFENCES[name]
     return _Whole(made.card, made.make(key, **_settings(made.card, parameters)))
@@ -146,7 +146,8 @@ def _setting(name: str, parameter: Parameter, value: object) -> object:
         raise UsageError(f"{name} needs {parameter.name}: {parameter.meaning}")
     if parameter.choices and value not in parameter.choices:
         raise UsageError(
-            f"{parameter.name} of {name} is one of {', '.join(parameter.choices)}; found {value!r}"
+            f"{parameter.name} of {name} must be one of {', '.join(parameter.choices)};"
+            f" found {value!r}"
         )
     if parameter.low is None or parameter.high is None:
         return value
@@ -158,8 +159,8 @@ def _setting(name: str, parameter: Parameter, value: object) -> object:
     ):
         kind = "a whole number" if parameter.whole else "a number"
         raise UsageError(
-            f"{parameter.name} of {name} is {kind} from {parameter.low:g} to {parameter.high:g};"
-            f" found {value!r}"
+            f"{parameter.name} of {name} must be {kind} from {parameter.low:g} to"
+            f" {parameter.high:g}; found {value!r}"
         )
     return value
 
@@ -220,7 +221,7 @@ def _refused(where: str, problem: str, found: str, count: int = 1) -> InputError
     expected = (
         "numbers of at least 0, one for each class, that sum to more than 0 (1 for probabilities)"
     )
-    try_ = "give probabilities: logits want a softmax first"
+    try_ = "give probabilities: apply a softmax to logits first"
     return InputError(
         [
             Fault(

@@ -16,7 +16,7 @@ from gamekeeper.defences.keyed import keyed_uniform, on_grid, random_simplex
 ADAPTIVE_MISINFORMATION = DefenceCard(
     name="adaptive-misinformation",
     purpose=(
-        "Answers wrongly, and always alike, where the model is unsure; elsewhere it changes"
+        "Gives wrong answers, always the same ones, where the model is unsure; elsewhere it changes"
         " nothing."
     ),
     parameters=(
@@ -47,9 +47,9 @@ ADAPTIVE_MISINFORMATION = DefenceCard(
         "A wrong label wherever the model is unsure; digits: 1.4 % of first places, L1 change .03."
     ),
     undone_by=(
-        "Asking inputs like those the model was trained on: such a thief is untouched, for the"
-        " model is sure of them. A thief with other inputs drops answers whose confidence lies near"
-        " the switch."
+        "Asking inputs like those the model was trained on: such a thief is not affected,"
+        " because the model is sure of them. A thief with other inputs drops answers whose"
+        " confidence is near the threshold."
     ),
     source=(
         "Kariyappa and Qureshi, Defending Against Model Stealing Attacks With Adaptive"

@@ -20,8 +20,7 @@ from gamekeeper.defences.rounding import whole_units
 KEYED_NOISE = DefenceCard(
     name="keyed-noise",
     purpose=(
-        "Mixes scores with noise that is the same whenever the same is asked, and unknown without"
-        " the key."
+        "Mixes scores with noise that is the same for the same input, and unknown without the key."
     ),
     parameters=(
         Parameter(
@@ -59,7 +58,7 @@ KEYED_NOISE = DefenceCard(
         " .16."
     ),
     undone_by=(
-        "Taking the label. By scores also: known pairs of true and given rows tell the noise of"
+        "Taking the label. By scores also: known pairs of true and given rows reveal the noise of"
         " their kind, and walking an input until the noise jumps finds where the true scores round."
         " By input: jitter wider than the grid, training that smooths over neighbours, and the"
         " difference of two inputs on one point of the grid, which is exact."

@@ -8,7 +8,7 @@ from gamekeeper.defences._defence import DefenceCard, Scores, defence
 
 LABELS_ONLY = DefenceCard(
     name="labels-only",
-    purpose="Gives the class in first place and nothing else.",
+    purpose="Gives only the class in first place.",
     parameters=(),
     keeps_top1=True,
     cost_to_users=(
@@ -16,7 +16,7 @@ LABELS_ONLY = DefenceCard(
         " to .05."
     ),
     undone_by=(
-        "Nothing brings the scores back; a thief trains on labels and pays with more queries."
+        "The scores cannot be restored; a thief trains on labels and pays with more queries."
     ),
     source=(
         "Truncation to the label: Tramer et al., Stealing Machine Learning Models, USENIX Security"

@@ -35,7 +35,7 @@ MODELGUARD = DefenceCard(
     ),
     undone_by=(
         "Taking the label; or undoing the move, which is the same for all rows of one kind: a few"
-        " known pairs, or a thief's own model behind the same defence, teach the way back."
+        " known pairs, or a thief's own model behind the same defence, show how to undo it."
     ),
     source=(
         "Tang et al., ModelGuard, USENIX Security 2024, variant W, in the form of its public code"

@@ -24,8 +24,7 @@ from gamekeeper.defences._defence import (
 MODELGUARD_S = DefenceCard(
     name="modelguard-s",
     purpose=(
-        "Gives one of a few fixed answers, the commonest that is within a budget of the true"
-        " scores."
+        "Gives one of a few fixed answers, the most common one within a budget of the true scores."
     ),
     parameters=(
         Parameter(
@@ -47,7 +46,7 @@ MODELGUARD_S = DefenceCard(
         " to .03."
     ),
     undone_by=(
-        "Nothing brings back what is withheld; a thief trains on the label and the coarse"
+        "What is withheld cannot be restored; a thief trains on the label and the coarse"
         " confidence."
     ),
     source=(

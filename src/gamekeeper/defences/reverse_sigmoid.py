@@ -15,8 +15,8 @@ from gamekeeper.defences._defence import DefenceCard, Parameter, Scores, defence
 REVERSE_SIGMOID = DefenceCard(
     name="reverse-sigmoid",
     purpose=(
-        "Bends scores so that several inputs share an answer; here because people ask for it: it is"
-        " no defence."
+        "Bends scores so that several inputs share an answer; included because people ask for"
+        " it: it is not a defence."
     ),
     parameters=(
         Parameter(

@@ -15,7 +15,7 @@ ROUNDING = DefenceCard(
     name="rounding",
     purpose=(
         "Rounds scores to a few decimals, so that rows still sum to 1 and the first place stays"
-        " alone."
+        " unique."
     ),
     parameters=(
         Parameter(
@@ -24,7 +24,7 @@ ROUNDING = DefenceCard(
     ),
     keeps_top1=True,
     cost_to_users=(
-        "Next to nothing; digits, one decimal: L1 change .04, calibration error .03 to .03."
+        "Almost nothing; digits, one decimal: L1 change .04, calibration error .03 to .03."
     ),
     undone_by="More queries; networks hardly notice, linear models lose exact equation solving.",
     source=(

@@ -8,7 +8,7 @@ from gamekeeper.defences._defence import DefenceCard, Parameter, Scores, defence
 
 TOP_K = DefenceCard(
     name="top-k",
-    purpose="Gives the k highest scores, scaled to the whole, and 0 for the others.",
+    purpose="Gives the k highest scores, scaled to sum to 1, and 0 for the others.",
     parameters=(
         Parameter(
             name="k",

@@ -38,7 +38,7 @@ def test_replies_that_came_before_a_failure_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"queries": 30}, "40 more queries are wanted, and 30 of 30 are left"),
+        ({"queries": 30}, "40 more queries are needed, and 30 of 30 are left"),
         ({"tokens": 400}, "of 400 tokens are spent"),
         (
             {"usd": 0.015, "prices": Prices(per_query=0.0, per_million_written=100.0)},

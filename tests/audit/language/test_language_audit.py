@@ -56,7 +56,7 @@ def test_model_that_sorts_is_copied_by_its_answers(no_writer: None, tmp_path: Pa
     best = result.defended[0].best
     assert best is not None and best[1].fidelity > 0.97
     assert best[1].usd == pytest.approx(0.01 * best[1].queries, abs=0.01)
-    assert result.left_out["a student that writes"] == "tests have no time"
+    assert result.left_out["a surrogate that writes"] == "tests have no time"
 
 
 def test_tokens_are_paid_for(no_writer: None, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_model_that_changes_its_mind_bounds_its_copies(no_writer: None, tmp_path
     [
         (tickets(20), {}, "20 prompts are too few"),
         (tickets(100), {"budget": 50}, "a budget of 50 queries"),
-        ([f"screen {i}" for i in range(100)], {}, "one answer"),
+        ([f"screen {i}" for i in range(100)], {}, "the same answer"),
     ],
     ids=["prompts", "budget", "one-answer"],
 )

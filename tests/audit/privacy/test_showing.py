@@ -84,7 +84,7 @@ def test_budget_that_does_not_hold_it_is_told_in_words() -> None:
     """What is wanted, and what there is."""
     said = planned(*labelled(), CLASSES, 2_000, 3)
     assert said == (
-        "it wants 600 queries, 200 for each of 3 classes, and may have 500, a quarter of the budget of 2,000"
+        "it needs 600 queries, 200 for each of 3 classes, and gets 500, a quarter of the budget of 2,000"
     )
 
 

@@ -30,7 +30,7 @@ class ActiveSelection:
         name="active-selection",
         purpose="Asks first what the copy so far is least sure of.",
         needs="More unlabelled inputs than queries; labels suffice.",
-        fits="Dear queries and many inputs; no better than random where inputs are few.",
+        fits="Expensive queries and many inputs; no better than random where inputs are few.",
         source=(
             "Pal et al., ActiveThief, AAAI 2020; half uncertain and thinned, half random, is ours."
         ),

@@ -39,7 +39,7 @@ class BoundaryWalk:
             " learns from them."
         ),
         needs="Labels, and inputs of different labels.",
-        fits="Linear models that give labels alone.",
+        fits="Linear models that give only labels.",
         source=(
             "Lowd & Meek, KDD 2005; Tramer et al., USENIX Security 2016, section 4.3; all classes"
             " at once is ours."

@@ -37,7 +37,7 @@ class Counterfactuals:
             "Counterfactuals (--counterfactuals), and unlabelled inputs of the domain; labels"
             " suffice."
         ),
-        fits="Models that explain their decisions; a linear one falls to the first explanations.",
+        fits="Models that explain their decisions; few explanations suffice to copy a linear one.",
         source="Dissanayake & Dutta, NeurIPS 2024; both sides of the boundary as lessons is ours.",
         extra="audit",
         under_defences=False,

@@ -1,4 +1,4 @@
-"""Data-free: who has no input of the domain makes some up, and asks those that tell most.
+"""Data-free: without any input of the domain, generates inputs and asks the most informative ones.
 
 Of the domain nothing is used but what documentation gives: how wide an input is, whether it is a
 picture, from where to where values go, and which of them are whole. Pictures are strokes, shapes
@@ -43,16 +43,16 @@ class DataFree:
     card = AttackCard(
         name="data-free",
         purpose=(
-            "Makes up inputs, asks those that tell most, and trains several kinds of learner on the"
-            " answers."
+            "Generates inputs, asks the most informative ones, and trains several kinds of learner"
+            " on the answers."
         ),
         needs=(
             "Labels, and what documentation says of inputs: width, range, whole numbers, whether"
             " pictures."
         ),
         fits=(
-            "Small pictures, and rows of few features; says what one can do who has no input of the"
-            " domain."
+            "Small pictures, and rows of few features; shows what is possible without any input of"
+            " the domain."
         ),
         source="Choice as in Pal et al., ActiveThief, AAAI 2020; the made-up inputs are ours.",
         makes_inputs=True,

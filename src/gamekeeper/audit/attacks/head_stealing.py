@@ -34,7 +34,7 @@ class HeadStealing:
             "The encoder (--encoder), and unlabelled inputs of the domain; labels suffice, scores"
             " help."
         ),
-        fits="Fine-tuned public models whose body was kept as it was.",
+        fits="Fine-tuned public models whose encoder was not changed.",
         source="Tramer et al., USENIX Security 2016, section 4.1, in the features of the encoder.",
         extra="audit",
     )

@@ -33,7 +33,7 @@ class PublicCopy:
             " kinds of learner."
         ),
         needs="Labels, and public inputs of the same shape.",
-        fits="Pictures, texts as vectors: whatever there are public inputs like.",
+        fits="Pictures, texts as vectors: all domains that public inputs resemble.",
         source=(
             "Orekondy et al., Knockoff Nets, CVPR 2019; E3, 2024; evenly over the classes is ours."
         ),

@@ -66,7 +66,7 @@ class ReluNetworks:
             " solves for the rest."
         ),
         needs="Probabilities or logits with all their digits.",
-        fits="One hidden layer of ReLU units, up to 256 inputs; linear models come out as well.",
+        fits="One hidden layer of ReLU units, up to 256 inputs; it copies linear models as well.",
         source=(
             "Jagielski et al., USENIX Security 2020; Carlini et al., CRYPTO 2020; without sign"
             " recovery, ours."

@@ -48,11 +48,11 @@ _WIDTH = "width-from-logprobs"
 CARD = AttackCard(
     name=_SKILL,
     purpose=(
-        "Teaches a small student a language model's skill at one task, by its answers and its"
-        " reasoning."
+        "Trains a small surrogate on a language model's answers and reasoning, to get its skill at"
+        " one task."
     ),
     needs="Prompts of the task (--prompts).",
-    fits="Tasks of small scope; what is told step by step is learnt from a few hundred replies.",
+    fits="Narrow tasks; what is explained step by step is learned from a few hundred replies.",
     source=(
         "Birch et al., Model Leeching, 2023; that reasoning is what matters, DistillGuard, 2026;"
         " students are ours."
@@ -79,7 +79,7 @@ class LanguageAudit:
     Args:
         interview: The target.
         prompts: Of its task, different ones; 40 at least.
-        options: What the audit is told.
+        options: Of the audit.
         name: Of the target.
         on_stage: Called with the name of each stage that begins.
         pattern: Regular expression of the final answer in a reply; None for all of it.
@@ -134,9 +134,9 @@ class LanguageAudit:
         width, why_not = self._width()
         left_out = {_WIDTH: why_not} if why_not else {}
         if self._why_no_writer is not None:
-            left_out["a student that writes"] = self._why_no_writer
+            left_out["a surrogate that writes"] = self._why_no_writer
         if not self._has_traces:
-            left_out["reasoning"] = "the interface gives none out"
+            left_out["reasoning"] = "the interface does not give it"
         return AuditResult(
             target=self._name,
             access=Access.TRACES if self._has_traces else Access.TEXT,
@@ -273,14 +273,14 @@ class LanguageAudit:
 
     def _findings(self, width: Width | None) -> Iterator[str]:
         yield (
-            "it gives its reasoning beside the answer"
+            "it gives its reasoning with the answer"
             if self._has_traces
             else "it gives answers without reasoning"
         )
         if self._itself < 1:
             yield (
-                f"asked again it agrees with itself to {self._itself:.2f} on {_ASKED_AGAIN} test"
-                " prompts: no copy agrees with it more"
+                f"asked again, it agrees with itself to {self._itself:.2f} on {_ASKED_AGAIN} test"
+                " prompts: no copy can agree with it more"
             )
         if width is not None:
             yield from _of_width(width, self._options)
@@ -327,19 +327,19 @@ def _of_width(width: Width, options: AuditOptions) -> Iterator[str]:
 def _require_enough(prompts: Sequence[str], budget: int) -> None:
     if len(prompts) < _LEAST_PROMPTS:
         raise UsageError(
-            f"{len(prompts)} prompts are too few to learn from and to judge by; {_LEAST_PROMPTS} at"
-            " least"
+            f"{len(prompts)} prompts are too few to learn from and to judge the result; expected at"
+            f" least {_LEAST_PROMPTS}"
         )
     if budget < 2 * _LEAST_PROMPTS:
         raise UsageError(
-            f"a budget of {budget} queries cannot judge a student; expected {2 * _LEAST_PROMPTS} at"
-            " least"
+            f"a budget of {budget} queries cannot judge a surrogate; expected at least"
+            f" {2 * _LEAST_PROMPTS}"
         )
 
 
 def _require_answers(answers: Sequence[str]) -> None:
     if len(set(answers)) < 2:
         raise UsageError(
-            f"the target gave all {len(answers)} test prompts one answer ({answers[0][:60]!r}):"
-            " anybody copies that without asking; bring prompts of every kind"
+            f"the target gave the same answer to all {len(answers)} test prompts"
+            f" ({answers[0][:60]!r}): that can be copied without a query; give prompts of all kinds"
         )

@@ -77,15 +77,17 @@ class Vectors:
         kept = self.till.bought([_id(Query(text, turn=turn)) for text in texts], buy)
         rows = [np.frombuffer(row, "<f8") for row in kept]
         if len({len(row) for row in rows}) > 1:
-            raise TargetError(f"{self._target.name} answered vectors of different lengths")
+            raise TargetError(f"{self._target.name} gave vectors of different lengths")
         return np.stack(rows) if rows else np.empty((0, 1))
 
     def _sound(self, texts: list[str]) -> Array:
         rows = np.asarray(self._target.vectors(texts), np.float64)
         if rows.ndim != 2 or len(rows) != len(texts):
-            raise TargetError(f"{self._target.name} answered {rows.shape} to {len(texts)} texts")
+            raise TargetError(
+                f"{self._target.name} gave an answer of shape {rows.shape} to {len(texts)} texts"
+            )
         if not np.isfinite(rows).all():
-            raise TargetError(f"{self._target.name} answered NaN or infinity")
+            raise TargetError(f"{self._target.name} gave NaN or infinity")
         return rows
 
 

@@ -75,7 +75,7 @@ class VectorAudit:
     Args:
         vectors: The target.
         texts: Of its domain, different ones; 100 at least.
-        options: What the audit is told.
+        options: Of the audit.
         name: Of the target.
         on_stage: Called with the name of each stage that begins.
 
@@ -97,8 +97,8 @@ class VectorAudit:
             raise MissingExtraError("regression on embeddings", "audit")
         if min(len(texts), options.budget) < _LEAST_TEXTS:
             raise UsageError(
-                f"{len(texts)} texts and {options.budget} queries are too few; {_LEAST_TEXTS} of"
-                " each at least"
+                f"{len(texts)} texts and {options.budget} queries are too few; expected at"
+                f" least {_LEAST_TEXTS} of each"
             )
         self._vectors = vectors
         self._options = options
@@ -179,11 +179,11 @@ class VectorAudit:
     def _findings(self) -> Iterator[str]:
         yield f"it gives vectors of {self._truth.shape[1]} numbers"
         if not np.allclose(self._truth[: len(self._again)], self._again, atol=_SAME):
-            yield "the same text was given another vector when it was asked again"
+            yield "the same text got another vector when it was asked again"
         values = np.linalg.svd(self._truth - self._truth.mean(axis=0), compute_uv=False)
         rank = int((values > values[0] * 1e-6).sum())
         if rank < min(self._truth.shape) - 1:
-            yield f"its vectors lie in {rank} dimensions: they are projected from no more than that"
+            yield f"its vectors span {rank} dimensions: they are projected from no more than that"
 
 
 def coarsenings(rng: np.random.Generator) -> dict[str, Coarsen]:

@@ -40,7 +40,7 @@ _WIDE = 4_096  # of a large model, to say what looking for it would cost
 
 CARD = AttackCard(
     name="width-from-logprobs",
-    purpose="Reads the width of a language model's last layer off log-probabilities.",
+    purpose="Finds the width of a language model's last layer from its log-probabilities.",
     needs="A few log-probabilities an answer, and a bias on tokens (--prompts).",
     fits="Interfaces in which a bias shows in log-probabilities, or in what is written.",
     source=(
@@ -53,10 +53,10 @@ CARD = AttackCard(
 class Door(StrEnum):
     """How log-probabilities of chosen tokens come out."""
 
-    TOPS = "a bias on tokens shows in the log-probabilities that are given out"
-    WRITTEN = "a bias on tokens makes the interface tell one log-probability of choice a query"
-    SHUT = "log-probabilities are given out, and no bias on tokens shows in them"
-    NONE = "no log-probabilities are given out"
+    TOPS = "a bias on tokens changes the log-probabilities that are given"
+    WRITTEN = "a bias on tokens reveals one chosen log-probability a query"
+    SHUT = "log-probabilities are given, and a bias on tokens does not change them"
+    NONE = "no log-probabilities are given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +218,7 @@ class _Look:
 
     def _asked(self, queries: Sequence[Query]) -> list[Reply]:
         if len(queries) > self._left:
-            raise SpentError(f"looking for the width may take {self._most} queries")
+            raise SpentError(f"the search for the width may take {self._most} queries")
         replies = self._ask(queries)
         self._queries += len(queries)
         return replies

@@ -55,16 +55,16 @@ WITHHOLDINGS = {
     for made in (
         Withholding(
             name="traces-summarised",
-            purpose="Gives out the first and the last step of the reasoning alone.",
-            cost_to_users="Who reads the reasoning to check it cannot.",
+            purpose="Gives only the first and the last step of the reasoning.",
+            cost_to_users="Users cannot check the reasoning.",
             undone_by="Asking for the steps in the answer itself.",
             source=_SOURCE,
             apply=_summarised,
         ),
         Withholding(
             name="traces-withheld",
-            purpose="Gives out no reasoning.",
-            cost_to_users="Who reads the reasoning to check it cannot.",
+            purpose="Gives no reasoning.",
+            cost_to_users="Users cannot check the reasoning.",
             undone_by="Asking for the steps in the answer itself; more answers.",
             source=_SOURCE,
             apply=_withheld,

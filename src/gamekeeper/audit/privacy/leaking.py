@@ -96,7 +96,7 @@ def privacy_of(
 
 def _require_fitting(inputs: Array, labels: Array, models: int) -> None:
     if labels.shape != (len(inputs),):
-        raise UsageError(f"{len(inputs)} inputs want as many labels; found {labels.shape}")
+        raise UsageError(f"{len(inputs)} inputs need as many labels; found {labels.shape}")
     if (
         len(labels) < 100
         or labels.min() < 0
@@ -104,15 +104,15 @@ def _require_fitting(inputs: Array, labels: Array, models: int) -> None:
         or len(np.unique(labels)) < 2
     ):
         raise UsageError(
-            "membership wants 100 rows at least, with labels that are whole numbers from 0, of two"
-            " classes"
+            "membership needs at least 100 rows, with labels that are whole numbers from 0, of two"
+            " classes or more"
         )
     if models < 4 or models % 2:
-        raise UsageError(f"{models} models: membership wants an even number, 4 at least")
+        raise UsageError(f"membership needs an even number of models, at least 4; found {models}")
 
 
 def _checked(fit: Recipe, classes: int) -> Recipe:
-    """The recipe, its failures and odd answers told as the target's."""
+    """The recipe, with its failures and invalid answers raised as the target's."""
 
     def checked(inputs: Array, labels: Array, seed: int) -> Callable[[Array], Array]:
         try:
@@ -126,8 +126,8 @@ def _checked(fit: Recipe, classes: int) -> Recipe:
             given = np.asarray(answer(some), np.float64)
             if given.shape != (len(some), classes) or not np.isfinite(given).all():
                 raise TargetError(
-                    f"a model of the recipe answered {given.shape}; expected ({len(some)},"
-                    f" {classes})"
+                    f"a model of the recipe gave an answer of shape {given.shape};"
+                    f" expected ({len(some)}, {classes})"
                 )
             return given
 

@@ -113,15 +113,15 @@ def planned(inputs: Array, labels: Array, classes: int, budget: int, seeds: int)
     known = np.flatnonzero(np.bincount(labels, minlength=classes)[:classes] >= _LEAST_ROWS)
     if len(known) < 2:
         return (
-            f"it needs {_LEAST_ROWS} labelled rows of each of two of the target's classes at least,"
-            " to judge by"
+            f"it needs at least {_LEAST_ROWS} labelled rows of two or more of the target's classes,"
+            " to judge the result"
         )
     most = int(_SHARE * budget)
     seeds = max(1, min(seeds, most // (len(known) * _QUERIES)))
     queries = min(_QUERIES, most // (len(known) * seeds)) // QUERIES_A_ROUND * QUERIES_A_ROUND
     if queries < _LEAST:
         wanted = f"{_LEAST * len(known):,} queries, {_LEAST} for each of {len(known):,} classes"
-        return f"it wants {wanted}, and may have {most:,}, a quarter of the budget of {budget:,}"
+        return f"it needs {wanted}, and gets {most:,}, a quarter of the budget of {budget:,}"
     rows = np.isin(labels, known)
     return Plan(
         classes=tuple(known.tolist()),

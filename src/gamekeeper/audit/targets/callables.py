@@ -1,5 +1,5 @@
-"""A Python callable as a target: `module:function`, the module looked for where Python looks, then
-here.
+"""A Python callable as a target: `module:function`, the module searched on the Python path, then in
+the current folder.
 """
 
 import sys
@@ -53,19 +53,19 @@ def named_function(spec: str) -> Callable[..., Any]:
     """
     module, _, name = spec.partition(":")
     if not module or not name:
-        raise UsageError(f'"{spec}" is no target; expected MODULE:FUNCTION, or a file')
+        raise UsageError(f'"{spec}" is not a target; expected MODULE:FUNCTION, or a file')
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         function = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f'there is no module "{error.name}", here or where Python looks for modules'
+            f'there is no module "{error.name}" in this folder or on the Python path'
         ) from error
     except AttributeError as error:
         raise UsageError(f'module "{module}" has no "{name}"') from error
     if not callable(function):
         raise UsageError(
-            f'"{name}" of module "{module}" is a {type(function).__name__}; a target is called'
+            f'"{name}" of module "{module}" is a {type(function).__name__}, which is not callable'
         )
     return function  # type: ignore[no-any-return]

@@ -97,7 +97,7 @@ def _known() -> set[str]:
 
 def _faults(path: Path, document: dict[str, Any]) -> list[Fault]:
     faults = [
-        _fault(path, f"there is no setting {name}", name)
+        _fault(path, f"the setting {name} does not exist", name)
         for name in document.keys() - _known() - {"format"}
     ]
     if document.get("format") != FORMAT:

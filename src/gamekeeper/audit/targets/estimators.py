@@ -32,7 +32,7 @@ class EstimatorTarget:
             return np.asarray(self._answer(inputs), np.float64)
         except ValueError as error:
             raise TargetError(
-                f"{self.name} cannot answer {inputs.shape[1]} numbers an input: {error}"
+                f"{self.name} cannot answer inputs of {inputs.shape[1]} numbers: {error}"
             ) from error
 
 

@@ -35,9 +35,7 @@ class HttpTarget:
         try:
             return np.concatenate(answers)
         except ValueError as error:
-            raise TargetError(
-                f"{self.name} answered scores of different lengths: {error}"
-            ) from error
+            raise TargetError(f"{self.name} gave scores of different lengths: {error}") from error
 
     def _scores(self, inputs: Array) -> Array:
         if self._endpoint.kserve is None:
@@ -77,4 +75,4 @@ def _numbers(value: Any, name: str) -> Array:
     try:
         return np.asarray(value, np.float64)
     except (ValueError, TypeError) as error:
-        raise TargetError(f"{name} answered no numbers: {str(value)[:100]}") from error
+        raise TargetError(f"{name} did not answer with numbers: {str(value)[:100]}") from error

@@ -64,8 +64,7 @@ class Poster:
                     raise TargetError(f"{self._name} cannot be reached: {reason}") from error
             self._sleep(wait_s)
         raise TargetError(
-            f"{self._name} was still busy when asked the {_TRIES}th time; run the same audit again"
-            " later"
+            f"{self._name} was still busy at attempt {_TRIES}; run the same audit again later"
         )
 
     def _once(self, url: str, document: Any) -> Any:
@@ -75,17 +74,21 @@ class Poster:
             try:
                 return json.load(answer)
             except ValueError as error:
-                raise TargetError(f"{self._name} answered no JSON: {error}") from error
+                raise TargetError(f"{self._name} did not answer with JSON: {error}") from error
 
     def _asked_wait_s(self, error: urllib.error.HTTPError, turn: int) -> float:
-        """As long as it asks for, if that is not too long to sit through."""
+        """Returns the time that it asks for.
+
+        Raises:
+            TargetError: That is too long to wait for.
+        """
         asked = error.headers.get("retry-after") or ""
         if not asked.isdigit():
             return _own_wait_s(turn)
         if int(asked) > _LONGEST_WAIT_S:
             raise TargetError(
                 f"{self._name} answered {error.code} and asks to wait {int(asked):,} s; run the"
-                " same audit again then"
+                " same audit again after that"
             ) from error
         return float(asked)
 

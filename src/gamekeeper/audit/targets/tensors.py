@@ -40,7 +40,7 @@ class TensorTarget:
             shaped = inputs.reshape(len(inputs), *self._shape)
         except ValueError as error:
             raise TargetError(
-                f"{self.name} takes inputs of shape {self._shape}, not {inputs.shape[1]} numbers"
+                f"{self.name} takes inputs of shape {self._shape}; found {inputs.shape[1]} numbers"
             ) from error
         size = self._batch or max(1, len(shaped))
         parts = [shaped[start : start + size] for start in range(0, len(shaped), size)]

@@ -147,7 +147,7 @@ class ChatTarget:
             return _reply(answer, self._endpoint.trace)
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise TargetError(
-                f"{self.name} answered no chat completion: {str(answer)[:200]}"
+                f"{self.name} did not answer with a chat completion: {str(answer)[:200]}"
             ) from error
 
     def _document(self, query: Query) -> dict[str, Any]:
@@ -237,7 +237,9 @@ class VectorTarget:
             rows = sorted(answer["data"], key=lambda row: row["index"])
             return np.array([row["embedding"] for row in rows], np.float64)
         except (KeyError, TypeError, ValueError) as error:
-            raise TargetError(f"{self.name} answered no embeddings: {str(answer)[:200]}") from error
+            raise TargetError(
+                f"{self.name} did not answer with embeddings: {str(answer)[:200]}"
+            ) from error
 
 
 class WritingCallable:
@@ -269,7 +271,7 @@ class WritingCallable:
 def _text(answer: Any) -> str:
     if not isinstance(answer, str):
         raise TypeError(
-            f"an answer is a text or a mapping with `text`, not {type(answer).__name__}"
+            f"an answer must be a text or a mapping with `text`, not {type(answer).__name__}"
         )
     return answer
 

@@ -49,14 +49,14 @@ def why_no_writer(lessons: Lessons) -> str | None:
     try:
         import torch  # noqa: F401
     except ImportError:
-        return str(MissingExtraError("a student that writes", "torch"))
+        return str(MissingExtraError("a surrogate that writes", "torch"))
     if len(lessons) < _LEAST:
-        return f"a student that writes from nothing needs {_LEAST} answers"
+        return f"a surrogate that learns to write from nothing needs {_LEAST} answers"
     longest = max(map(len, _sequences(lessons)))
     return (
         None
         if longest <= _LONGEST
-        else f"a student that writes takes {_LONGEST} bytes; there are {longest}"
+        else f"a surrogate that writes takes at most {_LONGEST} bytes; found {longest}"
     )
 
 
