@@ -62,7 +62,7 @@ LANGUAGES = {"sh", "console", "python", "toml", "json", "yaml", "csv"}
 CUT = "[...]"
 NUMBER = re.compile(r"\d+(?:\\?[.,]\d+)*")
 SERVER_S = 30.0
-BLOCK_S = 300.0
+BLOCK_S = 600.0
 
 SLOW = {
     "README.md": "a whole demo",
