@@ -1,7 +1,7 @@
-"""What one thief sees: the target's answers through a defence, each of his queries counted.
+"""What one attack sees: the target's answers through a defence, each of its queries counted.
 
 The audit pays for a raw answer once; how many queries a thief would have made is counted here, for
-each by himself.
+each thief separately.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def probabilities_of(answers: Array, access: Access) -> Array:
 
 
 class Asking:
-    """See the module.
+    """One run of an attack's access to the target: answers through a defence, each query counted.
 
     Args:
         meter: The target.

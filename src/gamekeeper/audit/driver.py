@@ -4,7 +4,7 @@
     on the test inputs
 
 Fidelity is the share of test inputs on which a surrogate's label is the undefended target's. Test
-inputs are no thief's; what they cost is the audit's, and not counted as a thief's.
+inputs are not given to thieves; their cost is the audit's, and is not counted as a thief's.
 """
 
 from dataclasses import replace

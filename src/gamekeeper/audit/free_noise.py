@@ -1,4 +1,4 @@
-"""Noise that is drawn anew for every answer, to compare with: who asks again averages it away.
+"""Noise that is drawn again for every answer, for comparison: repeated queries average it away.
 
     y' = (1 - amount) y + amount r,   r a point of the simplex, another each time
 
@@ -19,7 +19,7 @@ _AMOUNT = 0.2
 
 
 class FreeNoise:
-    """See the module.
+    """A defence that adds new noise to every answer.
 
     Args:
         rng: Draws the noise.

@@ -50,7 +50,7 @@ NO_TOKENS = Tokens(0, 0)
 
 
 class Journal:
-    """See the module.
+    """The stored answers of an audit, in a SQLite file.
 
     Args:
         path: Of the file; made if it is not there.

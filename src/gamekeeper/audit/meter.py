@@ -62,7 +62,7 @@ Buy = Callable[[Sequence[int]], Iterable[Sale]]
 
 
 class Till:
-    """See the module.
+    """The ledger of paid answers: each answer is bought once and stored before it is used.
 
     Args:
         journal: What was answered before.
@@ -148,7 +148,7 @@ class Till:
 
 
 class Meter:
-    """See the module.
+    """A target whose queries are counted, limited and stored.
 
     Args:
         target: What is asked.

@@ -43,7 +43,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """See the module.
+    """The target of an audit with its inputs split, and its answers to the test inputs.
 
     Args:
         meter: The target.

@@ -1,7 +1,6 @@
-"""Thieves at work: one attack, one way of reading answers, one barrier, as often as there are
-seeds.
+"""Runs attacks: one attack, one way of reading answers, one defence, once for each seed.
 
-Each thief's copies are judged on test inputs that are no thief's. Raw answers are paid once for all
+Each thief's copies are judged on test inputs that no thief sees. Raw answers are paid once for all
 thieves; how many queries each would have made is counted for each by himself.
 """
 
@@ -39,7 +38,7 @@ _NO_COPY = _Copy(0, 0.0, 0.0, "")
 
 
 class Thieves:
-    """See the module.
+    """Runs the attacks on a target, and judges their surrogates.
 
     Args:
         subject: The target.

@@ -1,7 +1,8 @@
-"""Defences that leave answers as they are and make asking dearer: what they charge a thief who
+"""Defences that leave answers unchanged and make queries more expensive: what they cost a thief who
 knows of them.
 
-    coverage-budget   an account may touch so many cells of the input space; who wants more makes
+    coverage-budget   an account may touch so many cells of the input space; a thief who needs more
+    makes
                       more accounts, and parts the space among them: accounts = cells touched /
                       cells allowed
     proof-of-work     an answer costs computing, the more the more an account has asked; who shares
@@ -61,7 +62,7 @@ class Toll(Protocol):
 
 
 class CoverageBudget:
-    """See the module.
+    """A defence that limits how much of the input space an account may cover.
 
     Args:
         pool: Inputs of the domain, shape (n, width).
@@ -108,7 +109,7 @@ class CoverageBudget:
 
 
 class ProofOfWork:
-    """See the module.
+    """A defence that requires computing for each query.
 
     Args:
         pool: Inputs of the domain; not used here.

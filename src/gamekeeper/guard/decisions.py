@@ -40,7 +40,7 @@ def _alone(
 
 
 class Decisions:
-    """See the module.
+    """All decisions in force and all campaigns, in step with the store.
 
     Args:
         store: Where they are kept.

@@ -66,7 +66,7 @@ class Passage:
 
 
 class Gate:
-    """See the module.
+    """The steps that every request passes, whatever door it came by.
 
     Args:
         core: Judges.

@@ -51,7 +51,7 @@ class Reservation:
 
 
 class StrictBudgets:
-    """See the module.
+    """Budgets that all replicas share, reserved in Redis before a request is passed on.
 
     Args:
         url: Of the server that the replicas share, as `RedisStore` takes it.

@@ -76,7 +76,7 @@ class Span:
 
 
 class Telemetry:
-    """See the module.
+    """The exporter of one span for each judged request.
 
     Args:
         processor: Takes spans that ended.

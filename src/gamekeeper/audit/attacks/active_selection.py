@@ -24,7 +24,7 @@ _SHORTLIST = 4  # times what is bought, by uncertainty, before neighbours are th
 
 @attack
 class ActiveSelection:
-    """See the module."""
+    """The attack that asks first what the surrogate is least sure of."""
 
     card = AttackCard(
         name="active-selection",

@@ -30,7 +30,7 @@ _REAL = 0.25  # of the queries go to inputs of the domain, which judge
 
 @attack
 class BoundaryWalk:
-    """See the module."""
+    """The attack that finds points on the decision boundary from labels alone."""
 
     card = AttackCard(
         name="boundary-walk",

@@ -28,7 +28,7 @@ _SURE = 2  # explanations that must agree
 
 @attack
 class Counterfactuals:
-    """See the module."""
+    """The attack that learns the boundary from counterfactual explanations."""
 
     card = AttackCard(
         name="counterfactuals",

@@ -38,7 +38,7 @@ _WIDEST_PICTURE = 1_024
 
 @attack
 class DataFree:
-    """See the module."""
+    """The attack that generates all of its inputs."""
 
     card = AttackCard(
         name="data-free",

@@ -33,7 +33,7 @@ _MOST = 20  # answers to an unknown; more teach a linear model nothing
 
 @attack
 class EquationSolving:
-    """See the module."""
+    """The attack that solves for the weights of a linear model."""
 
     card = AttackCard(
         name="equation-solving",

@@ -25,7 +25,7 @@ from gamekeeper.audit.targets import Array
 
 @attack
 class HeadStealing:
-    """See the module."""
+    """The attack that copies the private head on a public encoder."""
 
     card = AttackCard(
         name="head-stealing",

@@ -25,7 +25,7 @@ _MOST_MIXED = 4  # times the pool; more mixtures of the same inputs teach little
 
 @attack
 class LearnedCopy:
-    """See the module."""
+    """The attack that trains surrogates on answers to inputs of the domain."""
 
     card = AttackCard(
         name="learned-copy",

@@ -24,7 +24,7 @@ _MOST_OFFERED = 20_000  # of which a round is chosen
 
 @attack
 class PublicCopy:
-    """See the module."""
+    """The attack that trains surrogates on answers to public inputs."""
 
     card = AttackCard(
         name="public-copy",

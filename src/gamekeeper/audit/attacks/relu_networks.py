@@ -57,7 +57,7 @@ _JUDGES = 100  # inputs of the domain
 
 @attack
 class ReluNetworks:
-    """See the module."""
+    """The attack that recovers a small ReLU network unit by unit."""
 
     card = AttackCard(
         name="relu-networks",

@@ -41,7 +41,7 @@ _TELLING_DIGITS = 9  # of scores that are compared; less is the arithmetic's
 
 @attack
 class TreePaths:
-    """See the module."""
+    """The attack that recovers the leaves of a decision tree."""
 
     card = AttackCard(
         name="path-finding",

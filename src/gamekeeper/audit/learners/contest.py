@@ -35,7 +35,7 @@ def why_no_learners() -> str | None:
 
 
 class Contest:
-    """See the module. Remembers who came out ahead.
+    """Trains every kind of learner and keeps the best. It remembers which were best before.
 
     Args:
         rng: Draws what is held out, and the learners' seeds.

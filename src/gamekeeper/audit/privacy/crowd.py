@@ -1,4 +1,5 @@
-"""What the other rows do to a row: how a model reads it hangs on who else was in the training data.
+"""What the other rows do to a row: how a model reads it depends on what else was in the training
+data.
 
 Where a row's neighbours of the same label were in, it is read as a member would be. A kernel
 regression that is trained on the same rows foretells that, of each row with the row itself left
@@ -31,7 +32,7 @@ _LEAST = 1e-12
 
 
 class Crowd:
-    """See the module.
+    """A kernel regression that predicts how the other rows change the reading of a row.
 
     Args:
         inputs: All rows, shape (n, width).

@@ -1,5 +1,5 @@
-"""Who says whether an input shows a class: not the model that it was made with, and nobody who
-learnt from that model.
+"""An independent classifier says whether an input shows a class: not the model that it was made
+with, nor one that learned from that model.
 
 The judge learns from what an owner has, inputs and their true labels; no answer of the target comes
 near it, for a judge that learnt from answers would share their quirks, and a model's own sureness
@@ -28,7 +28,7 @@ _TREES = 200
 
 
 class Judge:
-    """See the module.
+    """An independent classifier that says which class an input shows.
 
     Args:
         inputs: Rows, shape (n, width).

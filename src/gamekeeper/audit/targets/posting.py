@@ -22,7 +22,7 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 
 class Poster:
-    """See the module.
+    """A client that posts JSON to one endpoint and waits where the endpoint asks for it.
 
     Args:
         name: By which messages call the endpoint.

@@ -269,8 +269,7 @@ class TicketForm(BaseModel):
 
 
 class SummaryForm(BaseModel):
-    """The state of the guard. `next_pass` is when the next pass is due if enough traffic came in.
-    """
+    """The state of the guard. `next_pass` is when the next pass is due if there is enough traffic."""
 
     version: str
     enforce: bool

@@ -1,5 +1,5 @@
-"""What the last pass over recent traffic left in `found/`: its report, and why each account stands
-where it does.
+"""What the last pass over recent traffic left in `found/`: its report, and the evidence about
+each account.
 
 A pass replaces the folder by a rename, so it may vanish for a moment between two reads.
 """
@@ -19,7 +19,7 @@ PROMPT_CHARS = 2_000
 
 
 class Found:
-    """See the module. Everything here blocks.
+    """The report and the evidence of the last pass, read from the state folder. All methods block.
 
     Args:
         folder: Of the guard's state.

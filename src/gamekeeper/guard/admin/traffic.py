@@ -43,7 +43,7 @@ class _Seen(NamedTuple):
 
 
 class Traffic:
-    """See the module.
+    """The traffic of the last quarter of an hour, sampled from the metrics.
 
     Args:
         metrics: That are sampled.

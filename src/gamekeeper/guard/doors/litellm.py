@@ -66,7 +66,7 @@ _passage: ContextVar[Passage | object | None] = ContextVar("gamekeeper_passage",
 
 
 class Guardrail(CustomGuardrail):  # type: ignore[misc]
-    """See the module; LiteLLM makes it, with the arguments of its own guardrails.
+    """A LiteLLM guardrail that judges every call. LiteLLM makes it, with its own arguments.
 
     Raises:
         UsageError: The environment names no policy.

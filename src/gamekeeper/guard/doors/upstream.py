@@ -26,7 +26,7 @@ _ANSWER_HOP_BY_HOP = frozenset(name.decode() for name in _HOP_BY_HOP)
 
 
 class Upstream:
-    """See the module; an ASGI app.
+    """An ASGI app that forwards requests to the upstream and streams its answers back.
 
     Args:
         url: Of the upstream; a path in it stands before every request's.

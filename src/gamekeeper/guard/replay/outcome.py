@@ -1,4 +1,4 @@
-"""A replay beside the truth, where labels say what each account is."""
+"""Compares a replay with the truth, where labels say what each account is."""
 
 from dataclasses import dataclass
 
@@ -64,14 +64,14 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """See the module."""
+    """What a replayed policy did to the true campaigns and to ordinary accounts."""
 
     campaigns: tuple[Met, ...]
     ordinary: Truth
 
 
 def outcomes(replayed: Replayed, labels: pl.DataFrame) -> Outcome:
-    """Returns a replay beside the truth.
+    """Returns a replay compared with the truth.
 
     Args:
         replayed: What the guard would have done.

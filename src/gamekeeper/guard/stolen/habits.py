@@ -88,7 +88,7 @@ class _Habit:
 
 
 class Habits:
-    """See the module.
+    """The usual use of every credential, updated with each request.
 
     Args:
         limit: Credentials at most; the longest idle gives way.

@@ -70,7 +70,7 @@ class Recurring:
 
 @dataclass(slots=True)
 class History:
-    """See the module.
+    """The habits of one credential: networks, countries, clients, hours and pauses.
 
     Args:
         first_day: Of use.

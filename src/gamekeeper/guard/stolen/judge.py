@@ -1,8 +1,8 @@
 """From readings to a step-up: signals of one credential within a day, as many distinct ones as the
 policy asks for.
 
-A step-up asks the credential's owner to sign in again (or to have the key rotated); whoever did so
-since it was decided goes on. So it is made even where the policy's `highest` lies below
+A step-up asks the credential's owner to sign in again (or to have the key rotated); an owner who
+did so since it was decided goes on. So it is made even where the policy's `highest` lies below
 `challenge`: that setting bounds what the guard takes from an account, and here it takes nothing
 from its owner, who alone can pass. Only a `highest` below `slow` (the guard is to do nothing) turns
 it into a `watch`, and `allow` into a record in the casebook. A credential that does not show when
@@ -59,7 +59,7 @@ class _Batch:
 
 
 class Stolen:
-    """See the module.
+    """Decides, from signals of stolen keys, whose owners have to sign in again.
 
     Args:
         ladder: When a step-up is asked for, and for how long.

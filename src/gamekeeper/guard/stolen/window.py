@@ -15,7 +15,7 @@ _FORMAT = "gamekeeper/stolen-key-signals@1"
 
 @dataclass(slots=True)
 class Window:
-    """See the module.
+    """The readings of one credential in the last 24 hours.
 
     Args:
         account: Whose credential it is.

@@ -1,7 +1,7 @@
-"""The guard's end of the linking process: starts it, feeds it, hears it, and starts it again when
-it dies.
+"""The guard's connection to the linking process: starts it, sends it rows, receives its findings,
+and restarts it when it ends.
 
-Rows wait for 50 ms to be sent together, and longer while the process is started anew. When it
+Rows wait for 50 ms to be sent together, and longer while the process restarts. When it
 cannot keep up, rows are dropped and counted, loudly: the guard's memory does not grow with what it
 could not link.
 """
@@ -31,7 +31,7 @@ Finding = dict[str, Any]
 
 
 class Feed:
-    """See the module.
+    """The guard's connection to its linking process, which it starts and restarts.
 
     Args:
         folder: Of the guard's state.

@@ -11,7 +11,8 @@ _FORMAT = "gamekeeper/campaign-names@1"
 
 
 class Names:
-    """See the module. A campaign is the one of an earlier pass that it shares most members with.
+    """The names of campaigns, kept from pass to pass. A campaign keeps the name of the earlier one
+    that it shares most members with.
 
     It must share at least half of the smaller of the two. A name is never given to another.
 

@@ -12,7 +12,7 @@ from gamekeeper.base.clock import day_of
 
 
 class TrafficLog:
-    """See the module.
+    """The log of answered exchanges, one file a day.
 
     Args:
         folder: Of the files `2026-11-23.jsonl`, readable by their owner only.

@@ -12,7 +12,7 @@ _INPUTS = ("prompt", "features")
 
 
 class Window:
-    """See the module.
+    """The last days of traffic, each of which can be dropped by itself.
 
     Args:
         days: Days that are looked at.

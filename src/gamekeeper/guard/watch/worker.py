@@ -39,7 +39,7 @@ _FEW = 100  # exchanges; with fewer there is nothing to compare
 
 
 class Worker:
-    """See the module.
+    """The linking process: reads answered exchanges, and writes findings.
 
     Args:
         folder: Of the guard's state.
