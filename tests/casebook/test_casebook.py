@@ -69,7 +69,7 @@ def test_entries_are_plain_lines(tmp_path: Path) -> None:
     assert second["index"] == 2
 
 
-def test_reopened_casebook_goes_on(tmp_path: Path) -> None:
+def test_reopened_casebook_continues(tmp_path: Path) -> None:
     """Same key, next index, and a head that continues the earlier one."""
     folder = make_casebook(tmp_path / "book", (5,))
     before = read_head(folder / "heads.jsonl")
@@ -125,10 +125,12 @@ def test_closed_casebook_takes_nothing(tmp_path: Path) -> None:
             call()
 
 
-def test_second_writer_is_refused_and_told_who_writes(tmp_path: Path) -> None:
+def test_second_writer_is_refused_and_the_first_named(tmp_path: Path) -> None:
     """In this process or another; when the first is done, the next may."""
     with Casebook.open(tmp_path / "book"):
-        with pytest.raises(InputError, match=f"another process is writing(.|\n)*process {os.getpid()}"):
+        with pytest.raises(
+            InputError, match=f"another process is writing(.|\n)*process {os.getpid()}"
+        ):
             Casebook.open(tmp_path / "book")
         call = [sys.executable, "-c", APPEND_FOREVER, str(tmp_path / "book")]
         done = subprocess.run(call, capture_output=True, text=True)
@@ -178,7 +180,7 @@ def test_killed_writer_loses_no_entry_that_it_confirmed(tmp_path: Path) -> None:
     assert verify_casebook(tmp_path / "book").unsigned == 0
 
 
-def test_line_torn_at_any_byte_is_cut_off_and_put_on_record(tmp_path: Path) -> None:
+def test_line_torn_at_any_byte_is_removed_and_recorded(tmp_path: Path) -> None:
     """The whole entries stay, the next writer says how many bytes it cut."""
     folder = make_casebook(tmp_path / "book", (2,))
     whole = (folder / "entries.jsonl").read_bytes()
@@ -196,7 +198,7 @@ def test_line_torn_at_any_byte_is_cut_off_and_put_on_record(tmp_path: Path) -> N
         assert verify_casebook(folder).entries == 3
 
 
-def test_torn_head_is_cut_off_and_put_on_record(tmp_path: Path) -> None:
+def test_torn_head_is_removed_and_recorded(tmp_path: Path) -> None:
     """The entries that it would have vouched for are named as unsigned."""
     folder = make_casebook(tmp_path / "book", (2, 3))
     heads = folder / "heads.jsonl"
@@ -221,8 +223,8 @@ def test_writer_killed_over_the_first_line_begins_again(tmp_path: Path, left: in
     assert verify_casebook(folder).entries == 1
 
 
-def test_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    """A folder with another `entries.jsonl` is no place for a casebook."""
+def test_file_of_another_program_is_not_changed(tmp_path: Path) -> None:
+    """A folder with another `entries.jsonl` is refused."""
     for content in (b"notes", b"[1]\n", b"{" * 5_000):
         (tmp_path / "entries.jsonl").write_bytes(content)
         with pytest.raises(InputError, match="not a casebook"):
@@ -268,7 +270,7 @@ def damage(folder: Path, what: str) -> None:
 def test_damaged_casebook_is_not_written_on(
     tmp_path: Path, what: str, error: type[Exception], said: str
 ) -> None:
-    """Nothing is repaired, nothing is added: whoever did it should be found out first."""
+    """Nothing is repaired, nothing is added: the cause should be found first."""
     folder = make_casebook(tmp_path / "book")
     damage(folder, what)
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
@@ -305,7 +307,7 @@ def test_private_key_is_the_owners_alone(tmp_path: Path) -> None:
     ],
     ids=range(7),
 )
-def test_what_would_not_be_read_back_the_same_is_refused(
+def test_values_that_would_not_be_preserved_are_refused(
     tmp_path: Path, body: dict[str, Any], said: str
 ) -> None:
     """Nothing of it is written, and the next entry takes its place."""
@@ -317,7 +319,7 @@ def test_what_would_not_be_read_back_the_same_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["", "casebook.recovered", "casebook.anything"])
-def test_own_kinds_are_taken(tmp_path: Path, kind: str) -> None:
+def test_own_kinds_are_reserved(tmp_path: Path, kind: str) -> None:
     """Nobody can put a recovery on record that did not happen."""
     with Casebook.open(tmp_path / "book") as book, pytest.raises(UsageError, match=r"casebook\."):
         book.append(kind, "acct", {})
@@ -378,7 +380,7 @@ def test_each_entry_is_on_the_disk_when_asked_for(
     assert counts == [0, 5]
 
 
-def test_another_hand_in_the_file_stops_the_writer(tmp_path: Path) -> None:
+def test_change_by_another_program_stops_the_writer(tmp_path: Path) -> None:
     """Its line would be counted as ours from then on."""
     book = Casebook.open(tmp_path / "book")
     add(book, 2)

@@ -54,7 +54,7 @@ def test_the_document_suffices_for_a_checker_of_ones_own(book: Path) -> None:
 
 
 def test_forged_proofs_are_refused(book: Path, tmp_path: Path) -> None:
-    """Another text, another place, another path, a stranger's or a made-up head."""
+    """Another text, another place, another path, a head by another key or an invented head."""
     key = (book / "key.pub.pem").read_bytes()
     proof = prove_entry(book, 6)
     stranger = read_head(make_casebook(tmp_path / "stranger", (3, 4, 6)) / "heads.jsonl")
@@ -75,6 +75,6 @@ def test_forged_proofs_are_refused(book: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", [-1, 0, 14, 99])
 def test_only_entries_can_be_asked_for(book: Path, index: int) -> None:
-    """The header is no entry; says which there are."""
+    """The header is not an entry; the error says which entries exist."""
     with pytest.raises(UsageError, match="1 to 13"):
         prove_entry(book, index)

@@ -209,14 +209,14 @@ def test_places_outside_the_tree_are_refused(index: int, size: int) -> None:
 
 @pytest.mark.parametrize(("old", "new"), [(0, 4), (5, 4), (-1, 4), (0, 0)])
 def test_sizes_that_do_not_grow_are_refused(old: int, new: int) -> None:
-    """That an empty tree came first shows nothing, so it is no proof."""
+    """That an empty tree came first shows nothing, so it proves nothing."""
     with pytest.raises(UsageError):
         TREE.prove_consistency(old, new)
     with pytest.raises(CasebookError):
         verify_consistency(old, new, TREE.root(1), TREE.root(4), [])
 
 
-def test_a_tree_knows_no_size_it_never_had() -> None:
+def test_roots_and_proofs_of_other_sizes_are_refused() -> None:
     """Neither more leaves than it has, nor fewer than none."""
     for size in (-1, 201):
         with pytest.raises(UsageError, match="200 leaves"):

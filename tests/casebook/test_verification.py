@@ -134,14 +134,14 @@ def test_changed_entry_is_narrowed_down_by_the_heads(book: Path) -> None:
 def test_removed_reordered_or_doubled_entry_is_named_by_line(
     book: Path, change: Callable[[list[bytes]], list[bytes]], first: int
 ) -> None:
-    """Where, what stands there and what should."""
+    """Says the place, what was found and what was expected."""
     change_lines(book / "entries.jsonl", change)
     text = said(book)
     assert f"entries.jsonl:{first}: an entry is missing, out of order or inserted" in text
     assert f'expected  "index":{first - 1}' in text and "not the ones that were signed" in text
 
 
-def test_removed_entry_with_the_rest_numbered_anew_is_noticed(book: Path) -> None:
+def test_removed_entry_with_the_rest_renumbered_is_detected(book: Path) -> None:
     """The numbers fit again; the roots do not."""
 
     def renumbered(all_: list[bytes]) -> list[bytes]:
@@ -194,7 +194,7 @@ def test_later_heads_taken_away_do_not_free_the_entries(book: Path) -> None:
     assert verify_casebook(book, allow_unsigned=True).unsigned == 6
 
 
-def test_no_heads_at_all_is_no_proof_whatever_is_allowed(book: Path) -> None:
+def test_casebook_without_heads_is_never_valid(book: Path) -> None:
     """Missing or empty."""
     (book / "heads.jsonl").write_bytes(b"")
     assert "nothing is signed" in said(book, allow_unsigned=True)
@@ -220,7 +220,7 @@ def test_casebook_at_work_may_be_checked(tmp_path: Path) -> None:
 
 
 def test_head_signed_by_another_key_is_noticed(book: Path, tmp_path: Path) -> None:
-    """A true head over the same lines, with a stranger's signature."""
+    """A true head over the same lines, with a signature by another key."""
     true = read_head(book / "heads.jsonl")
     stranger = read_head(make_casebook(tmp_path / "stranger") / "heads.jsonl")
     forged = SignedHead(
@@ -239,7 +239,7 @@ def test_head_with_another_time_is_noticed(book: Path) -> None:
     assert "heads.jsonl:4: the head is not signed by this casebook's key" in said(book)
 
 
-def test_casebook_written_anew_with_another_key_passes_only_without_the_right_key(
+def test_casebook_rewritten_with_another_key_passes_only_without_the_right_key(
     book: Path, tmp_path: Path
 ) -> None:
     """The key has to come from outside: the file's own word proves only that it fits itself."""
@@ -329,7 +329,7 @@ def test_line_without_end_is_not_read_into_memory_whole(book: Path) -> None:
 @pytest.mark.parametrize(
     "content", [None, b"", b"{}\n", b"not a casebook\n", b'{"format":"gamekeeper/casebook@2"}\n']
 )
-def test_what_is_no_casebook_is_unreadable(tmp_path: Path, content: bytes | None) -> None:
+def test_files_that_are_not_a_casebook_are_refused(tmp_path: Path, content: bytes | None) -> None:
     """Exit 3, with what was expected."""
     if content is not None:
         (tmp_path / "entries.jsonl").write_bytes(content)
@@ -338,7 +338,7 @@ def test_what_is_no_casebook_is_unreadable(tmp_path: Path, content: bytes | None
     assert caught.value.exit_code == 3
 
 
-def test_what_is_no_key_or_head_is_unreadable(book: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_a_key_or_head_are_refused(book: Path, tmp_path: Path) -> None:
     """Neither passes for nothing given."""
     for key in (b"", b"\x00" * 32, (book / "key.pem").read_bytes()):
         with pytest.raises(InputError, match="not a public key"):

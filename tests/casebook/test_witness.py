@@ -87,7 +87,7 @@ def test_stamp_can_be_checked_without_gamekeeper(authority: Authority, stamped: 
 
 @pytest.mark.extra
 @needs_responder
-def test_casebook_goes_on_behind_its_stamps(authority: Authority, stamped: Path) -> None:
+def test_casebook_continues_after_its_stamps(authority: Authority, stamped: Path) -> None:
     """Two stamps of different heads, and the same head stamped twice, all belong to it."""
     with Casebook.open(stamped) as book:
         add(book, 2)
@@ -208,7 +208,7 @@ def test_command_line_checks_stamps(authority: Authority, stamped: Path) -> None
 
 
 @pytest.mark.extra
-def test_witness_that_is_not_there_or_no_web_address(tmp_path: Path) -> None:
+def test_missing_witness_and_wrong_kind_of_address_are_reported(tmp_path: Path) -> None:
     """No answer is an error with a way on; a file is never read for an address."""
     pytest.importorskip("rfc3161_client")
     folder = make_casebook(tmp_path / "book")
@@ -234,7 +234,7 @@ def test_without_the_extra_its_name_is_said(
     assert verify_casebook(folder).entries == 9
 
 
-def test_what_is_no_certificate_is_unreadable(tmp_path: Path) -> None:
+def test_file_that_is_not_a_certificate_is_refused(tmp_path: Path) -> None:
     """Also when there is no stamp to check."""
     folder = make_casebook(tmp_path / "book")
     with pytest.raises(InputError, match="not a certificate"):

@@ -33,7 +33,7 @@ def make_model(
     parameters = parameters_for(network.hidden)
     layout = layout_for(network, packing, parameters.slots, rows)
     scales = scales_for(parameters, BOUND, layout.gain(layout.rows))
-    told = {"name": "m", "labels": (), "features": (), "error": 1e-3} | fields
+    described = {"name": "m", "labels": (), "features": (), "error": 1e-3} | fields
     description = ModelDescription(
         parameters=parameters,
         layout=layout,
@@ -41,7 +41,7 @@ def make_model(
         low=(-1.0,) * network.inputs,
         high=(1.0,) * network.inputs,
         determining_rows=network.determining_rows,
-        **told,
+        **described,
     )
     return CompiledModel(
         description=description, network=network, scales=scales, flood_bits=0.0, report={}

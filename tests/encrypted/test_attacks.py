@@ -1,4 +1,4 @@
-"""Plays the client that wants the weights: he holds the secret key, and reads all that an answer
+"""Plays the client that wants the weights: it has the secret key, and reads all that an answer
 has.
 
 First against the textbook's server, where it works; then against ours.
@@ -31,10 +31,10 @@ ONES = np.ones((1, FEATURES))
 
 
 class Thief(EncryptingClient):
-    """A client that packs as he likes, and reads what he can."""
+    """A client that packs in any way, and reads all it can."""
 
     def ask(self, slots: list[Any], rows: int) -> Any:
-        """A request with slots of his own choice."""
+        """A request with slots of its own choice."""
         scale = 2.0**self.description.input_scale
         ciphers = [self._backend.encrypt(self._secret, each, scale) for each in slots]
         honest = self.encrypt(np.zeros((rows, self.description.layout.inputs)))
@@ -164,11 +164,11 @@ def test_the_second_polynomial_confirms_no_guess_of_the_weights() -> None:
     client = EncryptingClient(model.description)
     message = client.encrypt(ONES).message
     keys = client.keys()
-    told = guessed_c1(model, keys, message, masked=False)
-    assert (told == guessed_c1(model, keys, message, masked=False)).all()
-    assert not (told == guessed_c1(wrong, keys, message, masked=False)).any()
+    guessed = guessed_c1(model, keys, message, masked=False)
+    assert (guessed == guessed_c1(model, keys, message, masked=False)).all()
+    assert not (guessed == guessed_c1(wrong, keys, message, masked=False)).any()
     ours = guessed_c1(model, keys, message, masked=True)
-    assert not (ours == told).any()
+    assert not (ours == guessed).any()
     assert not (ours == guessed_c1(model, keys, message, masked=True)).any()
 
 
@@ -298,8 +298,8 @@ def test_inputs_far_beyond_the_range_get_no_more_numbers_than_scores(
 
 
 def test_two_scores_that_are_one_fall_to_half_as_many_rows() -> None:
-    """-z and z, each of a row of its own: a thief asks (d + 1) / 2 rows, and the number that is
-    told says so.
+    """-z and z, each of a row of its own: a thief needs (d + 1) / 2 rows, which is the stated
+    number.
     """
     score = make_network(5, 1).layers[0]
     both = SquareNetwork(
@@ -340,7 +340,7 @@ def sent_under(client: EncryptingClient, server: InferenceServer, asked: Any, co
     return centred(numbers, q)
 
 
-def test_a_public_key_that_is_none_reads_no_randomness_of_the_server() -> None:
+def test_an_invalid_public_key_does_not_reveal_randomness_of_the_server() -> None:
     """Were it ternary alone, a dozen of its coefficients would fit into one number, and all into
     one answer.
 
@@ -352,14 +352,14 @@ def test_a_public_key_that_is_none_reads_no_randomness_of_the_server() -> None:
     asked = client.encrypt(make_rows(1, 16))
     primes = server.backend._primes  # type: ignore[attr-defined]
     unit = 1 << 26  # well above the noise
-    told = sent_under(client, server, asked, unit * primes[1] * primes[2]) - sent_under(
+    difference = sent_under(client, server, asked, unit * primes[1] * primes[2]) - sent_under(
         client, server, asked, 0
     )
-    assert np.abs(np.rint(told / unit)).max() > 1000  # ternary: -2 .. 2
+    assert np.abs(np.rint(difference / unit)).max() > 1000  # ternary: -2 .. 2
 
 
 @pytest.mark.slow
-def test_averaging_reaches_the_score_and_not_what_lies_beneath() -> None:
+def test_averaging_reveals_the_score_and_not_the_noise_of_the_weights() -> None:
     """The noise falls with the root of the repeats: f(x) gets sharper, by design, and nothing else
     appears.
     """

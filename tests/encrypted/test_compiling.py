@@ -297,7 +297,7 @@ def test_models_that_would_fail_or_flood_nothing_when_asked_are_refused(
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:
-    """Sizes, numbers that are none, nothing at all."""
+    """Sizes, invalid numbers, nothing at all."""
     good = Layer(np.ones((2, 3)), np.ones(2))
     for layers in (
         (),

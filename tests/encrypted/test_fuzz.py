@@ -1,4 +1,4 @@
-"""What a stranger sends to a server, and a server to a client, at random and mutated: an error
+"""Untrusted messages to a server, and from a server to a client, at random and mutated: an error
 each, never a crash.
 """
 
@@ -61,7 +61,7 @@ def survived(call: Callable[[bytes], object], raw: bytes) -> bool:
 
 
 def test_keys_of_a_stranger_are_read_or_refused() -> None:
-    """Residues that are below their primes are keys like any other: they hurt only whoever sent
+    """Residues that are below their primes are keys like any other: they harm only the client that sent
     them.
     """
     server = InferenceServer(MODEL)
@@ -120,7 +120,7 @@ def test_answers_of_a_stranger_are_read_or_refused() -> None:
 
 @pytest.mark.parametrize("change", [("rows", 0), ("rows", 3), ("rows", 2**32 - 1)])
 def test_a_request_for_rows_that_there_are_not_is_refused(change: tuple[str, int]) -> None:
-    """Neither none, nor more than fit, nor what is no power of two."""
+    """Neither 0, nor more than the capacity, nor a number that is not a power of two."""
     server = InferenceServer(MODEL)
     client = EncryptingClient(MODEL.description)
     message = client.encrypt(make_rows(1, 16)).message
@@ -129,7 +129,7 @@ def test_a_request_for_rows_that_there_are_not_is_refused(change: tuple[str, int
 
 
 def test_a_residue_at_its_prime_is_refused() -> None:
-    """The check that stands before SEAL."""
+    """The check that comes before SEAL's."""
     server = InferenceServer(MODEL)
     client = EncryptingClient(MODEL.description)
     message = bytearray(client.encrypt(make_rows(1, 16)).message)

@@ -25,7 +25,7 @@ def test_a_host_answers_with_weights_that_it_cannot_read(sizes: tuple[int, ...])
         assert np.abs(owner.read(answer, len(rows)) - model.scores(rows)).max() < 1e-5
 
 
-def test_the_host_holds_no_weight() -> None:
+def test_the_host_cannot_read_weights() -> None:
     """What it is given does not change with the weights but for randomness, and is the same
     length.
     """
@@ -50,7 +50,7 @@ def test_another_key_reads_nothing() -> None:
     assert np.abs(read - model.scores(rows)).max() > 10
 
 
-def test_what_is_no_answer_and_no_weights_is_refused() -> None:
+def test_malformed_answers_and_weights_are_refused() -> None:
     """By their length, before anything is read."""
     model = make_model(20, 5)
     owner = Owner(model)

@@ -31,7 +31,7 @@ def test_arithmetic_is_that_of_whole_numbers(q: int, pairs: list[tuple[int, int]
 
 @pytest.mark.parametrize("q", PRIMES)
 def test_residues_survive_packing(q: int) -> None:
-    """In whole bytes, as few as hold a prime; a number at or above the prime is none."""
+    """In whole bytes, as few as hold a prime; a number at or above the prime is refused."""
     words = np.array([0, 1, q - 1], np.uint64)
     raw = pack(words, q)
     assert len(raw) == 3 * width(q)
@@ -47,7 +47,7 @@ def test_signs_come_back() -> None:
     assert centred(modulo(numbers, PRIMES[1]), PRIMES[1]).tolist() == numbers.tolist()
 
 
-def test_a_seed_stands_for_uniform_residues() -> None:
+def test_a_seed_expands_to_uniform_residues() -> None:
     """The same ones each time; others for another use; spread evenly."""
     one = expand_seed(b"s" * 32, b"a", PRIMES, 4096)
     assert (one == expand_seed(b"s" * 32, b"a", PRIMES, 4096)).all()

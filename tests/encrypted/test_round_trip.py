@@ -92,7 +92,7 @@ def test_inputs_beyond_the_range_are_clipped_and_counted() -> None:
     "rows", [np.zeros((1, 5)), np.zeros((5, 6)), np.zeros((0, 6)), np.full((1, 6), np.nan)]
 )
 def test_rows_that_do_not_fit_are_refused(rows: np.ndarray) -> None:
-    """Width, number, and numbers that are none."""
+    """Wrong width, wrong number of rows, NaN and infinity."""
     with pytest.raises(InputError):
         EncryptingClient(make_model(6, 3).description).encrypt(rows)
 
@@ -155,7 +155,7 @@ def test_no_seed_is_used_twice() -> None:
 
 
 def test_keys_are_held_for_so_many_clients_only() -> None:
-    """The longest idle give way; whoever lost his place sends them again."""
+    """The least recently used are removed; their client sends them again."""
     model = make_model(6, 3)
     server = InferenceServer(model, max_keys=2)
     clients = [EncryptingClient(model.description) for _ in range(3)]
@@ -188,7 +188,7 @@ def test_keys_are_kept_for_their_owner_only(tmp_path: Path) -> None:
         EncryptingClient.load(description, tmp_path / "keys")
 
 
-def test_no_secret_is_in_what_leaves_or_in_what_is_shown(tmp_path: Path) -> None:
+def test_no_secret_is_in_messages_or_in_output(tmp_path: Path) -> None:
     """Not in a repr, not in the keys for the server; no weight in a description or in a repr."""
     model = make_model(6, 3)
     client = EncryptingClient(model.description)
@@ -229,7 +229,7 @@ def test_no_file_of_a_key_is_left(
 
 
 def test_keys_of_one_client_push_out_his_own_alone() -> None:
-    """Whoever sends keys again and again keeps nobody else from being answered."""
+    """A client that sends keys again and again does not block others."""
     model = make_model(6, 3)
     server = InferenceServer(model, max_keys=4)
     first = EncryptingClient(model.description)

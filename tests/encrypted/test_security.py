@@ -12,7 +12,7 @@ from gamekeeper.encrypted.security import MAX_MODULUS_BITS, require_secure
 
 @pytest.mark.parametrize(("degree", "bits"), MAX_MODULUS_BITS[128].items())
 def test_the_standards_table_is_the_limit(degree: int, bits: int) -> None:
-    """So many bits, and none more."""
+    """At the limit, and one bit above it."""
     require_secure(degree, bits, 128)
     with pytest.raises(InputError, match="not secure"):
         require_secure(degree, bits + 1, 128)
@@ -32,7 +32,7 @@ def test_nothing_below_128_bits_and_nothing_outside_the_table(
 
 @pytest.mark.parametrize("bits", [(60, 60, 60, 60), (60, 40, 60, 60), (49, 61, 30)])
 def test_parameters_that_are_too_weak_cannot_be_made(bits: tuple[int, ...]) -> None:
-    """Whoever makes them: there is no way around the table."""
+    """For any caller: the table cannot be bypassed."""
     with pytest.raises(InputError):
         Parameters(degree=8192, primes=bits)
 

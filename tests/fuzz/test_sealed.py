@@ -1,4 +1,4 @@
-"""Sealed files of strangers are opened or refused, in their time and memory, and never with another
+"""Untrusted sealed files are opened or refused, in their time and memory, and never with another
 error.
 """
 
@@ -65,7 +65,7 @@ def test_random_files(tmp_path: Path, start: bytes, rest: bytes) -> None:
     read(tmp_path / "f", (start + rest).ljust(50_000, b"\0"))
 
 
-def test_lengths_of_strangers_take_no_memory(tmp_path: Path, good: bytes) -> None:
+def test_untrusted_lengths_do_not_allocate_memory(tmp_path: Path, good: bytes) -> None:
     """A header that says seven terabytes is refused by the length of the file, before anything is
     made room for.
     """

@@ -1,4 +1,4 @@
-"""An index is read as a stranger's word."""
+"""An index is untrusted input."""
 
 import orjson
 import pytest
@@ -71,7 +71,7 @@ def test_an_index_is_read_as_it_was_written() -> None:
         ({"folder": 1}, "neither true nor false"),
     ],
 )
-def test_an_index_that_cannot_be_is_refused(change: dict[str, object], says: str) -> None:
+def test_an_inconsistent_index_is_refused(change: dict[str, object], says: str) -> None:
     """Files that leave their folder or do not fill the payload; tensors out of place, over each
     other, out of shape.
     """
@@ -166,7 +166,7 @@ def test_no_tensor_hides_another() -> None:
 
 
 def test_shared_names_are_found_in_linear_time() -> None:
-    """A stranger's index can hold millions of names; two equal ones must not cost their square."""
+    """An untrusted index can have millions of names; finding equal ones must not take quadratic time."""
     from time import process_time
 
     many = [("a", str(number)) for number in range(20_000)]

@@ -9,8 +9,8 @@ carries n numbers for each ciphertext, in every packing.
 
 c1 itself must not reveal anything: the client knows the c1 that it sent, and c1 * w / c1 gives the
 weights. Therefore a fresh encryption of zero under the client's public key is added before the last
-division. This adds a u + e to c1, where `a` comes from a seed and u is chosen by the server, anew
-for each ciphertext.
+division. This adds a u + e to c1, where `a` comes from a seed and u is chosen by the server
+and differs for each ciphertext.
 
 The remaining leak is the noise in the numbers that are sent, which depends on the weights. Gaussian
 noise of standard deviation sigma on each number floods it. Consider q answers of n numbers each,

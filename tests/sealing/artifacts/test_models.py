@@ -1,4 +1,4 @@
-"""Models are read as they lie on disk; pickles and damaged files are refused before anything is
+"""Models are read from disk; pickles and damaged files are refused before anything is
 sealed.
 """
 
@@ -127,7 +127,7 @@ INNOCENT = {
 }
 
 
-def test_what_goes_with_a_model_is_no_pickle(tmp_path: Path) -> None:
+def test_other_files_of_a_model_are_not_pickles(tmp_path: Path) -> None:
     """Texts that begin like one, and compressed ones."""
     write_model(tmp_path / "m.safetensors")
     for name, content in INNOCENT.items():
@@ -136,7 +136,7 @@ def test_what_goes_with_a_model_is_no_pickle(tmp_path: Path) -> None:
 
 
 def test_links_out_of_the_folder_are_followed_when_they_are_meant(tmp_path: Path) -> None:
-    """A link to a secret of the machine would be sealed for strangers; a download cache is made of
+    """A link to a secret of the machine would be sealed for others; a download cache is made of
     links.
     """
     (tmp_path / "cache").mkdir()
@@ -179,7 +179,7 @@ def entry(**change: object) -> dict[str, object]:
     ],
 )
 def test_damaged_safetensors_are_refused(tmp_path: Path, content: bytes, says: str) -> None:
-    """Cut short, lengths that lie, tensors over each other."""
+    """Cut short, false lengths, overlapping tensors."""
     (tmp_path / "m.safetensors").write_bytes(content)
     with pytest.raises(InputError, match=says):
         read_model(tmp_path / "m.safetensors")
@@ -259,7 +259,7 @@ def test_mutated_models_are_read_or_refused(tmp_path: Path, data: st.DataObject)
         raise AssertionError("an error without a place") from leaked
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
     """Nothing there, an empty folder, text, a link that leads nowhere, a pipe."""
     (tmp_path / "text.txt").write_text("hello")
     for path in (tmp_path / "none", tmp_path / "text.txt", tmp_path):
@@ -287,9 +287,7 @@ def test_version_control_is_not_sealed(tmp_path: Path) -> None:
         ([0, 1 << 62, 1 << 62], "an impossible shape"),
     ],
 )
-def test_shapes_that_no_library_counts_are_refused(
-    tmp_path: Path, shape: list[int], says: str
-) -> None:
+def test_shapes_that_overflow_are_refused(tmp_path: Path, shape: list[int], says: str) -> None:
     """Before they are multiplied, and before a file is sealed whose index would not be read."""
     content = header_bytes(entry(dtype="U8", shape=shape, data_offsets=[0, 0]))
     (tmp_path / "m.safetensors").write_bytes(content)

@@ -59,7 +59,9 @@ def by_key(model: Path, name: str = "key") -> PublicKeySigner:
     return PublicKeySigner(model.parent / f"{name}.pub.pem")
 
 
-def told(model: Path, signature: Path, signer: Any = None, **options: Any) -> list[tuple[str, str]]:
+def faults_of(
+    model: Path, signature: Path, signer: Any = None, **options: Any
+) -> list[tuple[str, str]]:
     """What does not hold: each problem, and the last part of where it is."""
     with pytest.raises(SealError) as caught:
         verify_model(model, signature, signer or by_key(model), **options)
@@ -142,17 +144,17 @@ def test_what_differs_is_listed(
     """File by file."""
     signature = signed(model)
     spoil(model)
-    assert told(model, signature) == faults
+    assert faults_of(model, signature) == faults
 
 
 def test_many_differences_are_counted(model: Path) -> None:
-    """A hundred are told one by one."""
+    """A hundred are listed."""
     signature = signed(model)
     for number in range(150):
         (model / f"added-{number:03}.bin").write_bytes(b"x")
     with pytest.raises(SealError, match="150 files, of which the first 100 are listed"):
         verify_model(model, signature, by_key(model))
-    assert len(told(model, signature)) == 101
+    assert len(faults_of(model, signature)) == 101
 
 
 @pytest.mark.parametrize(("spoil", "faults"), CHANGES)
@@ -174,7 +176,7 @@ def test_we_agree_on_what_the_library_signs(
     signature = signed_by_them(model)
     assert verify_model(model, signature, by_key(model)).files == 3
     spoil(model)
-    assert told(model, signature) == faults
+    assert faults_of(model, signature) == faults
 
 
 def test_single_file_verifies_both_ways(model: Path) -> None:
@@ -188,7 +190,7 @@ def test_single_file_verifies_both_ways(model: Path) -> None:
         file.write_bytes(b"weights")
         assert verify_model(file, signature, by_key(file)).files == 1
         file.write_bytes(b"others")
-        assert told(file, signature) == [("the file was changed", "one.bin")]
+        assert faults_of(file, signature) == [("the file was changed", "one.bin")]
 
 
 def test_signature_in_the_folder_verifies_both_ways(model: Path) -> None:
@@ -204,11 +206,11 @@ def test_signature_in_the_folder_verifies_both_ways(model: Path) -> None:
 
 
 def test_signature_kept_elsewhere_does_not_excuse_a_file_of_its_name(model: Path) -> None:
-    """The name that the signature leaves out is no place to hide a file."""
+    """A file cannot hide under a name that the signature excludes."""
     sign_model(model, model / "model.sig", model.parent / "key.pem")
     kept = shutil.copy(model / "model.sig", model.parent / "kept.sig")
     (model / "model.sig").write_text("import os")
-    assert told(model, Path(kept)) == [("the file is not signed", "model.sig")]
+    assert faults_of(model, Path(kept)) == [("the file is not signed", "model.sig")]
 
 
 def test_what_the_library_leaves_out_for_git_is_not_passed_over(model: Path) -> None:
@@ -222,13 +224,13 @@ def test_what_the_library_leaves_out_for_git_is_not_passed_over(model: Path) -> 
         ("the file is not signed", "post-checkout"),
         ("the file is not signed", ".gitattributes"),
     ]
-    assert told(model, signature) == names
+    assert faults_of(model, signature) == names
     assert (
         verify_model(model, signature, by_key(model), ignored=[".git", ".gitattributes"]).files == 3
     )
 
 
-def test_git_files_that_we_sign_want_an_option_of_the_library(model: Path) -> None:
+def test_signed_git_files_require_an_option_of_the_library(model: Path) -> None:
     """They are signed like all others."""
     (model / ".gitattributes").write_text("* text")
     signature = signed(model)
@@ -236,10 +238,10 @@ def test_git_files_that_we_sign_want_an_option_of_the_library(model: Path) -> No
     assert their_verdict(model, signature, "--no-ignore-git-paths") == 0
     assert verify_model(model, signature, by_key(model)).files == 4
     (model / ".gitattributes").write_text("* binary")
-    assert told(model, signature) == [("the file was changed", ".gitattributes")]
+    assert faults_of(model, signature) == [("the file was changed", ".gitattributes")]
 
 
-def test_what_the_signer_left_out_is_told(model: Path) -> None:
+def test_excluded_files_are_named_in_the_error(model: Path) -> None:
     """And taken only if the caller leaves it out too."""
     (model / "cache").mkdir()
     (model / "cache" / "x.bin").write_bytes(b"x")
@@ -249,18 +251,18 @@ def test_what_the_signer_left_out_is_told(model: Path) -> None:
     assert verify_model(model, signature, by_key(model), ignored=["cache"]).files == 3
     ours = signed(model, ignored=["cache"])
     assert their_verdict(model, ours) == 0
-    assert told(model, ours) == [("the file is not signed", "x.bin")]
+    assert faults_of(model, ours) == [("the file is not signed", "x.bin")]
 
 
 def test_leaving_out_what_is_signed_excuses_nothing(model: Path) -> None:
     """It counts as missing."""
-    assert told(model, signed(model), ignored=["weights.bin"]) == [
+    assert faults_of(model, signed(model), ignored=["weights.bin"]) == [
         ("the file is missing", "weights.bin")
     ]
 
 
 @pytest.mark.parametrize("path", ["/etc", "../x", ".", "a/../../b"])
-def test_path_out_of_the_model_is_no_path_to_leave_out(model: Path, path: str) -> None:
+def test_path_out_of_the_model_cannot_be_excluded(model: Path, path: str) -> None:
     """When signing and when verifying."""
     signature = signed(model)
     with pytest.raises(InputError, match="is not inside the model"):
@@ -310,7 +312,7 @@ def test_what_a_signature_cannot_hold_is_refused(
 def test_wrong_key_is_refused(model: Path) -> None:
     """Whatever the model holds."""
     make_key(model.parent, "other")
-    assert told(model, signed(model), by_key(model, "other")) == [
+    assert faults_of(model, signed(model), by_key(model, "other")) == [
         ("the signature is invalid", "model.sig")
     ]
 
@@ -321,7 +323,7 @@ def test_signature_of_another_model_is_refused(model: Path) -> None:
     make_key(other.parent)
     change(other)
     shutil.copy(model.parent / "key.pub.pem", other.parent)
-    assert told(other, signed(model)) == [("the file was changed", "weights.bin")]
+    assert faults_of(other, signed(model)) == [("the file was changed", "weights.bin")]
 
 
 def test_changed_statement_is_refused(model: Path) -> None:
@@ -336,7 +338,7 @@ def test_changed_statement_is_refused(model: Path) -> None:
     (model / "weights.bin").unlink()
     bundle["dsseEnvelope"]["payload"] = b64encode(json.dumps(statement).encode()).decode()
     signature.write_text(json.dumps(bundle))
-    assert told(model, signature) == [("the signature is invalid", "model.sig")]
+    assert faults_of(model, signature) == [("the signature is invalid", "model.sig")]
 
 
 def test_truncated_signature_cannot_be_read(model: Path) -> None:
@@ -352,13 +354,13 @@ def test_truncated_signature_cannot_be_read(model: Path) -> None:
     b"[]", b"null", b"{}", b'{"dsseEnvelope": 5}', b'{"dsseEnvelope": {"payload": "%"}}', b"[" * 99_999, b"\xff",
     b'{"dsseEnvelope": {"payload": "e30="}}', b'{"a": 1, "a": 2}',
 ])  # fmt: skip
-def test_file_that_is_no_signature_cannot_be_read(model: Path, content: bytes) -> None:
+def test_file_that_is_not_a_signature_is_refused(model: Path, content: bytes) -> None:
     """Neither as JSON nor as a bundle."""
     (model.parent / "x.sig").write_bytes(content)
     assert "not a signature of a model" in unreadable(model, model.parent / "x.sig")
 
 
-def test_name_that_stands_twice_cannot_be_read(model: Path) -> None:
+def test_repeated_name_in_the_bundle_is_refused(model: Path) -> None:
     """Two readers may each take another one."""
     signature = signed(model)
     text = signature.read_text()
@@ -391,7 +393,7 @@ def test_endless_signature_is_not_read(model: Path) -> None:
     assert "cannot be read" in unreadable(model, model)
 
 
-def test_missing_files_are_told(model: Path) -> None:
+def test_missing_files_are_reported(model: Path) -> None:
     """Signature, key, model."""
     signature = signed(model)
     assert "no.sig" in unreadable(model, model.parent / "no.sig")
@@ -399,7 +401,7 @@ def test_missing_files_are_told(model: Path) -> None:
     assert "the model cannot be read" in unreadable(model.parent / "no", signature, by_key(model))
 
 
-def test_key_of_another_kind_is_told(model: Path) -> None:
+def test_key_of_another_kind_is_reported(model: Path) -> None:
     """RSA, a private key, something else."""
     signature = signed(model)
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
@@ -418,7 +420,7 @@ def test_key_of_another_kind_is_told(model: Path) -> None:
     assert not (model.parent / "x.sig").exists()
 
 
-def test_key_with_a_password_is_told(model: Path) -> None:
+def test_key_with_a_password_is_reported(model: Path) -> None:
     """The password is asked for nowhere."""
     key = ec.generate_private_key(ec.SECP256R1())
     path = model.parent / "locked.pem"
@@ -451,7 +453,9 @@ def test_rest_of_a_process_that_died_is_not_signed(model: Path) -> None:
     assert verify_model(model, model / "model.sig", by_key(model)).files == 3
 
 
-def test_file_that_vanishes_meanwhile_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_vanishes_meanwhile_is_reported(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody's signature is doubted for it."""
     signature = signed(model)
     tree = ModelTree(files=[model / "config.json", model / "gone.bin"])
@@ -480,7 +484,7 @@ def test_signature_of_an_older_version_verifies(
     assert verify_model(model, signature, by_key(model)).is_old
     assert capsys.readouterr().out == ""
     change(model)
-    assert told(model, signature) == [("the file was changed", "weights.bin")]
+    assert faults_of(model, signature) == [("the file was changed", "weights.bin")]
 
 
 def test_signed_statement_of_another_kind_is_refused(model: Path) -> None:
@@ -498,7 +502,7 @@ def test_signed_statement_of_another_kind_is_refused(model: Path) -> None:
     write_bundle(
         signature, key, statement | {"_type": "https://in-toto.io/Statement/v9"}, is_old=False
     )
-    assert told(model, signature) == [("the signature is invalid", "x.sig")]
+    assert faults_of(model, signature) == [("the signature is invalid", "x.sig")]
     write_bundle(signature, key, statement | {"subject": statement["subject"] * 2}, is_old=False)
     assert "occurs twice" in unreadable(model, signature)
     write_bundle(signature, key, statement | {"subject": []}, is_old=False)
@@ -520,7 +524,7 @@ def test_signature_by_shards_verifies(model: Path) -> None:
         file.seek(5_000)
         file.write(b"?")
     (model / "__init__.py").touch()
-    assert told(model, signature) == [
+    assert faults_of(model, signature) == [
         ("the file is not signed", "__init__.py"),
         ("the file was changed", "weights.bin"),
     ]
@@ -537,7 +541,7 @@ def test_other_digests_verify(model: Path, algorithm: Any) -> None:
     config.sign(model, signature)
     assert verify_model(model, signature, by_key(model)).files == 3
     change(model)
-    assert told(model, signature) == [("the file was changed", "weights.bin")]
+    assert faults_of(model, signature) == [("the file was changed", "weights.bin")]
 
 
 @pytest.fixture
@@ -558,12 +562,12 @@ def test_certificate_verifies_by_its_root(model: Path, certified: dict[str, Path
     """And by no other."""
     signature = signed(model, certificate=certified["key"], chain=[certified["ca"]])
     assert verify_model(model, signature, CertificateSigner((certified["ca"],))).files == 3
-    assert told(model, signature, CertificateSigner((certified["other-ca"],))) == [
+    assert faults_of(model, signature, CertificateSigner((certified["other-ca"],))) == [
         ("the signature is invalid", "model.sig")
     ]
-    assert told(model, signature, by_key(model)) == [("the signature is invalid", "model.sig")]
+    assert faults_of(model, signature, by_key(model)) == [("the signature is invalid", "model.sig")]
     change(model)
-    assert told(model, signature, CertificateSigner((certified["ca"],))) == [
+    assert faults_of(model, signature, CertificateSigner((certified["ca"],))) == [
         ("the file was changed", "weights.bin")
     ]
 
@@ -584,13 +588,13 @@ def test_certificate_of_another_key_is_not_signed_with(
         signed(model, certificate=certified["ca"])
 
 
-def test_no_root_is_no_signer() -> None:
+def test_certificates_require_a_root() -> None:
     """The library would take those of the web."""
     with pytest.raises(ValueError, match="root"):
         CertificateSigner(())
 
 
-def test_sigstore_out_of_reach_is_told(
+def test_sigstore_out_of_reach_is_reported(
     model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Offline nobody can be verified by identity."""

@@ -96,7 +96,9 @@ def answering(status: int, document: dict[str, Any]) -> Iterator[str]:
             thread.join()
 
 
-def told(stanza: Stanza, context: bytes = CONTEXT, identity: AwsKmsIdentity | None = None) -> str:
+def error_of(
+    stanza: Stanza, context: bytes = CONTEXT, identity: AwsKmsIdentity | None = None
+) -> str:
     """What the error says; neither it nor its traceback holds credentials or the key."""
     with pytest.raises(InputError) as caught:
         (identity or AwsKmsIdentity()).unwrap(stanza, context)
@@ -132,13 +134,13 @@ def test_wrapped_key_unwraps(kms: Any) -> None:
 def test_another_context_is_refused(kms: Any) -> None:
     """A wrapped key cannot be moved into another file."""
     stanza = parse(f"awskms:{make_key(kms)}").wrap(DATA_KEY, CONTEXT)
-    assert "the data key does not unwrap" in told(stanza, OTHER)
+    assert "the data key does not unwrap" in error_of(stanza, OTHER)
 
 
 def test_another_key_is_refused(kms: Any) -> None:
     """`KeyId` is sent: KMS would else take the key that the wrapped bytes name."""
     stanza = parse(f"awskms:{make_key(kms)}").wrap(DATA_KEY, CONTEXT)
-    assert "no permission for this key" in told(changed(stanza, key=make_key(kms)))
+    assert "no permission for this key" in error_of(changed(stanza, key=make_key(kms)))
 
 
 def test_file_does_not_choose_the_key(kms: Any) -> None:
@@ -148,7 +150,7 @@ def test_file_does_not_choose_the_key(kms: Any) -> None:
     stanza = parse(f"awskms:{theirs}").wrap(DATA_KEY, CONTEXT)
     assert AwsKmsIdentity((mine,)).unwrap(stanza, CONTEXT) is None
     lying = replace(stanza, name=f"awskms:{mine}")
-    assert "no permission for this key" in told(lying, identity=AwsKmsIdentity((mine,)))
+    assert "no permission for this key" in error_of(lying, identity=AwsKmsIdentity((mine,)))
 
 
 def test_stanza_of_another_kind_is_for_somebody_else() -> None:
@@ -156,16 +158,16 @@ def test_stanza_of_another_kind_is_for_somebody_else() -> None:
     assert AwsKmsIdentity().unwrap(replace(stanza_for(), kind="vault"), CONTEXT) is None
 
 
-def test_unknown_key_is_told(kms: Any) -> None:
+def test_unknown_key_is_reported(kms: Any) -> None:
     """At wrapping."""
     with pytest.raises(InputError, match="the key is unknown"):
         parse("awskms:alias/nothing").wrap(DATA_KEY, CONTEXT)
 
 
-def test_data_of_another_length_is_no_data_key(kms: Any) -> None:
+def test_data_of_another_length_is_refused(kms: Any) -> None:
     """Somebody may have encrypted something else with the same context."""
     stanza = parse(f"awskms:{make_key(kms)}").wrap(Secret(b"short"), CONTEXT)
-    assert "not a data key" in told(stanza)
+    assert "not a data key" in error_of(stanza)
 
 
 @pytest.mark.parametrize(
@@ -178,37 +180,37 @@ def test_data_of_another_length_is_no_data_key(kms: Any) -> None:
         ("UnrecognizedClientException", "the request is refused"),
     ],
 )
-def test_refusal_is_told(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
+def test_refusal_is_reported(monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
     """With the words of KMS."""
     with answering(400, {"__type": code, "message": "because of \x1b[31mthat"}) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", address)
-        text = told(stanza_for())
+        text = error_of(stanza_for())
     assert words in text and "because of" in text and code in text and "\x1b" not in text
 
 
-def test_service_that_is_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_is_down_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the address that was tried."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://127.0.0.1:{free.getsockname()[1]}")
-        assert "it cannot be reached" in told(stanza_for())
+        assert "it cannot be reached" in error_of(stanza_for())
 
 
 def test_unsafe_endpoint_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over http the data key would go in the clear."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://kms.example.org")
-    assert "cannot be sent there safely" in told(stanza_for())
+    assert "cannot be sent there safely" in error_of(stanza_for())
 
 
-def test_missing_credentials_and_region_are_told(
+def test_missing_credentials_and_region_are_reported(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent without them."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", server)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "credentials" in told(stanza_for())
+    assert "credentials" in error_of(stanza_for())
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert "region" in told(stanza_for())
+    assert "region" in error_of(stanza_for())
 
 
 @pytest.mark.parametrize("values", [
@@ -217,19 +219,19 @@ def test_missing_credentials_and_region_are_told(
     {"wrapped": "A" * 9_000}, {"wrapped": b64encode(bytes(6_145)).decode()},
 ])  # fmt: skip
 def test_mangled_stanza_never_leaves_the_machine(values: dict[str, str]) -> None:
-    """No address is in the environment: what would be sent would be told as out of reach."""
-    assert '"key"' in (text := told(changed(stanza_for(), **values))) or '"wrapped"' in text
+    """No address is in the environment: a request would be reported as unreachable."""
+    assert '"key"' in (text := error_of(changed(stanza_for(), **values))) or '"wrapped"' in text
 
 
 @pytest.mark.parametrize("text", ["awskms:", "kms:a", "awskms:a/b", "awskms:alias/", "awskms:a b", "vault:a/b",
     "awskms:https://x"])  # fmt: skip
-def test_text_that_names_no_key_is_refused(text: str) -> None:
+def test_text_that_does_not_name_a_key_is_refused(text: str) -> None:
     """And the error shows what one looks like."""
     with pytest.raises(InputError, match="awskms:alias/models"):
         parse(text)
 
 
-def test_no_log_holds_the_key(kms: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_data_key_is_not_in_logs(kms: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Botocore logs bodies at level DEBUG, which a program may have set for all."""
     caplog.set_level(logging.DEBUG)
     stanza = parse(f"awskms:{make_key(kms)}").wrap(DATA_KEY, CONTEXT)

@@ -47,7 +47,7 @@ def test_wrapped_keys_unwrap_for_their_holder_and_file_only() -> None:
 
 @pytest.mark.parametrize("value", ["", "AAAA", "?" * 108, "A" * 10_000, "ä", "AAAA\n"])
 def test_mangled_stanzas_unwrap_to_nothing(value: str) -> None:
-    """Whatever stands in the file."""
+    """For any content of the file."""
     identities = [*both_kinds(), cheap_passphrase()]
     recipients: list[Recipient] = [*(one.public_key() for one in identities[:2]), identities[2]]  # type: ignore[union-attr,list-item]
     for identity, recipient in zip(identities, recipients, strict=True):
@@ -90,7 +90,7 @@ def test_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
         read_private_key(tmp_path / "k.pem")
 
 
-def test_files_that_hold_no_such_key_are_named(tmp_path: Path) -> None:
+def test_files_without_a_suitable_key_are_named(tmp_path: Path) -> None:
     """Text, a key that signs, a public key in place of a private one, twice the same half, four
     gigabytes.
     """
@@ -151,8 +151,8 @@ def test_one_passphrase_typed_in_two_ways_is_one() -> None:
         ("x",) * 3,
     ],
 )
-def test_a_file_cannot_ask_for_all_memory(asked: tuple[str, str, str]) -> None:
-    """What Argon2id costs is written in the file, which a stranger may have made."""
+def test_a_file_cannot_request_all_memory(asked: tuple[str, str, str]) -> None:
+    """What Argon2id costs is written in the file, which may be hostile."""
     assert (
         PassphraseCost.parse(dict(zip(("passes", "lanes", "memory_kib"), asked, strict=True)))
         is None
@@ -168,7 +168,7 @@ def test_the_default_cost_is_what_the_docstring_says() -> None:
     )
 
 
-def test_a_passphrase_that_is_no_text_is_refused() -> None:
+def test_a_passphrase_that_is_not_text_is_refused() -> None:
     """Bytes of a terminal in another encoding, which Python carries as halves of characters."""
     with pytest.raises(UsageError, match="not UTF-8") as refused:
         passphrase("correct horse \udcff battery", is_new=False)

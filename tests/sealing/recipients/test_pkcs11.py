@@ -78,7 +78,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAMEKEEPER_PKCS11_TOKEN", "vault one")
 
 
-def told(stanza: Stanza, context: bytes = CONTEXT, identity: Pkcs11Identity | None = None) -> str:
+def error_of(
+    stanza: Stanza, context: bytes = CONTEXT, identity: Pkcs11Identity | None = None
+) -> str:
     """What the error says; neither it nor its traceback holds the PIN."""
     with pytest.raises(InputError) as caught:
         (identity or identity_from_environment()).unwrap(stanza, context)
@@ -130,21 +132,21 @@ def test_pin_and_module_of_the_uri_count(
 
 def test_another_context_is_refused(token: Any) -> None:
     """A wrapped key cannot be moved into another file."""
-    assert "does not unwrap" in told(wrapped(), OTHER)
+    assert "does not unwrap" in error_of(wrapped(), OTHER)
 
 
 def test_another_key_is_refused(token: Any) -> None:
     """The stanza's word for the key is only a word."""
-    assert "does not unwrap" in told(changed(wrapped(), object="others"))
+    assert "does not unwrap" in error_of(changed(wrapped(), object="others"))
 
 
 def test_changed_bytes_are_refused(token: Any) -> None:
     """Tag, text or nonce."""
-    assert "does not unwrap" in told(changed(wrapped(), wrapped=b64encode(bytes(48)).decode()))
-    assert "does not unwrap" in told(changed(wrapped(), nonce=b64encode(bytes(12)).decode()))
+    assert "does not unwrap" in error_of(changed(wrapped(), wrapped=b64encode(bytes(48)).decode()))
+    assert "does not unwrap" in error_of(changed(wrapped(), nonce=b64encode(bytes(12)).decode()))
 
 
-def test_key_that_may_not_decrypt_is_told(token: Any) -> None:
+def test_key_that_may_not_decrypt_is_reported(token: Any) -> None:
     """As a key that its owner has retired."""
     with pytest.raises(InputError, match="may not decrypt"):
         identity_from_environment().unwrap(changed(wrapped(), object="retired"), CONTEXT)
@@ -159,17 +161,17 @@ def test_key_that_may_not_decrypt_is_told(token: Any) -> None:
         ("pkcs11:token=vault%20one;object=short", "another length"),
     ],
 )
-def test_key_that_cannot_be_used_is_told(token: Any, uri: str, words: str) -> None:
+def test_key_that_cannot_be_used_is_reported(token: Any, uri: str, words: str) -> None:
     """At wrapping."""
     with pytest.raises(InputError, match=words):
         wrapped(uri)
 
 
-def test_wrong_pin_is_told(token: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not shown."""
+def test_wrong_pin_is_reported(token: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is not in the error."""
     stanza = wrapped()
     monkeypatch.setenv("GAMEKEEPER_PKCS11_PIN", "another-pin")
-    assert "refuses the PIN" in (text := told(stanza)) and "another-pin" not in text
+    assert "refuses the PIN" in (text := error_of(stanza)) and "another-pin" not in text
     monkeypatch.setenv("GAMEKEEPER_PKCS11_PIN", PIN_TEXT)
     assert identity_from_environment().unwrap(stanza, CONTEXT) == DATA_KEY
 
@@ -181,7 +183,7 @@ def test_login_of_other_code_is_used(token: Any) -> None:
         assert session.get_key(label="models", object_class=pkcs11.ObjectClass.SECRET_KEY)
 
 
-def test_pin_goes_to_no_token_that_the_file_names(
+def test_pin_is_not_sent_to_a_token_that_only_the_file_names(
     token: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attempts with the PIN of another token would lock it."""
@@ -199,46 +201,48 @@ def test_no_token_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("module", ["", "libsofthsm2.so", "/no/such/library.so", "/"])
-def test_missing_module_is_told(
+def test_missing_module_is_reported(
     stanza: Stanza, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     """The whole path of a file is wanted: a bare name would be searched for."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_MODULE", module)
-    assert "not a PKCS#11 module" in told(stanza)
+    assert "not a PKCS#11 module" in error_of(stanza)
 
 
-def test_file_that_is_no_module_is_told(
+def test_file_that_is_not_a_module_is_reported(
     stanza: Stanza, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With the words of the loader."""
     (tmp_path / "module.so").write_bytes(b"no library")
     monkeypatch.setenv("GAMEKEEPER_PKCS11_MODULE", str(tmp_path / "module.so"))
-    assert "the token refuses" in told(stanza)
+    assert "the token refuses" in error_of(stanza)
 
 
 @pytest.mark.parametrize("pin", ["", "tw\no", "9" * 257, "a-pin\udcff"])
-def test_unusable_pin_is_told(stanza: Stanza, monkeypatch: pytest.MonkeyPatch, pin: str) -> None:
-    """And not shown."""
+def test_unusable_pin_is_reported(
+    stanza: Stanza, monkeypatch: pytest.MonkeyPatch, pin: str
+) -> None:
+    """And it is not in the error."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_PIN", pin)
-    assert "no usable PIN" in (text := told(stanza)) and (not pin or pin not in text)
+    assert "no usable PIN" in (text := error_of(stanza)) and (not pin or pin not in text)
 
 
-def test_missing_file_with_the_pin_is_told(stanza: Stanza, tmp_path: Path) -> None:
+def test_missing_file_with_the_pin_is_reported(stanza: Stanza, tmp_path: Path) -> None:
     """With its name."""
     identity = identity_from_environment(f"{URI}?pin-source={tmp_path}/none")
-    assert "the file with the PIN cannot be read" in told(stanza, identity=identity)
+    assert "the file with the PIN cannot be read" in error_of(stanza, identity=identity)
 
 
 @pytest.mark.parametrize("values", [
     {"token": ""}, {"object": "a\x00b"}, {"object": "a" * 256}, {"nonce": b64encode(bytes(16)).decode()},
     {"nonce": ""}, {"nonce": "%%%%"}, {"wrapped": b64encode(bytes(47)).decode()}, {"wrapped": "A" * 9_000},
 ])  # fmt: skip
-def test_mangled_stanza_reaches_no_token(
+def test_mangled_stanza_does_not_reach_a_token(
     stanza: Stanza, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
 ) -> None:
-    """No module is there: what would reach a token would be told as that."""
+    """There is no module: an access to a token would be reported as that."""
     monkeypatch.setenv("GAMEKEEPER_PKCS11_MODULE", "")
-    assert "PKCS#11 module" not in told(changed(stanza, **values))
+    assert "PKCS#11 module" not in error_of(changed(stanza, **values))
 
 
 def test_stanza_of_another_kind_is_for_somebody_else(stanza: Stanza) -> None:
@@ -251,8 +255,8 @@ def test_stanza_of_another_kind_is_for_somebody_else(stanza: Stanza) -> None:
     "pkcs11://token=a;object=b", "pkcs11:token=a;object=b#c", "pkcs11:token=a;object=b;serial=7", "vault:a/b",
     "pkcs11:token=a;object=%00", "pkcs11://[", "pkcs11:token=a;object=b?pin-value=a-pin-that-nobody-may-read",
 ])  # fmt: skip
-def test_uri_that_names_no_key_is_refused(text: str) -> None:
-    """A PIN in it is neither taken nor shown."""
+def test_uri_that_does_not_name_a_key_is_refused(text: str) -> None:
+    """A PIN in it is neither used nor repeated in the error."""
     with pytest.raises(InputError, match="pkcs11:token=NAME;object=LABEL") as caught:
         parse(text)
     assert PIN_TEXT not in str(caught.value)

@@ -37,7 +37,9 @@ def wrapped(text: str = "vault:transit/models") -> Stanza:
     return parse(text).wrap(DATA_KEY, CONTEXT)
 
 
-def told(stanza: Stanza, context: bytes = CONTEXT, identity: VaultIdentity | None = None) -> str:
+def error_of(
+    stanza: Stanza, context: bytes = CONTEXT, identity: VaultIdentity | None = None
+) -> str:
     """What the error says; neither it nor its traceback holds the token or the key."""
     with pytest.raises(InputError) as caught:
         (identity or VaultIdentity()).unwrap(stanza, context)
@@ -62,7 +64,7 @@ def test_wrapped_key_unwraps(transit: Transit) -> None:
 
 def test_another_context_is_refused(transit: Transit) -> None:
     """A wrapped key cannot be moved into another file."""
-    assert "invalid ciphertext: unable to decrypt" in told(wrapped(), OTHER)
+    assert "invalid ciphertext: unable to decrypt" in error_of(wrapped(), OTHER)
 
 
 def test_another_context_is_refused_though_the_server_ignores_associated_data(
@@ -72,12 +74,12 @@ def test_another_context_is_refused_though_the_server_ignores_associated_data(
     transit.ignores_associated_data = True
     stanza = wrapped()
     assert VaultIdentity().unwrap(stanza, CONTEXT) == DATA_KEY
-    assert "the digest of another file's id" in told(stanza, OTHER)
+    assert "the digest of another file's id" in error_of(stanza, OTHER)
 
 
 def test_another_key_is_refused(transit: Transit) -> None:
     """The stanza's word for the key is only a word."""
-    assert "unable to decrypt" in told(changed(wrapped(), key="transit/others"))
+    assert "unable to decrypt" in error_of(changed(wrapped(), key="transit/others"))
 
 
 def test_rotated_key_still_unwraps_until_it_is_retired(transit: Transit) -> None:
@@ -87,27 +89,27 @@ def test_rotated_key_still_unwraps_until_it_is_retired(transit: Transit) -> None
     assert VaultIdentity().unwrap(stanza, CONTEXT) == DATA_KEY
     assert wrapped().values["wrapped"].startswith("vault:v2:")
     transit.keys["models"].min_decryption_version = 2
-    assert "disallowed by policy (too old)" in told(stanza)
+    assert "disallowed by policy (too old)" in error_of(stanza)
 
 
-def test_deleted_key_is_told(transit: Transit) -> None:
+def test_deleted_key_is_reported(transit: Transit) -> None:
     """With the server's words."""
     stanza = wrapped()
     del transit.keys["models"]
-    assert "encryption key not found" in told(stanza)
+    assert "encryption key not found" in error_of(stanza)
 
 
-def test_wrapping_for_an_unknown_key_makes_none(transit: Transit) -> None:
+def test_wrapping_for_an_unknown_key_does_not_create_it(transit: Transit) -> None:
     """A token that may create keys would else make one of a slip of the pen."""
     with pytest.raises(InputError, match="unknown key type"):
         parse("vault:transit/modles").wrap(DATA_KEY, CONTEXT)
     assert set(transit.keys) == {"models", "others"}
 
 
-def test_missing_permission_is_told(transit: Transit) -> None:
+def test_missing_permission_is_reported(transit: Transit) -> None:
     """Who may only wrap cannot unwrap."""
     transit.may = {"encrypt"}
-    assert "no permission for this key" in told(wrapped())
+    assert "no permission for this key" in error_of(wrapped())
 
 
 def test_token_that_is_sent_back_is_not_shown(transit: Transit) -> None:
@@ -115,14 +117,14 @@ def test_token_that_is_sent_back_is_not_shown(transit: Transit) -> None:
     stanza = wrapped()
     transit.namespace = "elsewhere"
     transit.echoes_token = True
-    assert "permission denied" in told(stanza)
+    assert "permission denied" in error_of(stanza)
 
 
-def test_sealed_server_is_told(transit: Transit) -> None:
+def test_sealed_server_is_reported(transit: Transit) -> None:
     """503, as real ones answer."""
     stanza = wrapped()
     transit.is_sealed = True
-    assert "sealed or in maintenance" in told(stanza)
+    assert "sealed or in maintenance" in error_of(stanza)
 
 
 def test_namespace_is_sent(transit: Transit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,19 +134,19 @@ def test_namespace_is_sent(transit: Transit, monkeypatch: pytest.MonkeyPatch) ->
     assert VaultIdentity().unwrap(wrapped(), CONTEXT) == DATA_KEY
 
 
-def test_wrong_mount_is_told(transit: Transit) -> None:
+def test_wrong_mount_is_reported(transit: Transit) -> None:
     """404, as real ones answer."""
     with pytest.raises(InputError, match="there is no transit engine"):
         wrapped("vault:elsewhere/models")
 
 
-def test_server_that_is_down_is_told(transit: Transit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_is_down_is_reported(transit: Transit, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its address."""
     stanza = wrapped()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("VAULT_ADDR", f"http://127.0.0.1:{free.getsockname()[1]}")
-        assert "it cannot be reached" in told(stanza)
+        assert "it cannot be reached" in error_of(stanza)
 
 
 def test_redirect_is_not_followed(transit: Transit) -> None:
@@ -153,7 +155,7 @@ def test_redirect_is_not_followed(transit: Transit) -> None:
     elsewhere = Transit(token=TOKEN, keys=transit.keys)
     with served(elsewhere) as address:
         transit.redirects_to = address
-        assert "not from a transit engine" in told(stanza)
+        assert "not from a transit engine" in error_of(stanza)
     assert elsewhere.seen == []
 
 
@@ -166,7 +168,7 @@ def test_unsafe_address_is_refused(
     """Nothing goes in the clear over a network; no password of the address is shown."""
     stanza = wrapped()
     monkeypatch.setenv("VAULT_ADDR", address)
-    text = told(stanza)
+    text = error_of(stanza)
     assert text.startswith("error: VAULT_ADDR: ") and "pw" not in text
 
 
@@ -178,7 +180,7 @@ def test_token_that_cannot_be_sent_is_refused(
     stanza = wrapped()
     before = len(transit.seen)
     monkeypatch.setenv("VAULT_TOKEN", token)
-    assert "VAULT_TOKEN" in told(stanza) and (not token or token not in told(stanza))
+    assert "VAULT_TOKEN" in error_of(stanza) and (not token or token not in error_of(stanza))
     assert len(transit.seen) == before
 
 
@@ -191,14 +193,14 @@ def test_mangled_stanza_never_leaves_the_machine(transit: Transit, values: dict[
     """Each value has a form, held before anything is sent."""
     stanza = wrapped()
     before = len(transit.seen)
-    assert "cannot be read" in told(changed(stanza, **values))
+    assert "cannot be read" in error_of(changed(stanza, **values))
     assert len(transit.seen) == before
 
 
-def test_stanza_without_values_is_told() -> None:
+def test_stanza_without_values_is_reported() -> None:
     """Or with values of another type."""
-    assert "nothing" in told(Stanza(kind="vault", name="x"))
-    assert "cannot be read" in told(Stanza(kind="vault", name="x", values={"key": 5}))  # type: ignore[dict-item]
+    assert "nothing" in error_of(Stanza(kind="vault", name="x"))
+    assert "cannot be read" in error_of(Stanza(kind="vault", name="x", values={"key": 5}))  # type: ignore[dict-item]
 
 
 def test_file_chooses_neither_mount_nor_key(transit: Transit) -> None:
@@ -213,18 +215,18 @@ def test_file_chooses_neither_mount_nor_key(transit: Transit) -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"ciphertext": 5}, {"ciphertext": "vault:v1:"}, {"plaintext": "?"},
     {"plaintext": 5}, {"plaintext": ""}, {"plaintext": "AAAA"}])  # fmt: skip
-def test_answer_of_another_form_is_told(transit: Transit, answer: dict[str, object]) -> None:
+def test_answer_of_another_form_is_reported(transit: Transit, answer: dict[str, object]) -> None:
     """Neither wraps nor unwraps."""
     stanza = wrapped()
     transit.answers = answer
     with pytest.raises(InputError):
         wrapped()
-    told(stanza)
+    error_of(stanza)
 
 
 @pytest.mark.parametrize("text", ["vault:", "vault:models", "vault:/models", "vault:transit/", "awskms:a",
     "vault:a/../b", "vault:a/b c", "vault:" + "a/" * 20 + "b"])  # fmt: skip
-def test_text_that_names_no_key_is_refused(text: str) -> None:
+def test_text_that_does_not_name_a_key_is_refused(text: str) -> None:
     """At the mount or at the name."""
     with pytest.raises(InputError, match="vault:transit/models"):
         parse(text)

@@ -24,7 +24,7 @@ from sealing.builders import big_model, cheap_passphrase, write_model
 
 @pytest.fixture(params=[True, False], ids=["nameless", "hidden"])
 def kinds_of_files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With files that have no name, and where the file system knows none."""
+    """With unnamed files, and on file systems without them."""
     if not request.param:
         monkeypatch.delattr(os, "O_TMPFILE")
 
@@ -58,7 +58,7 @@ def test_full_disk_leaves_nothing(
 def test_room_is_taken_before_the_work(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process may fill the disk meanwhile; it is told at once, and nothing is left."""
+    """Another process may fill the disk meanwhile; the error comes at once, and nothing is left."""
     seal(write_model(tmp_path / "m"), tmp_path / "s", to=[key.public_key()])
     before = sorted(tmp_path.iterdir())
 
@@ -105,12 +105,12 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from sealing.builders import cheap_passphrase
 from gamekeeper.sealing import open_sealed, seal
-def told(done, total):
+def report(done, total):
     print(done, flush=True)
 if sys.argv[4] == "seal":
-    seal(Path(sys.argv[1]), Path(sys.argv[2]), to=[cheap_passphrase()], workers=1, on_progress=told)
+    seal(Path(sys.argv[1]), Path(sys.argv[2]), to=[cheap_passphrase()], workers=1, on_progress=report)
 else:
-    open_sealed(Path(sys.argv[1]), Path(sys.argv[2]), identities=[cheap_passphrase()], workers=1, on_progress=told)
+    open_sealed(Path(sys.argv[1]), Path(sys.argv[2]), identities=[cheap_passphrase()], workers=1, on_progress=report)
 """
 
 
@@ -156,7 +156,7 @@ def test_rewrap_moves_no_data(four_chunks: Path, tmp_path: Path, key: PrivateKey
 
 
 def test_removed_keys_are_wiped_from_the_file(sealed: Path, key: PrivateKey) -> None:
-    """The old slot is overwritten: what was wrapped for who left is gone from this copy."""
+    """The old slot is overwritten: the stanza of the removed recipient is no longer in this copy."""
     phrase = cheap_passphrase()
     rewrap(sealed, identities=[key], add=[phrase])
     wrapped = key.public_key().name.encode()
@@ -165,7 +165,9 @@ def test_removed_keys_are_wiped_from_the_file(sealed: Path, key: PrivateKey) -> 
     assert wrapped not in sealed.read_bytes()
 
 
-def test_rewrap_needs_a_name_that_fits_and_leaves_somebody(sealed: Path, key: PrivateKey) -> None:
+def test_rewrap_needs_an_unambiguous_name_and_a_remaining_recipient(
+    sealed: Path, key: PrivateKey
+) -> None:
     """A typing error must not lock everybody out."""
     before = sealed.read_bytes()
     for add, remove, message in (
@@ -178,7 +180,7 @@ def test_rewrap_needs_a_name_that_fits_and_leaves_somebody(sealed: Path, key: Pr
     assert sealed.read_bytes() == before
 
 
-def test_recipient_who_is_added_again_is_wrapped_anew(sealed: Path, key: PrivateKey) -> None:
+def test_recipient_that_is_added_again_is_wrapped_again(sealed: Path, key: PrivateKey) -> None:
     """A changed passphrase replaces the one of the same name."""
     rewrap(sealed, identities=[key], add=[cheap_passphrase("the first passphrase")])
     rewrap(sealed, identities=[key], add=[cheap_passphrase("the second passphrase")])
@@ -217,7 +219,7 @@ def test_interrupted_rewrap_leaves_a_file_that_opens(
 
 
 def test_two_rewraps_wait_for_each_other(sealed: Path, key: PrivateKey) -> None:
-    """Whoever comes second adds to what the first has written."""
+    """The second one adds to what the first has written."""
     from threading import Thread
 
     names = [f"phrase {number}" for number in range(6)]
@@ -317,7 +319,7 @@ def test_bytes_are_on_the_disk_before_they_have_a_name(
 def test_files_of_a_folder_are_on_the_disk_before_the_first_has_a_name(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Large files take minutes to sync; whoever is killed in them leaves no plaintext in a hidden
+    """Large files take minutes to sync; a process that is killed then leaves no plaintext in a hidden
     folder.
     """
     folder = tmp_path / "llm"
@@ -451,7 +453,7 @@ def test_no_chunk_is_begun_after_one_has_failed() -> None:
 def test_a_rewrap_does_not_write_to_a_file_that_lost_its_name(
     sealed: Path, model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """Somebody seals anew while it waits for the lock: it would report a change that no
+    """The model is sealed again while it waits for the lock: it would report a change that no
     file has.
     """
     fcntl = pytest.importorskip("fcntl")

@@ -60,7 +60,7 @@ def test_any_length_and_number_of_threads(
     workers: int,
     is_signed: bool,
 ) -> None:
-    """The end of a chunk is no special place."""
+    """Also at the end of a chunk."""
     rng = np.random.default_rng(length)
     model = write_model(
         tmp_path / "m.safetensors", {"t": rng.integers(0, 255, size=length, dtype=np.uint8)}
@@ -109,10 +109,10 @@ def test_one_tensor_reads_its_own_chunks_only(
     four_chunks: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tensor at the end costs the end of the file."""
-    from gamekeeper.sealing.sealed import reading
+    from gamekeeper.sealing.sealed import sealed_file
 
     read: list[int] = []
-    whole = reading.read_chunk
+    whole = sealed_file.read_chunk
     monkeypatch.setattr(
         reading,
         "read_chunk",
@@ -179,7 +179,7 @@ def test_folder_with_one_file_stays_a_folder(tmp_path: Path, key: PrivateKey) ->
 def test_pickle_that_another_program_sealed_is_not_written(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever opens a file trusts it more than one that was never sealed."""
+    """Users trust a sealed file more than one that was never sealed."""
     from gamekeeper.sealing.artifacts import models
 
     monkeypatch.setattr(models, "is_pickle", lambda data, path: False)
@@ -230,7 +230,7 @@ def test_other_keys_do_not_open(sealed: Path) -> None:
 def test_a_key_service_that_is_down_does_not_keep_other_keys_out(
     model: Path, key: PrivateKey
 ) -> None:
-    """The next key is tried; only where none opens it is the service's fault told."""
+    """The next key is tried; the service's error is reported only if no key opens the file."""
 
     class Down:
         def wrap(self, data_key: Secret[bytes], context: bytes) -> Stanza:

@@ -79,7 +79,7 @@ def test_one_flipped_bit_is_noticed_wherever_it_is(signed: Path, key: PrivateKey
 
 
 def test_unsigned_files_are_no_weaker(sealed: Path, key: PrivateKey) -> None:
-    """Tags alone notice each flipped bit behind the slots."""
+    """Tags alone detect each flipped bit after the slots."""
     header = header_of(sealed)
     for at in range(header.index_at, header.file_bytes, 3):
         restore = flip(sealed, at, bit=at % 8)
@@ -91,7 +91,7 @@ def test_unsigned_files_are_no_weaker(sealed: Path, key: PrivateKey) -> None:
 def test_flipped_chunk_is_named(
     four_chunks: Path, tmp_path: Path, key: PrivateKey, at_chunk: int
 ) -> None:
-    """The message says which chunk, and no tensor that lies in it is returned."""
+    """The message says which chunk, and no tensor in it is returned."""
     path = tmp_path / "f"
     path.write_bytes(four_chunks.read_bytes())
     flip(path, header_of(path).chunk_at(at_chunk) + 1000)
@@ -134,7 +134,7 @@ def test_chunks_in_another_order_are_refused(
 def test_a_shorter_file_of_whole_chunks_does_not_pass_for_one(
     four_chunks: Path, tmp_path: Path, key: PrivateKey
 ) -> None:
-    """Its header can be written anew to fit; then it is another header, and no chunk
+    """Its header can be rewritten to match; then it is another header, and no chunk
     belongs to it.
     """
     content = four_chunks.read_bytes()
@@ -194,7 +194,7 @@ def test_a_file_cut_anywhere_is_refused(signed: Path, key: PrivateKey) -> None:
 
 
 def test_header_of_four_gigabytes_is_not_read(sealed: Path, key: PrivateKey) -> None:
-    """A length from a stranger is no reason to take memory."""
+    """An untrusted length must not allocate memory."""
     content = sealed.read_bytes()
     sealed.write_bytes(content[:16] + (0xFFFFFFF0).to_bytes(4) + content[20:])
     assert "the header is damaged" in str(require_refused(sealed, key))
@@ -245,7 +245,7 @@ def test_header_written_in_another_way_is_refused(sealed: Path, key: PrivateKey)
     assert "the header is damaged" in str(require_refused(sealed, key))
 
 
-def test_recipients_added_by_a_stranger_are_noticed(sealed: Path, key: PrivateKey) -> None:
+def test_recipients_added_without_a_key_are_detected(sealed: Path, key: PrivateKey) -> None:
     """The digest of a slot can be made by anybody, its authentication only by who can open the
     file.
     """
@@ -290,7 +290,7 @@ def test_a_key_that_the_file_does_not_commit_to_is_refused(sealed: Path, key: Pr
 def test_what_a_recipient_forges_is_not_signed(
     tmp_path: Path, key: PrivateKey, signing_key: Ed25519PrivateKey, signer: bytes
 ) -> None:
-    """Whoever can open a file can make other chunks with fitting tags; the signer's digests tell
+    """A recipient can make other chunks with valid tags; the signer's digests tell
     them apart.
     """
     out = tmp_path / "s"
@@ -333,17 +333,17 @@ def test_signatures_of_others_do_not_count(
 
 
 def test_signature_is_checked_without_a_key(signed: Path, sealed: Path, signer: bytes) -> None:
-    """Whoever keeps a sealed file can check it; of an unsigned one nothing can be said."""
+    """Anyone who stores a sealed file can verify it; an unsigned one cannot be verified."""
     verified = verify_sealed(signed, signer=signer)
     assert verified.signer == signer and verified.is_signer_given and verified.contents is None
     with pytest.raises(SealError, match="it cannot be verified"):
         verify_sealed(sealed)
 
 
-def test_an_index_that_lies_is_found_out(
+def test_a_false_index_is_detected(
     model: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is authentic, for its author can write what he wants; verification reads the files
+    """It is authentic, but its author can write anything; verification reads the files
     themselves.
     """
     truth = Contents.to_json
@@ -359,7 +359,7 @@ def test_an_index_that_lies_is_found_out(
         verify_sealed(out, identities=[key])
 
 
-def test_what_is_no_sealed_file_is_called_that(tmp_path: Path, key: PrivateKey) -> None:
+def test_files_that_are_not_sealed_are_reported(tmp_path: Path, key: PrivateKey) -> None:
     """An empty file, a model, a folder, nothing at all."""
     (tmp_path / "empty").write_bytes(b"")
     write_model(tmp_path / "model")
@@ -371,7 +371,7 @@ def test_what_is_no_sealed_file_is_called_that(tmp_path: Path, key: PrivateKey) 
             load_sealed(path, keys=[key])
 
 
-def test_a_wrong_passphrase_is_not_told_from_a_damaged_one(model: Path) -> None:
+def test_a_wrong_passphrase_and_a_damaged_stanza_give_the_same_error(model: Path) -> None:
     """Both are no key that opens."""
     out = model.with_name("s")
     seal(model, out, to=[cheap_passphrase()])
@@ -379,7 +379,7 @@ def test_a_wrong_passphrase_is_not_told_from_a_damaged_one(model: Path) -> None:
         load_sealed(out, keys=[cheap_passphrase("not the one at all")])
 
 
-def test_last_chunk_is_told_from_the_others() -> None:
+def test_last_chunk_is_distinguished_from_the_others() -> None:
     """Also under the same associated data: the flag alone ends the stream."""
     key = Secret(bytes(32))
     plain = memoryview(bytes(100))
@@ -411,7 +411,7 @@ def test_what_is_not_authentic_is_not_in_the_buffer() -> None:
     assert bytes(opened) == bytes(100)
 
 
-def test_an_empty_signer_is_no_leave_to_skip_the_check(
+def test_an_empty_signer_does_not_skip_the_check(
     signed: Path, sealed: Path, key: PrivateKey
 ) -> None:
     """Bytes of an empty file in place of a key: nobody has signed by that."""
@@ -474,8 +474,8 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: PrivateKey) -
     os.close(end)
 
 
-class Odd:
-    """A recipient whose stanza says what it is told."""
+class FixedStanza:
+    """A recipient with a stanza of any content."""
 
     def __init__(self, **fields: object) -> None:
         self.fields: dict[str, object] = {"kind": "odd", "name": "odd", "values": {}} | fields
@@ -493,13 +493,13 @@ def test_no_slot_is_written_that_could_not_be_read(
     """A rewrap would wipe the good one, and the model would be lost."""
     before = sealed.read_bytes()
     with pytest.raises(SealError, match="nobody could read it again"):
-        rewrap(sealed, identities=[key], add=[Odd(**fields)])
+        rewrap(sealed, identities=[key], add=[FixedStanza(**fields)])
     assert sealed.read_bytes() == before
     with pytest.raises(SealError, match="nobody could read it again"):
         seal(
             sealed.with_name("model.safetensors"),
             sealed.with_name("new"),
-            to=[key.public_key(), Odd(**fields)],
+            to=[key.public_key(), FixedStanza(**fields)],
         )
     assert not sealed.with_name("new").exists()
 
@@ -518,7 +518,7 @@ def test_no_slot_is_written_that_could_not_be_read(
         b'{"generation":9,"generation":9,"stanzas":[{"kind":"a","name":"b","values":{}}]}',
     ],
 )
-def test_a_slot_that_a_stranger_wrote_oddly_does_not_count(sealed: Path, text: bytes) -> None:
+def test_a_slot_of_unusual_form_is_ignored(sealed: Path, text: bytes) -> None:
     """Anybody can write its digest; numbers without end, what steers a terminal, a second way to
     write it.
     """
@@ -533,7 +533,7 @@ def test_a_slot_that_a_stranger_wrote_oddly_does_not_count(sealed: Path, text: b
         assert (file.slot_number, file.slot.generation) == (0, 1)
 
 
-def test_passphrases_that_would_take_all_day_are_not_tried(sealed: Path) -> None:
+def test_passphrases_that_would_take_hours_are_not_tried(sealed: Path) -> None:
     """One slot has room for a thousand of the dearest; each would cost half a minute before the
     next is tried.
     """
@@ -551,11 +551,11 @@ def test_passphrases_that_would_take_all_day_are_not_tried(sealed: Path) -> None
                     make()
 
 
-def test_names_that_a_recipient_wrote_twice_can_be_removed(sealed: Path, key: PrivateKey) -> None:
-    """Both go; otherwise whoever adds himself twice could never be shut out by name."""
+def test_repeated_names_of_a_recipient_can_be_removed(sealed: Path, key: PrivateKey) -> None:
+    """Both are removed; otherwise a recipient added twice could never be removed by name."""
     with SealedFile(sealed) as file:
         keys = file.authenticated_subkeys(file.unwrap_data_key([key]))
-        stanzas = [*file.slot.stanzas, Odd().wrap(Secret(b""), b"")]
+        stanzas = [*file.slot.stanzas, FixedStanza().wrap(Secret(b""), b"")]
         slot = make_slot(
             2, [*stanzas, stanzas[-1]], keys.slots, file.associated, file.header.slot_bytes
         )

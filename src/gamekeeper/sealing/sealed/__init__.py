@@ -2,8 +2,8 @@
 
 from gamekeeper.sealing.sealed.layout import FORMAT, SealedHeader
 from gamekeeper.sealing.sealed.opening import open_sealed
-from gamekeeper.sealing.sealed.reading import SealedFile, UnlockedFile
 from gamekeeper.sealing.sealed.rewrapping import rewrap
+from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile
 from gamekeeper.sealing.sealed.signatures import read_signer, read_signing_key
 from gamekeeper.sealing.sealed.verification import VerifiedSeal, verify_sealed
 from gamekeeper.sealing.sealed.writing import seal

@@ -26,7 +26,7 @@ from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
-from gamekeeper.sealing.sealed.reading import SealedFile, UnlockedFile, UnlockedMember
+from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile, UnlockedMember
 
 
 def open_sealed(

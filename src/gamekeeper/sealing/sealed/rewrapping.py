@@ -12,7 +12,7 @@ from pathlib import Path
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.files import disk_faults, write_at
 from gamekeeper.sealing.recipients import Identity, Recipient, Stanza
-from gamekeeper.sealing.sealed.reading import SealedFile
+from gamekeeper.sealing.sealed.sealed_file import SealedFile
 from gamekeeper.sealing.sealed.slots import make_slot
 from gamekeeper.sealing.sealed.subkeys import context_of
 from gamekeeper.sealing.sealed.writing import require_distinct_names

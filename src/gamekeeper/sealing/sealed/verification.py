@@ -12,7 +12,7 @@ from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity, Stanza
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, TAG_BYTES, SealedHeader
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
-from gamekeeper.sealing.sealed.reading import (
+from gamekeeper.sealing.sealed.sealed_file import (
     ASK_OWNER,
     WRONG_INDEX,
     SealedFile,
