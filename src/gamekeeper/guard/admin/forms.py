@@ -269,7 +269,7 @@ class TicketForm(BaseModel):
 
 
 class SummaryForm(BaseModel):
-    """The state of the guard. `next_pass` is when the next pass is due if there is enough traffic."""
+    """The state of the guard. `next_pass` is when the next pass is due, given enough traffic."""
 
     version: str
     enforce: bool
