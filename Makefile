@@ -83,7 +83,7 @@ test-all: $(EVERYTHING) ## the tests that `make test` left out, with every extra
 
 coverage: ## make test and make test-all, with line and branch coverage; fails if it fell
 	rm -f .coverage
-	@$(MAKE) --no-print-directory --keep-going test test-all COVERAGE=1
+	@$(MAKE) --no-print-directory --keep-going --jobs 1 test test-all COVERAGE=1
 	$(BIN)/coverage report --skip-covered
 
 docs: $(STAMP) ## write the pages that are made from code
