@@ -114,7 +114,7 @@ def test_one_tensor_reads_its_own_chunks_only(
     read: list[int] = []
     whole = sealed_file.read_chunk
     monkeypatch.setattr(
-        reading,
+        sealed_file,
         "read_chunk",
         lambda file, number, into: (read.append(number), whole(file, number, into)),
     )
