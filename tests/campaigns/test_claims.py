@@ -26,7 +26,7 @@ from linking.builders import DIM, NO_TEXT, World
 
 RATE = 0.1
 POLICY = Policy(false_discovery_rate=RATE)
-WORLDS = 20
+WORLDS = 16
 USUAL = Ordinary.of([])
 
 
@@ -470,7 +470,7 @@ def test_single_accounts_keep_the_false_discovery_rate() -> None:
     """Resellers are taken for scrapers in no more worlds than the rate allows; a scraper among them
     is found nearly always, and ranks above its decoys.
     """
-    worlds = 8
+    worlds = 6
     false = [
         len(claims_of(lone_world(s, scrapes=False)[0], s, POLICY).found) for s in range(worlds)
     ]
