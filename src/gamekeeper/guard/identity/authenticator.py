@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.names import NameMask
+from gamekeeper.guard.identity.bounded import Bounded
 from gamekeeper.guard.identity.dpop import Dpop
 from gamekeeper.guard.identity.jwt import JwtIssuer, issuer_named
 from gamekeeper.guard.identity.key_text import PREFIX
@@ -24,6 +25,8 @@ _AUTHORIZATION = b"authorization"
 _PROOF = b"dpop"
 _BARE = (b"x-api-key", b"api-key")  # of the Anthropic SDK, of Azure
 _MAX_CHARS = 16_384
+_PLAIN = 4_096  # names without a secret that are remembered, and their most characters
+_PLAIN_CHARS = 512
 _TOKEN = re.compile(r"[!-+\--~]+")  # visible ASCII; no comma, which joins two headers into one
 
 
@@ -70,6 +73,7 @@ class Authenticator:
         self._upstream = upstream
         self._host_header = _canonical(host_header.encode("ascii")) if host_header else None
         self._mask = mask
+        self._plain: Bounded[tuple[str, str], bool] = Bounded(_PLAIN)
         self._require_fitting(issuers)
 
     def authenticate(self, headers: Headers, method: str, url: str, now: float) -> Principal:
@@ -94,7 +98,18 @@ class Authenticator:
         return self._masked(principal)
 
     def _masked(self, principal: Principal) -> Principal:
-        return principal if self._mask is None else principal.masked(self._mask)
+        """Returns a principal with the secrets in its names masked.
+
+        Names without any are remembered: to look for secrets takes longer than the rest of the
+        authentication, and most requests repeat an account. Names with a secret are not kept.
+        """
+        names = principal.account, principal.credential
+        if self._mask is None or self._plain.get(names):
+            return principal
+        masked = principal.masked(self._mask)
+        if masked is principal and sum(map(len, names)) <= _PLAIN_CHARS:
+            self._plain.put(names, True)
+        return masked
 
     def credential_headers(self, principal: Principal) -> frozenset[bytes]:
         """Returns the headers, in lower case with `-`, that must not be forwarded to the upstream.
