@@ -1,12 +1,14 @@
 """Copies into the package what it ships of others: plotly's script, wordllama's vectors.
 
 The packages that they come from take 64 and 130 MB with all they require, and only these files of
-theirs are used: 5 and 17 MB. They are requirements of the build alone, each of one version, since
+theirs are used: 2 and 17 MB. They are requirements of the build alone, each of one version, since
 the version names the vectors. Nothing is copied where the files are there already, as they are in
 an archive of the sources.
 """
 
+import gzip
 import json
+import shutil
 import struct
 from collections.abc import Iterator
 from importlib.metadata import distribution
@@ -19,7 +21,7 @@ PLOTLY = "plotly==7.1.0"
 WORDLLAMA = "wordllama==0.4.0.post1"
 _SOURCES = f"""Copied by hatch_build.py, each with its licence beside it:
 
-plotly.min.js      as it is in {PLOTLY}
+plotly.min.js.gz   as it is in {PLOTLY}, compressed
 wordllama.npy      the matrix of weights/l2_supercat_256.safetensors in {WORDLLAMA}, float16
 wordllama.model    the vocabulary of tokenizers/l2_supercat_tokenizer_config.json in the same,
                    written as a model of sentencepiece
@@ -45,7 +47,8 @@ class ThirdParty(BuildHookInterface):  # type: ignore[type-arg]
         """Copies the files where they are missing."""
         if self._is_filled():
             return
-        self._folder.mkdir(exist_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)  # of another version
+        self._folder.mkdir()
         copy_plotly(self._folder)
         copy_wordllama(self._folder)
         (self._folder / "SOURCES.txt").write_text(_SOURCES, encoding="utf-8")  # last: all is there
@@ -57,7 +60,8 @@ class ThirdParty(BuildHookInterface):  # type: ignore[type-arg]
 
 def copy_plotly(folder: Path) -> None:
     """Copies plotly's script and licence."""
-    _copy("plotly", "plotly.min.js", folder / "plotly.min.js")
+    script = _find("plotly", "plotly.min.js").read_bytes()
+    (folder / "plotly.min.js.gz").write_bytes(gzip.compress(script, mtime=0))
     _copy("plotly", "LICENSE.txt", folder / "plotly.LICENSE.txt")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("plotly.min.js", "plotly.LICENSE.txt", "wordllama.npy", "wordllama.model")
+COPIED = ("plotly.min.js.gz", "plotly.LICENSE.txt", "wordllama.npy", "wordllama.model")
 LIMIT_MB = 520
 
 
