@@ -47,7 +47,7 @@ class NameMask:
 
         Example:
             >>> NameMask(bytes(16)).mask("sk-proj-4fQz9Lm2Xc7Vb1Nn8Ka3")
-            'sk-proj-***0f02aa1c0b1a8fd4'
+            'sk-proj-***2429fdd7a528e7ff'
         """
 
         def masked(start: int, end: int) -> str:
