@@ -22,7 +22,7 @@ INSTEAD = {
     r"\b(?:stands?|stood)\b(?! (?:for|out|in for|behind)\b)(?!-)": "is",
     r"\blies\b": "is, is located",
     r"\b(?:is|are|was|were) none\b(?! of)": "is not one, is invalid, is excluded",
-    r"\bis no (?!longer|more|less|need|such|other|better|worse|larger|smaller|earlier|later)": "is not a",
+    r"(?<!there )\bis no (?!longer|more|less|need|such|other|better|worse|larger|smaller|earlier|later)": "is not a",
     r"\bwhoever\b": "any client that, anyone who",
     # not the old name of the verb `encrypted`, nor files and schemas that are named after it
     r"(?<![.`\"/-])\b(?:he|him|his|himself)\b(?![-@`\"])": "they, it",
