@@ -4,6 +4,7 @@ of it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gamekeeper.base.text import clean
@@ -100,5 +101,11 @@ def _is_address(text: str) -> bool:
 def _text(headers: Sequence[tuple[bytes, bytes]], wanted: bytes | None) -> str | None:
     for name, value in headers:
         if name == wanted:
-            return clean(value[:_CLIENT_CHARS].decode("latin-1"))
+            return _cleaned(value[:_CLIENT_CHARS])
     return None
+
+
+@lru_cache(maxsize=4_096)
+def _cleaned(value: bytes) -> str:
+    """A header's text without secrets; few clients send many requests."""
+    return clean(value.decode("latin-1"))
