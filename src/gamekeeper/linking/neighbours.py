@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from gamekeeper.linking.card import Card
+from gamekeeper.linking.search import Nearest, nearest
 
 CONTENT = Card(
     name="neighbouring-content",
@@ -35,7 +36,7 @@ CONTENT = Card(
 
 _EXACT_BELOW = 20_000  # exchanges; below, every pair is compared
 _SPARE = 32  # neighbours fetched beyond k, since some will be of the same account
-_PROBES = 8  # lists searched of sqrt(n): recall of true neighbours about .9, and links are many
+_ROUNDS = 8  # of k-means
 
 
 def neighbours(
@@ -58,9 +59,14 @@ def neighbours(
         return sp.csr_matrix(
             (none.astype(np.float32), (none, none)), shape=(len(vectors), len(vectors))
         )
-    squares, found = _search(np.ascontiguousarray(vectors[rows]), min(k + _SPARE, len(rows)))
-    found = _scaled_locally(squares, found)
-    target = np.where(found >= 0, rows[found], -1)
+    found = nearest(
+        vectors[rows],
+        min(k + _SPARE, len(rows)),
+        exact_below=_EXACT_BELOW,
+        rounds=_ROUNDS,
+    )
+    nearby = _scaled_locally(found)
+    target = np.where(nearby >= 0, rows[nearby], -1)
     other = (target >= 0) & (accounts[target] != accounts[rows][:, None])
     other &= np.cumsum(other, axis=1) <= k
     p, place = np.nonzero(other)
@@ -68,32 +74,14 @@ def neighbours(
     return sp.csr_matrix(entries, shape=(len(vectors), len(vectors)))
 
 
-def _scaled_locally(squares: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _scaled_locally(found: Nearest) -> np.ndarray:
     """Orders neighbours by distance in units of both ends' own distance to their neighbours.
 
     Where traffic is dense everything is near; a query from where nobody else asks has neighbours of
     its own kind only on its own scale. Source: Zelnik-Manor and Perona, Self-tuning spectral
     clustering, NIPS 2004.
     """
-    scale = np.maximum(squares[:, squares.shape[1] // 2], 1e-9)
-    scaled = np.where(found >= 0, squares / scale[found], np.inf)
-    return np.take_along_axis(found, np.argsort(scaled, axis=1, kind="stable"), axis=1)
-
-
-def _search(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    import faiss
-
-    count, width = vectors.shape
-    index: faiss.Index = faiss.IndexFlatL2(width)
-    if count >= _EXACT_BELOW:
-        lists = int(np.sqrt(count))
-        split = faiss.IndexIVFFlat(index, width, lists, faiss.METRIC_L2)
-        split.cp.niter = 8
-        split.nprobe = _PROBES
-        split.train(
-            vectors[np.random.default_rng(0).choice(count, min(count, 64 * lists), replace=False)]
-        )
-        index = split
-    index.add(vectors)
-    squares, found = index.search(vectors, k)
-    return np.asarray(squares), np.asarray(found)
+    squares = found.squares
+    scale = np.clip(squares[:, squares.shape[1] // 2], 1e-9, 1e9)  # infinite where few were found
+    scaled = np.where(found.rows >= 0, squares / scale[found.rows], np.inf)
+    return np.take_along_axis(found.rows, np.argsort(scaled, axis=1, kind="stable"), axis=1)
