@@ -144,7 +144,7 @@ def _smallest(values: np.ndarray, k: int) -> np.ndarray:
     """
     rows, count = values.shape
     if k == 1:
-        return np.argmin(values, axis=1)[:, None]
+        return np.asarray(values.argmin(axis=1))[:, None]
     if count <= k:
         return np.broadcast_to(np.arange(count), values.shape)
     groups = count // _GROUP
