@@ -2,9 +2,12 @@
 
 import json
 import logging
+import pickle
 import random
 import re
 import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 import gamekeeper
+import gamekeeper._cli
 from gamekeeper._cli import app
+from gamekeeper.base.asgi import BodyError
 from gamekeeper.base.errors import Fault, GamekeeperError, InputError, UsageError
 from gamekeeper.base.log import get_logger
 from gamekeeper.exchange import SCHEMA, LogReader
@@ -173,3 +178,42 @@ def test_every_logger_of_the_package_is_cleaned() -> None:
     files = sorted(source.rglob("*.py"))
     assert files
     assert not [path.name for path in files if plain.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "words", [("{}",), ("hunt", "--{}"), ("list", "{}"), ("explain", "C1", "--in", "{}")]
+)
+def test_words_of_a_call_are_shown_without_secrets(words: tuple[str, ...]) -> None:
+    """A key pasted into the wrong place of a command does not get into its terminal's history."""
+    secret = f"sk-proj-{secret_of(11)}"
+    call = [sys.executable, "-m", "gamekeeper", *(word.format(secret) for word in words)]
+    called = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert called.returncode in (2, 3)
+    assert not seen_in(called.stdout + called.stderr, {secret_of(11)})
+
+
+def test_fault_of_our_own_is_shown_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither in its line nor in the traceback that `--debug` prints."""
+
+    def fail(*words: object, **options: object) -> None:
+        raise ValueError(f"sk-{secret_of(12)} \x1b[31m")
+
+    monkeypatch.setattr(gamekeeper._cli, "app", fail)
+    monkeypatch.setattr(sys, "argv", ["gamekeeper", "hunt", "--debug"])
+    with pytest.raises(SystemExit) as ended:
+        gamekeeper._cli.main()
+    printed = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert "Traceback" in printed and "\x1b" not in printed
+    assert not seen_in(printed, {secret_of(12)})
+
+
+def test_error_passes_between_processes() -> None:
+    """Whatever its constructor takes."""
+    fault = Fault(where="a", problem="b", found="c", expected="d")
+    for error in (InputError([fault]), UsageError("u"), BodyError(413, "too_large", "m")):
+        same = pickle.loads(pickle.dumps(error))
+        assert type(same) is type(error) and str(same) == str(error)
+        assert vars(same) == vars(error)

@@ -5,6 +5,7 @@ import random
 import string
 import uuid
 from collections.abc import Callable
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,48 @@ IDENTIFIERS = (
     "sk-learn-pipeline-model",
     "projects/my-project-123456/locations/us-central1/endpoints/1234567890123456789",
 )
+ORDINARY = (
+    "mistralai/Mixtral-8x7B-Instruct-v0.1",
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
+    "api_key=settings.X",
+    "next_token=next_token",
+    "key = self.derive_key()",
+    "private key: RSA-2048",
+    "password: required",
+    "cache key: user:1234:profile",
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    "script-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "SHA256:uNiVztksCsDhcc0u9e8BrqJXVgJ4c1c2v0e0n1b2m3A",
+    "0x742d35Cc6634C0532925a3b844Bc454e4438f44e",
+)
+HOSTILE = (
+    "key-" * 25_000,
+    "a-" * 50_000 + " key",
+    "9f86d081-" * 10_000 + " key",
+    "a-" * 50_000 + "://x:y",
+    "://" * 33_000 + "@",
+    "-----BEGIN PUBLIC KEY-----" * 4_000,
+    "-----BEGIN PRIVATE KEY-----" * 4_000,
+    "eyJaaaaaa." * 10_000,
+    'password="' * 10_000,
+    "***" * 33_000,
+    "\u200b" * 100_000,
+    "Aa1" * 33_000,
+)
+NAMED = (
+    "Token abcdef0123456789abcdef0123456789",
+    "x-api-key abcdef0123456789abcdef0123456789",
+    "Authorization: ApiKey abcdef0123456789abcdef",
+    "Bearer%20abcdef0123456789abcdef",
+    "key%3A%20sk-abcdef0123456789abcdef",
+    "Cookie: a=1; sessionid=abcdef0123456789abcdef",
+    'password="my pass, word9"',
+    "https://ghpabcdef0123456789xyz@host/x",
+    "postgres://user:p@ss/word9@host/db",
+    "Passwort: word9word9",
+    "пароль: word9word9",
+    "密码：word9word9",
+)
 SENTENCES = (
     "Use max_tokens=4096 and a token budget of 1200 tokens.",
     "A basic understanding of bearer authentication is enough.",
@@ -162,6 +205,45 @@ def test_identifiers_and_sentences_stay(text: str) -> None:
     """A digest, a UUID, an id that names itself, a path, a model's name, prose."""
     assert mask_secrets(text) == text
     assert clean(text) == text
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_code_and_public_keys_stay(text: str) -> None:
+    """A name in code, an algorithm, a placeholder; what is made to be shown."""
+    assert mask_secrets(text) == text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_made_to_take_long_takes_no_longer_than_its_length(text: str) -> None:
+    """A hundred kilobytes in about a second of computing at most; a square would take minutes."""
+    begun = process_time()
+    clean(text)
+    assert process_time() - begun < 4
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\u200d", "\ufe0f", "\x01", "\u202e", "\u0301", "\U000e0041"]
+)
+def test_character_that_is_not_seen_hides_no_secret(hidden: str) -> None:
+    """Neither in a text nor in a name."""
+    secret = PREFIXED["openai"](random.Random(hidden))
+    text = f"{secret[:14]}{hidden}{secret[14:30]}{hidden}{secret[30:]}"
+    for shown in (clean(text), mask_secrets(text), NameMask(bytes(16)).mask(text)):
+        plain = "".join(one for one in shown if one.isascii() and one.isprintable())
+        assert not is_seen(secret[4:], plain)
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_what_a_word_says_to_be_a_secret_is_masked(text: str) -> None:
+    """In headers without a colon, cookies, addresses, and in other languages."""
+    assert "0123456789" not in mask_secrets(text) and "word9" not in mask_secrets(text)
+
+
+def test_names_that_are_masked_alike_stay_two_names_of_a_document() -> None:
+    """Nothing of a document is lost."""
+    rng = random.Random(8)
+    document = {PREFIXED["openai"](rng): 1, PREFIXED["openai"](rng): 2}
+    assert sorted(clean_document(document).values()) == [1, 2]
 
 
 def test_random_uuids_and_digests_stay() -> None:

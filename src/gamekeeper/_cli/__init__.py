@@ -5,6 +5,8 @@ or unreadable; 4 a fault of gamekeeper itself.
 """
 
 import sys
+import traceback
+from typing import Any
 
 import typer
 
@@ -30,6 +32,7 @@ from gamekeeper._cli import (
     verify,
 )
 from gamekeeper.base.errors import GamekeeperError, UsageError
+from gamekeeper.base.text import clean
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,27 +100,34 @@ def _every_verb(
         raise typer.Exit
 
 
+# Typer keeps click's classes to itself: BadParameter < UsageError < ClickException.
+_CallError: Any = typer.BadParameter.__mro__[2]
+
+
 def main() -> None:
     """Runs the command line and exits."""
     words, is_debugging = _without_debug(sys.argv[1:])
     try:
-        app(args=words)
+        sys.exit(app(args=words, standalone_mode=False))
+    except _CallError as error:
+        error.message = clean(error.message)
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
     except GamekeeperError as error:
         print(error if str(error).startswith("error: ") else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
     except Exception as fault:
-        print(
-            f"error: a fault of gamekeeper's own: {type(fault).__name__}: {fault}", file=sys.stderr
-        )
+        kind = type(fault).__name__
+        print(f"error: a fault of gamekeeper's own: {kind}: {clean(str(fault))}", file=sys.stderr)
         print(
             f"  try       report it with the command and this line; {_DEBUG} prints where",
             file=sys.stderr,
         )
         if is_debugging:
-            raise
+            print(clean(traceback.format_exc()), file=sys.stderr)
         sys.exit(4)
 
 

@@ -32,6 +32,7 @@ together. Messages are cleaned (`base.text`): they quote logs, files and request
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gamekeeper.base.text import clean
 
@@ -46,7 +47,20 @@ class GamekeeperError(Exception):
     exit_code = 4
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(clean(one) if isinstance(one, str) else one for one in args))
+        super().__init__(*(clean(str(one)) for one in args))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets an error pass between processes whatever its constructor takes."""
+        return _rebuilt, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuilt(
+    kind: type[GamekeeperError], args: tuple[str, ...], fields: dict[str, Any]
+) -> GamekeeperError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class UsageError(GamekeeperError):

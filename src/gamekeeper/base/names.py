@@ -21,11 +21,13 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from gamekeeper.base.errors import UsageError
-from gamekeeper.base.files import new_file, write_at
+from gamekeeper.base.errors import UsageError, input_error
+from gamekeeper.base.files import new_file, open_plain, require_private_file, write_at
+from gamekeeper.base.log import get_logger
 from gamekeeper.base.text import MASK, has_secret, replace_spans, secret_spans, shown_part
 
 VARIABLE = "GAMEKEEPER_NAME_KEY"
+_LOG = get_logger("gamekeeper.names")
 _FILE = "name.key"
 _MIN_CHARS = 16
 _KEY_BYTES = 32
@@ -73,8 +75,8 @@ def mask_name(name: str) -> str:
 
 @cache
 def _user_mask(given: str | None) -> NameMask:
-    if given is not None:
-        if len(given) < _MIN_CHARS:
+    if given:
+        if len(given.strip()) < _MIN_CHARS:
             raise UsageError(
                 f"{VARIABLE} has {len(given)} characters, and needs {_MIN_CHARS} or more: it keeps "
                 "masked account names from being guessed"
@@ -89,8 +91,12 @@ def _state_folder() -> Path:
 
 
 def _stored_key(path: Path) -> bytes:
-    """Returns the key of a file, made if it is not there; one for this process where no file can be
-    made.
+    """Returns the key of a file, made if it is not there.
+
+    Where no file can be made, it is a key for this process, and a log line says so.
+
+    Raises:
+        InputError: The file is damaged, or others can read it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -98,8 +104,24 @@ def _stored_key(path: Path) -> bytes:
             with suppress(FileExistsError), new_file(path.parent) as new:
                 write_at(new.file, secrets.token_bytes(_KEY_BYTES), 0)
                 new.finish(path)
-        key = path.read_bytes()
-    except (OSError, RuntimeError):
-        key = b""
-    # a damaged or missing file must not make names guessable: better another name on each run
-    return key if len(key) == _KEY_BYTES else secrets.token_bytes(_KEY_BYTES)
+        file = open_plain(path)
+    except (OSError, RuntimeError) as fault:
+        _LOG.warning(
+            "no key for masked account names can be kept in %s (%s): they will be others in the"
+            " next run; set %s",
+            path.parent,
+            fault,
+            VARIABLE,
+        )
+        return secrets.token_bytes(_KEY_BYTES)
+    try:
+        key = os.pread(file, _KEY_BYTES + 1, 0)
+    finally:
+        os.close(file)
+    require_private_file(path)
+    if len(key) != _KEY_BYTES:
+        found = f"{len(key)} bytes"
+        expected = f"{_KEY_BYTES} bytes"
+        try_ = f"remove {path}; masked account names will then be others"
+        raise input_error(path, "the key of masked names is damaged", found, expected, try_)
+    return key
