@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 INSTEAD = {
     r"\b(?:stands?|stood)\b(?! (?:for|out|in for|behind)\b)(?!-)": "is",
     r"\blies\b": "is, is located",
-    r"\b(?:is|are|was|were) none\b(?! of)": "is not one, is invalid, is excluded",
+    r"(?<!there )\b(?:is|are|was|were) (?-i:none)\b(?! of)": "is not one, is invalid, is excluded",
     r"(?<!there )\bis no (?!longer|more|less|need|such|other|better|worse|larger|smaller|earlier|later)": "is not a",
     r"\bwhoever\b": "any client that, anyone who",
     # not the old name of the verb `encrypted`, nor files and schemas that are named after it
@@ -42,12 +42,7 @@ INSTEAD = {
 NAMES = {"told": "stderr, on_progress", "heard": "on_...", "met": "on_...", "shown": "stdout"}
 PATTERNS = {re.compile(bad, re.IGNORECASE): good for bad, good in INSTEAD.items()}
 
-TO_COME = {
-    "guard": 10_000,
-    "audit": 10_000,
-    "exchange": 10_000,
-    "linking": 10_000,
-}
+TO_COME = {"audit": 63, "guard": 116}
 """Most hits in a package that is still to come. Lower them; never raise one."""
 
 DATA = (

@@ -103,7 +103,9 @@ def test_limit_of_the_day_is_not_sat_through(server: Server) -> None:
     """It is said when to come back."""
     server.script = lambda document: (429, b"", {"retry-after": "9999"})
     slept: list[float] = []
-    with pytest.raises(TargetError, match="asks to wait 9,999 s; run the same audit again after that"):
+    with pytest.raises(
+        TargetError, match="asks to wait 9,999 s; run the same audit again after that"
+    ):
         make_target(server, slept).ask(make_inputs(3))
     assert len(server.asked) == 1 and not slept
 

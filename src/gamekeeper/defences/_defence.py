@@ -2,9 +2,9 @@
 out.
 
 A defence is written for rows that are probabilities. What is common to all is here, once:
-scores that are none are refused, rows that sum to something else are brought to 1 and back, and
-where the card says that the first place is kept, it is kept, whatever the arithmetic of the defence
-does to near ties.
+values that are not scores are refused, rows that sum to something else are brought to 1 and back,
+and where the card says that the first place is kept, it is kept, whatever the arithmetic of the
+defence does to near ties.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -110,7 +110,7 @@ def make_defence(name: str, key: bytes, **parameters: object) -> Scores:
 
     Args:
         name: One of `DEFENCES`.
-        key: Secret of at least 16 bytes. Whoever has it can undo what is keyed.
+        key: Secret of at least 16 bytes. Anyone who has it can undo what is keyed.
         **parameters: As the card lists them.
 
     Returns:
@@ -210,7 +210,7 @@ def require_scores(scores: np.ndarray) -> np.ndarray:
         row = int(np.argmin(good))
         raise _refused(
             f"scores, row {row + 1}",
-            "a row is no scores",
+            "a row does not hold scores",
             str(scores[row, :8].tolist()),
             int((~good).sum()),
         )
@@ -243,7 +243,7 @@ def keep_top1(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Puts the class that was first back in first place, ahead of all others.
 
     Its score changes places with the highest one. Where that still ties, every class yields a
-    millionth to it, so that whoever picks the last of equal ones sees the same class as who picks
+    millionth to it, so that picking the last of equal ones gives the same class as picking
     the first.
 
     Args:

@@ -61,7 +61,7 @@ def on_grid(inputs: Sequence[bytes], grid: float) -> list[bytes]:
     """Rounds the numbers of inputs, so that jitter below the grid asks nothing new.
 
     Args:
-        inputs: As `number_bytes` or `text_bytes` made them; others are taken as they stand.
+        inputs: As `number_bytes` or `text_bytes` made them; others are taken as they are.
         grid: In units of the features.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Whatever a thief knows of the defence, an answer out of m tells at most log2 m bits, and fewer where
 some are given far more often than others. So the owner makes a codebook from scores of the own
-validation data: for each class in first place, centres are added until every row lies within the
+validation data: for each class in first place, centres are added until every row is within the
 budget of one. A row is given the first centre within the budget, the commonest centres first, which
 keeps the answers' entropy low.
 """
@@ -74,7 +74,7 @@ def fit_codebook(scores: np.ndarray, budget: float) -> np.ndarray:
         never in first place has one: 1 for itself.
 
     Raises:
-        InputError: `scores` are none.
+        InputError: `scores` cannot be scores.
         UsageError: `budget` is not above 0.
     """
     if not budget > 0:

@@ -1,4 +1,4 @@
-"""The k highest scores, shared out anew among them; 0 for the others."""
+"""The k highest scores, shared out among them again; 0 for the others."""
 
 from collections.abc import Sequence
 

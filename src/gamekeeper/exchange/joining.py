@@ -112,5 +112,5 @@ class Joiner:
 
 
 def _listed(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:10]))
-    return shown + ", ..." if len(numbers) > 10 else shown
+    listed = ", ".join(map(str, numbers[:10]))
+    return listed + ", ..." if len(numbers) > 10 else listed

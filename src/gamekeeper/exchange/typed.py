@@ -122,7 +122,7 @@ def _converter(name: str) -> Callable[[Any], Any]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
-    value.encode()  # a lone surrogate is no text
+    value.encode()  # a lone surrogate is not text
     return value
 
 

@@ -1,4 +1,6 @@
-"""CSV, also with tabs, semicolons or bars: a header, then rows. A quoted cell may hold line ends."""
+"""CSV, also with tabs, semicolons or bars: a header, then rows. A quoted cell may hold line
+ends.
+"""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator

@@ -51,7 +51,7 @@ def split(record: Record) -> Iterable[Record]:
 
 
 def row(record: Record) -> Row | None:
-    """Returns the row of one span; None if it is no exchange with a model."""
+    """Returns the row of one span; None if it is not an exchange with a model."""
     if not _is_exchange(record):
         return None
     span = mapping(record.get("span"))
