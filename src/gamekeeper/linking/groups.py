@@ -47,7 +47,7 @@ class Group:
         accounts: Account numbers, ascending.
         rows: The linked exchanges, row numbers of the sample, ascending.
         payloads: How many of them have a payload, for each of `accounts`.
-        memory: Whether it keeps the subjects of its accounts apart.
+        memory: How far its accounts keep to their own subjects.
     """
 
     family: Family
