@@ -257,5 +257,5 @@ def test_thief_for_whom_too_few_queries_are_left_is_left_out(tmp_path: Path) -> 
 
 def test_public_inputs_of_another_width_are_refused(tmp_path: Path) -> None:
     """Before anything is asked."""
-    with pytest.raises(UsageError, match="public inputs have 4 values each, inputs 6"):
+    with pytest.raises(UsageError, match="public inputs have 4 values each and inputs 6"):
         play(tmp_path, public=np.zeros((10, 4)))

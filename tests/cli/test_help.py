@@ -357,17 +357,20 @@ def test_the_old_name_of_encrypted_says_where_it_went(words: tuple[str, ...]) ->
     ],
 )
 def test_debug_is_taken_anywhere_and_shows_where_a_fault_happened(
-    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without it a fault of our own ends in one line and exit 4, with it in its traceback."""
     monkeypatch.setattr("gamekeeper.signals.CARDS", None)
     monkeypatch.setattr(sys, "argv", ["gamekeeper", *words])
-    with pytest.raises(TypeError):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == 4
+    assert "Traceback" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["gamekeeper", "list", "signals"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 4
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_debug_behind_two_dashes_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,7 +215,7 @@ def test_what_is_no_public_key_exits_3(tmp_path: Path) -> None:
         (["issue", "acme", "--routes", "openai.chatt"], "known are anthropic.messages, "),
         (["issue", "acme", "--models", "a*b"], "gpt-*"),
         (["issue", "acme", "--requests-per-day", "-1"], "0"),
-        (["issue", "acme", "--usd-per-day", "nan"], "--usd-per-day"),
+        (["issue", "acme", "--usd-per-day", "nan"], "a budget is a number"),
         (["rotate", "a" * 12], "no key aaaaaaaaaaaa"),
         (["rotate", "a" * 12, "--overlap", "1"], "24h"),
         (["revoke", "a" * 12], "no key"),

@@ -34,7 +34,10 @@ class FeatureScale:
         one extreme value does not outweigh everything else.
         """
         raw = _values(features)
-        return np.asarray(np.clip((raw - self.middle) / self.spread, -10, 10), dtype=np.float32)
+        # in units of a spread next to nothing a value may be infinite, which is clipped too
+        with np.errstate(over="ignore"):
+            scaled = (raw - self.middle) / self.spread
+        return np.asarray(np.clip(scaled, -10, 10), dtype=np.float32)
 
 
 def _values(features: pl.Series) -> np.ndarray:

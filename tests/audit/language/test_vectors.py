@@ -95,7 +95,7 @@ def test_projection_to_fewer_dimensions_shows(tmp_path: Path) -> None:
     """As the rank of what was answered."""
     wide = np.random.default_rng(1).standard_normal((24, 100))
     result = play(tmp_path, lambda texts: built_on_public_features(texts) @ wide, texts(400))
-    assert any("lie in 24 dimensions" in finding for finding in result.findings)
+    assert any("span 24 dimensions" in finding for finding in result.findings)
 
 
 def test_nearest_is_another_text() -> None:
