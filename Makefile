@@ -81,10 +81,10 @@ everything: $(EVERYTHING) ## install what `make test-all` needs: every extra, th
 test-all: $(EVERYTHING) ## the tests that `make test` left out, with every extra and a browser
 	GAMEKEEPER_LITELLM_PYTHON=$(LITELLM)/bin/python $(PYTEST) -m '$(HEAVY)'
 
-coverage: ## make test and make test-all, with line and branch coverage; fails if it fell
+coverage: ## make test with line and branch coverage; fails if it fell
 	rm -f .coverage
-	@$(MAKE) --no-print-directory --keep-going --jobs 1 test test-all COVERAGE=1
-	$(BIN)/coverage report --skip-covered
+	@$(MAKE) --no-print-directory test COVERAGE=1
+	$(BIN)/coverage report --skip-covered --sort=cover
 
 docs: $(STAMP) ## write the pages that are made from code
 	$(BIN)/python docs/generate.py

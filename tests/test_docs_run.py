@@ -229,7 +229,7 @@ class Reader:
         elif block.language == "sh" and block.keeps_running:
             self._serve(block)
         elif block.language == "sh":
-            ran = self._bash(_STOPS + block.text)
+            ran = self._bash(f"{_STOPS}{block.text}\n:\n")
             assert ran.returncode == 0, f"{block.where}: exit code {ran.returncode}\n{ran.stdout}"
         elif block.language == "console":
             for command, lines in expected(block.text):

@@ -11,9 +11,10 @@ from gamekeeper.report.zoo import print_zoo, zoo_document
 @pytest.mark.slow
 def test_zoo_says_what_share_can_be_copied() -> None:
     """Every kind of model, one small data set; shares with their intervals."""
-    met: list[str] = []
-    specimens = list(zoo(AuditOptions(budget=500, seeds=1, defences=()), met.append, only="iris"))
-    assert len(specimens) == len(met) == 8
+    stages: list[str] = []
+    options = AuditOptions(budget=500, seeds=1, defences=())
+    specimens = list(zoo(options, lambda stage, done, total: stages.append(stage), only="iris"))
+    assert len(specimens) == len(stages) == 8
     assert all(each.accuracy > 0.8 for each in specimens)
     document = zoo_document(specimens)
     share = next(
