@@ -138,7 +138,7 @@ def _unknown(result: HuntResult, subject: str) -> str:
         if close
         else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
     )
-    return f'no campaign or account "{one_line(subject)}" in this hunt; {try_}'
+    return f'no campaign or account "{one_line(mask_name(subject))}" in this hunt; {try_}'
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -169,7 +169,8 @@ def _reading(row: dict[str, Any]) -> tuple[str, ...]:
 def _links_table(links: pl.DataFrame) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("Account", "Account", "Family"):
-        table.add_column(name)
+        # an account that is cut short could be any of several
+        table.add_column(name, overflow="fold")
     table.add_column("Neighbouring exchanges", justify="right")
     for row in links.head(_LINKS).iter_rows(named=True):
         table.add_row(
