@@ -47,7 +47,8 @@ def masked_lines(lines: Sequence[bytes], rows: Sequence[dict[str, Any]]) -> list
 
 
 def _holds_secret(row: dict[str, Any]) -> bool:
-    return any(isinstance(row.get(name), str) and has_secret(row[name]) for name in _TEXTS)
+    texts = [row[name] for name in _TEXTS if isinstance(row.get(name), str)]
+    return has_secret("\n".join(texts))  # once for all: this is done for every exchange
 
 
 def _masked_texts(row: dict[str, Any]) -> dict[str, str]:
