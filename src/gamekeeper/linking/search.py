@@ -22,7 +22,7 @@ _PROBES = 8  # lists searched of sqrt(n): recall of true neighbours about .75 to
 _TRAINED = 64  # vectors for each centre that k-means looks at
 _GROUP = 16  # columns whose smallest value stands for them
 _ROWS = 512  # of a product with all vectors: its size is bounded
-_QUERIES = 32_768  # searched in lists at a time
+_QUERIES = 8_192  # searched in lists at a time: more take more memory and no less time
 _THREADS = os.cpu_count() or 1
 
 
