@@ -116,7 +116,7 @@ def test_masked_accounts_can_be_joined(hunted: tuple[Path, set[str], str]) -> No
 
 
 def test_account_is_explained_by_the_name_of_the_log(hunted: tuple[Path, set[str], str]) -> None:
-    """Whoever has the key need not know how it is masked; the answer does not repeat it."""
+    """A user who has the key need not know how it is masked; the answer does not repeat it."""
     folder, secrets, _ = hunted
     explained = CliRunner().invoke(app, ["explain", in_form(1), "--in", str(folder)])
     assert explained.exit_code == 0, explained.output

@@ -1,4 +1,5 @@
 import io
+import uuid
 from pathlib import Path
 
 import polars as pl
@@ -45,3 +46,13 @@ def test_damaged_parquet_is_a_fault_or_still_readable(tmp_path: Path) -> None:
         except InputError as error:
             outcomes.add("truncated or damaged" in str(error))
     assert True in outcomes
+
+
+def test_account_in_sixteen_bytes_is_a_uuid(tmp_path: Path) -> None:
+    """Also where its bytes happen to be UTF-8: a name of control characters is not a name."""
+    values = [bytes(8) + bytes(range(1, 9)), bytes.fromhex("550e8400e29b41d4a716446655440000")]
+    for value in values:
+        frame = pl.DataFrame([own()]).with_columns(pl.lit(value).alias("account"))
+        path = tmp_path / "log.parquet"
+        frame.write_parquet(path)
+        assert read(path)["account"].to_list() == [str(uuid.UUID(bytes=value))]

@@ -18,6 +18,8 @@ from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
 MAGIC = b"PAR1"
 
 T = TypeVar("T")
+_UUID_BYTES = 16
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 _SLICE_BYTES = 64 << 20  # in memory, decoded
 _SLICE_ROWS = 64 * BLOCK_ROWS  # at most: an account's name in every row may take no bytes at all
 _DATES = (pl.Date, pl.Datetime)
@@ -117,11 +119,22 @@ def _block(frame: pl.DataFrame, before: int) -> TableBlock:
 
 
 def _as_text(column: pl.Series) -> pl.Series:
-    """Returns bytes that are UTF-8 throughout as text: JSON and text without Parquet's own mark
-    for them are read as bytes.
+    """Returns bytes that are UTF-8 throughout as text, and UUIDs in 16 bytes as their text.
+
+    JSON and text without Parquet's own mark for them are read as bytes. What holds control
+    characters is not text, even where its bytes happen to be UTF-8; it is left as it is, and
+    refused later.
     """
-    text = column.cast(pl.String, strict=False)
-    return text if text.null_count() == column.null_count() else column
+    try:
+        text = column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        text = None
+    if text is not None and not text.str.contains(_CONTROL).any():
+        return text
+    if (column.bin.size().drop_nulls() == _UUID_BYTES).all():
+        digits = column.bin.encode("hex")
+        return digits.str.replace(r"^(.{8})(.{4})(.{4})(.{4})(.{12})$", "$1-$2-$3-$4-$5")
+    return column
 
 
 def _in_calendar(column: pl.Series) -> pl.Series:
