@@ -26,10 +26,10 @@ from threadpoolctl import threadpool_limits
 from defences import Net, one_hot
 from gamekeeper.defences import make_defence
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.replay import Met, Truth, outcomes, replay
 from gamekeeper.guard.routes import Withheld
 from gamekeeper.guard.routes.classifier import ClassifierRoute
+from gamekeeper.guard.routes.query import Query
 from gamekeeper.simulate import simulate_classifier
 
 sys.path.append(str(Path(__file__).parents[1]))

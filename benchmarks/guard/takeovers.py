@@ -33,13 +33,13 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.evidence import wilson_interval
-from gamekeeper.guard.caller import Caller
-from gamekeeper.guard.decisions import Decisions
+from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.identity import Principal
+from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.policy import Ladder
-from gamekeeper.guard.stolen import Habits, Reading, Stolen, stolen_cards
-from gamekeeper.guard.stolen.asking import Asking
-from gamekeeper.guard.stolen.history import SETTLED_DAYS
+from gamekeeper.guard.takeover import Habits, Reading, TakeoverJudge, stolen_cards
+from gamekeeper.guard.takeover.asking import Asking
+from gamekeeper.guard.takeover.history import SETTLED_DAYS
 from gamekeeper.simulate import simulate
 
 PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "stolen-keys.md"
@@ -559,7 +559,7 @@ def play(seen: Exchanges, step_up: int, begins: float = float("inf")) -> Told:
     store = Memory()
     ladder = Ladder(step_up=step_up)
     decisions = Decisions(store, ladder)  # type: ignore[arg-type]  # no counters are wanted
-    judge = Stolen(
+    judge = TakeoverJudge(
         ladder,
         decisions,
         Habits(),

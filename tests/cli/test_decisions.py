@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from gamekeeper._cli import decisions as cli
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.casebook import Casebook, verify_casebook
-from gamekeeper.guard.decisions import Decisions
+from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import SqliteStore
 from guard.builders import Kept, make_decision, make_tracked

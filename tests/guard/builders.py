@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.core import Core
-from gamekeeper.guard.decision import Decision, Tracked
+from gamekeeper.guard.decisions.decision import Decision, Tracked
 from gamekeeper.guard.identity import Budget, Principal
+from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.query import Query
+from gamekeeper.guard.routes.query import Query
 from gamekeeper.guard.store import SqliteStore
 from gamekeeper.verdict import Verdict
 

@@ -4,8 +4,9 @@ import pytest
 
 from gamekeeper.guard.identity import Budget
 from gamekeeper.guard.policy import GuardPolicy, Price, State
-from gamekeeper.guard.query import Usage
+from gamekeeper.guard.routes.query import Usage
 from gamekeeper.guard.store import Spent, SqliteStore, StoreGoneError
+from gamekeeper.guard.sync import Sync
 from gamekeeper.verdict import Verdict
 from guard.builders import (
     HERE,
@@ -80,8 +81,9 @@ def test_account_that_is_only_a_claim_gets_no_state(tmp_path: Path) -> None:
 def test_counters_survive_a_restart(tmp_path: Path) -> None:
     """What was spent today is spent, whoever asks after it."""
     core = make_core(tmp_path)
+    sync = Sync(core)
     core.answered(make_principal(), "openai.chat", make_query(), Usage(1, 2), HERE, NOW)
-    core.keep()
+    sync.step()
     again = make_core(tmp_path)
     assert again.accounts.of("acme").spent == Spent(1, 3, 0, 0)
 
@@ -110,13 +112,14 @@ def test_store_that_is_gone_fails_as_the_policy_says(
     store = Gone(tmp_path / "guard.sqlite")
     policy = GuardPolicy(enforce=True, state=State(when_gone=when_gone))  # type: ignore[arg-type]
     core = make_core(tmp_path, policy, store=store)
+    sync = Sync(core)
     core.answered(make_principal(), "openai.chat", make_query(), Usage(1, 2), HERE, NOW)
     store.is_gone = True
-    core.keep()
+    sync.step()
     assert b"gamekeeper_store_up 0.0" in core.metrics.text()
     assert (judge(core).act.refusal is None) == passes
     store.is_gone = False
-    core.keep()
+    sync.step()
     assert judge(core).act.refusal is None
     assert store.spent(core.accounts.day) == {"acme": Spent(1, 3, 0, 0)}
 
@@ -127,9 +130,10 @@ def test_only_the_loss_of_the_store_is_logged_as_an_error(
     """Each change once: its loss at ERROR, with what happens to requests; its return below."""
     store = Gone(tmp_path / "guard.sqlite")
     core = make_core(tmp_path, store=store)
+    sync = Sync(core)
     for is_gone in (False, True, True, False, False):
         store.is_gone = is_gone
-        core.keep()
+        sync.step()
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("ERROR", "the store cannot be reached (no route): requests pass"),
         ("WARNING", "the store can be reached again"),
@@ -140,10 +144,11 @@ def test_actions_are_recorded_by_account(tmp_path: Path) -> None:
     """Every action is in the casebook, counted."""
     kept = Kept()
     core = make_core(tmp_path, record=kept.record)
+    sync = Sync(core, kept.record)
     core.decide(make_decision(Verdict.DENY))
     for _ in range(3):
         judge(core)
-    core.keep()
+    sync.step()
     assert kept.entries[-1] == (
         "actions",
         "accounts",
@@ -155,8 +160,9 @@ def test_new_day_renews_budgets(tmp_path: Path) -> None:
     """At midnight UTC, by the guard's own clock."""
     clock = Hands()
     core = make_core(tmp_path, clock=clock)
+    sync = Sync(core)
     core.answered(make_principal(), "openai.chat", make_query(), Usage(1, 2), HERE, NOW)
     assert judge(core, budget=Budget(requests=1)).act.refusal is not None
     clock.time += 86_400
-    core.keep()
+    sync.step()
     assert judge(core, budget=Budget(requests=1)).act.refusal is None

@@ -15,7 +15,7 @@ from gamekeeper.guard.admin import admin_app, admin_url
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.policy import GuardPolicy, Identity, State
-from gamekeeper.guard.server import listening
+from gamekeeper.guard.server.http import listening
 from gamekeeper.guard.store import SqliteStore
 from guard.doors.apis import CHAT
 from guard.doors.model_server import ModelServer, served

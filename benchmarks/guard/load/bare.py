@@ -8,10 +8,10 @@ import sys
 
 import uvloop
 
-from gamekeeper.guard.doors.upstream import Upstream
-from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import Limits
-from gamekeeper.guard.server import listening
+from gamekeeper.guard.server.http import listening
+from gamekeeper.guard.server.upstream import Upstream
+from gamekeeper.guard.telemetry.metrics import Metrics
 
 
 async def _serve(upstream: str, port: int) -> None:

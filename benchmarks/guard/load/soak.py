@@ -34,8 +34,8 @@ from gateways import HERE, Gateway, await_port, free_port
 
 from gamekeeper.base.clock import day_of
 from gamekeeper.casebook import verify_casebook
-from gamekeeper.guard.decision import Decision
-from gamekeeper.guard.decisions import Decisions
+from gamekeeper.guard.decisions.decision import Decision
+from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import open_store
 from gamekeeper.verdict import Verdict

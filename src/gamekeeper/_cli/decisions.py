@@ -17,8 +17,8 @@ from gamekeeper._cli.options import STATE, Json, PolicyFile, State
 from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from gamekeeper.guard.decision import Decision
-    from gamekeeper.guard.decisions import Decisions
+    from gamekeeper.guard.decisions.decision import Decision
+    from gamekeeper.guard.decisions.register import Decisions
     from gamekeeper.verdict import Verdict
 
 Entry = tuple[str, str, dict[str, Any]]
@@ -142,7 +142,7 @@ def delete(
 
 @contextmanager
 def _decisions(state: str, policy: Path | None = None) -> "Iterator[Decisions]":
-    from gamekeeper.guard.decisions import Decisions
+    from gamekeeper.guard.decisions.register import Decisions
     from gamekeeper.guard.policy import Ladder, read_policy
 
     ladder = read_policy(policy).ladder if policy else Ladder()

@@ -56,7 +56,7 @@ def run(
     """
     from rich.console import Console
 
-    from gamekeeper.guard.server import run as run_server
+    from gamekeeper.guard.server.http import run as run_server
     from gamekeeper.simulate import simulate
 
     if out.exists():
@@ -99,8 +99,8 @@ async def _play(
 ) -> "Table":
     from gamekeeper.guard.admin import admin_app, admin_url
     from gamekeeper.guard.assembly import Guard
-    from gamekeeper.guard.doors.upstream import Upstream
-    from gamekeeper.guard.server import listening
+    from gamekeeper.guard.server.http import listening
+    from gamekeeper.guard.server.upstream import Upstream
     from gamekeeper.simulate.example_model import ExampleModel
     from gamekeeper.simulate.log_player import LogPlayer
 

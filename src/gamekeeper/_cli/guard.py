@@ -47,8 +47,8 @@ def run(
       gamekeeper guard --upstream http://127.0.0.1:8000 --policy guard.toml --enforce
     """
     from gamekeeper.guard.policy import GuardPolicy, read_policy
-    from gamekeeper.guard.proxy import serve
-    from gamekeeper.guard.server import run as run_server
+    from gamekeeper.guard.server.http import run as run_server
+    from gamekeeper.guard.server.proxy import serve
 
     read = read_policy(policy) if policy else GuardPolicy()
     read = read.model_copy(update={"enforce": read.enforce or enforce})

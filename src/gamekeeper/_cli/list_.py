@@ -57,7 +57,7 @@ def _signals() -> list[dict[str, object]]:
 
 
 def _stolen_key_signals() -> list[dict[str, object]]:
-    from gamekeeper.guard.stolen import stolen_cards
+    from gamekeeper.guard.takeover import stolen_cards
 
     return [
         asdict(card) | {"false_positives": _often(card.false_positives)} for card in stolen_cards()

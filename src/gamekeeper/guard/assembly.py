@@ -12,8 +12,10 @@ from starlette.types import ASGIApp, Scope
 from gamekeeper.base.clock import SteadyClock
 from gamekeeper.base.log import get_logger
 from gamekeeper.casebook import Casebook
+from gamekeeper.guard.budgets.encrypted_rows import ENCRYPTED_ROUTE, RowLedger
+from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
 from gamekeeper.guard.core import Core
-from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.decisions.decision import Tracked
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.gate import Gate
 from gamekeeper.guard.identity import Budget, Principal, account_mask, state_secret
@@ -26,11 +28,10 @@ from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy, Issuer
 from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
-from gamekeeper.guard.rows import ENCRYPTED_ROUTE, RowLedger
-from gamekeeper.guard.stolen import Stolen, habits_for
 from gamekeeper.guard.store import Store, StoreGoneError, open_store
-from gamekeeper.guard.strict import StrictBudgets
-from gamekeeper.guard.telemetry import Telemetry
+from gamekeeper.guard.sync import Sync
+from gamekeeper.guard.takeover import TakeoverJudge, habits_for
+from gamekeeper.guard.telemetry.spans import Telemetry
 from gamekeeper.guard.watch.feed import Feed, Finding
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Guard:
         )
         if policy.state.redis is not None and policy.state.strict_budgets:
             self.core.strict = StrictBudgets(policy.state.redis)
+        self.sync = Sync(self.core, self._record)
         self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._add_finding)
         self.core.watch = self.feed
         self.routes = Routes((*known_routes(), *_classifiers(policy)))
@@ -82,7 +84,7 @@ class Guard:
         self.issuers = _issuers(policy)
         self.upstream_accounts = _upstream_accounts(policy, self.store)
         self.telemetry = Telemetry.wanted(policy.telemetry, state_secret(self.store, "telemetry"))
-        self.stolen = Stolen(
+        self.takeover = TakeoverJudge(
             policy.ladder,
             self.core.decisions,
             habits_for(policy),
@@ -94,7 +96,7 @@ class Guard:
             on_notice=on_notice,
         )
         self._access = _access(policy, self.routes, self.keys)
-        self.gate = Gate(self.core, self._access, self._is_known, self.telemetry, self.stolen)
+        self.gate = Gate(self.core, self._access, self._is_known, self.telemetry, self.takeover)
         self._tasks: list[asyncio.Task[None]] = []
         self._findings: asyncio.Queue[Finding] = asyncio.Queue()
 
@@ -146,8 +148,8 @@ class Guard:
         """Starts what runs beside requests."""
         self._record("guard-started", "guard", {"enforce": self.policy.enforce})
         beside = (
-            self.core.run(),
-            self.stolen.run(),
+            self.sync.run(),
+            self.takeover.run(),
             self.feed.run(),
             self._hear(),
             self._sign(),
@@ -187,7 +189,7 @@ class Guard:
                 if finding["kind"] == "ground":  # counters belong to the event loop
                     self.core.touched(finding["cells"])
                 elif finding["kind"] == "shift":  # so do habits
-                    self.stolen.shifted(finding["accounts"], self.core.clock.now())
+                    self.takeover.shifted(finding["accounts"], self.core.clock.now())
                 else:
                     await asyncio.to_thread(self._take, finding)
             except StoreGoneError as error:

@@ -4,31 +4,29 @@ Nothing here waits: what blocks (store, casebook) is done twice a second off the
 in a process of its own. What a judgement needs is in memory.
 """
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gamekeeper.base.clock import SteadyClock, day_of
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.accounts import Account, Accounts
-from gamekeeper.guard.budget import overdrawn
-from gamekeeper.guard.caller import Caller
-from gamekeeper.guard.decision import Decision, Tracked
-from gamekeeper.guard.decisions import Decisions, Record
+from gamekeeper.guard.budgets.accounts import Account, Accounts
+from gamekeeper.guard.budgets.day_budget import overdrawn
+from gamekeeper.guard.budgets.prices import Prices
+from gamekeeper.guard.budgets.shared_budgets import Reservation, StrictBudgets
+from gamekeeper.guard.decisions.decision import Decision, Tracked
+from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps
+from gamekeeper.guard.decisions.register import Decisions, Record
 from gamekeeper.guard.identity import Budget, Principal
-from gamekeeper.guard.ladder import PASS, Act, Refusal, Steps
-from gamekeeper.guard.metrics import Metrics
+from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.prices import Prices
-from gamekeeper.guard.query import Query, Usage
-from gamekeeper.guard.store import SharedStore, Spent, Store, StoreGoneError
-from gamekeeper.guard.strict import Reservation, StrictBudgets
+from gamekeeper.guard.routes.query import Query, Usage
+from gamekeeper.guard.store import Spent, Store, StoreGoneError
+from gamekeeper.guard.telemetry.metrics import Metrics
 from gamekeeper.verdict import Verdict
 
 log = get_logger("gamekeeper.guard")
 
-_FLUSH_S = 0.5
 _GONE = Refusal(
     status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
 )
@@ -86,7 +84,6 @@ class Core:
         self.clock = clock or SteadyClock()
         self.metrics = Metrics()
         self.decisions = Decisions(store, policy.ladder, record)
-        self._record = record
         self._steps = Steps(policy.ladder, key)
         self._prices = Prices(policy.prices)
         today = day_of(self.clock.now())
@@ -94,9 +91,6 @@ class Core:
         self._done: Counter[tuple[str, str]] = Counter()
         self.store_up = True
         self.strict: StrictBudgets | None = None
-        self._shared = store if isinstance(store, SharedStore) else None
-        self._changed_at = 0
-        self._learned = dict[str, Spent]()
         self.decisions.refresh(self.clock.now())
         self.metrics.enforcing.set(policy.enforce)
         self.metrics.store_up.set(1)
@@ -183,6 +177,12 @@ class Core:
             for row in exchange_rows(principal, query, usage, caller, now):
                 self.watch.send(row)
 
+    def take_actions(self) -> Counter[tuple[str, str]]:
+        """Returns what was done since the last call: requests by account and action."""
+        done = self._done
+        self._done = Counter()
+        return done
+
     def touched(self, cells: dict[str, int]) -> None:
         """Charges new ground, as the linking process counted it."""
         for account, new in cells.items():
@@ -191,84 +191,20 @@ class Core:
     def track(self, campaigns: list[Tracked]) -> list[Decision]:
         """Takes in the campaigns of a pass; blocks on the store."""
         made = self.decisions.track(campaigns, self.clock.now())
-        self._gauge()
+        self.update_gauges()
         return made
 
     def decide(self, decision: Decision) -> bool:
         """Makes a decision; blocks on the store."""
         new = self.decisions.add(decision)
-        self._gauge()
+        self.update_gauges()
         return new
 
     def lift(self, id: str, by: str, why: str) -> Decision | None:
         """Lifts a decision; blocks on the store."""
         lifted = self.decisions.lift(id, by=by, why=why, now=self.clock.now())
-        self._gauge()
+        self.update_gauges()
         return lifted
-
-    async def run(self) -> None:
-        """Keeps store and memory in step, twice a second, until cancelled; then once more."""
-        try:
-            while True:
-                await asyncio.sleep(_FLUSH_S)
-                unsaved, done = self._collected()
-                saved = await asyncio.to_thread(self._save, unsaved, done)
-                self._saved(unsaved, saved)
-        finally:
-            unsaved, done = self._collected()
-            self._save(unsaved, done)
-
-    def keep(self) -> None:
-        """Does once what `run` does twice a second."""
-        unsaved, done = self._collected()
-        self._saved(unsaved, self._save(unsaved, done))
-
-    def _collected(self) -> tuple[dict[str, Spent], Counter[tuple[str, str]]]:
-        """Takes what is to be saved; on the event loop, where requests change it."""
-        self.metrics.clock_off.set(self.clock.follow())
-        self.metrics.accounts.set(len(self.accounts))
-        done = self._done
-        self._done = Counter()
-        return self.accounts.unsaved(), done
-
-    def _save(self, unsaved: dict[str, Spent], done: Counter[tuple[str, str]]) -> bool:
-        """Saves counters and actions, sees what others changed, ends what has ended; blocks. False:
-        not saved.
-        """
-        self._record_actions(done)
-        try:
-            if unsaved:
-                self.store.add(self.accounts.day, unsaved)
-        except StoreGoneError as error:
-            self._is_up(False, str(error))
-            return False
-        try:
-            if self.decisions.refresh(self.clock.now()):
-                self._gauge()
-            self._learn()
-            self._is_up(True)
-        except StoreGoneError as error:
-            self._changed_at = 0
-            self._is_up(False, str(error))
-        return True
-
-    def _learn(self) -> None:
-        """Asks a shared store what accounts spent elsewhere. What was saved just now is in it:
-        nothing counts twice.
-        """
-        if self._shared is not None:
-            self._changed_at, self._learned = self._shared.changed(
-                self.accounts.day, self._changed_at
-            )
-
-    def _saved(self, unsaved: dict[str, Spent], saved: bool) -> None:
-        if saved:
-            self.accounts.learn(self._learned)
-            self._learned = {}
-            if self.accounts.turn(self.clock.now()):
-                self._changed_at = 0
-        else:
-            self.accounts.restore(unsaved)
 
     def _settle(self, reservation: Reservation, spent: Spent) -> None:
         assert self.strict is not None
@@ -289,30 +225,8 @@ class Core:
     def _unavailable(self) -> Refusal | None:
         return None if self.store_up or self.policy.state.when_gone == "open" else _GONE
 
-    def _record_actions(self, done: Counter[tuple[str, str]]) -> None:
-        """Actions are recorded twice a second, counted by account: one by one they would slow
-        everybody.
-        """
-        if done:
-            actions = [
-                {"account": account, "action": action, "requests": n}
-                for (account, action), n in done.items()
-            ]
-            self._record(
-                "actions", "accounts", {"enforced": self.policy.enforce, "actions": actions}
-            )
-
-    def _is_up(self, up: bool, why: str = "") -> None:
-        self.metrics.store_up.set(up)
-        if up and not self.store_up:
-            log.warning("the store can be reached again")
-        if self.store_up and not up:
-            passes = self.policy.state.when_gone == "open"
-            effect = "requests pass" if passes else "requests are refused"
-            log.error("the store cannot be reached (%s): %s", why, effect)
-        self.store_up = up
-
-    def _gauge(self) -> None:
+    def update_gauges(self) -> None:
+        """Says in metrics which decisions and campaigns hold."""
         held = Counter(str(d.verdict) for d in self.decisions.all.values())
         for verdict in Verdict:
             self.metrics.decisions.labels(str(verdict)).set(held[str(verdict)])

@@ -11,16 +11,16 @@ from time import perf_counter
 
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.caller import Caller
+from gamekeeper.guard.budgets.shared_budgets import Reservation
 from gamekeeper.guard.core import Core, Judgement
+from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.access import Access
-from gamekeeper.guard.ladder import Refusal
-from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.routes import Json, Route, UnreadableRequestError, Withheld, parse, serialise
-from gamekeeper.guard.stolen import Stolen
-from gamekeeper.guard.strict import Reservation
-from gamekeeper.guard.telemetry import Span, Telemetry
+from gamekeeper.guard.routes.query import Query, Usage
+from gamekeeper.guard.takeover import TakeoverJudge
+from gamekeeper.guard.telemetry.spans import Span, Telemetry
 
 log = get_logger("gamekeeper.guard")
 
@@ -74,7 +74,7 @@ class Gate:
         is_known: Whether an account is more than a claim yet; those that are not get no state in
             memory.
         telemetry: Makes a span of each judged request; None for none.
-        stolen: Looks for stolen keys; None does not.
+        takeover: Looks for stolen keys; None does not.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Gate:
         access: Access | None = None,
         is_known: Callable[[Principal], bool] = lambda principal: True,
         telemetry: Telemetry | None = None,
-        stolen: Stolen | None = None,
+        takeover: TakeoverJudge | None = None,
     ) -> None:
         self.core = core
         self._access = access
         self._is_known = is_known
         self._telemetry = telemetry
-        self._stolen = stolen
+        self._takeover = takeover
 
     def enter(
         self,
@@ -120,8 +120,8 @@ class Gate:
         body, query = self._read(route, path, raw)
         self._require_access(principal, route, query, caller, now)
         is_known = self._is_known(principal)
-        if self._stolen is not None and is_known:
-            self._stolen.observe(principal, caller, now)
+        if self._takeover is not None and is_known:
+            self._takeover.observe(principal, caller, now)
         judgement = self.core.judge(
             principal, route.name, query, now, proof=proof, is_known=is_known
         )
@@ -186,8 +186,8 @@ class Gate:
     def refused(self, refused: CredentialError, caller: Caller) -> None:
         """Notes a credential that was refused."""
         self.core.metrics.refused.labels(refused.code).inc()
-        if self._stolen is not None:
-            self._stolen.refused(refused, caller, self.core.clock.now())
+        if self._takeover is not None:
+            self._takeover.refused(refused, caller, self.core.clock.now())
 
     def _read(self, route: Route, path: str, raw: bytes | Json) -> tuple[Json, Query]:
         try:

@@ -16,7 +16,7 @@ from gamekeeper.guard.admin.access_control import MAX_BODY_BYTES
 from gamekeeper.guard.admin.app import Admin
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.policy import GuardPolicy, State
-from gamekeeper.guard.server import listening
+from gamekeeper.guard.server.http import listening
 from guard.builders import NOW, make_tracked
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'&"

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from gamekeeper.guard.admin.page import dashboard
-from gamekeeper.guard.metrics import Metrics
+from gamekeeper.guard.telemetry.metrics import Metrics
 
 
 def panels() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.identity import Budget
 from gamekeeper.guard.policy import GuardPolicy, Identity, State
-from gamekeeper.guard.server import listening
+from gamekeeper.guard.server.http import listening
 from gamekeeper.guard.store import StoreGoneError
 from gamekeeper.guard.watch.feed import Feed
 

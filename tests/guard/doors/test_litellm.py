@@ -24,8 +24,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gamekeeper.guard.decision import Decision
-from gamekeeper.guard.decisions import Decisions
+from gamekeeper.guard.decisions.decision import Decision
+from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import open_store
 from gamekeeper.verdict import Verdict

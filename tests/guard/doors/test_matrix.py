@@ -14,10 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.decision import Decision
+from gamekeeper.guard.decisions.decision import Decision
 from gamekeeper.guard.doors.middleware import GuardMiddleware
-from gamekeeper.guard.doors.upstream import Upstream
 from gamekeeper.guard.policy import ClassifierApi, GuardPolicy, Identity, Ladder, Slowed, State
+from gamekeeper.guard.server.upstream import Upstream
 from gamekeeper.guard.watch.feed import Feed
 from gamekeeper.verdict import Verdict
 from guard.builders import Kept

@@ -191,7 +191,7 @@ def test_an_unknown_issuer_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bound_key_counts_with_its_proof_alone(tmp_path: Path) -> None:
-    """Stolen and sent plainly, in whichever header, it tells that it was stolen, and from whom."""
+    """TakeoverJudge and sent plainly, in whichever header, it tells that it was stolen, and from whom."""
     dpop = Dpop(make_store(tmp_path), origin="https://api.example")
     authenticator, text = with_key(tmp_path, dpop=dpop, bound_to=CLIENTS_KEY.thumbprint())
     proof = (b"dpop", make_proof(text).encode())

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes import Route, UnreadableRequestError, Withheld, known_routes
+from gamekeeper.guard.routes.query import Query
 
 ROUTES: dict[str, Route] = {route.name: route for route in known_routes()}
 EVERYTHING = Withheld(

@@ -54,7 +54,7 @@ def test_what_cannot_be_written_is_refused() -> None:
 def test_routes_load_neither_frames_nor_arrays() -> None:
     """The live path starts without them, and a policy can be read in an instant."""
     program = (
-        "import sys, gamekeeper.guard.routes, gamekeeper.guard.events;"
+        "import sys, gamekeeper.guard.routes, gamekeeper.guard.doors.server_sent_events;"
         "print(sorted({'polars', 'numpy', 'pyarrow'} & set(sys.modules)))"
     )
     out = subprocess.run(

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from gamekeeper.defences import make_defence
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import ClassifierRoute, UnreadableRequestError, Withheld
+from gamekeeper.guard.routes.query import Query, Usage
 from guard.routes.builders import swap
 
 PLAIN = ClassifierRoute("/v1/score")

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes import (
     ClassifierRoute,
     Json,
@@ -18,6 +17,7 @@ from gamekeeper.guard.routes import (
     known_routes,
     serialise,
 )
+from gamekeeper.guard.routes.query import Query
 from guard.routes.builders import BODIES, FIELDS, PATHS, answer, choice, chunk, tensor
 
 CLASSIFIER = ClassifierRoute("/v1/score", label="label")

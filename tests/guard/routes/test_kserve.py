@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gamekeeper.defences import make_defence, number_bytes, text_bytes
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import UnreadableRequestError, Withheld
+from gamekeeper.guard.routes.query import Query, Usage
 from guard.routes.builders import ROUTES, infer, read, refused, swap, tensor
 
 ROUTE = ROUTES["kserve.infer"]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import UnreadableRequestError, Withheld
+from gamekeeper.guard.routes.query import Query, Usage
 from guard.routes.builders import (
     EVERYTHING,
     ROUTES,

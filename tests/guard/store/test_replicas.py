@@ -10,15 +10,16 @@ from time import monotonic
 
 import pytest
 
+from gamekeeper.guard.budgets.shared_budgets import Reservation, StrictBudgets
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.gate import Gate, Passage, StoppedError
 from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.policy import GuardPolicy, State
-from gamekeeper.guard.query import Usage
 from gamekeeper.guard.routes import known_routes, serialise
+from gamekeeper.guard.routes.query import Usage
 from gamekeeper.guard.store import Spent, StoreGoneError
 from gamekeeper.guard.store.redis import RedisStore
-from gamekeeper.guard.strict import Reservation, StrictBudgets
+from gamekeeper.guard.sync import Sync
 from gamekeeper.verdict import Verdict
 from guard.builders import HERE, KEY, NOW, Hands, make_decision, make_principal, make_query
 from guard.routes.builders import chat
@@ -41,6 +42,7 @@ class Replica:
         self.core = Core(self.policy, self.store, KEY, clock=clock)  # type: ignore[arg-type]
         if self.policy.state.strict_budgets:
             self.core.strict = StrictBudgets(server.url)
+        self.sync = Sync(self.core)
         self.gate = Gate(self.core)
 
     async def ask(self, principal: Principal) -> Passage | str:
@@ -94,7 +96,7 @@ def test_decision_reaches_the_other_replica_within_a_second(server: Server) -> N
 
     async def run() -> None:
         async with replicas(server) as (one, two):
-            running = asyncio.create_task(two.core.run())
+            running = asyncio.create_task(two.sync.run())
             decision = make_decision(Verdict.DENY)
             await asyncio.to_thread(one.core.decide, decision)
             assert await seconds_until(lambda: two.core.decisions.of("acme", NOW) is not None) < 1
@@ -113,7 +115,7 @@ def test_what_one_replica_counted_the_other_knows_within_a_second(server: Server
 
     async def run() -> None:
         async with replicas(server) as (one, two):
-            running = [asyncio.create_task(each.core.run()) for each in (one, two)]
+            running = [asyncio.create_task(each.sync.run()) for each in (one, two)]
             for _ in range(5):
                 one.answer(who)
             naps = 0
@@ -139,10 +141,10 @@ def test_nothing_is_counted_twice_however_replicas_interleave(server: Server) ->
             for round in range(6):
                 one.answer(who, tokens=10)
                 two.answer(who, tokens=1)
-                (one if round % 2 else two).core.keep()
+                (one if round % 2 else two).sync.step()
                 one.answer(who, tokens=10)
             for each in (one, two, one):
-                each.core.keep()
+                each.sync.step()
             spent = [each.core.accounts.of("acme").spent for each in (one, two)]
             assert spent == [Spent(18, 126), Spent(18, 126)] == [one.store.spent(DAY)["acme"]] * 2
 
@@ -159,7 +161,7 @@ def test_charge_made_while_counters_are_saved_is_kept(server: Server) -> None:
             one.answer(make_principal())
             one.core._saved(unsaved, one.core._save(unsaved, done))
             assert one.core.accounts.of("acme").spent == Spent(2)
-            one.core.keep()
+            one.sync.step()
             assert one.store.spent(DAY)["acme"] == Spent(2) == one.core.accounts.of("acme").spent
 
     asyncio.run(run())
@@ -172,13 +174,13 @@ def test_new_day_begins_for_both(server: Server) -> None:
     async def run() -> None:
         async with replicas(server, clock) as (one, two):
             one.answer(make_principal())
-            one.core.keep()
+            one.sync.step()
             clock.time += 86_400
             for each in (one, two, one, two):
-                each.core.keep()
+                each.sync.step()
             two.answer(make_principal())
             for each in (two, one):
-                each.core.keep()
+                each.sync.step()
             assert [each.core.accounts.of("acme").spent for each in (one, two)] == [
                 Spent(1),
                 Spent(1),
@@ -192,7 +194,9 @@ def test_replicas_cannot_overdraw_a_strict_budget_together(
     server: Server, requests: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forty requests at once through two replicas: exactly the budget passes."""
-    monkeypatch.setattr("gamekeeper.guard.strict._ANSWER_S", 20)  # a busy machine answers late
+    monkeypatch.setattr(
+        "gamekeeper.guard.budgets.shared_budgets._ANSWER_S", 20
+    )  # a busy machine answers late
     monkeypatch.setattr("gamekeeper.guard.store._redis.CONNECT_S", 20)
     who = make_principal(budget=Budget(requests=requests))
 
@@ -253,7 +257,7 @@ def test_answer_and_failure_settle_a_strict_budget_exactly(server: Server) -> No
             for each in (one, two):
                 assert each.core.strict is not None
                 await asyncio.gather(*each.core.strict._open)
-                each.core.keep()
+                each.sync.step()
             assert one.store.spent(DAY) == {"acme": Spent(1, 42)}
             assert isinstance(await two.ask(who), Passage)
 
@@ -292,7 +296,7 @@ def test_strict_budget_without_its_server_does_as_the_policy_says(
             if isinstance(got, Passage):
                 one.gate.leave(got, Usage(5, 5))
             server.start()
-            one.core.keep()
+            one.sync.step()
             assert one.store.spent(DAY) == ({"acme": Spent(1, 10)} if passes else {})
 
     asyncio.run(run())
@@ -310,9 +314,9 @@ def test_answer_that_cannot_be_settled_is_saved_later(server: Server) -> None:
             one.gate.leave(passage, Usage(30, 12))
             assert one.core.strict is not None
             await asyncio.gather(*one.core.strict._open)
-            one.core.keep()
+            one.sync.step()
             server.start()
-            one.core.keep()
+            one.sync.step()
             assert one.store.spent(DAY) == {"acme": Spent(1, 42)}
 
     asyncio.run(run())

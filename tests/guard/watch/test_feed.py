@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import Watch
+from gamekeeper.guard.telemetry.metrics import Metrics
 from gamekeeper.guard.watch import feed as feed_
 from gamekeeper.guard.watch.feed import Feed
 

@@ -44,7 +44,7 @@ def run(
 
       gamekeeper encrypted serve scoring.he --port 8330
     """
-    from gamekeeper.guard.server import run
+    from gamekeeper.guard.server.http import run
 
     served = _read_models(models)
     read = _policy(policy, state, enforce)
@@ -86,8 +86,8 @@ async def _serve(
     from gamekeeper.encrypted.app import EncryptedApp
     from gamekeeper.encrypted.inference_server import InferenceServer
     from gamekeeper.guard.assembly import Guard
-    from gamekeeper.guard.proxy import until_signalled
-    from gamekeeper.guard.server import listening
+    from gamekeeper.guard.server.http import listening
+    from gamekeeper.guard.server.proxy import until_signalled
 
     encrypted = EncryptedApp({name: InferenceServer(model) for name, model in models.items()})
     guard = Guard(policy, on_notice=narrate)

@@ -40,7 +40,7 @@ from gamekeeper.guard.admin.tickets import Tickets
 from gamekeeper.guard.admin.traffic import EVERY_S, Traffic
 from gamekeeper.guard.admin.view import View
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.decisions.decision import Tracked
 from gamekeeper.guard.store import Spent
 from gamekeeper.verdict import Verdict
 

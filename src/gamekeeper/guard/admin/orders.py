@@ -4,8 +4,8 @@ the same decision is never made twice.
 
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.text import mask_secrets
-from gamekeeper.guard.decision import Challenge, Decision
-from gamekeeper.guard.decisions import Decisions
+from gamekeeper.guard.decisions.decision import Challenge, Decision
+from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.verdict import Verdict
 
 VERDICTS = (Verdict.WATCH, Verdict.SLOW, Verdict.LIMIT, Verdict.CHALLENGE, Verdict.DENY)

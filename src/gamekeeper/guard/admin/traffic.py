@@ -8,7 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 from gamekeeper.guard.admin.figures import counts, total
-from gamekeeper.guard.metrics import Metrics
+from gamekeeper.guard.telemetry.metrics import Metrics
 
 EVERY_S = 5.0
 KEPT_S = 900.0

@@ -10,7 +10,7 @@ import gamekeeper
 from gamekeeper.guard.admin.figures import total, value
 from gamekeeper.guard.admin.forms import CampaignForm, DecisionForm, Joined, SummaryForm
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.decision import Decision, Tracked
+from gamekeeper.guard.decisions.decision import Decision, Tracked
 from gamekeeper.verdict import Verdict
 
 JOINED = 50

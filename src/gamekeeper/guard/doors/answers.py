@@ -9,11 +9,11 @@ from typing import Any
 from starlette.types import Message, Send
 
 from gamekeeper.base.errors import GamekeeperError
-from gamekeeper.guard.events import Event, EventReader, relay
+from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
 from gamekeeper.guard.gate import Passage
 from gamekeeper.guard.policy import Limits
-from gamekeeper.guard.query import Usage
 from gamekeeper.guard.routes import Json, Strip, UnreadableRequestError, parse, serialise
+from gamekeeper.guard.routes.query import Usage
 
 _USAGE = b'"usage"'
 _MOST_READ = 4 << 20  # of an answer that only its token counts are wanted of

@@ -15,16 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamekeeper.base.asgi import BodyError, header_of, read_body, send_whole
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.caller import Caller, Callers
+from gamekeeper.guard.decisions.ladder import Refusal
+from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.gate import Gate, Passage, StoppedError, forwarded
 from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.authenticator import Authenticator
+from gamekeeper.guard.identity.caller import Caller, Callers
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
-from gamekeeper.guard.ladder import Refusal
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.routes import Route, Routes, clean_path, serialise
-from gamekeeper.guard.work import HEADER as PROOF_HEADER
 
 log = get_logger("gamekeeper.guard")
 

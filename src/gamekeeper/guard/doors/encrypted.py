@@ -15,18 +15,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gamekeeper.base.errors import InputError
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.caller import Caller, Callers
+from gamekeeper.guard.budgets.encrypted_rows import ENCRYPTED_ROUTE, RowLedger
 from gamekeeper.guard.core import Core
+from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.doors.asgi import once, read_within, refusal_of, refuse, url_of
 from gamekeeper.guard.gate import Gate, StoppedError
 from gamekeeper.guard.identity import CredentialError, Principal
 from gamekeeper.guard.identity.access import Access
 from gamekeeper.guard.identity.authenticator import Authenticator
-from gamekeeper.guard.ladder import Refusal
+from gamekeeper.guard.identity.caller import Caller, Callers
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes import clean_path
-from gamekeeper.guard.rows import ENCRYPTED_ROUTE, RowLedger
+from gamekeeper.guard.routes.query import Query, Usage
 from gamekeeper.guard.store import StoreGoneError
 
 log = get_logger("gamekeeper.guard")

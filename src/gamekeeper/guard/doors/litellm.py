@@ -34,16 +34,16 @@ from litellm.integrations.custom_guardrail import CustomGuardrail
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.assembly import Guard
-from gamekeeper.guard.caller import Caller, Callers
+from gamekeeper.guard.decisions.ladder import Refusal
+from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
 from gamekeeper.guard.doors.middleware import POLICY
-from gamekeeper.guard.events import Event, EventReader, relay
+from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
 from gamekeeper.guard.gate import Passage, StoppedError
 from gamekeeper.guard.identity import Principal
-from gamekeeper.guard.ladder import Refusal
+from gamekeeper.guard.identity.caller import Caller, Callers
 from gamekeeper.guard.policy import read_policy
-from gamekeeper.guard.query import Usage
 from gamekeeper.guard.routes import Json, Strip
-from gamekeeper.guard.work import HEADER as PROOF_HEADER
+from gamekeeper.guard.routes.query import Usage
 
 log = get_logger("gamekeeper.guard")
 

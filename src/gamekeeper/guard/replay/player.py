@@ -14,13 +14,14 @@ import polars as pl
 from gamekeeper.base.clock import SteadyClock
 from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.campaigns import SearchOptions
-from gamekeeper.guard.caller import Caller
 from gamekeeper.guard.core import Core
-from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.decisions.decision import Tracked
 from gamekeeper.guard.identity import Budget, Principal
+from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes.query import Query, Usage
 from gamekeeper.guard.store.memory import MemoryStore
+from gamekeeper.guard.sync import Sync
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.guard.watch.openings import Openings
 from gamekeeper.guard.watch.passes import look, options_of
@@ -109,6 +110,7 @@ class _Player:
         self._now = first.timestamp()
         self._clock = SteadyClock(lambda: self._now, lambda: self._now)
         self._core = Core(policy, MemoryStore(), _KEY, clock=self._clock)
+        self._sync = Sync(self._core)
         self._window = Window(policy.watch.days, policy.watch.max_sample)
         self._options: SearchOptions = options_of(policy.watch)
         self._openings = Openings()
@@ -130,7 +132,7 @@ class _Player:
         time.
         """
         self._now = rows["time"][0].timestamp()
-        self._core.keep()  # ends what has ended, and begins a day of budgets
+        self._sync.step()  # ends what has ended, and begins a day of budgets
         answered = [self._judge(*row) for row in _judged(rows)]
         seen = rows.filter(pl.Series(answered))
         self._window.take(seen)

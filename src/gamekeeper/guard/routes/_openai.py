@@ -8,9 +8,9 @@ named here: `prompt_logprobs`, `allowed_token_ids`, `bad_words` (vLLM), `reasoni
 
 from typing import Any, ClassVar
 
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import a_list, an_object, tokens, whole, without
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes.query import Query, Usage
 
 MAX_INPUTS = 2048
 """Texts in one request: the API's own bound."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gamekeeper.base.errors import GamekeeperError
-from gamekeeper.guard.query import Query, Usage
+from gamekeeper.guard.routes.query import Query, Usage
 
 if TYPE_CHECKING:
     import numpy as np

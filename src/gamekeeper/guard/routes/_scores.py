@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gamekeeper.base.errors import GamekeeperError
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._fields import numbers, wrong
 from gamekeeper.guard.routes._route import Scores, UnreadableRequestError
+from gamekeeper.guard.routes.query import Query
 
 if TYPE_CHECKING:
     import numpy as np

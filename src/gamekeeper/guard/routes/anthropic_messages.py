@@ -8,7 +8,6 @@ removed from the request, with what the upstream accepts only beside it.
 
 from typing import Any
 
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._conversation import conversation, tools_of
 from gamekeeper.guard.routes._fields import (
     a_list,
@@ -23,6 +22,7 @@ from gamekeeper.guard.routes._fields import (
 )
 from gamekeeper.guard.routes._openai import unchanged
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes.query import Query, Usage
 
 _ROLES = ("user", "assistant", "system")
 _THINKING = ("thinking", "redacted_thinking")

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from gamekeeper.base.errors import UsageError
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import a_list, a_text, an_object, numbers, text, texts, wrong
 from gamekeeper.guard.routes._openai import MAX_INPUTS, unchanged
 from gamekeeper.guard.routes._paths import clean_path
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._scores import Defended, defended, inputs_of
 from gamekeeper.guard.routes._unstreamed import unstreamed
+from gamekeeper.guard.routes.query import Query, Usage
 
 MAX_ROWS = 65_536
 """Rows of numbers in one request."""

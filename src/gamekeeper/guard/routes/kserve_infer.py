@@ -10,7 +10,6 @@ open-inference-protocol, inference_rest.md.
 import re
 from typing import Any
 
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._fields import a_list, an_object, without
 from gamekeeper.guard.routes._openai import MAX_INPUTS, unchanged
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
@@ -18,6 +17,7 @@ from gamekeeper.guard.routes._scores import Defended, defended, inputs_of
 from gamekeeper.guard.routes._tensor import Tensor, filled, tensor_of
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.classifier import MAX_ROWS
+from gamekeeper.guard.routes.query import Query, Usage
 
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/[^/]+)?/infer")
 _ELSEWHERE = ("binary_data_size", "binary_data", "binary_data_output", "shared_memory_region")

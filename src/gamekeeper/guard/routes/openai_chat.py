@@ -7,7 +7,6 @@ leaves inside the text itself (`<think>`) is not told from the text: configure t
 reasoning parser.
 """
 
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._conversation import conversation, tools_of
 from gamekeeper.guard.routes._fields import (
     a_list,
@@ -21,6 +20,7 @@ from gamekeeper.guard.routes._fields import (
 )
 from gamekeeper.guard.routes._openai import OpenAiOperation, require_choices
 from gamekeeper.guard.routes._route import Json, Withheld
+from gamekeeper.guard.routes.query import Query
 
 _ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 

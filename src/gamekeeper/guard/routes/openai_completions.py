@@ -6,7 +6,6 @@ which the guard does not have; passed unjudged, they would be the way around it.
 
 from typing import Any
 
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._fields import (
     a_text,
     an_object,
@@ -21,6 +20,7 @@ from gamekeeper.guard.routes._fields import (
 )
 from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiOperation, require_choices
 from gamekeeper.guard.routes._route import Json
+from gamekeeper.guard.routes.query import Query
 
 
 class OpenAiCompletions(OpenAiOperation):

@@ -7,7 +7,6 @@ have a switch that makes them send text.
 from base64 import b64decode, b64encode
 from typing import Any
 
-from gamekeeper.guard.query import Query
 from gamekeeper.guard.routes._fields import (
     a_list,
     an_object,
@@ -22,6 +21,7 @@ from gamekeeper.guard.routes._openai import OpenAiOperation, unchanged
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
+from gamekeeper.guard.routes.query import Query
 
 
 class OpenAiEmbeddings(OpenAiOperation):

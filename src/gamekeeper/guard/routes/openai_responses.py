@@ -10,7 +10,6 @@ null.
 
 from typing import Any
 
-from gamekeeper.guard.query import Query, Usage
 from gamekeeper.guard.routes._conversation import (
     Conversation,
     conversation,
@@ -33,6 +32,7 @@ from gamekeeper.guard.routes._fields import (
 )
 from gamekeeper.guard.routes._openai import OpenAiOperation, narrow_tokens, unchanged
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes.query import Query, Usage
 
 _ROLES = ("user", "assistant", "system", "developer")
 _LOGPROBS = "message.output_text.logprobs"

@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.metrics import Metrics
 from gamekeeper.guard.policy import Watch
+from gamekeeper.guard.telemetry.metrics import Metrics
 
 log = get_logger("gamekeeper.guard")
 

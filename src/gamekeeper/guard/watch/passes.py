@@ -11,7 +11,7 @@ import polars as pl
 
 from gamekeeper.campaigns import Campaign, HuntResult, Intake, SearchOptions, search
 from gamekeeper.exchange import ReadSummary
-from gamekeeper.guard.decision import Tracked
+from gamekeeper.guard.decisions.decision import Tracked
 from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.verdict import Policy

@@ -21,7 +21,7 @@ import polars as pl
 from gamekeeper.base.log import get_logger
 from gamekeeper.exchange import LogReader
 from gamekeeper.guard.policy import Watch
-from gamekeeper.guard.stolen.asking import Asking
+from gamekeeper.guard.takeover.asking import Asking
 from gamekeeper.guard.watch.ground import Ground
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.guard.watch.openings import Openings

@@ -1,0 +1,126 @@
+"""Budgets that replicas cannot overdraw together: one script a request, before it is passed on.
+
+A request is taken off the budget first, then passed, then its tokens are added; if there was no
+answer the request is put back. Only accounts that have a budget pay for this, with one round trip
+to the server. Tokens are known after an answer only: what is being answered at the moment when a
+budget of tokens ends is still answered.
+
+A server that hangs may take a request off later that was passed without it: it is then counted
+twice. The guard stops asking within a second of the server's silence, so that these are few.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gamekeeper.base.clock import day_of
+from gamekeeper.base.log import get_logger
+from gamekeeper.guard.budgets.day_budget import overdrawn
+from gamekeeper.guard.decisions.ladder import Refusal
+from gamekeeper.guard.identity import Budget
+from gamekeeper.guard.store._redis import (
+    CHARGE,
+    KEPT_S,
+    RESERVE,
+    client_of,
+    day_keys,
+    require_redis,
+    told_as_gone,
+)
+from gamekeeper.guard.store._store import Spent, StoreGoneError
+
+log = get_logger("gamekeeper.guard")
+
+_ANSWER_S = 0.5
+_ONE = Spent(requests=1)
+_USED_UP = Refusal(status=429, code="budget", message="this key's budget for the day is used up")
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A request that was taken off a budget.
+
+    Args:
+        account: Whose.
+        day: On whose counters it stands.
+    """
+
+    account: str
+    day: str
+
+
+class StrictBudgets:
+    """Budgets that all replicas share, reserved in Redis before a request is passed on.
+
+    Args:
+        url: Of the server that the replicas share, as `RedisStore` takes it.
+
+    Raises:
+        MissingExtraError: The client is not installed.
+        InputError: The URL is none of Redis.
+    """
+
+    def __init__(self, url: str) -> None:
+        require_redis()
+        import redis.asyncio
+
+        self._redis: Any = client_of(redis.asyncio.Redis, url, _ANSWER_S)
+        self._reserve, self._charge = (
+            self._redis.register_script(RESERVE),
+            self._redis.register_script(CHARGE),
+        )
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def reserve(self, account: str, budget: Budget, now: float) -> Reservation | Refusal:
+        """Takes a request off a budget; returns a refusal if any part of the budget is used up.
+
+        Args:
+            account: Whose.
+            budget: What it may use up in a day.
+            now: Epoch seconds.
+
+        Raises:
+            StoreGoneError: The server cannot be reached.
+        """
+        day = day_of(now)
+        most = (
+            "" if most is None else most
+            for most in (budget.requests, budget.tokens, budget.usd, budget.cells)
+        )
+        with told_as_gone():
+            taken, *spent = await self._reserve(
+                keys=day_keys(day), args=[KEPT_S, account, *_ONE, *most]
+            )
+        if taken:
+            return Reservation(account, day)
+        return overdrawn(budget, Spent(*spent), now) or _USED_UP
+
+    def add(self, reservation: Reservation, spent: Spent, failed: Callable[[], None]) -> None:
+        """Adds what an answer cost beyond the request itself, beside other work.
+
+        Args:
+            reservation: Of the request that was answered.
+            spent: Tokens, money; a request of -1 puts it back.
+            failed: Called if the server cannot be reached.
+        """
+        task = asyncio.get_running_loop().create_task(self._added(reservation, spent, failed))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def close(self) -> None:
+        """Waits for what is being added, then ends."""
+        await asyncio.gather(*self._open)
+        await self._redis.aclose()
+
+    async def _added(
+        self, reservation: Reservation, spent: Spent, failed: Callable[[], None]
+    ) -> None:
+        try:
+            with told_as_gone():
+                await self._charge(
+                    keys=day_keys(reservation.day), args=[KEPT_S, reservation.account, *spent]
+                )
+        except StoreGoneError as error:
+            log.warning("a strict budget is settled later: the store cannot be reached (%s)", error)
+            failed()

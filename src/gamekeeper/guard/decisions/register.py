@@ -1,0 +1,276 @@
+"""All decisions that hold, by account; made once, renewed while the reasons last, lifted by people
+for good.
+
+The store is the truth: the command line and other replicas write it, `refresh` sees that. Every
+change that this process sees goes to the casebook, whoever made it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import wraps
+from threading import RLock
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import orjson
+
+from gamekeeper.guard.decisions.decision import Decision, Tracked
+from gamekeeper.guard.identity import account_mask
+from gamekeeper.guard.policy import Ladder
+from gamekeeper.guard.store import Store
+from gamekeeper.verdict import Verdict
+
+Record = Callable[[str, str, dict[str, Any]], None]
+"""Writes to the casebook: kind, subject, body."""
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _alone(
+    method: Callable[Concatenate["Decisions", _P], _R],
+) -> Callable[Concatenate["Decisions", _P], _R]:
+    @wraps(method)
+    def locked(self: "Decisions", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
+class Decisions:
+    """All decisions in force and all campaigns, in step with the store.
+
+    Args:
+        store: Where they are kept.
+        ladder: How long decisions hold and how far the guard goes by itself.
+        record: Told of every change.
+    """
+
+    def __init__(
+        self, store: Store, ladder: Ladder, record: Record = lambda kind, subject, body: None
+    ) -> None:
+        self._store = store
+        self._ladder = ladder
+        self._record = record
+        self._version = -1
+        self._lock = RLock()  # whoever changes decisions blocks on the store, off the event loop
+        self.all: dict[str, Decision] = {}
+        self.campaigns: dict[str, Tracked] = {}
+        self._lifted: dict[str, float] = {}
+        self._by_account: dict[str, tuple[Decision, ...]] = {}
+        self._by_credential: dict[str, tuple[Decision, ...]] = {}
+
+    def of(
+        self,
+        account: str,
+        now: float,
+        subject: str | None = None,
+        authenticated_at: float | None = None,
+    ) -> Decision | None:
+        """Returns the strongest decision that holds for an account, or one of its credentials; a
+        dictionary lookup.
+
+        Args:
+            account: By name.
+            now: Epoch seconds.
+            subject: Of the credential, see `Principal.subject`.
+            authenticated_at: When its owner last authenticated: an answered step-up holds no more,
+                what else there is does.
+        """
+        held = self._by_account.get(account, ())
+        if subject is not None and (own := self._by_credential.get(subject)):
+            held = tuple(sorted((*own, *held), key=_weakness))
+        for decision in held:
+            if decision.until > now and not decision.is_answered(authenticated_at):
+                return decision
+        return None
+
+    def step_up(self, account: str, subject: str, now: float) -> Decision | None:
+        """Returns the latest step-up that holds for a credential or its account, answered
+        or not.
+        """
+        own = self._by_credential.get(subject, ())
+        whole = self._by_account.get(account, ())
+        if not own and not whole:
+            return None
+        asked = [d for d in (*own, *whole) if d.challenge == "reauthenticate" and d.until > now]
+        return max(asked, key=lambda d: d.since, default=None)
+
+    def subject_as_charged(self, subject: str) -> str:
+        """Returns a subject with the account's name as the guard knows it: secrets masked."""
+        return account_mask(self._store).mask(subject)
+
+    @_alone
+    def refresh(self, now: float) -> bool:
+        """Loads what others changed and drops what has ended; returns whether anything changed."""
+        version = self._store.version()
+        changed = version != self._version
+        if changed:
+            self._version = version
+            self._load()
+        if ended := [d for d in self.all.values() if d.until <= now]:
+            for decision in ended:
+                self._store.delete("decisions", decision.id)
+                del self.all[decision.id]
+                self._record("decision-ended", decision.subject, {"id": decision.id})
+        if changed or ended:
+            self._index()
+        return changed or bool(ended)
+
+    @_alone
+    def add(self, decision: Decision) -> bool:
+        """Makes a decision; returns whether it is new. One of the guard's that a person lifted
+        stays lifted.
+
+        A further step-up of the same cause counts anew from its own beginning: who answered the
+        last has to again.
+        """
+        if decision.by == "guard" and self._lifted.get(_lift_key(decision), 0) > decision.since:
+            return False
+        known = self.all.get(decision.id)
+        is_renewed = known is not None and decision.challenge != "reauthenticate"
+        decision = known.renewed(decision.until) if known and is_renewed else decision
+        if known == decision:
+            return False
+        self._store.put("decisions", decision.id, orjson.dumps(decision.document()))
+        self.all[decision.id] = decision
+        self._index()
+        if not is_renewed:
+            self._record("decision", decision.subject, decision.document())
+        return not is_renewed
+
+    @_alone
+    def lift(self, id: str, *, by: str, why: str, now: float) -> Decision | None:
+        """Lifts a decision; the guard leaves its subject alone for `lifted_days`. None if there is
+        no such.
+        """
+        decision = self.all.get(id)
+        if decision is None:
+            return None
+        for other in [d for d in self.all.values() if d.subject == decision.subject]:
+            self._remember_lifted(other, by, why, now)
+        self._index()
+        return decision
+
+    @_alone
+    def track(self, campaigns: Iterable[Tracked], now: float) -> list[Decision]:
+        """Takes in what a pass over recent traffic found; returns the decisions that are new."""
+        made = []
+        for tracked in campaigns:
+            known = self.campaigns.get(tracked.id)
+            if known is not None:
+                later = tuple(j for j in known.joined if j[0] not in tracked.accounts)
+                tracked = replace(tracked, joined=later, found=min(known.found, tracked.found))
+            self._store.put("campaigns", tracked.id, orjson.dumps(tracked.document()))
+            self.campaigns[tracked.id] = tracked
+            if known is None or known.verdict != tracked.verdict:
+                body = tracked.document() | {"accounts": len(tracked.accounts)}
+                self._record("campaign", f"campaign:{tracked.id}", body)
+            decision = self._about(tracked, now)
+            if decision is not None and self.add(decision):
+                made.append(decision)
+        self._index()
+        return made
+
+    @_alone
+    def join(self, campaign: str, account: str, now: float) -> bool:
+        """Adds an account that opened with a campaign's shape; what holds for the campaign holds
+        for it at once.
+        """
+        tracked = self.campaigns.get(campaign)
+        if tracked is None or account in tracked.accounts or account in dict(tracked.joined):
+            return False
+        tracked = replace(tracked, joined=(*tracked.joined, (account, now)))
+        self._store.put("campaigns", campaign, orjson.dumps(tracked.document()))
+        self.campaigns[campaign] = tracked
+        self._record("campaign-joined", f"campaign:{campaign}", {"account": account})
+        self._index()
+        return True
+
+    def _about(self, tracked: Tracked, now: float) -> Decision | None:
+        highest = self._ladder.highest if self._is_corroborated(tracked) else Verdict.WATCH
+        verdict = min(tracked.verdict, highest, key=lambda v: v.step)
+        if verdict is Verdict.ALLOW:
+            return None
+        return Decision.make(
+            f"campaign:{tracked.id}",
+            verdict,
+            "campaign",
+            reasons=tracked.reasons,
+            innocent=tracked.innocent,
+            since=now,
+            until=now + self._ladder.hours * 3600,
+            challenge="proof" if verdict is Verdict.CHALLENGE else None,
+        )
+
+    def _is_corroborated(self, tracked: Tracked) -> bool:
+        """Whether a family speaks that tenants of one product do not share by nature, see
+        `Ladder`.
+        """
+        wanted = self._ladder.corroborated_by
+        return not wanted or any(family in wanted for family in tracked.families)
+
+    def _remember_lifted(self, decision: Decision, by: str, why: str, now: float) -> None:
+        until = now + self._ladder.lifted_days * 86_400
+        lifted = {
+            "format": "gamekeeper/lifted@1",
+            "until": until,
+            "by": by,
+            "why": why,
+            "at": now,
+            "id": decision.id,
+        }
+        self._store.put("lifted", _lift_key(decision), orjson.dumps(lifted))
+        self._store.delete("decisions", decision.id)
+        self._lifted[_lift_key(decision)] = until
+        del self.all[decision.id]
+        self._record("decision-lifted", decision.subject, lifted)
+
+    def _load(self) -> None:
+        decisions = {
+            id: Decision.from_document(orjson.loads(r))
+            for id, r in self._store.load("decisions").items()
+        }
+        for id in decisions.keys() - self.all.keys():
+            self._record("decision", decisions[id].subject, decisions[id].document())
+        lifted = {id: orjson.loads(r) for id, r in self._store.load("lifted").items()}
+        for id in self.all.keys() - decisions.keys():
+            gone = self.all[id]
+            self._record("decision-lifted", gone.subject, lifted.get(_lift_key(gone), {"id": id}))
+        self.all = decisions
+        self._lifted = {id: read["until"] for id, read in lifted.items()}
+        self.campaigns = {
+            id: Tracked.from_document(orjson.loads(r))
+            for id, r in self._store.load("campaigns").items()
+        }
+
+    def _index(self) -> None:
+        by_account = defaultdict(list)
+        by_credential = defaultdict(list)
+        for decision in sorted(self.all.values(), key=_weakness):
+            if decision.subject.startswith("credential:"):
+                by_credential[decision.subject].append(decision)
+            for account in self._members(decision.subject):
+                by_account[account].append(decision)
+        self._by_account = {account: tuple(held) for account, held in by_account.items()}
+        self._by_credential = {subject: tuple(held) for subject, held in by_credential.items()}
+
+    def _members(self, subject: str) -> Iterable[str]:
+        kind, _, name = subject.partition(":")
+        if kind == "account":
+            return (name,)
+        tracked = self.campaigns.get(name) if kind == "campaign" else None
+        return (*tracked.accounts, *(account for account, _ in tracked.joined)) if tracked else ()
+
+
+def _weakness(decision: Decision) -> tuple[int, str]:
+    return -decision.verdict.step, decision.id
+
+
+def _lift_key(decision: Decision) -> str:
+    """What a lift is remembered by: the subject, since a person clears somebody, not one rung of
+    the ladder.
+    """
+    return decision.subject

@@ -1,0 +1,1 @@
+"""What the guard says of itself: metrics for Prometheus, spans for OpenTelemetry."""

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from gamekeeper.guard.decisions.register import Decisions
+from gamekeeper.guard.policy import Ladder
+from gamekeeper.guard.store import SqliteStore
+from gamekeeper.verdict import Verdict
+from guard.builders import NOW, Kept, make_decision, make_tracked
+
+
+def held(tmp_path: Path, kept: Kept | None = None, **ladder: object) -> Decisions:
+    store = SqliteStore(tmp_path / "guard.sqlite")
+    decisions = Decisions(store, Ladder(**ladder), kept.record if kept else lambda *entry: None)  # type: ignore[arg-type]
+    decisions.refresh(NOW)
+    return decisions
+
+
+def test_same_decision_is_not_made_twice(tmp_path: Path) -> None:
+    """It is renewed; the casebook tells of it once."""
+    kept = Kept()
+    decisions = held(tmp_path, kept)
+    assert decisions.add(make_decision()) and not decisions.add(make_decision(until=NOW + 7200))
+    assert [d.until for d in decisions.all.values()] == [NOW + 7200]
+    assert [kind for kind, *_ in kept.entries] == ["decision"]
+
+
+def test_campaign_holds_for_all_members_at_once(tmp_path: Path) -> None:
+    """Also for an account that joins later."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(accounts=("a", "b", "c"))], NOW)
+    assert decisions.join("K1", "d", NOW + 5)
+    verdicts = [d.verdict if (d := decisions.of(name, NOW)) else None for name in "abcde"]
+    assert verdicts == [Verdict.LIMIT] * 4 + [None]
+
+
+@pytest.mark.parametrize(
+    ("families", "verdict"),
+    [
+        (("content", "shape", "rhythm"), Verdict.WATCH),
+        (("shape", "elicitation"), Verdict.LIMIT),
+        (("content", "infrastructure"), Verdict.LIMIT),
+    ],
+)
+def test_what_tenants_of_one_product_share_leads_to_no_more_than_watching(
+    families: tuple[str, ...], verdict: Verdict, tmp_path: Path
+) -> None:
+    """Template, subject and a machine's habits together may have one innocent cause."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(families=families)], NOW)
+    assert decisions.of("a", NOW).verdict is verdict  # type: ignore[union-attr]
+
+
+def test_policy_may_ask_for_no_corroboration(tmp_path: Path) -> None:
+    """Any two families will do then, as in a hunt."""
+    decisions = held(tmp_path, corroborated_by=())
+    decisions.track([make_tracked(families=("content", "shape"))], NOW)
+    assert decisions.of("a", NOW).verdict is Verdict.LIMIT  # type: ignore[union-attr]
+
+
+def test_guard_goes_no_higher_than_the_ladder_lets_it(tmp_path: Path) -> None:
+    """People may decide more."""
+    decisions = held(tmp_path, highest=Verdict.SLOW)
+    decisions.track([make_tracked()], NOW)
+    assert decisions.of("a", NOW).verdict is Verdict.SLOW  # type: ignore[union-attr]
+    decisions.add(make_decision(Verdict.DENY, "a", by="dana"))
+    assert decisions.of("a", NOW).verdict is Verdict.DENY  # type: ignore[union-attr]
+
+
+def test_decision_ends_by_itself(tmp_path: Path) -> None:
+    """And the casebook says so."""
+    kept = Kept()
+    decisions = held(tmp_path, kept)
+    decisions.add(make_decision(until=NOW + 10))
+    assert decisions.of("acme", NOW + 10) is None
+    assert decisions.refresh(NOW + 11) and not decisions.all
+    assert kept.entries[-1][0] == "decision-ended"
+
+
+def test_what_a_person_lifted_stays_lifted(tmp_path: Path) -> None:
+    """The next pass finds the same campaign and leaves it alone; after the lift has ended it may be
+    decided again.
+    """
+    decisions = held(tmp_path, lifted_days=30)
+    [made] = decisions.track([make_tracked()], NOW)
+    assert decisions.lift(made.id, by="dana", why="a class of ours", now=NOW) == made
+    assert (
+        decisions.track([make_tracked()], NOW + 300) == [] and decisions.of("a", NOW + 300) is None
+    )
+    assert decisions.track([make_tracked(verdict=Verdict.SLOW)], NOW + 300) == []
+    assert len(decisions.track([make_tracked()], NOW + 31 * 86_400)) == 1
+
+
+def test_person_may_decide_about_who_was_lifted(tmp_path: Path) -> None:
+    """A lift binds the guard, not its operators."""
+    decisions = held(tmp_path)
+    decisions.add(make_decision())
+    [id] = decisions.all
+    decisions.lift(id, by="dana", why="known", now=NOW)
+    assert decisions.add(make_decision(Verdict.DENY, by="lee"))
+
+
+def test_other_process_is_seen(tmp_path: Path) -> None:
+    """The command line decides and lifts; a running guard sees it, and its casebook tells who."""
+    kept = Kept()
+    guard = held(tmp_path, kept)
+    shell = held(tmp_path)
+    shell.add(made := make_decision(by="dana"))
+    assert guard.of("acme", NOW) is None and guard.refresh(NOW) and guard.of("acme", NOW) == made
+    shell.lift(made.id, by="lee", why="a mistake", now=NOW)
+    assert guard.refresh(NOW) and guard.of("acme", NOW) is None
+    assert [(kind, body["by"]) for kind, _, body in kept.entries] == [
+        ("decision", "dana"),
+        ("decision-lifted", "lee"),
+    ]
+
+
+def test_restart_forgets_nothing(tmp_path: Path) -> None:
+    """Decisions, campaigns, lifts: all as before."""
+    first = held(tmp_path)
+    first.track([make_tracked("K1"), make_tracked("K2", ("x",), pivot="moved to m2")], NOW)
+    first.join("K2", "y", NOW)
+    again = held(tmp_path)
+    assert again.all == first.all and again.campaigns == first.campaigns
+    assert again.of("y", NOW) == first.of("y", NOW) is not None
+
+
+@pytest.mark.parametrize("verdict", [Verdict.WATCH, Verdict.LIMIT])
+def test_campaign_that_grows_stronger_is_decided_anew(tmp_path: Path, verdict: Verdict) -> None:
+    """From watch to limit is a new decision; the stronger one counts."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(verdict=Verdict.WATCH)], NOW)
+    made = decisions.track([make_tracked(verdict=verdict, found=NOW + 300)], NOW + 300)
+    assert bool(made) == (verdict is Verdict.LIMIT)
+    assert decisions.of("a", NOW + 300).verdict is verdict  # type: ignore[union-attr]
+    assert decisions.campaigns["K1"].found == NOW
