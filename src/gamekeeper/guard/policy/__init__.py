@@ -2,6 +2,7 @@
 
 from gamekeeper.guard.policy.model import (
     Admin,
+    Allow,
     ClassifierApi,
     DayBudget,
     GuardPolicy,
@@ -10,10 +11,12 @@ from gamekeeper.guard.policy.model import (
     Ladder,
     Limited,
     Limits,
+    PassedApi,
     Price,
     Slowed,
     State,
     Telemetry,
+    Upstream,
     Watch,
 )
 from gamekeeper.guard.policy.reading import EXAMPLE, parse_policy, read_policy
@@ -21,6 +24,7 @@ from gamekeeper.guard.policy.reading import EXAMPLE, parse_policy, read_policy
 __all__ = [
     "EXAMPLE",
     "Admin",
+    "Allow",
     "ClassifierApi",
     "DayBudget",
     "GuardPolicy",
@@ -29,10 +33,12 @@ __all__ = [
     "Ladder",
     "Limited",
     "Limits",
+    "PassedApi",
     "Price",
     "Slowed",
     "State",
     "Telemetry",
+    "Upstream",
     "Watch",
     "parse_policy",
     "read_policy",

@@ -31,6 +31,7 @@ class ClassifierApi(_Part):
             noise.
         classes: Labels in the order of the scores, so that `label` agrees with what a defence puts
             first.
+        fields: Other fields of the request that are passed on; all that are not named are refused.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class ClassifierApi(_Part):
     model: str | None = None
     features: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
+    fields: tuple[str, ...] = ()
 
 
 class Issuer(_Part):
@@ -139,24 +141,29 @@ class Limits(_Part):
     """What one request may take.
 
     Args:
-        body_bytes: Largest request body.
+        body_bytes: Largest request body of a route that is judged.
+        upload_bytes: Largest request body of one that is passed without judgement.
         answer_bytes: Largest whole answer of an account that is limited; it is held to be stripped.
         event_bytes: Largest event of a stream.
         receive_s: A request body must have come by then.
         connect_s: The upstream must have accepted by then.
         answer_s: The upstream must have begun to answer by then.
-        idle_s: Longest pause inside an answer.
+        idle_s: Longest pause inside an answer that has begun.
+        drain_s: Requests that are under way when the guard is asked to end have so long; what they
+            cost until then is counted.
         accounts: Accounts whose state is kept in memory; the longest idle give way.
         connections: Connections at once, to clients.
     """
 
     body_bytes: Count = 4 << 20
+    upload_bytes: Count = 64 << 20
     answer_bytes: Count = 32 << 20
     event_bytes: Count = 1 << 20
     receive_s: Positive = 30
     connect_s: Positive = 5
     answer_s: Positive = 600
     idle_s: Positive = 120
+    drain_s: Positive = 25
     accounts: Count = 1_000_000
     connections: Count = 4_096
 
@@ -200,6 +207,51 @@ class Limited(_Part):
     scores: str = "labels-only"
     parameters: dict[str, float] = Field(default_factory=dict)
     decimals: Annotated[int, Field(ge=0, le=8)] | None = 2
+
+
+class Allow(_Part):
+    """What requests may hold beyond what each API is known to take, by the name of its route.
+
+    A field that the guard does not know might hold the question, or choose another model: what is
+    judged would not be what is answered. Name here what your server takes besides.
+
+    Args:
+        fields: Body fields by route, such as `"openai.chat" = ["top_k", "messages.content_blocks"]`.
+        parameters: Query parameters by route.
+        headers: Request headers, in lower case, that are passed on besides the usual ones.
+        unknown: What happens to fields and parameters that are not known: the request is refused,
+            or they are taken out and named in the answer's header `x-gamekeeper-dropped`. Unknown
+            headers are always taken out.
+    """
+
+    fields: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    parameters: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    headers: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], ...] = ()
+    unknown: Literal["refuse", "drop"] = "refuse"
+
+
+class PassedApi(_Part):
+    """An API whose requests are passed on without judgement, after authentication.
+
+    Decisions, scopes and budgets hold for it as for every other.
+
+    Args:
+        requests: Requests a day that each account may send to it; None for no limit of its own.
+    """
+
+    requests: Count | None = None
+
+
+class Upstream(_Part):
+    """The model server behind the guard.
+
+    Args:
+        ask_usage: Ask for the token counts of streams that would not state them, and take them out
+            of the answer again. Turn it off for a server that refuses `stream_options`; tokens are
+            then estimated.
+    """
+
+    ask_usage: bool = True
 
 
 class Ladder(_Part):
@@ -268,14 +320,16 @@ class State(_Part):
         redis: `redis://HOST/DB` where replicas share keys, decisions and counters; else they are in
             the folder.
         when_gone: What to do with requests while it cannot be reached.
-        strict_budgets: Ask the shared store on every request, so that replicas cannot overdraw
-            together.
+        strict_budgets: Reserve in the shared store before a request is passed on, so that replicas
+            cannot overdraw together; without it they may, by what is asked within a second. One
+            process reserves in memory and cannot. Only accounts with a budget pay for it, with one
+            round trip.
     """
 
     folder: str = "gamekeeper-state"
     redis: str | None = None
     when_gone: Literal["open", "closed"] = "open"
-    strict_budgets: bool = False
+    strict_budgets: bool = True
 
 
 class Price(_Part):
@@ -296,6 +350,8 @@ class Admin(_Part):
     """Where people look: the live page, the API behind it, and `/metrics`.
 
     Args:
+        names: Host names besides the address that it is reached by, such as that of a service in a
+            cluster.
         host: Address. `/metrics` is open there; all else wants a token, which is made on first
             start.
         port: Port; 0 takes a free one.
@@ -303,6 +359,7 @@ class Admin(_Part):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_321
+    names: tuple[str, ...] = ()
 
 
 class Telemetry(_Part):
@@ -330,8 +387,13 @@ class GuardPolicy(_Part):
         enforce: Act on verdicts; else they are only recorded. Keys, scopes and budgets hold either
             way.
         prefix: Part of the path before every known route.
-        unknown_routes: What happens to a route that the guard does not know; said in log and
-            metrics.
+        unknown_routes: What happens to a route that the guard does not know: refused, or passed
+            without judgement after authentication, under the account's decisions and budgets; said
+            in log and metrics.
+        passed: APIs that the guard knows and cannot judge, such as `openai.files`; each is refused
+            unless it is named here. See `gamekeeper list routes`.
+        allow: Fields, parameters and headers beyond the known ones.
+        upstream: The model server behind the guard.
         classifiers: JSON classifiers.
         identity: Who is charged.
         limits: What one request may take.
@@ -347,6 +409,9 @@ class GuardPolicy(_Part):
     enforce: bool = False
     prefix: Annotated[str, Field(pattern=r"^(/[^\s?#/]+)*$")] = ""
     unknown_routes: Literal["refuse", "pass"] = "refuse"
+    passed: dict[str, PassedApi] = Field(default_factory=dict)
+    allow: Allow = Allow()
+    upstream: Upstream = Upstream()
     classifiers: tuple[ClassifierApi, ...] = ()
     identity: Identity = Identity()
     limits: Limits = Limits()
