@@ -47,9 +47,12 @@ def test_rows_are_found_by_a_dotted_path_through_lists() -> None:
 
 
 def test_model_is_the_one_described_or_else_the_one_asked_for() -> None:
-    """The description wins: the body cannot name another."""
+    """Another one than that described is refused: the upstream might heed it."""
     assert read(PLAIN, [1], model="m").model == "m" and read(PLAIN, [1]).model is None
-    assert read(ClassifierRoute("/score", model="fraud"), [1], model="other").model == "fraud"
+    fraud = ClassifierRoute("/score", model="fraud")
+    assert read(fraud, [1]).model == read(fraud, [1], model="fraud").model == "fraud"
+    with pytest.raises(UnreadableRequestError, match="model"):
+        read(fraud, [1], model="other")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The APIs that the guard understands, one file each; `Routes` finds the one that a request is."""
 
+from gamekeeper.guard.routes._defaults import RouteDefaults
 from gamekeeper.guard.routes._paths import clean_path
 from gamekeeper.guard.routes._route import (
     Json,
@@ -9,20 +10,27 @@ from gamekeeper.guard.routes._route import (
     UnreadableRequestError,
     Withheld,
 )
+from gamekeeper.guard.routes._shape import Admitted, Shape
 from gamekeeper.guard.routes.bodies import parse, serialise
 from gamekeeper.guard.routes.classifier import ClassifierRoute
 from gamekeeper.guard.routes.harmless import HARMLESS, Harmless
 from gamekeeper.guard.routes.registry import Routes, known_routes
+from gamekeeper.guard.routes.unjudged_route import UNKNOWN, UnjudgedRoute
 
 __all__ = [
     "HARMLESS",
+    "UNKNOWN",
+    "Admitted",
     "ClassifierRoute",
     "Harmless",
     "Json",
     "Route",
+    "RouteDefaults",
     "Routes",
     "Scores",
+    "Shape",
     "Strip",
+    "UnjudgedRoute",
     "UnreadableRequestError",
     "Withheld",
     "clean_path",

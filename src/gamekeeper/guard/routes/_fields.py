@@ -11,6 +11,7 @@ from typing import Any
 
 from gamekeeper.guard.routes._route import Json, UnreadableRequestError
 
+_MAX_MODEL_CHARS = 256
 _KINDS = {
     type(None): "null",
     bool: "true or false",
@@ -73,8 +74,17 @@ def text(body: Json, name: str) -> str | None:
 
 def model_of(body: Json) -> str:
     """Returns the model asked for: required, because keys are scoped by it."""
-    if not (model := a_text(body.get("model"), "model")):
-        raise UnreadableRequestError('field "model": found empty text, expected a name')
+    return model_named(body.get("model"))
+
+
+def model_named(value: Any) -> str:
+    """Returns the name of one model. LiteLLM reads a comma as several, which no scope foresees."""
+    model = a_text(value, "model")
+    if not model or len(model) > _MAX_MODEL_CHARS or not model.isprintable() or "," in model:
+        raise UnreadableRequestError(
+            f'field "model": expected one name, printable, of 1 to {_MAX_MODEL_CHARS} characters'
+            " and without a comma"
+        )
     return model
 
 

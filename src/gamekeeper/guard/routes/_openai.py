@@ -8,6 +8,7 @@ named here: `prompt_logprobs`, `allowed_token_ids`, `bad_words` (vLLM), `reasoni
 
 from typing import Any, ClassVar
 
+from gamekeeper.guard.routes._defaults import RouteDefaults, unchanged
 from gamekeeper.guard.routes._fields import a_list, an_object, tokens, whole, without
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
 from gamekeeper.guard.routes.query import Query, Usage
@@ -23,7 +24,7 @@ _TRACES = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "t
 _ERRORS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-class OpenAiOperation:
+class OpenAiOperation(RouteDefaults):
     """What the operations of the OpenAI form do alike; a subclass reads its own requests.
 
     Attributes:
@@ -60,6 +61,22 @@ class OpenAiOperation:
         """See `Route`; the SDKs of this form choose the exception by the status."""
         kind = _ERRORS.get(status, "server_error" if status >= 500 else "invalid_request_error")
         return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+class OpenAiStream(OpenAiOperation):
+    """An operation whose streams state token counts only if the request asks for them."""
+
+    def with_usage(self, body: Json) -> Json | None:
+        """See `Route`."""
+        options = body.get("stream_options")
+        asked = options is not None and an_object(options, "stream_options").get("include_usage")
+        if body.get("stream") is not True or asked:
+            return None
+        return body | {"stream_options": (options or {}) | {"include_usage": True}}
+
+    def is_usage_event(self, document: Json) -> bool:
+        """See `Route`; it is the one without choices."""
+        return document.get("usage") is not None and not document.get("choices")
 
 
 def require_choices(body: Json) -> int:
@@ -121,11 +138,6 @@ def strip_chunks(withheld: Withheld, query: Query) -> Strip:
         return kept | {"choices": choices}
 
     return strip
-
-
-def unchanged(event: Json) -> Json:
-    """Strips nothing."""
-    return event
 
 
 def _same(one: Any, other: Any) -> bool:

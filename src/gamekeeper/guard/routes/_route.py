@@ -16,6 +16,8 @@ from gamekeeper.guard.routes.query import Query, Usage
 if TYPE_CHECKING:
     import numpy as np
 
+    from gamekeeper.guard.routes._shape import Admitted
+
 Json: TypeAlias = dict[str, Any]
 Scores: TypeAlias = "Callable[[np.ndarray, Sequence[bytes]], np.ndarray]"
 """A defence: scores, float64 (n, classes), and the n inputs they answer, as bytes -> scores of the
@@ -62,12 +64,46 @@ class Route(Protocol):
         """Unique, such as `openai.chat`; policies and scopes name routes by it."""
         ...
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Query parameters that it takes."""
+        ...
+
+    @property
+    def has_body(self) -> bool:
+        """Whether requests have a body; without one, it is read as `{}`."""
+        ...
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether its answer is a model's, so that it counts as an exchange."""
+        ...
+
+    @property
+    def object_ids(self) -> bool:
+        """Whether requests and answers name responses that the upstream keeps: see `tag`."""
+        ...
+
     def matches(self, method: str, path: str) -> bool:
         """Returns whether a request is this operation; exact.
 
         Args:
             method: As sent.
             path: As `clean_path` returns it, without the prefix that the policy names.
+        """
+        ...
+
+    def admit(self, body: Json, extra: frozenset[str], *, drop: bool) -> "Admitted":
+        """Returns a request that holds only the fields which this API is known to take.
+
+        Args:
+            body: As it came. It is admitted before it is read.
+            extra: Fields that the policy allows besides, dotted: `messages.content_blocks`.
+            drop: Whether others are taken out; else they are refused.
+
+        Raises:
+            UnreadableRequestError: There are others and they are refused; or a field holds what it
+                never does.
         """
         ...
 
@@ -82,6 +118,37 @@ class Route(Protocol):
     def narrow(self, body: Json, withheld: Withheld) -> Json:
         """Returns a request that was read without what is withheld; one that the upstream still
         accepts.
+        """
+        ...
+
+    def with_usage(self, body: Json) -> Json | None:
+        """Returns a request that asks for the token counts at the end of a stream; None if they
+        come anyway.
+        """
+        ...
+
+    def is_usage_event(self, document: Json) -> bool:
+        """Returns whether an event of a stream is only there because of `with_usage`."""
+        ...
+
+    def untag(self, body: Json, path: str, untag: Callable[[str], str]) -> tuple[Json, str]:
+        """Returns a request and its path with the upstream's own ids of the responses that they
+        name; for routes with `object_ids`.
+
+        Args:
+            body: As it came.
+            path: As it came.
+            untag: The id that a client has -> the upstream's; raises if it is not that account's.
+
+        Raises:
+            UnreadableRequestError: The request names what is kept at the upstream in a way that
+                cannot be checked.
+        """
+        ...
+
+    def tag(self, document: Json, tag: Callable[[str], str]) -> Json:
+        """Returns an answer, or one streamed event, with the ids that its client may use; the same
+        object if it names none.
         """
         ...
 

@@ -9,6 +9,7 @@ removed from the request, with what the upstream accepts only beside it.
 from typing import Any
 
 from gamekeeper.guard.routes._conversation import conversation, tools_of
+from gamekeeper.guard.routes._defaults import RouteDefaults, unchanged
 from gamekeeper.guard.routes._fields import (
     a_list,
     an_object,
@@ -20,8 +21,8 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import unchanged
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes._shape_anthropic import MESSAGES
 from gamekeeper.guard.routes.query import Query, Usage
 
 _ROLES = ("user", "assistant", "system")
@@ -40,10 +41,12 @@ _ERRORS = {
 }
 
 
-class AnthropicMessages:
-    """See `Route`."""
+class AnthropicMessages(RouteDefaults):
+    """The route `anthropic.messages`."""
 
     name = "anthropic.messages"
+    shape = MESSAGES
+    parameters = frozenset({"beta"})
 
     def matches(self, method: str, path: str) -> bool:
         """See `Route`."""

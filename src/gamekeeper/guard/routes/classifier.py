@@ -14,20 +14,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from gamekeeper.base.errors import UsageError
-from gamekeeper.guard.routes._fields import a_list, a_text, an_object, numbers, text, texts, wrong
-from gamekeeper.guard.routes._openai import MAX_INPUTS, unchanged
+from gamekeeper.guard.routes._defaults import RouteDefaults, unchanged
+from gamekeeper.guard.routes._fields import (
+    a_list,
+    a_text,
+    an_object,
+    model_named,
+    numbers,
+    texts,
+    wrong,
+)
+from gamekeeper.guard.routes._openai import MAX_INPUTS
 from gamekeeper.guard.routes._paths import clean_path
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._scores import Defended, defended, inputs_of
+from gamekeeper.guard.routes._shape import Shape
 from gamekeeper.guard.routes._unstreamed import unstreamed
-from gamekeeper.guard.routes.query import Query, Usage
+from gamekeeper.guard.routes.query import Query
 
 MAX_ROWS = 65_536
 """Rows of numbers in one request."""
 
 
-class ClassifierRoute:
-    """See `Route`.
+class ClassifierRoute(RouteDefaults):
+    """The route of one classifier.
 
     Args:
         path: Of the operation, such as `/v1/score`; exact.
@@ -37,6 +47,7 @@ class ClassifierRoute:
         model: Name of the model; None if the request names it in `model`, or nobody.
         features: Names of a row's numbers in their order; None if rows are lists.
         classes: Labels in the order of the scores, to name the class that a defence puts first.
+        fields: Further fields of the request, dotted; whatever they hold is passed on unread.
         name: Of the route; from its path unless given.
 
     Raises:
@@ -53,12 +64,14 @@ class ClassifierRoute:
         *,
         features: Sequence[str] | None = None,
         classes: Sequence[str] | None = None,
+        fields: Sequence[str] = (),
         name: str | None = None,
     ) -> None:
         if clean_path(path) != path:
             raise UsageError(f'"{path}" is no path of a classifier; expected one such as /v1/score')
         self.path = path
-        self.model = model
+        self.shape = Shape("model", "id").allowing((rows, *fields))
+        self.model = model if model is None else model_named(model)
         self.name = name or "classifier" + path.replace("/", ".")
         self._rows = rows.split(".")
         self._scores = scores.split(".")
@@ -74,12 +87,20 @@ class ClassifierRoute:
         """See `Route`."""
         where = ".".join(self._rows)
         rows = dig(an_object(body, "body"), self._rows)
-        model = self.model or text(body, "model")
+        model = self._model(body.get("model"))
         if isinstance(rows, str):
             return Query(model=model, prompts=(a_text(rows, where),))
         if isinstance(rows, list) and rows and isinstance(rows[0], str):
             return Query(model=model, prompts=texts(rows, where, MAX_INPUTS))
         return Query(model=model, features=self._numbers(rows, where))
+
+    def _model(self, named: Any) -> str | None:
+        if named is None:
+            return self.model
+        asked = model_named(named)
+        if self.model is not None and asked != self.model:
+            raise UnreadableRequestError('field "model": expected the model of this path')
+        return asked
 
     def _numbers(self, rows: Any, where: str) -> tuple[tuple[float, ...], ...]:
         if isinstance(rows, dict) or (
@@ -104,10 +125,6 @@ class ClassifierRoute:
                 f'field "{where}": expected just the features {", ".join(names)}'
             )
         return numbers([row[name] for name in names], where)
-
-    def narrow(self, body: Json, withheld: Withheld) -> Json:
-        """See `Route`."""
-        return body
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
         """See `Route`; an answer without scores where they should be is refused while they are
@@ -144,10 +161,6 @@ class ClassifierRoute:
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
         """See `Route`."""
         return unchanged if withheld.scores is None else unstreamed
-
-    def usage(self, answer: Json) -> Usage:
-        """See `Route`."""
-        return Usage()
 
     def refusal(self, status: int, code: str, message: str) -> Json:
         """See `Route`."""

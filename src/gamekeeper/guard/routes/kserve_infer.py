@@ -10,23 +10,28 @@ open-inference-protocol, inference_rest.md.
 import re
 from typing import Any
 
+from gamekeeper.guard.routes._defaults import RouteDefaults, unchanged
 from gamekeeper.guard.routes._fields import a_list, an_object, without
-from gamekeeper.guard.routes._openai import MAX_INPUTS, unchanged
+from gamekeeper.guard.routes._openai import MAX_INPUTS
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._scores import Defended, defended, inputs_of
+from gamekeeper.guard.routes._shape import ANY, MAP, Shape
 from gamekeeper.guard.routes._tensor import Tensor, filled, tensor_of
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.classifier import MAX_ROWS
-from gamekeeper.guard.routes.query import Query, Usage
+from gamekeeper.guard.routes.query import Query
 
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/[^/]+)?/infer")
+_INPUT = Shape("name", "datatype", shape=ANY, data=ANY, parameters=MAP)  # all read by the route
+_OUTPUT = Shape("name", parameters=MAP)
 _ELSEWHERE = ("binary_data_size", "binary_data", "binary_data_output", "shared_memory_region")
 
 
-class KserveInfer:
-    """See `Route`."""
+class KserveInfer(RouteDefaults):
+    """The route `kserve.infer`."""
 
     name = "kserve.infer"
+    shape = Shape("id", inputs=_INPUT, outputs=_OUTPUT, parameters=MAP)
 
     def matches(self, method: str, path: str) -> bool:
         """See `Route`."""
@@ -72,10 +77,6 @@ class KserveInfer:
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
         """See `Route`."""
         return unchanged if withheld.scores is None else unstreamed
-
-    def usage(self, answer: Json) -> Usage:
-        """See `Route`."""
-        return Usage()
 
     def refusal(self, status: int, code: str, message: str) -> Json:
         """See `Route`; this form has no place for the code."""

@@ -18,18 +18,20 @@ from gamekeeper.guard.routes._fields import (
     whole,
     without,
 )
-from gamekeeper.guard.routes._openai import OpenAiOperation, require_choices
+from gamekeeper.guard.routes._openai import OpenAiStream, require_choices
 from gamekeeper.guard.routes._route import Json, Withheld
+from gamekeeper.guard.routes._shape_chat import CHAT
 from gamekeeper.guard.routes.query import Query
 
 _ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 
 
-class OpenAiChat(OpenAiOperation):
+class OpenAiChat(OpenAiStream):
     """The route `openai.chat`."""
 
     name = "openai.chat"
     operation = "chat/completions"
+    shape = CHAT
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`; `chat_template` is refused, because it can hold the question itself."""

@@ -18,16 +18,18 @@ from gamekeeper.guard.routes._fields import (
     whole,
     wrong,
 )
-from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiOperation, require_choices
+from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiStream, require_choices
 from gamekeeper.guard.routes._route import Json
+from gamekeeper.guard.routes._shape_chat import COMPLETIONS
 from gamekeeper.guard.routes.query import Query
 
 
-class OpenAiCompletions(OpenAiOperation):
+class OpenAiCompletions(OpenAiStream):
     """The route `openai.completions`."""
 
     name = "openai.completions"
     operation = "completions"
+    shape = COMPLETIONS
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""

@@ -7,6 +7,7 @@ have a switch that makes them send text.
 from base64 import b64decode, b64encode
 from typing import Any
 
+from gamekeeper.guard.routes._defaults import unchanged
 from gamekeeper.guard.routes._fields import (
     a_list,
     an_object,
@@ -17,8 +18,9 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import OpenAiOperation, unchanged
+from gamekeeper.guard.routes._openai import OpenAiOperation
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
+from gamekeeper.guard.routes._shape import ANY, Shape
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
 from gamekeeper.guard.routes.query import Query
@@ -29,6 +31,11 @@ class OpenAiEmbeddings(OpenAiOperation):
 
     name = "openai.embeddings"
     operation = "embeddings"
+    shape = Shape(
+        *("model", "encoding_format", "dimensions", "user", "input_type", "task"),
+        *("truncate_prompt_tokens", "add_special_tokens", "embed_dtype", "endianness"),
+        input=ANY,  # the route reads all of it
+    )
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""

@@ -8,6 +8,7 @@ again. Log-probabilities withheld are an empty list: in this API's events the fi
 null.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from gamekeeper.guard.routes._conversation import (
@@ -16,6 +17,7 @@ from gamekeeper.guard.routes._conversation import (
     plain_content,
     tools_of,
 )
+from gamekeeper.guard.routes._defaults import unchanged
 from gamekeeper.guard.routes._fields import (
     a_list,
     a_text,
@@ -30,8 +32,9 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import OpenAiOperation, narrow_tokens, unchanged
-from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes._openai import OpenAiOperation, narrow_tokens
+from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
+from gamekeeper.guard.routes._shape_responses import RESPONSES
 from gamekeeper.guard.routes.query import Query, Usage
 
 _ROLES = ("user", "assistant", "system", "developer")
@@ -45,12 +48,15 @@ class OpenAiResponses(OpenAiOperation):
 
     name = "openai.responses"
     operation = "responses"
+    shape = RESPONSES
+    object_ids = True
 
     def read(self, body: Json, path: str) -> Query:
         """See `Route`; `prompt`, a text stored with the upstream, is refused: the guard cannot see
         it.
         """
         require_absent(an_object(body, "body"), "prompt", "messages")
+        _require_foreground(body)
         said = _said(body)
         top = whole(body, "top_logprobs", least=0)
         included = _include(body)
@@ -68,6 +74,20 @@ class OpenAiResponses(OpenAiOperation):
             tools=tools_of(body, "tools"),
             max_output_tokens=whole(body, "max_output_tokens", least=0),
         )
+
+    def untag(self, body: Json, path: str, untag: Callable[[str], str]) -> tuple[Json, str]:
+        """See `Route`."""
+        _require_own(body)
+        earlier = text(body, "previous_response_id")
+        return (
+            (body, path)
+            if earlier is None
+            else (body | {"previous_response_id": untag(earlier)}, path)
+        )
+
+    def tag(self, document: Json, tag: Callable[[str], str]) -> Json:
+        """See `Route`."""
+        return tagged(document, tag)
 
     def narrow(self, body: Json, withheld: Withheld) -> Json:
         """See `Route`."""
@@ -110,6 +130,49 @@ class OpenAiResponses(OpenAiOperation):
         response = answer.get("response")
         usage = (response if isinstance(response, dict) else answer).get("usage")
         return Usage(tokens(usage, "input_tokens"), tokens(usage, "output_tokens"))
+
+
+def tagged(document: Json, tag: Callable[[str], str]) -> Json:
+    """Returns a response, or an event that may hold one, with the ids that its client may use."""
+    given: Json = {
+        name: tag(id)
+        for name in ("id", "previous_response_id")
+        if isinstance(id := document.get(name), str)
+    }
+    response = document.get("response")
+    if isinstance(response, dict):
+        given["response"] = tagged(response, tag)
+    return document | given if given else document
+
+
+def _require_foreground(body: Json) -> None:
+    if flag(body, "background"):
+        raise UnreadableRequestError(
+            'field "background": background answers are not passed: send without background'
+        )
+
+
+def _require_own(body: Json) -> None:
+    """Raises for what is kept at the upstream and whose account cannot be known by its id."""
+    if body.get("conversation") is not None:
+        raise UnreadableRequestError(
+            'field "conversation": conversations kept at the upstream belong to no account here:'
+            " send previous_response_id, or the items themselves"
+        )
+    given = body.get("input")
+    for item in given if isinstance(given, list) else ():
+        if _is_reference(item):
+            raise UnreadableRequestError(
+                'field "input": an item kept at the upstream belongs to no account here:'
+                " send the item itself (with store: false, SDKs do), not its item_reference"
+            )
+
+
+def _is_reference(item: Any) -> bool:
+    """Whether an item is one by its id only; `type` may be left out of such."""
+    return isinstance(item, dict) and (
+        item.get("type") == "item_reference" or not item.keys() - {"id", "type"}
+    )
 
 
 def _said(body: Json) -> Conversation:
