@@ -1,9 +1,9 @@
 """`gamekeeper guard`: see and slow a campaign while it runs, in front of a live API."""
 
 import logging
-import os
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -12,8 +12,10 @@ from gamekeeper._cli._printing import say
 from gamekeeper._cli.options import Host, PolicyFile, Port, Quiet, StateFolder
 from gamekeeper.base.errors import UsageError
 
+if TYPE_CHECKING:
+    from gamekeeper.guard.policy import GuardPolicy
+
 NAME = "guard"
-AUTHORIZATION = "GAMEKEEPER_UPSTREAM_AUTHORIZATION"
 
 
 def run(
@@ -34,9 +36,11 @@ def run(
 
     Needs the URL of the API; extra `guard`. A streaming reverse proxy, which runs until it is
     stopped. Without --enforce it is a dry run: nothing is slowed or withheld; the page and the
-    metrics show what would have been. Keys, scopes and budgets are enforced either way. The
-    credentials that the upstream expects in place of the callers' own are read from the environment
-    variable GAMEKEEPER_UPSTREAM_AUTHORIZATION.
+    metrics show what would have been. Credentials, scopes and budgets are enforced either way.
+    Callers come in with keys of `gamekeeper keys`, or with credentials that the upstream checks
+    itself. Where the upstream needs a credential of yours instead, put it into the environment
+    variable GAMEKEEPER_UPSTREAM_AUTHORIZATION ("Bearer ...", or "x-api-key: ...") and set
+    [identity] modes = ["keys"]. SIGHUP reads the policy again; SIGTERM lets requests under way end.
 
     Examples:
 
@@ -46,17 +50,16 @@ def run(
 
       gamekeeper guard --upstream http://127.0.0.1:8000 --policy guard.toml --enforce
     """
-    from gamekeeper.guard.policy import GuardPolicy, read_policy
+    from gamekeeper.guard.policy.closed import authorization_of
     from gamekeeper.guard.server.http import run as run_server
     from gamekeeper.guard.server.proxy import serve
 
-    read = read_policy(policy) if policy else GuardPolicy()
-    read = read.model_copy(update={"enforce": read.enforce or enforce})
-    if state is not None:
-        read = read.model_copy(update={"state": read.state.model_copy(update={"folder": state})})
+    authorization = authorization_of()
+    read_again = partial(_read, policy, state, enforce, authorization)
+    read = read_again()
     _require_url(upstream)
     if check:
-        print(f"{policy or 'the default policy'}: no faults")
+        _check(read, policy)
         return
     logging.basicConfig(
         level=logging.ERROR if quiet else logging.WARNING, format="%(levelname)s %(message)s"
@@ -66,7 +69,6 @@ def run(
         mode = "enforcing" if read.enforce else "dry run: nothing is slowed or withheld"
         say(f"guarding {upstream} at http://{host}:{at} ({mode})\nlook at {admin_url}", quiet)
 
-    authorization = os.environ.get(AUTHORIZATION)
     narrate = partial(say, quiet=quiet)
     run_server(
         serve(
@@ -75,10 +77,33 @@ def run(
             host,
             port,
             authorization=authorization,
+            read_policy=read_again,
             on_notice=narrate,
             on_ready=on_ready,
         )
     )
+
+
+def _read(
+    path: Path | None, state: str | None, enforce: bool, authorization: str | None
+) -> "GuardPolicy":
+    """The policy with what the command line changes of it; also each time it is read again."""
+    from gamekeeper.guard.identity.entrance import require_known
+    from gamekeeper.guard.policy import GuardPolicy, read_policy
+
+    read = read_policy(path) if path else GuardPolicy()
+    read = read.model_copy(update={"enforce": read.enforce or enforce})
+    if state is not None:
+        read = read.model_copy(update={"state": read.state.model_copy(update={"folder": state})})
+    require_known(read, authorization, path)
+    return read
+
+
+def _check(read: "GuardPolicy", path: Path | None) -> None:
+    from gamekeeper.guard.identity.entrance import require_usable
+
+    require_usable(read)
+    print(f"{path or 'the default policy'}: no faults")
 
 
 def _require_url(upstream: str) -> None:

@@ -2,34 +2,30 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Scope
 
 from gamekeeper.base.clock import SteadyClock
+from gamekeeper.base.errors import UsageError
 from gamekeeper.base.log import get_logger
 from gamekeeper.casebook import Casebook
-from gamekeeper.guard.budgets.encrypted_rows import ENCRYPTED_ROUTE, RowLedger
+from gamekeeper.guard.budgets.encrypted_rows import RowLedger
 from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decisions.decision import Tracked
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.gate import Gate
-from gamekeeper.guard.identity import Budget, Principal, account_mask, state_secret
-from gamekeeper.guard.identity.access import DEFAULT_POLICY, Access
-from gamekeeper.guard.identity.authenticator import Authenticator
-from gamekeeper.guard.identity.dpop import Dpop
-from gamekeeper.guard.identity.jwt import JwtIssuer
+from gamekeeper.guard.identity import ObjectIds, Principal, account_mask, state_secret
+from gamekeeper.guard.identity.entrance import Entrance, require_known
 from gamekeeper.guard.identity.keys import Keys
-from gamekeeper.guard.identity.nonce import Nonces
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
-from gamekeeper.guard.policy import GuardPolicy, Issuer
-from gamekeeper.guard.routes import ClassifierRoute, Routes, known_routes
-from gamekeeper.guard.store import Store, StoreGoneError, open_store
-from gamekeeper.guard.sync import Sync
+from gamekeeper.guard.policy import GuardPolicy
+from gamekeeper.guard.routes import Routes
+from gamekeeper.guard.server.supervisor import Supervisor
+from gamekeeper.guard.store import StoreGoneError, open_store
+from gamekeeper.guard.sync import SILENT_S, Entries, Sync
 from gamekeeper.guard.takeover import TakeoverJudge, habits_for
 from gamekeeper.guard.telemetry.spans import Telemetry
 from gamekeeper.guard.watch.feed import Feed, Finding
@@ -62,27 +58,28 @@ class Guard:
         clock: SteadyClock | None = None,
         on_notice: Callable[[str], None] = log.info,
     ) -> None:
+        require_known(policy)
         self.policy = policy
         self.folder = Path(policy.state.folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         clock = clock or SteadyClock()
         self._on_notice = on_notice
-        self._writing = Lock()
         self.store = open_store(policy.state.redis or policy.state.folder)
         self.mask = account_mask(self.store)
         self.casebook = Casebook.open(self.folder / "casebook", clock=clock.now)
+        self._record = Entries(
+            self.casebook.append, lambda: self.core.metrics.set_aside.labels("entry").inc()
+        )
         self.core = Core(
             policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock
         )
         if policy.state.redis is not None and policy.state.strict_budgets:
             self.core.strict = StrictBudgets(policy.state.redis)
-        self.sync = Sync(self.core, self._record)
+        self.tasks = Supervisor(self.core.metrics, on_notice)
+        self.sync = Sync(self.core, self._record, lambda: self.tasks.beat("store"))
         self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._add_finding)
         self.core.watch = self.feed
-        self.routes = Routes((*known_routes(), *_classifiers(policy)))
-        self.keys = Keys(self.store, clock.now) if "keys" in policy.identity.modes else None
-        self.issuers = _issuers(policy)
-        self.upstream_accounts = _upstream_accounts(policy, self.store)
+        self.upstream_accounts = UpstreamAccounts(state_secret(self.store, "upstream"))
         self.telemetry = Telemetry.wanted(policy.telemetry, state_secret(self.store, "telemetry"))
         self.takeover = TakeoverJudge(
             policy.ladder,
@@ -95,9 +92,9 @@ class Guard:
             count=lambda signal: self.core.metrics.signals.labels(signal).inc(),
             on_notice=on_notice,
         )
-        self._access = _access(policy, self.routes, self.keys)
-        self.gate = Gate(self.core, self._access, self._is_known, self.telemetry, self.takeover)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._object_ids = ObjectIds(state_secret(self.store, "object-ids"))
+        self._doors: list[AsgiDoor] = []
+        self._install(Entrance.of(policy, self.store, clock.now, self.mask))
         self._findings: asyncio.Queue[Finding] = asyncio.Queue()
 
     def door(
@@ -110,17 +107,64 @@ class Guard:
             account_of: Says who asks by the scope, where something before the door authenticated
                 them; else the policy's `identity` does.
         """
-        authenticator = None if account_of else self._authenticator()
         named = None if account_of is None else self._masked_by(account_of)
-        return AsgiDoor(
+        authenticator = None if account_of else self.entrance.authenticator(self.upstream_accounts)
+        door = AsgiDoor(
             app,
             self.gate,
-            self.routes,
+            self.entrance.routes,
             self.policy,
             authenticator,
             self.upstream_accounts,
             named,
         )
+        self._doors.append(door)
+        return door
+
+    def reload(self, policy: GuardPolicy) -> None:
+        """Goes on with another policy. Requests that are under way end under the old one.
+
+        Raises:
+            InputError: The policy has faults; the old one holds.
+            UsageError: It changes what only a restart can change; the old one holds.
+        """
+        _require_same(self.policy, policy)
+        require_known(policy)
+        entrance = Entrance.of(policy, self.store, self.core.clock.now, self.mask)
+        entrance.authenticator(self.upstream_accounts)
+        self.policy = policy
+        self.core.renew(policy)
+        self.takeover.ladder = policy.ladder
+        self._install(entrance)
+        for door in self._doors:
+            authenticator = (
+                None if door.is_told_accounts else entrance.authenticator(self.upstream_accounts)
+            )
+            door.renew(self.gate, entrance.routes, policy, authenticator, self.upstream_accounts)
+        self._record("policy-reloaded", "guard", {"enforce": policy.enforce})
+        self._on_notice("the policy was read again and holds from now on")
+
+    def _install(self, entrance: Entrance) -> None:
+        self.entrance = entrance
+        self.upstream_accounts.budget = entrance.budget
+        self.gate = Gate(
+            self.core,
+            entrance.access,
+            self._is_known,
+            self.telemetry,
+            self.takeover,
+            self._object_ids,
+        )
+
+    @property
+    def routes(self) -> Routes:
+        """The APIs that the guard judges."""
+        return self.entrance.routes
+
+    @property
+    def keys(self) -> Keys | None:
+        """The keys of ours; None where they are not accepted."""
+        return self.entrance.keys
 
     def _masked_by(
         self, account_of: Callable[[Scope], str | None]
@@ -140,41 +184,34 @@ class Guard:
         from gamekeeper.guard.doors.encrypted import EncryptedDoor
 
         ledger = RowLedger(self.store)
+        authenticator = self.entrance.authenticator(self.upstream_accounts)
         return EncryptedDoor(
-            app, self.core, self.gate, ledger, self.policy, self._authenticator(), self._access
+            app, self.core, self.gate, ledger, self.policy, authenticator, self.entrance.access
         )
 
     async def start(self) -> None:
         """Starts what runs beside requests."""
         self._record("guard-started", "guard", {"enforce": self.policy.enforce})
-        beside = (
-            self.sync.run(),
-            self.takeover.run(),
-            self.feed.run(),
-            self._hear(),
-            self._sign(),
-            self._refresh_keys(),
-        )
-        self._tasks = [asyncio.create_task(each) for each in beside]
+        # Tasks end in reverse order: the store takes what all others leave behind.
+        self.tasks.start("store", self.sync.run, silent_s=SILENT_S)
+        self.tasks.start("takeover", self.takeover.run)
+        self.tasks.start("linking", self.feed.run)
+        self.tasks.start("findings", self._hear)
+        self.tasks.start("casebook", self._sign)
+        self.tasks.start("keys", self._refresh_keys)
 
     async def stop(self) -> None:
         """Ends it; what was counted and decided is kept."""
         if self.core.strict is not None:
             await self.core.strict.close()  # what it cannot settle is saved with the rest
-        for task in reversed(self._tasks):
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await self.tasks.stop()
         if self.telemetry is not None:
             await asyncio.to_thread(self.telemetry.close)
         self._record("guard-stopped", "guard", {})
-        self.casebook.close()
-        self.store.close()
-
-    def _record(self, kind: str, subject: str, body: dict[str, Any]) -> None:
-        with self._writing:
-            self.casebook.append(kind, subject, body)
+        try:
+            self.casebook.close()
+        finally:
+            self.store.close()
 
     def _add_finding(self, finding: Finding) -> None:
         self._findings.put_nowait(finding)
@@ -186,17 +223,23 @@ class Guard:
         while True:
             finding = await self._findings.get()
             try:
-                if finding["kind"] == "ground":  # counters belong to the event loop
-                    self.core.touched(finding["cells"])
-                elif finding["kind"] == "shift":  # so do habits
-                    self.takeover.shifted(finding["accounts"], self.core.clock.now())
-                else:
-                    await asyncio.to_thread(self._take, finding)
+                await self._take_in(finding)
             except StoreGoneError as error:
                 log.error(
                     "a finding was lost until the next pass: the store cannot be reached (%s)",
                     error,
                 )
+            except Exception as error:  # one that cannot be taken in does not stop the others
+                self.core.metrics.set_aside.labels("finding").inc()
+                log.error("a finding was set aside: %s: %s", type(error).__name__, error)
+
+    async def _take_in(self, finding: Finding) -> None:
+        if finding["kind"] == "ground":  # counters belong to the event loop
+            self.core.touched(finding["cells"])
+        elif finding["kind"] == "shift":  # so do habits
+            self.takeover.shifted(finding["accounts"], self.core.clock.now())
+        else:
+            await asyncio.to_thread(self._take, finding)
 
     def _take(self, finding: Finding) -> None:
         now = self.core.clock.now()
@@ -227,8 +270,8 @@ class Guard:
             await asyncio.to_thread(self._sign_head)
 
     def _sign_head(self) -> None:
-        with self._writing:
-            self.casebook.sign()
+        self._record.retry()
+        self.casebook.sign()
 
     async def _refresh_keys(self) -> None:
         """Sees keys that were revoked or issued elsewhere, and issuers' new keys."""
@@ -237,82 +280,24 @@ class Guard:
             try:
                 if self.keys is not None:
                     await asyncio.to_thread(self.keys.refresh)
-                for issuer in self.issuers:
+                for issuer in self.entrance.issuers:
                     await issuer.refresh_if_due(self.core.clock.now())
             except StoreGoneError:
                 continue  # said by the core, which meets the same store
 
-    def _authenticator(self) -> Authenticator:
-        identity = self.policy.identity
-        nonces = Nonces(state_secret(self.store, "dpop-nonce")) if identity.dpop_nonce else None
-        bound = identity.dpop != "off" and (self.keys is not None or self.issuers)
-        return Authenticator(
-            keys=self.keys,
-            issuers=self.issuers,
-            dpop=Dpop(self.store, origin=identity.origin, nonces=nonces) if bound else None,
-            dpop_required=identity.dpop == "required",
-            upstream=self.upstream_accounts,
-            mask=self.mask,
-        )
-
     def _is_known(self, principal: Principal) -> bool:
-        if principal.kind != "upstream" or self.upstream_accounts is None:
+        if principal.kind != "upstream":
             return True
         return self.upstream_accounts.is_confirmed(principal.account)
 
 
-def _classifiers(policy: GuardPolicy) -> list[ClassifierRoute]:
-    return [
-        ClassifierRoute(
-            c.path, c.rows, c.scores, c.label, c.model, features=c.features, classes=c.classes
-        )
-        for c in policy.classifiers
+def _require_same(old: GuardPolicy, new: GuardPolicy) -> None:
+    """Raises for what only a restart can change."""
+    changed = [
+        table
+        for table in ("state", "watch", "admin", "telemetry")
+        if getattr(old, table) != getattr(new, table)
     ]
-
-
-def _budget(policy: GuardPolicy) -> Budget:
-    day = policy.identity.budget
-    return Budget(requests=day.requests, tokens=day.tokens, usd=day.usd, cells=day.new_ground)
-
-
-def _issuers(policy: GuardPolicy) -> list[JwtIssuer]:
-    if "jwt" not in policy.identity.modes:
-        return []
-    several = len(policy.identity.issuers) > 1
-    return [
-        JwtIssuer(
-            issuer=i.issuer,
-            audience=i.audience,
-            jwks=i.jwks,
-            account_claim=i.account_claim,
-            models_claim=i.models_claim,
-            routes_claim=i.routes_claim,
-            algorithms=i.algorithms,
-            max_age_s=i.max_age_s,
-            account_prefix=_prefix(i, several),
-            budget=_budget(policy),
-        )
-        for i in policy.identity.issuers
-    ]
-
-
-def _prefix(issuer: Issuer, several: bool) -> str:
-    if issuer.account_prefix is not None:
-        return issuer.account_prefix
-    return f"{issuer.issuer}|" if several else ""
-
-
-def _upstream_accounts(policy: GuardPolicy, store: Store) -> UpstreamAccounts | None:
-    if "upstream" not in policy.identity.modes:
-        return None
-    return UpstreamAccounts(state_secret(store, "upstream"), budget=_budget(policy))
-
-
-def _access(policy: GuardPolicy, routes: Routes, keys: Keys | None) -> Access | None:
-    """The policy's Cedar file; without one the scopes of keys and tokens decide; nothing where
-    there are none.
-    """
-    if policy.identity.access is not None:
-        return Access.read(Path(policy.identity.access), routes=(*routes.names, ENCRYPTED_ROUTE))
-    scoped = keys is not None or "jwt" in policy.identity.modes
-    return Access.read(DEFAULT_POLICY, routes=(*routes.names, ENCRYPTED_ROUTE)) if scoped else None
+    if changed:
+        tables = ", ".join(f"[{table}]" for table in changed)
+        raise UsageError(f"{tables}: changed, and that needs a restart; the old policy holds")

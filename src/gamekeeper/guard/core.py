@@ -5,17 +5,17 @@ in a process of its own. What a judgement needs is in memory.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gamekeeper.base.clock import SteadyClock, day_of
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.budgets.accounts import Account, Accounts
+from gamekeeper.guard.budgets.accounts import Accounts, Reservation
 from gamekeeper.guard.budgets.day_budget import overdrawn
 from gamekeeper.guard.budgets.prices import Prices
-from gamekeeper.guard.budgets.shared_budgets import Reservation, StrictBudgets
+from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
 from gamekeeper.guard.decisions.decision import Decision, Tracked
-from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps
+from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps, denial
 from gamekeeper.guard.decisions.register import Decisions, Record
 from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.identity.caller import Caller
@@ -31,6 +31,8 @@ _GONE = Refusal(
     status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
 )
 _NO_BUDGET = Budget()
+ONE_REQUEST = Spent(requests=1)
+"""What the least of requests costs."""
 
 
 class Watch(Protocol):
@@ -49,11 +51,14 @@ class Judgement:
         decision: The strongest decision that holds for its account.
         act: What is done; nothing in a dry run.
         would: What would be done, were the policy enforced.
+        reservation: What the request may cost, held from its account's budget until it is settled;
+            None if the request goes no further.
     """
 
     decision: Decision | None
     act: Act
     would: Act
+    reservation: Reservation | None = None
 
 
 class Core:
@@ -84,6 +89,7 @@ class Core:
         self.clock = clock or SteadyClock()
         self.metrics = Metrics()
         self.decisions = Decisions(store, policy.ladder, record)
+        self._key = key
         self._steps = Steps(policy.ladder, key)
         self._prices = Prices(policy.prices)
         today = day_of(self.clock.now())
@@ -95,6 +101,14 @@ class Core:
         self.metrics.enforcing.set(policy.enforce)
         self.metrics.store_up.set(1)
 
+    def renew(self, policy: GuardPolicy) -> None:
+        """Goes on with another policy."""
+        self.policy = policy
+        self._steps = Steps(policy.ladder, self._key)
+        self._prices = Prices(policy.prices)
+        self.decisions.ladder = policy.ladder
+        self.metrics.enforcing.set(policy.enforce)
+
     def judge(
         self,
         principal: Principal,
@@ -102,23 +116,28 @@ class Core:
         query: Query,
         now: float,
         *,
+        estimate: Spent = ONE_REQUEST,
         proof: str | None = None,
         is_known: bool = True,
     ) -> Judgement:
-        """Judges a request: its budget first, then what holds for its account.
+        """Judges a request: its budget first, then what holds for its account; and reserves what it
+        may cost.
 
         Args:
             principal: Who asks, as authenticated.
             route: Name of the route.
             query: What is asked.
             now: Epoch seconds.
+            estimate: What it may cost.
             proof: A proof of work that came along.
-            is_known: Whether the account is more than a claim; nothing is kept of one that is not.
+            is_known: Whether the account is more than a claim; nothing is kept of one that is not
+                once its requests are done.
         """
-        account = (
-            self.accounts.of(principal.account) if is_known else Account(principal.account, Spent())
-        )
-        if refusal := self._unavailable() or overdrawn(principal.budget, account.spent, now):
+        accounts = self.accounts
+        name = principal.account
+        account = accounts.of(name) if is_known else accounts.claimed(name)
+        used = account.spent.plus(account.held)
+        if refusal := self._unavailable() or overdrawn(principal.budget, used, now):
             refused = Act(action=refusal.code, refusal=refusal)
             return self._judged(principal, route, None, refused, refused)
         decision = self.decisions.of(
@@ -127,28 +146,88 @@ class Core:
         would = self._steps.act(
             decision, account, now, proof=proof, authenticated_at=principal.authenticated_at
         )
-        return self._judged(
-            principal, route, decision, would if self.policy.enforce else PASS, would
-        )
+        act = would if self.policy.enforce else PASS
+        judgement = self._judged(principal, route, decision, act, would)
+        if act.refusal is not None:
+            return judgement
+        reservation = accounts.reserve(account, estimate, is_claim=not is_known)
+        return replace(judgement, reservation=reservation)
 
-    async def reserve(self, principal: Principal, now: float) -> Reservation | Refusal | None:
-        """Takes a request off a strict budget; None if there is none, or the store cannot be
-        reached and requests pass.
+    async def reserve_shared(
+        self, principal: Principal, reservation: Reservation, now: float
+    ) -> Refusal | None:
+        """Takes a request off the budget that replicas share, where budgets are strict.
+
+        Returns:
+            A refusal if the budget is used up, or if the store cannot be reached and requests do
+            not pass then. The reservation is closed in that case.
         """
         if self.strict is None or principal.budget == _NO_BUDGET:
             return None
+        refusal = await self._taken_off_shared(principal, reservation, now)
+        if refusal is not None:
+            self.accounts.close(reservation)
+        return refusal
+
+    async def _taken_off_shared(
+        self, principal: Principal, reservation: Reservation, now: float
+    ) -> Refusal | None:
+        assert self.strict is not None
         if self.store_up:
             try:
-                return await self.strict.reserve(principal.account, principal.budget, now)
+                taken = await self.strict.reserve(
+                    principal.account, principal.budget, reservation.estimate, now
+                )
             except StoreGoneError as error:
                 log.warning(
                     "a strict budget was not checked: the store cannot be reached (%s)", error
                 )
+            else:
+                if isinstance(taken, Refusal):
+                    return taken
+                self.accounts.share(reservation, taken)
+                return None
         return None if self.policy.state.when_gone == "open" else _GONE
 
-    def unanswered(self, reservation: Reservation) -> None:
-        """Puts a request that got no answer back on its budget."""
-        self._settle(reservation, Spent(requests=-1))
+    def reserve_own(
+        self, principal: Principal, now: float, *, is_known: bool
+    ) -> Reservation | Refusal:
+        """Takes a request off a budget that counts beside the account's own: the principal names
+        the counters.
+        """
+        accounts = self.accounts
+        name = principal.account
+        account = accounts.of(name) if is_known else accounts.claimed(name)
+        refusal = overdrawn(principal.budget, account.spent.plus(account.held), now)
+        return refusal or accounts.reserve(account, ONE_REQUEST, is_claim=not is_known)
+
+    def denied(self, principal: Principal, now: float) -> Refusal | None:
+        """Returns the refusal of an account, or a credential, that is denied; None if it is not, or
+        in a dry run.
+        """
+        decision = self.decisions.of(
+            principal.account, now, principal.subject, principal.authenticated_at
+        )
+        if decision is None or decision.verdict is not Verdict.DENY or not self.policy.enforce:
+            return None
+        return denial(decision)
+
+    def estimate(self, query: Query, input_tokens: int, output_tokens: int) -> Spent:
+        """Returns what a request may cost, before it is answered."""
+        return self._cost(query, Usage(input_tokens, output_tokens))
+
+    def pay(self, reservation: Reservation, query: Query, usage: Usage) -> None:
+        """Charges what a request has cost so far; it is not over."""
+        if reservation.shared is None:  # one that is shared is taken off already
+            self.accounts.pay(reservation, self._cost(query, usage))
+
+    def settle(self, reservation: Reservation, query: Query, usage: Usage) -> None:
+        """Charges what a request has cost in all; it is over."""
+        self._settle(reservation, self._cost(query, usage))
+
+    def release(self, reservation: Reservation) -> None:
+        """Ends a request that costs nothing: the upstream refused it, or could not be reached."""
+        self._settle(reservation, reservation.paid)
 
     def answered(
         self,
@@ -158,22 +237,17 @@ class Core:
         usage: Usage,
         caller: Caller,
         now: float,
-        reservation: Reservation | None = None,
+        *,
+        is_exchange: bool = True,
     ) -> None:
-        """Counts an answer that was given, and hands the exchange over to be linked."""
+        """Counts an answer that was given, and hands it over to be linked if it is an exchange."""
         input_tokens = usage.input_tokens or 0
         output_tokens = usage.output_tokens or 0
-        micro_usd = self._prices.micro_usd(query.model, input_tokens, output_tokens)
-        if reservation is not None:
-            self._settle(reservation, Spent(0, input_tokens + output_tokens, micro_usd, 0))
-        else:
-            self.accounts.charge(
-                principal.account, Spent(1, input_tokens + output_tokens, micro_usd, 0)
-            )
-        self.metrics.exchanges.labels(route).inc(query.inputs)
+        if is_exchange:
+            self.metrics.exchanges.labels(route).inc(query.inputs)
         self.metrics.tokens.labels("input").inc(input_tokens)
         self.metrics.tokens.labels("output").inc(output_tokens)
-        if self.watch is not None:
+        if self.watch is not None and is_exchange:
             for row in exchange_rows(principal, query, usage, caller, now):
                 self.watch.send(row)
 
@@ -206,11 +280,22 @@ class Core:
         self.update_gauges()
         return lifted
 
-    def _settle(self, reservation: Reservation, spent: Spent) -> None:
-        assert self.strict is not None
-        self.strict.add(
-            reservation, spent, lambda: self.accounts.charge(reservation.account, spent)
-        )
+    def _cost(self, query: Query, usage: Usage) -> Spent:
+        input_tokens = usage.input_tokens or 0
+        output_tokens = usage.output_tokens or 0
+        micro_usd = self._prices.micro_usd(query.model, input_tokens, output_tokens)
+        return Spent(1, input_tokens + output_tokens, micro_usd, 0)
+
+    def _settle(self, reservation: Reservation, total: Spent) -> None:
+        if reservation.shared is None:
+            self.accounts.pay(reservation, total)
+        else:
+            assert self.strict is not None
+            name = reservation.account.name
+            self.strict.settle(
+                reservation.shared, total, lambda due: self.accounts.charge(name, due)
+            )
+        self.accounts.close(reservation)
 
     def _judged(
         self, principal: Principal, route: str, decision: Decision | None, act: Act, would: Act

@@ -1,28 +1,47 @@
 """One request through the guard, whatever door it came in by.
 
-    route -> who asks -> body -> may they -> judge -> narrow -> (the upstream) -> strip -> count
+    who asks -> route -> body -> may they -> judge and reserve -> narrow -> (the upstream)
+    -> strip -> pay -> settle
 
 Every step that cannot be taken stops the request: what cannot be judged is not passed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.budgets.shared_budgets import Reservation
-from gamekeeper.guard.core import Core, Judgement
+from gamekeeper.guard.budgets.accounts import Reservation
+from gamekeeper.guard.budgets.token_estimate import estimate_input
+from gamekeeper.guard.core import ONE_REQUEST, Core, Judgement
 from gamekeeper.guard.decisions.ladder import Refusal
-from gamekeeper.guard.identity import CredentialError, Principal
+from gamekeeper.guard.identity import Budget, CredentialError, ObjectIds, Principal
 from gamekeeper.guard.identity.access import Access
 from gamekeeper.guard.identity.caller import Caller
-from gamekeeper.guard.routes import Json, Route, UnreadableRequestError, Withheld, parse, serialise
+from gamekeeper.guard.policy import Allow
+from gamekeeper.guard.routes import (
+    Json,
+    Route,
+    Strip,
+    UnreadableRequestError,
+    Withheld,
+    parse,
+    serialise,
+)
 from gamekeeper.guard.routes.query import Query, Usage
+from gamekeeper.guard.store import Spent
 from gamekeeper.guard.takeover import TakeoverJudge
 from gamekeeper.guard.telemetry.spans import Span, Telemetry
 
 log = get_logger("gamekeeper.guard")
+
+Change = Callable[[Json], Json]
+
+OWN = "\x1f"
+"""Between an account and an API in the counters of that API; no account's name can hold it."""
+UNSTATED_OUTPUT_TOKENS = 1_024
+"""Held for an answer whose length the request does not limit, until it is settled."""
 
 
 class StoppedError(GamekeeperError):
@@ -34,18 +53,45 @@ class StoppedError(GamekeeperError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request as it came in by a door, its sender authenticated.
+
+    Args:
+        route: Whose form it has.
+        path: Cleaned, without prefix.
+        raw: Its body; parsed where something before the guard did so; empty where it has none.
+        principal: Who asks.
+        caller: Where from.
+        proof: A proof of work that came along.
+        trace: The header `traceparent` that came along.
+    """
+
+    route: Route
+    path: str
+    raw: bytes | Json
+    principal: Principal
+    caller: Caller
+    proof: str | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A request that was judged and may go on.
 
     Args:
         route: Whose form it has.
-        path: Clean, without prefix.
+        path: That goes to the upstream, without prefix.
         query: What is asked.
         principal: Who asks.
         caller: Where from.
         judgement: What was found and is done.
-        body: What is forwarded, as judged and narrowed.
-        reservation: That it stands on a strict budget; None if there is none.
+        body: What goes to the upstream, as judged and narrowed.
+        reservation: What it may cost.
+        own: What it takes off a budget of its API alone; None if that has none.
+        dropped: Fields that were taken out of it because they are not known.
+        hides_usage: Whether the upstream was asked for token counts that the client did not ask for.
+        tag: Marks ids in the answer as the account's own; None leaves them.
         span: Its trace; None if it has none.
     """
 
@@ -56,13 +102,58 @@ class Passage:
     caller: Caller
     judgement: Judgement
     body: Json
-    reservation: Reservation | None = None
+    reservation: Reservation
+    own: Reservation | None = None
+    dropped: tuple[str, ...] = ()
+    hides_usage: bool = False
+    tag: Callable[[str], str] | None = None
     span: Span | None = None
+    _estimate: list[int] = field(default_factory=list)
 
     @property
     def withheld(self) -> Withheld | None:
         """What the answer goes without."""
         return self.judgement.act.withheld
+
+    @property
+    def input_tokens(self) -> int:
+        """Estimate of the input's tokens, at least 1."""
+        if not self._estimate:
+            self._estimate.append(estimate_input(self.body, self.query))
+        return self._estimate[0]
+
+    def change(self) -> Change | None:
+        """Returns what is done to the whole answer; None passes it as it comes."""
+        withheld = self.withheld
+        tag = self.tag
+        if withheld is None and tag is None:
+            return None
+
+        def changed(answer: Json) -> Json:
+            if withheld is not None:
+                answer = self.route.strip(answer, withheld, self.query)
+            return answer if tag is None else self.route.tag(answer, tag)
+
+        return changed
+
+    def event_change(self) -> Strip | None:
+        """Returns what is done to each event of a stream; None passes them as they come. Make one
+        for each stream.
+
+        The event that states token counts is not among it: see `hides_usage`.
+        """
+        tag = self.tag
+        withheld = self.withheld
+        strip = None if withheld is None else self.route.stripper(withheld, self.query)
+        if tag is None:
+            return strip
+        route = self.route
+
+        def changed(event: Json) -> Json | None:
+            kept = event if strip is None else strip(event)
+            return None if kept is None else route.tag(kept, tag)
+
+        return changed
 
 
 class Gate:
@@ -75,6 +166,7 @@ class Gate:
             memory.
         telemetry: Makes a span of each judged request; None for none.
         takeover: Looks for stolen keys; None does not.
+        object_ids: Marks ids of stored objects as an account's own; None leaves them.
     """
 
     def __init__(
@@ -84,102 +176,160 @@ class Gate:
         is_known: Callable[[Principal], bool] = lambda principal: True,
         telemetry: Telemetry | None = None,
         takeover: TakeoverJudge | None = None,
+        object_ids: ObjectIds | None = None,
     ) -> None:
         self.core = core
         self._access = access
         self._is_known = is_known
         self._telemetry = telemetry
         self._takeover = takeover
+        self._object_ids = object_ids
+        self._extra: dict[str, frozenset[str]] = {}
 
-    def enter(
-        self,
-        route: Route,
-        path: str,
-        raw: bytes | Json,
-        principal: Principal,
-        caller: Caller,
-        proof: str | None = None,
-        trace: str | None = None,
-    ) -> Passage:
+    @property
+    def _allow(self) -> Allow:
+        return self.core.policy.allow
+
+    def enter(self, request: Request) -> Passage:
         """Judges a whole request.
-
-        Args:
-            route: Of the request.
-            path: Of the request, cleaned, without prefix.
-            raw: Its body; parsed where something before the guard did so.
-            principal: Who asks, as authenticated.
-            caller: Where from.
-            proof: A proof of work that came along.
-            trace: The header `traceparent` that came along.
 
         Raises:
             StoppedError: It goes no further.
         """
         began = perf_counter()
         now = self.core.clock.now()
-        body, query = self._read(route, path, raw)
-        self._require_access(principal, route, query, caller, now)
-        is_known = self._is_known(principal)
-        if self._takeover is not None and is_known:
-            self._takeover.observe(principal, caller, now)
-        judgement = self.core.judge(
-            principal, route.name, query, now, proof=proof, is_known=is_known
-        )
-        span = (
-            self._telemetry.begin(route.name, query, principal.account, judgement, trace)
-            if self._telemetry
-            else None
-        )
+        route = request.route
+        principal = request.principal
+        body, path, dropped = self._admitted(request)
+        query = self._read(route, body, path)
+        self._require_access(principal, route.name, query, request.caller, now)
+        judgement = self._judged(request, query, body, now)
+        span = self._span(route.name, query, principal.account, judgement, request.trace)
         if judgement.act.refusal is not None:
             raise _stopped(judgement.act.refusal, span)
-        if judgement.act.withheld is not None:
-            body = route.narrow(body, judgement.act.withheld)
+        assert judgement.reservation is not None
+        body, hides_usage = self._narrowed(route, body, query, judgement)
         self.core.metrics.judged.observe(perf_counter() - began)
         return Passage(
             route=route,
             path=path,
             query=query,
             principal=principal,
-            caller=caller,
+            caller=request.caller,
             judgement=judgement,
             body=body,
+            reservation=judgement.reservation,
+            dropped=dropped,
+            hides_usage=hides_usage,
+            tag=self._tag(route, principal),
             span=span,
         )
 
+    def enter_unjudged(self, request: Request, requests: int | None) -> Passage:
+        """Lets a request pass whose content is not read. Decisions, scopes and budgets hold.
+
+        Args:
+            request: Its body is not looked at.
+            requests: Most that the account may send to this API in a day; None for no limit of its
+                own.
+
+        Raises:
+            StoppedError: It goes no further.
+        """
+        now = self.core.clock.now()
+        query = Query()
+        principal = request.principal
+        route = request.route.name
+        self._require_access(principal, route, query, request.caller, now)
+        if principal.models is not None:
+            message = f"this credential is limited to some models; {route} is not judged by model"
+            raise self._forbidden(message)
+        own = self._own_budget(principal, route, requests, now)
+        judgement = self._judged(request, query, {}, now)
+        refusal = judgement.act.refusal
+        if refusal is None and judgement.act.withheld is not None:
+            message = f"this account is limited, and answers of {route} cannot be limited"
+            refusal = Refusal(status=403, code="limited", message=message)
+        if refusal is not None:
+            self._close(judgement.reservation, own)
+            raise StoppedError(refusal)
+        assert judgement.reservation is not None
+        return Passage(
+            route=request.route,
+            path=request.path,
+            query=query,
+            principal=principal,
+            caller=request.caller,
+            judgement=judgement,
+            body={},
+            reservation=judgement.reservation,
+            own=own,
+        )
+
+    def require_not_denied(self, principal: Principal) -> None:
+        """Stops a request that asks no model anything, if its account is denied.
+
+        Raises:
+            StoppedError: It is.
+        """
+        refusal = self.core.denied(principal, self.core.clock.now())
+        if refusal is not None:
+            raise StoppedError(refusal)
+
     async def reserve(self, passage: Passage) -> Passage:
-        """Takes a judged request off its account's budget, where budgets are strict.
+        """Takes a judged request off the budget that replicas share, where budgets are strict.
 
         Raises:
             StoppedError: The budget is used up.
         """
         if self.core.strict is None or not self._is_known(passage.principal):
             return passage
-        reserved = await self.core.reserve(passage.principal, self.core.clock.now())
-        if isinstance(reserved, Refusal):
-            self.core.metrics.refused.labels(reserved.code).inc()
-            raise _stopped(reserved, passage.span)
-        return replace(passage, reservation=reserved)
+        refusal = await self.core.reserve_shared(
+            passage.principal, passage.reservation, self.core.clock.now()
+        )
+        if refusal is not None:
+            self.core.metrics.refused.labels(refusal.code).inc()
+            self._close(passage.own)
+            raise _stopped(refusal, passage.span)
+        return passage
+
+    def progress(self, passage: Passage, usage: Usage) -> None:
+        """Charges what an answer that is under way has cost so far."""
+        self.core.pay(passage.reservation, passage.query, usage)
 
     def leave(self, passage: Passage, usage: Usage) -> None:
         """Counts an answer that was given, whole or in part."""
-        now = self.core.clock.now()
-        reservation = passage.reservation
+        self._settle(passage, usage)
         self.core.answered(
             passage.principal,
             passage.route.name,
             passage.query,
             usage,
             passage.caller,
-            now,
-            reservation,
+            self.core.clock.now(),
+            is_exchange=passage.route.is_exchange,
         )
         if passage.span is not None:
             passage.span.answered(usage)
 
+    def abandon(self, passage: Passage) -> None:
+        """Charges a request that was passed on and whose client left before it was answered: the
+        upstream has worked for it.
+
+        An account that is only a claim is charged nothing: nothing is kept of invented names.
+        """
+        if self._is_known(passage.principal):
+            self._settle(passage, Usage(passage.input_tokens, 0))
+        else:
+            self._close(passage.reservation, passage.own)
+        if passage.span is not None:
+            passage.span.failed()
+
     def drop(self, passage: Passage) -> None:
-        """Notes that a request which may go on got no answer."""
-        if passage.reservation is not None:
-            self.core.unanswered(passage.reservation)
+        """Ends a request that may go on and costs nothing: the upstream refused it, or could not
+        be reached.
+        """
+        self._close(passage.reservation, passage.own)
         if passage.span is not None:
             passage.span.failed()
 
@@ -189,16 +339,127 @@ class Gate:
         if self._takeover is not None:
             self._takeover.refused(refused, caller, self.core.clock.now())
 
-    def _read(self, route: Route, path: str, raw: bytes | Json) -> tuple[Json, Query]:
+    def _settle(self, passage: Passage, usage: Usage) -> None:
+        self.core.settle(passage.reservation, passage.query, usage)
+        if passage.own is not None:
+            self.core.settle(passage.own, passage.query, Usage())
+
+    def _close(self, *reservations: Reservation | None) -> None:
+        for reservation in reservations:
+            if reservation is not None:
+                self.core.release(reservation)
+
+    def _own_budget(
+        self, principal: Principal, route: str, requests: int | None, now: float
+    ) -> Reservation | None:
+        """Takes a request off what the account may send to one API in a day."""
+        if requests is None:
+            return None
+        own = replace(
+            principal,
+            account=f"{principal.account}{OWN}{route}",
+            budget=Budget(requests=requests),
+        )
+        reserved = self.core.reserve_own(own, now, is_known=self._is_known(principal))
+        if isinstance(reserved, Refusal):
+            self.core.metrics.refused.labels(reserved.code).inc()
+            raise StoppedError(reserved)
+        return reserved
+
+    def _admitted(self, request: Request) -> tuple[Json, str, tuple[str, ...]]:
+        """Body and path with nothing in them that is not known, and what was taken out."""
+        route = request.route
         try:
-            body = parse(raw) if isinstance(raw, bytes) else raw
-            return body, route.read(body, path)
+            body = parse(request.raw) if isinstance(request.raw, bytes) and route.has_body else {}
+            if not isinstance(request.raw, bytes):
+                body = request.raw
+            drop = self._allow.unknown == "drop"
+            admitted = route.admit(body, self._extra_fields(route.name), drop=drop)
+            return *self._untagged(request, admitted.body), admitted.dropped
         except UnreadableRequestError as error:
-            self.core.metrics.refused.labels("unreadable").inc()
-            raise StoppedError(Refusal(status=400, code="unreadable", message=str(error))) from None
+            raise self._unreadable(error) from None
+
+    def _extra_fields(self, route: str) -> frozenset[str]:
+        if route not in self._extra:
+            self._extra[route] = frozenset(self._allow.fields.get(route, ()))
+        return self._extra[route]
+
+    def _untagged(self, request: Request, body: Json) -> tuple[Json, str]:
+        """Body and path with the upstream's own ids; one that is another account's does not exist."""
+        ids = self._object_ids
+        principal = request.principal
+        if ids is None or not request.route.object_ids or principal.kind == "upstream":
+            return body, request.path
+
+        def untag(id: str) -> str:
+            own = ids.own(principal.account, id)
+            if own is None:
+                raise StoppedError(_NO_OBJECT)
+            return own
+
+        return request.route.untag(body, request.path, untag)
+
+    def _tag(self, route: Route, principal: Principal) -> Callable[[str], str] | None:
+        ids = self._object_ids
+        if ids is None or not route.object_ids or principal.kind == "upstream":
+            return None
+        return lambda id: ids.tagged(principal.account, id)
+
+    def _read(self, route: Route, body: Json, path: str) -> Query:
+        try:
+            return route.read(body, path)
+        except UnreadableRequestError as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: UnreadableRequestError) -> StoppedError:
+        self.core.metrics.refused.labels("unreadable").inc()
+        return StoppedError(Refusal(status=400, code="unreadable", message=str(error)))
+
+    def _judged(self, request: Request, query: Query, body: Json, now: float) -> Judgement:
+        principal = request.principal
+        is_known = self._is_known(principal)
+        if self._takeover is not None and is_known:
+            self._takeover.observe(principal, request.caller, now)
+        return self.core.judge(
+            principal,
+            request.route.name,
+            query,
+            now,
+            estimate=self._estimate(principal, request.route, query, body),
+            proof=request.proof,
+            is_known=is_known,
+        )
+
+    def _estimate(self, principal: Principal, route: Route, query: Query, body: Json) -> Spent:
+        """What a request may cost; looked into only where a budget counts tokens or money."""
+        budget = principal.budget
+        if budget.tokens is None and budget.usd is None:
+            return ONE_REQUEST
+        stated = query.max_output_tokens
+        each = UNSTATED_OUTPUT_TOKENS if stated is None else stated
+        answers = query.n * query.inputs if route.is_exchange else 0
+        return self.core.estimate(query, estimate_input(body, query), each * answers)
+
+    def _narrowed(
+        self, route: Route, body: Json, query: Query, judgement: Judgement
+    ) -> tuple[Json, bool]:
+        """The body without what is withheld, and whether it asks for token counts by itself."""
+        if judgement.act.withheld is not None:
+            body = route.narrow(body, judgement.act.withheld)
+        if not query.stream or not self.core.policy.upstream.ask_usage:
+            return body, False
+        asking = route.with_usage(body)
+        return (body, False) if asking is None else (asking, True)
+
+    def _span(
+        self, route: str, query: Query, account: str, judgement: Judgement, trace: str | None
+    ) -> Span | None:
+        if self._telemetry is None:
+            return None
+        return self._telemetry.begin(route, query, account, judgement, trace)
 
     def _require_access(
-        self, principal: Principal, route: Route, query: Query, caller: Caller, now: float
+        self, principal: Principal, route: str, query: Query, caller: Caller, now: float
     ) -> None:
         if self._access is None:
             return
@@ -209,11 +470,17 @@ class Gate:
             "hour": int(now // 3600 % 24),
             "stream": query.stream,
         }
-        allowed = self._access.is_allowed(principal, route.name, query.model, context)
+        allowed = self._access.is_allowed(principal, route, query.model, context)
         if not allowed.allowed:
-            self.core.metrics.refused.labels("forbidden").inc()
-            message = f"this credential may not use {query.model or 'this model'} by {route.name}"
-            raise StoppedError(Refusal(status=403, code="forbidden", message=message))
+            named = query.model or "this model"
+            raise self._forbidden(f"this credential may not use {named} by {route}")
+
+    def _forbidden(self, message: str) -> StoppedError:
+        self.core.metrics.refused.labels("forbidden").inc()
+        return StoppedError(Refusal(status=403, code="forbidden", message=message))
+
+
+_NO_OBJECT = Refusal(status=404, code="not_found", message="there is no such response")
 
 
 def _stopped(refusal: Refusal, span: Span | None) -> StoppedError:
@@ -223,5 +490,5 @@ def _stopped(refusal: Refusal, span: Span | None) -> StoppedError:
 
 
 def forwarded(passage: Passage) -> bytes:
-    """Returns the body that goes to the upstream: what was judged, written anew."""
-    return serialise(passage.body)
+    """Returns the body that goes to the upstream: what was judged, written again."""
+    return serialise(passage.body) if passage.route.has_body else b""

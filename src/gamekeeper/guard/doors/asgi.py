@@ -1,15 +1,17 @@
 """The ASGI door: judges requests on their way to an app, and answers on their way back.
 
-The proxy is this door in front of an app that forwards (`upstream`); a middleware is this door in
-front of a model server's own app. An answer of somebody who is not limited passes byte by byte as
-it comes; token counts are read off beside it. An answer of somebody who is limited is stripped:
-whole, or event by event.
+    clean path -> who asks -> which route -> query and headers -> `Gate` -> the app -> `Answer`
+
+Nothing reaches the app before its sender is authenticated, whatever its path. The proxy is this
+door in front of an app that forwards (`server.upstream`); a middleware is this door in front of a
+model server's own app. An answer in which nothing is changed passes byte by byte as it comes; token
+counts are read off beside it.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,41 +20,57 @@ from gamekeeper.base.log import get_logger
 from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
-from gamekeeper.guard.gate import Gate, Passage, StoppedError, forwarded
+from gamekeeper.guard.doors.model_list import ModelList, named_model
+from gamekeeper.guard.doors.request_filter import (
+    HeaderFilter,
+    filtered_query,
+    require_no_credential,
+)
+from gamekeeper.guard.gate import Gate, Passage, Request, StoppedError, forwarded
 from gamekeeper.guard.identity import CredentialError, Principal
-from gamekeeper.guard.identity.authenticator import Authenticator
+from gamekeeper.guard.identity.authenticator import (
+    CREDENTIAL_HEADERS,
+    Authenticator,
+    without_our_keys,
+)
 from gamekeeper.guard.identity.caller import Caller, Callers
+from gamekeeper.guard.identity.principal import is_in_scope
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.routes import Route, Routes, clean_path, serialise
+from gamekeeper.guard.routes import UNKNOWN, Route, Routes, UnjudgedRoute, clean_path, serialise
 
 log = get_logger("gamekeeper.guard")
 
 Headers = list[tuple[bytes, bytes]]
+Treatment = Literal["judged", "harmless", "passed", "refused"]
+
+AUTHORIZE = "gamekeeper.authorize"
+"""Key of a scope: whether the operator's credential may be added, because the guard itself
+authenticated the caller.
+"""
 
 _PATHS = 10_000  # remembered; most APIs have five
-
-_NOT_FORWARDED = frozenset(
-    {
-        b"content-length",
-        b"content-type",
-        b"accept-encoding",
-        b"transfer-encoding",
-        b"expect",
-        PROOF_HEADER.encode(),
-    }
-)
 _JSON = (b"content-type", b"application/json")
+_NO_ROUTE = Refusal(status=404, code="unknown_route", message="no such route")
+_DROPPED = b"x-gamekeeper-dropped"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a method and path are: a route and the clean path; no route where there is nothing to
-    judge.
+    """What a method and path are.
+
+    Args:
+        route: Whose form it has.
+        path: Clean, without prefix.
+        treatment: Judged; harmless: passed to any authenticated caller; passed without judgement;
+            refused.
+        message: Why it is refused.
     """
 
-    route: Route | None
+    route: Route
     path: str
+    treatment: Treatment
+    message: str = _NO_ROUTE.message
 
 
 class AsgiDoor:
@@ -80,101 +98,173 @@ class AsgiDoor:
         account_of: Callable[[Scope], str | None] | None = None,
     ) -> None:
         self._app = app
+        self._account_of = account_of
+        self._metrics = gate.core.metrics
+        self.renew(gate, routes, policy, authenticator, upstream_accounts)
+
+    @property
+    def is_told_accounts(self) -> bool:
+        """Whether the app around the door says who asks."""
+        return self._account_of is not None
+
+    def renew(
+        self,
+        gate: Gate,
+        routes: Routes,
+        policy: GuardPolicy,
+        authenticator: Authenticator | None,
+        upstream_accounts: UpstreamAccounts | None,
+    ) -> None:
+        """Goes on with another policy; requests that are under way end under the old one."""
         self._gate = gate
         self._routes = routes
         self._policy = policy
         self._authenticator = authenticator
-        self._account_of = account_of
         self._upstream_accounts = upstream_accounts
         self._found: dict[tuple[str, bytes], Found] = {}
         self._callers = Callers(policy.identity)
-        self._metrics = gate.core.metrics
+        self._headers = HeaderFilter(policy.allow.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one ASGI scope."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-            return
-        found = self._find(scope) if scope["type"] == "http" else None
-        if found is None:
-            await self._unknown(scope, receive, send)
-        elif found.route is None:
-            await self._app(scope, receive, send)
-        else:
-            await self._known(found.route, found.path, scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:  # a websocket's messages cannot be judged
+            self._note_unknown(scope, passes=False)
+            await send({"type": "websocket.close", "code": 1008})
 
-    def _find(self, scope: Scope) -> "Found | None":
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gate = self._gate
+        route: Route | None = None
+        try:
+            principal = await self._principal(scope)
+            found = self._find(scope)
+            route = found.route
+            forward = await self._admitted(gate, found, principal, scope, receive)
+        except StoppedError as stopped:
+            await refuse(send, route, stopped.refusal)
+            return
+        await self._through(gate, forward, scope, receive, send)
+
+    async def _admitted(
+        self, gate: Gate, found: Found, principal: Principal, scope: Scope, receive: Receive
+    ) -> "Forwarded":
+        """What goes on to the app for a request; raises where it goes no further."""
+        query = scope.get("query_string", b"")
+        require_no_credential(query)
+        if found.treatment == "refused":
+            self._note_unknown(scope, passes=False)
+            raise StoppedError(replace(_NO_ROUTE, message=found.message))
+        if found.treatment == "harmless":
+            gate.require_not_denied(principal)
+            _require_in_scope(found.path, principal)
+            return Forwarded(path=found.path, principal=principal, body=b"", query=query)
+        if found.treatment == "passed":
+            return await self._passed(gate, found, principal, scope, receive)
+        return await self._judged(gate, found, principal, scope, receive)
+
+    async def _judged(
+        self, gate: Gate, found: Found, principal: Principal, scope: Scope, receive: Receive
+    ) -> "Forwarded":
+        route = found.route
+        allow = self._policy.allow
+        known = route.parameters.union(allow.parameters.get(route.name, ()))
+        filtered = filtered_query(
+            scope.get("query_string", b""), known, drop=allow.unknown == "drop"
+        )
+        most = self._policy.limits.body_bytes
+        raw = await self._body(scope, receive, most) if route.has_body else b""
+        passage = gate.enter(self._request(found, principal, scope, raw))
+        passage = await gate.reserve(passage)
+        return Forwarded(
+            path=passage.path,
+            principal=principal,
+            body=forwarded(passage),
+            query=filtered.query,
+            content_type=_JSON if route.has_body else None,
+            passage=passage,
+            dropped=(*filtered.dropped, *passage.dropped),
+        )
+
+    async def _passed(
+        self, gate: Gate, found: Found, principal: Principal, scope: Scope, receive: Receive
+    ) -> "Forwarded":
+        """What is passed without judgement: decisions, scopes and budgets hold all the same."""
+        self._note_unknown(scope, passes=True)
+        passed = self._policy.passed.get(found.route.name)
+        request = self._request(found, principal, scope, b"")
+        most = self._policy.limits.upload_bytes
+        body = await self._body(scope, receive, most)
+        passage = gate.enter_unjudged(request, passed.requests if passed else None)
+        passage = await gate.reserve(passage)
+        kind = header_of(scope["headers"], b"content-type")
+        return Forwarded(
+            path=passage.path,
+            principal=principal,
+            body=body,
+            query=scope.get("query_string", b""),
+            content_type=None if kind is None else (b"content-type", kind.encode("latin-1")),
+            passage=passage,
+        )
+
+    def _request(self, found: Found, principal: Principal, scope: Scope, raw: bytes) -> Request:
+        return Request(
+            route=found.route,
+            path=found.path,
+            raw=raw,
+            principal=principal,
+            caller=self._caller(scope),
+            proof=header_of(scope["headers"], PROOF_HEADER.encode()),
+            trace=header_of(scope["headers"], b"traceparent"),
+        )
+
+    def _find(self, scope: Scope) -> Found:
         asked = scope["method"], _raw_path(scope)
         if (known := self._found.get(asked)) is not None:
             return known
         found = self._look_up(asked[0], asked[1].decode("latin-1"))
-        if found is not None and len(self._found) < _PATHS:
+        if found.treatment == "judged" and len(self._found) < _PATHS:
             self._found[asked] = found
         return found
 
-    def _look_up(self, method: str, raw: str) -> "Found | None":
+    def _look_up(self, method: str, raw: str) -> Found:
         path = clean_path(raw, self._policy.prefix)
         if path is None:
-            return None
+            return Found(UnjudgedRoute(UNKNOWN), "/", "refused")
         if (route := self._routes.find(method, path)) is not None:
-            return Found(route, path)
-        return Found(None, path) if self._routes.find_harmless(method, path) else None
+            return Found(route, path, "judged")
+        if (harmless := self._routes.find_harmless(method, path)) is not None:
+            return Found(UnjudgedRoute(harmless.name), path, "harmless")
+        if (unjudged := self._routes.find_unjudged(method, path)) is not None:
+            return self._unjudged(unjudged.name, unjudged.why, path)
+        if self._routes.is_alias(path):
+            message = f"{_NO_ROUTE.message}: send this to the path of the API's own documentation"
+            return Found(UnjudgedRoute(UNKNOWN), path, "refused", message)
+        passes = self._policy.unknown_routes == "pass"
+        return Found(UnjudgedRoute(UNKNOWN), path, "passed" if passes else "refused")
 
-    async def _unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuses a route that cannot be judged, or passes it in the open."""
-        passes = self._policy.unknown_routes == "pass" and self._is_far_from_known(scope)
+    def _unjudged(self, name: str, why: str, path: str) -> Found:
+        if name in self._policy.passed or self._policy.unknown_routes == "pass":
+            return Found(UnjudgedRoute(name), path, "passed")
+        message = (
+            f"{name} is not passed by this guard: {why}; the operator may name it in the policy,"
+            f' under [passed."{name}"]'
+        )
+        return Found(UnjudgedRoute(name), path, "refused", message)
+
+    def _note_unknown(self, scope: Scope, *, passes: bool) -> None:
         self._metrics.unknown.labels("passed" if passes else "refused").inc()
         request = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
         outcome = "passed without judgement" if passes else "refused"
         log.warning("unknown route %s: %s", outcome, request)
-        if passes:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            await refuse(
-                send, None, Refusal(status=404, code="unknown_route", message="no such route")
-            )
-
-    def _is_far_from_known(self, scope: Scope) -> bool:
-        """Whether no server could take a path for a known route: odd spellings never pass, whatever
-        the policy says.
-        """
-        if scope["type"] != "http":
-            return True
-        path = clean_path(_raw_path(scope).decode("latin-1"))
-        return (
-            path is not None
-            and self._routes.find("POST", path.lower(), self._policy.prefix.lower()) is None
-        )
-
-    async def _known(
-        self, route: Route, path: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        try:
-            principal = await self._principal(scope)
-            raw = await self._body(scope, receive)
-            caller = self._caller(scope)
-            proof = header_of(scope["headers"], PROOF_HEADER.encode())
-            trace = header_of(scope["headers"], b"traceparent")
-            passage = self._gate.enter(route, path, raw, principal, caller, proof, trace)
-            passage = await self._gate.reserve(passage)
-        except StoppedError as stopped:
-            await refuse(send, route, stopped.refusal)
-            return
-        await self._through(passage, scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal:
         if self._account_of is not None:
             account = self._account_of(scope)
             if not account:
-                raise StoppedError(
-                    Refusal(
-                        status=401,
-                        code="missing_account",
-                        message="the account that asks is not known",
-                    )
-                )
+                raise StoppedError(_NO_ACCOUNT)
             return Principal(account=account, credential="host", kind="host")
         assert self._authenticator is not None
         headers = scope["headers"]
@@ -191,28 +281,54 @@ class AsgiDoor:
     def _caller(self, scope: Scope) -> Caller:
         return self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        limits = self._policy.limits
-        _require_plain(scope["headers"], limits.body_bytes)
-        return await read_within(receive, limits.body_bytes, limits.receive_s)
+    async def _body(self, scope: Scope, receive: Receive, most: int) -> bytes:
+        _require_plain(scope["headers"], most)
+        return await read_within(receive, most, self._policy.limits.receive_s)
 
-    async def _through(self, passage: Passage, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _through(
+        self, gate: Gate, forward: "Forwarded", scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Passes the request on, and the answer back."""
-        answer = Answer(passage, send, self._policy.limits)
-        body = forwarded(passage)
-        inner = self._scope_for_app(scope, passage, len(body))
+        inner = self._scope_for_app(scope, forward)
+        receive_body = once(forward.body, receive)
+        if forward.dropped:
+            send = _with_header(send, (_DROPPED, ", ".join(forward.dropped).encode()))
+        if forward.passage is not None:
+            await self._answered(gate, forward.passage, inner, receive_body, send)
+            return
+        noted = self._noting(forward.principal, self._in_scope(forward, send))
+        await self._app(inner, receive_body, noted)
+
+    def _in_scope(self, forward: "Forwarded", send: Send) -> Send:
+        """A `send` that leaves models out of a list which the credential may not use."""
+        models = forward.principal.models
+        if models is None or not forward.path.endswith("/models"):
+            return send
+        return ModelList(send, models)
+
+    async def _answered(
+        self, gate: Gate, passage: Passage, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        answer = Answer(
+            passage,
+            send,
+            self._policy.limits,
+            on_begin=lambda status: self._authenticated(passage.principal, status),
+            on_progress=lambda usage: gate.progress(passage, usage),
+        )
+        is_passed = False
         try:
             if wait := passage.judgement.act.wait_s:
                 await asyncio.sleep(wait)
-            await self._app(inner, once(body, receive), answer)
+            is_passed = True
+            await self._app(scope, receive, answer)
         except BrokenAnswerError as broken:
             await self._broken(passage, broken, answer, send)
+        except Exception:
+            is_passed = answer.has_begun
+            raise
         finally:
-            self._authenticated(passage.principal, answer.status)
-            if answer.was_given:
-                self._gate.leave(passage, answer.charged)
-            else:
-                self._gate.drop(passage)
+            _settle(gate, passage, answer, is_passed=is_passed)
 
     async def _broken(
         self, passage: Passage, broken: BrokenAnswerError, answer: Answer, send: Send
@@ -227,24 +343,104 @@ class AsgiDoor:
         if answer.has_begun:
             # the server ends the connection: the client sees that the answer is not whole
             raise broken
-        await refuse(
-            send,
-            passage.route,
-            Refusal(status=502, code="upstream", message="the answer could not be read"),
-        )
+        await refuse(send, passage.route, _UNREADABLE_ANSWER)
 
     def _authenticated(self, principal: Principal, status: int) -> None:
-        if self._upstream_accounts is not None and principal.kind == "upstream" and status:
+        if self._upstream_accounts is not None and principal.kind == "upstream":
             self._upstream_accounts.answered(principal.account, status)
 
-    def _scope_for_app(self, scope: Scope, passage: Passage, length: int) -> Scope:
+    def _noting(self, principal: Principal, send: Send) -> Send:
+        """A `send` that notes what an answer tells of the caller's credential."""
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 401:
+                self._authenticated(principal, 401)
+            await send(message)
+
+        return noted
+
+    def _scope_for_app(self, scope: Scope, forward: "Forwarded") -> Scope:
+        principal = forward.principal
         headers: Headers = scope["headers"]
-        if self._authenticator is not None:
-            headers = self._authenticator.forwardable(headers, passage.principal)
-        kept = [(name, value) for name, value in headers if name not in _NOT_FORWARDED]
-        kept += [(b"content-length", str(length).encode()), _JSON]  # whatever the client called it
-        path = self._policy.prefix + passage.path
-        return {**scope, "headers": kept, "path": path, "raw_path": path.encode()}
+        passed_on: frozenset[bytes] = frozenset()
+        if principal.kind in ("upstream", "host"):
+            passed_on = CREDENTIAL_HEADERS
+            headers = without_our_keys(headers)
+        own_account = principal.kind == "upstream"
+        kept = self._headers.kept(headers, passed_on, own_account=own_account)
+        if forward.body or forward.content_type is not None:
+            kept.append((b"content-length", str(len(forward.body)).encode()))
+        if forward.content_type is not None:
+            kept.append(forward.content_type)
+        path = self._policy.prefix + forward.path
+        return {
+            **scope,
+            "headers": kept,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": forward.query,
+            AUTHORIZE: not own_account,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """What goes on to the app for one request.
+
+    Args:
+        path: Without prefix.
+        principal: Who asks.
+        body: The whole body.
+        query: Query string, filtered.
+        content_type: Header of the body; None where there is none.
+        passage: The judgement; None for what is harmless.
+        dropped: Fields and parameters that were taken out.
+    """
+
+    path: str
+    principal: Principal
+    body: bytes
+    query: bytes
+    content_type: tuple[bytes, bytes] | None = None
+    passage: Passage | None = None
+    dropped: tuple[str, ...] = ()
+
+
+_NO_ACCOUNT = Refusal(
+    status=401, code="missing_account", message="the account that asks is not known"
+)
+_UNREADABLE_ANSWER = Refusal(status=502, code="upstream", message="the answer could not be read")
+
+
+def _settle(gate: Gate, passage: Passage, answer: Answer, *, is_passed: bool) -> None:
+    """Charges what was answered; or what the upstream has worked, where its answer came too late,
+    could not be given, or nobody waited for it.
+    """
+    has_worked = not answer.status or 200 <= answer.status < 300
+    if answer.was_given:
+        gate.leave(passage, answer.charged)
+    elif is_passed and has_worked:
+        gate.abandon(passage)
+    else:
+        gate.drop(passage)
+
+
+def _require_in_scope(path: str, principal: Principal) -> None:
+    """Raises for the description of a model that the credential may not use."""
+    named = named_model(path)
+    if named is None or principal.models is None:
+        return
+    if not any(is_in_scope(named, pattern) for pattern in principal.models):
+        raise StoppedError(Refusal(status=404, code="no_model", message="no such model"))
+
+
+def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:
+    async def with_header(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], header]}
+        await send(message)
+
+    return with_header
 
 
 def _raw_path(scope: Scope) -> bytes:

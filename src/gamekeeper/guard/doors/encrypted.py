@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gamekeeper.base.errors import InputError
 from gamekeeper.base.log import get_logger
+from gamekeeper.guard.budgets.accounts import Reservation
 from gamekeeper.guard.budgets.encrypted_rows import ENCRYPTED_ROUTE, RowLedger
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decisions.ladder import Refusal
@@ -137,6 +138,31 @@ class EncryptedDoor:
         principal = await self._principal(scope, caller)
         query = Query(model=operation.model)
         most = self._allowed(principal, query, caller)
+        reservation = self._reserved(principal, query)
+        is_answered = False
+        try:
+            is_answered = await self._paid(operation, scope, receive, send, principal, most)
+        finally:
+            if is_answered:
+                self._core.settle(reservation, query, Usage())
+            else:
+                self._core.release(reservation)
+        if is_answered and operation.kind != "keys":
+            now = self._core.clock.now()
+            self._core.answered(principal, ENCRYPTED_ROUTE, query, Usage(), caller, now)
+
+    async def _paid(
+        self,
+        operation: Operation,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        principal: Principal,
+        most: int,
+    ) -> bool:
+        """Takes rows off the key's budget and passes the request on; returns whether it was
+        answered.
+        """
         # A used-up key gets no room for encryption keys either: others would have to leave it.
         if self._ledger.spent(principal.credential) >= most:
             self._used_up(principal, 1, most)
@@ -144,14 +170,11 @@ class EncryptedDoor:
         body = await read_within(receive, operation.body_bytes, limit_s)
         if operation.kind == "keys":
             await self._app({**scope, OWNER: principal.credential}, once(body, receive), send)
-            return
+            return True
         rows = self._rows(operation, body)
         await self._take(principal, rows, most)
         status = await self._answered(scope, once(body, receive), send, principal, rows)
-        if 200 <= status < 300:
-            self._core.answered(
-                principal, ENCRYPTED_ROUTE, query, Usage(), caller, self._core.clock.now()
-            )
+        return 200 <= status < 300
 
     async def _answered(
         self, scope: Scope, receive: Receive, send: Send, principal: Principal, rows: int
@@ -202,11 +225,16 @@ class EncryptedDoor:
         ):
             message = f"this credential may not use {query.model} by {ENCRYPTED_ROUTE}"
             raise StoppedError(Refusal(status=403, code="forbidden", message=message))
-        if (
-            refusal := self._core.judge(principal, ENCRYPTED_ROUTE, query, now).act.refusal
-        ) is not None:
-            raise StoppedError(refusal)
         return most
+
+    def _reserved(self, principal: Principal, query: Query) -> Reservation:
+        """What the request may cost, held from its account's budget of a day."""
+        now = self._core.clock.now()
+        judgement = self._core.judge(principal, ENCRYPTED_ROUTE, query, now)
+        if judgement.reservation is None:
+            assert judgement.act.refusal is not None
+            raise StoppedError(judgement.act.refusal)
+        return judgement.reservation
 
     def _rows(self, operation: Operation, body: bytes) -> int:
         try:

@@ -38,7 +38,7 @@ from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
 from gamekeeper.guard.doors.middleware import POLICY
 from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
-from gamekeeper.guard.gate import Passage, StoppedError
+from gamekeeper.guard.gate import Passage, Request, StoppedError
 from gamekeeper.guard.identity import Principal
 from gamekeeper.guard.identity.caller import Caller, Callers
 from gamekeeper.guard.policy import read_policy
@@ -61,6 +61,11 @@ _PATHS = {
 }
 # LiteLLM repeats reasoning and more in them
 _COPIES = frozenset({"provider_specific_fields", "thinking_blocks"})
+# LiteLLM's own, which it puts into the request before a guardrail sees it
+_OWN = frozenset(
+    {"proxy_server_request", "secret_fields", "litellm_call_id", "litellm_logging_obj"}
+)
+_MIXED = frozenset({"metadata"})  # the client's, and LiteLLM's own beside it
 _UNJUDGED = object()  # a call that the policy passes without judgement
 _passage: ContextVar[Passage | object | None] = ContextVar("gamekeeper_passage", default=None)
 
@@ -99,13 +104,18 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             route = guard.routes.find("POST", path) if path else None
             if path is None or route is None:
                 return self._unknown(guard, data, str(call_type))
-            caller = self._caller(data)
             headers = _headers(data)
-            proof = headers.get(PROOF_HEADER.lower())
-            trace = headers.get("traceparent")
-            principal = _principal(user_api_key_dict).masked(guard.mask)
-            passage = guard.gate.enter(route, path, data, principal, caller, proof, trace)
-            passage = await guard.gate.reserve(passage)
+            asked = _asked(data)
+            request = Request(
+                route=route,
+                path=path,
+                raw=asked,
+                principal=_principal(user_api_key_dict).masked(guard.mask),
+                caller=self._caller(data),
+                proof=headers.get(PROOF_HEADER.lower()),
+                trace=headers.get("traceparent"),
+            )
+            passage = await guard.gate.reserve(guard.gate.enter(request))
         except StoppedError as stopped:
             raise _refused(stopped.refusal) from None
         try:
@@ -114,7 +124,7 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             guard.gate.drop(passage)
             raise
         _passage.set(passage)
-        return passage.body
+        return _with_judged(data, asked, passage.body)
 
     async def async_post_call_success_hook(
         self, data: Json, user_api_key_dict: Any, response: Any
@@ -277,6 +287,32 @@ def _hashed(key: str) -> str:
 def _headers(data: Json) -> dict[str, str]:
     headers = (data.get("proxy_server_request") or {}).get("headers") or {}
     return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def _asked(data: Json) -> Json:
+    """What the client asked: the fields of its own body, with the values that LiteLLM goes on with.
+
+    LiteLLM puts much of its own beside them, `metadata` included, which no client said.
+    """
+    body = (data.get("proxy_server_request") or {}).get("body")
+    if not isinstance(body, dict):
+        return {name: value for name, value in data.items() if name not in _OWN}
+    return {
+        name: value if name in _MIXED else data.get(name, value)
+        for name, value in body.items()
+        if name not in _OWN
+    }
+
+
+def _with_judged(data: Json, asked: Json, judged: Json) -> Json:
+    """What LiteLLM goes on with: what was judged, in place of what was asked."""
+    for name in asked:
+        if name not in judged:
+            data.pop(name, None)
+    for name, value in judged.items():
+        if name not in _MIXED:
+            data[name] = value
+    return data
 
 
 def _refused(refusal: Refusal) -> HTTPException:

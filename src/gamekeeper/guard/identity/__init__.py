@@ -4,7 +4,16 @@
 principal may use.
 """
 
+from gamekeeper.guard.identity.object_ids import ObjectIds
 from gamekeeper.guard.identity.principal import Budget, CredentialError, Kind, Principal
 from gamekeeper.guard.identity.shared_secret import account_mask, state_secret
 
-__all__ = ["Budget", "CredentialError", "Kind", "Principal", "account_mask", "state_secret"]
+__all__ = [
+    "Budget",
+    "CredentialError",
+    "Kind",
+    "ObjectIds",
+    "Principal",
+    "account_mask",
+    "state_secret",
+]

@@ -14,7 +14,7 @@ from gamekeeper.base.names import NameMask
 from gamekeeper.guard.identity.bounded import Bounded
 from gamekeeper.guard.identity.dpop import Dpop
 from gamekeeper.guard.identity.jwt import JwtIssuer, issuer_named
-from gamekeeper.guard.identity.key_text import PREFIX
+from gamekeeper.guard.identity.key_text import holds_key
 from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.identity.principal import CredentialError, Principal, is_name
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
@@ -24,6 +24,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 _AUTHORIZATION = b"authorization"
 _PROOF = b"dpop"
 _BARE = (b"x-api-key", b"api-key")  # of the Anthropic SDK, of Azure
+CREDENTIAL_HEADERS = frozenset((_AUTHORIZATION, *_BARE))
+"""Headers, in lower case, that a client's credential may be in."""
 _MAX_CHARS = 16_384
 _PLAIN = 4_096  # names without a secret that are remembered, and their most characters
 _PLAIN_CHARS = 512
@@ -111,21 +113,6 @@ class Authenticator:
             self._plain.put(names, True)
         return masked
 
-    def credential_headers(self, principal: Principal) -> frozenset[bytes]:
-        """Returns the headers, in lower case with `-`, that must not be forwarded to the upstream.
-
-        With an account of the upstream's own its credential goes on; so does what the app around
-        the guard left.
-        """
-        if principal.kind in ("upstream", "host"):
-            return self._read_headers - {_AUTHORIZATION, *_BARE}
-        return self._read_headers
-
-    def forwardable(self, headers: Headers, principal: Principal) -> list[tuple[bytes, bytes]]:
-        """Returns the headers without `credential_headers`, however these are spelled."""
-        held_back = self.credential_headers(principal)
-        return [(name, value) for name, value in headers if _canonical(name) not in held_back]
-
     def is_blocking(self, headers: Headers) -> bool:
         """Returns whether `authenticate` may write to the store: then call it off the event
         loop.
@@ -138,7 +125,9 @@ class Authenticator:
         return frozenset((_AUTHORIZATION, _PROOF, *_BARE, *own))
 
     def _identified(self, token: str, now: float) -> Principal:
-        if self._keys and token.startswith(PREFIX):
+        if holds_key(token):  # never passed on, whatever is accepted here
+            if self._keys is None:
+                raise CredentialError("keys_not_accepted", _NO_KEYS)
             return self._keys.find(token, now)
         if self._issuers and (issuer := self._issuers.get(issuer_named(token) or "")):
             return issuer.verify(token, now)
@@ -214,6 +203,15 @@ class Authenticator:
             )
 
 
+def without_our_keys(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Returns the headers without those that hold one of our keys: no other server may see it."""
+    return [
+        (name, value)
+        for name, value in headers
+        if b"gk_" not in value or not holds_key(value.decode("latin-1").rpartition(" ")[2])
+    ]
+
+
 def _canonical(name: bytes) -> bytes:
     """A header's name as the most lenient server would read it."""
     return name.strip().lower().replace(b"_", b"-")
@@ -259,6 +257,7 @@ def _text(value: bytes) -> str:
     return value.decode("ascii")
 
 
+_NO_KEYS = "This is an API key of gamekeeper, and this guard does not accept such keys."
 _BAD_REQUEST = 'Bearer error="invalid_request"'
 
 

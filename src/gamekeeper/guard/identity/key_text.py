@@ -26,6 +26,13 @@ ID_BYTES = 8
 SECRET_BYTES = 32
 
 
+def holds_key(text: str) -> bool:
+    """Returns whether a credential is one of our keys, or holds one; cut short and mistyped ones
+    count. Such a text is ours to check, and never anybody else's to see.
+    """
+    return text.startswith(PREFIX) or _KEY.search(text) is not None
+
+
 def key_id(entropy: bytes) -> str:
     """Returns an id made of 8 random bytes, of which 60 bits count."""
     return base64.b32encode(entropy).decode("ascii").lower()[:_ID_CHARS]

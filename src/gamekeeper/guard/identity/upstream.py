@@ -36,7 +36,7 @@ class UpstreamAccounts:
         unconfirmed: int = 65_536,
     ) -> None:
         self._key = key
-        self._budget = budget or Budget()
+        self.budget = budget or Budget()
         # by itself: all who keep it keep one text
         self._confirmed: Bounded[str, str] = Bounded(confirmed)
         self._unconfirmed: Bounded[str, int] = Bounded(unconfirmed)
@@ -55,7 +55,7 @@ class UpstreamAccounts:
             account = known
         else:
             self._unconfirmed.put(account, self.attempts(account) + 1)
-        return Principal(account=account, credential=account, kind="upstream", budget=self._budget)
+        return Principal(account=account, credential=account, kind="upstream", budget=self.budget)
 
     def is_confirmed(self, account: str) -> bool:
         """Returns whether the upstream took the account's credential."""

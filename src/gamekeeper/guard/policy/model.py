@@ -97,7 +97,8 @@ class Identity(_Part):
     Args:
         modes: `keys`: those of `gamekeeper keys`; `jwt`: tokens of `issuers`; `upstream`: a digest
             of the credential that the upstream itself checks; `host`: the app around the middleware
-            says.
+            says. Where the guard adds a credential of yours (`GAMEKEEPER_UPSTREAM_AUTHORIZATION`)
+            nobody checks the callers' own, and `upstream` is refused.
         issuers: Whose tokens are accepted.
         dpop: Whether tokens must be bound to their sender (RFC 9449).
         dpop_nonce: Ask for a nonce of ours in every proof.
@@ -112,7 +113,9 @@ class Identity(_Part):
         access: A Cedar policy file; else scopes of the key decide.
     """
 
-    modes: tuple[Literal["keys", "jwt", "upstream", "host"], ...] = ("upstream",)
+    modes: Annotated[
+        tuple[Literal["keys", "jwt", "upstream", "host"], ...], Field(min_length=1)
+    ] = ("keys", "upstream")
     issuers: tuple[Issuer, ...] = ()
     dpop: Literal["off", "optional", "required"] = "optional"
     dpop_nonce: bool = False

@@ -81,7 +81,7 @@ def _fault_of(error: Any, text: str, where: str) -> Fault:
         problem = f"{place}: not a valid value of this setting"
         expected = error["msg"].removeprefix("Value error, ")
     return _fault(
-        f"{where}:{_line(text, error['loc'])}", problem, repr(error["input"])[:80], expected
+        f"{where}:{line_of(text, error['loc'])}", problem, repr(error["input"])[:80], expected
     )
 
 
@@ -95,7 +95,7 @@ def _known(parents: tuple[Any, ...]) -> list[str]:
     return list(getattr(part, "model_fields", {}))
 
 
-def _line(text: str, place: tuple[Any, ...]) -> int:
+def line_of(text: str, place: tuple[Any, ...]) -> int:
     """Line (from 1) of the setting that a path of names and indices leads to; of its table if it is
     not there.
     """
