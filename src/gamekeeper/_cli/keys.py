@@ -92,6 +92,7 @@ def issue(
 
       gamekeeper keys issue acme --dpop-key client.pub.pem --json
     """
+    from gamekeeper.guard.identity.entrance import noted_modes
     from gamekeeper.guard.identity.principal import Budget
     from gamekeeper.guard.identity.thumbprint import read_thumbprint
 
@@ -112,6 +113,8 @@ def issue(
             account, models=models, routes=routes, budget=budget, expires=until, bound_to=bound_to
         )
     _print_secret(record, secret, now, json, quiet)
+    with opened_store(state) as store:
+        say(_where_it_counts(noted_modes(store)), quiet)
 
 
 @app.command(name="list")
@@ -252,6 +255,27 @@ def _print_secret(
         print(secret.reveal())
     say(_line(record, now), quiet)
     say("the key was printed on standard output, this once; only its digest is kept", quiet)
+
+
+def _where_it_counts(modes: tuple[str, ...] | None) -> str:
+    """Whether the guard of the state accepts keys, in a sentence.
+
+    Args:
+        modes: Of the last guard that ran on it; None if none has.
+    """
+    if modes is None:
+        return 'a guard with "keys" in [identity] modes accepts it (it is there by default)'
+    if "keys" not in modes:
+        return (
+            f"the guard of this state does NOT accept it: its policy says modes = {list(modes)};"
+            ' add "keys" to [identity] modes and start the guard again'
+        )
+    if "upstream" in modes:
+        return (
+            "a running guard accepts it within a second; callers with credentials of the upstream's"
+            ' own come in too, without scopes: [identity] modes = ["keys"] lets only keys in'
+        )
+    return "a running guard accepts it within a second"
 
 
 def _shown(record: "KeyRecord", now: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gamekeeper.guard.decisions.decision import Tracked
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.gate import Gate
 from gamekeeper.guard.identity import ObjectIds, Principal, account_mask, state_secret
-from gamekeeper.guard.identity.entrance import Entrance, require_known
+from gamekeeper.guard.identity.entrance import Entrance, note_modes, require_known
 from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy
@@ -146,6 +146,7 @@ class Guard:
 
     def _install(self, entrance: Entrance) -> None:
         self.entrance = entrance
+        note_modes(self.store, entrance.policy)
         self.upstream_accounts.budget = entrance.budget
         self.gate = Gate(
             self.core,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from gamekeeper.base.names import NameMask
 from gamekeeper.guard.budgets.encrypted_rows import ENCRYPTED_ROUTE
 from gamekeeper.guard.identity import Budget, account_mask, state_secret
@@ -22,6 +24,10 @@ from gamekeeper.guard.policy.closed import require_closed
 from gamekeeper.guard.routes import UNKNOWN, ClassifierRoute, Routes, known_routes, unjudged_names
 from gamekeeper.guard.store import Store
 from gamekeeper.guard.store.memory import MemoryStore
+
+_TABLE = "guard"
+_MODES = "identity-modes"
+_MODES_FORMAT = "gamekeeper/identity-modes@1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +97,19 @@ class Entrance:
             upstream=upstream_accounts if "upstream" in identity.modes else None,
             mask=self.mask,
         )
+
+
+def note_modes(store: Store, policy: GuardPolicy) -> None:
+    """Writes into the state whom its guard accepts, so that whoever issues a key can be told."""
+    record = orjson.dumps({"format": _MODES_FORMAT, "modes": policy.identity.modes})
+    if store.load(_TABLE).get(_MODES) != record:
+        store.put(_TABLE, _MODES, record)
+
+
+def noted_modes(store: Store) -> tuple[str, ...] | None:
+    """Returns whom the last guard of a state accepted; None if none has run."""
+    record = store.load(_TABLE).get(_MODES)
+    return None if record is None else tuple(orjson.loads(record)["modes"])
 
 
 def require_usable(policy: GuardPolicy) -> None:

@@ -4,8 +4,8 @@ these.
     account = "up_" + HMAC-SHA256(key of the state, credential)[:16], in hex
 
 One credential is one account. The digest is keyed, so what the guard stores and shows does not let
-anybody try guesses at the credential. Until the upstream has taken a credential, its account is a
-claim of whoever sent it: invented ones are held in a bounded list and give way to later ones.
+anybody try guesses at the credential. Until the upstream has accepted a credential, its account is
+a claim of whoever sent it: nothing is kept of it, so that invented ones cost no memory.
 """
 
 import hmac
@@ -17,14 +17,13 @@ _DIGEST_BYTES = 16
 
 
 class UpstreamAccounts:
-    """Names accounts by their credentials, and remembers which of them the upstream took.
+    """Names accounts by their credentials, and remembers which of them the upstream accepted.
 
     Args:
         key: Secret bytes, see `shared_secret.state_secret`; replicas with the same key name
             accounts alike.
         budget: Limits of a day for each account.
         confirmed: Confirmed accounts that are remembered.
-        unconfirmed: Unconfirmed accounts that are remembered.
     """
 
     def __init__(
@@ -33,16 +32,14 @@ class UpstreamAccounts:
         *,
         budget: Budget | None = None,
         confirmed: int = 1_000_000,
-        unconfirmed: int = 65_536,
     ) -> None:
         self._key = key
         self.budget = budget or Budget()
         # by itself: all who keep it keep one text
         self._confirmed: Bounded[str, str] = Bounded(confirmed)
-        self._unconfirmed: Bounded[str, int] = Bounded(unconfirmed)
 
     def find(self, credential: str) -> Principal:
-        """Returns the account that a credential stands for, whether the upstream takes it or not.
+        """Returns the account of a credential, whether the upstream accepts it or not.
 
         Args:
             credential: As it was sent; it is not kept.
@@ -51,25 +48,17 @@ class UpstreamAccounts:
             :_DIGEST_BYTES
         ]
         account = f"up_{digest.hex()}"
-        if (known := self._confirmed.get(account)) is not None:
-            account = known
-        else:
-            self._unconfirmed.put(account, self.attempts(account) + 1)
+        account = self._confirmed.get(account) or account
         return Principal(account=account, credential=account, kind="upstream", budget=self.budget)
 
     def is_confirmed(self, account: str) -> bool:
-        """Returns whether the upstream took the account's credential."""
+        """Returns whether the upstream accepted the account's credential."""
         return self._confirmed.get(account) is not None
 
-    def attempts(self, account: str) -> int:
-        """Returns how often an unconfirmed account was presented, as far as it is remembered."""
-        return self._unconfirmed.get(account) or 0
-
     def confirm(self, account: str) -> None:
-        """Notes that the upstream took the credential."""
+        """Notes that the upstream accepted the credential."""
         if self._confirmed.get(account) is None:
             self._confirmed.put(account, account)
-            self._unconfirmed.drop(account)
 
     def forget(self, account: str) -> None:
         """Notes that the upstream refused the credential: it was revoked there, or never was."""
