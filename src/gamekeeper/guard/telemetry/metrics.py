@@ -2,8 +2,16 @@
 accounts.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
+_FIRST_BYTE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _ADDED_S = (0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.05)
 
 
@@ -12,6 +20,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"gamekeeper_{name}", text, labels, registry=self.registry)
@@ -32,6 +41,18 @@ class Metrics:
         self.exchanges = counter("exchanges", "Exchanges answered.", "route")
         self.tokens = counter("tokens", "Tokens, as the upstream counted them.", "kind")
         self.upstream = counter("upstream_failures", "Upstream failures.", "kind")
+        self.upstream_answers = counter(
+            "upstream_answers", "Answers of the upstream by class of status.", "status"
+        )
+        self.upstream_in_flight = gauge(
+            "upstream_in_flight", "Requests that the upstream is answering."
+        )
+        self.first_byte = Histogram(
+            "gamekeeper_upstream_first_byte_seconds",
+            "Time from a forwarded request to the first byte of its answer's body.",
+            buckets=_FIRST_BYTE_S,
+            registry=self.registry,
+        )
         self.signals = counter("stolen_key_signals", "Signals of stolen keys.", "signal")
         self.judged = Histogram(
             "gamekeeper_judging_seconds",
@@ -55,6 +76,16 @@ class Metrics:
         self.pass_s = gauge("pass_seconds", "Wall time of the last pass over recent traffic.")
         self.pass_at = gauge(
             "pass_time_seconds", "When the last pass over recent traffic ended, epoch seconds."
+        )
+        self.pass_failures = counter("pass_failures", "Passes over recent traffic that failed.")
+        self.pass_failed = gauge("pass_failed", "1 if the last pass over recent traffic failed.")
+
+        self.task_up = gauge("task_up", "1 while a task beside requests runs well.", "task")
+        self.task_restarts = counter(
+            "task_restarts", "Starts of a task after it had ended without being asked to.", "task"
+        )
+        self.set_aside = counter(
+            "set_aside", "Records that could not be stored or read, by kind.", "what"
         )
 
     def text(self) -> bytes:
