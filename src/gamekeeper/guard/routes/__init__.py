@@ -11,16 +11,20 @@ from gamekeeper.guard.routes._route import (
     Withheld,
 )
 from gamekeeper.guard.routes._shape import Admitted, Shape
+from gamekeeper.guard.routes.apis import Api, apis
 from gamekeeper.guard.routes.bodies import parse, serialise
 from gamekeeper.guard.routes.classifier import ClassifierRoute
 from gamekeeper.guard.routes.harmless import HARMLESS, Harmless
 from gamekeeper.guard.routes.registry import Routes, known_routes
+from gamekeeper.guard.routes.unjudged import UNJUDGED, Unjudged, unjudged_names
 from gamekeeper.guard.routes.unjudged_route import UNKNOWN, UnjudgedRoute
 
 __all__ = [
     "HARMLESS",
+    "UNJUDGED",
     "UNKNOWN",
     "Admitted",
+    "Api",
     "ClassifierRoute",
     "Harmless",
     "Json",
@@ -30,11 +34,14 @@ __all__ = [
     "Scores",
     "Shape",
     "Strip",
+    "Unjudged",
     "UnjudgedRoute",
     "UnreadableRequestError",
     "Withheld",
+    "apis",
     "clean_path",
     "known_routes",
     "parse",
     "serialise",
+    "unjudged_names",
 ]

@@ -22,6 +22,12 @@ class RouteDefaults:
     has_body: ClassVar[bool] = True
     is_exchange: ClassVar[bool] = True
     object_ids: ClassVar[bool] = False
+    has_json_answer: ClassVar[bool] = True
+
+    @property
+    def shown(self) -> str:
+        """See `Route`."""
+        return ""
 
     def admit(self, body: Json, extra: frozenset[str], *, drop: bool) -> Admitted:
         """See `Route`."""

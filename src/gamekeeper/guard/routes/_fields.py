@@ -150,8 +150,18 @@ def without(body: Json, *names: str) -> Json:
 
 
 def tokens(counts: Any, *names: str) -> int | None:
-    """Returns the sum of an answer's token counts; None if it states none."""
+    """Returns the sum of an answer's token counts; None if it states none, or one that is not a
+    count.
+    """
     if not isinstance(counts, dict):
         return None
-    found = [count for name in names if type(count := counts.get(name)) is int and count >= 0]
-    return sum(found) if found else None
+    found = [_count(counts[name]) for name in names if counts.get(name) is not None]
+    valid = [count for count in found if count is not None]
+    return sum(valid) if valid and len(valid) == len(found) else None
+
+
+def _count(value: Any) -> int | None:
+    """A count as some servers write it, 120.0 included."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value >= 0 else None

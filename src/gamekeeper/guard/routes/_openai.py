@@ -34,6 +34,11 @@ class OpenAiOperation(RouteDefaults):
 
     operation: ClassVar[str]
 
+    @property
+    def shown(self) -> str:
+        """See `Route`."""
+        return f"POST /v1/{self.operation}"
+
     def matches(self, method: str, path: str) -> bool:
         """See `Route`."""
         return method == "POST" and path in (f"/v1/{self.operation}", f"/{self.operation}")

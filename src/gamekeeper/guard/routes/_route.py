@@ -84,6 +84,16 @@ class Route(Protocol):
         """Whether requests and answers name responses that the upstream keeps: see `tag`."""
         ...
 
+    @property
+    def has_json_answer(self) -> bool:
+        """Whether whole answers are JSON; others hold nothing that could be withheld."""
+        ...
+
+    @property
+    def shown(self) -> str:
+        """Method and path, as people write them."""
+        ...
+
     def matches(self, method: str, path: str) -> bool:
         """Returns whether a request is this operation; exact.
 

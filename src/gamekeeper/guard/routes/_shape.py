@@ -43,7 +43,6 @@ ANY: Final = Leaf.ANY
 MAP: Final = Leaf.MAP
 METADATA: Final = Leaf.METADATA
 _SCALAR: Final = Leaf.SCALAR
-_OBJECTS: Final = (MAP, METADATA)
 _NOTHING: Final = object()
 
 
@@ -121,14 +120,13 @@ class Shape:
         for name, value in given.items():
             rule = fields.get(name)
             if rule is ANY or (rule is not None and not isinstance(value, _NESTED)):
-                if rule in _OBJECTS and value is not None:
-                    raise wrong(_joined(where, name), value, "an object")
                 continue
+            path = f"{where}.{_shown(name)}" if where else _shown(name)
             if rule is None:
-                unknown[_joined(where, name)] = None
+                unknown[path] = None
                 inner = _NOTHING
             else:
-                inner = _inner(rule, value, _joined(where, name), unknown)
+                inner = _inner(rule, value, path, unknown)
             if inner is value:
                 continue
             kept = dict(given) if kept is given else kept
@@ -195,10 +193,6 @@ def _allowing(rule: "Rule | None", rest: str) -> Rule:
 def widened(shape: Shape, extra: frozenset[str]) -> Shape:
     """Returns a shape with the fields that a policy allows besides; made once for each policy."""
     return shape.allowing(extra)
-
-
-def _joined(where: str, name: str) -> str:
-    return f"{where}.{_shown(name)}" if where else _shown(name)
 
 
 def _shown(name: str) -> str:

@@ -48,6 +48,11 @@ class AnthropicMessages(RouteDefaults):
     shape = MESSAGES
     parameters = frozenset({"beta"})
 
+    @property
+    def shown(self) -> str:
+        """See `Route`."""
+        return "POST /v1/messages"
+
     def matches(self, method: str, path: str) -> bool:
         """See `Route`."""
         return method == "POST" and path == "/v1/messages"

@@ -79,6 +79,11 @@ class ClassifierRoute(RouteDefaults):
         self._features = tuple(features) if features else None
         self._classes = tuple(classes) if classes else None
 
+    @property
+    def shown(self) -> str:
+        """See `Route`."""
+        return f"POST {self.path}"
+
     def matches(self, method: str, path: str) -> bool:
         """See `Route`."""
         return method == "POST" and path == self.path

@@ -33,6 +33,11 @@ class KserveInfer(RouteDefaults):
     name = "kserve.infer"
     shape = Shape("id", inputs=_INPUT, outputs=_OUTPUT, parameters=MAP)
 
+    @property
+    def shown(self) -> str:
+        """See `Route`."""
+        return "POST /v2/models/NAME/infer"
+
     def matches(self, method: str, path: str) -> bool:
         """See `Route`."""
         return method == "POST" and _PATH.fullmatch(path) is not None

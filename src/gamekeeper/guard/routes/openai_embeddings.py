@@ -1,7 +1,7 @@
 """OpenAI embeddings: `POST /v1/embeddings`; vectors as lists of numbers or as base64 of float32.
 
-Inputs of token ids are refused, as in `openai_completions`; clients that count tokens themselves
-have a switch that makes them send text.
+Inputs of token ids, which some clients send by default, are counted and not read: which text they
+stand for depends on the upstream's tokenizer.
 """
 
 from base64 import b64decode, b64encode
@@ -18,7 +18,7 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import OpenAiOperation
+from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiOperation
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._shape import ANY, Shape
 from gamekeeper.guard.routes._unstreamed import unstreamed
@@ -41,7 +41,12 @@ class OpenAiEmbeddings(OpenAiOperation):
         """See `Route`."""
         require_absent(an_object(body, "body"), "messages", "prompt_embeds")
         text(body, "encoding_format")
-        return Query(model=model_of(body), prompts=prompts_of(body.get("input"), "input"))
+        model = model_of(body)
+        given = body.get("input")
+        if isinstance(given, list) and given and isinstance(given[0], int | list):
+            counts = _token_counts(given)
+            return Query(model=model, unseen=len(counts), input_tokens=sum(counts))
+        return Query(model=model, prompts=prompts_of(given, "input"))
 
     def narrow(self, body: Json, withheld: Withheld) -> Json:
         """See `Route`; forms of number that `strip` could not round are not asked for."""
@@ -64,6 +69,23 @@ class OpenAiEmbeddings(OpenAiOperation):
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
         """See `Route`."""
         return unchanged if withheld.decimals is None else unstreamed
+
+
+def _token_counts(given: list[Any]) -> list[int]:
+    """How many token ids each input has.
+
+    Raises:
+        UnreadableRequestError: It is neither a list of ids nor a list of such lists.
+    """
+    inputs = given if isinstance(given[0], list) else [given]
+    if len(inputs) > MAX_INPUTS:
+        raise UnreadableRequestError(
+            f'field "input": found {len(inputs)} items, expected 1 to {MAX_INPUTS}'
+        )
+    for ids in inputs:
+        if set(map(type, a_list(ids, "input"))) != {int}:
+            raise wrong("input", ids, "token ids only: whole numbers, at least one")
+    return [len(ids) for ids in inputs]
 
 
 def _rounded(item: Json, decimals: int) -> Json:

@@ -102,7 +102,7 @@ class OpenAiResponses(OpenAiOperation):
         """See `Route`."""
         if answer.get("output") is None or not (withheld.logprobs or withheld.reasoning):
             return answer
-        output = [_strip_item(item, withheld) for item in a_list(answer["output"], "output")]
+        output = [strip_item(item, withheld) for item in a_list(answer["output"], "output")]
         return answer | {"output": output}
 
     def stripper(self, withheld: Withheld, query: Query) -> Strip:
@@ -233,12 +233,13 @@ def _inside(event: Json, name: str, withheld: Withheld) -> Json:
     """An event with the item or part that it holds stripped."""
     if event.get(name) is None:
         return event
-    strip = _strip_item if name == "item" else _strip_part
+    strip = strip_item if name == "item" else _strip_part
     kept = strip(event[name], withheld)
     return event if kept is event[name] else event | {name: kept}
 
 
-def _strip_item(given: Any, withheld: Withheld) -> Json:
+def strip_item(given: Any, withheld: Withheld) -> Json:
+    """Returns an item of an answer without what is withheld."""
     item = an_object(given, "output")
     if withheld.reasoning and item.get("type") == "reasoning":
         return {name: item[name] for name in ("id", "type", "status") if name in item} | {

@@ -14,6 +14,8 @@ class Query:
         model: Name asked for, None if the route has none.
         prompts: Latest user text of each input; empty for a tabular API.
         features: Rows of numbers, each one input; empty for a text API.
+        unseen: Inputs whose text the guard cannot read: token ids, pictures. They are counted.
+        input_tokens: Tokens of the input, where it states them itself as ids; None if it does not.
         stream: Whether the answer is to come as server-sent events.
         system: System and developer text.
         turn: Earlier user turns of the conversation.
@@ -27,6 +29,8 @@ class Query:
     model: str | None = None
     prompts: tuple[str, ...] = ()
     features: tuple[tuple[float, ...], ...] = ()
+    unseen: int = 0
+    input_tokens: int | None = None
     stream: bool = False
     system: str | None = None
     turn: int | None = None
@@ -39,7 +43,7 @@ class Query:
     @property
     def inputs(self) -> int:
         """Exchanges that the request makes, at least 1."""
-        return max(len(self.prompts), len(self.features), 1)
+        return max(len(self.prompts) + self.unseen, len(self.features), 1)
 
 
 @dataclass(frozen=True, slots=True)
