@@ -56,6 +56,8 @@ _OTHERS = tuple(
     (weight, bytes(byte for byte in range(256) if byte not in first)) for weight, first in _SCRIPTS
 )
 
+_NUMBERS = (int, float)
+
 _SAMPLE = 4_096  # characters
 _SAMPLES = 16
 
@@ -87,7 +89,10 @@ _MEDIA = frozenset(
     {"b64_json", "bytes", "data", "file_data", "file_id", "file_url", "image_url", "url"}
 )
 _OPAQUE = frozenset({"encrypted_content"})
-_NOT_ANSWERED = frozenset(
+_ANSWERED_MEDIA = frozenset({"b64_json", "data"})
+_ARGUMENTS = frozenset({"arguments", "input"})
+"""Fields of an answer that hold a call's arguments: the model wrote their names too."""
+_NOT_WRITTEN = frozenset(
     {
         "created",
         "embedding",
@@ -144,36 +149,69 @@ def estimate_input(body: Json, query: Query) -> int:
         body: As it goes to the upstream.
         query: What its route read; token ids are counted there.
     """
+    text, others = _input(body, query)
+    return max(1, text + others)
+
+
+def estimate_text_input(body: Json, query: Query) -> int:
+    """Returns the same without what is not text, whose real size may be far from its constant."""
+    return _input(body, query)[0]
+
+
+def _input(body: Json, query: Query) -> tuple[int, int]:
     texts: list[str] = []
     others = _read_by_model(body, texts)
-    ids = getattr(query, "input_tokens", None) or 0
-    return max(1, estimate_tokens("\n".join(texts)) + others + ids)
+    ids: int = getattr(query, "input_tokens", None) or 0
+    return estimate_tokens("\n".join(texts)) + ids, others
 
 
-def answer_texts(document: Any) -> list[str]:
-    """Returns the texts that a model wrote in an answer, or in one event of a stream: content,
-    reasoning, arguments of tools, wherever they are.
+def collect_written(document: Json, texts: list[str]) -> int:
+    """Adds to `texts` what a model wrote in an answer, or in one event of a stream: content,
+    reasoning, arguments of tools, wherever they are; returns the tokens of what is not text.
 
     A field that is not known counts: only what is known not to be the model's is left out.
     """
-    texts: list[str] = []
+    others = 0
     left = [document]
-    while left:
-        value = left.pop()
+    for inner in left:  # grows while it is read: no depth of nesting is too deep
+        for name, value in inner.items():
+            if not value or name in _NOT_WRITTEN:
+                continue
+            kind = type(value)
+            if kind is str:
+                if name in _ANSWERED_MEDIA:
+                    others += _media(inner)
+                else:
+                    texts.append(value)
+            elif kind is list:
+                _sort_out(value, texts, left)
+            elif kind is dict:
+                if name in _ARGUMENTS:
+                    texts.append(_as_json(value))
+                else:
+                    left.append(value)
+    return others
+
+
+def estimate_written(document: Json) -> int:
+    """Returns about how many tokens a model wrote in an answer."""
+    texts: list[str] = []
+    others = collect_written(document, texts)
+    return estimate_tokens("".join(texts)) + others
+
+
+def _sort_out(values: list[Any], texts: list[str], left: list[Json]) -> None:
+    """Takes a list's texts and objects; numbers are scores or a vector."""
+    if _is_numbers(values):
+        return
+    for value in values:
         kind = type(value)
-        if kind is str:
+        if kind is dict:
+            left.append(value)
+        elif kind is str:
             texts.append(value)
-        elif kind is dict:
-            left += [each for name, each in value.items() if name not in _NOT_ANSWERED and each]
-        elif kind is list and not _is_numbers(value):
-            left += value
-    texts.reverse()
-    return texts
-
-
-def estimate_answer(document: Any) -> int:
-    """Returns about how many tokens a whole answer has; 0 where it holds no text."""
-    return estimate_tokens("".join(answer_texts(document)))
+        elif kind is list:
+            left.append({"": value})
 
 
 def estimate_bytes(size: int) -> int:
@@ -249,7 +287,7 @@ def _media(part: Json) -> int:
 
 def _is_numbers(values: list[Any]) -> bool:
     """Whether a list is numbers: token ids (counted by the route), features, a vector."""
-    return bool(values) and type(values[0]) in (int, float) and type(values[-1]) in (int, float)
+    return bool(values) and type(values[0]) in _NUMBERS and type(values[-1]) in _NUMBERS
 
 
 def _as_json(value: Any) -> str:

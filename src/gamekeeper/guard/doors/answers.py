@@ -1,22 +1,34 @@
-"""An answer on its way back: passed as it comes, or stripped; its tokens read off either way.
+"""An answer on its way back: passed as it comes, or changed; its tokens counted either way.
 
-An answer that must be stripped and cannot be read (compressed, not JSON, an event too large) is not
+An answer that must be changed and cannot be read (compressed, not JSON, an event too large) is not
 passed on.
 """
 
+import asyncio
+import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import Message, Send
 
 from gamekeeper.base.errors import GamekeeperError
+from gamekeeper.guard.doors.counting import (
+    BytesCounting,
+    Counting,
+    StreamCounting,
+    WholeCounting,
+    states_usage,
+)
+from gamekeeper.guard.doors.metering import Meter, Why
 from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
-from gamekeeper.guard.gate import Passage
+from gamekeeper.guard.gate import Change, Passage
 from gamekeeper.guard.policy import Limits
 from gamekeeper.guard.routes import Json, Strip, UnreadableRequestError, parse, serialise
 from gamekeeper.guard.routes.query import Usage
 
-_USAGE = b'"usage"'
-_MOST_READ = 4 << 20  # of an answer that only its token counts are wanted of
+_PROGRESS_S = 1.0
+# A quote inside a JSON string is escaped, so that these bytes are a field and never a model's text.
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
 class CutShortError(GamekeeperError):
@@ -26,31 +38,43 @@ class CutShortError(GamekeeperError):
 
 
 class BrokenAnswerError(CutShortError):
-    """An answer that has to be stripped and cannot be."""
+    """An answer that has to be changed and cannot be."""
 
 
 class Answer:
-    """An ASGI `send` that passes or strips what the app answers.
+    """An ASGI `send` that passes or changes what the app answers, and counts it.
 
     Args:
         passage: The request that is answered.
         send: Where the answer goes.
         limits: How much of it may be held.
+        on_begin: Called with the status, once, when the answer begins and before any of it goes
+            out.
+        on_progress: Called with what the answer has cost so far: when a good answer begins, and at
+            most once a second while a stream runs.
     """
 
-    def __init__(self, passage: Passage, send: Send, limits: Limits) -> None:
+    def __init__(
+        self,
+        passage: Passage,
+        send: Send,
+        limits: Limits,
+        on_begin: Callable[[int], None] = lambda status: None,
+        on_progress: Callable[[Usage], None] = lambda usage: None,
+    ) -> None:
         self._passage = passage
         self._send = send
         self._limits = limits
-        self._start: Message | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._events: EventReader | None = None
-        self._strip: Strip | None = None
-        self._seen = 0
+        self._on_begin = on_begin
+        self._on_progress = on_progress
+        self._meter = Meter(passage)
+        self._held: _Held | None = None
+        self._relay: _Relay | None = None
+        self._counting: Counting | None = None
+        self._now: Callable[[], float] | None = None  # while a stream runs
+        self._progress_at = 0.0
         self.status = 0
         self.has_begun = False
-        self.usage = Usage()
 
     @property
     def was_given(self) -> bool:
@@ -59,12 +83,16 @@ class Answer:
 
     @property
     def charged(self) -> Usage:
-        """The tokens that are charged: as stated, or estimated where a stream does not state them.
+        """The tokens that are charged: as stated, or estimated, of what was answered until now."""
+        if self._counting is not None:
+            self._counting.cut()
+            self._counting = None
+        return self._meter.usage
 
-        Whoever leaves `stream_options` out must not thereby dodge a budget: an event is counted as
-        a token.
-        """
-        return Usage(0, self._seen).merged(self.usage) if self._seen else self.usage
+    @property
+    def estimated(self) -> Why | None:
+        """Why the tokens are an estimate; None if they are as stated."""
+        return self._meter.estimated
 
     async def __call__(self, message: Message) -> None:
         """Takes one ASGI message."""
@@ -77,114 +105,177 @@ class Answer:
 
     async def _begin(self, message: Message) -> None:
         self.status = message["status"]
+        self._on_begin(self.status)
+        if not 200 <= self.status < 300:
+            await self._send_start(message)
+            return
+        self._on_progress(Usage(self._passage.input_tokens, 0))
         headers = {bytes(name).lower(): bytes(value).lower() for name, value in message["headers"]}
-        streams = headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        good = 200 <= self.status < 300
-        if good and streams:
-            self._events = EventReader(self._limits.event_bytes)
-        if good and self._passage.withheld is not None:
-            if headers.get(b"content-encoding", b"identity") != b"identity":
-                raise BrokenAnswerError("it is compressed")
-            if streams:
-                self._strip = self._passage.route.stripper(
-                    self._passage.withheld, self._passage.query
-                )
-                message = {**message, "headers": _without_length(message["headers"])}
-            else:
-                self._start = message  # goes out when the whole answer was stripped
-                return
+        is_plain = headers.get(b"content-encoding", b"identity") == b"identity"
+        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            self._now = asyncio.get_running_loop().time
+            self._progress_at = self._now()
+            await self._begin_stream(message, is_plain=is_plain)
+        else:
+            await self._begin_whole(message, headers, is_plain=is_plain)
+
+    async def _begin_stream(self, message: Message, *, is_plain: bool) -> None:
+        change = self._passage.event_change()
+        if change is not None and not is_plain:
+            raise BrokenAnswerError("it is compressed")
+        if is_plain and (change is not None or self._passage.hides_usage):
+            self._relay = _Relay(self._passage, change, self._meter, self._limits)
+            message = {**message, "headers": _without_length(message["headers"])}
+        elif is_plain:
+            self._counting = StreamCounting(self._meter, self._limits.event_bytes)
+        else:
+            self._counting = BytesCounting(self._meter)
+        await self._send_start(message)
+
+    async def _begin_whole(
+        self, message: Message, headers: dict[bytes, bytes], *, is_plain: bool
+    ) -> None:
+        change = self._passage.change()
+        if change is not None and not is_plain:
+            raise BrokenAnswerError("it is compressed")
+        if change is not None:
+            # its start goes out when the whole answer was changed
+            self._held = _Held(message, change, self._meter, self._limits.answer_bytes)
+            return
+        is_text = self._passage.route.is_exchange or b"json" in headers.get(b"content-type", b"")
+        if is_plain and is_text:
+            self._counting = WholeCounting(self._meter)
+        else:
+            self._counting = BytesCounting(self._meter)
+        await self._send_start(message)
+
+    async def _send_start(self, message: Message) -> None:
         self.has_begun = True
         await self._send(message)
 
     async def _body(self, body: bytes, more: bool) -> None:
-        if self._start is not None:
-            await self._whole(body, more)
-        elif self._strip is not None:
-            await self._send(
-                {
-                    "type": "http.response.body",
-                    "body": self._stripped(body, more),
-                    "more_body": more,
-                }
-            )
-        else:
-            await self._send({"type": "http.response.body", "body": body, "more_body": more})
-            self._count(body, more)
+        if self._held is not None:
+            await self._whole(self._held, body, more)
+            return
+        if self._relay is not None:
+            body = self._relay.feed(body, more)
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self._count(body, more)
+        if self._now is not None and self._now() - self._progress_at >= _PROGRESS_S:
+            self._progress_at = self._now()
+            self._on_progress(self._meter.usage)
 
-    async def _whole(self, body: bytes, more: bool) -> None:
-        """Holds the answer until it is whole, then strips it."""
-        self._hold(body, self._limits.answer_bytes)
+    async def _whole(self, held: "_Held", body: bytes, more: bool) -> None:
+        held.feed(body)
         if more:
             return
-        assert self._start is not None and self._passage.withheld is not None
+        start, changed = held.finish()
+        await self._send_start(start)
+        await self._send({"type": "http.response.body", "body": changed})
+
+    def _count(self, body: bytes, more: bool) -> None:
+        """Counts what has already gone out; nothing here can stop an answer."""
+        if self._counting is None:
+            return
+        self._counting.feed(body)
+        if not more:
+            self._counting.finish()
+            self._counting = None
+
+
+class _Held:
+    """A whole answer that is held until it can be changed."""
+
+    def __init__(self, start: Message, change: Change, meter: Meter, most_bytes: int) -> None:
+        self._start = start
+        self._change = change
+        self._meter = meter
+        self._most_bytes = most_bytes
+        self._body = bytearray()
+
+    def feed(self, body: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            BrokenAnswerError: They are too many.
+        """
+        if len(self._body) + len(body) > self._most_bytes:
+            raise BrokenAnswerError(f"it has more than {self._most_bytes:,} bytes")
+        self._body += body
+
+    def finish(self) -> tuple[Message, bytes]:
+        """Returns start and body of the changed answer.
+
+        Raises:
+            BrokenAnswerError: It cannot be changed.
+        """
         try:
-            answer = parse(b"".join(self._parts))
-            self.usage = self._passage.route.usage(answer)
-            stripped = serialise(
-                self._passage.route.strip(answer, self._passage.withheld, self._passage.query)
-            )
+            answer = parse(bytes(self._body))
+            self._meter.see_answer(answer)
+            changed = serialise(self._change(answer))
         except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
-        headers = [
-            *_without_length(self._start["headers"]),
-            (b"content-length", str(len(stripped)).encode()),
-        ]
-        self.has_begun = True
-        await self._send({**self._start, "headers": headers})
-        await self._send({"type": "http.response.body", "body": stripped})
+        length = (b"content-length", str(len(changed)).encode())
+        headers = [*_without_length(self._start["headers"]), length]
+        return {**self._start, "headers": headers}, changed
 
-    def _hold(self, body: bytes, most: int) -> None:
-        self._size += len(body)
-        if self._size > most:
-            raise BrokenAnswerError(f"it has more than {most:,} bytes")
-        self._parts.append(body)
 
-    def _stripped(self, body: bytes, more: bool) -> bytes:
-        assert self._events is not None
+class _Relay:
+    """A stream that is changed event by event; an event of which nothing changes passes byte by
+    byte.
+    """
+
+    def __init__(
+        self, passage: Passage, change: Strip | None, meter: Meter, limits: Limits
+    ) -> None:
+        self._route = passage.route
+        self._hides_usage = passage.hides_usage
+        self._change = change
+        self._meter = meter
+        # Where only token counts are taken out, nobody is limited: large events pass.
+        most_bytes = limits.answer_bytes if change is None else limits.event_bytes
+        self._events = EventReader(most_bytes)
+
+    def feed(self, body: bytes, more: bool) -> bytes:
+        """Returns what goes out for the next bytes.
+
+        Raises:
+            BrokenAnswerError: They cannot be changed.
+        """
         try:
             events = self._events.feed(body)
             if not more:
                 events += self._events.finish()
-            return b"".join(relay(event, self._read_and_strip) for event in events)
+            relayed = b"".join(map(self._relayed, events))
         except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
+        if not more:
+            self._meter.finish()
+        return relayed
 
-    def _read_and_strip(self, document: Json) -> Json | None:
-        assert self._strip is not None
-        self._seen += 1
-        self.usage = self.usage.merged(self._passage.route.usage(document))
-        return self._strip(document)
+    def _relayed(self, event: Event) -> bytes:
+        states = states_usage(event.raw)
 
-    def _count(self, body: bytes, more: bool) -> None:
-        """Reads tokens off what has already gone out; nothing here can stop an answer."""
-        if not 200 <= self.status < 300:
-            return
-        if self._events is not None:
-            self._count_events(body, more)
-        elif self._size <= _MOST_READ:
-            self._size += len(body)
-            self._parts.append(body)
-            if not more:
-                self._count_whole()
+        def take(document: Json) -> Json | None:
+            self._meter.see_event(document, states_usage=states)
+            if self._hides_usage and states and self._route.is_usage_event(document):
+                return None
+            return document if self._change is None else self._change(document)
 
-    def _count_whole(self) -> None:
         try:
-            self.usage = self._passage.route.usage(parse(b"".join(self._parts)))
+            relayed = relay(event, take)
         except UnreadableRequestError:
-            return
+            if self._change is not None:
+                raise
+            self._meter.see_bytes(len(event.raw))
+            return event.raw
+        return _without_usage(relayed) if self._hides_usage else relayed
 
-    def _count_events(self, body: bytes, more: bool) -> None:
-        assert self._events is not None
-        try:
-            for event in [*self._events.feed(body), *(() if more else self._events.finish())]:
-                self._seen += 1
-                if _USAGE in event.raw:
-                    self._count_event(event)
-        except UnreadableRequestError:
-            self._events = EventReader(self._limits.event_bytes)
 
-    def _count_event(self, event: Event) -> None:
-        self.usage = self.usage.merged(self._passage.route.usage(parse(event.data or b"")))
+def _without_usage(event: bytes) -> bytes:
+    """An event without the field that says that it states no token counts."""
+    event = event.replace(b',"usage":null', b"")  # as nearly all servers write it
+    return _NO_USAGE.sub(b"", event) if b'"usage"' in event else event
 
 
 def _without_length(headers: Any) -> list[tuple[bytes, bytes]]:
