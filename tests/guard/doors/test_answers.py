@@ -13,7 +13,7 @@ from gamekeeper.guard.decisions.ladder import PASS
 from gamekeeper.guard.doors import answers as answers_module
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.doors.metering import MOST_TOKENS
-from gamekeeper.guard.gate import Gate, Passage, Request
+from gamekeeper.guard.gate import UNSTATED_OUTPUT_TOKENS, Gate, Passage, Request
 from gamekeeper.guard.policy import GuardPolicy, Limits
 from gamekeeper.guard.routes import serialise
 from gamekeeper.guard.routes.query import Usage
@@ -151,11 +151,15 @@ def test_answer_that_states_nothing_is_charged_by_its_text_and_its_request() -> 
     assert client.answer.estimated == "unstated"
 
 
-@pytest.mark.parametrize(
-    "wrong", [-5, "7", True, None, 7.5, 2**63 - 1, MOST_TOKENS + 1, 1e300, 1, [], {"a": 1}]
-)
 @pytest.mark.parametrize("name", list(STATED))
-def test_count_that_is_not_plausible_is_estimated(wrong: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        *((each, "unstated") for each in (-5, "7", True, None, 7.5, [], {"a": 1})),
+        *((each, "implausible") for each in (2**63 - 1, MOST_TOKENS + 1, 1e300, 0, 1)),
+    ],
+)
+def test_count_that_is_not_plausible_is_estimated(name: str, wrong: Any, why: str) -> None:
     """Of the two, the one that is plausible stays."""
     passage = passage_of(chat(messages=[{"role": "user", "content": LONG}]))
     stated = {"prompt_tokens": 600, "completion_tokens": 500} | {name: wrong}
@@ -163,9 +167,9 @@ def test_count_that_is_not_plausible_is_estimated(wrong: Any, name: str) -> None
     charged = answer.charged
     assert is_near(charged.input_tokens, LONG_TOKENS)
     assert is_near(charged.output_tokens, LONG_TOKENS)
-    assert charged.input_tokens == 600 or charged.output_tokens == 500
-    assert answer.estimated == ("unstated" if wrong in (None, -5, "7", 7.5) else answer.estimated)
-    assert answer.estimated is not None
+    assert (charged.input_tokens == 600) is (name != "prompt_tokens")
+    assert (charged.output_tokens == 500) is (name != "completion_tokens")
+    assert answer.estimated == why
 
 
 def test_count_that_is_a_whole_number_with_a_point_is_read() -> None:
@@ -182,6 +186,23 @@ def test_few_tokens_for_an_image_are_plausible() -> None:
     assert 900 < passage.input_tokens < 1_100
     stated = {"prompt_tokens": 95, "completion_tokens": 5}
     assert taken(passage, whole("a cat", stated)).answer.charged == Usage(95, 5)
+
+
+def test_few_tokens_for_an_image_that_was_made_are_plausible() -> None:
+    """Base64 is not text, in whatever field it comes."""
+    picture = "iVBORw0KGgo" + "Ab1/" * 90_000
+    item = {"type": "image_generation_call", "id": "ig_1", "result": picture}
+    answer = {"output": [item], "usage": {"input_tokens": 9, "output_tokens": 272}}
+    passage = passage_of(response(), route="openai.responses")
+    assert taken(passage, orjson.dumps(answer)).answer.charged == Usage(9, 272)
+
+
+def test_answer_in_the_background_is_charged_when_it_is_asked_for() -> None:
+    """What it states when it is fetched is not charged."""
+    answer = {"status": "queued", "output": [], "usage": None}
+    for asked, charged in ((None, UNSTATED_OUTPUT_TOKENS), (5_000, 5_000)):
+        passage = passage_of(response(max_output_tokens=asked), route="openai.responses")
+        assert taken(passage, orjson.dumps(answer)).answer.charged.output_tokens == charged
 
 
 def test_all_that_is_written_counts() -> None:

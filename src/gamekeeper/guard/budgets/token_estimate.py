@@ -11,6 +11,7 @@ docs/measurements/guard-load.md, "Token estimates".
 What is not text counts a constant each, whatever its bytes: an image, a piece of audio, a file.
 """
 
+import re
 from typing import Any
 
 import orjson
@@ -57,6 +58,8 @@ _OTHERS = tuple(
 )
 
 _NUMBERS = (int, float)
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]*")
+_LONG = 1_000  # characters
 
 _SAMPLE = 4_096  # characters
 _SAMPLES = 16
@@ -179,7 +182,7 @@ def collect_written(document: Json, texts: list[str]) -> int:
                 continue
             kind = type(value)
             if kind is str:
-                if name in _ANSWERED_MEDIA:
+                if name in _ANSWERED_MEDIA or (len(value) > _LONG and _is_base64(value)):
                     others += _media(inner)
                 else:
                     texts.append(value)
@@ -267,13 +270,26 @@ def _read_by_model(body: Any, texts: list[str]) -> int:
             for inner, each in value.items():
                 if inner in _OPAQUE and each:
                     tokens += OPAQUE_TOKENS
-                elif inner in _MEDIA and type(each) is str and value.get("type") != "text":
+                elif type(each) is str and _is_media(inner, each, value):
                     tokens += _media(value)
                 elif inner not in _NOT_READ:
                     left.append((inner, each))
         elif kind is list and not _is_numbers(value):
             left += [("", each) for each in value]
     return tokens
+
+
+def _is_media(name: str, text: str, part: Json) -> bool:
+    """Whether a field holds what is not text; only where no API reads text from it."""
+    if name == "result":  # an image that a tool of the API's own made
+        return len(text) > _LONG and _is_base64(text)
+    return name in _MEDIA and part.get("type") != "text"
+
+
+def _is_base64(text: str) -> bool:
+    """Whether a long text is base64, by its beginning: no prose has a thousand such characters."""
+    start = text.find(",", 0, _LONG) + 1 if text.startswith("data:") else 0
+    return _BASE64.fullmatch(text, start, start + _LONG) is not None
 
 
 def _media(part: Json) -> int:

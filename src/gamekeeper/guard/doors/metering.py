@@ -14,13 +14,14 @@ is never below that.
 from typing import Literal
 
 from gamekeeper.guard.budgets.token_estimate import (
+    AUDIO_TOKENS,
     collect_written,
     estimate_bytes,
     estimate_text_input,
     estimate_tokens,
     estimate_written,
 )
-from gamekeeper.guard.gate import Passage
+from gamekeeper.guard.gate import UNSTATED_OUTPUT_TOKENS, Passage
 from gamekeeper.guard.routes import Json
 from gamekeeper.guard.routes.query import Usage
 
@@ -35,6 +36,7 @@ ended early.
 _TRUSTED = 64  # tokens: shorter texts are estimated too roughly to call a count wrong
 _LEAST_SHARE = 4
 _KEPT_PIECES = 512
+_UNDER_WAY = ("queued", "in_progress")  # in the background: nothing more is heard of it here
 _NO_TEXT = frozenset({"openai.embeddings"})  # vectors: their digits are not tokens
 
 
@@ -48,7 +50,10 @@ class Meter:
     def __init__(self, passage: Passage) -> None:
         self._passage = passage
         self._route = passage.route
-        self._has_text = self._route.is_exchange and self._route.name not in _NO_TEXT
+        self._is_sound = self._route.is_exchange and not self._route.has_json_answer
+        self._has_text = (
+            self._route.is_exchange and not self._is_sound and self._route.name not in _NO_TEXT
+        )
         self._stated = Usage()
         self._pieces: list[str] = []
         self._streamed = 0  # tokens of pieces that are estimated already
@@ -101,6 +106,8 @@ class Meter:
         self._stated = self._route.usage(document)
         if self._has_text:
             self._whole = estimate_written(document)
+            if document.get("status") in _UNDER_WAY:
+                self._rough = self._passage.query.max_output_tokens or UNSTATED_OUTPUT_TOKENS
         self.finish()
 
     def see_usage(self, usage: object) -> None:
@@ -155,7 +162,7 @@ class Meter:
         estimate = read + self._rough
         stated = self._stated.output_tokens
         if stated is None or stated > MOST_TOKENS:
-            return estimate
+            return AUDIO_TOKENS if self._is_sound else estimate
         if not self._is_whole:
             return max(stated, estimate)
         # By bytes nothing is called wrong: log-probabilities have hundreds a token.
