@@ -1,15 +1,56 @@
-"""What is kept in memory for each account: its bucket, what it spent today, the proofs it has left.
+"""What is kept in memory for each account: what it spent today, what its requests under way may
+still cost, its buckets, the proofs it has left.
+
+A request is reserved before it is passed on, paid while it is answered, and settled at its end:
+
+    refused if  spent + held >= budget
+    reserve     held += estimate
+    pay         spent += cost so far, held -= the same
+    close       held -= what is left of the estimate
+
+All of it happens on the event loop between two awaits, so that requests at the same time cannot
+overdraw together.
 
 Only accounts that were authenticated have state, and at most `limit` of them: the longest idle
-gives way and keeps no more than what it spent today. So invented names cost no memory.
+gives way and keeps no more than what it spent today. An account that is only a claim (its
+credential is still to be accepted by the upstream) has state while a request of it is under way,
+and no longer. So invented names cost no memory.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gamekeeper.base.clock import day_of
 from gamekeeper.guard.store import Spent
 
+if TYPE_CHECKING:
+    from gamekeeper.guard.budgets.shared_budgets import SharedReservation
+
 _NOTHING = Spent()
+
+
+class Reservation:
+    """What one request may cost, held from its account's budget until it is settled.
+
+    Args:
+        account: Whose.
+        estimate: What it may cost.
+        is_claim: Whether the account was only a claim when it was made.
+
+    Attributes:
+        paid: What was charged so far.
+        held: What is still held.
+    """
+
+    __slots__ = ("account", "estimate", "held", "is_claim", "paid", "shared")
+
+    def __init__(self, account: "Account", estimate: Spent, is_claim: bool) -> None:
+        self.account = account
+        self.estimate = estimate
+        self.is_claim = is_claim
+        self.paid = _NOTHING
+        self.held = estimate
+        self.shared: SharedReservation | None = None
 
 
 class Bucket:
@@ -36,11 +77,13 @@ class Account:
         spent: Today, as far as this process knows.
     """
 
-    __slots__ = ("buckets", "name", "proofs", "spent")
+    __slots__ = ("buckets", "held", "name", "open", "proofs", "spent")
 
     def __init__(self, name: str, spent: Spent) -> None:
         self.name = name
         self.spent = spent
+        self.held = _NOTHING  # by reservations that are open
+        self.open = 0  # reservations
         self.proofs = 0  # requests that its last proof of work still opens
         self.buckets: tuple[
             Bucket, ...
@@ -77,6 +120,7 @@ class Accounts:
 
     def __init__(self, spent_today: dict[str, Spent], day: str, limit: int) -> None:
         self._accounts: dict[str, Account] = {}
+        self._claims: dict[str, Account] = {}
         self._unsaved: dict[str, Spent] = {}
         self._earlier = spent_today
         self._limit = limit
@@ -91,11 +135,46 @@ class Accounts:
         """
         account = self._accounts.pop(name, None)
         if account is None:
-            account = Account(name, self._earlier.get(name, _NOTHING))
+            account = self._claims.pop(name, None) or self._new(name)
             if len(self._accounts) >= self._limit:
                 self._give_way()
         self._accounts[name] = account
         return account
+
+    def claimed(self, name: str) -> Account:
+        """Returns the state of an account that is only a claim; it is kept only while a reservation
+        of it is open.
+        """
+        return self._accounts.get(name) or self._claims.get(name) or self._new(name)
+
+    def reserve(self, account: Account, estimate: Spent, *, is_claim: bool = False) -> Reservation:
+        """Holds what a request may cost."""
+        account.held = account.held.plus(estimate)
+        account.open += 1
+        if is_claim and account.name not in self._accounts:
+            self._claims[account.name] = account
+        return Reservation(account, estimate, is_claim)
+
+    def pay(self, reservation: Reservation, total: Spent) -> None:
+        """Charges what a request has cost so far, which is then held no more."""
+        due = total.minus(reservation.paid)
+        reservation.paid = total
+        self._hold(reservation, total.left_of(reservation.estimate))
+        if any(due):
+            self.charge(reservation.account.name, due)
+
+    def share(self, reservation: Reservation, taken: "SharedReservation") -> None:
+        """Notes that a request was taken off a shared budget: nothing is held here besides."""
+        reservation.shared = taken
+        self._hold(reservation, _NOTHING)
+
+    def close(self, reservation: Reservation) -> None:
+        """Holds nothing more for a request; what was paid stays."""
+        account = reservation.account
+        self._hold(reservation, _NOTHING)
+        account.open -= 1
+        if not account.open and self._claims.get(account.name) is account:
+            del self._claims[account.name]
 
     def charge(self, name: str, spent: Spent) -> None:
         """Adds to what an account spent today."""
@@ -137,6 +216,17 @@ class Accounts:
             account.spent = self._unsaved.get(account.name, _NOTHING)
         return True
 
+    def _new(self, name: str) -> Account:
+        return Account(name, self._earlier.get(name, _NOTHING))
+
+    def _hold(self, reservation: Reservation, held: Spent) -> None:
+        account = reservation.account
+        account.held = account.held.plus(held.minus(reservation.held))
+        reservation.held = held
+
     def _give_way(self) -> None:
-        oldest = self._accounts.pop(next(iter(self._accounts)))
-        self._earlier[oldest.name] = oldest.spent
+        """Forgets the longest idle account that has no request under way; there may be none."""
+        idle = next((a for a in self._accounts.values() if not a.open), None)
+        if idle is not None:
+            del self._accounts[idle.name]
+            self._earlier[idle.name] = idle.spent

@@ -33,21 +33,22 @@ from gamekeeper.guard.store._store import Spent, StoreGoneError
 log = get_logger("gamekeeper.guard")
 
 _ANSWER_S = 0.5
-_ONE = Spent(requests=1)
 _USED_UP = Refusal(status=429, code="budget", message="this key's budget for the day is used up")
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class SharedReservation:
     """A request that was taken off a budget.
 
     Args:
         account: Whose.
-        day: On whose counters it stands.
+        day: Whose counters it was taken off.
+        taken: What was taken.
     """
 
     account: str
     day: str
+    taken: Spent
 
 
 class StrictBudgets:
@@ -72,12 +73,15 @@ class StrictBudgets:
         )
         self._open: set[asyncio.Task[None]] = set()
 
-    async def reserve(self, account: str, budget: Budget, now: float) -> Reservation | Refusal:
+    async def reserve(
+        self, account: str, budget: Budget, estimate: Spent, now: float
+    ) -> SharedReservation | Refusal:
         """Takes a request off a budget; returns a refusal if any part of the budget is used up.
 
         Args:
             account: Whose.
             budget: What it may use up in a day.
+            estimate: What the request may cost.
             now: Epoch seconds.
 
         Raises:
@@ -90,21 +94,26 @@ class StrictBudgets:
         )
         with told_as_gone():
             taken, *spent = await self._reserve(
-                keys=day_keys(day), args=[KEPT_S, account, *_ONE, *most]
+                keys=day_keys(day), args=[KEPT_S, account, *estimate, *most]
             )
         if taken:
-            return Reservation(account, day)
+            return SharedReservation(account, day, estimate)
         return overdrawn(budget, Spent(*spent), now) or _USED_UP
 
-    def add(self, reservation: Reservation, spent: Spent, failed: Callable[[], None]) -> None:
-        """Adds what an answer cost beyond the request itself, beside other work.
+    def settle(
+        self, reservation: SharedReservation, total: Spent, failed: Callable[[Spent], None]
+    ) -> None:
+        """Adds what an answer cost beyond what was reserved, beside other work.
 
         Args:
             reservation: Of the request that was answered.
-            spent: Tokens, money; a request of -1 puts it back.
-            failed: Called if the server cannot be reached.
+            total: What it cost; nothing puts all back.
+            failed: Called with what was not added if the server cannot be reached.
         """
-        task = asyncio.get_running_loop().create_task(self._added(reservation, spent, failed))
+        due = total.minus(reservation.taken)
+        if not any(due):
+            return
+        task = asyncio.get_running_loop().create_task(self._added(reservation, due, failed))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
@@ -114,7 +123,7 @@ class StrictBudgets:
         await self._redis.aclose()
 
     async def _added(
-        self, reservation: Reservation, spent: Spent, failed: Callable[[], None]
+        self, reservation: SharedReservation, spent: Spent, failed: Callable[[Spent], None]
     ) -> None:
         try:
             with told_as_gone():
@@ -123,4 +132,4 @@ class StrictBudgets:
                 )
         except StoreGoneError as error:
             log.warning("a strict budget is settled later: the store cannot be reached (%s)", error)
-            failed()
+            failed(spent)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gamekeeper.base.errors import InputError, MissingExtraError, input_error
-from gamekeeper.guard.store._store import Spent, StoreGoneError
+from gamekeeper.guard.store._store import RefusedError, Spent, StoreGoneError
 
 CONNECT_S = 0.5
 READ_S = 1.0
@@ -20,6 +20,7 @@ KEPT_S = 3 * 86_400
 """Counters outlive their day, so that a replica whose clock is off finds them, and not for long."""
 
 FIELDS = Spent._fields
+_OVERFLOW = "overflow"  # in the message of HINCRBY
 
 _CHARGE = (
     f"local names = {{{', '.join(map(repr, FIELDS))}}}"
@@ -160,10 +161,14 @@ def told_as_gone() -> Iterator[None]:
     """Turns every failure of the client into one; its message names no address, which may hold a
     password.
     """
-    from redis.exceptions import RedisError
+    from redis.exceptions import RedisError, ResponseError
 
     try:
         yield
+    except ResponseError as error:
+        if _OVERFLOW in str(error):
+            raise RefusedError("redis: a counter would overflow") from error
+        raise StoreGoneError(f"redis: {type(error).__name__}") from error
     except (RedisError, OSError) as error:
         raise StoreGoneError(f"redis: {type(error).__name__}") from error
 

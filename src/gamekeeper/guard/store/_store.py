@@ -30,6 +30,19 @@ class Spent(NamedTuple):
             self.cells + other.cells,
         )
 
+    def minus(self, other: "Spent") -> "Spent":
+        """Returns the difference."""
+        return Spent(
+            self.requests - other.requests,
+            self.tokens - other.tokens,
+            self.micro_usd - other.micro_usd,
+            self.cells - other.cells,
+        )
+
+    def left_of(self, whole: "Spent") -> "Spent":
+        """Returns what is left of `whole` after this, nothing below 0."""
+        return Spent(*(max(0, all - used) for all, used in zip(whole, self, strict=True)))
+
 
 class Store(Protocol):
     """Where keys, decisions and counters are kept. A write is durable when the call returns.
@@ -83,6 +96,10 @@ class Store(Protocol):
     def close(self) -> None:
         """Closes it."""
         ...
+
+
+class RefusedError(GamekeeperError):
+    """The store can be reached, and does not take this record: a counter would overflow, say."""
 
 
 class StoreGoneError(GamekeeperError):

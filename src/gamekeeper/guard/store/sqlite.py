@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gamekeeper.base.errors import InputError, input_error
-from gamekeeper.guard.store._store import Spent, StoreGoneError
+from gamekeeper.guard.store._store import RefusedError, Spent, StoreGoneError
 
 FORMAT = "gamekeeper/guard-state@1"
 
@@ -136,6 +136,8 @@ class SqliteStore:
 def _told_as_gone() -> Iterator[None]:
     try:
         yield
+    except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+        raise RefusedError(str(error)) from error
     except sqlite3.Error as error:
         raise StoreGoneError(str(error)) from error
 
