@@ -22,8 +22,11 @@
     ├── StoppedError                       a request is not passed on; has the answer to it
     ├── CutShortError                      an answer ended before its end
     │   ├── BrokenAnswerError              ... because it cannot be read
-    │   └── UpstreamEndedError             ... because the upstream ended it
+    │   ├── UpstreamEndedError             ... because the upstream ended it
+    │   └── ClientLeftError                ... because its client went away
+    ├── DecodingError                      a compressed answer cannot be decoded
     ├── StoreGoneError                     the guard cannot reach its store
+    ├── RefusedError                       the guard's store does not take a record
     └── TooManyError                       the most pages that may be open are open
 
 A message says where, what was found, what was expected and what to try; all faults of a file come

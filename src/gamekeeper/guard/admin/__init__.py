@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gamekeeper.guard.admin.app import Admin
     from gamekeeper.guard.assembly import Guard
 
-__all__ = ["admin_app", "admin_url"]
+__all__ = ["admin_app", "admin_page", "admin_url"]
 
 
 def admin_app(guard: "Guard", names: Collection[str] = ()) -> "Admin":
@@ -48,8 +48,29 @@ def admin_url(guard: "Guard", port: int) -> str:
     """
     from gamekeeper.guard.admin.token import admin_token
 
+    return f"{_address(guard, port)}#token={admin_token(guard.folder)}"
+
+
+def admin_page(guard: "Guard", port: int, *, with_token: bool) -> str:
+    """Returns where the live page is, for people.
+
+    Args:
+        guard: That is looked at.
+        port: That its admin server listens on.
+        with_token: Whether the token is in it; else the path of its file is. A log is read and kept
+            by many: the token is for a terminal only.
+    """
+    from gamekeeper.guard.admin.token import FILE, admin_token
+
+    if with_token:
+        return admin_url(guard, port)
+    admin_token(guard.folder)  # so that the file is there
+    return f"{_address(guard, port)} (its token is in {guard.folder / FILE})"
+
+
+def _address(guard: "Guard", port: int) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(
         guard.policy.admin.host, guard.policy.admin.host
     )
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/#token={admin_token(guard.folder)}"
+    return f"http://{shown}:{port}/"

@@ -26,7 +26,7 @@ from gamekeeper.base.secret import is_same_secret
 
 MAX_BODY_BYTES = 64 << 10
 _MOST_READ_BYTES = 1 << 20
-OPEN = frozenset({"/", "/metrics", "/healthz", "/grafana.json"})
+OPEN = frozenset({"/", "/metrics", "/healthz", "/readyz", "/grafana.json"})
 """Paths that need no token: the empty page, figures that name no account, and a file of the
 package.
 """

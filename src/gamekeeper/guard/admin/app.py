@@ -27,6 +27,7 @@ from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.store import StoreGoneError
 
 _CODES = {404: "not-found", 405: "method-not-allowed", 422: "invalid", 503: "unavailable"}
+_PAGE_TASK = "page"
 _PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _ERRORS = {
     400: "The body cannot be read.",
@@ -61,11 +62,12 @@ class Admin:
         self._access_control = AccessControl(
             self.api,
             admin_token(guard.folder),
-            {*names, guard.policy.admin.host},
+            {*names, *guard.policy.admin.names, guard.policy.admin.host},
             receive_s=guard.policy.limits.receive_s,
             is_ticket=self._tickets.is_ticket,
         )
-        self._beating: asyncio.Task[None] | None = None
+        self._guard = guard
+        self._has_begun = False
         self._is_closed = False
         try:
             asyncio.get_running_loop()
@@ -75,7 +77,7 @@ class Admin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        if self._beating is None and not self._is_closed:
+        if not self._has_begun and not self._is_closed:
             self._begin()
         await self._access_control(scope, receive, send)
 
@@ -85,11 +87,12 @@ class Admin:
         """
         self._is_closed = True
         self.listeners.close()
-        if self._beating is not None:
-            self._beating.cancel()
+        if self._has_begun:
+            self._guard.tasks.cancel(_PAGE_TASK)
 
     def _begin(self) -> None:
-        self._beating = asyncio.create_task(self.pulse.run())
+        self._has_begun = True
+        self._guard.tasks.start(_PAGE_TASK, self.pulse.run)
 
 
 def _api(desk: Desk) -> FastAPI:
@@ -97,7 +100,7 @@ def _api(desk: Desk) -> FastAPI:
         title="gamekeeper admin",
         version=gamekeeper.__version__,
         description=(
-            "What the guard sees and decides. Every operation but the first four needs the token as"
+            "What the guard sees and decides. Every operation but the first five needs the token as"
             " a bearer token."
         ),
         docs_url=None,  # these pages would load scripts from elsewhere
@@ -129,14 +132,15 @@ def _add_open(api: FastAPI, desk: Desk) -> None:
     )
     add("/grafana.json", desk.grafana, {"application/json": {"schema": {"type": "object"}}})
     ill: dict[int | str, dict[str, Any]] = {
-        503: {"model": HealthForm, "description": "Requests are refused."}
+        503: {"model": HealthForm, "description": "Send no requests here."}
     }
-    api.add_api_route(
-        "/healthz",
-        desk.healthz,
-        response_model=HealthForm,
-        responses={**_errors(408, 413, 421), **ill},
-    )
+    for path, does in (("/healthz", desk.healthz), ("/readyz", desk.readyz)):
+        errors = {**_errors(408, 413, 421), **ill}
+        api.add_api_route(path, does, response_model=HealthForm, responses=errors)
+    head: dict[str, Any] = {"methods": ["HEAD"], "include_in_schema": False}
+    api.add_api_route("/healthz", desk.healthz, response_model=None, **head)
+    api.add_api_route("/readyz", desk.readyz, response_model=None, **head)
+    api.add_api_route("/metrics", desk.metrics, response_model=None, **head)
 
 
 def _add_looking(api: FastAPI, desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """The operations of the admin API. What blocks (store, casebook, files) leaves the event loop."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import HTTPException, Path, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse
 
 from gamekeeper.base.clock import day_of
 from gamekeeper.guard.admin import page
+from gamekeeper.guard.admin.figures import value
 from gamekeeper.guard.admin.forms import (
     AccountForm,
     CampaignsForm,
@@ -29,6 +30,7 @@ from gamekeeper.guard.admin.forms import (
     SummaryForm,
     TicketForm,
     TrafficForm,
+    UpstreamForm,
     WholeCampaignForm,
     Words,
 )
@@ -84,18 +86,50 @@ class Desk:
         return Response(self._core.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(self) -> JSONResponse:
-        """Whether requests are served: 503 while the store cannot be reached and the policy then
-        refuses them.
+        """Whether the guard works. 503 while requests are refused because the store cannot be
+        reached, or while decisions would be ignored because the task that reads them is silent.
+        `degraded` while a task is down or the upstream cannot be reached.
         """
-        core = self._core
-        is_served = core.store_up or core.policy.state.when_gone == "open"
-        summary = self._summary(has_report=False)
-        health = HealthForm(
-            status="ok" if is_served else "unavailable",
-            store_up=summary.store_up,
-            watching=summary.watching,
+        health = self._health()
+        return JSONResponse(health.model_dump(), 503 if health.status == "unavailable" else 200)
+
+    async def readyz(self) -> JSONResponse:
+        """Whether requests should be sent here: 503 also while the guard drains before it ends."""
+        health = self._health()
+        is_ready = health.status != "unavailable" and not health.draining
+        return JSONResponse(health.model_dump(), 200 if is_ready else 503)
+
+    def _health(self) -> HealthForm:
+        metrics = self._core.metrics
+        return HealthForm(
+            status=self._status(),
+            store_up=self._core.store_up,
+            watching=bool(value(metrics.watching)),
+            pass_failed=bool(value(metrics.pass_failed)),
+            tasks_down=list(self._guard.tasks.down),
+            draining=self._guard.health.draining,
+            upstream=self._upstream(),
         )
-        return JSONResponse(health.model_dump(), 200 if is_served else 503)
+
+    def _status(self) -> Literal["ok", "degraded", "unavailable"]:
+        core = self._core
+        tasks = self._guard.tasks
+        is_refusing = not core.store_up and core.policy.state.when_gone == "closed"
+        if is_refusing or tasks.is_silent("store"):
+            return "unavailable"
+        upstream = self._guard.health.upstream
+        has_no_upstream = upstream is not None and not upstream.is_reachable
+        return "degraded" if tasks.down or has_no_upstream else "ok"
+
+    def _upstream(self) -> UpstreamForm | None:
+        health = self._guard.health
+        if health.upstream is None or health.upstream_age_s is None:
+            return None
+        return UpstreamForm(
+            reachable=health.upstream.is_reachable,
+            last=health.upstream.outcome,
+            age_s=round(health.upstream_age_s, 3),
+        )
 
     async def grafana(self) -> JSONResponse:
         """A dashboard for Grafana that shows the metrics."""

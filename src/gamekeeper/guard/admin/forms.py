@@ -36,7 +36,12 @@ class ErrorForm(BaseModel):
 class _Order(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    subject: Subject = Field(description="`account:NAME`, or `campaign:ID` for all its members.")
+    subject: Subject = Field(
+        description=(
+            "`account:NAME`, or `campaign:ID` for its members; accounts that only joined it are at"
+            " most watched."
+        )
+    )
     hours: float = Field(gt=0, le=MOST_HOURS, description="How long it is in force.")
     reasons: list[Words] = Field(min_length=1, max_length=20, description="Why, in words.")
     by: Person = Field(description="Who decides.")
@@ -111,14 +116,19 @@ class LiftedForm(BaseModel):
 
 
 class Joined(BaseModel):
-    """An account whose first prompts match a campaign's template, found after the campaign."""
+    """An account that joined a campaign by its opening: it uses the template, and is watched."""
 
     account: str
     at: float
+    verdict: Literal["watch"] = "watch"
 
 
 class CampaignForm(BaseModel):
-    """A campaign. `found` and `stood`: when a pass first and last found it."""
+    """A campaign. `found` and `last_found`: when a pass first and last found it.
+
+    `joined` are accounts that use its template, the last of `joined_accounts`: whatever is decided
+    about the campaign, they are watched until a pass finds them by their own evidence.
+    """
 
     id: str
     verdict: str
@@ -129,7 +139,7 @@ class CampaignForm(BaseModel):
     accounts: int
     exchanges: int
     found: float
-    stood: float
+    last_found: float
     pivot: str | None
     joined: list[Joined]
     joined_accounts: int
@@ -206,7 +216,8 @@ class SpentForm(BaseModel):
 
 class AccountForm(BaseModel):
     """What is known of an account. `holds` is the strongest decision; `would` what it leads to, in
-    words.
+    words. `joined_at`: when it joined the campaign by its opening and was watched from then on;
+    null for a member.
     """
 
     account: str
@@ -295,9 +306,25 @@ class SummaryForm(BaseModel):
     when_gone: str
 
 
-class HealthForm(BaseModel):
-    """Whether requests are served."""
+class UpstreamForm(BaseModel):
+    """How the last request to the upstream ended: `last` is the class of its status, such as `2xx`,
+    or how it failed; `age_s` how long ago that was.
+    """
 
-    status: Literal["ok", "unavailable"]
+    reachable: bool
+    last: str
+    age_s: float
+
+
+class HealthForm(BaseModel):
+    """Whether requests are served, whether traffic is linked, and which tasks are down. `upstream`
+    is null before the first request.
+    """
+
+    status: Literal["ok", "degraded", "unavailable"]
     store_up: bool
     watching: bool
+    pass_failed: bool
+    tasks_down: list[str]
+    draining: bool
+    upstream: UpstreamForm | None

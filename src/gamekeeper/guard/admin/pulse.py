@@ -5,13 +5,10 @@ changed.
 import asyncio
 from collections.abc import Hashable
 
-from gamekeeper.base.log import get_logger
 from gamekeeper.guard.admin.figures import value
 from gamekeeper.guard.admin.listeners import Listeners
 from gamekeeper.guard.admin.traffic import Traffic
 from gamekeeper.guard.core import Core
-
-log = get_logger("gamekeeper.guard")
 
 BEAT_S = 1.0
 
@@ -32,15 +29,10 @@ class Pulse:
         self._last = self._parts()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled. The supervisor of tasks restarts it."""
         while True:
             await asyncio.sleep(BEAT_S)
-            try:
-                self.beat(self._core.clock.now())
-            except (
-                Exception
-            ):  # the next second may work again: one failure must not stop the page for good
-                log.exception("the live page could not be updated")
+            self.beat(self._core.clock.now())
 
     def beat(self, now: float) -> None:
         """Looks for changes once."""
@@ -63,5 +55,7 @@ class Pulse:
         return {
             "summary": (core.store_up, value(metrics.watching), value(metrics.pass_at)),
             "decisions": hash(tuple((d.id, d.until) for d in decisions)),
-            "campaigns": hash(tuple((c.id, c.stood, c.verdict, len(c.joined)) for c in campaigns)),
+            "campaigns": hash(
+                tuple((c.id, c.last_found, c.verdict, len(c.joined)) for c in campaigns)
+            ),
         }
