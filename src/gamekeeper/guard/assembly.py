@@ -12,6 +12,7 @@ from gamekeeper.base.errors import UsageError
 from gamekeeper.base.log import get_logger
 from gamekeeper.casebook import Casebook
 from gamekeeper.guard.budgets.encrypted_rows import RowLedger
+from gamekeeper.guard.budgets.shared_buckets import SharedBuckets
 from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decisions.decision import Tracked
@@ -27,6 +28,7 @@ from gamekeeper.guard.server.supervisor import Supervisor
 from gamekeeper.guard.store import StoreGoneError, open_store
 from gamekeeper.guard.sync import SILENT_S, Entries, Sync
 from gamekeeper.guard.takeover import TakeoverJudge, habits_for
+from gamekeeper.guard.telemetry.health import Health
 from gamekeeper.guard.telemetry.spans import Telemetry
 from gamekeeper.guard.watch.feed import Feed, Finding
 
@@ -73,9 +75,12 @@ class Guard:
         self.core = Core(
             policy, self.store, state_secret(self.store, "ladder"), record=self._record, clock=clock
         )
+        if policy.state.redis is not None:
+            self.core.buckets = SharedBuckets(policy.state.redis)
         if policy.state.redis is not None and policy.state.strict_budgets:
             self.core.strict = StrictBudgets(policy.state.redis)
         self.tasks = Supervisor(self.core.metrics, on_notice)
+        self.health = Health()
         self.sync = Sync(self.core, self._record, lambda: self.tasks.beat("store"))
         self.feed = Feed(self.folder, policy.watch, self.core.metrics, self._add_finding)
         self.core.watch = self.feed
@@ -205,6 +210,8 @@ class Guard:
         """Ends it; what was counted and decided is kept."""
         if self.core.strict is not None:
             await self.core.strict.close()  # what it cannot settle is saved with the rest
+        if self.core.buckets is not None:
+            await self.core.buckets.close()
         await self.tasks.stop()
         if self.telemetry is not None:
             await asyncio.to_thread(self.telemetry.close)
@@ -249,7 +256,14 @@ class Guard:
         elif finding["kind"] == "pass":
             self.core.metrics.pass_s.set(finding["seconds"])
             self.core.metrics.pass_at.set(now)
+            self.core.metrics.pass_failed.set(0)
             self._passed([Tracked.from_document(document) for document in finding["campaigns"]])
+        elif finding["kind"] == "pass-failed":
+            self.core.metrics.pass_failures.inc()
+            self.core.metrics.pass_failed.set(1)
+            self._on_notice(f"a pass over recent traffic failed: {finding['error']}")
+        elif finding["kind"] == "set-aside":
+            self.core.metrics.set_aside.labels(finding["what"]).inc(finding["count"])
 
     def _passed(self, campaigns: list[Tracked]) -> None:
         for decision in self.core.track(campaigns):
@@ -262,7 +276,7 @@ class Guard:
         for account, campaign in accounts.items():
             if self.core.decisions.join(campaign, account, now):
                 self._on_notice(
-                    f"{account} joins campaign {campaign}: its first prompts match the template"
+                    f"{account} joined campaign {campaign} by its opening: watched"
                 )
 
     async def _sign(self) -> None:

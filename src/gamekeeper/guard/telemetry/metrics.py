@@ -39,7 +39,10 @@ class Metrics:
             "unknown_routes", "Requests to routes that the guard does not know.", "outcome"
         )
         self.exchanges = counter("exchanges", "Exchanges answered.", "route")
-        self.tokens = counter("tokens", "Tokens, as the upstream counted them.", "kind")
+        self.tokens = counter("tokens", "Tokens, as charged.", "kind")
+        self.usage_estimated = counter(
+            "usage_estimated", "Answers of which a count of tokens is an estimate.", "why"
+        )
         self.upstream = counter("upstream_failures", "Upstream failures.", "kind")
         self.upstream_answers = counter(
             "upstream_answers", "Answers of the upstream by class of status.", "status"
