@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from defences import Net, one_hot
 from gamekeeper.defences import make_defence
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.replay import Met, Truth, outcomes, replay
+from gamekeeper.guard.replay import CampaignOutcome, OrdinaryOutcome, outcomes, replay
 from gamekeeper.guard.routes import Withheld
 from gamekeeper.guard.routes.classifier import ClassifierRoute
 from gamekeeper.guard.routes.query import Query
@@ -63,8 +63,8 @@ class Thief:
 
     fidelity: float
     had: float
-    met: Met | None
-    truth: Truth | None
+    met: CampaignOutcome | None
+    truth: OrdinaryOutcome | None
 
 
 def build(seed: int) -> World:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from gamekeeper.guard.core import Core
+from gamekeeper.guard.core import ONE_REQUEST, Core
 from gamekeeper.guard.decisions.decision import Decision, Tracked
 from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.routes.query import Query
+from gamekeeper.guard.routes.query import Query, Usage
 from gamekeeper.guard.store import SqliteStore
 from gamekeeper.verdict import Verdict
 
@@ -76,7 +76,7 @@ def make_tracked(id: str = "K1", accounts: tuple[str, ...] = ("a", "b"), **field
         "innocent": ("a class",),
         "exchanges": 100,
         "found": NOW,
-        "stood": NOW,
+        "last_found": NOW,
     }
     return Tracked(id=id, accounts=frozenset(accounts), **(usual | fields))
 
@@ -87,6 +87,14 @@ def judge(core: Core, account: str = "acme", **fields: Any) -> Any:
         account, budget=budget, authenticated_at=fields.pop("authenticated_at", None)
     )
     return core.judge(principal, "openai.chat", make_query(), core.clock.now(), **fields)
+
+
+def answer(core: Core, who: Principal, usage: Usage, query: Query | None = None) -> None:
+    """Has a request judged and answered, whatever is held against its account."""
+    query = query or make_query()
+    reservation = core.accounts.reserve(core.accounts.of(who.account), ONE_REQUEST)
+    core.settle(reservation, query, usage)
+    core.answered(who, "openai.chat", query, usage, HERE, core.clock.now())
 
 
 HERE = Caller("203.0.113.7", "sdk/1")

@@ -16,7 +16,8 @@ from gamekeeper.base.lazy import lazy_names
 if TYPE_CHECKING:
     from gamekeeper.exchange.columns import OPTIONAL, REQUIRED, SCHEMA, conform
     from gamekeeper.exchange.formats import FORMATS
-    from gamekeeper.exchange.reader import MAX_PROMPT_CHARS, LogReader, ReadSummary
+    from gamekeeper.exchange.limits import MAX_PROMPT_CHARS
+    from gamekeeper.exchange.reader import LogReader, ReadSummary
 
 __all__ = [
     "FORMATS",
@@ -33,7 +34,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "FORMATS": "gamekeeper.exchange.formats",
-        "MAX_PROMPT_CHARS": "gamekeeper.exchange.reader",
+        "MAX_PROMPT_CHARS": "gamekeeper.exchange.limits",
         "OPTIONAL": "gamekeeper.exchange.columns",
         "REQUIRED": "gamekeeper.exchange.columns",
         "SCHEMA": "gamekeeper.exchange.columns",

@@ -21,14 +21,10 @@ from gamekeeper.exchange.duplicates import SeenRows
 from gamekeeper.exchange.faults import Tally, UnreadableFileError, excerpt, unreadable
 from gamekeeper.exchange.formats import FORMATS, Format, recognise
 from gamekeeper.exchange.joining import Joined, Joiner
+from gamekeeper.exchange.limits import MAX_PROMPT_CHARS
 from gamekeeper.exchange.sources import Sources, find_sources, size_of
 from gamekeeper.exchange.times import require_zone
 from gamekeeper.exchange.typed import REQUEST
-
-MAX_PROMPT_CHARS = 65_536
-"""Prompts are cut here: what follows changes no signal, and one of 10 MB weighs as much as
-20,000.
-"""
 
 _SNIFFED_ROWS = 20
 _BATCH_BYTES = 256 << 20

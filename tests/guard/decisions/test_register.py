@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from gamekeeper.guard.decisions.decision import JOINED, Tracked
 from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import SqliteStore
@@ -26,12 +27,53 @@ def test_same_decision_is_not_made_twice(tmp_path: Path) -> None:
 
 
 def test_campaign_holds_for_all_members_at_once(tmp_path: Path) -> None:
-    """Also for an account that joins later."""
+    """And for nobody else."""
     decisions = held(tmp_path)
     decisions.track([make_tracked(accounts=("a", "b", "c"))], NOW)
-    assert decisions.join("K1", "d", NOW + 5)
-    verdicts = [d.verdict if (d := decisions.of(name, NOW)) else None for name in "abcde"]
-    assert verdicts == [Verdict.LIMIT] * 4 + [None]
+    verdicts = [d.verdict if (d := decisions.of(name, NOW)) else None for name in "abcd"]
+    assert verdicts == [Verdict.LIMIT] * 3 + [None]
+
+
+def test_account_that_only_joined_is_watched_whatever_holds_for_the_campaign(
+    tmp_path: Path,
+) -> None:
+    """It may be a tenant of the product whose template the thieves took: also what a person decides
+    about the campaign only watches it, and no challenge reaches it.
+    """
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(accounts=("a",))], NOW)
+    assert decisions.join("K1", "d", NOW + 5) and not decisions.join("K1", "d", NOW + 6)
+    decisions.add(
+        make_decision(
+            Verdict.CHALLENGE, subject="campaign:K1", by="dana", challenge="reauthenticate"
+        )
+    )
+    assert decisions.of("a", NOW).verdict is Verdict.CHALLENGE  # type: ignore[union-attr]
+    joined = decisions.of("d", NOW)
+    assert joined is not None and joined.verdict is Verdict.WATCH and joined.reasons[0] == JOINED
+    assert joined.challenge is None and decisions.step_up("d", "account:d", NOW) is None
+
+
+def test_what_a_person_decides_about_an_account_that_joined_holds_in_full(tmp_path: Path) -> None:
+    """Before what it has of the campaign."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked()], NOW)
+    decisions.join("K1", "d", NOW)
+    decisions.add(make_decision(Verdict.DENY, "d", by="dana"))
+    assert decisions.of("d", NOW).verdict is Verdict.DENY  # type: ignore[union-attr]
+    assert [each.verdict for each in decisions.held("d", NOW)] == [Verdict.DENY, Verdict.WATCH]
+
+
+def test_account_that_joined_is_a_member_once_a_pass_finds_it(tmp_path: Path) -> None:
+    """By its own evidence; until then a pass changes nothing for it."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(accounts=("a", "b"))], NOW)
+    decisions.join("K1", "d", NOW)
+    decisions.track([make_tracked(accounts=("a", "b"))], NOW + 300)
+    assert decisions.of("d", NOW).verdict is Verdict.WATCH  # type: ignore[union-attr]
+    decisions.track([make_tracked(accounts=("a", "b", "d"))], NOW + 600)
+    assert decisions.of("d", NOW).verdict is Verdict.LIMIT  # type: ignore[union-attr]
+    assert decisions.campaigns["K1"].joined == ()
 
 
 @pytest.mark.parametrize(
@@ -123,6 +165,14 @@ def test_restart_forgets_nothing(tmp_path: Path) -> None:
     again = held(tmp_path)
     assert again.all == first.all and again.campaigns == first.campaigns
     assert again.of("y", NOW) == first.of("y", NOW) is not None
+    assert again.of("y", NOW).verdict is Verdict.WATCH  # type: ignore[union-attr]
+
+
+def test_campaign_stored_by_an_earlier_version_is_read() -> None:
+    """Its `last_found` was named `stood`."""
+    document = make_tracked().document()
+    document["stood"] = document.pop("last_found")
+    assert Tracked.from_document(document) == make_tracked()
 
 
 @pytest.mark.parametrize("verdict", [Verdict.WATCH, Verdict.LIMIT])

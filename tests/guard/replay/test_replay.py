@@ -35,9 +35,10 @@ def quiet(traffic: LabelledTraffic, accounts: int = 30) -> pl.DataFrame:
 @pytest.mark.slow
 def test_campaigns_are_held_and_ordinary_accounts_are_not(outcome: Outcome) -> None:
     """Most of them, in hours that can be counted; hardly anybody else."""
-    met = [each for each in outcome.campaigns if each.slowed > each.accounts / 2]
-    assert len(met) >= 4
-    assert all(each.hours is not None and each.hours > 0 for each in met)
+    held = [each for each in outcome.campaigns if each.slowed > each.accounts / 2]
+    assert len(held) >= 4
+    assert all(each.hours is not None and each.hours > 0 for each in held)
+    assert all(each.watched >= each.slowed for each in outcome.campaigns)
     assert outcome.ordinary.slowed <= 0.02 * outcome.ordinary.accounts
 
 
@@ -138,8 +139,8 @@ def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(
         orient="row",
     )
     replayed = Replayed(
-        exchanges=exchanges, held=held, grouped=frozenset("ab"), followed=(), passes=1
+        exchanges=exchanges, held=held, watched={}, grouped=frozenset("ab"), followed=(), passes=1
     )
     labels = pl.DataFrame({"account": list("abcd"), "campaign": ["k"] * 4})
-    (met,) = outcomes(replayed, labels).campaigns
-    assert met.hours == 10 and met.slowed == 2
+    (outcome,) = outcomes(replayed, labels).campaigns
+    assert outcome.hours == 10 and outcome.slowed == 2

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,51 @@ def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     log.append([b"{}"], NOW)
     [path] = (tmp_path / "traffic").iterdir()
     assert path.stat().st_mode & 0o077 == 0 and path.parent.stat().st_mode & 0o077 == 0
+
+
+def kept(folder: Path) -> dict[str, int]:
+    return {path.stem: path.stat().st_size for path in sorted(folder.iterdir())}
+
+
+def test_oldest_days_give_way_to_the_cap_of_bytes(tmp_path: Path) -> None:
+    """Also those of an earlier run; the day's own lines stay whole."""
+    log = TrafficLog(tmp_path / "traffic", keep_days=30)
+    for day in range(3):
+        log.append([b"x" * 399], NOW + day * DAY)
+    log.close()
+    capped = TrafficLog(tmp_path / "traffic", keep_days=30, keep_bytes=1_000)
+    assert capped.append([b"y" * 399], NOW + 2 * DAY) == 0
+    assert list(kept(tmp_path / "traffic").values()) == [800]
+    assert capped.append([b"z" * 99], NOW + 3 * DAY) == 0
+    assert list(kept(tmp_path / "traffic").values()) == [800, 100]
+
+
+def test_day_that_takes_all_bytes_by_itself_is_not_written_further(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Said once, counted by lines; the next day is written again."""
+    log = TrafficLog(tmp_path / "traffic", keep_days=30, keep_bytes=1_000)
+    missed = [log.append([b"x" * 199, b"y" * 199], NOW) for _ in range(4)]
+    assert missed == [0, 0, 2, 2]
+    assert [r.levelname for r in caplog.records] == ["ERROR"] and "keep_bytes" in caplog.text
+    assert log.append([b"z"], NOW + DAY) == 0
+
+
+def test_full_disk_costs_the_lines_of_that_second_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written in part is cut off, and lines that follow are whole."""
+    log = TrafficLog(tmp_path / "traffic", keep_days=30)
+    log.append([b"first"], NOW)
+
+    def half(content: bytes) -> None:
+        os.write(log._file, content[:3])
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(log, "_write", half)
+        assert log.append([b"second"], NOW) == 1
+    assert log.append([b"third"], NOW) == 0
+    log.close()
+    [path] = (tmp_path / "traffic").iterdir()
+    assert path.read_bytes() == b"first\nthird\n"

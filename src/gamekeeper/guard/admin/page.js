@@ -187,7 +187,7 @@ function card(c, isNew) {
   const top = c.decisions[0];
   return h("article", { class: isNew ? "card new" : "card", "aria-labelledby": `c-${c.id}`, data: { campaign: c.id } },
     h("h3", {}, h("span", { id: `c-${c.id}` }, `Campaign ${c.id}`), pill(c.verdict)),
-    h("p", { class: "sum" }, h("b", {}, counted(c.accounts, "account")), ` with ${counted(c.exchanges, "exchange")}, found `, since(c.found, "ago"), ", last confirmed by a pass ", since(c.stood, "ago"), `. ${rank(c.p_benign)}`, c.p_benign === null ? "." : ` (p_benign ${measure(c.p_benign)}).`),
+    h("p", { class: "sum" }, h("b", {}, counted(c.accounts, "account")), ` with ${counted(c.exchanges, "exchange")}, found `, since(c.found, "ago"), ", last confirmed by a pass ", since(c.last_found, "ago"), `. ${rank(c.p_benign)}`, c.p_benign === null ? "." : ` (p_benign ${measure(c.p_benign)}).`),
     h("p", { class: "would" }, top ? [effect(top), " The decision ends ", since(top.until, "ends"), " unless its reasons still hold. ", lifter(top, `c-lift-${top.id}`)] : "No decision about it is in force: it was lifted or has ended, or the evidence is not sufficient for one."),
     h("div", { class: "pair" },
       h("div", { class: "panel" }, h("h4", {}, "Why"), list(c.reasons, "No reason was recorded."), chips(c.families)),
@@ -200,7 +200,7 @@ function card(c, isNew) {
 function joinedLine(c) {
   const shown = c.joined.slice(0, 6).map((j, i) => [i ? ", " : "", namer(j.account, `j-${c.id}-${j.account}`), " ", since(j.at, "ago")]);
   const rest = c.joined_accounts - Math.min(6, c.joined.length);
-  return h("p", { class: "sum" }, h("b", {}, `${capital(counted(c.joined_accounts, "account"))} joined later`), ", because their first prompts match its template: ", ...shown.flat(), rest > 0 ? `, and ${count(rest)} more` : "", ".");
+  return h("p", { class: "sum" }, h("b", {}, `${capital(counted(c.joined_accounts, "account"))} joined by their opening: watched`), ", because they use its template; a pass that finds them by their own evidence makes them members: ", ...shown.flat(), rest > 0 ? `, and ${count(rest)} more` : "", ".");
 }
 
 const namer = (account, key) => h("button", { type: "button", class: "link", title: "Show why", data: { key }, on: { click: () => lookUp(account) } }, account);
@@ -320,7 +320,7 @@ function drawAccount(a) {
   const spends = [counted(spent.requests, "request"), counted(spent.tokens, "token"), spent.usd ? `${measure(spent.usd)} dollars` : null, spent.cells ? `${counted(spent.cells, "cell")} of new ground` : null].filter(Boolean).join(", ");
   fill($("known"), h("article", { class: "card", "aria-label": visible(`Account ${a.account}`) },
     h("h3", {}, a.account, pill(a.holds ? a.holds.verdict : "allow")),
-    h("p", { class: "sum" }, `Today (UTC) it spent ${spends}. `, a.campaign ? `It belongs to campaign ${a.campaign}` : "It belongs to no campaign", a.joined_at ? [", which it joined ", since(a.joined_at, "ago")] : null, "."),
+    h("p", { class: "sum" }, `Today (UTC) it spent ${spends}. `, a.campaign ? `It belongs to campaign ${a.campaign}` : "It belongs to no campaign", a.joined_at ? [", which it joined by its opening ", since(a.joined_at, "ago"), ": watched"] : null, "."),
     h("p", { class: "would" }, `${capital(a.would)}.`, a.holds ? [` How it ends: ${a.holds.way_back}. `, lifter(a.holds, `a-lift-${a.holds.id}`)] : null),
     a.holds ? h("div", { class: "pair" },
       h("div", { class: "panel" }, h("h4", {}, `Why, decided by ${visible(a.holds.by)}`), list(a.holds.reasons, "No reason was recorded.")),
@@ -397,7 +397,7 @@ function about(e) {
   if (e.kind === "decision") return `${e.subject}: ${b.verdict} by ${b.by}: ${(b.reasons || [])[0] || ""}`;
   if (e.kind === "decision-lifted") return `${e.subject}: ${b.by ? `by ${b.by}: ${b.why}` : b.id}`;
   if (e.kind === "campaign") return `${e.subject}: ${b.accounts} accounts, ${b.verdict}`;
-  if (e.kind === "campaign-joined") return `${b.account} to ${e.subject}`;
+  if (e.kind === "campaign-joined") return `${b.account} to ${e.subject}, watched`;
   if (e.kind === "actions") return `${(b.actions || []).map((a) => `${a.action} ${a.requests} of ${a.account}`).slice(0, 3).join(", ")}${b.enforced ? "" : " (dry run)"}`;
   if (e.kind === "guard-started") return b.enforce ? "enforcing" : "dry run";
   return e.subject;

@@ -110,7 +110,7 @@ class View:
             accounts=size(tracked),
             exchanges=tracked.exchanges,
             found=tracked.found,
-            stood=tracked.stood,
+            last_found=tracked.last_found,
             pivot=tracked.pivot,
             joined=[
                 Joined(account=account, at=at) for account, at in reversed(tracked.joined[-JOINED:])
@@ -127,11 +127,11 @@ class View:
         return max(of, key=lambda c: (c.found, c.id), default=None)
 
     def about(self, account: str) -> list[Decision]:
-        """Returns the decisions that hold for an account, the strictest first."""
-        of = {f"campaign:{c.id}" for c in self._campaigns() if is_member(c, account)}
-        return [
-            decision for decision in self.held() if decision.subject in of | {f"account:{account}"}
-        ]
+        """Returns the decisions that hold for an account, the strictest first.
+
+        What holds for a campaign that it only joined is at most `watch`.
+        """
+        return self._core.decisions.held(account, self._core.clock.now())
 
     def does(self, decision: Decision | None) -> str:
         """Returns what a decision leads to, in words."""

@@ -1,6 +1,4 @@
-"""A decision: what holds for an account or a campaign, why, until when, and how one gets
-out of it.
-"""
+"""A decision: what holds for an account or a campaign, why, until when, and how it ends."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -9,6 +7,8 @@ from typing import Any, Literal
 from gamekeeper.verdict import Verdict
 
 FORMAT = "gamekeeper/decision@1"
+JOINED = "joined by its opening: watched until a pass finds it by its own evidence"
+"""First reason of what holds for an account that only joined a campaign."""
 Challenge = Literal["proof", "reauthenticate"]
 
 
@@ -19,7 +19,8 @@ class Decision:
     Args:
         id: Same subject, verdict and cause: same id, so that one decision is not made twice.
         subject: `account:NAME`, `campaign:ID` or `credential:ID`; a campaign's decision holds for
-            all its members, a credential's for no other of its account.
+            members, a credential's for no other of its account. An account that only joined is at
+            most watched, see `for_joined`.
         verdict: What holds.
         reasons: Why, in words.
         innocent: What an innocent explanation would look like.
@@ -59,9 +60,18 @@ class Decision:
         """Returns the same decision with a later end."""
         return replace(self, until=max(self.until, until))
 
+    def for_joined(self) -> "Decision":
+        """Returns what a campaign's decision is for an account that only joined it.
+
+        Anyone who uses a template after a campaign did may be a tenant of the product whose
+        template the thieves took. So the account is at most watched, and nothing is asked of it.
+        """
+        verdict = min(self.verdict, Verdict.WATCH, key=lambda each: each.step)
+        return replace(self, verdict=verdict, challenge=None, reasons=(JOINED, *self.reasons))
+
     @property
     def way_back(self) -> str:
-        """How one gets out of it."""
+        """How it ends, in words."""
         if self.challenge == "reauthenticate":
             return "sign in again or have the key rotated; otherwise it ends by itself"
         if self.challenge == "proof":
@@ -105,9 +115,10 @@ class Tracked:
     """A campaign as the guard follows it from pass to pass.
 
     Args:
-        id: Stays the same while more than half of the members do.
+        id: Stays the same while at least half of the members do.
         accounts: Members, by name.
-        joined: Members that opened with its shape after it was found, and when, epoch seconds.
+        joined: Accounts outside it that used its template after it was found, and when, epoch
+            seconds; watched, see `Decision.for_joined`.
         p_benign: Rank among decoy groups.
         verdict: What the evidence suffices for.
         families: Families of evidence that speak against it.
@@ -115,7 +126,7 @@ class Tracked:
         innocent: Innocent explanations.
         exchanges: Of its members in the window.
         found: When a pass first found it, epoch seconds.
-        stood: When a pass last found it.
+        last_found: When a pass last found it.
         pivot: When half of its members had moved to a newly released model within a day, and to
             which.
     """
@@ -130,7 +141,7 @@ class Tracked:
     innocent: tuple[str, ...]
     exchanges: int
     found: float
-    stood: float
+    last_found: float
     pivot: str | None = None
 
     def document(self) -> dict[str, Any]:
@@ -147,7 +158,7 @@ class Tracked:
             "innocent": list(self.innocent),
             "exchanges": self.exchanges,
             "found": self.found,
-            "stood": self.stood,
+            "last_found": self.last_found,
             "pivot": self.pivot,
         }
 
@@ -165,6 +176,7 @@ class Tracked:
             innocent=tuple(read["innocent"]),
             exchanges=read["exchanges"],
             found=read["found"],
-            stood=read["stood"],
+            # written as `stood` before
+            last_found=read["last_found"] if "last_found" in read else read["stood"],
             pivot=read["pivot"],
         )

@@ -1,12 +1,17 @@
-"""All decisions that hold, by account; made once, renewed while the reasons last, lifted by people
-for good.
+"""All decisions in force, by account.
 
-The store is the truth: the command line and other replicas write it, `refresh` sees that. Every
-change that this process sees goes to the casebook, whoever made it.
+Each is made once, renewed while its reasons last, and lifted by people.
+
+The store is the truth: the command line and other replicas write to it, and `refresh` reads what
+they wrote. Every change that this process sees goes to the casebook, also those made elsewhere.
+
+A campaign's decision holds for its members. For an account that only joined, because it used the
+campaign's template, it is `watch` at most (docs/decisions/0014). A decision about the account
+itself holds in full.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import wraps
 from threading import RLock
@@ -14,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.guard.decisions.decision import Decision, Tracked
 from gamekeeper.guard.identity import account_mask
 from gamekeeper.guard.policy import Ladder
@@ -44,21 +50,23 @@ class Decisions:
 
     Args:
         store: Where they are kept.
-        ladder: How long decisions hold and how far the guard goes by itself.
-        record: Told of every change.
+        ladder: How long decisions hold and how far the guard goes by itself; may be exchanged.
+        record: Called with every change.
     """
 
     def __init__(
         self, store: Store, ladder: Ladder, record: Record = lambda kind, subject, body: None
     ) -> None:
         self._store = store
-        self._ladder = ladder
+        self.ladder = ladder
         self._record = record
         self._version = -1
-        self._lock = RLock()  # whoever changes decisions blocks on the store, off the event loop
+        self._lock = RLock()  # decisions are changed by threads, which block on the store
         self.all: dict[str, Decision] = {}
         self.campaigns: dict[str, Tracked] = {}
         self._lifted: dict[str, float] = {}
+        self._lifted_records: dict[str, dict[str, Any]] = {}
+        self.unreadable: dict[tuple[str, str], Exception] = {}
         self._by_account: dict[str, tuple[Decision, ...]] = {}
         self._by_credential: dict[str, tuple[Decision, ...]] = {}
 
@@ -87,6 +95,12 @@ class Decisions:
                 return decision
         return None
 
+    def held(self, account: str, now: float) -> list[Decision]:
+        """Returns what holds for an account, the strictest first; for one that joined a campaign,
+        as it holds for it.
+        """
+        return [each for each in self._by_account.get(account, ()) if each.until > now]
+
     def step_up(self, account: str, subject: str, now: float) -> Decision | None:
         """Returns the latest step-up that holds for a credential or its account, answered
         or not.
@@ -108,8 +122,8 @@ class Decisions:
         version = self._store.version()
         changed = version != self._version
         if changed:
-            self._version = version
             self._load()
+            self._version = version  # only now: what failed is tried again
         if ended := [d for d in self.all.values() if d.until <= now]:
             for decision in ended:
                 self._store.delete("decisions", decision.id)
@@ -124,8 +138,8 @@ class Decisions:
         """Makes a decision; returns whether it is new. One of the guard's that a person lifted
         stays lifted.
 
-        A further step-up of the same cause counts anew from its own beginning: who answered the
-        last has to again.
+        A further step-up of the same cause begins again: an owner who answered the last one is
+        asked once more.
         """
         if decision.by == "guard" and self._lifted.get(_lift_key(decision), 0) > decision.since:
             return False
@@ -176,8 +190,9 @@ class Decisions:
 
     @_alone
     def join(self, campaign: str, account: str, now: float) -> bool:
-        """Adds an account that opened with a campaign's shape; what holds for the campaign holds
-        for it at once.
+        """Adds an account that used a campaign's template; it is watched from now on.
+
+        Returns whether it is new. A pass that finds it by its own evidence makes it a member.
         """
         tracked = self.campaigns.get(campaign)
         if tracked is None or account in tracked.accounts or account in dict(tracked.joined):
@@ -185,12 +200,13 @@ class Decisions:
         tracked = replace(tracked, joined=(*tracked.joined, (account, now)))
         self._store.put("campaigns", campaign, orjson.dumps(tracked.document()))
         self.campaigns[campaign] = tracked
-        self._record("campaign-joined", f"campaign:{campaign}", {"account": account})
+        body = {"account": account, "verdict": str(Verdict.WATCH)}
+        self._record("campaign-joined", f"campaign:{campaign}", body)
         self._index()
         return True
 
     def _about(self, tracked: Tracked, now: float) -> Decision | None:
-        highest = self._ladder.highest if self._is_corroborated(tracked) else Verdict.WATCH
+        highest = self.ladder.highest if self._is_corroborated(tracked) else Verdict.WATCH
         verdict = min(tracked.verdict, highest, key=lambda v: v.step)
         if verdict is Verdict.ALLOW:
             return None
@@ -201,7 +217,7 @@ class Decisions:
             reasons=tracked.reasons,
             innocent=tracked.innocent,
             since=now,
-            until=now + self._ladder.hours * 3600,
+            until=now + self.ladder.hours * 3600,
             challenge="proof" if verdict is Verdict.CHALLENGE else None,
         )
 
@@ -209,11 +225,11 @@ class Decisions:
         """Whether a family speaks that tenants of one product do not share by nature, see
         `Ladder`.
         """
-        wanted = self._ladder.corroborated_by
+        wanted = self.ladder.corroborated_by
         return not wanted or any(family in wanted for family in tracked.families)
 
     def _remember_lifted(self, decision: Decision, by: str, why: str, now: float) -> None:
-        until = now + self._ladder.lifted_days * 86_400
+        until = now + self.ladder.lifted_days * 86_400
         lifted = {
             "format": "gamekeeper/lifted@1",
             "until": until,
@@ -229,48 +245,87 @@ class Decisions:
         self._record("decision-lifted", decision.subject, lifted)
 
     def _load(self) -> None:
-        decisions = {
-            id: Decision.from_document(orjson.loads(r))
-            for id, r in self._store.load("decisions").items()
-        }
+        decisions = self._read("decisions", _decision, self.all)
         for id in decisions.keys() - self.all.keys():
             self._record("decision", decisions[id].subject, decisions[id].document())
-        lifted = {id: orjson.loads(r) for id, r in self._store.load("lifted").items()}
+        lifted = self._read("lifted", _lifted, self._lifted_records)
         for id in self.all.keys() - decisions.keys():
             gone = self.all[id]
             self._record("decision-lifted", gone.subject, lifted.get(_lift_key(gone), {"id": id}))
         self.all = decisions
+        self._lifted_records = lifted
         self._lifted = {id: read["until"] for id, read in lifted.items()}
-        self.campaigns = {
-            id: Tracked.from_document(orjson.loads(r))
-            for id, r in self._store.load("campaigns").items()
-        }
+        self.campaigns = self._read("campaigns", Tracked.from_document, self.campaigns)
+
+    def _read(
+        self, table: str, parse: Callable[[dict[str, Any]], _R], known: dict[str, _R]
+    ) -> dict[str, _R]:
+        """Returns the records of a table by id.
+
+        One that cannot be read is set aside, and what it said before still holds: a damaged record
+        does not lift a decision.
+        """
+        read: dict[str, _R] = {}
+        records = self._store.load(table)
+        for gone in [key for key in self.unreadable if key[0] == table and key[1] not in records]:
+            del self.unreadable[gone]
+        for id, record in records.items():
+            try:
+                read[id] = parse(orjson.loads(record))
+                self.unreadable.pop((table, id), None)
+            except (ValueError, TypeError, KeyError, AttributeError, GamekeeperError) as error:
+                self.unreadable[table, id] = error
+                if id in known:
+                    read[id] = known[id]
+        return read
 
     def _index(self) -> None:
-        by_account = defaultdict(list)
-        by_credential = defaultdict(list)
-        for decision in sorted(self.all.values(), key=_weakness):
+        by_account: dict[str, list[Decision]] = defaultdict(list)
+        by_credential: dict[str, list[Decision]] = defaultdict(list)
+        for decision in self.all.values():
             if decision.subject.startswith("credential:"):
                 by_credential[decision.subject].append(decision)
-            for account in self._members(decision.subject):
-                by_account[account].append(decision)
-        self._by_account = {account: tuple(held) for account, held in by_account.items()}
-        self._by_credential = {subject: tuple(held) for subject, held in by_credential.items()}
+            for account, held in self._holds_for(decision):
+                by_account[account].append(held)
+        self._by_account = _strictest_first(by_account)
+        self._by_credential = _strictest_first(by_credential)
 
-    def _members(self, subject: str) -> Iterable[str]:
-        kind, _, name = subject.partition(":")
+    def _holds_for(self, decision: Decision) -> Iterator[tuple[str, Decision]]:
+        """Accounts that a decision holds for, each with the decision as it holds for it."""
+        kind, _, name = decision.subject.partition(":")
         if kind == "account":
-            return (name,)
+            yield name, decision
         tracked = self.campaigns.get(name) if kind == "campaign" else None
-        return (*tracked.accounts, *(account for account, _ in tracked.joined)) if tracked else ()
+        if tracked is None:
+            return
+        for account in tracked.accounts:
+            yield account, decision
+        watched = decision.for_joined()
+        for account, _ in tracked.joined:
+            yield account, watched
+
+
+def _strictest_first(held: dict[str, list[Decision]]) -> dict[str, tuple[Decision, ...]]:
+    return {name: tuple(sorted(decisions, key=_weakness)) for name, decisions in held.items()}
 
 
 def _weakness(decision: Decision) -> tuple[int, str]:
     return -decision.verdict.step, decision.id
 
 
+def _decision(document: dict[str, Any]) -> Decision:
+    decision = Decision.from_document(document)
+    if not (isinstance(decision.subject, str) and isinstance(decision.until, int | float)):
+        raise TypeError("a decision needs a subject and an end")
+    return decision
+
+
+def _lifted(document: dict[str, Any]) -> dict[str, Any]:
+    return document | {"until": float(document["until"])}
+
+
 def _lift_key(decision: Decision) -> str:
-    """What a lift is remembered by: the subject, since a person clears somebody, not one rung of
-    the ladder.
+    """What a lift is remembered by: the subject, since a person clears an account or a campaign,
+    not one step of the ladder.
     """
     return decision.subject

@@ -219,7 +219,7 @@ class Allow(_Part):
     judged would not be what is answered. Name here what your server takes besides.
 
     Args:
-        fields: Body fields by route, such as `"openai.chat" = ["top_k", "messages.content_blocks"]`.
+        fields: Body fields by route, such as `"openai.chat" = ["documents", "messages.blocks"]`.
         parameters: Query parameters by route.
         headers: Request headers, in lower case, that are passed on besides the usual ones.
         unknown: What happens to fields and parameters that are not known: the request is refused,
@@ -300,6 +300,8 @@ class Watch(_Part):
         every_s: Pause between two passes over recent traffic.
         days: Days of traffic that are looked at.
         keep_days: Days of traffic that are kept on disk; 0 keeps none, and a restart forgets.
+        keep_bytes: Most bytes of traffic that are kept on disk. The oldest days go first; when one
+            day takes them all, the rest of it is not kept, which log and metrics say.
         encoder: Content encoder; see `gamekeeper list encoders`.
         false_discovery_rate: Share of raised campaigns that may be ordinary groups.
         min_accounts: Members that a campaign must have.
@@ -309,6 +311,7 @@ class Watch(_Part):
     every_s: Positive = 300
     days: Count = 14
     keep_days: Annotated[int, Field(ge=0)] = 30
+    keep_bytes: Annotated[int, Field(ge=1 << 20)] = 10 << 30
     encoder: str = "auto"
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01
     min_accounts: Annotated[int, Field(ge=5)] = 8

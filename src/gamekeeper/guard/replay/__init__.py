@@ -1,20 +1,20 @@
 """What the guard would have done to a log; changes nothing.
 
-A log in, hour by hour on its own clock; the guard's own code for judging, linking and deciding; a
-verdict on each exchange out. What would have been refused is not seen by linking, as it would not
-have been.
+A log is read hour by hour on its own clock. The guard's own code judges, links and decides, and
+gives a verdict on each exchange. What would have been refused is not linked, as it would not have
+been.
 """
 
-from gamekeeper.guard.replay.outcome import Met, Outcome, Truth, outcomes
+from gamekeeper.guard.replay.outcome import CampaignOutcome, OrdinaryOutcome, Outcome, outcomes
 from gamekeeper.guard.replay.player import Followed, Replayed, replay
-from gamekeeper.guard.replay.telling import print_replay, replay_document
+from gamekeeper.guard.replay.report import print_replay, replay_document
 
 __all__ = [
+    "CampaignOutcome",
     "Followed",
-    "Met",
+    "OrdinaryOutcome",
     "Outcome",
     "Replayed",
-    "Truth",
     "outcomes",
     "print_replay",
     "replay",

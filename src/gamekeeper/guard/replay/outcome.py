@@ -10,23 +10,25 @@ from gamekeeper.guard.replay.player import Replayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Met:
-    """A true campaign, as the guard would have met it.
+class CampaignOutcome:
+    """What the guard would have done to a true campaign.
 
     Args:
         campaign: By name.
         accounts: Its accounts.
+        watched: Those that were watched or more at any time.
         slowed: Those that were slowed or more at any time.
         hours: From its first exchange until half of the accounts that had asked by then were held;
             None: never.
-        exchanges: That it wanted.
-        before: Of them answered to accounts that were not held yet, in full.
+        exchanges: All that it sent.
+        before: Of them answered in full, to accounts that were not held yet.
         after: Answered to accounts that were held, slowed or limited.
         refused: Not answered.
     """
 
     campaign: str
     accounts: int
+    watched: int
     slowed: int
     hours: float | None
     exchanges: int
@@ -36,20 +38,22 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
-    """Ordinary accounts, and what would have been done to them.
+class OrdinaryOutcome:
+    """What the guard would have done to ordinary accounts.
 
     Args:
         accounts: How many.
+        watched: Held at `watch` or more at any time.
         slowed: Held at `slow` or more at any time.
         limited: Held at `limit` or more.
         refused: Had an exchange refused.
         grouped: Were in a campaign at any time, whatever its verdict.
-        exchanges: Theirs.
+        exchanges: All that they sent.
         exchanges_refused: Of them not answered.
     """
 
     accounts: int
+    watched: int
     slowed: int
     limited: int
     refused: int
@@ -66,8 +70,8 @@ class Truth:
 class Outcome:
     """What a replayed policy did to the true campaigns and to ordinary accounts."""
 
-    campaigns: tuple[Met, ...]
-    ordinary: Truth
+    campaigns: tuple[CampaignOutcome, ...]
+    ordinary: OrdinaryOutcome
 
 
 def outcomes(replayed: Replayed, labels: pl.DataFrame) -> Outcome:
@@ -84,25 +88,29 @@ def outcomes(replayed: Replayed, labels: pl.DataFrame) -> Outcome:
     rows = replayed.exchanges.join(labels.select("account", "campaign"), on="account").join(
         replayed.held, on="account", how="left"
     )
-    grouped = rows.with_columns(pl.col("account").is_in(list(replayed.grouped)).alias("grouped"))
+    grouped = rows.with_columns(
+        pl.col("account").is_in(list(replayed.grouped)).alias("grouped"),
+        pl.col("account").is_in(list(replayed.watched)).alias("is_watched"),
+    )
     ordinary = grouped.filter(pl.col("campaign").is_null())
     campaigns = grouped.drop_nulls("campaign").partition_by(
         "campaign", as_dict=True, maintain_order=True
     )
-    met = tuple(
-        _met(str(name), part)
+    of_campaigns = tuple(
+        _campaign(str(name), part)
         for (name,), part in sorted(campaigns.items(), key=lambda item: str(item[0][0]))
     )
-    return Outcome(campaigns=met, ordinary=_truth(ordinary))
+    return Outcome(campaigns=of_campaigns, ordinary=_ordinary(ordinary))
 
 
-def _met(name: str, rows: pl.DataFrame) -> Met:
+def _campaign(name: str, rows: pl.DataFrame) -> CampaignOutcome:
     is_held = pl.col("slowed").is_not_null() & (pl.col("time") >= pl.col("slowed"))
     answered = rows.filter("is_answered")
     after = len(answered.filter(is_held))
-    return Met(
+    return CampaignOutcome(
         campaign=name,
         accounts=rows["account"].n_unique(),
+        watched=rows.filter("is_watched")["account"].n_unique(),
         slowed=rows.drop_nulls("slowed")["account"].n_unique(),
         hours=_hours(rows),
         exchanges=len(rows),
@@ -125,15 +133,17 @@ def _hours(rows: pl.DataFrame) -> float | None:
     return None
 
 
-def _truth(rows: pl.DataFrame) -> Truth:
+def _ordinary(rows: pl.DataFrame) -> OrdinaryOutcome:
     by_account = rows.group_by("account").agg(
         pl.col("slowed").first().is_not_null(),
         pl.col("limited").first().is_not_null(),
         pl.col("grouped").first(),
+        pl.col("is_watched").first(),
         pl.col("is_answered").not_().sum().alias("refused"),
     )
-    return Truth(
+    return OrdinaryOutcome(
         accounts=len(by_account),
+        watched=int(by_account["is_watched"].sum()),
         slowed=int(by_account["slowed"].sum()),
         limited=int(by_account["limited"].sum()),
         refused=int((by_account["refused"] > 0).sum()),

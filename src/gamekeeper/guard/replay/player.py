@@ -1,8 +1,8 @@
 """A log played before the guard, on the log's own clock.
 
 Every hour of the log is judged exchange by exchange, what is answered goes to the window, and
-accounts that open with a known shape join their campaign; every `every_s` a pass looks for
-campaigns. All of it is the guard's own code.
+accounts that use a known template join its campaign and are watched; every `every_s` a pass looks
+for campaigns. All of it is the guard's own code.
 """
 
 from collections.abc import Iterator
@@ -57,13 +57,15 @@ class Replayed:
             `withhold`, `throttle`, `challenge`, `deny`, `budget`), `wait_s`, `is_answered`.
         held: `account`, and when it was first held at `slow` or more (`slowed`) and at `limit` or
             more (`limited`); null if it never was. Accounts that never were are left out.
-        grouped: Accounts that were in a campaign at any time, whatever its verdict.
+        watched: When each account was first held at `watch` or more; others are left out.
+        grouped: Accounts that were in a campaign or joined one at any time, whatever the verdict.
         followed: Campaigns, by name.
         passes: How many were made.
     """
 
     exchanges: pl.DataFrame
     held: pl.DataFrame
+    watched: dict[str, datetime]
     grouped: frozenset[str]
     followed: tuple[Followed, ...]
     passes: int
@@ -113,7 +115,7 @@ class _Player:
         self._sync = Sync(self._core)
         self._window = Window(policy.watch.days, policy.watch.max_sample)
         self._options: SearchOptions = options_of(policy.watch)
-        self._openings = Openings()
+        self._openings = Openings(days=policy.watch.days)
         self._names = Names(None)
         self._found: dict[str, float] = {}
         self._every_s = every_s
@@ -121,6 +123,7 @@ class _Player:
         self._budget = _budget(policy)
         self._queries: dict[str | None, Query] = {}
         self._actions: list[tuple[str, float, bool]] = []
+        self._watched: dict[str, float] = {}
         self._slowed: dict[str, float] = {}
         self._limited: dict[str, float] = {}
         self._grouped: set[str] = set()
@@ -167,6 +170,7 @@ class _Player:
         return Replayed(
             exchanges=exchanges,
             held=held,
+            watched={account: _time(at) for account, at in self._watched.items()},
             grouped=frozenset(self._grouped),
             followed=followed,
             passes=self._passes,
@@ -177,10 +181,14 @@ class _Player:
         self._now = now
         principal = Principal(account=account, credential=account, kind="host", budget=self._budget)
         query = self._queries.setdefault(model, Query(model=model))
-        act = self._core.judge(principal, "replay", query, now).act
+        judgement = self._core.judge(principal, "replay", query, now)
+        act = judgement.act
         is_answered = act.refusal is None
+        usage = Usage(0, tokens)
+        if judgement.reservation is not None:
+            self._core.settle(judgement.reservation, query, usage)
         if is_answered:
-            self._core.answered(principal, "replay", query, Usage(0, tokens), Caller(), now)
+            self._core.answered(principal, "replay", query, usage, Caller(), now)
         self._actions.append((act.action, act.wait_s, is_answered))
         return is_answered
 
@@ -193,7 +201,7 @@ class _Player:
         passed = look(
             self._window.merged(), read, self._options, self._names, self._found, self._clock.now()
         )
-        self._openings.learn(passed.result.campaigns, passed.rows)
+        self._openings.learn(passed.result.campaigns, passed.rows, self._clock.now())
         self._core.track(list(passed.tracked))
 
     def _note(self) -> None:
@@ -211,6 +219,7 @@ class _Player:
         if decision is None:
             return
         self._decided.setdefault(campaign, {}).setdefault(decision.verdict, _time(now))
+        self._watched.setdefault(account, now)
         if decision.verdict.step >= Verdict.SLOW.step:
             self._slowed.setdefault(account, now)
         if decision.verdict.step >= Verdict.LIMIT.step:

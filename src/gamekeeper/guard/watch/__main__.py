@@ -13,7 +13,7 @@ from gamekeeper.guard.watch.worker import work
 
 logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 for number in (signal.SIGINT, signal.SIGTERM):
-    # a whole group is told to end; here the end of input counts
+    # signals to end reach the whole process group; here the end of input counts
     signal.signal(number, signal.SIG_IGN)
 os.nice(5)  # requests come first
 work(

@@ -70,8 +70,8 @@ class Ground:
                 for cell in touched:
                     self._touched[account] = self._touched.get(account, 0) | 1 << cell
 
-    def _write(self, told: dict[str, Any]) -> None:
-        os.write(self._file, orjson.dumps(told) + b"\n")
+    def _write(self, line: dict[str, Any]) -> None:
+        os.write(self._file, orjson.dumps(line) + b"\n")
 
     def _in_text(self, exchanges: pl.DataFrame) -> Iterator[tuple[str, int]]:
         if not len(exchanges):

@@ -88,7 +88,7 @@ def _tracked(campaign: Campaign, found: float, now: float, pivot: str | None) ->
         innocent=campaign.innocent,
         exchanges=campaign.exchanges,
         found=found,
-        stood=now,
+        last_found=now,
         pivot=pivot,
     )
 

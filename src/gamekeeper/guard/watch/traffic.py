@@ -4,11 +4,15 @@ A line that `kill -9` or a full disk cut short is cut off when the file is opene
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 from gamekeeper.base.clock import day_of
+from gamekeeper.base.log import get_logger
+
+log = get_logger("gamekeeper.watch")
 
 
 class TrafficLog:
@@ -17,34 +21,77 @@ class TrafficLog:
     Args:
         folder: Of the files `2026-11-23.jsonl`, readable by their owner only.
         keep_days: Days that are kept; 0 keeps none.
+        keep_bytes: Most bytes of all files; the oldest days go first, and when a single day takes
+            them all, the rest of that day is not kept.
     """
 
-    def __init__(self, folder: Path, keep_days: int) -> None:
+    def __init__(self, folder: Path, keep_days: int, keep_bytes: int = sys.maxsize) -> None:
         self._folder = folder
-        self._keep = keep_days
+        self._keep_days = keep_days
+        self._keep_bytes = keep_bytes
         self._day = ""
         self._file = -1
+        self._bytes = 0  # of all files
+        self._is_failing = False
 
-    def append(self, lines: Sequence[bytes], now: float) -> None:
-        """Appends whole lines, without their ends, to the day's file."""
-        if not self._keep or not lines:
-            return
-        if (day := day_of(now)) != self._day:
-            self._turn(day)
-        view = memoryview(b"\n".join(lines) + b"\n")
-        while view:
-            view = view[os.write(self._file, view) :]
+    def append(self, lines: Sequence[bytes], now: float) -> int:
+        """Appends whole lines, without their ends, to the day's file; returns how many were not
+        kept although they should be.
+        """
+        if not self._keep_days or not lines:
+            return 0
+        content = b"\n".join(lines) + b"\n"
+        try:
+            if (day := day_of(now)) != self._day:
+                self._turn(day)
+            if not self._make_room(len(content)):
+                self._fail(f"it holds {self._keep_bytes:,} bytes (watch.keep_bytes)")
+                return len(lines)
+            self._write(content)
+        except OSError as error:
+            self.close()  # opened again, what was written in part is cut off
+            self._fail(str(error))
+            return len(lines)
+        self._is_failing = False
+        return 0
 
     def files(self, now: float, days: int) -> list[Path]:
         """Returns the files of the last `days` days, oldest first."""
         first = (date.fromisoformat(day_of(now)) - timedelta(days=days - 1)).isoformat()
-        return sorted(path for path in self._folder.glob("????-??-??.jsonl") if path.stem >= first)
+        return [path for path in self._all() if path.stem >= first]
 
     def close(self) -> None:
         """Closes the day's file."""
         if self._file >= 0:
             os.close(self._file)
-            self._file = -1
+        self._file = -1
+        self._day = ""
+
+    def _all(self) -> list[Path]:
+        return sorted(self._folder.glob("????-??-??.jsonl"))
+
+    def _write(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._file, view) :]
+        self._bytes += len(content)
+
+    def _make_room(self, size: int) -> bool:
+        """Deletes the oldest days until so many bytes fit; whether they do."""
+        for path in self._all():
+            if self._bytes + size <= self._keep_bytes or path.stem == self._day:
+                break
+            self._delete(path)
+        return self._bytes + size <= self._keep_bytes
+
+    def _delete(self, path: Path) -> None:
+        self._bytes -= path.stat().st_size
+        path.unlink()
+
+    def _fail(self, why: str) -> None:
+        if not self._is_failing:
+            log.error("the log of traffic is not written, and a restart will miss it: %s", why)
+        self._is_failing = True
 
     def _turn(self, day: str) -> None:
         self.close()
@@ -53,10 +100,11 @@ class TrafficLog:
         mend(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._day = day
-        last = (date.fromisoformat(day) - timedelta(days=self._keep)).isoformat()
-        for old in self._folder.glob("????-??-??.jsonl"):
+        self._bytes = sum(each.stat().st_size for each in self._all())
+        last = (date.fromisoformat(day) - timedelta(days=self._keep_days)).isoformat()
+        for old in self._all():
             if old.stem <= last:
-                old.unlink()
+                self._delete(old)
 
 
 def mend(path: Path) -> None:

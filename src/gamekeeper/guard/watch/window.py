@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from gamekeeper.campaigns import Intake, new_intake
-from gamekeeper.exchange import OPTIONAL, ReadSummary
+from gamekeeper.exchange import MAX_PROMPT_CHARS, OPTIONAL, ReadSummary
 
 _COMPACT_AFTER = 256  # batches; each is a small frame
 _INPUTS = ("prompt", "features")
@@ -25,6 +25,7 @@ class Window:
         self._intakes: dict[str, Intake] = {}
         self._batches: dict[str, int] = {}
         self._seen: set[str] = set()
+        self._cut_prompts = 0
         self.exchanges = 0
 
     def take(self, exchanges: pl.DataFrame) -> None:
@@ -32,6 +33,9 @@ class Window:
         times.
         """
         self.exchanges += len(exchanges)
+        # the guard cuts longer ones before it sends them
+        is_cut = exchanges["prompt"].str.len_chars() >= MAX_PROMPT_CHARS
+        self._cut_prompts += int(is_cut.sum())
         self._seen |= {
             n for n in (*OPTIONAL, *_INPUTS) if exchanges[n].null_count() < len(exchanges)
         }
@@ -60,7 +64,7 @@ class Window:
             bad_rows=0,
             duplicate_rows=0,
             skipped_records=0,
-            cut_prompts=0,
+            cut_prompts=self._cut_prompts,
             columns_seen=frozenset(self._seen | {"time", "account"}),
             faults=(),
         )

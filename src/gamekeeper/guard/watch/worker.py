@@ -1,14 +1,17 @@
 """The linking process: rows come in on standard input, findings go out on standard output, both
 JSON lines.
 
-Once a second what came in is written to the log, taken into the window, matched with known shapes,
-and its new ground is counted. A pass over the window runs in a thread beside that. When the guard
-goes away, standard input ends; what came in is written, and the process ends too.
+Once a second what came in is written to the log, taken into the window, matched with the templates
+of known campaigns, and its new ground is counted. A pass over the window runs in a thread beside
+that. When the guard ends, standard input ends; what came in is written, and the process ends too.
+
+What cannot be used does not end the process: a row is set aside by itself, a file of the log that
+cannot be read is passed over, a pass that fails is reported, and each is counted.
 """
 
 import os
 import selectors
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
 from gamekeeper.exchange import LogReader
 from gamekeeper.guard.policy import Watch
@@ -26,7 +30,7 @@ from gamekeeper.guard.watch.ground import Ground
 from gamekeeper.guard.watch.names import Names
 from gamekeeper.guard.watch.openings import Openings
 from gamekeeper.guard.watch.passes import Passed, look, options_of
-from gamekeeper.guard.watch.rows import COUNT_GROUND, frame_of, masked_lines, parse_rows
+from gamekeeper.guard.watch.rows import COUNT_GROUND, RowParser, masked_lines
 from gamekeeper.guard.watch.traffic import TrafficLog, mend
 from gamekeeper.guard.watch.window import Window
 from gamekeeper.report import require_replaceable, write_folder
@@ -37,6 +41,9 @@ _TICK_S = 1.0
 _READ_BYTES = 1 << 20
 _FEW = 100  # exchanges; with fewer there is nothing to compare
 
+OnFinding = Callable[[dict[str, Any]], object]
+"""Takes a finding; its `kind` says what it is."""
+
 
 class Worker:
     """The linking process: reads answered exchanges, and writes findings.
@@ -44,19 +51,27 @@ class Worker:
     Args:
         folder: Of the guard's state.
         watch: How campaigns are looked for.
-        tell: Takes each finding.
+        on_finding: Called with each finding.
+        clock: Epoch seconds.
 
     `passing` is the pass that is under way, None between two.
     """
 
-    def __init__(self, folder: Path, watch: Watch, tell: "Tell") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        watch: Watch,
+        on_finding: OnFinding,
+        clock: Callable[[], float] = time,
+    ) -> None:
         self._folder = folder
         self._watch = watch
-        self._tell = tell
-        self._log = TrafficLog(folder / "traffic", watch.keep_days)
+        self._on_finding = on_finding
+        self._log = TrafficLog(folder / "traffic", watch.keep_days, watch.keep_bytes)
+        self._parser = RowParser(clock)
         self._window = Window(watch.days, watch.max_sample)
         self._ground = Ground(watch.encoder, folder / "ground.jsonl")
-        self._openings = Openings()
+        self._openings = Openings(folder / "campaign-openings.json", watch.days)
         self._asking = Asking(watch.encoder)
         self._names = Names(folder / "campaign-names.json")
         self._found: dict[str, float] = {}
@@ -64,36 +79,45 @@ class Worker:
         self.passing: Future[Passed] | None = None
         self._began = monotonic()
         self._searched = -1  # exchanges in the window when it was last searched
-        self._now = time()  # by the guard's clock: the time of the last exchange
+        self._now = clock()  # by the guard's clock: the time of the last exchange
 
     def remember(self) -> None:
-        """Takes in what an earlier run left on disk."""
+        """Takes in what an earlier run left on disk.
+
+        Accounts that joined are found again: what they sent since the templates were learned is in
+        the log. The guard knows them already, unless it was down as well.
+        """
+        joined: dict[str, str] = {}
         for path in self._log.files(self._now, self._watch.days):
-            mend(path)
-            if path.stat().st_size:
-                for batch in LogReader(
-                    [str(path)], format="gamekeeper", max_bad_rows=1.0
-                ).batches():
-                    self._window.take(batch)
-        self._tell({"kind": "ready", "exchanges": self._window.exchanges})
+            try:
+                joined |= self._remember_file(path)
+            except (GamekeeperError, OSError) as error:
+                log.error("%s cannot be read, so the window misses it: %s", path, error)
+                self._on_finding({"kind": "set-aside", "what": "log-file", "count": 1})
+        self._on_finding({"kind": "ready", "exchanges": self._window.exchanges})
+        if joined:
+            self._on_finding({"kind": "joined", "accounts": joined})
 
     def take(self, lines: list[bytes]) -> None:
-        """Takes in what came in a second, and tells what follows from it at once."""
-        rows = parse_rows(lines)
-        if not rows:
+        """Takes in what came in a second, and reports what follows from it at once."""
+        batch = self._parser.parse(lines)
+        if batch.set_aside:
+            self._set_aside(batch.set_aside)
+        if not batch.rows:
             return
-        self._now = rows[-1]["time"]
-        self._log.append(masked_lines(lines, rows), self._now)
-        frame = frame_of(rows)
-        self._window.take(frame)
-        counted = pl.Series([bool(row.get(COUNT_GROUND)) for row in rows])
-        if counted.any() and (new := self._ground.touch(frame.filter(counted))):
-            self._tell({"kind": "ground", "cells": new})
-        if joined := self._openings.match(frame):
-            self._tell({"kind": "joined", "accounts": joined})
+        self._now = batch.rows[-1]["time"]
+        masked = masked_lines(batch.lines, batch.rows)
+        if missed := self._log.append(masked, self._now):
+            self._on_finding({"kind": "set-aside", "what": "log-line", "count": missed})
+        self._window.take(batch.frame)
+        counted = pl.Series([bool(row.get(COUNT_GROUND)) for row in batch.rows])
+        if counted.any() and (new := self._ground.touch(batch.frame.filter(counted))):
+            self._on_finding({"kind": "ground", "cells": new})
+        if joined := self._openings.match(batch.frame):
+            self._on_finding({"kind": "joined", "accounts": joined})
 
     def pass_if_due(self) -> None:
-        """Begins a pass when one is due, and tells what the last one found."""
+        """Begins a pass when one is due, and reports what the last one found."""
         if self.passing is not None and self.passing.done():
             passing = self.passing
             self.passing = None
@@ -106,10 +130,24 @@ class Worker:
             self.passing = self._thread.submit(self._look)
 
     def close(self) -> None:
-        """Ends it; a pass under way is let go."""
+        """Ends it; a pass under way is given up."""
         self._log.close()
         self._ground.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _remember_file(self, path: Path) -> dict[str, str]:
+        joined: dict[str, str] = {}
+        mend(path)
+        if path.stat().st_size:
+            reader = LogReader([str(path)], format="gamekeeper", max_bad_rows=1.0)
+            for batch in reader.batches():
+                self._window.take(batch)
+                joined |= self._openings.match(batch)
+        return joined
+
+    def _set_aside(self, reasons: tuple[str, ...]) -> None:
+        log.error("%d exchanges are not linked and not kept: %s", len(reasons), reasons[0])
+        self._on_finding({"kind": "set-aside", "what": "exchange", "count": len(reasons)})
 
     def _look(self) -> Passed:
         read = self._window.read_summary(map(str, self._log.files(self._now, self._watch.days)))
@@ -132,24 +170,24 @@ class Worker:
             log.error(
                 "a pass failed; the next one is due in %g s", self._watch.every_s, exc_info=error
             )
-            self._tell({"kind": "pass-failed", "error": str(error)[:500]})
+            self._on_finding({"kind": "pass-failed", "error": str(error)[:500]})
             return
         passed = passing.result()
-        self._openings.learn(passed.result.campaigns, passed.rows)
+        self._openings.learn(passed.result.campaigns, passed.rows, self._now)
         if passed.shifts:
-            self._tell({"kind": "shift", "accounts": passed.shifts})
-        told = [tracked.document() for tracked in passed.tracked]
-        self._tell(
+            self._on_finding({"kind": "shift", "accounts": passed.shifts})
+        campaigns = [tracked.document() for tracked in passed.tracked]
+        self._on_finding(
             {
                 "kind": "pass",
-                "campaigns": told,
+                "campaigns": campaigns,
                 "seconds": took,
                 "exchanges": passed.result.exchanges,
             }
         )
 
 
-class Tell:
+class FindingWriter:
     """Writes findings, a JSON line each.
 
     Args:
@@ -168,7 +206,7 @@ class Tell:
 
 def work(folder: Path, watch: Watch, source: int, output: int) -> None:
     """Works until `source`, a file descriptor, ends."""
-    worker = Worker(folder, watch, Tell(output))
+    worker = Worker(folder, watch, FindingWriter(output))
     worker.remember()
     try:
         for lines in _seconds(source):

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gamekeeper.base.text import one_line
-from gamekeeper.guard.replay.outcome import Met, Outcome, Truth
+from gamekeeper.guard.replay.outcome import CampaignOutcome, OrdinaryOutcome, Outcome
 from gamekeeper.guard.replay.player import Followed, Replayed
 from gamekeeper.report.formatting import count, counted, iso, share
 
@@ -52,7 +52,7 @@ def print_replay(replayed: Replayed, outcome: Outcome | None, console: Console) 
     if outcome is None:
         return
     if outcome.campaigns:
-        console.print(_met_table(outcome.campaigns))
+        console.print(_outcome_table(outcome.campaigns))
     for sentence in _ordinary(outcome.ordinary):
         _say(console, sentence)
 
@@ -69,7 +69,7 @@ def headline(replayed: Replayed) -> str:
 
 
 def _campaigns(replayed: Replayed) -> Table:
-    table = _table("Campaign", "accounts", "joined later", "found", "verdict", "why")
+    table = _table("Campaign", "accounts", "joined, watched", "found", "verdict", "why")
     for each in replayed.followed:
         campaign = each.campaign
         row = (
@@ -89,7 +89,7 @@ def _decided(each: Followed) -> str:
     return str(max(each.decided, key=lambda verdict: verdict.step, default="none"))
 
 
-def _met_table(campaigns: tuple[Met, ...]) -> Table:
+def _outcome_table(campaigns: tuple[CampaignOutcome, ...]) -> Table:
     table = _table(
         "true campaign", "accounts", "slowed", "hours", "wanted", "before", "after", "refused"
     )
@@ -106,7 +106,7 @@ def _met_table(campaigns: tuple[Met, ...]) -> Table:
     return table
 
 
-def _ordinary(truth: Truth) -> Iterator[str]:
+def _ordinary(truth: OrdinaryOutcome) -> Iterator[str]:
     """Sentences on ordinary accounts."""
     low, high = truth.share(truth.slowed)
     yield (
