@@ -22,10 +22,21 @@ PATHS = {
     "openai.chat": "/v1/chat/completions",
     "openai.completions": "/v1/completions",
     "openai.responses": "/v1/responses",
+    "openai.responses.retrieve": "/v1/responses/resp_1",
+    "openai.responses.cancel": "/v1/responses/resp_1/cancel",
+    "openai.responses.delete": "/v1/responses/resp_1",
+    "openai.responses.input_tokens": "/v1/responses/input_tokens",
     "openai.embeddings": "/v1/embeddings",
+    "openai.moderations": "/v1/moderations",
+    "openai.images": "/v1/images/generations",
+    "openai.speech": "/v1/audio/speech",
     "anthropic.messages": "/v1/messages",
+    "anthropic.count_tokens": "/v1/messages/count_tokens",
     "kserve.infer": "/v2/models/iris/infer",
 }
+
+METHODS = {"openai.responses.retrieve": "GET", "openai.responses.delete": "DELETE"}
+"""Of routes that are not POST."""
 
 
 def read(name: str, body: Any) -> Query:
@@ -59,6 +70,14 @@ def embedding(**fields: Any) -> dict[str, Any]:
     return {"model": "m", "input": ["one", "two"]} | fields
 
 
+def picture(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "prompt": "A red square."} | fields
+
+
+def speech(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "input": "Hello.", "voice": "alloy"} | fields
+
+
 def message(**fields: Any) -> dict[str, Any]:
     return {"model": "m", "max_tokens": 100, "messages": [user()]} | fields
 
@@ -77,8 +96,16 @@ BODIES = {
     "openai.chat": chat(),
     "openai.completions": completion(),
     "openai.responses": response(),
+    "openai.responses.retrieve": {},
+    "openai.responses.cancel": {},
+    "openai.responses.delete": {},
+    "openai.responses.input_tokens": response(),
     "openai.embeddings": embedding(),
+    "openai.moderations": embedding(),
+    "openai.images": picture(),
+    "openai.speech": speech(),
     "anthropic.messages": message(),
+    "anthropic.count_tokens": message(),
     "kserve.infer": infer(),
 }
 

@@ -186,6 +186,8 @@ def test_unreadable_never_names_the_value() -> None:
     for name, sample in SAMPLES.items():
         route = next(route for route in ALL if route.name == name)
         for field in sample:
+            body = sample | {field: {"x": "secret"}}
             with pytest.raises(UnreadableRequestError) as raised:
-                route.read(sample | {field: {"secret": "secret"}}, PATHS.get(name, "/v1/score"))
-            assert "secret" not in str(raised.value).replace("field", "")
+                route.admit(body, frozenset(), drop=False)
+                route.read(body, PATHS.get(name, "/v1/score"))
+            assert "secret" not in str(raised.value)

@@ -337,7 +337,7 @@ def test_answer_of_another_form_is_not_passed_while_something_is_withheld(
         ({"prompt_tokens": 3, "completion_tokens": 4}, Usage(3, 4)),
         ({"prompt_tokens": 3}, Usage(3, None)),
         ({"prompt_tokens": "3", "completion_tokens": -1}, Usage()),
-        ({"prompt_tokens": True, "completion_tokens": 2.0}, Usage()),
+        ({"prompt_tokens": True, "completion_tokens": 2.5}, Usage()),
         (None, Usage()),
         ([3, 4], Usage()),
     ],
@@ -439,12 +439,16 @@ def test_completions_are_narrowed_and_stripped_prompt_by_prompt() -> None:
     ]
 
 
-def test_embeddings_read_text_only() -> None:
-    """A list of texts is as many exchanges."""
+def test_embeddings_read_texts_and_count_token_ids() -> None:
+    """A list of texts, or of lists of ids, is as many exchanges."""
     assert read("openai.embeddings", embedding()).prompts == ("one", "two")
     assert read("openai.embeddings", embedding(input="one")).inputs == 1
-    assert "token ids" in refused("openai.embeddings", embedding(input=[1, 2]))
-    assert "token ids" in refused("openai.embeddings", embedding(input=[[1], [2]]))
+    one = read("openai.embeddings", embedding(input=[1, 2]))
+    assert (one.inputs, one.unseen, one.input_tokens, one.prompts) == (1, 1, 2, ())
+    two = read("openai.embeddings", embedding(input=[[1, 2], [3]]))
+    assert (two.inputs, two.unseen, two.input_tokens) == (2, 2, 3)
+    for odd in ([1, "a"], [[1], "a"], [[1], 2], [[]], [True], [[1.0]], [1, [2]], [[1]] * 2049):
+        assert '"input"' in refused("openai.embeddings", embedding(input=odd))
     assert '"messages"' in refused("openai.embeddings", embedding(messages=[user()]))
     assert '"encoding_format"' in refused("openai.embeddings", embedding(encoding_format=1))
 

@@ -43,18 +43,6 @@ class OpenAiOperation(RouteDefaults):
         """See `Route`."""
         return method == "POST" and path in (f"/v1/{self.operation}", f"/{self.operation}")
 
-    def narrow(self, body: Json, withheld: Withheld) -> Json:
-        """See `Route`."""
-        return narrow_choices(narrow_tokens(body, withheld), withheld)
-
-    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """See `Route`."""
-        return strip_choices(answer, withheld, query)
-
-    def stripper(self, withheld: Withheld, query: Query) -> Strip:
-        """See `Route`."""
-        return strip_chunks(withheld, query)
-
     def usage(self, answer: Json) -> Usage:
         """See `Route`; a stream states it in its last chunk if `stream_options.include_usage` was
         asked for.
@@ -68,8 +56,20 @@ class OpenAiOperation(RouteDefaults):
         return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-class OpenAiStream(OpenAiOperation):
-    """An operation whose streams state token counts only if the request asks for them."""
+class OpenAiChoices(OpenAiOperation):
+    """An operation that answers with choices; its streams state token counts only if asked to."""
+
+    def narrow(self, body: Json, withheld: Withheld) -> Json:
+        """See `Route`."""
+        return narrow_choices(narrow_tokens(body, withheld), withheld)
+
+    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
+        """See `Route`."""
+        return strip_choices(answer, withheld, query)
+
+    def stripper(self, withheld: Withheld, query: Query) -> Strip:
+        """See `Route`."""
+        return strip_chunks(withheld, query)
 
     def with_usage(self, body: Json) -> Json | None:
         """See `Route`."""

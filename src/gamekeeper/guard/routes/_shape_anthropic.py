@@ -2,7 +2,8 @@
 
 Source: `anthropic.types.message_create_params` and its beta (2.14.0). Left out is what leads to
 another model (`fallbacks`, `tools.model`), to another host or key (`mcp_servers`), or to what
-others keep at the upstream (`thread`, `diagnostics`).
+others keep at the upstream (`thread`, `diagnostics`), and the prompt of a summary (`compaction`,
+`context_management.edits.instructions`), which is answered and may ask anything.
 """
 
 from typing import Final
@@ -80,7 +81,7 @@ MESSAGES: Final = Shape(
     tools=_TOOL,
     context_management=Shape(
         edits=Shape(
-            *("type", "clear_tool_inputs", "instructions", "pause_after_compaction"),
+            *("type", "clear_tool_inputs", "pause_after_compaction"),
             clear_at_least=_AMOUNT,
             exclude_tools=LIST,
             keep=_AMOUNT,

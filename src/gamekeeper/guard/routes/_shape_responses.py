@@ -30,6 +30,7 @@ _ACTION: Final = Shape(
     sources=Shape("type", "url"),
     env=MAP,
 )
+_TEXT: Final = Shape("verbosity", format=ANY)
 _CHECK: Final = Shape("id", "code", "message")
 _FILTER: Final = Shape("type", "key", value=LIST)
 _NETWORK: Final = Shape("type", allowed_domains=LIST)
@@ -47,11 +48,16 @@ _FUNCTION: Final = Shape(
     output_schema=ANY,
     format=Shape("type", "definition", "syntax"),
 )
+_MCP_TOOLS: Final = Shape("read_only", tool_names=LIST)
 _TOOL: Final = _FUNCTION | Shape(
     *("execution", "max_num_results", "search_context_size", "external_web_access"),
     *("display_height", "display_width", "environment", "action", "background", "complexity"),
     *("frame_count", "frame_duration_ms", "input_fidelity", "moderation", "output_compression"),
-    *("output_format", "partial_images", "quality", "size"),
+    *("output_format", "partial_images", "quality", "size", "server_label"),
+    *("server_description",),
+    allowed_tools=_MCP_TOOLS,
+    require_approval=Shape(always=_MCP_TOOLS, never=_MCP_TOOLS),
+    svg=Shape(reasoning=Shape("effort")),
     tools=_FUNCTION,
     vector_store_ids=LIST,
     search_content_types=LIST,
@@ -84,9 +90,9 @@ _ITEM: Final = Shape(
     caller=Shape("type", "caller_id"),
     environment=_CONTAINER,
     error=ANY,
-    svg_usage=MAP,
+    svg_usage=Shape("model", "input_tokens", "output_tokens", "reasoning_tokens", "total_tokens"),
     reasoning=Shape("effort"),
-    text=Shape("verbosity"),
+    text=_TEXT,
     tools=_TOOL | Shape(input_schema=ANY, annotations=ANY),
 )
 RESPONSES: Final = Shape(
@@ -104,8 +110,10 @@ RESPONSES: Final = Shape(
     prompt_cache_options=Shape("mode", "ttl", "prewarm"),
     reasoning=Shape("effort", "summary", "generate_summary", "context", "mode"),
     stream_options=Shape("include_obfuscation"),
-    text=Shape("verbosity", format=ANY),
+    text=_TEXT,
     tools=_TOOL,
     tool_choice=Shape("type", "mode", "name", "server_label", tools=ANY),
 )
 """Requests of responses."""
+INPUT_TOKENS: Final = RESPONSES | Shape("personality")
+"""Requests of counting their tokens."""

@@ -18,7 +18,7 @@ from gamekeeper.guard.routes._fields import (
     whole,
     without,
 )
-from gamekeeper.guard.routes._openai import OpenAiStream, require_choices
+from gamekeeper.guard.routes._openai import OpenAiChoices, require_choices
 from gamekeeper.guard.routes._route import Json, Withheld
 from gamekeeper.guard.routes._shape_chat import CHAT
 from gamekeeper.guard.routes.query import Query
@@ -26,7 +26,7 @@ from gamekeeper.guard.routes.query import Query
 _ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 
 
-class OpenAiChat(OpenAiStream):
+class OpenAiChat(OpenAiChoices):
     """The route `openai.chat`."""
 
     name = "openai.chat"

@@ -18,13 +18,13 @@ from gamekeeper.guard.routes._fields import (
     whole,
     wrong,
 )
-from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiStream, require_choices
+from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiChoices, require_choices
 from gamekeeper.guard.routes._route import Json
 from gamekeeper.guard.routes._shape_chat import COMPLETIONS
 from gamekeeper.guard.routes.query import Query
 
 
-class OpenAiCompletions(OpenAiStream):
+class OpenAiCompletions(OpenAiChoices):
     """The route `openai.completions`."""
 
     name = "openai.completions"

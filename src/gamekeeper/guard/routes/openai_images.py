@@ -1,9 +1,9 @@
 """OpenAI images: `POST /v1/images/generations`; a text in, pictures out.
 
-Edits and variations of pictures are forms with files, which the guard cannot judge: see `unjudged`.
+A stream is as it came: it holds as many pictures as `narrow` left. Edits and variations of pictures
+are forms with files, which the guard cannot judge: see `unjudged`.
 """
 
-from gamekeeper.guard.routes._defaults import unchanged
 from gamekeeper.guard.routes._fields import (
     a_list,
     a_text,
@@ -13,8 +13,8 @@ from gamekeeper.guard.routes._fields import (
     tokens,
     whole,
 )
-from gamekeeper.guard.routes._openai import OpenAiOperation, narrow_choices
-from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes._openai import OpenAiOperation
+from gamekeeper.guard.routes._route import Json, Withheld
 from gamekeeper.guard.routes._shape import Shape
 from gamekeeper.guard.routes.query import Query, Usage
 
@@ -31,6 +31,7 @@ class OpenAiImages(OpenAiOperation):
         *("model", "prompt", "n", "stream", "size", "quality", "style", "background", "user"),
         *("response_format", "output_format", "output_compression", "partial_images"),
         *("moderation", "safety_identifier", "complexity", "frame_count", "frame_duration_ms"),
+        svg=Shape(reasoning=Shape("effort")),
     )
 
     def read(self, body: Json, path: str) -> Query:
@@ -45,7 +46,11 @@ class OpenAiImages(OpenAiOperation):
 
     def narrow(self, body: Json, withheld: Withheld) -> Json:
         """See `Route`."""
-        return narrow_choices(body, withheld)
+        n = body.get("n")
+        if withheld.choices is None or n is None:
+            return body
+        most = max(withheld.choices, 1)
+        return body | {"n": most} if n > most else body
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
         """See `Route`."""
@@ -54,10 +59,6 @@ class OpenAiImages(OpenAiOperation):
         most = max(withheld.choices, 1)
         given = a_list(answer["data"], "data")
         return answer if len(given) <= most else answer | {"data": given[:most]}
-
-    def stripper(self, withheld: Withheld, query: Query) -> Strip:
-        """See `Route`; a stream holds as many pictures as `narrow` left."""
-        return unchanged
 
     def usage(self, answer: Json) -> Usage:
         """See `Route`."""

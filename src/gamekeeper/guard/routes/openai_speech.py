@@ -1,9 +1,11 @@
-"""OpenAI speech: `POST /v1/audio/speech`; a text in, sound out, as bytes or as events."""
+"""OpenAI speech: `POST /v1/audio/speech`; a text in, sound out, as bytes or as events.
 
-from gamekeeper.guard.routes._defaults import unchanged
+Sound holds nothing that is withheld.
+"""
+
 from gamekeeper.guard.routes._fields import a_text, an_object, model_of, text, tokens
 from gamekeeper.guard.routes._openai import OpenAiOperation
-from gamekeeper.guard.routes._route import Json, Strip, Withheld
+from gamekeeper.guard.routes._route import Json
 from gamekeeper.guard.routes._shape import Shape
 from gamekeeper.guard.routes.query import Query, Usage
 
@@ -29,18 +31,6 @@ class OpenAiSpeech(OpenAiOperation):
             system=text(body, "instructions"),
             stream=body.get("stream_format") == "sse",
         )
-
-    def narrow(self, body: Json, withheld: Withheld) -> Json:
-        """See `Route`; sound holds nothing that is withheld."""
-        return body
-
-    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
-        """See `Route`."""
-        return answer
-
-    def stripper(self, withheld: Withheld, query: Query) -> Strip:
-        """See `Route`."""
-        return unchanged
 
     def usage(self, answer: Json) -> Usage:
         """See `Route`; only a stream of events states it."""

@@ -11,6 +11,7 @@ from typing import ClassVar
 from gamekeeper.guard.routes._fields import a_list
 from gamekeeper.guard.routes._route import Json, Withheld
 from gamekeeper.guard.routes._shape import Shape
+from gamekeeper.guard.routes._shape_responses import INPUT_TOKENS
 from gamekeeper.guard.routes.openai_responses import OpenAiResponses, strip_item
 from gamekeeper.guard.routes.query import Query, Usage
 
@@ -93,6 +94,7 @@ class OpenAiInputTokens(OpenAiResponses):
 
     name = "openai.responses.input_tokens"
     operation = "responses/input_tokens"
+    shape = INPUT_TOKENS
     is_exchange = False
 
     def usage(self, answer: Json) -> Usage:
