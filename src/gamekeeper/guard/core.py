@@ -10,18 +10,20 @@ from typing import Any, Protocol
 
 from gamekeeper.base.clock import SteadyClock, day_of
 from gamekeeper.base.log import get_logger
-from gamekeeper.guard.budgets.accounts import Accounts, Reservation
+from gamekeeper.exchange.limits import cut_features, cut_text
+from gamekeeper.guard.budgets.accounts import Account, Accounts, Reservation
 from gamekeeper.guard.budgets.day_budget import overdrawn
 from gamekeeper.guard.budgets.prices import Prices
+from gamekeeper.guard.budgets.shared_buckets import SharedBuckets
 from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
 from gamekeeper.guard.decisions.decision import Decision, Tracked
-from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps, denial
+from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps, Take, denial
 from gamekeeper.guard.decisions.register import Decisions, Record
 from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.identity.caller import Caller
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.routes.query import Query, Usage
-from gamekeeper.guard.store import Spent, Store, StoreGoneError
+from gamekeeper.guard.store import SlowedStore, Spent, Store, StoreGoneError
 from gamekeeper.guard.telemetry.metrics import Metrics
 from gamekeeper.verdict import Verdict
 
@@ -53,12 +55,15 @@ class Judgement:
         would: What would be done, were the policy enforced.
         reservation: What the request may cost, held from its account's budget until it is settled;
             None if the request goes no further.
+        take: What it has to take from buckets that replicas share, before it may go on: see
+            `Core.take_shared`; None if nothing.
     """
 
     decision: Decision | None
     act: Act
     would: Act
     reservation: Reservation | None = None
+    take: Take | None = None
 
 
 class Core:
@@ -93,10 +98,12 @@ class Core:
         self._steps = Steps(policy.ladder, key)
         self._prices = Prices(policy.prices)
         today = day_of(self.clock.now())
-        self.accounts = Accounts(store.spent(today), today, policy.limits.accounts)
+        slowed = store.slowed() if isinstance(store, SlowedStore) else {}
+        self.accounts = Accounts(store.spent(today), today, policy.limits.accounts, slowed)
         self._done: Counter[tuple[str, str]] = Counter()
         self.store_up = True
         self.strict: StrictBudgets | None = None
+        self.buckets: SharedBuckets | None = None
         self.decisions.refresh(self.clock.now())
         self.metrics.enforcing.set(policy.enforce)
         self.metrics.store_up.set(1)
@@ -144,14 +151,53 @@ class Core:
             principal.account, now, principal.subject, principal.authenticated_at
         )
         would = self._steps.act(
-            decision, account, now, proof=proof, authenticated_at=principal.authenticated_at
+            decision, name, now, proof=proof, authenticated_at=principal.authenticated_at
         )
+        if isinstance(would, Take):
+            if self.buckets is not None and self.policy.enforce:
+                act = Act(action="slow", withheld=would.withheld)
+                reservation = accounts.reserve(account, estimate, is_claim=not is_known)
+                return Judgement(
+                    decision=decision, act=act, would=act, reservation=reservation, take=would
+                )
+            would = self._taken_here(would, account, now)
         act = would if self.policy.enforce else PASS
         judgement = self._judged(principal, route, decision, act, would)
         if act.refusal is not None:
             return judgement
         reservation = accounts.reserve(account, estimate, is_claim=not is_known)
         return replace(judgement, reservation=reservation)
+
+    async def take_shared(
+        self, principal: Principal, route: str, judgement: Judgement, now: float
+    ) -> Judgement:
+        """Takes what a request has to take from the buckets that replicas share; from this
+        process's own where the store cannot be reached.
+        """
+        take = judgement.take
+        assert take is not None
+        act = await self._taken_shared(principal.account, take, now)
+        judged = self._judged(principal, route, judgement.decision, act, act)
+        return replace(judged, reservation=judgement.reservation)
+
+    async def _taken_shared(self, account: str, take: Take, now: float) -> Act:
+        assert self.buckets is not None
+        steps = self._steps
+        most_s = self.policy.ladder.slow.wait_s
+        if self.store_up:
+            try:
+                wait_s = await self.buckets.take(
+                    account, steps.rates, most_s, now, proofs=take.proofs
+                )
+                return steps.taken(take, account, wait_s, now)
+            except StoreGoneError as error:
+                log.warning("an account was slowed by this process alone: %s", error)
+        return self._taken_here(take, self.accounts.claimed(account), now)
+
+    def _taken_here(self, take: Take, account: Account, now: float) -> Act:
+        act = self._steps.take(take, account, now)
+        self.accounts.note_slowed(account)
+        return act
 
     async def reserve_shared(
         self, principal: Principal, reservation: Reservation, now: float
@@ -201,7 +247,7 @@ class Core:
         refusal = overdrawn(principal.budget, account.spent.plus(account.held), now)
         return refusal or accounts.reserve(account, ONE_REQUEST, is_claim=not is_known)
 
-    def denied(self, principal: Principal, now: float) -> Refusal | None:
+    def denied(self, principal: Principal, route: str, now: float) -> Refusal | None:
         """Returns the refusal of an account, or a credential, that is denied; None if it is not, or
         in a dry run.
         """
@@ -210,7 +256,9 @@ class Core:
         )
         if decision is None or decision.verdict is not Verdict.DENY or not self.policy.enforce:
             return None
-        return denial(decision)
+        act = Act(action="deny", refusal=denial(decision))
+        self._judged(principal, route, decision, act, act)
+        return act.refusal
 
     def estimate(self, query: Query, input_tokens: int, output_tokens: int) -> Spent:
         """Returns what a request may cost, before it is answered."""
@@ -287,14 +335,14 @@ class Core:
         return Spent(1, input_tokens + output_tokens, micro_usd, 0)
 
     def _settle(self, reservation: Reservation, total: Spent) -> None:
+        if not reservation.is_open:
+            return
         if reservation.shared is None:
             self.accounts.pay(reservation, total)
         else:
             assert self.strict is not None
-            name = reservation.account.name
-            self.strict.settle(
-                reservation.shared, total, lambda due: self.accounts.charge(name, due)
-            )
+            taken = reservation.shared
+            self.strict.settle(taken, total, lambda due: self.accounts.charge_shared(taken, due))
         self.accounts.close(reservation)
 
     def _judged(
@@ -327,13 +375,13 @@ def exchange_rows(
     """Returns an answered request in hunt's columns, one row an input; tokens are shared among
     them.
     """
-    inputs: list[tuple[str, Any]] = [("prompt", prompt) for prompt in query.prompts]
-    inputs += [("features", row) for row in query.features]
+    inputs: list[tuple[str, Any]] = [("prompt", cut_text(prompt)) for prompt in query.prompts]
+    inputs += [("features", cut_features(row)) for row in query.features]
     shared = {
         "time": now,
         "account": principal.account,
-        "model": query.model,
-        "system": query.system,
+        "model": cut_text(query.model),
+        "system": cut_text(query.system),
         "turn": query.turn,
         "input_tokens": _share(usage.input_tokens, len(inputs)),
         "output_tokens": _share(usage.output_tokens, len(inputs)),
@@ -343,7 +391,7 @@ def exchange_rows(
         "tools": query.tools,
         "ip": caller.ip,
         "asn": caller.asn,
-        "client": caller.client,
+        "client": cut_text(caller.client),
     }
     if principal.budget.cells is not None:
         shared["count_ground"] = True  # watch.rows.COUNT_GROUND, which would load frames here

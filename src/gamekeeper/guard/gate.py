@@ -90,7 +90,7 @@ class Passage:
         reservation: What it may cost.
         own: What it takes off a budget of its API alone; None if that has none.
         dropped: Fields that were taken out of it because they are not known.
-        hides_usage: Whether the upstream was asked for token counts that the client did not ask for.
+        hides_usage: Whether the upstream was asked for token counts that the client did not want.
         tag: Marks ids in the answer as the account's own; None leaves them.
         span: Its trace; None if it has none.
     """
@@ -266,22 +266,39 @@ class Gate:
             own=own,
         )
 
-    def require_not_denied(self, principal: Principal) -> None:
-        """Stops a request that asks no model anything, if its account is denied.
+    def require_not_denied(self, principal: Principal, route: Route) -> None:
+        """Stops any request of an account that is denied, before it is looked at.
 
         Raises:
             StoppedError: It is.
         """
-        refusal = self.core.denied(principal, self.core.clock.now())
+        refusal = self.core.denied(principal, route.name, self.core.clock.now())
         if refusal is not None:
             raise StoppedError(refusal)
 
     async def reserve(self, passage: Passage) -> Passage:
-        """Takes a judged request off the budget that replicas share, where budgets are strict.
+        """Takes a judged request off the buckets and the budget that replicas share.
 
         Raises:
-            StoppedError: The budget is used up.
+            StoppedError: Its account is too fast, or the budget is used up.
         """
+        try:
+            return await self._off_budget(await self._off_buckets(passage))
+        except BaseException:  # a client that leaves meanwhile included
+            self._close(passage.reservation, passage.own)
+            raise
+
+    async def _off_buckets(self, passage: Passage) -> Passage:
+        if passage.judgement.take is None:
+            return passage
+        judgement = await self.core.take_shared(
+            passage.principal, passage.route.name, passage.judgement, self.core.clock.now()
+        )
+        if judgement.act.refusal is not None:
+            raise _stopped(judgement.act.refusal, passage.span)
+        return replace(passage, judgement=judgement)
+
+    async def _off_budget(self, passage: Passage) -> Passage:
         if self.core.strict is None or not self._is_known(passage.principal):
             return passage
         refusal = await self.core.reserve_shared(
@@ -289,7 +306,6 @@ class Gate:
         )
         if refusal is not None:
             self.core.metrics.refused.labels(refusal.code).inc()
-            self._close(passage.own)
             raise _stopped(refusal, passage.span)
         return passage
 
@@ -385,7 +401,7 @@ class Gate:
         return self._extra[route]
 
     def _untagged(self, request: Request, body: Json) -> tuple[Json, str]:
-        """Body and path with the upstream's own ids; one that is another account's does not exist."""
+        """Body and path with the upstream's own ids; another account's id does not exist."""
         ids = self._object_ids
         principal = request.principal
         if ids is None or not request.route.object_ids or principal.kind == "upstream":

@@ -21,7 +21,15 @@ from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decisions.register import Record
-from gamekeeper.guard.store import RefusedError, SharedStore, Spent, StoreGoneError
+from gamekeeper.guard.store import (
+    RefusedError,
+    SharedStore,
+    SlowedState,
+    SlowedStore,
+    Spent,
+    StoreGoneError,
+)
+from gamekeeper.guard.store._store import SLOWED_KEPT_S
 
 log = get_logger("gamekeeper.guard")
 
@@ -130,6 +138,7 @@ class Sync:
         self._shared = core.store if isinstance(core.store, SharedStore) else None
         self._changed_at = 0
         self._learned = dict[str, Spent]()
+        self._slowed = dict[str, SlowedState]()
         self._unreadable = set[tuple[str, str]]()
 
     async def run(self) -> None:
@@ -169,6 +178,7 @@ class Sync:
         core = self._core
         core.metrics.clock_off.set(core.clock.follow())
         core.metrics.accounts.set(len(core.accounts))
+        self._slowed |= core.accounts.unsaved_slowed()
         return core.accounts.unsaved(), core.take_actions()
 
     def _save(self, unsaved: dict[str, Spent], done: Counter[tuple[str, str]]) -> None:
@@ -181,6 +191,7 @@ class Sync:
         try:
             self._record_actions(done)
             self._add(unsaved)
+            self._keep_slowed()
             self._look()
         except StoreGoneError as error:
             self._changed_at = 0
@@ -227,6 +238,25 @@ class Sync:
             self._changed_at, self._learned = self._shared.changed(
                 self._core.accounts.day, self._changed_at
             )
+
+    def _keep_slowed(self) -> None:
+        """Saves the buckets of slowed accounts, where replicas do not share them in the store."""
+        store = self._core.store
+        slowed = self._slowed
+        if not isinstance(store, SlowedStore) or not slowed:
+            return
+        oldest = self._core.clock.now() - SLOWED_KEPT_S
+
+        def keep(accounts: list[str]) -> None:
+            store.keep_slowed({name: slowed[name] for name in accounts}, oldest)
+            for name in accounts:
+                del slowed[name]
+
+        def set_aside(name: str, error: Exception) -> None:
+            del slowed[name]
+            self._set_aside("bucket", f"the bucket of {name}", error)
+
+        _in_parts(list(slowed), keep, set_aside)
 
     def _saved(self, unsaved: dict[str, Spent]) -> None:
         """Takes back what was not saved; else takes over what others spent."""

@@ -1,7 +1,7 @@
 import pytest
 
 from gamekeeper.guard.budgets.accounts import Account
-from gamekeeper.guard.decisions.ladder import Act, Steps
+from gamekeeper.guard.decisions.ladder import Act, Steps, Take
 from gamekeeper.guard.decisions.proof_of_work import CHALLENGE_HEADER, solve
 from gamekeeper.guard.policy import Ladder, Slowed
 from gamekeeper.guard.store import Spent
@@ -24,13 +24,15 @@ class Asking:
     def at(
         self, seconds: float, proof: str | None = None, authenticated_at: float | None = None
     ) -> Act:
-        return self.steps.act(
+        now = NOW + seconds
+        act = self.steps.act(
             self.decision,
-            self.account,
-            NOW + seconds,
+            self.account.name,
+            now,
             proof=proof,
             authenticated_at=authenticated_at,
         )
+        return self.steps.take(act, self.account, now) if isinstance(act, Take) else act
 
 
 @pytest.mark.parametrize("verdict", [Verdict.ALLOW, Verdict.WATCH])

@@ -11,17 +11,23 @@ A request is reserved before it is passed on, paid while it is answered, and set
 All of it happens on the event loop between two awaits, so that requests at the same time cannot
 overdraw together.
 
+What was paid is charged to the day on which it was paid; what is estimated too high today is given
+back to nobody tomorrow. No count falls below 0 or grows beyond 2^53.
+
 Only accounts that were authenticated have state, and at most `limit` of them: the longest idle
 gives way and keeps no more than what it spent today. An account that is only a claim (its
 credential is still to be accepted by the upstream) has state while a request of it is under way,
-and no longer. So invented names cost no memory.
+and no longer. So invented names cost no memory. The buckets of slowed accounts are kept for two
+days whatever becomes of the rest, so that neither a restart nor a million others give a burst
+again.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gamekeeper.base.clock import day_of
-from gamekeeper.guard.store import Spent
+from gamekeeper.guard.store import SlowedState, Spent
+from gamekeeper.guard.store._store import SLOWED_KEPT_S
 
 if TYPE_CHECKING:
     from gamekeeper.guard.budgets.shared_budgets import SharedReservation
@@ -40,12 +46,16 @@ class Reservation:
     Attributes:
         paid: What was charged so far.
         held: What is still held.
+        day: On which something was last paid.
+        is_open: Whether it is to be settled yet.
     """
 
-    __slots__ = ("account", "estimate", "held", "is_claim", "paid", "shared")
+    __slots__ = ("account", "day", "estimate", "held", "is_claim", "is_open", "paid", "shared")
 
-    def __init__(self, account: "Account", estimate: Spent, is_claim: bool) -> None:
+    def __init__(self, account: "Account", estimate: Spent, is_claim: bool, day: str) -> None:
         self.account = account
+        self.day = day
+        self.is_open = True
         self.estimate = estimate
         self.is_claim = is_claim
         self.paid = _NOTHING
@@ -64,8 +74,9 @@ class Bucket:
 
     def wait_s(self, now: float, per_second: float, size: float) -> float:
         """Takes a token and returns how long the request has to wait for it, in seconds."""
-        self.tokens = min(size, self.tokens + (now - self.at) * per_second) - 1
-        self.at = now
+        passed = max(0.0, now - self.at)  # a clock that is set back takes nothing
+        self.tokens = min(size, self.tokens + passed * per_second) - 1
+        self.at = max(self.at, now)
         return max(0.0, -self.tokens / per_second)
 
 
@@ -97,7 +108,7 @@ class Account:
             now: Epoch seconds.
             rates: Tokens a second and size of each bucket.
         """
-        if not self.buckets:
+        if len(self.buckets) != len(rates):
             self.buckets = tuple(Bucket(size, now) for _, size in rates)
         return max(
             b.wait_s(now, rate, size) for b, (rate, size) in zip(self.buckets, rates, strict=True)
@@ -108,6 +119,17 @@ class Account:
         for bucket in self.buckets:
             bucket.tokens += 1
 
+    @property
+    def slowed(self) -> SlowedState:
+        """Its buckets and proofs, as they are stored."""
+        at = max((bucket.at for bucket in self.buckets), default=0.0)
+        return SlowedState(at, tuple(bucket.tokens for bucket in self.buckets), self.proofs)
+
+    @slowed.setter
+    def slowed(self, state: SlowedState) -> None:
+        self.buckets = tuple(Bucket(tokens, state.at) for tokens in state.tokens)
+        self.proofs = state.proofs
+
 
 class Accounts:
     """All accounts with state.
@@ -116,14 +138,23 @@ class Accounts:
         spent_today: What accounts had spent when the day's counters were loaded.
         day: Of those.
         limit: Accounts at most.
+        slowed: Buckets of slowed accounts, as they were loaded.
     """
 
-    def __init__(self, spent_today: dict[str, Spent], day: str, limit: int) -> None:
+    def __init__(
+        self,
+        spent_today: dict[str, Spent],
+        day: str,
+        limit: int,
+        slowed: dict[str, SlowedState] | None = None,
+    ) -> None:
         self._accounts: dict[str, Account] = {}
         self._claims: dict[str, Account] = {}
         self._unsaved: dict[str, Spent] = {}
         self._earlier = spent_today
         self._limit = limit
+        self._slowed = slowed or {}
+        self._unsaved_slowed: dict[str, SlowedState] = {}
         self.day = day
 
     def __len__(self) -> int:
@@ -149,15 +180,22 @@ class Accounts:
 
     def reserve(self, account: Account, estimate: Spent, *, is_claim: bool = False) -> Reservation:
         """Holds what a request may cost."""
+        estimate = estimate.bounded()
         account.held = account.held.plus(estimate)
         account.open += 1
         if is_claim and account.name not in self._accounts:
             self._claims[account.name] = account
-        return Reservation(account, estimate, is_claim)
+        return Reservation(account, estimate, is_claim, self.day)
 
     def pay(self, reservation: Reservation, total: Spent) -> None:
-        """Charges what a request has cost so far, which is then held no more."""
-        due = total.minus(reservation.paid)
+        """Charges what a request has cost so far, which is then held no more. One that is closed
+        costs nothing more.
+        """
+        if not reservation.is_open:
+            return
+        total = total.bounded()
+        due = self._of_day(total.minus(reservation.paid), reservation.day)
+        reservation.day = self.day
         reservation.paid = total
         self._hold(reservation, total.left_of(reservation.estimate))
         if any(due):
@@ -169,7 +207,10 @@ class Accounts:
         self._hold(reservation, _NOTHING)
 
     def close(self, reservation: Reservation) -> None:
-        """Holds nothing more for a request; what was paid stays."""
+        """Holds nothing more for a request; what was paid stays. Once is enough."""
+        if not reservation.is_open:
+            return
+        reservation.is_open = False
         account = reservation.account
         self._hold(reservation, _NOTHING)
         account.open -= 1
@@ -179,8 +220,25 @@ class Accounts:
     def charge(self, name: str, spent: Spent) -> None:
         """Adds to what an account spent today."""
         account = self.of(name)
-        account.spent = account.spent.plus(spent)
+        account.spent = account.spent.plus(spent).no_less_than_nothing()
         self._unsaved[name] = self._unsaved.get(name, _NOTHING).plus(spent)
+
+    def charge_shared(self, taken: "SharedReservation", spent: Spent) -> None:
+        """Adds what could not be added to a shared budget."""
+        if any(due := self._of_day(spent, taken.day)):
+            self.charge(taken.account, due)
+
+    def note_slowed(self, account: Account) -> None:
+        """Keeps the buckets of an account that took from them, or proved work."""
+        state = account.slowed
+        self._slowed[account.name] = state
+        self._unsaved_slowed[account.name] = state
+
+    def unsaved_slowed(self) -> dict[str, SlowedState]:
+        """Returns buckets that changed since the last call."""
+        unsaved = self._unsaved_slowed
+        self._unsaved_slowed = {}
+        return unsaved
 
     def unsaved(self) -> dict[str, Spent]:
         """Returns what is not in the store yet, and counts it as saved; `restore` takes it back."""
@@ -198,7 +256,7 @@ class Accounts:
         comes on top.
         """
         for name, used in spent.items():
-            used = used.plus(self._unsaved.get(name, _NOTHING))
+            used = used.plus(self._unsaved.get(name, _NOTHING)).no_less_than_nothing()
             if (account := self._accounts.get(name)) is not None:
                 account.spent = used
             else:
@@ -212,12 +270,23 @@ class Accounts:
             return False
         self.day = day
         self._earlier = {}
-        for account in self._accounts.values():
+        # What is given back is yesterday's.
+        self._unsaved = {name: due.no_less_than_nothing() for name, due in self._unsaved.items()}
+        for account in (*self._accounts.values(), *self._claims.values()):
             account.spent = self._unsaved.get(account.name, _NOTHING)
+        oldest = now - SLOWED_KEPT_S
+        self._slowed = {name: state for name, state in self._slowed.items() if state.at >= oldest}
         return True
 
+    def _of_day(self, due: Spent, day: str) -> Spent:
+        """What is due today of a request that was last charged on `day`."""
+        return due if day == self.day else due.no_less_than_nothing()
+
     def _new(self, name: str) -> Account:
-        return Account(name, self._earlier.get(name, _NOTHING))
+        account = Account(name, self._earlier.get(name, _NOTHING))
+        if (state := self._slowed.get(name)) is not None:
+            account.slowed = state
+        return account
 
     def _hold(self, reservation: Reservation, held: Spent) -> None:
         account = reservation.account

@@ -1,9 +1,9 @@
 """Budgets that replicas cannot overdraw together: one script a request, before it is passed on.
 
-A request is taken off the budget first, then passed, then its tokens are added; if there was no
-answer the request is put back. Only accounts that have a budget pay for this, with one round trip
-to the server. Tokens are known after an answer only: what is being answered at the moment when a
-budget of tokens ends is still answered.
+A request is taken off the budget with an estimate of its tokens first, then passed, then settled by
+what it cost; if the upstream refused it all is put back. Only accounts that have a budget pay for
+this, with one round trip to the server. At most the last request goes beyond a budget, by what it
+costs.
 
 A server that hangs may take a request off later that was passed without it: it is then counted
 twice. The guard stops asking within a second of the server's silence, so that these are few.
@@ -88,6 +88,7 @@ class StrictBudgets:
             StoreGoneError: The server cannot be reached.
         """
         day = day_of(now)
+        estimate = estimate.bounded()
         most = (
             "" if most is None else most
             for most in (budget.requests, budget.tokens, budget.usd, budget.cells)
@@ -110,7 +111,7 @@ class StrictBudgets:
             total: What it cost; nothing puts all back.
             failed: Called with what was not added if the server cannot be reached.
         """
-        due = total.minus(reservation.taken)
+        due = total.bounded().minus(reservation.taken)
         if not any(due):
             return
         task = asyncio.get_running_loop().create_task(self._added(reservation, due, failed))

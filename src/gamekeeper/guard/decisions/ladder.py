@@ -36,6 +36,20 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """What a request of a slowed account has to take before it is passed on.
+
+    Args:
+        proofs: Requests that the proof of work opens which it brought, 0 if it brought none; None
+            if none is needed.
+        withheld: What its answer goes without.
+    """
+
+    proofs: int | None
+    withheld: Withheld | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """What is done with a request.
 
@@ -76,59 +90,80 @@ class Steps:
     def act(
         self,
         decision: Decision | None,
-        account: Account,
+        account: str,
         now: float,
         *,
         proof: str | None,
         authenticated_at: float | None,
-    ) -> Act:
-        """Returns what is done with a request of an account for which `decision` holds.
+    ) -> Act | Take:
+        """Returns what is done with a request of an account for which `decision` holds, or what it
+        has to take first: `take` does that here, `taken` where replicas share.
 
         Args:
             decision: The strongest that holds.
-            account: Its bucket gives a token.
+            account: Whose request.
             now: Epoch seconds.
             proof: What the request brought as a proof of work.
-            authenticated_at: When whoever asks last authenticated, epoch seconds, if that is known.
+            authenticated_at: When the caller last authenticated, epoch seconds, if that is known.
         """
         if decision is None or decision.verdict.step <= Verdict.WATCH.step:
             return PASS
         if decision.verdict is Verdict.DENY:
-            return Act(action="deny", refusal=_denied(decision))
+            return Act(action="deny", refusal=denial(decision))
         if decision.verdict is Verdict.CHALLENGE:
             return self._challenge(decision, account, now, proof, authenticated_at)
-        return self._slow(
-            account, now, self._withheld if decision.verdict is Verdict.LIMIT else None
-        )
+        withheld = self._withheld if decision.verdict is Verdict.LIMIT else None
+        return Take(proofs=None, withheld=withheld)
 
-    def _slow(self, account: Account, now: float, withheld: Withheld | None) -> Act:
+    @property
+    def rates(self) -> tuple[tuple[float, float], ...]:
+        """Tokens a second and size of each bucket of a slowed account."""
+        return self._rates
+
+    def take(self, take: Take, account: Account, now: float) -> Act:
+        """Takes from the account's own buckets of this process."""
+        if take.proofs is not None:
+            account.proofs = take.proofs or account.proofs
+            if account.proofs <= 0:
+                return self.taken(take, account.name, None, now)
+            account.proofs -= 1
         wait = account.wait_s(now, self._rates)
         if wait > self._ladder.slow.wait_s:
             account.give_back()
-            return Act(action="throttle", refusal=_too_fast(wait - self._ladder.slow.wait_s))
-        return Act(
-            action="withhold" if withheld else "delay" if wait else "pass",
-            wait_s=wait,
-            withheld=withheld,
-        )
+        return self.taken(take, account.name, wait, now)
+
+    def taken(self, take: Take, account: str, wait_s: float | None, now: float) -> Act:
+        """Returns what is done with a request that took from its buckets.
+
+        Args:
+            take: What it had to take.
+            account: Whose request.
+            wait_s: How long it has to wait, in seconds; beyond the longest wait it took nothing.
+                None if it needs a proof of work.
+            now: Epoch seconds.
+        """
+        if wait_s is None:
+            challenge = self._challenges.make(account, now)
+            return Act(action="challenge", refusal=_work(challenge))
+        if wait_s > self._ladder.slow.wait_s:
+            return Act(action="throttle", refusal=_too_fast(wait_s - self._ladder.slow.wait_s))
+        action = "withhold" if take.withheld else "delay" if wait_s else "pass"
+        return Act(action=action, wait_s=wait_s, withheld=take.withheld)
 
     def _challenge(
         self,
         decision: Decision,
-        account: Account,
+        account: str,
         now: float,
         proof: str | None,
         authenticated_at: float | None,
-    ) -> Act:
+    ) -> Act | Take:
         if decision.challenge == "reauthenticate":
             back = authenticated_at is not None and authenticated_at > decision.since
             return PASS if back else Act(action="challenge", refusal=_step_up(decision))
-        if proof is not None and self._challenges.is_proof(account.name, proof, now):
-            account.proofs = self._ladder.proof_requests
-        if account.proofs > 0:
-            account.proofs -= 1
-            return self._slow(account, now, self._withheld)
-        return Act(action="challenge", refusal=_work(self._challenges.make(account.name, now)))
+        proves = proof is not None and self._challenges.is_proof(account, proof, now)
+        proofs = self._ladder.proof_requests if proves else 0
+        return Take(proofs=proofs, withheld=self._withheld)
 
 
 def _withheld(limit: Limited, key: bytes) -> Withheld:
@@ -143,7 +178,8 @@ def _withheld(limit: Limited, key: bytes) -> Withheld:
     )
 
 
-def _denied(decision: Decision) -> Refusal:
+def denial(decision: Decision) -> Refusal:
+    """Returns the refusal of an account for which `deny` holds."""
     message = f"access to this API is suspended; quote decision {decision.id} to the provider"
     return Refusal(status=403, code="suspended", message=message)
 

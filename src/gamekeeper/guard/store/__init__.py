@@ -3,13 +3,22 @@
 from pathlib import Path
 
 from gamekeeper.guard.store._shared import Changed, SharedStore
-from gamekeeper.guard.store._store import RefusedError, Spent, Store, StoreGoneError
+from gamekeeper.guard.store._store import (
+    RefusedError,
+    SlowedState,
+    SlowedStore,
+    Spent,
+    Store,
+    StoreGoneError,
+)
 from gamekeeper.guard.store.sqlite import SqliteStore
 
 __all__ = [
     "Changed",
     "RefusedError",
     "SharedStore",
+    "SlowedState",
+    "SlowedStore",
     "Spent",
     "SqliteStore",
     "Store",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gamekeeper.base.errors import InputError, MissingExtraError, input_error
-from gamekeeper.guard.store._store import RefusedError, Spent, StoreGoneError
+from gamekeeper.guard.store._store import MOST, RefusedError, Spent, StoreGoneError
 
 CONNECT_S = 0.5
 READ_S = 1.0
@@ -23,12 +23,18 @@ FIELDS = Spent._fields
 _OVERFLOW = "overflow"  # in the message of HINCRBY
 
 _CHARGE = (
-    f"local names = {{{', '.join(map(repr, FIELDS))}}}"
+    f"local names = {{{', '.join(map(repr, FIELDS))}}}\n"
+    f"local most, most_text = {MOST}, '{MOST}'"
     + """
 local function charge(account, from, number)
     for at, name in ipairs(names) do
         local by = ARGV[from + at]
-        if by ~= '0' then redis.call('hincrby', KEYS[1], name .. ':' .. account, by) end
+        if by ~= '0' then
+            local field = name .. ':' .. account
+            local after = redis.call('hincrby', KEYS[1], field, by)
+            if after < 0 then redis.call('hset', KEYS[1], field, '0') end
+            if after > most then redis.call('hset', KEYS[1], field, most_text) end
+        end
     end
     redis.call('zadd', KEYS[2], number, account)
 end
@@ -96,6 +102,51 @@ return answer
 KEYS: those of the day. ARGV: seconds kept, account, counts, then the most of each (dollars for
     money; none: empty).
 """
+
+
+TAKE = """
+local now = tonumber(ARGV[1])
+local names = {'at', 'proofs'}
+for at = 5, #ARGV, 2 do names[#names + 1] = 'tokens' .. #names - 1 end
+local kept = redis.call('hmget', KEYS[1], unpack(names))
+local before = tonumber(kept[1] or now)
+local passed = math.max(0, now - before)
+local proofs = tonumber(kept[2] or 0)
+if ARGV[3] ~= '' then
+    if ARGV[3] ~= '0' then proofs = tonumber(ARGV[3]) end
+    if proofs <= 0 then return false end
+    proofs = proofs - 1
+end
+local wait = 0
+local tokens = {}
+for at = 5, #ARGV, 2 do
+    local rate, size = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+    local has = math.min(size, tonumber(kept[#tokens + 3] or size) + passed * rate) - 1
+    wait = math.max(wait, -has / rate)
+    tokens[#tokens + 1] = has
+end
+local back = 0
+if wait > tonumber(ARGV[2]) then back = 1 end
+local at = ARGV[1]
+if before > now then at = kept[1] end
+redis.call('hset', KEYS[1], 'at', at, 'proofs', proofs)
+for number, has in ipairs(tokens) do
+    redis.call('hset', KEYS[1], names[number + 2], string.format('%.17g', has + back))
+end
+redis.call('expire', KEYS[1], ARGV[4])
+return string.format('%.17g', wait)
+"""
+"""Takes a token out of each bucket of a slowed account, and puts them back if the request would
+have to wait too long; answers how long it has to wait, nothing if it needs a proof and has none.
+
+KEYS: that of the account. ARGV: epoch seconds, longest wait, requests that a new proof opens (none
+    needed: empty; none came: 0), seconds kept, then tokens a second and size of each bucket.
+"""
+
+
+def slowed_key(account: str) -> str:
+    """Returns the key of a slowed account's buckets."""
+    return f"gamekeeper:slowed:{account}"
 
 
 def day_keys(day: str) -> list[str]:

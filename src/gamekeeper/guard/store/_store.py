@@ -1,9 +1,14 @@
 """What outlives the process: records, counters, and tokens that may be used once."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from gamekeeper.base.errors import GamekeeperError
+
+MOST = 2**53
+"""Largest count that is kept of anything: what JSON and Lua, so Redis, hold exactly. Counts do not
+grow beyond it, nor fall below 0.
+"""
 
 
 class Spent(NamedTuple):
@@ -38,6 +43,14 @@ class Spent(NamedTuple):
             self.micro_usd - other.micro_usd,
             self.cells - other.cells,
         )
+
+    def bounded(self) -> "Spent":
+        """Returns it with each count between -`MOST` and `MOST`."""
+        return Spent(*(max(-MOST, min(MOST, count)) for count in self))
+
+    def no_less_than_nothing(self) -> "Spent":
+        """Returns it with each count at least 0."""
+        return Spent(*(max(0, count) for count in self))
 
     def left_of(self, whole: "Spent") -> "Spent":
         """Returns what is left of `whole` after this, nothing below 0."""
@@ -95,6 +108,48 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Closes it."""
+        ...
+
+
+class SlowedState(NamedTuple):
+    """The token buckets of an account that is slowed, and the proofs of work that it has left.
+
+    Args:
+        at: When a token was last taken, epoch seconds.
+        tokens: In each bucket then; below 0 where it is overdrawn.
+        proofs: Requests that its last proof of work still opens.
+    """
+
+    at: float
+    tokens: tuple[float, ...]
+    proofs: int = 0
+
+
+SLOWED_KEPT_S = 2 * 86_400
+"""A bucket of a day that nobody took from for so long is full again: its state says nothing."""
+
+
+@runtime_checkable
+class SlowedStore(Protocol):
+    """A store that keeps the buckets of slowed accounts for one process, over its restarts. Where
+    replicas share, they take from buckets in the server instead: see `SharedBuckets`.
+    """
+
+    def keep_slowed(self, states: Mapping[str, SlowedState], oldest: float) -> None:
+        """Writes or replaces the states of accounts, all or none, and drops those before `oldest`
+        (epoch s).
+
+        Raises:
+            StoreGoneError: The store cannot be reached.
+        """
+        ...
+
+    def slowed(self) -> dict[str, SlowedState]:
+        """Returns the states by account.
+
+        Raises:
+            StoreGoneError: The store cannot be reached.
+        """
         ...
 
 

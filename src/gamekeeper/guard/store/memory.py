@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gamekeeper.guard.store._store import Spent
+from gamekeeper.guard.store._store import MOST, SlowedState, Spent
 
 
 class MemoryStore:
@@ -13,6 +13,7 @@ class MemoryStore:
         self._tables: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._days: dict[str, dict[str, Spent]] = defaultdict(dict)
         self._tokens: dict[str, float] = {}
+        self._slowed: dict[str, SlowedState] = {}
         self._version = 0
 
     def load(self, table: str) -> dict[str, bytes]:
@@ -43,7 +44,8 @@ class MemoryStore:
     def add(self, day: str, spent: Mapping[str, Spent]) -> None:
         """See `Store`."""
         for account, used in spent.items():
-            self._days[day][account] = self._days[day].get(account, Spent()).plus(used)
+            after = self._days[day].get(account, Spent()).plus(used)
+            self._days[day][account] = Spent(*(max(0, min(MOST, count)) for count in after))
 
     def spent(self, day: str) -> dict[str, Spent]:
         """See `Store`."""
@@ -55,6 +57,15 @@ class MemoryStore:
             return False
         self._tokens[token] = expires
         return True
+
+    def keep_slowed(self, states: Mapping[str, SlowedState], oldest: float) -> None:
+        """See `SlowedStore`."""
+        kept = self._slowed | dict(states)
+        self._slowed = {name: state for name, state in kept.items() if state.at >= oldest}
+
+    def slowed(self) -> dict[str, SlowedState]:
+        """See `SlowedStore`."""
+        return dict(self._slowed)
 
     def close(self) -> None:
         """See `Store`."""

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import orjson
+
 from gamekeeper.base.errors import InputError, input_error
-from gamekeeper.guard.store._store import RefusedError, Spent, StoreGoneError
+from gamekeeper.guard.store._store import MOST, RefusedError, SlowedState, Spent, StoreGoneError
 
 FORMAT = "gamekeeper/guard-state@1"
 
@@ -23,11 +25,14 @@ create table if not exists records (tab text, id text, record blob, primary key 
 create table if not exists spent (day text, account text, requests integer, tokens integer,
     micro_usd integer, cells integer, primary key (day, account)) strict, without rowid;
 create table if not exists used (token text primary key, expires real) strict, without rowid;
+create table if not exists slowed (account text primary key, at real, tokens text, proofs integer)
+    strict, without rowid;
 """
-_ADD = """
-insert into spent values (?, ?, ?, ?, ?, ?) on conflict (day, account) do update set
-    requests = requests + excluded.requests, tokens = tokens + excluded.tokens,
-    micro_usd = micro_usd + excluded.micro_usd, cells = cells + excluded.cells
+_COUNTS = Spent._fields
+_ADD = f"""
+insert into spent values (?, ?, {", ".join(f"max(0, min({MOST}, ?))" for _ in _COUNTS)})
+    on conflict (day, account) do update set
+    {", ".join(f"{name} = max(0, min({MOST}, {name} + ?))" for name in _COUNTS)}
 """
 
 
@@ -95,7 +100,7 @@ class SqliteStore:
     def add(self, day: str, spent: Mapping[str, Spent]) -> None:
         """See `Store`."""
         with self._transaction() as db:
-            db.executemany(_ADD, [(day, account, *used) for account, used in spent.items()])
+            db.executemany(_ADD, [(day, account, *used, *used) for account, used in spent.items()])
 
     def spent(self, day: str) -> dict[str, Spent]:
         """See `Store`."""
@@ -114,6 +119,25 @@ class SqliteStore:
                 db.execute("insert or ignore into used values (?, ?)", (token, expires)).rowcount
                 == 1
             )
+
+    def keep_slowed(self, states: Mapping[str, SlowedState], oldest: float) -> None:
+        """See `SlowedStore`."""
+        rows = [
+            (account, state.at, orjson.dumps(state.tokens).decode(), state.proofs)
+            for account, state in states.items()
+        ]
+        with self._transaction() as db:
+            db.executemany("insert or replace into slowed values (?, ?, ?, ?)", rows)
+            db.execute("delete from slowed where at < ?", (oldest,))
+
+    def slowed(self) -> dict[str, SlowedState]:
+        """See `SlowedStore`."""
+        with self._transaction("deferred") as db:
+            rows = db.execute("select account, at, tokens, proofs from slowed")
+            return {
+                account: SlowedState(at, tuple(orjson.loads(tokens)), proofs)
+                for account, at, tokens, proofs in rows
+            }
 
     def close(self) -> None:
         """See `Store`."""
