@@ -159,7 +159,7 @@ def test_no_path_is_both_a_route_and_harmless() -> None:
 )
 def test_classifier_at_an_odd_path_is_refused(path: str) -> None:
     """No request would ever match it."""
-    with pytest.raises(UsageError, match="no path of a classifier"):
+    with pytest.raises(UsageError, match="cannot be a path of a classifier"):
         ClassifierRoute(path)
 
 

@@ -82,7 +82,7 @@ def _plain_part(part: Any, field: str) -> Json:
 
 
 def _loose(value: Any, depth: int) -> str:
-    """All text of a message, wherever it stands."""
+    """All text of a message, wherever it is."""
     if isinstance(value, str):
         return value
     if depth == 0:

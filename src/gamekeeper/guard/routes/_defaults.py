@@ -25,7 +25,7 @@ class RouteDefaults:
     has_json_answer: ClassVar[bool] = True
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return ""
 

@@ -35,7 +35,7 @@ class OpenAiOperation(RouteDefaults):
     operation: ClassVar[str]
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return f"POST /v1/{self.operation}"
 

@@ -20,7 +20,7 @@ def clean_path(path: str, prefix: str = "") -> str | None:
     Args:
         path: As sent, still percent-encoded, without the query string (`raw_path` of an ASGI
             scope).
-        prefix: Under which the guard stands, such as `/openai`; taken off.
+        prefix: Under which the guard is reached, such as `/openai`; taken off.
     """
     if len(path) > _MAX_CHARS or not path.startswith("/"):
         return None

@@ -2,7 +2,7 @@
 
 Two parsers may read one body differently: of two equal keys one takes the first, another the last.
 So the guard never forwards the bytes that came in. It parses them once (`bodies.parse`), judges
-that, and forwards that, written anew (`bodies.serialise`): what was judged is what the upstream
+that, and forwards that, written again (`bodies.serialise`): what was judged is what the upstream
 reads.
 """
 
@@ -90,7 +90,7 @@ class Route(Protocol):
         ...
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """Method and path, as people write them."""
         ...
 

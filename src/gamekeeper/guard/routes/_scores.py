@@ -88,7 +88,7 @@ def _numbers(row: Any) -> tuple[float, ...]:
         return found
     if not found or not 0 <= found[0] <= 1:
         raise UnreadableRequestError(
-            "the answer has a row without scores, or one number that is no probability"
+            "the answer has a row without scores, or one number that is not a probability"
         )
     return (1 - found[0], found[0])
 

@@ -44,8 +44,7 @@ def tensor_of(value: Any, field: str) -> Tensor:
     """Reads a tensor.
 
     Raises:
-        UnreadableRequestError: It is not of the protocol's form, or its data does not stand in the
-            JSON.
+        UnreadableRequestError: It is not of the protocol's form, or its data is not in the JSON.
     """
     tensor = an_object(value, field)
     name = a_text(tensor.get("name"), f"{field}.name")

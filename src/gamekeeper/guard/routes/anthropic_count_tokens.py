@@ -12,7 +12,7 @@ class AnthropicCountTokens(AnthropicMessages):
     is_exchange = False
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return "POST /v1/messages/count_tokens"
 

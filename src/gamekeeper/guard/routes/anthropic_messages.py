@@ -49,7 +49,7 @@ class AnthropicMessages(RouteDefaults):
     parameters = frozenset({"beta"})
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return "POST /v1/messages"
 

@@ -29,12 +29,14 @@ class Api(NamedTuple):
 def _about(route: Route) -> str:
     if route.is_exchange:
         return "its prompts are judged, its answers charged"
-    return "no model answers it anew; decisions and budgets hold"
+    return "no model answers it again; decisions and budgets hold"
 
 
 def apis() -> list[Api]:
     """Returns all APIs, those that are judged first."""
-    judged = [Api(route.name, route.shown, "judged", _about(route)) for route in known_routes()]
-    named = [Api(api.name, api.shown, "passed if named", api.why) for api in UNJUDGED]
-    harmless = [Api(kind.name, kind.shown, "harmless", "no model answers it") for kind in HARMLESS]
+    judged = [
+        Api(route.name, route.request_line, "judged", _about(route)) for route in known_routes()
+    ]
+    named = [Api(api.name, api.paths, "passed if named", api.why) for api in UNJUDGED]
+    harmless = [Api(kind.name, kind.paths, "harmless", "no model answers it") for kind in HARMLESS]
     return [*judged, *named, *harmless]

@@ -2,7 +2,7 @@
 forwards.
 
 What orjson already refuses: NaN, Infinity, numbers that overflow, lone surrogates, bytes that are
-not UTF-8, nesting deeper than 1,024. Of equal keys the last one stands; that there were two cannot
+not UTF-8, nesting deeper than 1,024. Of equal keys the last one counts; that there were two cannot
 be seen afterwards, and does not matter as long as only what `serialise` returns is forwarded.
 Integers beyond 64 bits become floats, for the upstream too.
 """

@@ -1,13 +1,13 @@
-"""A classifier behind an API of one's own, described by the policy: where rows and scores stand in
+"""A classifier behind an API of one's own, described by the policy: where rows and scores are in
 its JSON.
 
-Paths are names with dots between them; where a list stands on the way, the rest of the path is
+Paths are names with dots between them; where there is a list on the way, the rest of the path is
 taken in each of its items: `instances`, `data.rows`, `predictions.scores`.
 
 A row is a list of numbers, an object of named numbers, or a text. Objects are read in the order of
 `features`, and must have just those: without it in the order of their names, and then somebody may
 add a number that the model ignores, to be given another draw of a keyed defence. Numbers are
-finite; null and true are no numbers.
+finite; null and true are not numbers.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,9 @@ class ClassifierRoute(RouteDefaults):
         name: str | None = None,
     ) -> None:
         if clean_path(path) != path:
-            raise UsageError(f'"{path}" is no path of a classifier; expected one such as /v1/score')
+            raise UsageError(
+                f'"{path}" cannot be a path of a classifier; expected one such as /v1/score'
+            )
         self.path = path
         self.shape = Shape("model", "id").allowing((rows, *fields))
         self.model = model if model is None else model_named(model)
@@ -80,7 +82,7 @@ class ClassifierRoute(RouteDefaults):
         self._classes = tuple(classes) if classes else None
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return f"POST {self.path}"
 
@@ -184,11 +186,10 @@ def _label(label: Any, was: int, now: int, names: Sequence[str] | None) -> Any:
 
 
 def dig(value: Any, steps: Sequence[str]) -> Any:
-    """Returns what stands at a path; where a list stands on the way, what stands there in each
-    item.
+    """Returns what is at a path; where there is a list on the way, what is there in each item.
 
     Raises:
-        UnreadableRequestError: Nothing stands there.
+        UnreadableRequestError: Nothing is there.
     """
     for at, step in enumerate(steps):
         if isinstance(value, list):

@@ -13,13 +13,13 @@ class Harmless:
 
     Args:
         name: Unique; policies name it so.
-        shown: Its path, as people write it.
+        paths: As people write them.
         pattern: Of its clean path, whole.
         parameters: Query parameters that it takes.
     """
 
     name: str
-    shown: str
+    paths: str
     pattern: re.Pattern[str]
     parameters: frozenset[str] = frozenset()
 

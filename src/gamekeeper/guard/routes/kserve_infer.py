@@ -2,7 +2,7 @@
 
 The first dimension of every input is the batch; inputs are joined row by row in the order of their
 names, so that another order of the same tensors is the same input. Texts (`BYTES`) are prompts.
-Tensors whose data does not stand in the JSON (the binary extension, shared memory, base64) are
+Tensors whose data is not in the JSON (the binary extension, shared memory, base64) are
 refused: they cannot be judged, and an answer in that form could not be defended. Source: KServe,
 open-inference-protocol, inference_rest.md.
 """
@@ -34,7 +34,7 @@ class KserveInfer(RouteDefaults):
     shape = Shape("id", inputs=_INPUT, outputs=_OUTPUT, parameters=MAP)
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return "POST /v2/models/NAME/infer"
 
@@ -149,7 +149,7 @@ def _scored(output: Json, result: Defended) -> Json:
 
 
 def _labelled(output: Json, tensor: Tensor, results: list[Defended]) -> Json:
-    """An output that is no scores: where it gave the class in first place, it gives the one that is
+    """An output that is not scores: where it gave the class in first place, it gives the one that is
     there now.
     """
     changed = next((result for result in results if result.before != result.after), None)

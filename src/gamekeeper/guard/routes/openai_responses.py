@@ -170,9 +170,10 @@ def _require_own(body: Json) -> None:
 
 def _is_reference(item: Any) -> bool:
     """Whether an item is one by its id only; `type` may be left out of such."""
-    return isinstance(item, dict) and (
-        item.get("type") == "item_reference" or not item.keys() - {"id", "type"}
-    )
+    if not isinstance(item, dict):
+        return False
+    kind = item.get("type")
+    return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"})
 
 
 def _said(body: Json) -> Conversation:
@@ -187,8 +188,8 @@ def _said(body: Json) -> Conversation:
     messages = [item for item in items if _is_message(item)]
     if not items or (messages and messages[-1] is items[-1]):
         return conversation(messages, "input", roles=_ROLES, system=system)
-    # The last item is no message; its text stands in where no user says anything, as that of a
-    # message would.
+    # The last item is not a message; its text is the prompt where no user says anything, as that of
+    # a message would be.
     last = {"role": "assistant", "content": plain_content(_output_of(items[-1]), "input.output")}
     return conversation([*messages, last], "input", roles=_ROLES, system=system)
 

@@ -29,7 +29,7 @@ class _StoredResponse(OpenAiResponses):
     below: ClassVar[str] = ""
 
     @property
-    def shown(self) -> str:
+    def request_line(self) -> str:
         """See `Route`."""
         return f"{self.method} /v1/responses/ID{self.below}"
 

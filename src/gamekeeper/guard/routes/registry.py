@@ -1,5 +1,5 @@
-"""Which route a request is: exactly one, or none; what is none is refused, never passed
-unjudged.
+"""Which route a request is: exactly one, or none; what has none is refused, or passed in
+the open, as the policy says.
 """
 
 import re
@@ -100,7 +100,7 @@ class Routes:
         return next((route for route in self._all if route.matches(method, clean)), None)
 
     def find_harmless(self, method: str, path: str, prefix: str = "") -> Harmless | None:
-        """Returns which harmless kind a request is, None if it is none."""
+        """Returns which harmless kind a request is, None if of no such kind."""
         clean = clean_path(path, prefix)
         if clean is None:
             return None

@@ -25,13 +25,13 @@ class Unjudged:
 
     Args:
         name: Unique; policies name it so.
-        shown: Its path, as people write it.
+        paths: As people write them.
         pattern: Of its clean paths, whole.
         why: Why it is not judged.
     """
 
     name: str
-    shown: str
+    paths: str
     pattern: re.Pattern[str]
     why: str
 
@@ -40,24 +40,23 @@ class Unjudged:
         return self.pattern.fullmatch(path) is not None
 
 
-def _openai(name: str, why: str, *paths: str) -> Unjudged:
+def _openai(name: str, why: str, *ends: str) -> Unjudged:
     """An API at `/v1/PATH` under any prefix, at `/PATH` and at Azure's paths."""
     before = "(?:(?:/.+)?/v1|/openai|/openai/deployments/[^/]+)?/"
-    shown = ", ".join(f"/v1/{path}" for path in paths)
-    return Unjudged(name, shown, _below(before, paths), why)
+    return Unjudged(name, ", ".join(f"/v1/{end}" for end in ends), _below(before, ends), why)
 
 
-def _server(name: str, why: str, *paths: str) -> Unjudged:
+def _server(name: str, why: str, *ends: str) -> Unjudged:
     """An API of a server, at its own paths."""
-    return Unjudged(name, ", ".join(f"/{path}" for path in paths), _below("/", paths), why)
+    return Unjudged(name, ", ".join(f"/{end}" for end in ends), _below("/", ends), why)
 
 
-def _below(before: str, paths: tuple[str, ...]) -> re.Pattern[str]:
+def _below(before: str, ends: tuple[str, ...]) -> re.Pattern[str]:
     """The pattern of plain paths and of all below them; `*` is any part of one segment.
 
     What ends like a judged operation is not among it: some server might take it for that.
     """
-    plain = "|".join(re.escape(path).replace(r"\*", "[^/]+") for path in paths)
+    plain = "|".join(re.escape(path).replace(r"\*", "[^/]+") for path in ends)
     judged = "completions|responses|embeddings|infer"
     return re.compile(f"{before}(?:{plain})(?:/(?!.*(?:{judged})).*)?", re.IGNORECASE)
 
