@@ -38,6 +38,24 @@ def test_moderations_of_another_form_are_refused(given: Any) -> None:
     assert "input" in refused("openai.moderations", embedding(input=given))
 
 
+def test_limited_account_is_told_categories_without_scores() -> None:
+    """As a classifier's labels; an answer of another form is refused."""
+    result = {
+        "flagged": True,
+        "categories": {"hate": True, "violence": False},
+        "category_scores": {"hate": 0.91, "violence": 0.12},
+    }
+    answer = {"id": "modr_1", "results": [result]}
+    route = ROUTES["openai.moderations"]
+    query = read("openai.moderations", {"input": "x"})
+    kept = route.strip(answer, EVERYTHING, query)
+    assert kept["results"][0] == result | {"category_scores": {"hate": 1.0, "violence": 0.0}}
+    assert route.strip(answer, Withheld(logprobs=True), query) is answer
+    for odd in ({"results": "x"}, {"results": [{"category_scores": [1]}]}, {"results": [{}]}):
+        with pytest.raises(UnreadableRequestError):
+            route.strip(odd, EVERYTHING, query)
+
+
 def test_pictures_are_counted_by_n() -> None:
     """The model may be left to the API, but not be something else."""
     query = read("openai.images", picture(n=3, stream=True))

@@ -51,7 +51,7 @@ class ClassifierRoute(RouteDefaults):
         name: Of the route; from its path unless given.
 
     Raises:
-        UsageError: The path is none that a request could have.
+        UsageError: No request could have the path.
     """
 
     def __init__(

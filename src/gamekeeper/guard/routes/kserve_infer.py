@@ -149,8 +149,8 @@ def _scored(output: Json, result: Defended) -> Json:
 
 
 def _labelled(output: Json, tensor: Tensor, results: list[Defended]) -> Json:
-    """An output that is not scores: where it gave the class in first place, it gives the one that is
-    there now.
+    """An output that is not scores: where it gave the class in first place, it gives the one that
+    is there now.
     """
     changed = next((result for result in results if result.before != result.after), None)
     if changed is None or len(tensor.elements) != len(changed.rows):

@@ -1,15 +1,18 @@
 """OpenAI moderations: `POST /v1/moderations`; a text, texts, or one input of parts.
 
-A classifier's scores are what the answer holds, in a form of its own: they are not rounded.
+The answer holds a score for each category. Where a classifier's scores are withheld, each becomes
+1 or 0, as the category is flagged or not; other defences are for scores of which one wins.
 """
 
 from typing import Any, ClassVar
 
 from gamekeeper.guard.routes._conversation import plain_content
-from gamekeeper.guard.routes._fields import an_object, model_named
+from gamekeeper.guard.routes._defaults import unchanged
+from gamekeeper.guard.routes._fields import a_list, an_object, model_named
 from gamekeeper.guard.routes._openai import OpenAiOperation
-from gamekeeper.guard.routes._route import Json
+from gamekeeper.guard.routes._route import Json, Strip, Withheld
 from gamekeeper.guard.routes._shape import Shape
+from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
 from gamekeeper.guard.routes.query import Query
 
@@ -29,6 +32,24 @@ class OpenAiModerations(OpenAiOperation):
         if isinstance(given, list) and given and isinstance(given[0], dict):
             return _of_parts(given, model)
         return Query(model=model, prompts=prompts_of(given, "input"))
+
+    def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
+        """See `Route`."""
+        if withheld.scores is None or answer.get("results") is None:
+            return answer
+        results = a_list(answer["results"], "results")
+        return answer | {"results": [_flagged_only(an_object(r, "results")) for r in results]}
+
+    def stripper(self, withheld: Withheld, query: Query) -> Strip:
+        """See `Route`."""
+        return unchanged if withheld.scores is None else unstreamed
+
+
+def _flagged_only(result: Json) -> Json:
+    """A result whose scores say no more than its categories do."""
+    flagged = an_object(result.get("categories"), "categories")
+    scores = an_object(result.get("category_scores"), "category_scores")
+    return result | {"category_scores": {name: float(flagged.get(name) is True) for name in scores}}
 
 
 def _of_parts(parts: list[Any], model: str | None) -> Query:
