@@ -13,6 +13,7 @@ from guard.builders import (
     NOW,
     Hands,
     Kept,
+    answer,
     judge,
     make_core,
     make_decision,
@@ -46,8 +47,10 @@ def test_budget_holds_in_a_dry_run_too(tmp_path: Path, budget: Budget, name: str
     core = make_core(tmp_path, policy)
     who = make_principal(budget=budget)
     for _ in range(2):
-        assert judge(core, budget=budget).act.refusal is None
-        core.answered(who, "openai.chat", make_query(), Usage(60, 40), HERE, NOW)
+        judged = judge(core, budget=budget)
+        assert judged.act.refusal is None
+        core.release(judged.reservation)
+        answer(core, who, Usage(60, 40))
         core.touched({"acme": 1})
     refusal = judge(core, budget=budget).act.refusal
     assert refusal.status == 429 and name in refusal.message
@@ -82,7 +85,7 @@ def test_counters_survive_a_restart(tmp_path: Path) -> None:
     """What was spent today is spent, whoever asks after it."""
     core = make_core(tmp_path)
     sync = Sync(core)
-    core.answered(make_principal(), "openai.chat", make_query(), Usage(1, 2), HERE, NOW)
+    answer(core, make_principal(), Usage(1, 2))
     sync.step()
     again = make_core(tmp_path)
     assert again.accounts.of("acme").spent == Spent(1, 3, 0, 0)
@@ -113,7 +116,7 @@ def test_store_that_is_gone_fails_as_the_policy_says(
     policy = GuardPolicy(enforce=True, state=State(when_gone=when_gone))  # type: ignore[arg-type]
     core = make_core(tmp_path, policy, store=store)
     sync = Sync(core)
-    core.answered(make_principal(), "openai.chat", make_query(), Usage(1, 2), HERE, NOW)
+    answer(core, make_principal(), Usage(1, 2))
     store.is_gone = True
     sync.step()
     assert b"gamekeeper_store_up 0.0" in core.metrics.text()
@@ -161,7 +164,7 @@ def test_new_day_renews_budgets(tmp_path: Path) -> None:
     clock = Hands()
     core = make_core(tmp_path, clock=clock)
     sync = Sync(core)
-    core.answered(make_principal(), "openai.chat", make_query(), Usage(1, 2), HERE, NOW)
+    answer(core, make_principal(), Usage(1, 2))
     assert judge(core, budget=Budget(requests=1)).act.refusal is not None
     clock.time += 86_400
     sync.step()

@@ -13,6 +13,7 @@ from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.decisions.decision import Decision
 from gamekeeper.guard.doors.asgi import AUTHORIZE
 from gamekeeper.guard.identity import Budget
+from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.policy import Allow, GuardPolicy, Identity, PassedApi, State
 from gamekeeper.verdict import Verdict
 
@@ -223,12 +224,8 @@ def test_list_of_models_shows_what_the_key_may_ask(make: Any) -> None:
 def test_key_of_ours_is_never_forwarded(make: Any, modes: Any, header: str) -> None:
     """Not where it counts, not where keys are not accepted, not where it is wrong."""
     bench = make(identity=Identity(modes=modes))
-    from gamekeeper.guard.identity.keys import Keys
-
-    keys = Keys(bench.guard.store, bench.guard.core.clock.now)
+    keys = bench.guard.keys or Keys(bench.guard.store, bench.guard.core.clock.now)
     text = keys.issue("acme")[1].reveal()
-    if bench.guard.keys is not None:
-        bench.guard.keys.refresh()
     for each in (text, text[:-1], "gk_nonsense"):
         value = f"Bearer {each}" if header == "authorization" else each
         status = bench.ask(**{header: value}).status

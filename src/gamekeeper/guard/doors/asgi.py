@@ -142,6 +142,7 @@ class AsgiDoor:
             principal = await self._principal(scope)
             found = self._find(scope)
             route = found.route
+            gate.require_not_denied(principal, route)
             forward = await self._admitted(gate, found, principal, scope, receive)
         except StoppedError as stopped:
             await refuse(send, route, stopped.refusal)
@@ -158,7 +159,6 @@ class AsgiDoor:
             self._note_unknown(scope, passes=False)
             raise StoppedError(replace(_NO_ROUTE, message=found.message))
         if found.treatment == "harmless":
-            gate.require_not_denied(principal)
             _require_in_scope(found.path, principal)
             return Forwarded(path=found.path, principal=principal, body=b"", query=query)
         if found.treatment == "passed":

@@ -72,8 +72,8 @@ def _identity(policy: GuardPolicy, authorization: str | None) -> Iterator[_Found
             f'mode "upstream" (callers are who the upstream accepts), and {AUTHORIZATION}, which'
             " replaces what the upstream would check",
             "one of the two",
-            f'set [identity] modes = ["keys"] and give out keys by `gamekeeper keys issue`, or unset'
-            f" {AUTHORIZATION}",
+            'set [identity] modes = ["keys"] and give out keys by `gamekeeper keys issue`, or'
+            f" unset {AUTHORIZATION}",
         )
     if "host" in modes and len(modes) > 1:
         yield (

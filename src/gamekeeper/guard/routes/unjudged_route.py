@@ -1,5 +1,7 @@
-"""A request that is passed on without judgement, as a `Route`: authentication, decisions, scopes and
-budgets hold for it; what it asks and what is answered is not read.
+"""A request that is passed on without judgement, as a `Route`.
+
+Authentication, decisions, scopes and budgets hold for it; what it asks, and what is answered, is
+not read.
 """
 
 from typing import ClassVar
