@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gamekeeper.guard.store import Spent, SqliteStore, Store, open_store
+from gamekeeper.guard.store import SlowedState, SlowedStore, Spent, SqliteStore, Store, open_store
+from gamekeeper.guard.store.memory import MemoryStore
 from guard.store.servers import Server
 
 DAY = "2026-11-23"
@@ -154,3 +155,30 @@ def test_state_of_another_format_is_not_touched(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(InputError, match="guard-state@9"):
         open_store(str(tmp_path))
+
+
+def test_count_neither_overflows_nor_falls_below_nothing(opened: Open) -> None:
+    """One account's absurd count must not keep those of others from being stored, ever."""
+    store = opened()
+    for _ in range(3):
+        store.add(DAY, {"acme": Spent(1, 2**53, -7), "other": Spent(1)})
+    assert store.spent(DAY) == {"acme": Spent(3, 2**53, 0), "other": Spent(3)}
+    store.add(DAY, {"acme": Spent(-9, -5)})
+    assert store.spent(DAY)["acme"] == Spent(0, 2**53 - 5, 0)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "memory"])
+def test_buckets_of_slowed_accounts_come_back_and_old_ones_go(kind: str, tmp_path: Path) -> None:
+    """To the last bit: what is rounded up would be a token more."""
+    store = SqliteStore(tmp_path / "s.sqlite") if kind == "sqlite" else MemoryStore()
+    assert isinstance(store, SlowedStore)
+    old = SlowedState(NOW - 100, (1.0, 2.0))
+    state = SlowedState(NOW + 0.1, (-1 / 3, 2e-17), 7)
+    store.keep_slowed({"old": old, "a": SlowedState(NOW, (3.0,))}, NOW - 200)
+    store.keep_slowed({"a": state}, NOW - 50)
+    assert store.slowed() == {"a": state}
+    store.close()
+    if kind == "sqlite":
+        again = SqliteStore(tmp_path / "s.sqlite")
+        assert again.slowed() == {"a": state}
+        again.close()
