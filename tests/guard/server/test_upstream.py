@@ -230,9 +230,8 @@ def test_client_that_leaves_ends_the_request_at_the_upstream(begins: bytes) -> N
                 await reader.readuntil(b"\r\n\r\n")
             writer.close()
             await asyncio.wait_for(proxy.model.ended.wait(), 10)
-            in_flight = proxy.metrics.upstream_in_flight
             async with asyncio.timeout(10):
-                while in_flight._value.get():
+                while proxy.metrics.upstream_figures.in_flight:
                     await asyncio.sleep(0.01)
             assert proxy.failures("reset") == proxy.failures("timeout") == 0
 
@@ -532,7 +531,8 @@ def test_failing_answers_of_the_upstream_are_counted(
     async def run() -> None:
         async with proxied(with_headers(status=status)) as proxy:
             assert (await proxy.ask())[0] == int(status[:3])
-            assert proxy.metrics.upstream_answers.labels(name)._value.get() == 1
+            text = proxy.metrics.text().decode()
+            assert f'gamekeeper_upstream_answers_total{{status="{name}"}} 1.0' in text
             kinds = ("throttled", "error", "unreachable", "timeout", "reset")
             assert [k for k in kinds if proxy.failures(k)] == ([kind] if kind else [])
             assert proxy.health.upstream is not None
@@ -540,7 +540,8 @@ def test_failing_answers_of_the_upstream_are_counted(
                 True,
                 name,
             )
-            assert b"gamekeeper_upstream_first_byte_seconds_count 1.0" in proxy.metrics.text()
+            assert "gamekeeper_upstream_first_byte_seconds_count 1.0" in text
+            assert 'gamekeeper_upstream_first_byte_seconds_bucket{le="600.0"} 1.0' in text
 
     asyncio.run(run())
 

@@ -28,7 +28,7 @@ class WhileClientWaits:
         self._has_left = False
         self._is_over = False
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         """Begins."""
         self._task = asyncio.current_task()
         return self
@@ -38,7 +38,7 @@ class WhileClientWaits:
         if not self._is_over and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._begin)
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

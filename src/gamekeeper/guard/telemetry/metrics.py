@@ -11,7 +11,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-_FIRST_BYTE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+from gamekeeper.guard.telemetry.upstream_figures import UpstreamFigures
+
 _ADDED_S = (0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.05)
 
 
@@ -44,18 +45,8 @@ class Metrics:
             "usage_estimated", "Answers of which a count of tokens is an estimate.", "why"
         )
         self.upstream = counter("upstream_failures", "Upstream failures.", "kind")
-        self.upstream_answers = counter(
-            "upstream_answers", "Answers of the upstream by class of status.", "status"
-        )
-        self.upstream_in_flight = gauge(
-            "upstream_in_flight", "Requests that the upstream is answering."
-        )
-        self.first_byte = Histogram(
-            "gamekeeper_upstream_first_byte_seconds",
-            "Time from a forwarded request to the first byte of its answer's body.",
-            buckets=_FIRST_BYTE_S,
-            registry=self.registry,
-        )
+        self.upstream_figures = UpstreamFigures()
+        self.registry.register(self.upstream_figures)
         self.signals = counter("stolen_key_signals", "Signals of stolen keys.", "signal")
         self.judged = Histogram(
             "gamekeeper_judging_seconds",
