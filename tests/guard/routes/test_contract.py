@@ -191,3 +191,10 @@ def test_unreadable_never_names_the_value() -> None:
                 route.admit(body, frozenset(), drop=False)
                 route.read(body, PATHS.get(name, "/v1/score"))
             assert "secret" not in str(raised.value)
+
+
+def test_answers_that_are_no_text_are_named() -> None:
+    """The tokens of vectors, scores, pictures and sound are not those of their digits."""
+    text = {route.name for route in ALL if route.answers_text}
+    assert text == {"openai.chat", "openai.completions", "openai.responses", "anthropic.messages"}
+    assert [route.name for route in ALL if not route.has_json_answer] == ["openai.speech"]

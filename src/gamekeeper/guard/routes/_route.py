@@ -90,6 +90,11 @@ class Route(Protocol):
         ...
 
     @property
+    def answers_text(self) -> bool:
+        """Whether answers are text, so that tokens which are not stated can be estimated by it."""
+        ...
+
+    @property
     def request_line(self) -> str:
         """Method and path, as people write them."""
         ...

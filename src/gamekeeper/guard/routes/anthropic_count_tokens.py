@@ -10,6 +10,7 @@ class AnthropicCountTokens(AnthropicMessages):
 
     name = "anthropic.count_tokens"
     is_exchange = False
+    answers_text = False
 
     @property
     def request_line(self) -> str:

@@ -54,6 +54,8 @@ class ClassifierRoute(RouteDefaults):
         UsageError: No request could have the path.
     """
 
+    answers_text = False
+
     def __init__(
         self,
         path: str,

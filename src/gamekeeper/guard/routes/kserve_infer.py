@@ -31,6 +31,7 @@ class KserveInfer(RouteDefaults):
     """The route `kserve.infer`."""
 
     name = "kserve.infer"
+    answers_text = False
     shape = Shape("id", inputs=_INPUT, outputs=_OUTPUT, parameters=MAP)
 
     @property

@@ -31,6 +31,7 @@ class OpenAiEmbeddings(OpenAiOperation):
 
     name = "openai.embeddings"
     operation = "embeddings"
+    answers_text = False
     shape = Shape(
         *("model", "encoding_format", "dimensions", "user", "input_type", "task"),
         *("truncate_prompt_tokens", "add_special_tokens", "embed_dtype", "endianness"),

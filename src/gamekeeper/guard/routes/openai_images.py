@@ -27,6 +27,7 @@ class OpenAiImages(OpenAiOperation):
 
     name = "openai.images"
     operation = "images/generations"
+    answers_text = False
     shape = Shape(
         *("model", "prompt", "n", "stream", "size", "quality", "style", "background", "user"),
         *("response_format", "output_format", "output_compression", "partial_images"),

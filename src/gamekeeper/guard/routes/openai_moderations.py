@@ -4,7 +4,7 @@ The answer holds a score for each category. Where a classifier's scores are with
 1 or 0, as the category is flagged or not; other defences are for scores of which one wins.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from gamekeeper.guard.routes._conversation import plain_content
 from gamekeeper.guard.routes._defaults import unchanged
@@ -21,7 +21,8 @@ class OpenAiModerations(OpenAiOperation):
     """The route `openai.moderations`."""
 
     name = "openai.moderations"
-    operation: ClassVar[str] = "moderations"
+    operation = "moderations"
+    answers_text = False
     shape = Shape("model", input=Shape("type", "text", image_url=Shape("url")))
 
     def read(self, body: Json, path: str) -> Query:

@@ -15,6 +15,7 @@ class OpenAiSpeech(OpenAiOperation):
 
     name = "openai.speech"
     operation = "audio/speech"
+    answers_text = False
     has_json_answer = False
     shape = Shape(
         *("model", "input", "instructions", "response_format", "speed", "stream_format"),

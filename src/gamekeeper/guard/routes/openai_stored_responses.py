@@ -23,6 +23,7 @@ class _StoredResponse(OpenAiResponses):
 
     has_body = False
     is_exchange = False
+    answers_text = False
     shape = Shape()
     method: ClassVar[str]
     pattern: ClassVar[re.Pattern[str]] = re.compile(r"(?:/v1)?/responses/(?P<id>[^/]+)")
@@ -96,6 +97,7 @@ class OpenAiInputTokens(OpenAiResponses):
     operation = "responses/input_tokens"
     shape = INPUT_TOKENS
     is_exchange = False
+    answers_text = False
 
     def usage(self, answer: Json) -> Usage:
         """See `Route`; counting costs no tokens."""
