@@ -126,7 +126,7 @@ class Passage:
         """Returns what is done to the whole answer; None passes it as it comes."""
         withheld = self.withheld
         tag = self.tag
-        if withheld is None and tag is None:
+        if (withheld is None and tag is None) or not self.route.has_json_answer:
             return None
 
         def changed(answer: Json) -> Json:
@@ -202,7 +202,7 @@ class Gate:
         principal = request.principal
         body, path, dropped = self._admitted(request)
         query = self._read(route, body, path)
-        self._require_access(principal, route.name, query, request.caller, now)
+        self._require_access(principal, route, query, request.caller, now)
         judgement = self._judged(request, query, body, now)
         span = self._span(route.name, query, principal.account, judgement, request.trace)
         if judgement.act.refusal is not None:
@@ -240,7 +240,7 @@ class Gate:
         query = Query()
         principal = request.principal
         route = request.route.name
-        self._require_access(principal, route, query, request.caller, now)
+        self._require_access(principal, request.route, query, request.caller, now)
         if principal.models is not None:
             message = f"this credential is limited to some models; {route} is not judged by model"
             raise self._forbidden(message)
@@ -475,10 +475,13 @@ class Gate:
         return self._telemetry.begin(route, query, account, judgement, trace)
 
     def _require_access(
-        self, principal: Principal, route: str, query: Query, caller: Caller, now: float
+        self, principal: Principal, route: Route, query: Query, caller: Caller, now: float
     ) -> None:
         if self._access is None:
             return
+        if route.object_ids and query.model is None:
+            # a stored object of the account's own: which model made it was judged then
+            principal = replace(principal, models=None)
         decision = self.core.decisions.of(principal.account, now)
         context = {
             "ip": caller.ip or "",
@@ -486,10 +489,10 @@ class Gate:
             "hour": int(now // 3600 % 24),
             "stream": query.stream,
         }
-        allowed = self._access.is_allowed(principal, route, query.model, context)
+        allowed = self._access.is_allowed(principal, route.name, query.model, context)
         if not allowed.allowed:
             named = query.model or "this model"
-            raise self._forbidden(f"this credential may not use {named} by {route}")
+            raise self._forbidden(f"this credential may not use {named} by {route.name}")
 
     def _forbidden(self, message: str) -> StoppedError:
         self.core.metrics.refused.labels("forbidden").inc()

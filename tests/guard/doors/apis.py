@@ -22,7 +22,9 @@ class Api:
         withheld: Texts of the answer that a limited account does not get.
         kept: A text of the answer that everybody gets.
         first: A text of the first event that holds content.
-        rows: Exchanges that it makes.
+        rows: Exchanges that it makes; 0 where its answer is not a model's.
+        method: Of HTTP.
+        usage_event: Place of the event that is there only because token counts were asked for.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Api:
     events: tuple[Json, ...] = ()
     first: str = "Fo"
     named: bool = field(default=False)
+    method: str = "POST"
+    usage_event: int | None = None
 
     @property
     def sse(self) -> list[bytes]:
@@ -47,9 +51,19 @@ class Api:
             ]
         return [*written, b"data: [DONE]\n\n"]
 
+    @property
+    def sse_without_usage(self) -> list[bytes]:
+        """The events as they come to a client that did not ask for token counts."""
+        return [event for at, event in enumerate(self.sse) if at != self.usage_event]
+
     def asked(self, stream: bool) -> Json:
         """The request, for a whole or a streamed answer."""
         return self.body | ({"stream": True} if self.events else {}) if stream else self.body
+
+    def forwarded(self, stream: bool) -> Json:
+        """The request as the upstream gets it: token counts of a stream are asked for."""
+        asks = {"stream_options": {"include_usage": True}} if self.usage_event is not None else {}
+        return self.asked(stream) | (asks if stream else {})
 
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
@@ -116,6 +130,7 @@ CHAT = Api(
     ),
     withheld=("SECRET-TRACE", "SECRET-LP", "SECRET-SECOND"),
     kept="Fo",
+    usage_event=4,
 )
 _TEXT_LP = {
     "tokens": ["SECRET-LP"],
@@ -156,6 +171,7 @@ COMPLETIONS = Api(
     ),
     withheld=("SECRET-LP", "SECRET-SECOND"),
     kept="Fo",
+    usage_event=3,
 )
 _PART = {
     "type": "output_text",
@@ -321,8 +337,108 @@ CLASSIFIER = Api(
     rows=2,
 )
 
-APIS = (CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, KSERVE, CLASSIFIER)
-BY_PATH = {api.path: api for api in APIS}
+MODERATIONS = Api(
+    name="openai.moderations",
+    path="/v1/moderations",
+    body={"model": "m", "input": ["one", "two"]},
+    answer={
+        "id": "modr",
+        "model": "m",
+        "results": [
+            {
+                "flagged": n > 0,
+                "categories": {"violence": n > 0},
+                "category_scores": {"violence": 0.987654},
+            }
+            for n in range(2)
+        ],
+    },
+    withheld=("0.987654",),
+    kept="flagged",
+    rows=2,
+)
+IMAGES = Api(
+    name="openai.images",
+    path="/v1/images/generations",
+    body={"model": "m", "prompt": "A cat", "n": 2},
+    answer={"created": 1, "data": [{"b64_json": "Rm91cg=="}, {"b64_json": "SECRET-SECOND"}]},
+    withheld=("SECRET-SECOND",),
+    kept="Rm91cg==",
+)
+SPEECH = Api(
+    name="openai.speech",
+    path="/v1/audio/speech",
+    body={"model": "m", "input": "Four", "voice": "alloy"},
+    answer={"sound": "bytes, for all that the guard knows"},
+    withheld=(),
+    kept="bytes",
+)
+RETRIEVE = Api(
+    name="openai.responses.retrieve",
+    path="/v1/responses/resp",
+    body={},
+    answer=_RESPONSE,
+    withheld=("SECRET-TRACE", "SECRET-LP"),
+    kept="Four",
+    rows=0,
+    method="GET",
+)
+CANCEL = Api(
+    name="openai.responses.cancel",
+    path="/v1/responses/resp/cancel",
+    body={},
+    answer=_RESPONSE,
+    withheld=("SECRET-TRACE", "SECRET-LP"),
+    kept="Four",
+    rows=0,
+)
+DELETE = Api(
+    name="openai.responses.delete",
+    path="/v1/responses/resp",
+    body={},
+    answer={"id": "resp", "object": "response", "deleted": True},
+    withheld=(),
+    kept="deleted",
+    rows=0,
+    method="DELETE",
+)
+INPUT_TOKENS = Api(
+    name="openai.responses.input_tokens",
+    path="/v1/responses/input_tokens",
+    body={"model": "m", "input": "Two plus two?"},
+    answer={"object": "response.input_tokens", "input_tokens": 7},
+    withheld=(),
+    kept="input_tokens",
+    rows=0,
+)
+COUNT_TOKENS = Api(
+    name="anthropic.count_tokens",
+    path="/v1/messages/count_tokens",
+    body={"model": "m", "messages": [{"role": "user", "content": "Two?"}]},
+    answer={"input_tokens": 7},
+    withheld=(),
+    kept="input_tokens",
+    rows=0,
+)
+
+APIS = (
+    CHAT,
+    COMPLETIONS,
+    RESPONSES,
+    RETRIEVE,
+    CANCEL,
+    DELETE,
+    INPUT_TOKENS,
+    EMBEDDINGS,
+    MODERATIONS,
+    IMAGES,
+    SPEECH,
+    MESSAGES,
+    COUNT_TOKENS,
+    KSERVE,
+    CLASSIFIER,
+)
+BY_PATH = {(api.method, api.path): api for api in APIS}
 BOTH_WAYS = [
     (api, stream) for api in APIS for stream in ((False, True) if api.events else (False,))
 ]

@@ -17,10 +17,10 @@ class ModelServer:
     """An ASGI app.
 
     Args:
-        apis: By path.
+        apis: By method and path.
     """
 
-    def __init__(self, apis: dict[str, Api] = BY_PATH) -> None:
+    def __init__(self, apis: dict[tuple[str, str], Api] = BY_PATH) -> None:
         self._apis = apis
         self.bodies: list[dict[str, Any]] = []
         self.go_on = asyncio.Event()
@@ -30,9 +30,9 @@ class ModelServer:
         """Takes one ASGI scope."""
         if scope["type"] == "lifespan":
             raise NotImplementedError
-        body = json.loads(await self._body(receive))
+        body = json.loads(await self._body(receive) or b"{}")
         self.bodies.append(body)
-        api = self._apis[scope["path"]]
+        api = self._apis[scope["method"], scope["path"]]
         if body.get("stream"):
             await self._stream(api, send)
         else:

@@ -29,7 +29,7 @@ from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import open_store
 from gamekeeper.verdict import Verdict
-from guard.doors.apis import APIS, BY_PATH, Api
+from guard.doors.apis import BY_PATH, CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Api
 
 PYTHON = os.environ.get("GAMEKEEPER_LITELLM_PYTHON") or (
     sys.executable if importlib.util.find_spec("litellm") else None
@@ -45,7 +45,7 @@ KEY = "sk-test-of-the-guardrail"
 ACCOUNT = hashlib.sha256(
     b"litellm_proxy_master_key"
 ).hexdigest()  # the name LiteLLM gives its master key
-SERVED = [api for api in APIS if api.path.startswith("/v1/")]
+SERVED = [CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES]
 CALLS = [(api, stream) for api in SERVED for stream in ((False, True) if api.events else (False,))]
 every_call = pytest.mark.parametrize(
     ("api", "stream"),
@@ -88,7 +88,7 @@ class Model(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.asked.append(self.path)
         self.bodies.append(body)
-        api = BY_PATH[self.path]
+        api = BY_PATH["POST", self.path]
         streams = bool(body.get("stream"))
         answer = b"".join(api.sse) if streams else json.dumps(api.answer).encode()
         self.send_response(200)
@@ -194,7 +194,7 @@ def _await(holds: Callable[[], bool]) -> None:
 def _is_held(proxy: Proxy, verdict: Verdict, shown: set[bytes]) -> bool:
     """Whether the running guard acts on a verdict; `shown` is what is withheld under a limit."""
     began = time.monotonic()
-    status, body = proxy.call(APIS[0], False)
+    status, body = proxy.call(CHAT, False)
     if verdict is Verdict.SLOW:
         return time.monotonic() - began >= WAIT_S * 0.8
     if verdict is Verdict.LIMIT:
@@ -204,8 +204,8 @@ def _is_held(proxy: Proxy, verdict: Verdict, shown: set[bytes]) -> bool:
 
 def _decided(proxy: Proxy, verdict: Verdict, **fields: Any) -> Iterator[None]:
     """Decides from outside, as a second process does; a running guard looks twice a second."""
-    _, body = proxy.call(APIS[0], False)  # the guard starts with the first call
-    shown = {text.encode() for text in APIS[0].withheld if text.encode() in body}
+    _, body = proxy.call(CHAT, False)  # the guard starts with the first call
+    shown = {text.encode() for text in CHAT.withheld if text.encode() in body}
     assert shown
     store = open_store(str(proxy.folder / "state"))
     now = time.time()
