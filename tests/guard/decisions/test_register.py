@@ -169,10 +169,10 @@ def test_restart_forgets_nothing(tmp_path: Path) -> None:
 
 
 def test_campaign_stored_by_an_earlier_version_is_read() -> None:
-    """Its `last_found` was named `stood`."""
-    document = make_tracked().document()
-    document["stood"] = document.pop("last_found")
-    assert Tracked.from_document(document) == make_tracked()
+    """It says when the campaign was first found, and under another name when it was last found."""
+    document = make_tracked(last_found=NOW + 300).document()
+    del document["last_found"]
+    assert Tracked.from_document(document).last_found == NOW
 
 
 @pytest.mark.parametrize("verdict", [Verdict.WATCH, Verdict.LIMIT])

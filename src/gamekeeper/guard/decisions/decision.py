@@ -176,7 +176,7 @@ class Tracked:
             innocent=tuple(read["innocent"]),
             exchanges=read["exchanges"],
             found=read["found"],
-            # written as `stood` before
-            last_found=read["last_found"] if "last_found" in read else read["stood"],
+            # campaigns stored before it was kept have none until the next pass
+            last_found=read.get("last_found", read["found"]),
             pivot=read["pivot"],
         )
