@@ -67,6 +67,9 @@ class Metrics:
         self.unwatched = counter(
             "unwatched_exchanges", "Exchanges that the linking process did not receive."
         )
+        self.unwatched_accounts = gauge(
+            "unwatched_accounts", "Accounts whose exchanges were dropped when this last happened."
+        )
         self.pass_s = gauge("pass_seconds", "Wall time of the last pass over recent traffic.")
         self.pass_at = gauge(
             "pass_time_seconds", "When the last pass over recent traffic ended, epoch seconds."

@@ -1,16 +1,17 @@
 """The guard's connection to the linking process: starts it, sends it rows, receives its findings,
 and restarts it when it ends.
 
-Rows wait for 50 ms to be sent together, and longer while the process restarts. When it
-cannot keep up, rows are dropped and counted, loudly: the guard's memory does not grow with what it
-could not link.
+Rows wait for 50 ms to be sent together, and longer while the process restarts or is busy. When too
+many wait, rows of the accounts with the most bytes waiting are dropped first, and counted, loudly:
+the guard's memory does not grow with what it could not link, and one account that floods it does
+not keep the others from being linked.
 """
 
 import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ log = get_logger("gamekeeper.guard")
 
 _GATHER_S = 0.05
 _WAITING_BYTES = 64 << 20
+_KEPT = 7 / 8  # of them, when rows are dropped: so that it is not done for each further row
+_PIPE_BYTES = 8 << 20
+"""What the process has not read yet; rows beyond it wait here, where they can be dropped fairly."""
+
 _RESTART_S = 5.0
 _LINE_BYTES = 256 << 20  # a pass may name a million accounts
 
@@ -48,6 +53,8 @@ class Feed:
         self._metrics = metrics
         self._on_finding = on_finding
         self._lines: list[bytes] = []
+        self._accounts: list[str] = []  # of the lines
+        self._by_account = dict[str, int]()  # bytes that wait
         self._bytes = 0
         self._dropping = False
         self._process: asyncio.subprocess.Process | None = None
@@ -59,36 +66,63 @@ class Feed:
         self._sent += 1
         row["request_id"] = f"{self._run}{self._sent}"
         line = orjson.dumps(row)
-        if self._bytes + len(line) > _WAITING_BYTES:
-            self._drop(1)
-            return
         if not self._lines:
             asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
+        account = row["account"]
         self._lines.append(line)
+        self._accounts.append(account)
+        self._by_account[account] = self._by_account.get(account, 0) + len(line)
         self._bytes += len(line)
+        if self._bytes > _WAITING_BYTES:
+            self._make_room()
 
     def flush(self) -> None:
         """Sends what waits to the linking process, if it runs."""
         pipe = self._process.stdin if self._process is not None else None
         if pipe is None or pipe.is_closing() or not self._lines:
             return
-        lines = self._lines
-        self._lines = []
-        self._bytes = 0
-        if pipe.transport.get_write_buffer_size() > _WAITING_BYTES:
-            self._drop(len(lines))
-        else:
-            self._dropping = False
-            pipe.write(b"\n".join(lines) + b"\n")
+        if pipe.transport.get_write_buffer_size() > _PIPE_BYTES:
+            asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
+            return
+        pipe.write(b"\n".join(self._lines) + b"\n")
+        self._dropping = False
+        self._keep([])
 
-    def _drop(self, rows: int) -> None:
+    def _make_room(self) -> None:
+        """Drops the latest rows of the accounts with the most bytes waiting, down to one level for
+        all of them.
+        """
+        level = _level(self._by_account.values(), int(_KEPT * _WAITING_BYTES))
+        waiting = dict[str, int]()
+        kept: list[tuple[bytes, str]] = []
+        for line, account in zip(self._lines, self._accounts, strict=True):
+            size = waiting.get(account, 0) + len(line)
+            if size <= level:
+                waiting[account] = size
+                kept.append((line, account))
+        dropped = len(self._lines) - len(kept)
+        heavy = sum(size > level for size in self._by_account.values())
+        self._keep(kept)
+        self._note_dropped(dropped, heavy)
+
+    def _keep(self, kept: list[tuple[bytes, str]]) -> None:
+        self._lines = [line for line, _ in kept]
+        self._accounts = [account for _, account in kept]
+        self._by_account = {}
+        for line, account in kept:
+            self._by_account[account] = self._by_account.get(account, 0) + len(line)
+        self._bytes = sum(self._by_account.values())
+
+    def _note_dropped(self, rows: int, accounts: int) -> None:
         if not self._dropping:
             log.error(
-                "the linking process is too slow: new exchanges are not linked until it has"
-                " caught up"
+                "the linking process is too slow: exchanges of the accounts with the most waiting"
+                " (%d of them so far) are not linked until it has caught up",
+                accounts,
             )
         self._dropping = True
         self._metrics.unwatched.inc(rows)
+        self._metrics.unwatched_accounts.set(accounts)
 
     async def run(self) -> None:
         """Keeps the process up until cancelled; then lets it write what it has."""
@@ -133,3 +167,15 @@ class Feed:
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+
+
+def _level(sizes: Iterable[int], most: int) -> int:
+    """Returns the level to which all larger sizes are cut so that the sum is at most `most`."""
+    left = most
+    ordered = sorted(sizes)
+    for i, size in enumerate(ordered):
+        level = left // (len(ordered) - i)
+        if size > level:
+            return level
+        left -= size
+    return ordered[-1] if ordered else 0
