@@ -64,6 +64,7 @@ class Request:
         caller: Where from.
         proof: A proof of work that came along.
         trace: The header `traceparent` that came along.
+        is_isolated: Whether something else keeps the stored objects of accounts apart.
     """
 
     route: Route
@@ -73,6 +74,16 @@ class Request:
     caller: Caller
     proof: str | None = None
     trace: str | None = None
+    is_isolated: bool = False
+
+    @property
+    def tags_ids(self) -> bool:
+        """Whether ids of stored objects have to be marked as the account's own.
+
+        An upstream that checks the callers' own credentials tells their objects apart by itself.
+        """
+        by_itself = self.is_isolated or self.principal.kind == "upstream"
+        return self.route.object_ids and not by_itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +232,7 @@ class Gate:
             reservation=judgement.reservation,
             dropped=dropped,
             hides_usage=hides_usage,
-            tag=self._tag(route, principal),
+            tag=self._tag(request),
             span=span,
         )
 
@@ -404,7 +415,7 @@ class Gate:
         """Body and path with the upstream's own ids; another account's id does not exist."""
         ids = self._object_ids
         principal = request.principal
-        if ids is None or not request.route.object_ids or principal.kind == "upstream":
+        if ids is None or not request.tags_ids:
             return body, request.path
 
         def untag(id: str) -> str:
@@ -415,11 +426,11 @@ class Gate:
 
         return request.route.untag(body, request.path, untag)
 
-    def _tag(self, route: Route, principal: Principal) -> Callable[[str], str] | None:
+    def _tag(self, request: Request) -> Callable[[str], str] | None:
         ids = self._object_ids
-        if ids is None or not route.object_ids or principal.kind == "upstream":
+        if ids is None or not request.tags_ids:
             return None
-        return lambda id: ids.tagged(principal.account, id)
+        return lambda id: ids.tagged(request.principal.account, id)
 
     def _read(self, route: Route, body: Json, path: str) -> Query:
         try:
@@ -453,7 +464,7 @@ class Gate:
             return ONE_REQUEST
         stated = query.max_output_tokens
         each = UNSTATED_OUTPUT_TOKENS if stated is None else stated
-        answers = query.n * query.inputs if route.is_exchange else 0
+        answers = query.n * query.inputs if route.answers_text else 0
         return self.core.estimate(query, estimate_input(body, query), each * answers)
 
     def _narrowed(

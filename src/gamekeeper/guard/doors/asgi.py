@@ -22,6 +22,7 @@ from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.doors.model_list import ModelList, named_model
 from gamekeeper.guard.doors.request_filter import (
+    Filtered,
     HeaderFilter,
     filtered_query,
     require_no_credential,
@@ -160,7 +161,14 @@ class AsgiDoor:
             raise StoppedError(replace(_NO_ROUTE, message=found.message))
         if found.treatment == "harmless":
             _require_in_scope(found.path, principal)
-            return Forwarded(path=found.path, principal=principal, body=b"", query=query)
+            filtered = self._known_query(found.route, query)
+            return Forwarded(
+                path=found.path,
+                principal=principal,
+                body=b"",
+                query=filtered.query,
+                dropped=filtered.dropped,
+            )
         if found.treatment == "passed":
             return await self._passed(gate, found, principal, scope, receive)
         return await self._judged(gate, found, principal, scope, receive)
@@ -169,11 +177,7 @@ class AsgiDoor:
         self, gate: Gate, found: Found, principal: Principal, scope: Scope, receive: Receive
     ) -> "Forwarded":
         route = found.route
-        allow = self._policy.allow
-        known = route.parameters.union(allow.parameters.get(route.name, ()))
-        filtered = filtered_query(
-            scope.get("query_string", b""), known, drop=allow.unknown == "drop"
-        )
+        filtered = self._known_query(route, scope.get("query_string", b""))
         most = self._policy.limits.body_bytes
         raw = await self._body(scope, receive, most) if route.has_body else b""
         passage = gate.enter(self._request(found, principal, scope, raw))
@@ -187,6 +191,11 @@ class AsgiDoor:
             passage=passage,
             dropped=(*filtered.dropped, *passage.dropped),
         )
+
+    def _known_query(self, route: Route, query: bytes) -> Filtered:
+        allow = self._policy.allow
+        known = route.parameters.union(allow.parameters.get(route.name, ()))
+        return filtered_query(query, known, drop=allow.unknown == "drop")
 
     async def _passed(
         self, gate: Gate, found: Found, principal: Principal, scope: Scope, receive: Receive
@@ -236,7 +245,7 @@ class AsgiDoor:
         if (route := self._routes.find(method, path)) is not None:
             return Found(route, path, "judged")
         if (harmless := self._routes.find_harmless(method, path)) is not None:
-            return Found(UnjudgedRoute(harmless.name), path, "harmless")
+            return Found(UnjudgedRoute(harmless.name, harmless.parameters), path, "harmless")
         if (unjudged := self._routes.find_unjudged(method, path)) is not None:
             return self._unjudged(unjudged.name, unjudged.why, path)
         if self._routes.is_alias(path):

@@ -36,13 +36,14 @@ from gamekeeper.base.log import get_logger
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
+from gamekeeper.guard.doors.metering import Meter
 from gamekeeper.guard.doors.middleware import POLICY
 from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
 from gamekeeper.guard.gate import Passage, Request, StoppedError
 from gamekeeper.guard.identity import Principal
 from gamekeeper.guard.identity.caller import Caller, Callers
 from gamekeeper.guard.policy import read_policy
-from gamekeeper.guard.routes import Json, Strip
+from gamekeeper.guard.routes import UNKNOWN, Json, Strip, UnjudgedRoute
 from gamekeeper.guard.routes.query import Usage
 
 log = get_logger("gamekeeper.guard")
@@ -66,8 +67,7 @@ _OWN = frozenset(
     {"proxy_server_request", "secret_fields", "litellm_call_id", "litellm_logging_obj"}
 )
 _MIXED = frozenset({"metadata"})  # the client's, and LiteLLM's own beside it
-_UNJUDGED = object()  # a call that the policy passes without judgement
-_passage: ContextVar[Passage | object | None] = ContextVar("gamekeeper_passage", default=None)
+_passage: ContextVar[Passage | None] = ContextVar("gamekeeper_passage", default=None)
 
 
 class Guardrail(CustomGuardrail):  # type: ignore[misc]
@@ -100,22 +100,9 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         _passage.set(None)
         guard = await self._started()
         try:
-            path = _PATHS.get(str(getattr(call_type, "value", call_type)))
-            route = guard.routes.find("POST", path) if path else None
-            if path is None or route is None:
-                return self._unknown(guard, data, str(call_type))
-            headers = _headers(data)
-            asked = _asked(data)
-            request = Request(
-                route=route,
-                path=path,
-                raw=asked,
-                principal=_principal(user_api_key_dict).masked(guard.mask),
-                caller=self._caller(data),
-                proof=headers.get(PROOF_HEADER.lower()),
-                trace=headers.get("traceparent"),
-            )
-            passage = await guard.gate.reserve(guard.gate.enter(request))
+            request = self._request(guard, data, user_api_key_dict, call_type)
+            guard.gate.require_not_denied(request.principal, request.route)
+            passage = await guard.gate.reserve(self._entered(guard, request))
         except StoppedError as stopped:
             raise _refused(stopped.refusal) from None
         try:
@@ -124,32 +111,33 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             guard.gate.drop(passage)
             raise
         _passage.set(passage)
-        return _with_judged(data, asked, passage.body)
+        return data if request.route.name == UNKNOWN else _with_judged(data, passage)
 
     async def async_post_call_success_hook(
         self, data: Json, user_api_key_dict: Any, response: Any
     ) -> Any:
         """Strips a whole answer and counts it."""
         guard, passage = self._judged()
-        if passage is None:
+        if passage.route.name == UNKNOWN:
+            guard.gate.leave(passage, Usage())
             return response
+        meter = Meter(passage)
         try:
             document = _document(response)
-            usage = passage.route.usage(document)
-            if passage.withheld is not None:
-                response = _like(
-                    response, _plain(passage.route.strip(document, passage.withheld, passage.query))
-                )
+            meter.see_answer(document)
+            change = passage.change()
+            if change is not None:
+                response = _like(response, _plain(change(document)))
         except BaseException:
-            guard.gate.drop(passage)
+            guard.gate.abandon(passage)  # the upstream has worked for what is not given
             raise
-        guard.gate.leave(passage, usage)
+        guard.gate.leave(passage, meter.usage)
         return response
 
     async def async_post_call_failure_hook(self, *arguments: Any, **named: Any) -> None:
         """Notes a judged call that got no answer."""
         passage = _taken()
-        if isinstance(passage, Passage) and self._guard is not None:
+        if passage is not None and self._guard is not None:
             self._guard.gate.drop(passage)
 
     async def async_post_call_streaming_iterator_hook(
@@ -157,45 +145,62 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
     ) -> AsyncIterator[Any]:
         """Strips a stream event by event and counts it when it ends."""
         guard, passage = self._judged()
-        if passage is None:
-            async for chunk in response:
-                yield chunk
-            return
         stream = _Stream(passage, self._policy.limits.event_bytes)
+        is_read = False  # whether LiteLLM has failed, rather than the client left
         try:
             async for chunk in response:
                 for kept in stream.pass_on(chunk):
                     yield kept
             for kept in stream.finish():
                 yield kept
+        except (asyncio.CancelledError, GeneratorExit):
+            is_read = True
+            raise
         finally:
             if stream.seen:
-                guard.gate.leave(passage, Usage(0, stream.seen).merged(stream.usage))
+                guard.gate.leave(passage, stream.meter.usage)
+            elif is_read:
+                guard.gate.abandon(passage)
             else:
                 guard.gate.drop(passage)
 
-    def _judged(self) -> tuple[Guard, Passage | None]:
-        """The passage of an answer; None for one that the policy passes; raises where nothing was
-        judged.
-        """
+    def _judged(self) -> tuple[Guard, Passage]:
+        """The passage of an answer; raises where nothing was judged."""
         passage = _taken()
         if self._guard is None or passage is None:
             log.error("an answer to a call that was not judged is not given")
             raise _refused(
                 Refusal(status=500, code="not_judged", message="the guard did not judge this call")
             )
-        return self._guard, passage if isinstance(passage, Passage) else None
+        return self._guard, passage
 
-    def _unknown(self, guard: Guard, data: Json, call_type: str) -> Json:
+    def _request(self, guard: Guard, data: Json, key: Any, call_type: str) -> Request:
+        """A call as a request; its account is the key that LiteLLM authenticated."""
+        path = _PATHS.get(str(getattr(call_type, "value", call_type)))
+        route = guard.routes.find("POST", path) if path else None
+        headers = _headers(data)
+        return Request(
+            route=route or UnjudgedRoute(UNKNOWN),
+            path=path or str(call_type),
+            raw=_asked(data),
+            principal=_principal(key).masked(guard.mask),
+            caller=self._caller(data),
+            proof=headers.get(PROOF_HEADER.lower()),
+            trace=headers.get("traceparent"),
+            is_isolated=True,  # LiteLLM binds the ids of responses to their users
+        )
+
+    def _entered(self, guard: Guard, request: Request) -> Passage:
+        if request.route.name != UNKNOWN:
+            return guard.gate.enter(request)
         passes = self._policy.unknown_routes == "pass"
         guard.core.metrics.unknown.labels("passed" if passes else "refused").inc()
-        log.warning(
-            "unknown call %s: %.80r", "passed without judgement" if passes else "refused", call_type
-        )
+        outcome = "passed without judgement" if passes else "refused"
+        log.warning("unknown call %s: %.80r", outcome, request.path)
         if not passes:
             raise StoppedError(Refusal(status=404, code="unknown_route", message="no such route"))
-        _passage.set(_UNJUDGED)
-        return data
+        passed = self._policy.passed.get(UNKNOWN)
+        return guard.gate.enter_unjudged(request, passed.requests if passed else None)
 
     def _caller(self, data: Json) -> Caller:
         noted = data.get("metadata") or {}
@@ -222,15 +227,11 @@ class _Stream:
     """
 
     def __init__(self, passage: Passage, most: int) -> None:
-        self._route = passage.route
+        self._passage = passage
         self._reader = EventReader(most)
-        withheld = passage.withheld
-        query = passage.query
-        self._strip: Strip | None = (
-            passage.route.stripper(withheld, query) if withheld is not None else None
-        )
+        self._change: Strip | None = passage.event_change()
         self.seen = 0
-        self.usage = Usage()
+        self.meter = Meter(passage)
 
     def pass_on(self, chunk: Any) -> list[Any]:
         """Returns what goes out for a chunk; raises where it cannot be read."""
@@ -242,10 +243,11 @@ class _Stream:
         kept = self._take(document)
         if kept is None:
             return []
-        return [chunk if self._strip is None else _like(chunk, _plain(kept))]
+        return [chunk if self._change is None else _like(chunk, _plain(kept))]
 
     def finish(self) -> list[bytes]:
         """Returns what the end of the stream leaves."""
+        self.meter.finish()
         return [out] if (out := self._relayed(self._reader.finish())) else []
 
     def _relayed(self, events: list[Event]) -> bytes:
@@ -253,11 +255,13 @@ class _Stream:
 
     def _take(self, document: Json) -> Json | None:
         self.seen += 1
-        self.usage = self.usage.merged(self._route.usage(document))
-        return document if self._strip is None else self._strip(document)
+        self.meter.see_event(document)
+        if self._passage.hides_usage and self._passage.route.is_usage_event(document):
+            return None
+        return document if self._change is None else self._change(document)
 
 
-def _taken() -> Passage | object | None:
+def _taken() -> Passage | None:
     """The passage of this call, for whoever asks first: an answer is counted once."""
     passage = _passage.get()
     _passage.set(None)
@@ -304,9 +308,10 @@ def _asked(data: Json) -> Json:
     }
 
 
-def _with_judged(data: Json, asked: Json, judged: Json) -> Json:
+def _with_judged(data: Json, passage: Passage) -> Json:
     """What LiteLLM goes on with: what was judged, in place of what was asked."""
-    for name in asked:
+    judged = passage.body
+    for name in _asked(data):
         if name not in judged:
             data.pop(name, None)
     for name, value in judged.items():

@@ -20,12 +20,16 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gamekeeper.base.errors import UsageError
+from gamekeeper.base.errors import GamekeeperError, UsageError
+from gamekeeper.base.log import get_logger
+from gamekeeper.base.text import clean
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.policy import GuardPolicy, read_policy
 
 if TYPE_CHECKING:
     pass
+
+log = get_logger("gamekeeper.guard")
 
 POLICY = "GAMEKEEPER_POLICY"
 """Environment variable that names the policy file."""
@@ -82,6 +86,17 @@ class GuardMiddleware:
                 self._guard, self._door = guard, guard.door(self._app, self._account)
             return self._door
 
+    async def _is_started(self, send: Send) -> bool:
+        """Starts the guard; where that fails, says so to the server, which then ends."""
+        try:
+            await self._started()
+        except Exception as error:
+            reason = f"the guard cannot start: {clean(str(error)) or type(error).__name__}"
+            log.error(reason)
+            await send({"type": "lifespan.startup.failed", "message": reason})
+            return False
+        return True
+
     async def _stopped(self) -> None:
         guard = self._guard
         self._guard = None
@@ -90,18 +105,25 @@ class GuardMiddleware:
             await guard.stop()
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Starts before the app does, and ends after it."""
+        """Starts before the app does, and ends after it. A guard that cannot start ends the server:
+        it would answer every request with 500 (a second worker on the same folder of state).
+        """
         asked = False
+        failed = False
 
         async def receive_started() -> Message:
-            nonlocal asked
+            nonlocal asked, failed
             asked = True
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._started()
+                failed = not await self._is_started(send)
+                if failed:
+                    raise _CannotStartError
             return message
 
         async def send_stopped(message: Message) -> None:
+            if failed:
+                return  # the server has been told
             if message["type"] in (
                 "lifespan.shutdown.complete",
                 "lifespan.shutdown.failed",
@@ -113,6 +135,8 @@ class GuardMiddleware:
         try:
             await self._app(scope, receive_started, send_stopped)
         except Exception:
+            if failed:
+                return
             if asked:
                 await self._stopped()
                 raise
@@ -123,12 +147,17 @@ class GuardMiddleware:
         while True:
             kind = (await receive())["type"]
             if kind == "lifespan.startup":
-                await self._started()
+                if not await self._is_started(send):
+                    return
                 await send({"type": "lifespan.startup.complete"})
             elif kind == "lifespan.shutdown":
                 await self._stopped()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+class _CannotStartError(GamekeeperError):
+    """Ends an app whose guard cannot start."""
 
 
 def _file(named: str | Path | None) -> Path:

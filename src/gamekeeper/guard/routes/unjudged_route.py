@@ -22,13 +22,16 @@ class UnjudgedRoute(RouteDefaults):
 
     Args:
         name: Of the API, such as `openai.files`; `unknown` for what the guard has no name for.
+        parameters: Query parameters that are passed on, where others are not.
     """
 
     has_body: ClassVar[bool] = False
     is_exchange: ClassVar[bool] = False
+    answers_text: ClassVar[bool] = False
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parameters: frozenset[str] = frozenset()) -> None:
         self.name = name
+        self.parameters = parameters
 
     def matches(self, method: str, path: str) -> bool:
         """Returns False: such a request is what no route matches."""
