@@ -1,4 +1,8 @@
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -177,3 +181,76 @@ def middleware(app: Any) -> GuardMiddleware:
     while not isinstance(layer, GuardMiddleware):
         layer = layer.app
     return layer
+
+
+APP = """
+import os
+from fastapi import FastAPI
+from gamekeeper.guard.doors.middleware import GuardMiddleware
+
+app = FastAPI()
+app.add_middleware(GuardMiddleware, policy=os.environ["POLICY_OF_TEST"])
+"""
+
+
+def test_second_worker_on_the_same_state_ends_the_server(tmp_path: Path) -> None:
+    """It says why, instead of answering its share of the requests with 500 for ever."""
+    (tmp_path / "app_of_test.py").write_text(APP)
+    words = ["uvicorn", "app_of_test:app", "--workers", "2", "--port", str(free_port())]
+    ended = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=tmp_path,
+        env={**os.environ, "POLICY_OF_TEST": str(written(tmp_path)), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "the guard cannot start" in ended.stderr
+    assert "another process is writing this casebook" in ended.stderr
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """An app without a lifespan of its own."""
+    if scope["type"] == "lifespan":
+        raise RuntimeError("no lifespan here")
+
+
+async def asking(scope: Any, receive: Any, send: Any) -> None:
+    """An app that catches what happens while it starts, as some frameworks do."""
+    try:
+        await receive()
+    except Exception as error:
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        raise
+
+
+@pytest.mark.parametrize("app", [bare, asking, FastAPI()])
+def test_guard_that_cannot_start_tells_the_server_once(tmp_path: Path, app: Any) -> None:
+    """Whatever the app inside does with its lifespan."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "guard.sqlite").write_bytes(b"not a database, and no state of ours" * 50)
+
+    async def run() -> list[Any]:
+        sent: list[Any] = []
+        asked = [{"type": "lifespan.startup"}]
+
+        async def receive() -> Any:
+            return asked.pop() if asked else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        guarded = GuardMiddleware(app, policy=written(tmp_path))
+        async with asyncio.timeout(20):
+            await guarded({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+        return sent
+
+    sent = asyncio.run(run())
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "guard.sqlite" in sent[0]["message"]

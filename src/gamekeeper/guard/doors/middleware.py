@@ -21,15 +21,12 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamekeeper.base.errors import GamekeeperError, UsageError
-from gamekeeper.base.log import get_logger
 from gamekeeper.base.text import clean
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.policy import GuardPolicy, read_policy
 
 if TYPE_CHECKING:
     pass
-
-log = get_logger("gamekeeper.guard")
 
 POLICY = "GAMEKEEPER_POLICY"
 """Environment variable that names the policy file."""
@@ -92,7 +89,6 @@ class GuardMiddleware:
             await self._started()
         except Exception as error:
             reason = f"the guard cannot start: {clean(str(error)) or type(error).__name__}"
-            log.error(reason)
             await send({"type": "lifespan.startup.failed", "message": reason})
             return False
         return True
