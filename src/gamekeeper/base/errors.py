@@ -24,7 +24,6 @@
     │   ├── BrokenAnswerError              ... because it cannot be read
     │   ├── UpstreamEndedError             ... because the upstream ended it
     │   └── ClientLeftError                ... because its client went away
-    ├── _CannotStartError                  a guard cannot start; ends the app that it is in
     ├── DecodingError                      a compressed answer cannot be decoded
     ├── StoreGoneError                     the guard cannot reach its store
     ├── RefusedError                       the guard's store does not take a record

@@ -11,12 +11,14 @@ import aiohttp
 import pytest
 
 from gamekeeper.base.clock import SteadyClock
-from gamekeeper.guard.admin import admin_app, admin_url
+from gamekeeper.guard.admin import admin_app, admin_page, admin_url
 from gamekeeper.guard.admin.access_control import MAX_BODY_BYTES
 from gamekeeper.guard.admin.app import Admin
 from gamekeeper.guard.assembly import Guard
+from gamekeeper.guard.policy import Admin as AdminPolicy
 from gamekeeper.guard.policy import GuardPolicy, State
 from gamekeeper.guard.server.http import listening
+from gamekeeper.guard.sync import SILENT_S
 from guard.builders import NOW, make_tracked
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'&"
@@ -55,10 +57,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(folder: Path) -> AsyncIterator[Desk]:
+async def desk(folder: Path, **policy: Any) -> AsyncIterator[Desk]:
     clock = SteadyClock(lambda: NOW, lambda: NOW)
     guard = Guard(
-        GuardPolicy(enforce=True, state=State(folder=str(folder))),
+        GuardPolicy(enforce=True, state=State(folder=str(folder)), **policy),
         clock=clock,
         on_notice=lambda text: None,
     )
@@ -77,9 +79,9 @@ async def desk(folder: Path) -> AsyncIterator[Desk]:
         guard.store.close()
 
 
-def with_desk(folder: Path, does: Callable[[Desk], Awaitable[None]]) -> None:
+def with_desk(folder: Path, does: Callable[[Desk], Awaitable[None]], **policy: Any) -> None:
     async def play() -> None:
-        async with desk(folder) as made:
+        async with desk(folder, **policy) as made:
             await does(made)
 
     asyncio.run(play())
@@ -132,7 +134,7 @@ def test_a_scraper_needs_no_token(tmp_path: Path) -> None:
     """
 
     async def does(it: Desk) -> None:
-        for path in ("/", "/metrics", "/healthz", "/grafana.json"):
+        for path in ("/", "/metrics", "/healthz", "/readyz", "/grafana.json"):
             async with it.client.get(it.url + path) as answer:
                 assert answer.status == 200, path
                 assert it.token not in await answer.text()
@@ -158,6 +160,126 @@ def test_a_name_that_was_made_to_point_here_is_refused(
 
     async def does(it: Desk) -> None:
         assert (await it.ask("/api/summary", headers={"host": host}))[0] == status
+
+    with_desk(tmp_path, does)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("guard:8321", 200),
+        ("Gamekeeper.Monitoring.svc.:8321", 200),
+        ("monitoring.svc", 421),
+        ("evil.guard", 421),
+    ],
+)
+def test_names_of_the_policy_are_answered(tmp_path: Path, host: str, status: int) -> None:
+    """Prometheus in a cluster reaches the guard by the name of its service."""
+    names = ("guard", "gamekeeper.monitoring.svc")
+
+    async def does(it: Desk) -> None:
+        for path in ("/metrics", "/healthz"):
+            assert (await it.client.get(it.url + path, headers={"host": host})).status == status
+
+    with_desk(tmp_path, does, admin=AdminPolicy(names=names))
+
+
+def test_load_balancer_may_ask_without_a_body(tmp_path: Path) -> None:
+    """HEAD on health and figures says what GET says."""
+
+    async def does(it: Desk) -> None:
+        for path in ("/metrics", "/healthz", "/readyz"):
+            async with it.client.head(it.url + path) as answer:
+                assert answer.status == 200, path
+                assert await answer.read() == b""
+        it.guard.health.draining = True
+        assert (await it.client.head(it.url + "/readyz")).status == 503
+
+    with_desk(tmp_path, does)
+
+
+def test_health_says_what_is_down(tmp_path: Path) -> None:
+    """A task that fails degrades the guard; it goes on serving."""
+
+    async def fails() -> None:
+        raise ValueError
+
+    async def does(it: Desk) -> None:
+        assert (await it.ask("/healthz"))[1]["status"] == "ok"
+        it.guard.tasks.start("linking", fails)
+        async with asyncio.timeout(10):
+            while not it.guard.tasks.down:
+                await asyncio.sleep(0.01)
+        status, health = await it.ask("/healthz")
+        assert (status, health["status"], health["tasks_down"]) == (200, "degraded", ["linking"])
+        assert (await it.ask("/readyz"))[0] == 200
+        await it.guard.tasks.end("linking")
+        assert (await it.ask("/healthz"))[1]["status"] == "ok"
+
+    with_desk(tmp_path, does)
+
+
+def test_guard_that_ignores_decisions_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that reads them is silent: a `deny` would have no effect, so no request goes here."""
+
+    async def does(it: Desk) -> None:
+        ticks = [0.0]
+        monkeypatch.setattr(it.guard.tasks, "_ticks", lambda: ticks[0])
+        it.guard.tasks.start("store", lambda: asyncio.sleep(600), silent_s=SILENT_S)
+        ticks[0] = SILENT_S - 1
+        assert (await it.ask("/healthz"))[0] == 200
+        ticks[0] = SILENT_S + 1
+        for path in ("/healthz", "/readyz"):
+            status, health = await it.ask(path)
+            assert (status, health["status"]) == (503, "unavailable")
+            assert "store" in health["tasks_down"]
+        it.guard.tasks.beat("store")
+        assert (await it.ask("/healthz"))[0] == 200
+        await it.guard.tasks.end("store")
+
+    with_desk(tmp_path, does)
+
+
+def test_health_says_how_the_upstream_last_answered(tmp_path: Path) -> None:
+    """From the last request; it asks nothing itself."""
+
+    async def does(it: Desk) -> None:
+        assert (await it.ask("/healthz"))[1]["upstream"] is None
+        it.guard.health.note_upstream("5xx", is_reachable=True)
+        health = (await it.ask("/healthz"))[1]
+        assert health["status"] == "ok"
+        assert health["upstream"]["reachable"] and health["upstream"]["last"] == "5xx"
+        assert 0 <= health["upstream"]["age_s"] < 60
+        it.guard.health.note_upstream("unreachable", is_reachable=False)
+        status, health = await it.ask("/healthz")
+        assert (status, health["status"]) == (200, "degraded")
+        assert health["upstream"]["reachable"] is False
+
+    with_desk(tmp_path, does)
+
+
+def test_draining_guard_is_not_ready_and_alive(tmp_path: Path) -> None:
+    """A load balancer sends nothing more; nobody kills it before it has drained."""
+
+    async def does(it: Desk) -> None:
+        it.guard.health.draining = True
+        status, health = await it.ask("/healthz")
+        assert (status, health["draining"]) == (200, True)
+        assert (await it.ask("/readyz"))[0] == 503
+
+    with_desk(tmp_path, does)
+
+
+def test_token_is_shown_to_a_terminal_only(tmp_path: Path) -> None:
+    """A log is kept and read by many; it names the file instead."""
+
+    async def does(it: Desk) -> None:
+        assert it.token in admin_page(it.guard, 1, with_token=True)
+        said = admin_page(it.guard, 1, with_token=False)
+        assert it.token not in said
+        assert "http://127.0.0.1:1/" in said and str(tmp_path / "admin.token") in said
 
     with_desk(tmp_path, does)
 

@@ -19,7 +19,7 @@ schemathesis = pytest.importorskip("schemathesis")
 pytestmark = [pytest.mark.extra, pytest.mark.filterwarnings("ignore")]
 
 ENDLESS = "/api/events"  # a stream that ends with the page: asked by the tests of the live page
-OPEN = {"/", "/healthz", "/metrics", "/grafana.json"}
+OPEN = {"/", "/healthz", "/readyz", "/metrics", "/grafana.json"}
 SEEDED = settings(
     max_examples=25,
     derandomize=True,
