@@ -275,9 +275,7 @@ class Guard:
     def _joined(self, accounts: dict[str, str], now: float) -> None:
         for account, campaign in accounts.items():
             if self.core.decisions.join(campaign, account, now):
-                self._on_notice(
-                    f"{account} joined campaign {campaign} by its opening: watched"
-                )
+                self._on_notice(f"{account} joined campaign {campaign} by its opening: watched")
 
     async def _sign(self) -> None:
         while True:
@@ -310,7 +308,7 @@ def _require_same(old: GuardPolicy, new: GuardPolicy) -> None:
     """Raises for what only a restart can change."""
     changed = [
         table
-        for table in ("state", "watch", "admin", "telemetry")
+        for table in ("state", "watch", "admin", "telemetry", "limits")
         if getattr(old, table) != getattr(new, table)
     ]
     if changed:

@@ -241,6 +241,32 @@ def under(*verdicts: Verdict) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("decided", verdicts, ids=str, indirect=True, scope="module")
 
 
+HIDDEN = {"messages": [{"role": "user", "content": "HIDDEN QUESTION"}]}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"extra_body": HIDDEN},
+        {"fallbacks": [{"model": "a", **HIDDEN}], "timeout": 0.001},
+        {"timeout": 0.001},
+        {"api_base": "http://127.0.0.1:9"},
+        {"mock_response": "x"},
+        {"extra_headers": {"x-model": "a"}},
+        {"models": ["a"]},
+    ],
+    ids=lambda field: next(iter(field)),
+)
+def test_field_that_could_hide_another_question_or_model_is_refused(
+    proxy: Proxy, field: dict[str, Any]
+) -> None:
+    """LiteLLM acts on each of them; the guard would have judged something else."""
+    Model.bodies.clear()
+    status, body = proxy.ask(CHAT.path, CHAT.body | {"model": "m"} | field)
+    assert status in (400, 403), body
+    assert Model.bodies == []
+
+
 @every_call
 def test_a_call_without_decision_is_answered_whole(proxy: Proxy, api: Api, stream: bool) -> None:
     """Nothing is withheld from an account that nothing is held against."""

@@ -62,11 +62,19 @@ _PATHS = {
 }
 # LiteLLM repeats reasoning and more in them
 _COPIES = frozenset({"provider_specific_fields", "thinking_blocks"})
-# LiteLLM's own, which it puts into the request before a guardrail sees it
+# What LiteLLM puts into a call before a guardrail sees it. Its metadata holds the client's beside
+# its own, and goes to logs and routing, not to the model.
 _OWN = frozenset(
-    {"proxy_server_request", "secret_fields", "litellm_call_id", "litellm_logging_obj"}
+    {
+        "proxy_server_request",
+        "secret_fields",
+        "litellm_call_id",
+        "litellm_logging_obj",
+        "_litellm_strip_stream_usage",
+        "metadata",
+        "litellm_metadata",
+    }
 )
-_MIXED = frozenset({"metadata"})  # the client's, and LiteLLM's own beside it
 _passage: ContextVar[Passage | None] = ContextVar("gamekeeper_passage", default=None)
 
 
@@ -294,18 +302,8 @@ def _headers(data: Json) -> dict[str, str]:
 
 
 def _asked(data: Json) -> Json:
-    """What the client asked: the fields of its own body, with the values that LiteLLM goes on with.
-
-    LiteLLM puts much of its own beside them, `metadata` included, which no client said.
-    """
-    body = (data.get("proxy_server_request") or {}).get("body")
-    if not isinstance(body, dict):
-        return {name: value for name, value in data.items() if name not in _OWN}
-    return {
-        name: value if name in _MIXED else data.get(name, value)
-        for name, value in body.items()
-        if name not in _OWN
-    }
+    """A call without what LiteLLM itself puts beside the client's fields."""
+    return {name: value for name, value in data.items() if name not in _OWN}
 
 
 def _with_judged(data: Json, passage: Passage) -> Json:
@@ -313,10 +311,8 @@ def _with_judged(data: Json, passage: Passage) -> Json:
     judged = passage.body
     for name in _asked(data):
         if name not in judged:
-            data.pop(name, None)
-    for name, value in judged.items():
-        if name not in _MIXED:
-            data[name] = value
+            del data[name]
+    data.update(judged)
     return data
 
 

@@ -14,11 +14,20 @@ from contextlib import AsyncExitStack
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.assembly import Guard
+from gamekeeper.guard.identity.entrance import require_known
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.server.http import listening
 from gamekeeper.guard.server.upstream import Upstream
 
 log = get_logger("gamekeeper.guard")
+
+_ASK_AGAIN_S = 30.0
+_OPEN = (
+    "the upstream answers a credential that was invented: it checks none, so anybody who reaches"
+    " this guard is answered, and each invented credential is an account with budgets of its own."
+    ' Let the upstream check credentials, or set [identity] modes = ["keys"] and give out keys by'
+    " `gamekeeper keys issue`"
+)
 
 
 async def serve(
@@ -47,9 +56,11 @@ async def serve(
 
     Raises:
         UsageError: A port is taken.
+        InputError: The policy lets anybody in, or cannot be used.
     """
     from gamekeeper.guard.admin import admin_app, admin_page
 
+    require_known(policy, authorization)
     guard = Guard(policy, on_notice=on_notice)
     health = guard.health
     upstream = Upstream(upstream_url, policy.limits, guard.core.metrics, authorization, health)
@@ -68,9 +79,22 @@ async def serve(
             listening(guard.door(upstream), host, port, policy.limits, hurry)
         )
         reload_at_hangup(guard, read_policy)
+        asking = asyncio.create_task(_warn_if_open(guard, upstream))
+        up.callback(asking.cancel)
         on_ready(public_port, admin_page(guard, admin_port, with_token=sys.stderr.isatty()))
         await until_signalled(hurry)
         health.draining = True
+
+
+async def _warn_if_open(guard: Guard, upstream: Upstream) -> None:
+    """Says loudly if the upstream answers invented credentials, where it is to check them."""
+    if "upstream" not in guard.policy.identity.modes:
+        return
+    while (is_checking := await upstream.is_checking(guard.policy.prefix)) is None:
+        await asyncio.sleep(_ASK_AGAIN_S)
+    guard.core.metrics.upstream_open.set(not is_checking)
+    if not is_checking:
+        log.error(_OPEN)
 
 
 async def until_signalled(hurry: asyncio.Event | None = None) -> None:

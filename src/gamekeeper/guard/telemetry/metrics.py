@@ -59,6 +59,9 @@ class Metrics:
         self.members = gauge("campaign_accounts", "Accounts in campaigns.")
         self.accounts = gauge("accounts", "Accounts with state in memory.")
         self.enforcing = gauge("enforcing", "1 if verdicts are enforced, 0 in dry run.")
+        self.upstream_open = gauge(
+            "upstream_open", "1 if the upstream answered a credential that was invented."
+        )
         self.store_up = gauge("store_up", "1 while the store can be reached.")
         self.clock_off = gauge(
             "clock_off_seconds", "How far the machine's clock is from the guard's."
