@@ -327,9 +327,10 @@ class State(_Part):
             the folder.
         when_gone: What to do with requests while it cannot be reached.
         strict_budgets: Reserve in the shared store before a request is passed on, so that replicas
-            cannot overdraw together; without it they may, by what is asked within a second. One
-            process reserves in memory and cannot. Only accounts with a budget pay for it, with one
-            round trip.
+            cannot overdraw together; at most the last request goes beyond a budget. Without it
+            each knows within a second what the others have charged, and not what their requests
+            will cost that are not answered yet: by so much they may overdraw. One process reserves
+            in memory and cannot. Only accounts with a budget pay for it, with one round trip.
     """
 
     folder: str = "gamekeeper-state"
