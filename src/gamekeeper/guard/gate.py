@@ -219,7 +219,11 @@ class Gate:
         if judgement.act.refusal is not None:
             raise _stopped(judgement.act.refusal, span)
         assert judgement.reservation is not None
-        body, hides_usage = self._narrowed(route, body, query, judgement)
+        try:
+            body, hides_usage = self._narrowed(route, body, query, judgement)
+        except UnreadableRequestError as error:
+            self._close(judgement.reservation)
+            raise self._unreadable(error) from None
         self.core.metrics.judged.observe(perf_counter() - began)
         return Passage(
             route=route,

@@ -144,6 +144,22 @@ def test_client_that_leaves_while_its_budget_is_asked_for_holds_nothing() -> Non
     assert core.accounts.of("acme").held == NOTHING == core.accounts.of("acme").spent
 
 
+def test_request_that_cannot_be_narrowed_holds_nothing() -> None:
+    """It is refused after it was judged."""
+    core = core_of()
+    request = Request(
+        route=CHAT,
+        path="/v1/chat/completions",
+        raw=serialise(chat(stream=True, stream_options="none")),
+        principal=make_principal(),
+        caller=HERE,
+    )
+    with pytest.raises(StoppedError) as stopped:
+        Gate(core).enter(request)
+    assert stopped.value.refusal.code == "unreadable"
+    assert core.accounts.of("acme").held == NOTHING
+
+
 def test_at_most_the_last_request_goes_beyond_a_budget() -> None:
     """By what it costs more than was thought; those after it are refused."""
     core = core_of()
