@@ -21,16 +21,20 @@ GOOD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
     b'content-length: 14\r\n\r\n{"choices":[]}'
 )
+UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
 
 
 class Upstream:
-    """A model server that answers whatever a test puts there, byte for byte."""
+    """A model server that answers whatever a test puts there, byte for byte.
+
+    What the guard asks it by itself, with an invented credential, is not among its requests.
+    """
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
-        self.answer: bytes | None = GOOD
+        self.answer: bytes | Callable[[socket.socket], None] | None = GOOD
         self.requests: list[bytes] = []
         Thread(target=self._serve, daemon=True).start()
 
@@ -45,9 +49,15 @@ class Upstream:
 
     def _one(self, connection: socket.socket) -> None:
         with connection:
-            self.requests.append(_whole_request(connection))
+            request = _whole_request(connection)
+            if b"Bearer invented-" in request:
+                connection.sendall(UNAUTHORIZED)
+                return
+            self.requests.append(request)
             if self.answer is None:
                 time.sleep(30)  # hangs
+            elif callable(self.answer):
+                self.answer(connection)
             else:
                 connection.sendall(self.answer)
 
@@ -64,15 +74,18 @@ def _whole_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+POLICY = (
+    'enforce = true\n[identity]\nmodes = ["keys", "upstream"]\n[limits]\nbody_bytes = 4096\n'
+    "receive_s = 1\nanswer_s = 2\nidle_s = 2\n[admin]\nport = 0\n"
+)
+
+
 class Running:
     """The guard, as a user starts it."""
 
-    def __init__(self, folder: Path, upstream: Upstream) -> None:
+    def __init__(self, folder: Path, upstream: Upstream, text: str = POLICY) -> None:
         policy = folder / "guard.toml"
-        policy.write_text(
-            'enforce = true\n[identity]\nmodes = ["keys", "upstream"]\n[limits]\nbody_bytes = 4096\n'
-            "receive_s = 1\nanswer_s = 2\nidle_s = 2\n[admin]\nport = 0\n"
-        )
+        policy.write_text(text)
         words = ("guard", "--upstream", upstream.url, "--policy", str(policy), "--port", "0")
         words = (*words, "--state", str(folder / "state"))
         self.process = subprocess.Popen(
@@ -81,8 +94,15 @@ class Running:
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
         self.port = int(first.split("http://127.0.0.1:")[2].split()[0])
-        self._drain = Thread(target=self.process.stderr.read, daemon=True)
+        page = self.process.stderr.readline()
+        self.admin_port = int(page.split("http://127.0.0.1:")[1].split("/")[0])
+        self.said = [first, page]
+        self._drain = Thread(target=self._read, daemon=True)
         self._drain.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.said.extend(self.process.stderr)
 
     def send(self, raw: bytes, *, is_all: bool = True) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:
@@ -100,11 +120,10 @@ class Running:
         )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ends it by a signal; once it has ended, nothing."""
+        """Ends it by a signal, unless it has ended."""
         assert self.process.stderr is not None
-        if self.process.poll() is not None:
-            return
-        self.process.send_signal(number)
+        if self.process.poll() is None:
+            self.process.send_signal(number)
         self.process.wait(20)
         self._drain.join(5)
         self.process.stderr.close()
