@@ -149,13 +149,23 @@ class Feed:
         self._metrics.watching.set(1)
         self.flush()
         async for line in self._process.stdout:
-            self._on_finding(orjson.loads(line))
+            self._take(line)
         self._metrics.watching.set(0)
         ended = self._process
         self._process = None
         await ended.wait()
 
+    def _take(self, line: bytes) -> None:
+        try:
+            finding = orjson.loads(line)
+        except orjson.JSONDecodeError:  # a library that prints does not end the linking
+            self._metrics.set_aside.labels("finding").inc()
+            log.error("a line of the linking process was set aside: it is not JSON")
+        else:
+            self._on_finding(finding)
+
     async def _end(self) -> None:
+        self._metrics.watching.set(0)
         self.flush()
         process = self._process
         self._process = None
