@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ log = get_logger("gamekeeper.guard")
 
 _SIGN_S = 30.0
 _KEYS_S = 0.5
+_KEYS_SILENT_S = 60.0  # some issuers take seconds to answer
 
 
 class Guard:
@@ -204,7 +206,7 @@ class Guard:
         self.tasks.start("linking", self.feed.run)
         self.tasks.start("findings", self._hear)
         self.tasks.start("casebook", self._sign)
-        self.tasks.start("keys", self._refresh_keys)
+        self.tasks.start("keys", self._refresh_keys, silent_s=_KEYS_SILENT_S)
 
     async def stop(self) -> None:
         """Ends it; what was counted and decided is kept."""
@@ -273,9 +275,10 @@ class Guard:
             )
 
     def _joined(self, accounts: dict[str, str], now: float) -> None:
-        for account, campaign in accounts.items():
-            if self.core.decisions.join(campaign, account, now):
-                self._on_notice(f"{account} joined campaign {campaign} by its opening: watched")
+        for account in self.core.decisions.join(accounts, now):
+            self._on_notice(
+                f"{account} joined campaign {accounts[account]} by its opening: watched"
+            )
 
     async def _sign(self) -> None:
         while True:
@@ -290,13 +293,12 @@ class Guard:
         """Sees keys that were revoked or issued elsewhere, and issuers' new keys."""
         while True:
             await asyncio.sleep(_KEYS_S)
-            try:
+            with suppress(StoreGoneError):  # said by the task "store", which asks the same store
                 if self.keys is not None:
                     await asyncio.to_thread(self.keys.refresh)
                 for issuer in self.entrance.issuers:
                     await issuer.refresh_if_due(self.core.clock.now())
-            except StoreGoneError:
-                continue  # said by the core, which meets the same store
+            self.tasks.beat("keys")
 
     def _is_known(self, principal: Principal) -> bool:
         if principal.kind != "upstream":

@@ -42,7 +42,8 @@ def test_account_that_only_joined_is_watched_whatever_holds_for_the_campaign(
     """
     decisions = held(tmp_path)
     decisions.track([make_tracked(accounts=("a",))], NOW)
-    assert decisions.join("K1", "d", NOW + 5) and not decisions.join("K1", "d", NOW + 6)
+    assert decisions.join({"d": "K1", "a": "K1", "x": "K9"}, NOW + 5) == ["d"]
+    assert decisions.join({"d": "K1"}, NOW + 6) == []
     decisions.add(
         make_decision(
             Verdict.CHALLENGE, subject="campaign:K1", by="dana", challenge="reauthenticate"
@@ -58,7 +59,7 @@ def test_what_a_person_decides_about_an_account_that_joined_holds_in_full(tmp_pa
     """Before what it has of the campaign."""
     decisions = held(tmp_path)
     decisions.track([make_tracked()], NOW)
-    decisions.join("K1", "d", NOW)
+    decisions.join({"d": "K1"}, NOW)
     decisions.add(make_decision(Verdict.DENY, "d", by="dana"))
     assert decisions.of("d", NOW).verdict is Verdict.DENY  # type: ignore[union-attr]
     assert [each.verdict for each in decisions.held("d", NOW)] == [Verdict.DENY, Verdict.WATCH]
@@ -68,7 +69,7 @@ def test_account_that_joined_is_a_member_once_a_pass_finds_it(tmp_path: Path) ->
     """By its own evidence; until then a pass changes nothing for it."""
     decisions = held(tmp_path)
     decisions.track([make_tracked(accounts=("a", "b"))], NOW)
-    decisions.join("K1", "d", NOW)
+    decisions.join({"d": "K1"}, NOW)
     decisions.track([make_tracked(accounts=("a", "b"))], NOW + 300)
     assert decisions.of("d", NOW).verdict is Verdict.WATCH  # type: ignore[union-attr]
     decisions.track([make_tracked(accounts=("a", "b", "d"))], NOW + 600)
@@ -161,7 +162,7 @@ def test_restart_forgets_nothing(tmp_path: Path) -> None:
     """Decisions, campaigns, lifts: all as before."""
     first = held(tmp_path)
     first.track([make_tracked("K1"), make_tracked("K2", ("x",), pivot="moved to m2")], NOW)
-    first.join("K2", "y", NOW)
+    first.join({"y": "K2"}, NOW)
     again = held(tmp_path)
     assert again.all == first.all and again.campaigns == first.campaigns
     assert again.of("y", NOW) == first.of("y", NOW) is not None

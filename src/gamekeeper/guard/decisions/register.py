@@ -11,7 +11,7 @@ itself holds in full.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
 from threading import RLock
@@ -189,21 +189,39 @@ class Decisions:
         return made
 
     @_alone
-    def join(self, campaign: str, account: str, now: float) -> bool:
-        """Adds an account that used a campaign's template; it is watched from now on.
+    def join(self, joined: Mapping[str, str], now: float) -> list[str]:
+        """Adds accounts that used a campaign's template; they are watched from now on.
 
-        Returns whether it is new. A pass that finds it by its own evidence makes it a member.
+        Args:
+            joined: The campaign of each account.
+            now: Epoch seconds.
+
+        Returns:
+            The accounts that are new. A pass that finds one by its own evidence makes it a member.
         """
+        by_campaign: dict[str, list[str]] = defaultdict(list)
+        for account, campaign in joined.items():
+            by_campaign[campaign].append(account)
+        new = [each for names in by_campaign.items() for each in self._join(*names, now)]
+        if new:
+            self._index()
+        return new
+
+    def _join(self, campaign: str, accounts: list[str], now: float) -> list[str]:
         tracked = self.campaigns.get(campaign)
-        if tracked is None or account in tracked.accounts or account in dict(tracked.joined):
-            return False
-        tracked = replace(tracked, joined=(*tracked.joined, (account, now)))
+        if tracked is None:
+            return []
+        known = tracked.accounts | dict(tracked.joined).keys()
+        new = [account for account in accounts if account not in known]
+        if not new:
+            return []
+        tracked = replace(tracked, joined=(*tracked.joined, *((account, now) for account in new)))
         self._store.put("campaigns", campaign, orjson.dumps(tracked.document()))
         self.campaigns[campaign] = tracked
-        body = {"account": account, "verdict": str(Verdict.WATCH)}
-        self._record("campaign-joined", f"campaign:{campaign}", body)
-        self._index()
-        return True
+        for account in new:
+            body = {"account": account, "verdict": str(Verdict.WATCH)}
+            self._record("campaign-joined", f"campaign:{campaign}", body)
+        return new
 
     def _about(self, tracked: Tracked, now: float) -> Decision | None:
         highest = self.ladder.highest if self._is_corroborated(tracked) else Verdict.WATCH

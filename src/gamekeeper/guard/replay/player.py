@@ -139,8 +139,7 @@ class _Player:
         answered = [self._judge(*row) for row in _judged(rows)]
         seen = rows.filter(pl.Series(answered))
         self._window.take(seen)
-        for account, campaign in self._openings.match(seen).items():
-            self._core.decisions.join(campaign, account, self._clock.now())
+        self._core.decisions.join(self._openings.match(seen), self._clock.now())
         if self._now >= self._due:
             self._pass()
         self._note()

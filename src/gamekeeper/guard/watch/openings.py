@@ -84,6 +84,8 @@ class Openings:
     Args:
         path: Where what is learned is kept; None keeps it in memory only.
         days: A campaign that no pass has found for so long is forgotten.
+
+    `joined` are accounts outside a campaign that use its template, each with the campaign.
     """
 
     def __init__(self, path: Path | None = None, days: int = 14) -> None:
@@ -92,7 +94,7 @@ class Openings:
         self._templates: dict[str, _Template] = {}
         self._owner: dict[str, str] = {}  # sentence -> campaign
         self._members: set[str] = set()
-        self._joined: set[str] = set()
+        self.joined: dict[str, str] = {}
         self._involved: dict[str, float] = {}  # members and joined accounts, and when last
         self._uses: dict[tuple[str, str], _Uses] = {}  # by campaign and account
         if path is not None and path.exists():
@@ -107,7 +109,7 @@ class Openings:
             now: Epoch seconds.
         """
         self._members = {account for c in campaigns for account in c.accounts}
-        self._joined -= self._members
+        self.joined = {a: c for a, c in self.joined.items() if a not in self._members}
         self._involved |= dict.fromkeys(self._members, now)
         self._learn_new(campaigns, window, now)
         for campaign in campaigns:
@@ -125,7 +127,7 @@ class Openings:
         """
         if not self._owner:
             return {}
-        others = exchanges.filter(~pl.col("account").is_in([*self._members, *self._joined]))
+        others = exchanges.filter(~pl.col("account").is_in([*self._members, *self.joined]))
         rows = _with_sentences(others, self._owner)
         users = set(rows.drop_nulls("sentences")["account"]) | {user for _, user in self._uses}
         joined = {}
@@ -133,7 +135,7 @@ class Openings:
             for campaign in self._count(account, at, sentences or ()):
                 joined[account] = campaign
         if joined:
-            self._joined |= joined.keys()
+            self.joined |= joined
             self._involved |= dict.fromkeys(joined, _epoch(exchanges["time"].max()))
             self._save()
         return joined
@@ -179,9 +181,13 @@ class Openings:
     def _forget(self, now: float) -> None:
         oldest = now - self._keep_s
         self._involved = {a: at for a, at in self._involved.items() if at > oldest}
-        self._joined &= self._involved.keys()
         self._templates = {c: t for c, t in self._templates.items() if t.last_found > oldest}
         self._index()
+        self.joined = {
+            account: campaign
+            for account, campaign in self.joined.items()
+            if account in self._involved and campaign in self._templates
+        }
         self._uses = {key: uses for key, uses in self._uses.items() if key[0] in self._templates}
 
     def _index(self) -> None:
@@ -198,7 +204,7 @@ class Openings:
             "format": _FORMAT,
             "templates": templates,
             "members": sorted(self._members),
-            "joined": sorted(self._joined),
+            "joined": self.joined,
             "involved": self._involved,
         }
         write_private(self._path, orjson.dumps(content))
@@ -210,7 +216,7 @@ class Openings:
                 raise ValueError(f"format {read['format']}, expected {_FORMAT}")
             self._templates = {name: _Template(**t) for name, t in read["templates"].items()}
             self._members = set(read["members"])
-            self._joined = set(read["joined"])
+            self.joined = dict(read["joined"])
             self._involved = read["involved"]
         except (ValueError, KeyError, TypeError) as error:
             log.error("%s cannot be read (%s): templates are learned again", path, error)

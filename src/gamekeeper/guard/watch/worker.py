@@ -84,18 +84,17 @@ class Worker:
     def remember(self) -> None:
         """Takes in what an earlier run left on disk.
 
-        Accounts that joined are found again: what they sent since the templates were learned is in
-        the log. The guard knows them already, unless it was down as well.
+        What accounts sent since the templates were learned is counted again. All that joined are
+        reported: the guard knows by itself which are new.
         """
-        joined: dict[str, str] = {}
         for path in self._log.files(self._now, self._watch.days):
             try:
-                joined |= self._remember_file(path)
+                self._remember_file(path)
             except (GamekeeperError, OSError) as error:
                 log.error("%s cannot be read, so the window misses it: %s", path, error)
                 self._on_finding({"kind": "set-aside", "what": "log-file", "count": 1})
         self._on_finding({"kind": "ready", "exchanges": self._window.exchanges})
-        if joined:
+        if joined := self._openings.joined:
             self._on_finding({"kind": "joined", "accounts": joined})
 
     def take(self, lines: list[bytes]) -> None:
@@ -135,15 +134,13 @@ class Worker:
         self._ground.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _remember_file(self, path: Path) -> dict[str, str]:
-        joined: dict[str, str] = {}
+    def _remember_file(self, path: Path) -> None:
         mend(path)
         if path.stat().st_size:
             reader = LogReader([str(path)], format="gamekeeper", max_bad_rows=1.0)
             for batch in reader.batches():
                 self._window.take(batch)
-                joined |= self._openings.match(batch)
-        return joined
+                self._openings.match(batch)
 
     def _set_aside(self, reasons: tuple[str, ...]) -> None:
         log.error("%d exchanges are not linked and not kept: %s", len(reasons), reasons[0])
@@ -185,6 +182,9 @@ class Worker:
                 "exchanges": passed.result.exchanges,
             }
         )
+        # again: the guard may have missed it, and knows by itself what is new
+        if self._openings.joined:
+            self._on_finding({"kind": "joined", "accounts": self._openings.joined})
 
 
 class FindingWriter:
