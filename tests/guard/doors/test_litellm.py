@@ -257,14 +257,17 @@ HIDDEN = {"messages": [{"role": "user", "content": "HIDDEN QUESTION"}]}
     ],
     ids=lambda field: next(iter(field)),
 )
-def test_field_that_could_hide_another_question_or_model_is_refused(
+def test_field_that_could_hide_another_question_or_model_reaches_no_model(
     proxy: Proxy, field: dict[str, Any]
 ) -> None:
     """LiteLLM acts on each of them; the guard would have judged something else."""
     Model.bodies.clear()
     status, body = proxy.ask(CHAT.path, CHAT.body | {"model": "m"} | field)
-    assert status in (400, 403), body
-    assert Model.bodies == []
+    if status == 200:  # LiteLLM itself takes some out before a guardrail sees them
+        (asked,) = Model.bodies
+        assert asked["messages"] == CHAT.body["messages"] and not field.keys() & asked.keys()
+    else:
+        assert status >= 400 and Model.bodies == [], body
 
 
 @every_call

@@ -489,7 +489,9 @@ def test_answer_in_an_unknown_encoding_stays_as_it_is() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("body", [b"not gzip at all", gzip.compress(BODY * 100)[:-12]])
+@pytest.mark.parametrize(
+    "body", [b"not gzip at all", gzip.compress(BODY * 100)[:-12]], ids=["not-gzip", "cut"]
+)
 def test_answer_that_is_not_what_its_encoding_says_does_not_look_whole(body: bytes) -> None:
     """The client sees that it is cut."""
 
