@@ -161,8 +161,8 @@ class Sync:
             self._saved(unsaved)
 
     async def _step_beside(self) -> None:
-        """Does a step with all that blocks in a thread. One that was begun is finished, whoever
-        cancels: its outcome says what is stored.
+        """Does a step with all that blocks in a thread. One that was begun is finished, even if
+        it is cancelled: its outcome says what is stored.
         """
         unsaved, done = self._collected()
         saving = asyncio.ensure_future(asyncio.to_thread(self._save, unsaved, done))

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from gamekeeper.base.errors import MissingExtraError
-from gamekeeper.guard.gate import Gate, StoppedError
+from gamekeeper.guard.gate import Gate, Request, StoppedError
 from gamekeeper.guard.policy import GuardPolicy
 from gamekeeper.guard.policy import Telemetry as Wanted
 from gamekeeper.guard.routes import known_routes, serialise
@@ -45,7 +45,15 @@ class Traced:
         """Lets a request in."""
         principal = make_principal(fields.pop("account", "acme"))
         raw = serialise(body or BODIES[route])
-        return self.gate.enter(ROUTES[route], PATHS[route], raw, principal, HERE, **fields)
+        request = Request(
+            route=ROUTES[route],
+            path=PATHS[route],
+            raw=raw,
+            principal=principal,
+            caller=HERE,
+            **fields,
+        )
+        return self.gate.enter(request)
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

@@ -72,5 +72,5 @@ def _address(guard: "Guard", port: int) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(
         guard.policy.admin.host, guard.policy.admin.host
     )
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/"
+    in_url = f"[{host}]" if ":" in host else host
+    return f"http://{in_url}:{port}/"

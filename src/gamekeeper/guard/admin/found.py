@@ -55,19 +55,19 @@ class Found:
         if result is None:
             return None
         try:
-            told = explanation_json(result, subject)
+            explained = explanation_json(result, subject)
         except UsageError:
             return None
-        campaign = told["campaign"] or {}
+        campaign = explained["campaign"] or {}
         return {
-            "p_benign": told["p_benign"],
-            "exchanges": told["exchanges"],
+            "p_benign": explained["p_benign"],
+            "exchanges": explained["exchanges"],
             "campaign": campaign.get("id"),
             "fragments": campaign.get("fragments", []),
-            "readings": told["readings"],
-            "links": told["links"][:LINKS],
-            "examples": [_shortened(row) for row in told["examples"][:EXAMPLES]],
-            "redacted": told["redacted"],
+            "readings": explained["readings"],
+            "links": explained["links"][:LINKS],
+            "examples": [_shortened(row) for row in explained["examples"][:EXAMPLES]],
+            "redacted": explained["redacted"],
         }
 
     def _read(self) -> "HuntResult | None":

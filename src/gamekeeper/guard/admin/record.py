@@ -21,7 +21,7 @@ def last_entries(folder: Path, entries: int = ENTRIES) -> list[dict[str, Any]]:
     # what stands behind the last line feed is being written
     whole = [line for line in lines[:-1] if line]
     read = (orjson.loads(line) for line in reversed(whole))
-    # the first line of the file is no entry
+    # the first line of the file is not an entry
     return [entry for entry in read if "index" in entry][:entries]
 
 

@@ -34,7 +34,7 @@ class WhileClientWaits:
         return self
 
     def watch(self) -> None:
-        """Watches from now on: whoever else reads `receive` must be done with it."""
+        """Watches from now on: nothing else may read `receive` any more."""
         if not self._is_over and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._begin)
 

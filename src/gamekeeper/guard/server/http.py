@@ -47,7 +47,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of a head that is not whole after them; a body that came with its head
-        is no part of it.
+        is not a part of it.
         """
         awaited = self._head_timer
         self._unset_keepalive_if_required()
@@ -90,8 +90,8 @@ class PatientProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def _is_unsupported_upgrade(self) -> bool:
-        """Whether a request offers another protocol. None is spoken here, and a server that speaks
-        none answers by HTTP/1.1 (RFC 9110, 7.8). `CONNECT` is no offer.
+        """Whether a request offers another protocol. A server that does not speak it answers by
+        HTTP/1.1 (RFC 9110, 7.8). `CONNECT` is not an offer.
         """
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
@@ -130,7 +130,7 @@ def _without_upgrade(
 
 
 def server(app: Any, host: str, port: int, limits: Limits) -> uvicorn.Server:
-    """Returns a server that is started with `serve()`, and leaves signals to whoever runs it."""
+    """Returns a server that is started with `serve()`, and leaves signals to its caller."""
     config = uvicorn.Config(
         app,
         host=host,

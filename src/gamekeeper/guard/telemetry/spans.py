@@ -2,7 +2,7 @@
 `otel`.
 
 One span a request, with what it asked for, what was decided, and what the answer cost; never what
-was said. The account stands there as a keyed digest: who reads traces can tell accounts apart, and
+was said. The account is there as a keyed digest: who reads traces can tell accounts apart, and
 not who they are. Which requests get a span is drawn here: a caller's own trace flags and ids decide
 nothing, so that nobody can hide from the sample, or fill it.
 
@@ -111,7 +111,7 @@ class Telemetry:
         """Returns what a policy asks for; None if it names nowhere to send spans.
 
         Args:
-            wanted: The policy's part; `otlp` is called as it stands, such as
+            wanted: The policy's part; `otlp` is called as it is, such as
                 `http://collector:4318/v1/traces`.
             key: Secret that accounts are digested with.
 
@@ -143,8 +143,8 @@ class Telemetry:
             query: What is asked.
             account: Who is charged.
             judgement: What was found and is done.
-            traceparent: The caller's trace, a header as it came (W3C Trace Context); what is none
-                is no parent.
+            traceparent: The caller's trace, a header as it came (W3C Trace Context); an
+                invalid one is ignored.
         """
         if self._rng.random() >= self._sample:
             return None
