@@ -207,7 +207,7 @@ def test_endless_stream_ends_with_the_drain_and_is_charged(
     """SIGTERM: the guard says that it drains, ends the stream after `drain_s`, and stores its
     cost.
     """
-    guard = start(policy(drain_s=4))
+    guard = start(policy(drain_s=6))
     upstream.answer = endless = Endless()
     with guard.opened(STREAM) as client:
         assert endless.began.wait(20)

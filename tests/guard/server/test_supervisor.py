@@ -234,3 +234,29 @@ def test_task_that_fails_while_it_ends_keeps_no_other_from_ending(
     asyncio.run(run())
     assert ended == ["store"]
     assert "casebook" in caplog.text and "no space left" in caplog.text
+
+
+def test_name_that_is_started_again_has_one_task() -> None:
+    """The earlier task ends; the later one is watched."""
+    ended: list[str] = []
+
+    def running(name: str) -> Callable[[], object]:
+        async def task() -> None:
+            try:
+                await forever()
+            finally:
+                ended.append(name)
+
+        return task
+
+    async def run() -> None:
+        tasks = Supervisor(Metrics())
+        for name in ("first", "second"):
+            tasks.start("page", running(name))  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+        await until(lambda: ended == ["first"])
+        assert tasks.down == ()
+        tasks.cancel("page")
+        await until(lambda: ended == ["first", "second"])
+
+    asyncio.run(run())

@@ -86,7 +86,7 @@ class Supervisor:
         self._watched: dict[str, _Watched] = {}
 
     def start(self, name: str, make: Make, *, silent_s: float | None = None) -> None:
-        """Starts a task that runs until `stop` or `end`.
+        """Starts a task that runs until `stop`, `end` or `cancel`; one of the same name is ended.
 
         Args:
             name: Of the task, for people.
@@ -94,6 +94,7 @@ class Supervisor:
             silent_s: Longest time between two calls of `beat` by the task, after which it counts as
                 down; None for a task that does not beat.
         """
+        self.cancel(name)
         now = self._ticks()
         watched = _Watched(make, silent_s, now, now)
         self._watched[name] = watched
