@@ -164,9 +164,7 @@ def test_at_most_the_last_request_goes_beyond_a_budget() -> None:
     """By what it costs more than was thought; those after it are refused."""
     core = core_of()
     who = make_principal(budget=Budget(tokens=1_000))
-    judged = [
-        core.judge(who, "openai.chat", QUERY, NOW, estimate=Spent(1, 300)) for _ in range(20)
-    ]
+    judged = [core.judge(who, "openai.chat", QUERY, NOW, estimate=Spent(1, 300)) for _ in range(20)]
     passed = [each.reservation for each in judged if each.reservation is not None]
     assert len(passed) == 4  # 3 hold 900 of 1,000: the fourth is the last
     for reservation in passed:
@@ -359,7 +357,7 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBooks.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 
 
 @given(st.lists(st.integers(-(2**62), 2**62), min_size=4, max_size=4))

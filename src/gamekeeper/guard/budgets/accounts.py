@@ -47,10 +47,21 @@ class Reservation:
         paid: What was charged so far.
         held: What is still held.
         day: On which something was last paid.
+        earlier: What was paid on days before that: it is given back no more.
         is_open: Whether it is to be settled yet.
     """
 
-    __slots__ = ("account", "day", "estimate", "held", "is_claim", "is_open", "paid", "shared")
+    __slots__ = (
+        "account",
+        "day",
+        "earlier",
+        "estimate",
+        "held",
+        "is_claim",
+        "is_open",
+        "paid",
+        "shared",
+    )
 
     def __init__(self, account: "Account", estimate: Spent, is_claim: bool, day: str) -> None:
         self.account = account
@@ -59,6 +70,7 @@ class Reservation:
         self.estimate = estimate
         self.is_claim = is_claim
         self.paid = _NOTHING
+        self.earlier = _NOTHING
         self.held = estimate
         self.shared: SharedReservation | None = None
 
@@ -193,9 +205,11 @@ class Accounts:
         """
         if not reservation.is_open:
             return
-        total = total.bounded()
-        due = self._of_day(total.minus(reservation.paid), reservation.day)
-        reservation.day = self.day
+        if reservation.day != self.day:
+            reservation.day = self.day
+            reservation.earlier = reservation.paid
+        total = total.bounded().no_less_than(reservation.earlier)
+        due = total.minus(reservation.paid)
         reservation.paid = total
         self._hold(reservation, total.left_of(reservation.estimate))
         if any(due):
@@ -220,12 +234,13 @@ class Accounts:
     def charge(self, name: str, spent: Spent) -> None:
         """Adds to what an account spent today."""
         account = self.of(name)
-        account.spent = account.spent.plus(spent).no_less_than_nothing()
+        account.spent = account.spent.plus(spent).no_less_than(_NOTHING)
         self._unsaved[name] = self._unsaved.get(name, _NOTHING).plus(spent)
 
     def charge_shared(self, taken: "SharedReservation", spent: Spent) -> None:
         """Adds what could not be added to a shared budget."""
-        if any(due := self._of_day(spent, taken.day)):
+        due = spent if taken.day == self.day else spent.no_less_than(_NOTHING)
+        if any(due):
             self.charge(taken.account, due)
 
     def note_slowed(self, account: Account) -> None:
@@ -256,7 +271,7 @@ class Accounts:
         comes on top.
         """
         for name, used in spent.items():
-            used = used.plus(self._unsaved.get(name, _NOTHING)).no_less_than_nothing()
+            used = used.plus(self._unsaved.get(name, _NOTHING)).no_less_than(_NOTHING)
             if (account := self._accounts.get(name)) is not None:
                 account.spent = used
             else:
@@ -269,18 +284,14 @@ class Accounts:
         if (day := day_of(now)) <= self.day:
             return False
         self.day = day
-        self._earlier = {}
         # What is given back is yesterday's.
-        self._unsaved = {name: due.no_less_than_nothing() for name, due in self._unsaved.items()}
+        self._unsaved = {name: due.no_less_than(_NOTHING) for name, due in self._unsaved.items()}
+        self._earlier = dict(self._unsaved)
         for account in (*self._accounts.values(), *self._claims.values()):
             account.spent = self._unsaved.get(account.name, _NOTHING)
         oldest = now - SLOWED_KEPT_S
         self._slowed = {name: state for name, state in self._slowed.items() if state.at >= oldest}
         return True
-
-    def _of_day(self, due: Spent, day: str) -> Spent:
-        """What is due today of a request that was last charged on `day`."""
-        return due if day == self.day else due.no_less_than_nothing()
 
     def _new(self, name: str) -> Account:
         account = Account(name, self._earlier.get(name, _NOTHING))

@@ -48,9 +48,9 @@ class Spent(NamedTuple):
         """Returns it with each count between -`MOST` and `MOST`."""
         return Spent(*(max(-MOST, min(MOST, count)) for count in self))
 
-    def no_less_than_nothing(self) -> "Spent":
-        """Returns it with each count at least 0."""
-        return Spent(*(max(0, count) for count in self))
+    def no_less_than(self, least: "Spent") -> "Spent":
+        """Returns it with each count at least that of another."""
+        return Spent(*map(max, self, least))
 
     def left_of(self, whole: "Spent") -> "Spent":
         """Returns what is left of `whole` after this, nothing below 0."""
