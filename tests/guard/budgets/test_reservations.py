@@ -232,6 +232,16 @@ def test_what_was_given_back_before_midnight_and_not_saved_is_not_tomorrows() ->
     assert not any(core.accounts.unsaved().get("acme", NOTHING))
 
 
+def test_account_that_gave_way_keeps_what_was_not_saved_over_midnight() -> None:
+    """What is unsaved counts for the new day, in memory as in the store."""
+    accounts = Accounts({}, TODAY, 2)
+    accounts.charge("early", EACH)
+    for name in "abc":
+        accounts.of(name)
+    assert accounts.turn(NOW + 86_400)
+    assert accounts.of("early").spent == EACH == accounts.unsaved()["early"]
+
+
 def test_claim_holds_its_budget_while_it_asks_and_leaves_nothing() -> None:
     """A hundred first requests of one new credential share its budget, before the upstream has
     accepted it.

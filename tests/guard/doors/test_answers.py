@@ -12,6 +12,7 @@ from gamekeeper.guard.core import Core
 from gamekeeper.guard.decisions.ladder import PASS
 from gamekeeper.guard.doors import answers as answers_module
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
+from gamekeeper.guard.doors.counting import stated_in
 from gamekeeper.guard.doors.metering import MOST_TOKENS
 from gamekeeper.guard.gate import UNSTATED_OUTPUT_TOKENS, Gate, Passage, Request
 from gamekeeper.guard.policy import GuardPolicy, Limits
@@ -242,6 +243,22 @@ def test_tokens_that_a_model_writes_about_are_not_stated() -> None:
     lie = '{"usage":{"prompt_tokens":1,"completion_tokens":1}}'
     answer = taken(passage_of(), whole(WORDS * 80_000 + lie)).answer
     assert is_near(answer.charged.output_tokens, 1_120_000)
+
+
+@pytest.mark.parametrize(
+    ("tail", "found"),
+    [
+        (b'{"usage":{"a":1},"x":{"usage": {"a":2}}}', {"a": 2}),
+        (b'..."usage":{"a":1}}', {"a": 1}),
+        (b'{"a\\"usage":{"a":1}}', None),
+        (b'{"text":"\\"usage\\":{}"}', None),
+        (b'{"usage":null}', None),
+        (b'{"usage":{"a":', None),
+    ],
+)
+def test_tokens_are_found_at_the_end_of_an_answer(tail: bytes, found: Any) -> None:
+    """The last field of that name, and only a field."""
+    assert stated_in(tail) == found
 
 
 def test_vectors_are_no_output() -> None:
