@@ -89,7 +89,7 @@ class TakeoverJudge:
         count: Callable[[str], None] = lambda signal: None,
         on_notice: Callable[[str], None] = log.info,
     ) -> None:
-        self._ladder = ladder
+        self.ladder = ladder
         self._decisions = decisions
         self._store = store
         self._decide = decide
@@ -241,7 +241,7 @@ class TakeoverJudge:
 
     def _judge(self, subject: str, window: Window, now: float) -> None:
         counting = [r for r in self._against(window, now) if CARDS[r.signal].maturity in _COUNTS]
-        enough = 0 < self._ladder.step_up <= len(counting) and not all(r.is_hint for r in counting)
+        enough = 0 < self.ladder.step_up <= len(counting) and not all(r.is_hint for r in counting)
         verdict = self._verdict(window)
         if (
             verdict is None
@@ -256,13 +256,13 @@ class TakeoverJudge:
             reasons=tuple(r.says for r in counting),
             innocent=tuple(dict.fromkeys(CARDS[r.signal].innocent for r in counting)),
             since=now,
-            until=now + self._ladder.hours * 3600,
+            until=now + self.ladder.hours * 3600,
             challenge="reauthenticate" if verdict is Verdict.CHALLENGE else None,
         )
         self._wake.set()
 
     def _verdict(self, window: Window) -> Verdict | None:
-        highest = self._ladder.highest
+        highest = self.ladder.highest
         if highest.step >= Verdict.SLOW.step and window.is_answerable:
             return Verdict.CHALLENGE
         return Verdict.WATCH if highest.step >= Verdict.WATCH.step else None
