@@ -155,9 +155,16 @@ def tokens(counts: Any, *names: str) -> int | None:
     """
     if not isinstance(counts, dict):
         return None
-    found = [_count(counts[name]) for name in names if counts.get(name) is not None]
-    valid = [count for count in found if count is not None]
-    return sum(valid) if valid and len(valid) == len(found) else None
+    total = None
+    for name in names:
+        value = counts.get(name)
+        if value is None:
+            continue
+        count = value if type(value) is int and value >= 0 else _count(value)
+        if count is None:
+            return None
+        total = count if total is None else total + count
+    return total
 
 
 def _count(value: Any) -> int | None:
