@@ -14,7 +14,8 @@ from gamekeeper.guard import sync as module
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.policy import GuardPolicy, State
 from gamekeeper.guard.store import RefusedError, Spent, SqliteStore, StoreGoneError
-from gamekeeper.guard.sync import MOST, Entries, Sync
+from gamekeeper.guard.store._store import MOST
+from gamekeeper.guard.sync import Entries, Sync
 from gamekeeper.verdict import Verdict
 from guard.builders import Kept, judge, make_core, make_decision
 

@@ -94,7 +94,6 @@ class Core:
         self.clock = clock or SteadyClock()
         self.metrics = Metrics()
         self.decisions = Decisions(store, policy.ladder, record)
-        self._key = key
         self._steps = Steps(policy.ladder, key)
         self._prices = Prices(policy.prices)
         today = day_of(self.clock.now())
@@ -111,7 +110,7 @@ class Core:
     def renew(self, policy: GuardPolicy) -> None:
         """Goes on with another policy."""
         self.policy = policy
-        self._steps = Steps(policy.ladder, self._key)
+        self._steps.renew(policy.ladder)
         self._prices = Prices(policy.prices)
         self.decisions.ladder = policy.ladder
         self.metrics.enforcing.set(policy.enforce)

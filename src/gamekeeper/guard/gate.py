@@ -328,8 +328,16 @@ class Gate:
         """Charges what an answer that is under way has cost so far."""
         self.core.pay(passage.reservation, passage.query, usage)
 
-    def leave(self, passage: Passage, usage: Usage) -> None:
-        """Counts an answer that was given, whole or in part."""
+    def leave(self, passage: Passage, usage: Usage, estimated: str | None = None) -> None:
+        """Counts an answer that was given, whole or in part.
+
+        Args:
+            passage: That was answered.
+            usage: What the answer cost.
+            estimated: Why that is an estimate, see `metering.Why`; None if it was stated.
+        """
+        if estimated is not None:
+            self.core.metrics.usage_estimated.labels(estimated).inc()
         self._settle(passage, usage)
         self.core.answered(
             passage.principal,

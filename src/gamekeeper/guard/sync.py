@@ -37,9 +37,6 @@ FLUSH_S = 0.5
 SILENT_S = 10.0
 """After so long without a beat, decisions of people and replicas are taken to be ignored."""
 
-MOST = 2**53
-"""Largest count that is stored of one account at once: what JSON and Lua (Redis) hold exactly."""
-
 _REFUSED = (RefusedError, OverflowError, TypeError, ValueError, UsageError)
 _PART_BYTES = 256 << 10  # of actions in one entry; a line of the casebook may have 1 MiB
 _WAITING_ENTRIES = 10_000
@@ -207,7 +204,7 @@ class Sync:
         day = self._core.accounts.day
 
         def add(accounts: list[str]) -> None:
-            self._core.store.add(day, {name: _bounded(unsaved[name]) for name in accounts})
+            self._core.store.add(day, {name: unsaved[name].bounded() for name in accounts})
             for name in accounts:
                 del unsaved[name]
 
@@ -343,7 +340,3 @@ def _bytes(action: dict[str, Any]) -> int:
         return len(orjson.dumps(action))
     except orjson.JSONEncodeError:  # half of a surrogate pair in a name: it is set aside later
         return 0
-
-
-def _bounded(spent: Spent) -> Spent:
-    return Spent(*(max(-MOST, min(MOST, count)) for count in spent))

@@ -78,6 +78,13 @@ class Steps:
     """
 
     def __init__(self, ladder: Ladder, key: bytes) -> None:
+        self._key = key
+        self._challenges = Challenges(key, bits_for(ladder.proof_s))
+        self.renew(ladder)
+
+    def renew(self, ladder: Ladder) -> None:
+        """Goes on with another ladder; proofs that were used stay used."""
+        key = self._key
         self._ladder = ladder
         self._withheld = _withheld(ladder.limit, key)
         slow = ladder.slow
@@ -85,7 +92,7 @@ class Steps:
             (slow.requests_per_minute / 60, slow.burst),
             (slow.requests_per_day / 86_400, slow.requests_per_day),
         )
-        self._challenges = Challenges(key, bits_for(ladder.proof_s))
+        self._challenges.bits = bits_for(ladder.proof_s)
 
     def act(
         self,

@@ -40,17 +40,17 @@ class Challenges:
 
     Args:
         key: Secret, at least 16 bytes.
-        bits: Work asked for.
+        bits: Work asked for; may be changed.
     """
 
     def __init__(self, key: bytes, bits: int) -> None:
         self._key = key
-        self._bits = bits
+        self.bits = bits
         self._used: OrderedDict[str, float] = OrderedDict()
 
     def make(self, account: str, now: float) -> str:
         """Returns a challenge for an account."""
-        told = f"{int(now + _LIVES_S)}.{self._bits}.{token_hex(8)}"
+        told = f"{int(now + _LIVES_S)}.{self.bits}.{token_hex(8)}"
         return f"{told}.{self._mac(account, told)}"
 
     def is_proof(self, account: str, proof: str, now: float) -> bool:

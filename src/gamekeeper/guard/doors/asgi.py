@@ -427,10 +427,7 @@ def _settle(gate: Gate, passage: Passage, answer: Answer, *, is_passed: bool) ->
     """
     has_worked = not answer.status or 200 <= answer.status < 300
     if answer.was_given:
-        usage = answer.charged
-        if answer.estimated is not None:
-            gate.core.metrics.usage_estimated.labels(answer.estimated).inc()
-        gate.leave(passage, usage)
+        gate.leave(passage, answer.charged, answer.estimated)
     elif is_passed and has_worked:
         gate.abandon(passage)
     else:

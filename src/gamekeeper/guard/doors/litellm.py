@@ -139,7 +139,7 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         except BaseException:
             guard.gate.abandon(passage)  # the upstream has worked for what is not given
             raise
-        guard.gate.leave(passage, meter.usage)
+        guard.gate.leave(passage, meter.usage, meter.estimated)
         return response
 
     async def async_post_call_failure_hook(self, *arguments: Any, **named: Any) -> None:
@@ -166,7 +166,7 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             raise
         finally:
             if stream.seen:
-                guard.gate.leave(passage, stream.meter.usage)
+                guard.gate.leave(passage, stream.meter.usage, stream.meter.estimated)
             elif is_read:
                 guard.gate.abandon(passage)
             else:
