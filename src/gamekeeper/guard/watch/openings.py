@@ -14,8 +14,8 @@ A sentence is learned only if it is the campaign's own:
   holds `_LEAD` of traffic from before the campaign's first use. Without that nobody can say who was
   first, and a sentence of several others is not learned.
 
-Of those who use a campaign's own template after it, many are members that no pass has found yet (30
-to 45 % of its users in composed traffic), so that "nobody outside uses it" would learn nothing. And
+Of those who use a campaign's own template after it, many are members that no pass has found yet (26
+to 48 % of its users in composed traffic), so that "nobody outside uses it" would learn nothing. And
 one account that copies the template afterwards does not make the guard blind. One that uses it
 three times beforehand does: a thief who plans that keeps replacements from being watched until a
 pass finds them. That is accepted, since to be watched changes no answer, and the other error
