@@ -13,21 +13,33 @@ if TYPE_CHECKING:
 
 NAME = "list"
 
+_KINDS = ("family", "maturity", "treatment")
+"""Fields that are printed behind a name, in brackets."""
+
 
 def run(
     what: Annotated[
-        Literal["signals", "stolen-key-signals", "encoders", "formats", "defences", "attacks"],
-        typer.Argument(help="signals, stolen-key-signals, encoders, formats, defences or attacks."),
+        Literal[
+            "signals", "stolen-key-signals", "encoders", "formats", "defences", "attacks", "routes"
+        ],
+        typer.Argument(
+            help="signals, stolen-key-signals, encoders, formats, defences, attacks or routes."
+        ),
     ],
     json: Json = False,
 ) -> None:
-    """List signals, encoders, formats, defences or attacks.
+    """List signals, encoders, formats, defences, attacks, or the guard's routes.
 
-    Needs nothing. Prints each with its description.
+    Needs nothing. Prints each with its description. `routes` are the APIs that the guard knows,
+    each with its name in a policy, its paths, and what happens to its requests: `judged`, `passed
+    if named` (refused unless the policy passes it) or `harmless` (passed to every authenticated
+    caller). All want a credential.
 
-    Example:
+    Examples:
 
       gamekeeper list signals
+
+      gamekeeper list routes
     """
     listed = {
         "signals": _signals,
@@ -36,16 +48,17 @@ def run(
         "formats": _formats,
         "defences": _defences,
         "attacks": _attacks,
+        "routes": _routes,
     }
     rows = listed[what]()
     if json:
         print_json(f"gamekeeper/{what}@1", {what: rows})
         return
     for row in rows:
-        kinds = ", ".join(str(row[key]) for key in ("family", "maturity") if key in row)
+        kinds = ", ".join(str(row[key]) for key in _KINDS if key in row)
         print(f"{row['name']}" + (f"  ({kinds})" if kinds else ""))
         for key, value in row.items():
-            if key not in ("name", "family", "maturity") and value:
+            if key not in ("name", *_KINDS) and value:
                 text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
                 print(f"    {key.replace('_', ' '):12s} {text}")
 
@@ -85,6 +98,12 @@ def _formats() -> list[dict[str, object]]:
     from gamekeeper.exchange import FORMATS
 
     return [{"name": name, "about": form.about} for name, form in FORMATS.items()]
+
+
+def _routes() -> list[dict[str, object]]:
+    from gamekeeper.guard.routes import apis
+
+    return [dict(api._asdict()) for api in apis()]
 
 
 def _attacks() -> list[dict[str, object]]:
