@@ -99,7 +99,8 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is tuple:
         return f"list of {_kind(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
-        return "table of numbers"
+        value = get_args(annotation)[1]
+        return "table of lists" if get_origin(value) is tuple else "table of numbers"
     given = [kind for kind in get_args(annotation) if kind is not type(None)]
     return _kind(given[0]) if given else _KINDS.get(annotation, "URL")
 
