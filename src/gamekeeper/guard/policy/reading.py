@@ -17,7 +17,7 @@ format = "gamekeeper/policy@1"
 enforce = false              # dry run: verdicts are recorded, nothing is done
 
 [identity]
-modes = ["upstream"]         # accounts are what the upstream's own credentials stand for
+modes = ["keys", "upstream"] # keys of ours, and credentials that the upstream checks itself
 
 [ladder]
 highest = "limit"            # the most that the guard decides by itself
