@@ -301,7 +301,7 @@ class Guard:
             self.tasks.beat("keys")
 
     def _is_known(self, principal: Principal) -> bool:
-        if principal.kind != "upstream":
+        if not principal.is_claim:
             return True
         return self.upstream_accounts.is_confirmed(principal.account)
 

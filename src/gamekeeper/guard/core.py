@@ -5,7 +5,7 @@ in a process of its own. What a judgement needs is in memory.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gamekeeper.base.clock import SteadyClock, day_of
@@ -161,11 +161,10 @@ class Core:
                 )
             would = self._taken_here(would, account, now)
         act = would if self.policy.enforce else PASS
-        judgement = self._judged(principal, route, decision, act, would)
         if act.refusal is not None:
-            return judgement
+            return self._judged(principal, route, decision, act, would)
         reservation = accounts.reserve(account, estimate, is_claim=not is_known)
-        return replace(judgement, reservation=reservation)
+        return self._judged(principal, route, decision, act, would, reservation)
 
     async def take_shared(
         self, principal: Principal, route: str, judgement: Judgement, now: float
@@ -176,8 +175,7 @@ class Core:
         take = judgement.take
         assert take is not None
         act = await self._taken_shared(principal.account, take, now)
-        judged = self._judged(principal, route, judgement.decision, act, act)
-        return replace(judged, reservation=judgement.reservation)
+        return self._judged(principal, route, judgement.decision, act, act, judgement.reservation)
 
     async def _taken_shared(self, account: str, take: Take, now: float) -> Act:
         assert self.buckets is not None
@@ -290,10 +288,11 @@ class Core:
         """Counts an answer that was given, and hands it over to be linked if it is an exchange."""
         input_tokens = usage.input_tokens or 0
         output_tokens = usage.output_tokens or 0
+        metrics = self.metrics
         if is_exchange:
-            self.metrics.exchanges.labels(route).inc(query.inputs)
-        self.metrics.tokens.labels("input").inc(input_tokens)
-        self.metrics.tokens.labels("output").inc(output_tokens)
+            metrics.exchanges_of(route).inc(query.inputs)
+        metrics.input_tokens.inc(input_tokens)
+        metrics.output_tokens.inc(output_tokens)
         if self.watch is not None and is_exchange:
             for row in exchange_rows(principal, query, usage, caller, now):
                 self.watch.send(row)
@@ -345,14 +344,20 @@ class Core:
         self.accounts.close(reservation)
 
     def _judged(
-        self, principal: Principal, route: str, decision: Decision | None, act: Act, would: Act
+        self,
+        principal: Principal,
+        route: str,
+        decision: Decision | None,
+        act: Act,
+        would: Act,
+        reservation: Reservation | None = None,
     ) -> Judgement:
-        self.metrics.requests.labels(route, act.action).inc()
+        self.metrics.requests_of(route, act.action).inc()
         if would is not act:
             self.metrics.would.labels(route, would.action).inc()
         if would.action != "pass":
             self._done[principal.account, would.action] += 1
-        return Judgement(decision=decision, act=act, would=would)
+        return Judgement(decision=decision, act=act, would=would, reservation=reservation)
 
     def _unavailable(self) -> Refusal | None:
         return None if self.store_up or self.policy.state.when_gone == "open" else _GONE

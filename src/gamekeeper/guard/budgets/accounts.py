@@ -27,12 +27,10 @@ from typing import TYPE_CHECKING
 
 from gamekeeper.base.clock import day_of
 from gamekeeper.guard.store import SlowedState, Spent
-from gamekeeper.guard.store._store import SLOWED_KEPT_S
+from gamekeeper.guard.store._store import NOTHING, SLOWED_KEPT_S
 
 if TYPE_CHECKING:
     from gamekeeper.guard.budgets.shared_budgets import SharedReservation
-
-_NOTHING = Spent()
 
 
 class Reservation:
@@ -69,8 +67,8 @@ class Reservation:
         self.is_open = True
         self.estimate = estimate
         self.is_claim = is_claim
-        self.paid = _NOTHING
-        self.earlier = _NOTHING
+        self.paid = NOTHING
+        self.earlier = NOTHING
         self.held = estimate
         self.shared: SharedReservation | None = None
 
@@ -105,7 +103,7 @@ class Account:
     def __init__(self, name: str, spent: Spent) -> None:
         self.name = name
         self.spent = spent
-        self.held = _NOTHING  # by reservations that are open
+        self.held = NOTHING  # by reservations that are open
         self.open = 0  # reservations
         self.proofs = 0  # requests that its last proof of work still opens
         self.buckets: tuple[
@@ -209,7 +207,7 @@ class Accounts:
             reservation.day = self.day
             reservation.earlier = reservation.paid
         total = total.bounded().no_less_than(reservation.earlier)
-        due = total.minus(reservation.paid)
+        due = total if reservation.paid is NOTHING else total.minus(reservation.paid)
         reservation.paid = total
         self._hold(reservation, total.left_of(reservation.estimate))
         if any(due):
@@ -218,7 +216,7 @@ class Accounts:
     def share(self, reservation: Reservation, taken: "SharedReservation") -> None:
         """Notes that a request was taken off a shared budget: nothing is held here besides."""
         reservation.shared = taken
-        self._hold(reservation, _NOTHING)
+        self._hold(reservation, NOTHING)
 
     def close(self, reservation: Reservation) -> None:
         """Holds nothing more for a request; what was paid stays. Once is enough."""
@@ -226,20 +224,21 @@ class Accounts:
             return
         reservation.is_open = False
         account = reservation.account
-        self._hold(reservation, _NOTHING)
+        self._hold(reservation, NOTHING)
         account.open -= 1
         if not account.open and self._claims.get(account.name) is account:
             del self._claims[account.name]
 
     def charge(self, name: str, spent: Spent) -> None:
         """Adds to what an account spent today."""
-        account = self.of(name)
-        account.spent = account.spent.plus(spent).no_less_than(_NOTHING)
-        self._unsaved[name] = self._unsaved.get(name, _NOTHING).plus(spent)
+        account = self._accounts.get(name) or self.of(name)
+        account.spent = account.spent.plus(spent).no_less_than(NOTHING)
+        unsaved = self._unsaved.get(name)
+        self._unsaved[name] = spent if unsaved is None else unsaved.plus(spent)
 
     def charge_shared(self, taken: "SharedReservation", spent: Spent) -> None:
         """Adds what could not be added to a shared budget."""
-        due = spent if taken.day == self.day else spent.no_less_than(_NOTHING)
+        due = spent if taken.day == self.day else spent.no_less_than(NOTHING)
         if any(due):
             self.charge(taken.account, due)
 
@@ -264,14 +263,14 @@ class Accounts:
     def restore(self, unsaved: dict[str, Spent]) -> None:
         """Takes back what could not be saved."""
         for name, spent in unsaved.items():
-            self._unsaved[name] = self._unsaved.get(name, _NOTHING).plus(spent)
+            self._unsaved[name] = self._unsaved.get(name, NOTHING).plus(spent)
 
     def learn(self, spent: dict[str, Spent]) -> None:
         """Takes over what accounts spent today by the store that replicas share; what is unsaved
         comes on top.
         """
         for name, used in spent.items():
-            used = used.plus(self._unsaved.get(name, _NOTHING)).no_less_than(_NOTHING)
+            used = used.plus(self._unsaved.get(name, NOTHING)).no_less_than(NOTHING)
             if (account := self._accounts.get(name)) is not None:
                 account.spent = used
             else:
@@ -285,23 +284,28 @@ class Accounts:
             return False
         self.day = day
         # What is given back is yesterday's.
-        self._unsaved = {name: due.no_less_than(_NOTHING) for name, due in self._unsaved.items()}
+        self._unsaved = {name: due.no_less_than(NOTHING) for name, due in self._unsaved.items()}
         self._earlier = dict(self._unsaved)
         for account in (*self._accounts.values(), *self._claims.values()):
-            account.spent = self._unsaved.get(account.name, _NOTHING)
+            account.spent = self._unsaved.get(account.name, NOTHING)
         oldest = now - SLOWED_KEPT_S
         self._slowed = {name: state for name, state in self._slowed.items() if state.at >= oldest}
         return True
 
     def _new(self, name: str) -> Account:
-        account = Account(name, self._earlier.get(name, _NOTHING))
+        account = Account(name, self._earlier.get(name, NOTHING))
         if (state := self._slowed.get(name)) is not None:
             account.slowed = state
         return account
 
     def _hold(self, reservation: Reservation, held: Spent) -> None:
+        if held is reservation.held:
+            return
         account = reservation.account
-        account.held = account.held.plus(held.minus(reservation.held))
+        if held is NOTHING and account.open == 1:  # it is the only one
+            account.held = NOTHING
+        else:
+            account.held = account.held.plus(held.minus(reservation.held))
         reservation.held = held
 
     def _give_way(self) -> None:

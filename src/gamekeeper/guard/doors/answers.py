@@ -50,8 +50,7 @@ class Answer:
         limits: How much of it may be held.
         on_begin: Called with the status, once, when the answer begins and before any of it goes
             out.
-        on_progress: Called with what the answer has cost so far: when a good answer begins, and at
-            most once a second while a stream runs.
+        on_progress: Called with what the answer has cost so far, once a second while a stream runs.
     """
 
     def __init__(
@@ -81,18 +80,15 @@ class Answer:
         """Whether anything of a good answer went out."""
         return self.has_begun and 200 <= self.status < 300
 
-    @property
-    def charged(self) -> Usage:
-        """The tokens that are charged: as stated, or estimated, of what was answered until now."""
+    def charged(self) -> tuple[Usage, Why | None]:
+        """Returns the tokens that are charged for what was answered until now: as stated, or
+        estimated, and why that.
+        """
         if self._counting is not None:
             self._counting.cut()
             self._counting = None
-        return self._meter.usage
-
-    @property
-    def estimated(self) -> Why | None:
-        """Why the tokens are an estimate; None if they are as stated."""
-        return self._meter.estimated
+        usage = self._meter.usage
+        return usage, self._meter.estimated_in(usage)
 
     async def __call__(self, message: Message) -> None:
         """Takes one ASGI message."""
@@ -109,7 +105,6 @@ class Answer:
         if not 200 <= self.status < 300:
             await self._send_start(message)
             return
-        self._on_progress(Usage(self._passage.input_tokens, 0))
         headers = {bytes(name).lower(): bytes(value).lower() for name, value in message["headers"]}
         is_plain = headers.get(b"content-encoding", b"identity") == b"identity"
         if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
@@ -160,7 +155,8 @@ class Answer:
         if self._relay is not None:
             body = self._relay.feed(body, more)
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        self._count(body, more)
+        if self._counting is not None:
+            self._count(self._counting, body, more)
         if self._now is not None and self._now() - self._progress_at >= _PROGRESS_S:
             self._progress_at = self._now()
             self._on_progress(self._meter.usage)
@@ -173,13 +169,11 @@ class Answer:
         await self._send_start(start)
         await self._send({"type": "http.response.body", "body": changed})
 
-    def _count(self, body: bytes, more: bool) -> None:
+    def _count(self, counting: Counting, body: bytes, more: bool) -> None:
         """Counts what has already gone out; nothing here can stop an answer."""
-        if self._counting is None:
-            return
-        self._counting.feed(body)
+        counting.feed(body)
         if not more:
-            self._counting.finish()
+            counting.finish()
             self._counting = None
 
 
@@ -211,7 +205,7 @@ class _Held:
         """
         try:
             answer = parse(bytes(self._body))
-            self._meter.see_answer(answer)
+            self._meter.see_answer(answer, len(self._body))
             changed = serialise(self._change(answer))
         except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
@@ -246,7 +240,10 @@ class _Relay:
             events = self._events.feed(body)
             if not more:
                 events += self._events.finish()
-            relayed = b"".join(map(self._relayed, events))
+            if len(events) == 1:  # as nearly always
+                relayed = self._relayed(events[0])
+            else:
+                relayed = b"".join(map(self._relayed, events))
         except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
         if not more:
@@ -254,7 +251,10 @@ class _Relay:
         return relayed
 
     def _relayed(self, event: Event) -> bytes:
-        states = states_usage(event.raw)
+        raw = event.raw
+        states = states_usage(raw)
+        if self._change is None and not states and not self._meter.wants(raw):
+            return _without_usage(raw) if self._hides_usage else raw
 
         def take(document: Json) -> Json | None:
             self._meter.see_event(document, states_usage=states)
@@ -274,6 +274,8 @@ class _Relay:
 
 def _without_usage(event: bytes) -> bytes:
     """An event without the field that says that it states no token counts."""
+    if b'"usage"' not in event:
+        return event
     event = event.replace(b',"usage":null', b"")  # as nearly all servers write it
     return _NO_USAGE.sub(b"", event) if b'"usage"' in event else event
 

@@ -111,7 +111,7 @@ class WholeCounting:
             self._meter.see_bytes(self._size)
             self._meter.finish()
         else:
-            self._meter.see_answer(answer)
+            self._meter.see_answer(answer, self._size)
 
     def cut(self) -> None:
         """See `Counting`."""
@@ -149,6 +149,9 @@ class BytesCounting:
 
 def count_event(meter: Meter, event: Event) -> None:
     """Counts an event; one that is not JSON counts by its bytes."""
+    states = states_usage(event.raw)
+    if not states and not meter.wants(event.raw):
+        return
     data = event.data
     if not data or data == b"[DONE]":
         return
@@ -157,7 +160,7 @@ def count_event(meter: Meter, event: Event) -> None:
     except orjson.JSONDecodeError:
         document = None
     if isinstance(document, dict):
-        meter.see_event(document, states_usage=states_usage(event.raw))
+        meter.see_event(document, states_usage=states)
     else:
         meter.see_bytes(len(data))
 

@@ -139,7 +139,8 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
         except BaseException:
             guard.gate.abandon(passage)  # the upstream has worked for what is not given
             raise
-        guard.gate.leave(passage, meter.usage, meter.estimated)
+        usage = meter.usage
+        guard.gate.leave(passage, usage, meter.estimated_in(usage))
         return response
 
     async def async_post_call_failure_hook(self, *arguments: Any, **named: Any) -> None:
@@ -166,7 +167,8 @@ class Guardrail(CustomGuardrail):  # type: ignore[misc]
             raise
         finally:
             if stream.seen:
-                guard.gate.leave(passage, stream.meter.usage, stream.meter.estimated)
+                usage = stream.meter.usage
+                guard.gate.leave(passage, usage, stream.meter.estimated_in(usage))
             elif is_read:
                 guard.gate.abandon(passage)
             else:

@@ -35,9 +35,16 @@ ended early.
 
 _TRUSTED = 64  # tokens: shorter texts are estimated too roughly to call a count wrong
 _LEAST_SHARE = 4
+# More than one token for so many bytes of JSON is never called too low: text has one for about four
+# bytes, so that the estimate is not needed. It takes longer than all other counting.
+_SURE_BYTES = 8
 _KEPT_PIECES = 512
+# Of a stream the first events are read, large ones, and then every eighth, which stands for those
+# between: reading takes longer than all else that is done with an event.
+_ALL_READ = 8
+_EVERY = 8
+_SMALL_BYTES = 512
 _UNDER_WAY = ("queued", "in_progress")  # in the background: nothing more is heard of it here
-_NO_TEXT = frozenset({"openai.embeddings"})  # vectors: their digits are not tokens
 
 
 class Meter:
@@ -51,12 +58,15 @@ class Meter:
         self._passage = passage
         self._route = passage.route
         self._is_sound = self._route.is_exchange and not self._route.has_json_answer
-        self._has_text = (
-            self._route.is_exchange and not self._is_sound and self._route.name not in _NO_TEXT
-        )
+        self._has_text = self._route.answers_text
         self._stated = Usage()
         self._pieces: list[str] = []
         self._streamed = 0  # tokens of pieces that are estimated already
+        self._samples: list[str] = []  # pieces of events that stand for others
+        self._sampled = 0  # events
+        self._skipped = 0  # events
+        self._events = 0
+        self._is_sample = False
         self._repeated = 0  # tokens of items that a stream repeats whole
         self._whole = 0  # tokens of an answer that came whole
         self._rough = 0  # tokens by bytes that could not be read
@@ -69,10 +79,12 @@ class Meter:
             return self._stated
         return Usage(self._input(), self._output())
 
-    @property
-    def estimated(self) -> Why | None:
-        """Why a count is an estimate; None where both are as stated, or none was to be stated."""
-        usage = self.usage
+    def estimated_in(self, usage: Usage) -> Why | None:
+        """Returns why a count of `usage` is an estimate; None where both are as stated, or none was
+        to be stated.
+        """
+        if usage == self._stated:
+            return None
         others = []
         if self._route.is_exchange and usage.input_tokens != self._stated.input_tokens:
             others.append(self._stated.input_tokens)
@@ -83,6 +95,22 @@ class Meter:
         if not self._is_whole:
             return "cut_short"
         return "unstated" if None in others else "implausible"
+
+    def wants(self, event: bytes) -> bool:
+        """Returns whether an event is to be read and seen, so that a stream is counted; those that
+        may state token counts always are.
+        """
+        if not self._has_text:
+            return False
+        self._events += 1
+        self._is_sample = self._events > _ALL_READ and len(event) <= _SMALL_BYTES
+        if not self._is_sample:
+            return True
+        if self._events % _EVERY:
+            self._skipped += 1
+            return False
+        self._sampled += 1
+        return True
 
     def see_event(self, document: Json, *, states_usage: bool = True) -> None:
         """Counts one event of a stream.
@@ -101,11 +129,18 @@ class Meter:
         else:
             self._see_text(document)
 
-    def see_answer(self, document: Json) -> None:
-        """Counts a whole answer."""
+    def see_answer(self, document: Json, size: int = 0) -> None:
+        """Counts a whole answer.
+
+        Args:
+            document: Of it.
+            size: In bytes; 0 if that is not known.
+        """
         self._stated = self._route.usage(document)
         if self._has_text:
-            self._whole = estimate_written(document)
+            stated = self._stated.output_tokens or 0
+            is_sure = MOST_TOKENS * _SURE_BYTES >= stated * _SURE_BYTES >= size > 0
+            self._whole = 0 if is_sure else estimate_written(document)
             if document.get("status") in _UNDER_WAY:
                 self._rough = self._passage.query.max_output_tokens or UNSTATED_OUTPUT_TOKENS
         self.finish()
@@ -124,6 +159,10 @@ class Meter:
         self._is_whole = True
 
     def _see_text(self, document: Json) -> None:
+        if self._is_sample:
+            self._streamed += collect_written(document, self._samples)
+            self._is_sample = False
+            return
         self._streamed += collect_written(document, self._pieces)
         if len(self._pieces) >= _KEPT_PIECES:
             self._estimate_pieces()
@@ -144,10 +183,21 @@ class Meter:
         self._streamed += estimate_tokens("".join(self._pieces))
         self._pieces = []
 
+    def _estimated_stream(self) -> int:
+        """Tokens of all events: of those that were read, and in proportion of those between."""
+        if self._pieces:
+            self._estimate_pieces()
+        samples = estimate_tokens("".join(self._samples))
+        if self._sampled:
+            return self._streamed + samples + samples * self._skipped // self._sampled
+        return self._streamed + self._streamed * self._skipped // max(1, self._events)
+
     def _input(self) -> int:
         stated = self._stated.input_tokens
         if stated is None or stated > MOST_TOKENS:
             return self._passage.input_tokens
+        if stated * _SURE_BYTES >= self._passage.body_bytes > 0:  # it is not absurd: see above
+            return stated
         # Images and files are far from their estimate: only text says that a count is too low.
         if stated * _LEAST_SHARE < self._passage.input_tokens:
             text = estimate_text_input(self._passage.body, self._passage.query)
@@ -156,9 +206,7 @@ class Meter:
         return stated
 
     def _output(self) -> int:
-        if self._pieces:
-            self._estimate_pieces()
-        read = max(self._streamed, self._repeated, self._whole)
+        read = max(self._estimated_stream(), self._repeated, self._whole)
         estimate = read + self._rough
         stated = self._stated.output_tokens
         if stated is None or stated > MOST_TOKENS:

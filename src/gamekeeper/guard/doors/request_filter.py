@@ -104,6 +104,8 @@ def require_no_credential(query: bytes) -> None:
     Raises:
         StoppedError: It does.
     """
+    if not query:
+        return
     for part in re.split(rb"[&;]", query):
         name = unquote_plus(part.partition(b"=")[0].decode("latin-1"))
         if _CREDENTIAL.search(name):

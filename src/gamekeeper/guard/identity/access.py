@@ -75,9 +75,22 @@ class Allowed:
 
 
 class Access:
-    """A Cedar policy; made by `read`."""
+    """A Cedar policy; made by `read`.
 
-    def __init__(self, policy: Any, nodes: object, decide: Callable[..., Any]) -> None:
+    Attributes:
+        only_scopes: Whether it permits what the scopes of a credential do, and nothing else
+            matters.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        nodes: object,
+        decide: Callable[..., Any],
+        *,
+        only_scopes: bool = False,
+    ) -> None:
+        self.only_scopes = only_scopes
         self._policy = policy
         self._decide = decide
         self._model_patterns = frozenset(_named(nodes, "Models")) | {"*"}
@@ -121,7 +134,9 @@ class Access:
             faults := _type_faults(where, text, cedarpy.validate_policies(text, _schema(routes)))
         ):
             raise InputError(faults)
-        return cls(policy, orjson.loads(cedarpy.policies_to_json_str(text)), cedarpy.is_authorized)
+        nodes = orjson.loads(cedarpy.policies_to_json_str(text))
+        only_scopes = source == DEFAULT_POLICY
+        return cls(policy, nodes, cedarpy.is_authorized, only_scopes=only_scopes)
 
     def is_allowed(
         self, principal: Principal, route: str, model: str | None, context: Mapping[str, object]

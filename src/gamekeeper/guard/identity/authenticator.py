@@ -7,6 +7,7 @@ callers.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from gamekeeper.base.errors import UsageError
@@ -75,6 +76,8 @@ class Authenticator:
         self._upstream = upstream
         self._host_header = _canonical(host_header.encode("ascii")) if host_header else None
         self._mask = mask
+        own = (self._host_header,) if self._host_header else ()
+        self._read_headers = frozenset((_AUTHORIZATION, _PROOF, *_BARE, *own))
         self._plain: Bounded[tuple[str, str], bool] = Bounded(_PLAIN)
         self._require_fitting(issuers)
 
@@ -105,8 +108,10 @@ class Authenticator:
         Names without any are remembered: to look for secrets takes longer than the rest of the
         authentication, and most requests repeat an account. Names with a secret are not kept.
         """
+        if self._mask is None or principal.kind == "upstream":  # these are digests
+            return principal
         names = principal.account, principal.credential
-        if self._mask is None or self._plain.get(names):
+        if self._plain.get(names):
             return principal
         masked = principal.masked(self._mask)
         if masked is principal and sum(map(len, names)) <= _PLAIN_CHARS:
@@ -118,11 +123,6 @@ class Authenticator:
         loop.
         """
         return self._dpop is not None and any(_canonical(name) == _PROOF for name, _ in headers)
-
-    @property
-    def _read_headers(self) -> frozenset[bytes]:
-        own = (self._host_header,) if self._host_header else ()
-        return frozenset((_AUTHORIZATION, _PROOF, *_BARE, *own))
 
     def _identified(self, token: str, now: float) -> Principal:
         if holds_key(token):  # never passed on, whatever is accepted here
@@ -212,6 +212,7 @@ def without_our_keys(headers: Headers) -> list[tuple[bytes, bytes]]:
     ]
 
 
+@lru_cache(4_096)
 def _canonical(name: bytes) -> bytes:
     """A header's name as the most lenient server would read it."""
     return name.strip().lower().replace(b"_", b"-")

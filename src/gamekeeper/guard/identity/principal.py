@@ -52,6 +52,7 @@ class Principal:
         authenticated_at: When somebody last authenticated to get the credential, epoch s: the
             token's `auth_time`, the making of the key's present secret. None where that is not
             known.
+        is_claim: Whether only the upstream can tell that the credential counts, and has not yet.
     """
 
     account: str
@@ -63,6 +64,7 @@ class Principal:
     bound: bool = False
     jkt: str | None = None
     authenticated_at: float | None = None
+    is_claim: bool = False
 
     def masked(self, mask: NameMask) -> "Principal":
         """Returns the caller with the secrets in its names masked: names are stored and shown."""
@@ -70,6 +72,11 @@ class Principal:
             return self
         account = mask.mask(self.account)
         return replace(self, account=account, credential=mask.mask(self.credential))
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether it may not use everything."""
+        return self.models is not None or self.routes is not None
 
     @property
     def subject(self) -> str:

@@ -48,8 +48,15 @@ class UpstreamAccounts:
             :_DIGEST_BYTES
         ]
         account = f"up_{digest.hex()}"
-        account = self._confirmed.get(account) or account
-        return Principal(account=account, credential=account, kind="upstream", budget=self.budget)
+        known = self._confirmed.get(account)
+        account = known or account
+        return Principal(
+            account=account,
+            credential=account,
+            kind="upstream",
+            budget=self.budget,
+            is_claim=known is None,
+        )
 
     def is_confirmed(self, account: str) -> bool:
         """Returns whether the upstream accepted the account's credential."""

@@ -46,15 +46,26 @@ class Spent(NamedTuple):
 
     def bounded(self) -> "Spent":
         """Returns it with each count between -`MOST` and `MOST`."""
+        if min(self) >= -MOST and max(self) <= MOST:  # as nearly always
+            return self
         return Spent(*(max(-MOST, min(MOST, count)) for count in self))
 
     def no_less_than(self, least: "Spent") -> "Spent":
         """Returns it with each count at least that of another."""
+        r, t, m, c = least
+        if self.requests >= r and self.tokens >= t and self.micro_usd >= m and self.cells >= c:
+            return self  # as nearly always
         return Spent(*map(max, self, least))
 
     def left_of(self, whole: "Spent") -> "Spent":
         """Returns what is left of `whole` after this, nothing below 0."""
+        r, t, m, c = whole
+        if self.requests >= r and self.tokens >= t and self.micro_usd >= m and self.cells >= c:
+            return NOTHING  # as nearly always
         return Spent(*(max(0, all - used) for all, used in zip(whole, self, strict=True)))
+
+
+NOTHING = Spent()
 
 
 class Store(Protocol):

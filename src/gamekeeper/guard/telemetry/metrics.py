@@ -2,6 +2,8 @@
 accounts.
 """
 
+from functools import cache
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -41,6 +43,11 @@ class Metrics:
         )
         self.exchanges = counter("exchanges", "Exchanges answered.", "route")
         self.tokens = counter("tokens", "Tokens, as charged.", "kind")
+        # Looked up once: `labels` takes a lock, and longer than to count.
+        self.requests_of = cache(self.requests.labels)
+        self.exchanges_of = cache(self.exchanges.labels)
+        self.input_tokens = self.tokens.labels("input")
+        self.output_tokens = self.tokens.labels("output")
         self.usage_estimated = counter(
             "usage_estimated", "Answers of which a count of tokens is an estimate.", "why"
         )
