@@ -54,6 +54,7 @@ _PATHS = 10_000  # remembered; most APIs have five
 _JSON = (b"content-type", b"application/json")
 _NO_ROUTE = Refusal(status=404, code="unknown_route", message="no such route")
 _DROPPED = b"x-gamekeeper-dropped"
+_NO_QUERY = Filtered(b"", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +182,16 @@ class AsgiDoor:
         most = self._policy.limits.body_bytes
         raw = await self._body(scope, receive, most) if route.has_body else b""
         passage = gate.enter(self._request(found, principal, scope, raw))
-        passage = await gate.reserve(passage)
+        try:
+            passage = await gate.reserve(passage)
+            body = forwarded(passage)
+        except BaseException:
+            gate.drop(passage)  # nothing may be held for what goes no further
+            raise
         return Forwarded(
             path=passage.path,
             principal=principal,
-            body=forwarded(passage),
+            body=body,
             query=filtered.query,
             content_type=_JSON if route.has_body else None,
             passage=passage,
@@ -193,6 +199,8 @@ class AsgiDoor:
         )
 
     def _known_query(self, route: Route, query: bytes) -> Filtered:
+        if not query:
+            return _NO_QUERY
         allow = self._policy.allow
         known = route.parameters.union(allow.parameters.get(route.name, ()))
         return filtered_query(query, known, drop=allow.unknown == "drop")

@@ -187,8 +187,8 @@ class Meter:
         """Tokens of all events: of those that were read, and in proportion of those between."""
         if self._pieces:
             self._estimate_pieces()
-        samples = estimate_tokens("".join(self._samples))
         if self._sampled:
+            samples = estimate_tokens("".join(self._samples))
             return self._streamed + samples + samples * self._skipped // self._sampled
         return self._streamed + self._streamed * self._skipped // max(1, self._events)
 
