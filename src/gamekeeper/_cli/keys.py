@@ -272,8 +272,10 @@ def _where_it_counts(modes: tuple[str, ...] | None) -> str:
         )
     if "upstream" in modes:
         return (
-            "a running guard accepts it within a second; callers with credentials of the upstream's"
-            ' own come in too, without scopes: [identity] modes = ["keys"] lets only keys in'
+            "a running guard accepts it within a second, and adds no credential for the upstream:"
+            " one that checks credentials refuses the request. Callers with credentials of the"
+            ' upstream\'s own come in too, without scopes. [identity] modes = ["keys"] lets only'
+            " keys in, and lets the guard add yours (GAMEKEEPER_UPSTREAM_AUTHORIZATION)"
         )
     return "a running guard accepts it within a second"
 

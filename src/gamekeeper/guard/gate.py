@@ -13,7 +13,7 @@ from time import perf_counter
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.budgets.accounts import Reservation
-from gamekeeper.guard.budgets.token_estimate import estimate_input
+from gamekeeper.guard.budgets.token_estimate import estimate_bytes, estimate_input
 from gamekeeper.guard.core import ONE_REQUEST, Core, Judgement
 from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.identity import Budget, CredentialError, ObjectIds, Principal
@@ -247,7 +247,7 @@ class Gate:
         """Lets a request pass whose content is not read. Decisions, scopes and budgets hold.
 
         Args:
-            request: Its body is not looked at.
+            request: Its body is only measured.
             requests: Most that the account may send to this API in a day; None for no limit of its
                 own.
 
@@ -258,10 +258,10 @@ class Gate:
         query = Query()
         principal = request.principal
         route = request.route.name
-        self._require_access(principal, request.route, query, request.caller, now)
         if principal.models is not None:
             message = f"this credential is limited to some models; {route} is not judged by model"
             raise self._forbidden(message)
+        self._require_access(principal, request.route, query, request.caller, now)
         own = self._own_budget(principal, route, requests, now)
         judgement = self._judged(request, query, {}, now)
         refusal = judgement.act.refusal
@@ -280,8 +280,10 @@ class Gate:
             caller=request.caller,
             judgement=judgement,
             body={},
+            body_bytes=len(request.raw),
             reservation=judgement.reservation,
             own=own,
+            _input_tokens=estimate_bytes(len(request.raw)),
         )
 
     def require_not_denied(self, principal: Principal, route: Route) -> None:
@@ -405,7 +407,8 @@ class Gate:
         reserved = self.core.reserve_own(own, now, is_known=self._is_known(principal))
         if isinstance(reserved, Refusal):
             self.core.metrics.refused.labels(reserved.code).inc()
-            raise StoppedError(reserved)
+            message = f"this account's requests to {route} for the day are used up: {requests}"
+            raise StoppedError(replace(reserved, message=message))
         return reserved
 
     def _admitted(self, request: Request) -> tuple[Json, str, tuple[str, ...]]:

@@ -191,6 +191,24 @@ def test_known_api_that_cannot_be_judged_is_refused_by_name(make: Any) -> None:
     assert bench.ask(authorization=key).status == 200, "its budget is its own"
 
 
+@pytest.mark.parametrize("path", ["/key/list", "/v1/organization/users", "/v1/realtime/sessions"])
+def test_what_administers_the_upstream_passes_by_its_name_only(make: Any, path: str) -> None:
+    """It would be done with the operator's credential, for every caller."""
+    bench = make(**UNKNOWN_PASS)
+    assert bench.ask(path, authorization=f"Bearer {bench.key()}").status == 404
+    assert bench.model.scopes == []
+
+
+def test_unknown_route_is_charged_by_its_size_and_a_named_api_by_requests(make: Any) -> None:
+    """What the guard has no name for may be a model's answer; an upload is no prompt."""
+    bench = make(**UNKNOWN_PASS, passed={"openai.files": PassedApi()})
+    key = f"Bearer {bench.key()}"
+    bench.ask("/v1/files", {"file": "x" * 4_000}, authorization=key)
+    assert bench.guard.core.accounts.of("acme").spent.tokens == 0
+    bench.ask("/nobody/knows", {"text": "x" * 4_000}, authorization=key)
+    assert bench.guard.core.accounts.of("acme").spent.tokens > 900
+
+
 def test_key_scoped_to_models_uses_nothing_that_is_not_judged_by_model(make: Any) -> None:
     """Which model an unknown route asks, nobody here knows."""
     bench = make(**UNKNOWN_PASS)
@@ -296,6 +314,8 @@ def test_unknown_field_is_refused_or_taken_out_in_the_open(make: Any, field: str
     bench = make(allow=Allow(unknown="drop"))
     passed = bench.ask(body=hidden, authorization=f"Bearer {bench.key()}")
     assert passed.status == 200 and passed.headers[b"x-gamekeeper-dropped"] == field.encode()
+    asked = bench.ask(query=b"model=x", authorization=f"Bearer {bench.key()}")
+    assert asked.headers[b"x-gamekeeper-dropped"] == b"?model"
     assert b"HIDDEN" not in bench.model.bodies[0]
 
 

@@ -45,6 +45,11 @@ def test_the_line_is_named(tmp_path: Path) -> None:
     assert "guard.toml:4" in fault_of(text, tmp_path, OPERATORS)
 
 
+def test_the_line_of_a_name_with_dots_is_named(tmp_path: Path) -> None:
+    """Names of APIs hold dots themselves."""
+    assert "guard.toml:2" in fault_of('enforce = true\n[passed."openai.fils"]\n', tmp_path)
+
+
 def test_keys_beside_an_operators_credential_are_what_it_is_for() -> None:
     """The guard checks the callers, the upstream the guard."""
     require_known(parse_policy('[identity]\nmodes = ["keys"]\n'), OPERATORS)

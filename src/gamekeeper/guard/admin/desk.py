@@ -88,7 +88,7 @@ class Desk:
     async def healthz(self) -> JSONResponse:
         """Whether the guard works. 503 while requests are refused because the store cannot be
         reached, or while decisions would be ignored because the task that reads them is silent.
-        `degraded` while a task is down or the upstream cannot be reached.
+        `degraded` while a task is down, or the store or the upstream cannot be reached.
         """
         health = self._health()
         return JSONResponse(health.model_dump(), 503 if health.status == "unavailable" else 200)
@@ -119,7 +119,8 @@ class Desk:
             return "unavailable"
         upstream = self._guard.health.upstream
         has_no_upstream = upstream is not None and not upstream.is_reachable
-        return "degraded" if tasks.down or has_no_upstream else "ok"
+        is_degraded = tasks.down or has_no_upstream or not core.store_up
+        return "degraded" if is_degraded else "ok"
 
     def _upstream(self) -> UpstreamForm | None:
         health = self._guard.health

@@ -9,7 +9,7 @@ counts are read off beside it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -38,7 +38,15 @@ from gamekeeper.guard.identity.caller import Caller, Callers
 from gamekeeper.guard.identity.principal import is_in_scope
 from gamekeeper.guard.identity.upstream import UpstreamAccounts
 from gamekeeper.guard.policy import GuardPolicy
-from gamekeeper.guard.routes import UNKNOWN, Route, Routes, UnjudgedRoute, clean_path, serialise
+from gamekeeper.guard.routes import (
+    UNKNOWN,
+    Route,
+    Routes,
+    Unjudged,
+    UnjudgedRoute,
+    clean_path,
+    serialise,
+)
 
 log = get_logger("gamekeeper.guard")
 
@@ -168,7 +176,7 @@ class AsgiDoor:
                 principal=principal,
                 body=b"",
                 query=filtered.query,
-                dropped=filtered.dropped,
+                dropped=_as_parameters(filtered.dropped),
             )
         if found.treatment == "passed":
             return await self._passed(gate, found, principal, scope, receive)
@@ -195,7 +203,7 @@ class AsgiDoor:
             query=filtered.query,
             content_type=_JSON if route.has_body else None,
             passage=passage,
-            dropped=(*filtered.dropped, *passage.dropped),
+            dropped=(*_as_parameters(filtered.dropped), *passage.dropped),
         )
 
     def _known_query(self, route: Route, query: bytes) -> Filtered:
@@ -209,13 +217,14 @@ class AsgiDoor:
         self, gate: Gate, found: Found, principal: Principal, scope: Scope, receive: Receive
     ) -> "Forwarded":
         """What is passed without judgement: decisions, scopes and budgets hold all the same."""
-        self._note_unknown(scope, passes=True)
         passed = self._policy.passed.get(found.route.name)
-        request = self._request(found, principal, scope, b"")
         most = self._policy.limits.upload_bytes
         body = await self._body(scope, receive, most)
+        request = self._request(found, principal, scope, body)
         passage = gate.enter_unjudged(request, passed.requests if passed else None)
         passage = await gate.reserve(passage)
+        if passed is None:  # what the policy names is not unknown
+            self._note_unknown(scope, passes=True)
         kind = header_of(scope["headers"], b"content-type")
         return Forwarded(
             path=passage.path,
@@ -255,19 +264,21 @@ class AsgiDoor:
         if (harmless := self._routes.find_harmless(method, path)) is not None:
             return Found(UnjudgedRoute(harmless.name, harmless.parameters), path, "harmless")
         if (unjudged := self._routes.find_unjudged(method, path)) is not None:
-            return self._unjudged(unjudged.name, unjudged.why, path)
+            return self._unjudged(unjudged, path)
         if self._routes.is_alias(path):
             message = f"{_NO_ROUTE.message}: send this to the path of the API's own documentation"
             return Found(UnjudgedRoute(UNKNOWN), path, "refused", message)
         passes = self._policy.unknown_routes == "pass"
         return Found(UnjudgedRoute(UNKNOWN), path, "passed" if passes else "refused")
 
-    def _unjudged(self, name: str, why: str, path: str) -> Found:
-        if name in self._policy.passed or self._policy.unknown_routes == "pass":
+    def _unjudged(self, unjudged: Unjudged, path: str) -> Found:
+        name = unjudged.name
+        passes = self._policy.unknown_routes == "pass" and not unjudged.by_name_only
+        if passes or name in self._policy.passed:
             return Found(UnjudgedRoute(name), path, "passed")
         message = (
-            f"{name} is not passed by this guard: {why}; the operator may name it in the policy,"
-            f' under [passed."{name}"]'
+            f"{name} is not passed by this guard: {unjudged.why}; the operator may name it in the"
+            f' policy, under [passed."{name}"]'
         )
         return Found(UnjudgedRoute(name), path, "refused", message)
 
@@ -446,6 +457,11 @@ def _settle(gate: Gate, passage: Passage, answer: Answer, *, is_passed: bool) ->
         gate.abandon(passage)
     else:
         gate.drop(passage)
+
+
+def _as_parameters(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of query parameters, told from body fields of the same name."""
+    return tuple(f"?{name}" for name in names)
 
 
 def _require_in_scope(path: str, principal: Principal) -> None:

@@ -16,18 +16,22 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gamekeeper.base.errors import GamekeeperError, UsageError
+from gamekeeper.base.log import get_logger
 from gamekeeper.base.text import clean
 from gamekeeper.guard.doors.asgi import AsgiDoor
 from gamekeeper.guard.policy import GuardPolicy, read_policy
 
-if TYPE_CHECKING:
-    pass
+log = get_logger("gamekeeper.guard")
 
+_BY_THE_APP = (
+    "callers are whoever this app itself accepts: if it checks no credentials, anybody is answered,"
+    ' under as many accounts as they invent. Set [identity] modes = ["keys"], or say who asks by'
+    " account="
+)
 POLICY = "GAMEKEEPER_POLICY"
 """Environment variable that names the policy file."""
 
@@ -81,7 +85,17 @@ class GuardMiddleware:
                 guard = self._make_guard(self._policy)
                 await guard.start()
                 self._guard, self._door = guard, guard.door(self._app, self._account)
+                self._say_what_it_does()
             return self._door
+
+    def _say_what_it_does(self) -> None:
+        identity = self._policy.identity
+        does = "enforcing" if self._policy.enforce else "a dry run: nothing is slowed or withheld"
+        log.info(
+            "the guard is in front of this app, %s; state in %s", does, self._policy.state.folder
+        )
+        if self._account is None and "upstream" in identity.modes:
+            log.warning(_BY_THE_APP)
 
     async def _is_started(self, send: Send) -> bool:
         """Starts the guard; where that fails, says so to the server, which then ends."""

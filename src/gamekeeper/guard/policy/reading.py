@@ -31,6 +31,7 @@ every_s = 300
 """A policy to begin with."""
 
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
+_NAME = re.compile(r""""[^"]*"|'[^']*'|[^.\s]+""")
 _KEY = re.compile(r"""^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*[^=]+)?\s*=""")
 
 
@@ -106,14 +107,13 @@ def line_of(text: str, place: tuple[Any, ...]) -> int:
     seen: dict[str, int] = {}
     for number, content in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(content):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            table = _names(header[1])
             if content.lstrip().startswith("[["):
                 seen[header[1]] = seen.get(header[1], -1) + 1
                 table.append(str(seen[header[1]]))
             here = table
         elif _KEY.match(content):
-            dotted = [part.strip().strip("\"'") for part in content.split("=", 1)[0].split(".")]
-            here = [*table, *dotted]
+            here = [*table, *_names(content.split("=", 1)[0])]
         else:
             continue
         common = len(here) if names[: len(here)] == here else 0
@@ -121,6 +121,11 @@ def line_of(text: str, place: tuple[Any, ...]) -> int:
             best = common
             line = number
     return line
+
+
+def _names(dotted: str) -> list[str]:
+    """The names of a dotted key; those in quotes may hold dots themselves."""
+    return [name.strip("\"'") for name in _NAME.findall(dotted)]
 
 
 def _fault(where: str, problem: str, found: str, expected: str) -> Fault:

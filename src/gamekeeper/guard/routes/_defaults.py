@@ -23,7 +23,7 @@ class RouteDefaults:
     is_exchange: ClassVar[bool] = True
     object_ids: ClassVar[bool] = False
     has_json_answer: ClassVar[bool] = True
-    answers_text: ClassVar[bool] = True
+    answers_text: bool = True
 
     @property
     def request_line(self) -> str:

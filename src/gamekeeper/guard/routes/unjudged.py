@@ -1,11 +1,12 @@
 """APIs that the guard knows by name and cannot judge: what they ask is in files, sound or pictures,
 is asked later, or is kept at the upstream for all accounts together.
 
-Each is refused, whatever the policy says of unknown routes, unless the policy names it:
+Each is refused unless the policy names it, or passes all unknown routes:
 
     [passed."openai.files"]
 
-It is then passed after authentication, under the account's decisions and budgets.
+It is then passed after authentication, under the account's decisions and budgets. What administers
+the upstream, and what opens connections to it, passes by its name only.
 """
 
 import re
@@ -34,6 +35,13 @@ class Unjudged:
     paths: str
     pattern: re.Pattern[str]
     why: str
+
+    @property
+    def by_name_only(self) -> bool:
+        """Whether a policy that passes unknown routes has to name it all the same: it administers
+        the upstream, or hands out credentials for it.
+        """
+        return self.why in (_ADMIN, _LIVE)
 
     def matches(self, method: str, path: str) -> bool:
         """Returns whether a request belongs to it, whatever its method."""

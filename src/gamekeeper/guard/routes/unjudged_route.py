@@ -1,7 +1,8 @@
 """A request that is passed on without judgement, as a `Route`.
 
 Authentication, decisions, scopes and budgets hold for it; what it asks, and what is answered, is
-not read.
+not read. An API that the policy names costs requests alone, and has a budget of its own of these.
+What the guard has no name for may be a model's answer: its tokens are estimated.
 """
 
 from typing import ClassVar
@@ -9,7 +10,7 @@ from typing import ClassVar
 from gamekeeper.guard.routes._defaults import RouteDefaults
 from gamekeeper.guard.routes._route import Json
 from gamekeeper.guard.routes._shape import Admitted
-from gamekeeper.guard.routes.query import Query
+from gamekeeper.guard.routes.query import Query, Usage
 
 UNKNOWN = "unknown"
 """Name of the route of requests that the guard has no name for, in scopes and access policies."""
@@ -27,11 +28,11 @@ class UnjudgedRoute(RouteDefaults):
 
     has_body: ClassVar[bool] = False
     is_exchange: ClassVar[bool] = False
-    answers_text: ClassVar[bool] = False
 
     def __init__(self, name: str, parameters: frozenset[str] = frozenset()) -> None:
         self.name = name
         self.parameters = parameters
+        self.answers_text = name == UNKNOWN
 
     def matches(self, method: str, path: str) -> bool:
         """Returns False: such a request is what no route matches."""
@@ -44,6 +45,10 @@ class UnjudgedRoute(RouteDefaults):
     def read(self, body: Json, path: str) -> Query:
         """Returns that nothing is known of what is asked."""
         return Query()
+
+    def usage(self, answer: Json) -> Usage:
+        """Returns that nothing is stated; an API with a name costs no tokens."""
+        return Usage() if self.answers_text else Usage(0, 0)
 
     def refusal(self, status: int, code: str, message: str) -> Json:
         """Returns an error in the form that most SDKs read."""

@@ -50,11 +50,9 @@ _CODED = (b"content-encoding", b"content-length")
 _RETRIED_WITHIN_S = 1.0
 _USED = "is_used_by_gamekeeper"
 _CHECK_S = 10.0
-_QUESTIONS = (
-    ("POST", "/v1/chat/completions"),
-    ("POST", "/v1/messages"),
-    ("GET", "/v1/models"),
-)
+_QUESTIONS = (("POST", "/v1/chat/completions"), ("POST", "/v1/messages"))
+"""What a model answers; some servers list their models to anybody."""
+_NOT_SERVED = (404, 405, 501)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -105,14 +103,15 @@ class Upstream:
             prefix: Part of the path before every known route.
 
         Returns:
-            True if it refuses the credential, False if it only ever answers something else, None if
-            it cannot be reached.
+            True if it refuses the credential on all that it serves of what is asked, False if it
+            does not, None if it cannot be reached.
         """
         asked = (self._status(method, prefix + path) for method, path in _QUESTIONS)
         statuses = [status for status in await asyncio.gather(*asked) if status is not None]
         if not statuses:
             return None
-        return any(status in (401, 403) for status in statuses)
+        served = [status for status in statuses if status not in _NOT_SERVED] or statuses
+        return all(status in (401, 403) for status in served)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one HTTP scope."""
