@@ -212,7 +212,7 @@ def test_what_is_no_public_key_exits_3(tmp_path: Path) -> None:
         (["issue", "acme", "--expires", "soon"], "90d"),
         (["issue", "acme", "--expires", "0s"], "expired already"),
         (["issue", "acme", "--expires", "2001-01-01"], "expired already"),
-        (["issue", "acme", "--routes", "openai.chatt"], "known are anthropic.count_tokens, "),
+        (["issue", "acme", "--routes", "openai.chatt"], "known are anthropic.batches, "),
         (["issue", "acme", "--models", "a*b"], "gpt-*"),
         (["issue", "acme", "--requests-per-day", "-1"], "0"),
         (["issue", "acme", "--usd-per-day", "nan"], "a budget is a number"),

@@ -3,8 +3,9 @@
     python benchmarks/guard/load/soak.py [--minutes 30] [--rate 200]
 
 Faults, one every 45 s in turn: the guard is killed (-9) and started again, its linking process is
-killed, its linking process is stopped for 15 s, the model server is killed and started again, a
-decision is made from outside or lifted. The model server itself fails in a tenth of requests
+killed, its linking process is stopped for 15 s, the loop that keeps its store in step is ended
+(faulty_guard.py), the model server is killed and started again, a decision is made from outside or
+lifted. The model server itself fails in a tenth of requests
 (faulty_model.py), and callers go away in the middle of streams. The guard is not killed in the
 second half, so that what leaks has time to show.
 
@@ -116,15 +117,8 @@ class Soak:
         )
 
     def _started_guard(self) -> "subprocess.Popen[bytes]":
-        command = [
-            sys.executable,
-            "-m",
-            "gamekeeper",
-            "guard",
-            "--quiet",
-            "--policy",
-            str(self._policy),
-        ]
+        command = [sys.executable, str(HERE / "faulty_guard.py"), "--quiet"]
+        command += ["--policy", str(self._policy)]
         command += ["--upstream", f"http://127.0.0.1:{self._model_port}", "--port", str(self._port)]
         return _start(command, self._port)
 
@@ -165,6 +159,7 @@ class Soak:
         faults = [
             self._kill_linking,
             self._kill_model,
+            self._end_store_loop,
             self._decide,
             self._kill_guard,
             self._stop_linking,
@@ -193,6 +188,9 @@ class Soak:
     async def _kill_linking(self) -> None:
         self.seen.kills.append(time.time())
         os.kill(self._linking(), signal.SIGKILL)
+
+    async def _end_store_loop(self) -> None:
+        os.kill(self._guard.pid, signal.SIGUSR2)
 
     async def _stop_linking(self) -> None:
         pid = self._linking()

@@ -40,7 +40,7 @@ def opened_store(state: str, *, is_new: bool = False) -> Iterator["Store"]:
         finally:
             store.close()
     except StoreGoneError as error:
-        raise _unusable(_without_password(state), "cannot be reached", str(error)) from error
+        raise _unusable(without_password(state), "cannot be reached", str(error)) from error
 
 
 def _require_state(state: str) -> None:
@@ -55,5 +55,6 @@ def _unusable(where: str, problem: str, found: str) -> InputError:
     return input_error(where, problem, found, _EXPECTED, "name it with --state")
 
 
-def _without_password(state: str) -> str:
+def without_password(state: str) -> str:
+    """Returns where a state is, as it may be shown."""
     return re.sub(r"//[^/]*@", "//", state)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gamekeeper._cli._printing import print_json
-from gamekeeper._cli._state import opened_store
+from gamekeeper._cli._state import opened_store, without_password
 from gamekeeper._cli.options import STATE, Json, PolicyFile, State
 from gamekeeper.base.errors import UsageError
 
@@ -101,7 +101,11 @@ def add(
     else:
         print(_line(made))
         typer.echo(
-            "made" if is_new else "it was in force already; at most its end was moved", err=True
+            f"made in {without_password(state)}: a guard on this state follows it within a second,"
+            " unless it is a dry run"
+            if is_new
+            else "it was in force already; at most its end was moved",
+            err=True,
         )
 
 

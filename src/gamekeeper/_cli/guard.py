@@ -58,6 +58,12 @@ def run(
     read_again = partial(_read, policy, state, enforce, authorization)
     read = read_again()
     _require_url(upstream)
+    if urlsplit(upstream).path.rstrip("/").endswith("/v1"):
+        say(
+            f"the path of {upstream} is put before every request's own: /v1/models goes to"
+            " /v1/v1/models there. Leave /v1 out unless callers do",
+            quiet,
+        )
     if check:
         _check(read, policy)
         return
@@ -96,6 +102,11 @@ def _read(
     if state is not None:
         read = read.model_copy(update={"state": read.state.model_copy(update={"folder": state})})
     require_known(read, authorization, path)
+    if "host" in read.identity.modes:
+        raise UsageError(
+            'identity mode "host" is for the middleware inside a server of yours: here nobody'
+            ' would say who asks; set [identity] modes = ["keys"]'
+        )
     return read
 
 

@@ -206,9 +206,10 @@ def _keys(state: str, *, is_new: bool = False) -> Iterator["Keys"]:
 
 def _require_known(names: list[str]) -> None:
     from gamekeeper.guard.identity.principal import is_in_scope
-    from gamekeeper.guard.routes import known_routes
+    from gamekeeper.guard.routes import UNKNOWN, known_routes, unjudged_names
 
-    known = sorted([*(route.name for route in known_routes()), _ENCRYPTED])
+    judged = (route.name for route in known_routes())
+    known = sorted([*judged, *unjudged_names(), UNKNOWN, _ENCRYPTED])
     unknown = [
         name
         for name in names

@@ -12,7 +12,7 @@ from gamekeeper.base.clock import SteadyClock, day_of
 from gamekeeper.base.log import get_logger
 from gamekeeper.exchange.limits import cut_features, cut_text
 from gamekeeper.guard.budgets.accounts import Account, Accounts, Reservation
-from gamekeeper.guard.budgets.day_budget import overdrawn
+from gamekeeper.guard.budgets.day_budget import refused_by
 from gamekeeper.guard.budgets.prices import Prices
 from gamekeeper.guard.budgets.shared_buckets import SharedBuckets
 from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
@@ -142,8 +142,10 @@ class Core:
         accounts = self.accounts
         name = principal.account
         account = accounts.of(name) if is_known else accounts.claimed(name)
-        used = account.spent.plus(account.held)
-        if refusal := self._unavailable() or overdrawn(principal.budget, used, now):
+        refusal = self._unavailable()
+        if principal.budget is not _NO_BUDGET and refusal is None:
+            refusal = refused_by(principal.budget, account.spent, account.held, now)
+        if refusal is not None:
             refused = Act(action=refusal.code, refusal=refusal)
             return self._judged(principal, route, None, refused, refused)
         decision = self.decisions.of(
@@ -241,7 +243,7 @@ class Core:
         accounts = self.accounts
         name = principal.account
         account = accounts.of(name) if is_known else accounts.claimed(name)
-        refusal = overdrawn(principal.budget, account.spent.plus(account.held), now)
+        refusal = refused_by(principal.budget, account.spent, account.held, now)
         return refusal or accounts.reserve(account, ONE_REQUEST, is_claim=not is_known)
 
     def denied(self, principal: Principal, route: str, now: float) -> Refusal | None:

@@ -258,10 +258,14 @@ class Gate:
         query = Query()
         principal = request.principal
         route = request.route.name
-        if principal.models is not None:
-            message = f"this credential is limited to some models; {route} is not judged by model"
+        if principal.models is not None and route not in (principal.routes or ()):
+            message = (
+                f"this credential is limited to some models, and {route} is not judged by model:"
+                " its routes have to name it"
+            )
             raise self._forbidden(message)
-        self._require_access(principal, request.route, query, request.caller, now)
+        by_route = replace(principal, models=None)
+        self._require_access(by_route, request.route, query, request.caller, now)
         own = self._own_budget(principal, route, requests, now)
         judgement = self._judged(request, query, {}, now)
         refusal = judgement.act.refusal

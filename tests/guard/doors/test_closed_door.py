@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from gamekeeper.guard.assembly import Guard
+from gamekeeper.guard.core import ONE_REQUEST
 from gamekeeper.guard.decisions.decision import Decision
 from gamekeeper.guard.doors.asgi import AUTHORIZE
 from gamekeeper.guard.identity import Budget
@@ -215,6 +216,32 @@ def test_key_scoped_to_models_uses_nothing_that_is_not_judged_by_model(make: Any
     key = f"Bearer {bench.key(models=['mini-*'])}"
     assert bench.ask("/invocations", authorization=key).status == 403
     assert bench.ask(authorization=key).status == 200
+
+
+def test_key_scoped_to_models_may_name_an_api_besides(make: Any) -> None:
+    """Whoever issued it has said so."""
+    bench = make(passed={"openai.files": PassedApi()})
+    named = bench.key(models=["mini-*"], routes=["openai.chat", "openai.files"])
+    others = bench.key(models=["mini-*"], routes=["openai.*"])
+    asked = [
+        bench.ask("/v1/files", method="GET", authorization=f"Bearer {key}").status
+        for key in (named, others)
+    ]
+    assert asked == [200, 403]
+
+
+def test_budget_that_is_held_is_not_called_used_up(make: Any) -> None:
+    """It is free again in seconds, not at midnight."""
+    bench = make()
+    key = f"Bearer {bench.key(budget=Budget(requests=1))}"
+    account = bench.guard.core.accounts.of("acme")
+    held = bench.guard.core.accounts.reserve(account, ONE_REQUEST)
+    refused = bench.ask(authorization=key)
+    assert refused.status == 429 and int(refused.headers[b"retry-after"]) < 10
+    assert "under way" in str(refused.body)
+    bench.guard.core.release(held)
+    assert bench.ask(authorization=key).status == 200
+    assert "used up" in str(bench.ask(authorization=key).body)
 
 
 def test_limited_account_uses_nothing_that_cannot_be_limited(make: Any) -> None:

@@ -88,7 +88,8 @@ class Desk:
     async def healthz(self) -> JSONResponse:
         """Whether the guard works. 503 while requests are refused because the store cannot be
         reached, or while decisions would be ignored because the task that reads them is silent.
-        `degraded` while a task is down, or the store or the upstream cannot be reached.
+        `degraded` while a task is down, the store or the upstream cannot be reached, or a policy
+        that was read again was refused.
         """
         health = self._health()
         return JSONResponse(health.model_dump(), 503 if health.status == "unavailable" else 200)
@@ -119,7 +120,8 @@ class Desk:
             return "unavailable"
         upstream = self._guard.health.upstream
         has_no_upstream = upstream is not None and not upstream.is_reachable
-        is_degraded = tasks.down or has_no_upstream or not core.store_up
+        is_refused = value(core.metrics.policy_refused) == 1
+        is_degraded = tasks.down or has_no_upstream or not core.store_up or is_refused
         return "degraded" if is_degraded else "ok"
 
     def _upstream(self) -> UpstreamForm | None:

@@ -14,6 +14,30 @@ from gamekeeper.guard.store import Spent
 _DAY_S = 86_400
 
 
+_BUSY_S = 2
+"""When to ask again where requests under way hold the rest of a budget."""
+
+
+def refused_by(budget: Budget, spent: Spent, held: Spent, now: float) -> Refusal | None:
+    """Returns a refusal if any budget is used up, or is held by requests under way.
+
+    Args:
+        budget: Of the credential.
+        spent: By the account today.
+        held: For its requests that are under way.
+        now: Epoch seconds.
+    """
+    refusal = overdrawn(budget, spent.plus(held), now)
+    if refusal is None or overdrawn(budget, spent, now) is not None:
+        return refusal
+    message = (
+        "what is left of this key's budget for the day is held by requests under way;"
+        " ask again when they are answered"
+    )
+    retry = (("retry-after", str(_BUSY_S)),)
+    return Refusal(status=429, code="budget", message=message, headers=retry)
+
+
 def overdrawn(budget: Budget, spent: Spent, now: float) -> Refusal | None:
     """Returns a refusal if any budget is used up; days begin at midnight, UTC."""
     for name, has, allowed in (

@@ -19,7 +19,7 @@ from gamekeeper.base.asgi import BodyError, header_of, read_body, send_whole
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
-from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
+from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError, CutShortError
 from gamekeeper.guard.doors.model_list import ModelList, named_model
 from gamekeeper.guard.doors.request_filter import (
     Filtered,
@@ -47,6 +47,7 @@ from gamekeeper.guard.routes import (
     clean_path,
     serialise,
 )
+from gamekeeper.guard.routes.query import Usage
 
 log = get_logger("gamekeeper.guard")
 
@@ -147,10 +148,12 @@ class AsgiDoor:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self._gate
-        route: Route | None = None
+        # Before the sender is known no path is looked up: strangers may send long odd ones.
+        known = self._found.get((scope["method"], _raw_path(scope)))
+        route: Route = known.route if known is not None else UnjudgedRoute(UNKNOWN)
         try:
             principal = await self._principal(scope)
-            found = self._find(scope)
+            found = known or self._find(scope)
             route = found.route
             gate.require_not_denied(principal, route)
             forward = await self._admitted(gate, found, principal, scope, receive)
@@ -268,7 +271,7 @@ class AsgiDoor:
         if self._routes.is_alias(path):
             message = f"{_NO_ROUTE.message}: send this to the path of the API's own documentation"
             return Found(UnjudgedRoute(UNKNOWN), path, "refused", message)
-        passes = self._policy.unknown_routes == "pass"
+        passes = self._policy.unknown_routes == "pass" or UNKNOWN in self._policy.passed
         return Found(UnjudgedRoute(UNKNOWN), path, "passed" if passes else "refused")
 
     def _unjudged(self, unjudged: Unjudged, path: str) -> Found:
@@ -345,7 +348,7 @@ class AsgiDoor:
             send,
             self._policy.limits,
             on_begin=lambda status: self._authenticated(passage.principal, status),
-            on_progress=lambda usage: gate.progress(passage, usage),
+            on_progress=lambda usage: _progress(gate, passage, usage),
         )
         is_passed = False
         try:
@@ -444,6 +447,19 @@ _NO_ACCOUNT = Refusal(
     status=401, code="missing_account", message="the account that asks is not known"
 )
 _UNREADABLE_ANSWER = Refusal(status=502, code="upstream", message="the answer could not be read")
+
+
+def _progress(gate: Gate, passage: Passage, usage: Usage) -> None:
+    """Charges what a stream has cost so far, and ends it where its account is denied meanwhile."""
+    gate.progress(passage, usage)
+    try:
+        gate.require_not_denied(passage.principal, passage.route)
+    except StoppedError:
+        raise DeniedError("the account was denied while it was answered") from None
+
+
+class DeniedError(CutShortError):
+    """An answer that is ended because its account was denied meanwhile."""
 
 
 def _settle(gate: Gate, passage: Passage, answer: Answer, *, is_passed: bool) -> None:

@@ -28,7 +28,7 @@ from gamekeeper.guard.policy import GuardPolicy, read_policy
 log = get_logger("gamekeeper.guard")
 
 _BY_THE_APP = (
-    "callers are whoever this app itself accepts: if it checks no credentials, anybody is answered,"
+    "this app itself decides who comes in: if it checks no credentials, anybody is answered,"
     ' under as many accounts as they invent. Set [identity] modes = ["keys"], or say who asks by'
     " account="
 )
@@ -46,9 +46,7 @@ class GuardMiddleware:
             them; None or an empty text from it refuses the request. Without it the policy's
             `identity` says.
 
-    Raises:
-        UsageError: There is no policy, or it wants `account`.
-        InputError: The policy has faults.
+    A server whose guard cannot start ends: there is no policy, it has faults, or needs `account`.
     """
 
     def __init__(
@@ -63,11 +61,8 @@ class GuardMiddleware:
         self._make_guard = Guard
         self._app = app
         self._account = account
-        self._policy = policy if isinstance(policy, GuardPolicy) else read_policy(_file(policy))
-        if account is None and "host" in self._policy.identity.modes:
-            raise UsageError(
-                'identity "host" needs account=, a function from the ASGI scope to who is charged'
-            )
+        self._source = policy
+        self._policy = GuardPolicy()
         self._door: AsgiDoor | None = None
         self._guard: Guard | None = None
         self._starting = asyncio.Lock()
@@ -82,11 +77,24 @@ class GuardMiddleware:
     async def _started(self) -> AsgiDoor:
         async with self._starting:
             if self._door is None:
+                self._policy = self._read()
                 guard = self._make_guard(self._policy)
                 await guard.start()
                 self._guard, self._door = guard, guard.door(self._app, self._account)
                 self._say_what_it_does()
             return self._door
+
+    def _read(self) -> GuardPolicy:
+        """Reads the policy; not when it is made: a server would take an error there for an app
+        without a lifespan, and go on to answer 500.
+        """
+        source = self._source
+        policy = source if isinstance(source, GuardPolicy) else read_policy(_file(source))
+        if self._account is None and "host" in policy.identity.modes:
+            raise UsageError(
+                'identity "host" needs account=, a function from the ASGI scope to who is charged'
+            )
+        return policy
 
     def _say_what_it_does(self) -> None:
         identity = self._policy.identity

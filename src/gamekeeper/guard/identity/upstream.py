@@ -5,7 +5,7 @@ these.
 
 One credential is one account. The digest is keyed, so what the guard stores and shows does not let
 anybody try guesses at the credential. Until the upstream has accepted a credential, its account is
-a claim of whoever sent it: nothing is kept of it, so that invented ones cost no memory.
+a claim of its sender: nothing is kept of it, so that invented ones cost no memory.
 """
 
 import hmac

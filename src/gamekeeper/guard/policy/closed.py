@@ -15,6 +15,20 @@ from gamekeeper.guard.policy.reading import line_of
 AUTHORIZATION = "GAMEKEEPER_UPSTREAM_AUTHORIZATION"
 """Environment variable with the credential that the upstream wants of the guard."""
 
+_NEVER_PASSED = frozenset(
+    (
+        "authorization",
+        "api-key",
+        "x-api-key",
+        "proxy-authorization",
+        "cookie",
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
 _OF_KEYS = ("keys", "jwt")
 
 
@@ -113,8 +127,26 @@ def _names(
     policy: GuardPolicy, routes: Collection[str], unjudged: Collection[str]
 ) -> Iterator[_Found]:
     """Names that nothing has: what is meant would silently not hold."""
+    judged = [name for name in policy.passed if name in routes]
+    for name in judged:
+        yield (
+            ("passed", name),
+            "this API is judged, and need not be passed",
+            name,
+            "an API that is not judged",
+            "leave it out",
+        )
+    never = sorted(_NEVER_PASSED.intersection(policy.allow.headers))
+    if never:
+        yield (
+            ("allow", "headers"),
+            "these headers are never passed on as a client wrote them",
+            ", ".join(never),
+            "other headers",
+            "leave them out",
+        )
     for table, named, known in (
-        (("passed",), policy.passed, unjudged),
+        (("passed",), set(policy.passed) - set(judged), unjudged),
         (("allow", "fields"), policy.allow.fields, routes),
         (("allow", "parameters"), policy.allow.parameters, routes),
     ):
@@ -122,9 +154,9 @@ def _names(
 
 
 def _unknown_names(
-    table: tuple[str, ...], named: Mapping[str, object], known: Collection[str]
+    table: tuple[str, ...], named: Collection[str], known: Collection[str]
 ) -> Iterator[_Found]:
-    for name in named:
+    for name in sorted(named):
         if name not in known:
             expected = f"one of {', '.join(sorted(known))}"
             yield (

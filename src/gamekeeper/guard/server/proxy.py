@@ -21,7 +21,7 @@ from gamekeeper.guard.server.upstream import Upstream
 
 log = get_logger("gamekeeper.guard")
 
-_ASK_AGAIN_S = 30.0
+_ASK_AGAIN_S = 5.0
 _OPEN = (
     "the upstream answers a credential that was invented: it checks none, so anybody who reaches"
     " this guard is answered, and each invented credential is an account with budgets of its own."
@@ -79,22 +79,35 @@ async def serve(
             listening(guard.door(upstream), host, port, policy.limits, hurry)
         )
         reload_at_hangup(guard, read_policy)
-        asking = asyncio.create_task(_warn_if_open(guard, upstream))
+        asking = asyncio.create_task(_ask_upstream(guard, upstream))
         up.callback(asking.cancel)
         on_ready(public_port, admin_page(guard, admin_port, with_token=sys.stderr.isatty()))
         await until_signalled(hurry)
         health.draining = True
 
 
-async def _warn_if_open(guard: Guard, upstream: Upstream) -> None:
-    """Says loudly if the upstream answers invented credentials, where it is to check them."""
+async def _ask_upstream(guard: Guard, upstream: Upstream) -> None:
+    """Says loudly if the upstream answers invented credentials where it is to check them, or does
+    not accept the operator's.
+    """
+    _warn_if_no_key(guard)
     if "upstream" not in guard.policy.identity.modes:
+        await upstream.is_accepted(guard.policy.prefix)
         return
     while (is_checking := await upstream.is_checking(guard.policy.prefix)) is None:
         await asyncio.sleep(_ASK_AGAIN_S)
     guard.core.metrics.upstream_open.set(not is_checking)
     if not is_checking:
         log.error(_OPEN)
+
+
+def _warn_if_no_key(guard: Guard) -> None:
+    only_keys = guard.policy.identity.modes == ("keys",)
+    if only_keys and guard.keys is not None and not guard.keys.list():
+        log.warning(
+            "no key was issued in the state %s: nobody can come in until one is",
+            guard.policy.state.folder,
+        )
 
 
 async def until_signalled(hurry: asyncio.Event | None = None) -> None:
@@ -143,9 +156,13 @@ async def _reload(guard: Guard, read_policy: Callable[[], GuardPolicy] | None) -
     if read_policy is None:
         log.warning("SIGHUP: there is no policy file to read again")
         return
+    refused = guard.core.metrics.policy_refused
     try:
         guard.reload(await asyncio.to_thread(read_policy))
+        refused.set(0)
     except GamekeeperError as error:
+        refused.set(1)
         log.error("SIGHUP: the policy was not changed: %s", error)
     except Exception as error:
+        refused.set(1)
         log.error("SIGHUP: the policy was not changed: %s: %s", type(error).__name__, error)

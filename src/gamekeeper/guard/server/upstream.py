@@ -53,6 +53,10 @@ _CHECK_S = 10.0
 _QUESTIONS = (("POST", "/v1/chat/completions"), ("POST", "/v1/messages"))
 """What a model answers; some servers list their models to anybody."""
 _NOT_SERVED = (404, 405, 501)
+_REFUSED = (
+    "the upstream refuses the credential in GAMEKEEPER_UPSTREAM_AUTHORIZATION: no caller can be"
+    ' answered; it has the form "Bearer KEY", or "x-api-key: KEY"'
+)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -113,6 +117,27 @@ class Upstream:
         served = [status for status in statuses if status not in _NOT_SERVED] or statuses
         return all(status in (401, 403) for status in served)
 
+    async def is_accepted(self, prefix: str = "") -> bool | None:
+        """Asks with the operator's credential whether the upstream accepts it.
+
+        Returns:
+            False if it refuses it on all that it serves of what is asked, None if there is none or
+            the upstream cannot be reached.
+        """
+        if self._credential is None:
+            return None
+        name, value = self._credential
+        asked = (self._status(method, prefix + path, {name: value}) for method, path in _QUESTIONS)
+        statuses = [status for status in await asyncio.gather(*asked) if status is not None]
+        if not statuses:
+            return None
+        served = [status for status in statuses if status not in _NOT_SERVED] or statuses
+        is_refused = all(status in (401, 403) for status in served)
+        self._metrics.upstream_refuses.set(is_refused)
+        if is_refused:
+            log.error(_REFUSED)
+        return not is_refused
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one HTTP scope."""
         first = await receive()
@@ -135,6 +160,9 @@ class Upstream:
                     has_begun = True
                     self._limit_pauses(answer)
                     self._note(answer.status)
+                    if answer.status == 401 and self._adds_credential(scope):
+                        await self._refused(send)
+                        return
                     await self._back(answer, scope["method"], send, begun)
         except (TimeoutError, aiohttp.ClientError, DecodingError) as error:
             if upload.error is not None:
@@ -208,6 +236,18 @@ class Upstream:
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _adds_credential(self, scope: Scope) -> bool:
+        return self._credential is not None and bool(scope.get(AUTHORIZE))
+
+    async def _refused(self, send: Send) -> None:
+        """Says that the operator's credential was refused: the caller's own is not at fault."""
+        self._metrics.upstream.labels("credential").inc()
+        self._health.note_upstream("credential", is_reachable=False)
+        log.error(_REFUSED)
+        message = "the model server refused the credential of this guard; its operator has to act"
+        document = {"error": {"code": "upstream_credential", "message": message}}
+        await send_whole(send, 502, orjson.dumps(document))
+
     def _limit_pauses(self, answer: aiohttp.ClientResponse) -> None:
         """Limits pauses from now on: aiohttp's own limit would also run before the answer
         begins.
@@ -241,9 +281,13 @@ class Upstream:
         )
         return self._session
 
-    async def _status(self, method: str, path: str) -> int | None:
+    async def _status(
+        self, method: str, path: str, credential: dict[str, str] | None = None
+    ) -> int | None:
+        """The status of a question with a credential; with an invented one if none is given."""
         session = self._session or self._open()
-        headers = {"authorization": f"Bearer invented-{secrets.token_hex(16)}"}
+        invented = {"authorization": f"Bearer invented-{secrets.token_hex(16)}"}
+        headers = dict(credential or invented)
         body = b"{}" if method == "POST" else None
         if body is not None:
             headers["content-type"] = "application/json"
@@ -269,6 +313,8 @@ class Upstream:
             raise UpstreamEndedError(kind) from error
         status = 504 if kind == "timeout" else 502
         message = f"the model server cannot be reached ({kind})"
+        if kind == "timeout":
+            message = "the model server did not answer in time"
         document = {"error": {"code": "upstream", "message": message}}
         await send_whole(send, status, orjson.dumps(document))
 

@@ -3,6 +3,7 @@ accounts.
 """
 
 from functools import cache
+from math import nan
 
 from prometheus_client import (
     CollectorRegistry,
@@ -68,6 +69,13 @@ class Metrics:
         self.enforcing = gauge("enforcing", "1 if verdicts are enforced, 0 in dry run.")
         self.upstream_open = gauge(
             "upstream_open", "1 if the upstream answered a credential that was invented."
+        )
+        self.upstream_open.set(nan)  # until the upstream could be asked
+        self.upstream_refuses = gauge(
+            "upstream_refuses_credential", "1 if the upstream refused the operator's credential."
+        )
+        self.policy_refused = gauge(
+            "policy_refused", "1 if the policy that was last read again was refused."
         )
         self.store_up = gauge("store_up", "1 while the store can be reached.")
         self.clock_off = gauge(
