@@ -22,6 +22,7 @@
     ├── StoppedError                       a request is not passed on; has the answer to it
     ├── CutShortError                      an answer ended before its end
     │   ├── BrokenAnswerError              ... because it cannot be read
+    │   ├── DeniedError                    ... because its account was denied meanwhile
     │   ├── UpstreamEndedError             ... because the upstream ended it
     │   └── ClientLeftError                ... because its client went away
     ├── DecodingError                      a compressed answer cannot be decoded

@@ -12,7 +12,8 @@ import pytest
 from gamekeeper.guard.assembly import Guard
 from gamekeeper.guard.core import ONE_REQUEST
 from gamekeeper.guard.decisions.decision import Decision
-from gamekeeper.guard.doors.asgi import AUTHORIZE
+from gamekeeper.guard.doors import answers as answers_module
+from gamekeeper.guard.doors.asgi import AUTHORIZE, DeniedError
 from gamekeeper.guard.identity import Budget
 from gamekeeper.guard.identity.keys import Keys
 from gamekeeper.guard.policy import Allow, GuardPolicy, Identity, PassedApi, State
@@ -208,6 +209,34 @@ def test_unknown_route_is_charged_by_its_size_and_a_named_api_by_requests(make: 
     assert bench.guard.core.accounts.of("acme").spent.tokens == 0
     bench.ask("/nobody/knows", {"text": "x" * 4_000}, authorization=key)
     assert bench.guard.core.accounts.of("acme").spent.tokens > 900
+
+
+def test_stream_of_an_account_ends_once_it_is_denied(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was answered until then is charged; the client sees that the stream is cut."""
+    monkeypatch.setattr(answers_module, "_PROGRESS_S", 0.0)
+    bench = make()
+    key = f"Bearer {bench.key()}"
+    event = b"data: " + orjson.dumps({"choices": [{"delta": {"content": "word "}}]}) + b"\n\n"
+    went_out = 0
+
+    async def streams(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal went_out
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for n in range(20):
+            if n == 5:
+                bench.decide(Verdict.DENY)
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+            went_out += 1
+
+    bench.door._app = streams
+    with pytest.raises(DeniedError):
+        bench.ask(body=CHAT | {"stream": True}, authorization=key)
+    assert went_out == 5
+    account = bench.guard.core.accounts.of("acme")
+    assert account.spent.requests == 1 and account.spent.tokens > 5 and account.open == 0
 
 
 def test_key_scoped_to_models_uses_nothing_that_is_not_judged_by_model(make: Any) -> None:
