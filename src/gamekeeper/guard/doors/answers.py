@@ -236,6 +236,8 @@ class _Relay:
         Raises:
             BrokenAnswerError: They cannot be changed.
         """
+        if more and self._passes_unread(body):
+            return _without_usage(body) if self._hides_usage else body
         try:
             events = self._events.feed(body)
             if not more:
@@ -250,11 +252,17 @@ class _Relay:
             self._meter.finish()
         return relayed
 
+    def _passes_unread(self, body: bytes) -> bool:
+        """Whether the next bytes are one event that need not be read, as most of a stream are."""
+        return (
+            self._change is None
+            and self._events.is_one_event(body)
+            and not states_usage(body)
+            and not self._meter.wants(body)
+        )
+
     def _relayed(self, event: Event) -> bytes:
-        raw = event.raw
-        states = states_usage(raw)
-        if self._change is None and not states and not self._meter.wants(raw):
-            return _without_usage(raw) if self._hides_usage else raw
+        states = states_usage(event.raw)
 
         def take(document: Json) -> Json | None:
             self._meter.see_event(document, states_usage=states)

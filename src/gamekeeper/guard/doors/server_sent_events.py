@@ -96,7 +96,7 @@ class EventReader:
         Raises:
             UnreadableRequestError: An event is larger than the bound.
         """
-        if self._is_one_event(chunk):
+        if self.is_one_event(chunk):
             return [Event(chunk)]
         self._kept += chunk
         events = []
@@ -111,8 +111,8 @@ class EventReader:
         """
         return [self._cut(len(self._kept))] if self._kept else []
 
-    def _is_one_event(self, chunk: bytes) -> bool:
-        """Whether a chunk is what it usually is, nothing else waiting."""
+    def is_one_event(self, chunk: bytes) -> bool:
+        """Returns whether a chunk is what it usually is, one whole event, nothing else waiting."""
         end = len(chunk) - 2
         return (
             not self._kept
