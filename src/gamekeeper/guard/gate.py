@@ -9,6 +9,7 @@ Every step that cannot be taken stops the request: what cannot be judged is not 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import NamedTuple
 
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
@@ -84,6 +85,22 @@ class Request:
         """
         by_itself = self.is_isolated or self.principal.kind == "upstream"
         return self.route.object_ids and not by_itself
+
+
+class Asked(NamedTuple):
+    """What is asked by a request.
+
+    Args:
+        body: With nothing in it that is not known.
+        path: With the upstream's own ids.
+        dropped: Fields that were taken out.
+        query: As judged.
+    """
+
+    body: Json
+    path: str
+    dropped: tuple[str, ...]
+    query: Query
 
 
 @dataclass(slots=True, kw_only=True)
@@ -203,8 +220,21 @@ class Gate:
     def _allow(self) -> Allow:
         return self.core.policy.allow
 
-    def enter(self, request: Request) -> Passage:
+    def read(self, request: Request) -> Asked:
+        """Reads what is asked; changes nothing, so that any thread may do it.
+
+        Raises:
+            StoppedError: It cannot be judged.
+        """
+        body, path, dropped = self._admitted(request)
+        return Asked(body, path, dropped, self._read(request.route, body, path))
+
+    def enter(self, request: Request, asked: Asked | None = None) -> Passage:
         """Judges a whole request.
+
+        Args:
+            request: As it came in.
+            asked: What `read` made of it; it is read here if that is not given.
 
         Raises:
             StoppedError: It goes no further.
@@ -213,8 +243,7 @@ class Gate:
         now = self.core.clock.now()
         route = request.route
         principal = request.principal
-        body, path, dropped = self._admitted(request)
-        query = self._read(route, body, path)
+        body, path, dropped, query = asked or self.read(request)
         self._require_access(principal, route, query, request.caller, now)
         judgement = self._judged(request, query, body, now)
         span = self._span(route.name, query, principal.account, judgement, request.trace)

@@ -15,12 +15,12 @@ class Prices:
     """
 
     def __init__(self, prices: Mapping[str, Price]) -> None:
-        self._prices = prices
+        self._prices = {name.lower(): price for name, price in prices.items()}
         self._known = dict[str, Price]()
 
     def micro_usd(self, model: str | None, input_tokens: int, output_tokens: int) -> int:
         """Returns the price of an answer in millionths of a dollar, rounded up."""
-        price = self._of(model or "")
+        price = self._of((model or "").strip().lower())  # a server may not heed the spelling
         tokens = (
             input_tokens * price.usd_per_million_input_tokens
             + output_tokens * price.usd_per_million_output_tokens

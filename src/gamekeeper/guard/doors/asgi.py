@@ -9,8 +9,10 @@ counts are read off beside it.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,9 +61,15 @@ AUTHORIZE = "gamekeeper.authorize"
 authenticated the caller.
 """
 
+# Not TRACE, whose answer is the request with the operator's credential in it, nor OPTIONS.
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _PATHS = 10_000  # remembered; most APIs have five
+_PATH_BYTES = 128  # longer ones name an object, and are looked up each time
+_NOTED_S = 1.0
+_IDEMPOTENCY = b"idempotency-key"
 _JSON = (b"content-type", b"application/json")
 _NO_ROUTE = Refusal(status=404, code="unknown_route", message="no such route")
+_READ_HERE_BYTES = 128 << 10
 _DROPPED = b"x-gamekeeper-dropped"
 _NO_QUERY = Filtered(b"", ())
 
@@ -110,6 +118,8 @@ class AsgiDoor:
     ) -> None:
         self._app = app
         self._account_of = account_of
+        self._noted_at = -_NOTED_S
+        self._unnoted = 0  # unknown routes since one was last noted
         self._metrics = gate.core.metrics
         self.renew(gate, routes, policy, authenticator, upstream_accounts)
 
@@ -192,7 +202,12 @@ class AsgiDoor:
         filtered = self._known_query(route, scope.get("query_string", b""))
         most = self._policy.limits.body_bytes
         raw = await self._body(scope, receive, most) if route.has_body else b""
-        passage = gate.enter(self._request(found, principal, scope, raw))
+        request = self._request(found, principal, scope, raw)
+        if len(raw) <= _READ_HERE_BYTES:
+            asked = gate.read(request)
+        else:  # takes up to a second, in which others must be answered
+            asked = await asyncio.to_thread(gate.read, request)
+        passage = gate.enter(request, asked)
         try:
             passage = await gate.reserve(passage)
             body = forwarded(passage)
@@ -254,13 +269,17 @@ class AsgiDoor:
         if (known := self._found.get(asked)) is not None:
             return known
         found = self._look_up(asked[0], asked[1].decode("latin-1"))
-        if found.treatment == "judged" and len(self._found) < _PATHS:
+        if (
+            found.treatment == "judged"
+            and len(self._found) < _PATHS
+            and len(asked[1]) <= _PATH_BYTES
+        ):
             self._found[asked] = found
         return found
 
     def _look_up(self, method: str, raw: str) -> Found:
         path = clean_path(raw, self._policy.prefix)
-        if path is None:
+        if path is None or method not in _METHODS:
             return Found(UnjudgedRoute(UNKNOWN), "/", "refused")
         if (route := self._routes.find(method, path)) is not None:
             return Found(route, path, "judged")
@@ -287,9 +306,15 @@ class AsgiDoor:
 
     def _note_unknown(self, scope: Scope, *, passes: bool) -> None:
         self._metrics.unknown.labels("passed" if passes else "refused").inc()
+        now = monotonic()
+        if now - self._noted_at < _NOTED_S:  # callers must not fill the log
+            self._unnoted += 1
+            return
+        others, self._unnoted = self._unnoted, 0
+        self._noted_at = now
         request = f"{scope.get('method', scope['type'])} {scope.get('path', '')!r:.200}"
         outcome = "passed without judgement" if passes else "refused"
-        log.warning("unknown route %s: %s", outcome, request)
+        log.warning("unknown route %s: %s (and %d others before)", outcome, request, others)
 
     async def _principal(self, scope: Scope) -> Principal:
         if self._account_of is not None:
@@ -310,7 +335,10 @@ class AsgiDoor:
             )
         except CredentialError as refused:
             self._gate.refused(refused, self._caller(scope))
-            raise StoppedError(refusal_of(refused)) from None
+            # strangers must not hold connections
+            refusal = refusal_of(refused)
+            closing = (*refusal.headers, ("connection", "close"))
+            raise StoppedError(replace(refusal, headers=closing)) from None
 
     def _caller(self, scope: Scope) -> Caller:
         return self._callers.of((scope.get("client") or (None,))[0], scope["headers"])
@@ -331,7 +359,11 @@ class AsgiDoor:
             await self._answered(gate, forward.passage, inner, receive_body, send)
             return
         noted = self._noting(forward.principal, self._in_scope(forward, send))
-        await self._app(inner, receive_body, noted)
+        try:
+            await self._app(inner, receive_body, noted)
+        except BrokenAnswerError as broken:
+            log.error("a list of models was not given: %s", broken)
+            await refuse(send, None, _UNREADABLE_ANSWER)
 
     def _in_scope(self, forward: "Forwarded", send: Send) -> Send:
         """A `send` that leaves models out of a list which the credential may not use."""
@@ -347,7 +379,9 @@ class AsgiDoor:
             passage,
             send,
             self._policy.limits,
-            on_begin=lambda status: self._authenticated(passage.principal, status),
+            on_begin=lambda status: self._authenticated(
+                passage.principal, status, is_judged=passage.route.is_exchange
+            ),
             on_progress=lambda usage: _progress(gate, passage, usage),
         )
         is_passed = False
@@ -379,11 +413,12 @@ class AsgiDoor:
             raise broken
         await refuse(send, passage.route, _UNREADABLE_ANSWER)
 
-    def _authenticated(self, principal: Principal, status: int) -> None:
+    def _authenticated(self, principal: Principal, status: int, *, is_judged: bool) -> None:
         """Notes what an answer tells of a credential that the upstream checks."""
         if self._upstream_accounts is None or principal.kind != "upstream":
             return
-        if principal.is_claim or status == 401:
+        # what a server answers to anybody, its pages for one, accepts no credential
+        if (principal.is_claim and is_judged) or status == 401:
             self._upstream_accounts.answered(principal.account, status)
 
     def _noting(self, principal: Principal, send: Send) -> Send:
@@ -391,7 +426,7 @@ class AsgiDoor:
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 401:
-                self._authenticated(principal, 401)
+                self._authenticated(principal, 401, is_judged=False)
             await send(message)
 
         return noted
@@ -402,9 +437,11 @@ class AsgiDoor:
         passed_on: frozenset[bytes] = frozenset()
         if principal.kind in ("upstream", "host"):
             passed_on = CREDENTIAL_HEADERS
-            headers = without_our_keys(headers)
+        headers = without_our_keys(headers)
         own_account = principal.kind == "upstream"
         kept = self._headers.kept(headers, passed_on, own_account=own_account)
+        if not own_account:
+            kept = [(n, _own(principal, v) if n == _IDEMPOTENCY else v) for n, v in kept]
         if forward.body or forward.content_type is not None:
             kept.append((b"content-length", str(len(forward.body)).encode()))
         if forward.content_type is not None:
@@ -473,6 +510,12 @@ def _settle(gate: Gate, passage: Passage, answer: Answer, *, is_passed: bool) ->
         gate.abandon(passage)
     else:
         gate.drop(passage)
+
+
+def _own(principal: Principal, key: bytes) -> bytes:
+    """An idempotency key of the account's own: behind one credential all accounts share them."""
+    account = principal.account.encode("utf-8", "surrogateescape")
+    return hashlib.sha256(b"%d:%s%s" % (len(account), account, key)).hexdigest().encode()
 
 
 def _as_parameters(names: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from gamekeeper.guard.identity.principal import is_in_scope
 from gamekeeper.guard.routes import Json, UnreadableRequestError, parse, serialise
 
 _MOST_BYTES = 4 << 20
-_NAMED = re.compile(r"/(?:v1/|v2/)?models/([^/]+)(?:/.*)?")
+_NAMED = re.compile(r"(?:/.*)?/models/([^/]+)(?:/.*)?")
 
 
 def named_model(path: str) -> str | None:

@@ -208,7 +208,7 @@ def without_our_keys(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [
         (name, value)
         for name, value in headers
-        if b"gk_" not in value or not holds_key(value.decode("latin-1").rpartition(" ")[2])
+        if b"gk_" not in value or not holds_key(value.decode("latin-1"))
     ]
 
 

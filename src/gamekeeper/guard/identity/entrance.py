@@ -170,7 +170,8 @@ def _budget(policy: GuardPolicy) -> Budget:
 def _issuers(policy: GuardPolicy) -> list[JwtIssuer]:
     if "jwt" not in policy.identity.modes:
         return []
-    several = len(policy.identity.issuers) > 1
+    # Accounts of two sources must differ: a token could name the account of a key.
+    several = len(policy.identity.issuers) > 1 or "keys" in policy.identity.modes
     return [
         JwtIssuer(
             issuer=i.issuer,

@@ -19,6 +19,7 @@ _ID_CHARS = 12
 _SECRET_CHARS = 43
 _CHECKSUM_CHARS = 6
 _KEY = re.compile(r"(gk_([a-z2-7]{12})_[0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII)
+_WORDS = re.compile(r"[^0-9A-Za-z_]+")
 _ID = re.compile(r"[a-z2-7]{12}", re.ASCII)
 
 PREFIX = "gk_"
@@ -30,7 +31,7 @@ def holds_key(text: str) -> bool:
     """Returns whether a credential is one of our keys, or holds one; cut short and mistyped ones
     count. Such a text is ours to check, and never anybody else's to see.
     """
-    return text.startswith(PREFIX) or _KEY.search(text) is not None
+    return any(word.startswith(PREFIX) for word in _WORDS.split(text)) or bool(_KEY.search(text))
 
 
 def key_id(entropy: bytes) -> str:

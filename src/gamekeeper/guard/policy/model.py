@@ -56,8 +56,9 @@ class Issuer(_Part):
         routes_claim: Claim that lists routes, if tokens are scoped by it.
         algorithms: Signatures that are accepted.
         max_age_s: Oldest token that is accepted, by its `iat`.
-        account_prefix: Put before account names, so that those of two issuers differ; if not given,
-            the issuer and a bar if there are several issuers, nothing if there is one.
+        account_prefix: Put before account names, so that those of two issuers, or of tokens and
+            keys, differ; if not given, the issuer and a bar where there are several issuers or keys
+            are accepted too, else nothing.
     """
 
     issuer: str
