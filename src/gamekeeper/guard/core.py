@@ -33,6 +33,10 @@ _GONE = Refusal(
     status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
 )
 _NO_BUDGET = Budget()
+_MOST_ROWS = 256
+"""Rows of one request that are linked, evenly spread: one of thousands of inputs makes some hundred
+times its own size. Where new ground is counted, all are.
+"""
 ONE_REQUEST = Spent(requests=1)
 """What the least of requests costs."""
 
@@ -383,14 +387,18 @@ def exchange_rows(
     """
     inputs: list[tuple[str, Any]] = [("prompt", cut_text(prompt)) for prompt in query.prompts]
     inputs += [("features", cut_features(row)) for row in query.features]
+    counts_ground = principal.budget.cells is not None
+    all_inputs = len(inputs)
+    if all_inputs > _MOST_ROWS and not counts_ground:
+        inputs = inputs[:: -(-all_inputs // _MOST_ROWS)]
     shared = {
         "time": now,
         "account": principal.account,
         "model": cut_text(query.model),
         "system": cut_text(query.system),
         "turn": query.turn,
-        "input_tokens": _share(usage.input_tokens, len(inputs)),
-        "output_tokens": _share(usage.output_tokens, len(inputs)),
+        "input_tokens": _share(usage.input_tokens, all_inputs),
+        "output_tokens": _share(usage.output_tokens, all_inputs),
         "temperature": query.temperature,
         "n": query.n,
         "logprobs": query.logprobs,
@@ -399,7 +407,7 @@ def exchange_rows(
         "asn": caller.asn,
         "client": cut_text(caller.client),
     }
-    if principal.budget.cells is not None:
+    if counts_ground:
         shared["count_ground"] = True  # watch.rows.COUNT_GROUND, which would load frames here
     return [{**shared, name: value} for name, value in inputs]
 

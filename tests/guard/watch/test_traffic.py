@@ -116,3 +116,23 @@ def test_full_disk_costs_the_lines_of_that_second_only(
     log.close()
     [path] = (tmp_path / "traffic").iterdir()
     assert path.read_bytes() == b"first\nthird\n"
+
+
+def test_one_account_cannot_displace_what_others_asked(tmp_path: Path) -> None:
+    """It has a share of the day; the days before stay, and others are still written."""
+    log = TrafficLog(tmp_path, keep_days=9, keep_bytes=50_000)
+    day = 86_400.0
+    assert log.append([b"y" * 900] * 20, day, ["honest"] * 20) == 19
+    assert log.append([b"x" * 900] * 200, 2 * day, ["greedy"] * 200) == 199
+    assert log.append([b"z" * 900], 2 * day, ["other"]) == 0
+    assert len(log.files(2 * day, 9)) == 2
+    log.close()
+
+
+def test_batch_that_cannot_fit_deletes_nothing(tmp_path: Path) -> None:
+    """The days before are worth more than nothing."""
+    log = TrafficLog(tmp_path, keep_days=9, keep_bytes=2_000)
+    assert log.append([b"y" * 900], 86_400.0) == 0
+    assert log.append([b"x" * 5_000], 2 * 86_400.0) == 1
+    assert (log.files(2 * 86_400.0, 9)[0]).stat().st_size == 901
+    log.close()

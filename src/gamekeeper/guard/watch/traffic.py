@@ -14,6 +14,8 @@ from gamekeeper.base.log import get_logger
 
 log = get_logger("gamekeeper.watch")
 
+_SHARES = 50  # of all bytes; what one account may write in a day
+
 
 class TrafficLog:
     """The log of answered exchanges, one file a day.
@@ -22,7 +24,8 @@ class TrafficLog:
         folder: Of the files `2026-11-23.jsonl`, readable by their owner only.
         keep_days: Days that are kept; 0 keeps none.
         keep_bytes: Most bytes of all files; the oldest days go first, and when a single day takes
-            them all, the rest of that day is not kept.
+            them all, the rest of that day is not kept. One account has a fiftieth of them a day, so
+            that it cannot displace what others asked.
     """
 
     def __init__(self, folder: Path, keep_days: int, keep_bytes: int = sys.maxsize) -> None:
@@ -32,18 +35,25 @@ class TrafficLog:
         self._day = ""
         self._file = -1
         self._bytes = 0  # of all files
+        self._used: dict[str, int] = {}  # bytes of the day, by account
         self._is_failing = False
 
-    def append(self, lines: Sequence[bytes], now: float) -> int:
-        """Appends whole lines, without their ends, to the day's file; returns how many were not
-        kept although they should be.
+    def append(self, lines: Sequence[bytes], now: float, accounts: Sequence[str] = ()) -> int:
+        """Appends whole lines to the day's file; returns how many were not kept although they
+        should be.
+
+        Args:
+            lines: Without their ends.
+            now: Epoch seconds.
+            accounts: Of each line; without them no account's share is counted.
         """
         if not self._keep_days or not lines:
             return 0
-        content = b"\n".join(lines) + b"\n"
         try:
             if (day := day_of(now)) != self._day:
                 self._turn(day)
+            kept = self._within_share(lines, accounts) if accounts else lines
+            content = b"\n".join(kept) + b"\n" if kept else b""
             if not self._make_room(len(content)):
                 self._fail(f"it holds {self._keep_bytes:,} bytes (watch.keep_bytes)")
                 return len(lines)
@@ -53,7 +63,7 @@ class TrafficLog:
             self._fail(str(error))
             return len(lines)
         self._is_failing = False
-        return 0
+        return len(lines) - len(kept)
 
     def files(self, now: float, days: int) -> list[Path]:
         """Returns the files of the last `days` days, oldest first."""
@@ -76,8 +86,23 @@ class TrafficLog:
             view = view[os.write(self._file, view) :]
         self._bytes += len(content)
 
+    def _within_share(self, lines: Sequence[bytes], accounts: Sequence[str]) -> list[bytes]:
+        """The lines of accounts that have not used up their share of the day."""
+        most = self._keep_bytes // _SHARES
+        kept = []
+        for line, account in zip(lines, accounts, strict=True):
+            used = self._used.get(account, 0) + len(line)
+            if used <= most:
+                self._used[account] = used
+                kept.append(line)
+        return kept
+
     def _make_room(self, size: int) -> bool:
-        """Deletes the oldest days until so many bytes fit; whether they do."""
+        """Deletes the oldest days until so many bytes fit; whether they do. Nothing is deleted
+        where that would not help.
+        """
+        if os.fstat(self._file).st_size + size > self._keep_bytes:
+            return False
         for path in self._all():
             if self._bytes + size <= self._keep_bytes or path.stem == self._day:
                 break
@@ -100,6 +125,7 @@ class TrafficLog:
         mend(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._day = day
+        self._used = {}
         self._bytes = sum(each.stat().st_size for each in self._all())
         last = (date.fromisoformat(day) - timedelta(days=self._keep_days)).isoformat()
         for old in self._all():

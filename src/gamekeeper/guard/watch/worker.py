@@ -106,7 +106,8 @@ class Worker:
             return
         self._now = batch.rows[-1]["time"]
         masked = masked_lines(batch.lines, batch.rows)
-        if missed := self._log.append(masked, self._now):
+        accounts = [str(row.get("account")) for row in batch.rows]
+        if missed := self._log.append(masked, self._now, accounts):
             self._on_finding({"kind": "set-aside", "what": "log-line", "count": missed})
         self._window.take(batch.frame)
         counted = pl.Series([bool(row.get(COUNT_GROUND)) for row in batch.rows])
