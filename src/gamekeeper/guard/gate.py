@@ -393,12 +393,9 @@ class Gate:
         """Charges a request that was passed on and whose client left before it was answered: the
         upstream has worked for it.
 
-        An account that is only a claim is charged nothing: nothing is kept of invented names.
+        See `_settle` for accounts that are only claims.
         """
-        if self._is_known(passage.principal):
-            self._settle(passage, Usage(passage.input_tokens, 0))
-        else:
-            self._close(passage.reservation, passage.own)
+        self._settle(passage, Usage(passage.input_tokens, 0))
         if passage.span is not None:
             passage.span.failed()
 
@@ -417,6 +414,12 @@ class Gate:
             self._takeover.refused(refused, caller, self.core.clock.now())
 
     def _settle(self, passage: Passage, usage: Usage) -> None:
+        """Charges what a request has cost; an account that is only a claim still, nothing: nothing
+        is kept of invented names.
+        """
+        if not self._is_known(passage.principal):
+            self._close(passage.reservation, passage.own)
+            return
         self.core.settle(passage.reservation, passage.query, usage)
         if passage.own is not None:
             self.core.settle(passage.own, passage.query, Usage())

@@ -15,8 +15,9 @@ from gamekeeper.guard.decisions.decision import Decision
 from gamekeeper.guard.doors import answers as answers_module
 from gamekeeper.guard.doors.asgi import AUTHORIZE, DeniedError
 from gamekeeper.guard.identity import Budget
+from gamekeeper.guard.identity.entrance import account_prefix
 from gamekeeper.guard.identity.keys import Keys
-from gamekeeper.guard.policy import Allow, GuardPolicy, Identity, PassedApi, State
+from gamekeeper.guard.policy import Allow, GuardPolicy, Identity, Issuer, PassedApi, State
 from gamekeeper.verdict import Verdict
 
 CHAT = {"model": "mini-1", "messages": [{"role": "user", "content": "hi"}]}
@@ -209,6 +210,63 @@ def test_unknown_route_is_charged_by_its_size_and_a_named_api_by_requests(make: 
     assert bench.guard.core.accounts.of("acme").spent.tokens == 0
     bench.ask("/nobody/knows", {"text": "x" * 4_000}, authorization=key)
     assert bench.guard.core.accounts.of("acme").spent.tokens > 900
+
+
+@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "CONNECT", "get"])
+def test_other_methods_never_pass(make: Any, method: str) -> None:
+    """The answer to TRACE is the request, the operator's credential in it."""
+    bench = make(**UNKNOWN_PASS, passed={"openai.files": PassedApi()})
+    key = f"Bearer {bench.key()}"
+    for path in ("/v1/files", "/nobody/knows", "/v1/models", "/v1/chat/completions"):
+        assert bench.ask(path, method=method, authorization=key).status == 404
+    assert bench.model.scopes == []
+
+
+def test_idempotency_key_is_the_accounts_own(make: Any) -> None:
+    """Behind one credential an upstream would answer one account with what another was told."""
+    bench = make()
+    other = f"Bearer {bench.guard.keys.issue('other')[1].reveal()}"
+    for key in (f"Bearer {bench.key()}", f"Bearer {bench.key()}", other):
+        bench.ask(authorization=key, idempotency_key="job-1")
+    own, again, others = (
+        dict(scope["headers"])[b"idempotency-key"] for scope in bench.model.scopes
+    )
+    assert own == again != others and b"job-1" not in (own, others)
+
+
+def test_key_of_ours_in_another_header_is_left_out(make: Any) -> None:
+    """A client may put it anywhere."""
+    bench = make()
+    key = bench.key()
+    bench.ask(authorization=f"Bearer {key}", user_agent=f"a {key} b", x_stainless_lang=key)
+    assert not any(b"gk_" in value for _, value in bench.model.scopes[0]["headers"])
+
+
+@pytest.mark.parametrize("path", ["/openai/models/expensive", "/openai/v1/models/expensive"])
+def test_scope_of_models_holds_on_every_path_of_a_model(make: Any, path: str) -> None:
+    """Azure's too."""
+    bench = make()
+    key = f"Bearer {bench.key(models=['mini-*'])}"
+    assert bench.ask(path, method="GET", authorization=key).status in (403, 404)
+    assert bench.model.scopes == []
+
+
+def test_server_that_answers_its_pages_to_anybody_accepts_no_credential(make: Any) -> None:
+    """Only an answer of a model makes an account of a claim."""
+    bench = make(identity=Identity(modes=("upstream",)), **UNKNOWN_PASS)
+    for n in range(20):
+        bench.ask("/docs", method="GET", authorization=f"Bearer made-up-{n}")
+    assert len(bench.model.scopes) == 20 and len(bench.guard.core.accounts) == 0
+
+
+def test_token_cannot_name_the_account_of_a_key() -> None:
+    """Accounts of two sources are told apart by the issuer's name."""
+    issuer = Issuer(issuer="https://id.example", audience="api", jwks="keys.json")
+    identity = Identity(modes=("keys", "jwt"), issuers=(issuer,))
+    both = GuardPolicy(identity=identity)
+    alone = GuardPolicy(identity=identity.model_copy(update={"modes": ("jwt",)}))
+    assert account_prefix(issuer, both) == "https://id.example|"
+    assert account_prefix(issuer, alone) == ""
 
 
 def test_stream_of_an_account_ends_once_it_is_denied(

@@ -170,8 +170,6 @@ def _budget(policy: GuardPolicy) -> Budget:
 def _issuers(policy: GuardPolicy) -> list[JwtIssuer]:
     if "jwt" not in policy.identity.modes:
         return []
-    # Accounts of two sources must differ: a token could name the account of a key.
-    several = len(policy.identity.issuers) > 1 or "keys" in policy.identity.modes
     return [
         JwtIssuer(
             issuer=i.issuer,
@@ -182,17 +180,23 @@ def _issuers(policy: GuardPolicy) -> list[JwtIssuer]:
             routes_claim=i.routes_claim,
             algorithms=i.algorithms,
             max_age_s=i.max_age_s,
-            account_prefix=_prefix(i, several),
+            account_prefix=account_prefix(i, policy),
             budget=_budget(policy),
         )
         for i in policy.identity.issuers
     ]
 
 
-def _prefix(issuer: Issuer, several: bool) -> str:
+def account_prefix(issuer: Issuer, policy: GuardPolicy) -> str:
+    """Returns what is put before the accounts of an issuer's tokens.
+
+    Accounts of two sources must differ: a token could else name the account of a key.
+    """
     if issuer.account_prefix is not None:
         return issuer.account_prefix
-    return f"{issuer.issuer}|" if several else ""
+    identity = policy.identity
+    has_others = len(identity.issuers) > 1 or "keys" in identity.modes
+    return f"{issuer.issuer}|" if has_others else ""
 
 
 def _access(policy: GuardPolicy, routes: Routes, keys: Keys | None) -> Access | None:
