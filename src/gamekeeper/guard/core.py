@@ -16,6 +16,7 @@ from gamekeeper.guard.budgets.day_budget import refused_by
 from gamekeeper.guard.budgets.prices import Prices
 from gamekeeper.guard.budgets.shared_buckets import SharedBuckets
 from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
+from gamekeeper.guard.budgets.token_estimate import MOST_HELD_TOKENS
 from gamekeeper.guard.decisions.decision import Decision, Tracked
 from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps, Take, denial
 from gamekeeper.guard.decisions.register import Decisions, Record
@@ -203,29 +204,39 @@ class Core:
         return act
 
     async def reserve_shared(
-        self, principal: Principal, reservation: Reservation, now: float
+        self, account: str, budget: Budget, reservation: Reservation, now: float
     ) -> Refusal | None:
         """Takes a request off the budget that replicas share, where budgets are strict.
+
+        Args:
+            account: Whose.
+            budget: What it may use up in a day.
+            reservation: Of the request, in this process.
+            now: Epoch seconds.
 
         Returns:
             A refusal if the budget is used up, or if the store cannot be reached and requests do
             not pass then. The reservation is closed in that case.
         """
-        if self.strict is None or principal.budget == _NO_BUDGET:
+        if self.strict is None or budget == _NO_BUDGET:
             return None
-        refusal = await self._taken_off_shared(principal, reservation, now)
+        refusal = await self._taken_off_shared(account, budget, reservation, now)
         if refusal is not None:
             self.accounts.close(reservation)
         return refusal
 
     async def _taken_off_shared(
-        self, principal: Principal, reservation: Reservation, now: float
+        self, account: str, budget: Budget, reservation: Reservation, now: float
     ) -> Refusal | None:
         assert self.strict is not None
         if self.store_up:
             try:
                 taken = await self.strict.reserve(
-                    principal.account, principal.budget, reservation.estimate, now
+                    account,
+                    budget,
+                    reservation.estimate,
+                    now,
+                    is_claim=reservation.is_claim,
                 )
             except StoreGoneError as error:
                 log.warning(
@@ -264,13 +275,22 @@ class Core:
         return act.refusal
 
     def estimate(self, query: Query, input_tokens: int, output_tokens: int) -> Spent:
-        """Returns what a request may cost, before it is answered."""
-        return self._cost(query, Usage(input_tokens, output_tokens))
+        """Returns what a request may cost, before it is answered; no more than a model can take
+        and give, whatever the request asks for.
+        """
+        most = MOST_HELD_TOKENS
+        return self._cost(query, Usage(min(input_tokens, most), min(output_tokens, most)))
 
     def pay(self, reservation: Reservation, query: Query, usage: Usage) -> None:
         """Charges what a request has cost so far; it is not over."""
-        if reservation.shared is None:  # one that is shared is taken off already
-            self.accounts.pay(reservation, self._cost(query, usage))
+        total = self._cost(query, usage)
+        taken = reservation.shared
+        if taken is None:
+            self.accounts.pay(reservation, total)
+        elif reservation.is_open:
+            assert self.strict is not None
+            reservation.paid = total
+            self.strict.pay(taken, total, lambda due: self.accounts.charge_shared(taken, due))
 
     def settle(self, reservation: Reservation, query: Query, usage: Usage) -> None:
         """Charges what a request has cost in all; it is over."""
@@ -279,6 +299,16 @@ class Core:
     def release(self, reservation: Reservation) -> None:
         """Ends a request that costs nothing: the upstream refused it, or could not be reached."""
         self._settle(reservation, reservation.paid)
+
+    def owe(self, reservation: Reservation, query: Query, usage: Usage) -> None:
+        """Ends a request whose client left and whose account is only a claim: it is charged once
+        the upstream accepts its credential, and counts against its next requests until then. This
+        process alone remembers that.
+        """
+        if not reservation.is_open:
+            return
+        self.release(reservation)
+        self.accounts.owe(reservation, self._cost(query, usage))
 
     def answered(
         self,

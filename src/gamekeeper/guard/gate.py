@@ -14,7 +14,11 @@ from typing import NamedTuple
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
 from gamekeeper.guard.budgets.accounts import Reservation
-from gamekeeper.guard.budgets.token_estimate import estimate_bytes, estimate_input
+from gamekeeper.guard.budgets.token_estimate import (
+    UNSEEN_ANSWER_TOKENS,
+    estimate_bytes,
+    estimate_input,
+)
 from gamekeeper.guard.core import ONE_REQUEST, Core, Judgement
 from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.identity import Budget, CredentialError, ObjectIds, Principal
@@ -118,6 +122,7 @@ class Passage:
         body_bytes: Size of the body that came in; 0 if that is not known.
         reservation: What it may cost.
         own: What it takes off a budget of its API alone; None if that has none.
+        own_requests: That budget: most requests of the account to this API in a day.
         dropped: Fields that were taken out of it because they are not known.
         hides_usage: Whether the upstream was asked for token counts that the client did not want.
         tag: Marks ids in the answer as the account's own; None leaves them.
@@ -134,6 +139,7 @@ class Passage:
     body_bytes: int = 0
     reservation: Reservation
     own: Reservation | None = None
+    own_requests: int | None = None
     dropped: tuple[str, ...] = ()
     hides_usage: bool = False
     tag: Callable[[str], str] | None = None
@@ -316,6 +322,7 @@ class Gate:
             body_bytes=len(request.raw),
             reservation=judgement.reservation,
             own=own,
+            own_requests=requests,
             _input_tokens=estimate_bytes(len(request.raw)),
         )
 
@@ -352,19 +359,27 @@ class Gate:
         return replace(passage, judgement=judgement)
 
     async def _off_budget(self, passage: Passage) -> Passage:
-        if self.core.strict is None or not self._is_known(passage.principal):
+        if self.core.strict is None:
             return passage
-        refusal = await self.core.reserve_shared(
-            passage.principal, passage.reservation, self.core.clock.now()
-        )
+        await self._off_shared(passage, passage.reservation, passage.principal.budget)
+        if passage.own is not None:
+            await self._off_shared(passage, passage.own, Budget(requests=passage.own_requests))
+        return passage
+
+    async def _off_shared(self, passage: Passage, reservation: Reservation, budget: Budget) -> None:
+        account = reservation.account.name
+        now = self.core.clock.now()
+        refusal = await self.core.reserve_shared(account, budget, reservation, now)
         if refusal is not None:
             self.core.metrics.refused.labels(refusal.code).inc()
             raise _stopped(refusal, passage.span)
-        return passage
 
     def progress(self, passage: Passage, usage: Usage) -> None:
-        """Charges what an answer that is under way has cost so far."""
-        self.core.pay(passage.reservation, passage.query, usage)
+        """Charges what an answer that is under way has cost so far; nothing to an account that is
+        only a claim still.
+        """
+        if self._is_known(passage.principal):
+            self.core.pay(passage.reservation, passage.query, usage)
 
     def leave(self, passage: Passage, usage: Usage, estimated: str | None = None) -> None:
         """Counts an answer that was given, whole or in part.
@@ -414,15 +429,13 @@ class Gate:
             self._takeover.refused(refused, caller, self.core.clock.now())
 
     def _settle(self, passage: Passage, usage: Usage) -> None:
-        """Charges what a request has cost; an account that is only a claim still, nothing: nothing
-        is kept of invented names.
+        """Charges what a request has cost; an account that is only a claim still owes it, until the
+        upstream accepts its credential.
         """
-        if not self._is_known(passage.principal):
-            self._close(passage.reservation, passage.own)
-            return
-        self.core.settle(passage.reservation, passage.query, usage)
+        end = self.core.settle if self._is_known(passage.principal) else self.core.owe
+        end(passage.reservation, passage.query, usage)
         if passage.own is not None:
-            self.core.settle(passage.own, passage.query, Usage())
+            end(passage.own, passage.query, Usage())
 
     def _close(self, *reservations: Reservation | None) -> None:
         for reservation in reservations:
@@ -518,7 +531,9 @@ class Gate:
             return ONE_REQUEST
         stated = query.max_output_tokens
         each = UNSTATED_OUTPUT_TOKENS if stated is None else stated
-        answers = query.n * query.inputs if route.answers_text else 0
+        if not route.answers_text:
+            each = UNSEEN_ANSWER_TOKENS.get(route.name, 0)
+        answers = query.n * query.inputs
         return self.core.estimate(query, estimate_input(body, query), each * answers)
 
     def _narrowed(

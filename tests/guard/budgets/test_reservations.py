@@ -13,7 +13,7 @@ from gamekeeper.base.clock import day_of
 from gamekeeper.guard.budgets.accounts import Accounts, Reservation
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.gate import Gate, Passage, Request, StoppedError
-from gamekeeper.guard.identity import Budget
+from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.policy import GuardPolicy, Price
 from gamekeeper.guard.routes import known_routes, serialise
 from gamekeeper.guard.routes.query import Usage
@@ -34,6 +34,16 @@ BUDGETS = [Budget(requests=10), Budget(tokens=1_000), Budget(usd=0.1)]
 def core_of(clock: Hands | None = None) -> Core:
     policy = GuardPolicy(enforce=True, prices={"*": Price(usd_per_request=0.01)})
     return Core(policy, MemoryStore(), KEY, clock=clock or Hands())  # type: ignore[arg-type]
+
+
+def asked_by(who: Principal, **fields: object) -> Request:
+    return Request(
+        route=CHAT,
+        path="/v1/chat/completions",
+        raw=serialise(chat(**fields)),
+        principal=who,
+        caller=HERE,
+    )
 
 
 @pytest.mark.parametrize(("budget", "rounds"), list(zip(BUDGETS, (1_000, 100, 100), strict=True)))
@@ -122,7 +132,7 @@ def test_client_that_leaves_while_its_budget_is_asked_for_holds_nothing() -> Non
     """Replicas ask a server, which takes a while."""
 
     class Hanging:
-        async def reserve(self, *_: object) -> None:
+        async def reserve(self, *_: object, **__: object) -> None:
             await asyncio.Event().wait()
 
     core = core_of()
@@ -270,6 +280,80 @@ def test_claim_that_is_accepted_keeps_what_its_other_requests_hold() -> None:
     account = core.accounts.of("acme")
     assert (account.spent.requests, account.held, account.open) == (1, NOTHING, 0)
     assert not core.accounts._claims
+
+
+def test_client_that_leaves_before_its_credential_is_accepted_still_uses_its_budget() -> None:
+    """It left early ten times; all ten are charged once the upstream accepts the credential."""
+    core = core_of()
+    known = False
+    gate = Gate(core, is_known=lambda principal: known)
+    request = asked_by(make_principal(budget=Budget(requests=10)))
+    for _ in range(9):
+        gate.abandon(gate.enter(request))
+    assert len(core.accounts) == 0 and not core.accounts.unsaved()
+    accepted = gate.enter(request)
+    with pytest.raises(StoppedError):
+        gate.enter(request)
+    known = True
+    gate.leave(accepted, Usage(1, 1))
+    assert core.accounts.of("acme").spent.requests == 10
+    assert core.accounts.unsaved()["acme"].requests == 10
+
+
+def test_what_claims_owe_takes_little_memory_and_ends_with_the_day() -> None:
+    """Invented names are many; the oldest of them goes."""
+    core = core_of()
+    gate = Gate(core, is_known=lambda principal: False)
+    for number in range(5_000):
+        gate.abandon(gate.enter(asked_by(make_principal(f"invented-{number}"))))
+    accounts = core.accounts
+    assert len(accounts._owed) == 4_096 and "invented-4999" in accounts._owed
+    assert accounts.claimed("invented-0").spent == NOTHING
+    assert accounts.claimed("invented-4999").spent.requests == 1
+    accounts.turn(NOW + 86_400)
+    assert accounts.claimed("invented-4999").spent == NOTHING
+
+
+def test_stream_to_a_claim_that_nobody_accepted_makes_no_account() -> None:
+    """A page of the server's own may stream, too."""
+    core = core_of()
+    gate = Gate(core, is_known=lambda principal: False)
+    passage = gate.enter(asked_by(make_principal()))
+    gate.progress(passage, Usage(1, 1))
+    gate.leave(passage, Usage(1, 1))
+    assert len(core.accounts) == 0 and not core.accounts.unsaved()
+
+
+def test_one_request_holds_no_more_than_a_model_can_take_and_give() -> None:
+    """Whatever it asks for."""
+    gate = Gate(core_of())
+    request = asked_by(make_principal(budget=Budget(tokens=1_000)), max_tokens=2**62)
+    estimate = gate.enter(request).reservation.estimate
+    assert 10_000_000 < estimate.tokens < 10_001_000
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "least"),
+    [
+        ("/v1/images/generations", {"model": "m", "prompt": "x", "n": 3}, 3 * 6_240),
+        ("/v1/audio/speech", {"model": "m", "input": "x", "voice": "v"}, 6_000),
+        ("/v1/embeddings", {"model": "m", "input": "x"}, 0),
+    ],
+)
+def test_answer_that_is_no_text_is_held_by_a_constant(
+    path: str, body: dict[str, object], least: int
+) -> None:
+    """Requests in parallel would overdraw a budget of tokens by it."""
+    gate = Gate(core_of())
+    route = next(route for route in known_routes() if route.matches("POST", path))
+    request = Request(
+        route=route,
+        path=path,
+        raw=serialise(body),
+        principal=make_principal(budget=Budget(tokens=1_000)),
+        caller=HERE,
+    )
+    assert least < gate.enter(request).reservation.estimate.tokens < least + 10
 
 
 def test_account_with_a_request_under_way_does_not_give_way() -> None:

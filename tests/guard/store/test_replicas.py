@@ -20,6 +20,7 @@ from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.policy import GuardPolicy, Ladder, Price, State
 from gamekeeper.guard.routes import known_routes, serialise
 from gamekeeper.guard.routes.query import Usage
+from gamekeeper.guard.routes.unjudged_route import UnjudgedRoute
 from gamekeeper.guard.store import Spent, StoreGoneError
 from gamekeeper.guard.store.memory import MemoryStore
 from gamekeeper.guard.store.redis import RedisStore
@@ -346,6 +347,14 @@ def test_answer_that_cannot_be_settled_is_saved_later(server: Server) -> None:
     asyncio.run(run())
 
 
+def keys_of(server: Server, pattern: str) -> list[bytes]:
+    """What the server holds under such names."""
+    import redis
+
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        return client.keys(pattern)  # type: ignore[return-value]
+
+
 def test_claimed_account_leaves_nothing_on_the_server(server: Server) -> None:
     """Made-up credentials must not fill the server's memory."""
     who = make_principal(budget=Budget(requests=10))
@@ -353,8 +362,104 @@ def test_claimed_account_leaves_nothing_on_the_server(server: Server) -> None:
     async def run() -> None:
         async with replicas(server, strict_budgets=True) as (one, _):
             one.gate = Gate(one.core, is_known=lambda principal: False)
+            passages = [await one.asked(who) for _ in range(2)]
+            assert keys_of(server, "*:claims:*") and one.store.spent(DAY) == {}
+            one.gate.drop(passages[0])
+            one.gate.abandon(passages[1])
+            await one.settled()
+            assert not keys_of(server, "*:claims:*") and one.store.spent(DAY) == {}
+
+    asyncio.run(run())
+
+
+def test_first_requests_of_a_credential_share_its_budget_over_replicas(server: Server) -> None:
+    """Before the upstream has accepted it, at two replicas; and what it then costs is charged."""
+    who = make_principal(budget=Budget(requests=3))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as both:
+            one, two = both
+            for each in both:
+                each.gate = Gate(each.core, is_known=lambda principal: False)
+            got = [await both[n % 2].ask(who) for n in range(6)]
+            first, second, third, *others = got
+            assert others == ["budget"] * 3
+            one.gate = two.gate = Gate(one.core)
+            assert await one.ask(who) == "budget", "claims under way count once it is accepted"
+            assert isinstance(first, Passage) and isinstance(third, Passage)
+            one.gate.leave(first, Usage(30, 12))
+            one.gate.drop(third)
+            await one.settled()
+            assert one.store.spent(DAY) == {"acme": Spent(1, 42)}
             assert isinstance(await one.ask(who), Passage)
-            assert one.store.spent(DAY) == {}
+            assert isinstance(second, Passage)
+
+    asyncio.run(run())
+
+
+def test_budget_of_a_passed_api_holds_over_replicas(server: Server) -> None:
+    """Ten uploads; the account itself has no budget."""
+    files = UnjudgedRoute("openai.files")
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as both:
+
+            async def upload(replica: Replica) -> Passage | str:
+                request = Request(
+                    route=files, path="/v1/files", raw=b"x", principal=SLOWED, caller=HERE
+                )
+                try:
+                    return await replica.gate.reserve(replica.gate.enter_unjudged(request, 3))
+                except StoppedError as stopped:
+                    return stopped.refusal.code
+
+            got = [await upload(both[n % 2]) for n in range(10)]
+            passed = [each for each in got if isinstance(each, Passage)]
+            assert len(passed) == 3 and got.count("budget") == 7
+            both[0].gate.drop(passed[0])
+            await both[0].settled()
+            assert isinstance(await upload(both[1]), Passage)
+
+    asyncio.run(run())
+
+
+def test_stream_is_paid_while_it_runs_beyond_what_was_reserved(server: Server) -> None:
+    """The other replica knows before it ends; in the end it costs what it cost."""
+    who = make_principal(budget=Budget(tokens=5_000))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as (one, two):
+            stream = await one.asked(who)
+            one.gate.progress(stream, Usage(10, 10))
+            assert isinstance(await two.ask(who), Passage)
+            for output in (3_000, 4_000, 6_000):  # more comes while the first is brought
+                one.gate.progress(stream, Usage(10, output))
+            await one.settled()
+            assert await two.ask(who) == "budget"
+            one.gate.progress(stream, Usage(10, 7_000))
+            one.gate.leave(stream, Usage(10, 4_500))
+            await one.settled()
+            reserved = stream.reservation.estimate.tokens
+            assert one.store.spent(DAY)["acme"] == Spent(2, 4_510 + reserved)
+
+    asyncio.run(run())
+
+
+def test_request_for_any_number_of_tokens_erases_nothing_that_was_spent(server: Server) -> None:
+    """The upstream refuses it, so that all of it is put back: what was spent before stays."""
+    who = make_principal(budget=Budget(requests=100))
+
+    async def run() -> None:
+        async with replicas(server, strict_budgets=True) as (one, _):
+            one.gate.leave(await one.asked(who), Usage(300, 100))
+            await one.settled()
+            huge = Spent(1, 2**70, 2**70)
+            one.gate._estimate = lambda *_: huge  # type: ignore[method-assign]
+            passages = [await one.asked(who) for _ in range(3)]
+            for passage in passages:
+                one.gate.drop(passage)
+                await one.settled()
+            assert one.store.spent(DAY) == {"acme": Spent(1, 400)}
 
     asyncio.run(run())
 

@@ -17,7 +17,9 @@ back to nobody tomorrow. No count falls below 0 or grows beyond 2^53.
 Only accounts that were authenticated have state, and at most `limit` of them: the longest idle
 gives way and keeps no more than what it spent today. An account that is only a claim (its
 credential is still to be accepted by the upstream) has state while a request of it is under way,
-and no longer. So invented names cost no memory. The buckets of slowed accounts are kept for two
+and no longer. So invented names cost no memory. What the upstream worked for one whose client left
+is remembered for the last few thousand of them, counts against its next requests of the day, and is
+charged once the credential is accepted. The buckets of slowed accounts are kept for two
 days whatever becomes of the rest, so that neither a restart nor a million others give a burst
 again.
 """
@@ -31,6 +33,9 @@ from gamekeeper.guard.store._store import NOTHING, SLOWED_KEPT_S
 
 if TYPE_CHECKING:
     from gamekeeper.guard.budgets.shared_budgets import SharedReservation
+
+_CLAIMS_OWING = 4_096
+"""Claims whose debts are remembered: some 1 MB."""
 
 
 class Reservation:
@@ -160,6 +165,7 @@ class Accounts:
     ) -> None:
         self._accounts: dict[str, Account] = {}
         self._claims: dict[str, Account] = {}
+        self._owed: dict[str, Spent] = {}  # by claims, the oldest first
         self._unsaved: dict[str, Spent] = {}
         self._earlier = spent_today
         self._limit = limit
@@ -179,6 +185,7 @@ class Accounts:
             account = self._claims.pop(name, None) or self._new(name)
             if len(self._accounts) >= self._limit:
                 self._give_way()
+            self._accept_debt(name)
         self._accounts[name] = account
         return account
 
@@ -236,6 +243,19 @@ class Accounts:
         unsaved = self._unsaved.get(name)
         self._unsaved[name] = spent if unsaved is None else unsaved.plus(spent)
 
+    def owe(self, reservation: Reservation, spent: Spent) -> None:
+        """Remembers what a request cost whose account is only a claim: it counts against the next
+        ones of the day, and is charged once the account is more than that.
+        """
+        name = reservation.account.name
+        if name in self._accounts:
+            self.charge(name, spent)
+            return
+        reservation.account.spent = reservation.account.spent.plus(spent)
+        self._owed[name] = self._owed.pop(name, NOTHING).plus(spent)
+        if len(self._owed) > _CLAIMS_OWING:
+            del self._owed[next(iter(self._owed))]
+
     def charge_shared(self, taken: "SharedReservation", spent: Spent) -> None:
         """Adds what could not be added to a shared budget."""
         due = spent if taken.day == self.day else spent.no_less_than(NOTHING)
@@ -285,6 +305,7 @@ class Accounts:
         self.day = day
         # What is given back is yesterday's.
         self._unsaved = {name: due.no_less_than(NOTHING) for name, due in self._unsaved.items()}
+        self._owed = {}
         self._earlier = dict(self._unsaved)
         for account in (*self._accounts.values(), *self._claims.values()):
             account.spent = self._unsaved.get(account.name, NOTHING)
@@ -293,10 +314,18 @@ class Accounts:
         return True
 
     def _new(self, name: str) -> Account:
-        account = Account(name, self._earlier.get(name, NOTHING))
+        spent = self._earlier.get(name, NOTHING)
+        if (owed := self._owed.get(name)) is not None:
+            spent = spent.plus(owed)
+        account = Account(name, spent)
         if (state := self._slowed.get(name)) is not None:
             account.slowed = state
         return account
+
+    def _accept_debt(self, name: str) -> None:
+        """Charges what an account owes since it was a claim; its state counts that already."""
+        if (owed := self._owed.pop(name, None)) is not None:
+            self._unsaved[name] = self._unsaved.get(name, NOTHING).plus(owed)
 
     def _hold(self, reservation: Reservation, held: Spent) -> None:
         if held is reservation.held:

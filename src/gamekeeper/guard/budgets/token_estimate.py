@@ -26,6 +26,13 @@ FILE_TOKENS = 4_000
 """A file: two pages of PDF at Anthropic."""
 OPAQUE_TOKENS = 500
 """Reasoning that is sent back encrypted."""
+UNSEEN_ANSWER_TOKENS = {"openai.images": 6_240, "openai.speech": 6_000}
+"""Held for an answer that is not text, by its route, until it is settled: the largest picture of
+gpt-image-1 (1,024 x 1,536 pixels, high quality); some five minutes of speech, which is what the
+longest text that the API takes makes.
+"""
+MOST_HELD_TOKENS = 10_000_000
+"""Held at most for each side of one request, whatever it asks for: more than any answer has."""
 MESSAGE_TOKENS = 4
 """A message: its role and the marks around it."""
 

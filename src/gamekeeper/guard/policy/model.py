@@ -331,7 +331,9 @@ class State(_Part):
             cannot overdraw together; at most the last request goes beyond a budget. Without it
             each knows within a second what the others have charged, and not what their requests
             will cost that are not answered yet: by so much they may overdraw. One process reserves
-            in memory and cannot. Only accounts with a budget pay for it, with one round trip.
+            in memory and cannot. Only accounts with a budget pay for it, with one round trip. What
+            the requests that are under way have reserved stays charged for the day when a process
+            is killed.
     """
 
     folder: str = "gamekeeper-state"

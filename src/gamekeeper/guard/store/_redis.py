@@ -18,34 +18,46 @@ CONNECT_S = 0.5
 READ_S = 1.0
 KEPT_S = 3 * 86_400
 """Counters outlive their day, so that a replica whose clock is off finds them, and not for long."""
+CLAIM_KEPT_S = 3_600
+"""What a claim holds outlives its last request by no more, where a process ended under it."""
 
 FIELDS = Spent._fields
 _OVERFLOW = "overflow"  # in the message of HINCRBY
 
-_CHARGE = (
+_COUNT = (
     f"local names = {{{', '.join(map(repr, FIELDS))}}}\n"
-    f"local most, most_text = {MOST}, '{MOST}'"
+    f"local most = {MOST}\n"
     + """
-local function charge(account, from, number)
+local function add(key, account, from)
+    local added = {}
     for at, name in ipairs(names) do
-        local by = ARGV[from + at]
-        if by ~= '0' then
+        local by = tonumber(ARGV[from + at])
+        added[at] = 0
+        if by ~= 0 then
             local field = name .. ':' .. account
-            local after = redis.call('hincrby', KEYS[1], field, by)
-            if after < 0 then redis.call('hset', KEYS[1], field, '0') end
-            if after > most then redis.call('hset', KEYS[1], field, most_text) end
+            local before = tonumber(redis.call('hget', key, field) or 0)
+            local after = math.max(0, math.min(most, before + by))
+            redis.call('hset', key, field, string.format('%.0f', after))
+            added[at] = after - before
         end
     end
+    return added
+end
+local function charge(account, from, number)
+    local added = add(KEYS[1], account, from)
     redis.call('zadd', KEYS[2], number, account)
+    return added
 end
 local function keep(seconds)
     for at = 1, 3 do redis.call('expire', KEYS[at], seconds) end
 end
 """
 )
+# `add` says what it added: a count that came to a bound took in less than it was told, and whoever
+# takes off later what it was told would erase what others spent.
 
 ADD = (
-    _CHARGE
+    _COUNT
     + """
 local kept = ARGV[1]
 if tonumber(redis.call('get', KEYS[4]) or 0) >= tonumber(ARGV[2]) then return 0 end
@@ -67,40 +79,63 @@ KEYS: those of the day, that of the sender. ARGV: seconds kept, number of the ba
     and counts.
 """
 
-CHARGE = (
-    _CHARGE
+SETTLE = (
+    _COUNT
     + """
-charge(ARGV[2], 2, redis.call('incr', KEYS[3]))
-keep(ARGV[1])
-return 1
+local added = {0, 0, 0, 0}
+for at = 3, 6 do
+    if ARGV[at] ~= '0' then
+        added = charge(ARGV[2], 2, redis.call('incr', KEYS[3]))
+        keep(ARGV[1])
+        break
+    end
+end
+add(KEYS[4], ARGV[2], 6)
+for at, name in ipairs(names) do
+    local field = name .. ':' .. ARGV[2]
+    if redis.call('hget', KEYS[4], field) == '0' then redis.call('hdel', KEYS[4], field) end
+end
+return added
 """
 )
-"""Adds to one account's counters. KEYS: those of the day. ARGV: seconds kept, account, counts."""
+"""Adds to one account's counters, and to what its claims hold; answers what was added to counters.
+
+KEYS: those of the day, that of the account's claims. ARGV: seconds kept, account, counts, then
+    counts of the claims.
+"""
 
 RESERVE = (
-    _CHARGE
+    _COUNT
     + """
 local fields = {}
 for at, name in ipairs(names) do fields[at] = name .. ':' .. ARGV[2] end
 local has = redis.call('hmget', KEYS[1], unpack(fields))
+local held = redis.call('hmget', KEYS[4], unpack(fields))
 local answer = {1}
 for at = 1, 4 do
-    answer[at + 1] = tonumber(has[at] or 0)
+    answer[at + 1] = tonumber(has[at] or 0) + tonumber(held[at] or 0)
     local most, used = tonumber(ARGV[6 + at]), answer[at + 1]
     if at == 3 then used = used / 1000000 end
     if most and used >= most then answer[1] = 0 end
 end
-if answer[1] == 1 then
-    charge(ARGV[2], 2, redis.call('incr', KEYS[3]))
+if answer[1] == 0 then return answer end
+local added
+if ARGV[11] == '' then
+    added = charge(ARGV[2], 2, redis.call('incr', KEYS[3]))
     keep(ARGV[1])
+else
+    added = add(KEYS[4], ARGV[2], 2)
+    redis.call('expire', KEYS[4], ARGV[11])
 end
+for at = 1, 4 do answer[at + 1] = added[at] end
 return answer
 """
 )
-"""Takes from a budget unless it is used up; answers whether it did, and what was spent before.
+"""Takes from a budget unless it is used up; answers 1 and what it took, or 0 and what was spent.
 
-KEYS: those of the day. ARGV: seconds kept, account, counts, then the most of each (dollars for
-    money; none: empty).
+KEYS: those of the day, that of the account's claims. ARGV: seconds kept, account, counts, then the
+    most of each (dollars for money; none: empty), then for how many seconds a claim holds what is
+    taken (empty: it is no claim, and its counters take it).
 """
 
 
@@ -154,6 +189,13 @@ def day_keys(day: str) -> list[str]:
     number in it.
     """
     return [f"gamekeeper:{name}:{day}" for name in ("spent", "touched", "number")]
+
+
+def claims_key(day: str, account: str) -> str:
+    """Returns the key of what an account's requests hold that are under way while it is only a
+    claim. It ends with them, so that invented names fill no memory of the server.
+    """
+    return f"gamekeeper:claims:{day}:{account}"
 
 
 def fields_of(account: str) -> list[str]:
