@@ -11,6 +11,8 @@ import pytest
 from gamekeeper.guard.core import Core
 from gamekeeper.guard.decisions.ladder import PASS
 from gamekeeper.guard.doors import answers as answers_module
+from gamekeeper.guard.doors import counting as counting_module
+from gamekeeper.guard.doors import metering as metering_module
 from gamekeeper.guard.doors.answers import Answer, BrokenAnswerError
 from gamekeeper.guard.doors.counting import stated_in
 from gamekeeper.guard.doors.metering import MOST_TOKENS
@@ -248,16 +250,20 @@ def test_tokens_that_a_model_writes_about_are_not_stated() -> None:
 @pytest.mark.parametrize(
     ("tail", "found"),
     [
-        (b'{"usage":{"a":1},"x":{"usage": {"a":2}}}', {"a": 2}),
-        (b'..."usage":{"a":1}}', {"a": 1}),
-        (b'{"a\\"usage":{"a":1}}', None),
-        (b'{"text":"\\"usage\\":{}"}', None),
-        (b'{"usage":null}', None),
-        (b'{"usage":{"a":', None),
+        (b'{"usage":{"a":1},"x":{"usage": {"a":2}}}', [{"a": 1}, {"a": 2}]),
+        (b'{"usage":{"a":{"usage":{"b":1}}}}', [{"a": {"usage": {"b": 1}}}]),
+        (b'..."usage":{"a":1}}', [{"a": 1}]),
+        (b'{"a\\"usage":{"a":1}}', []),
+        (b'{"text":"\\"usage\\":{}"}', []),
+        (b'{"usage":null}', []),
+        (b'{"usage":{"a":', []),
+        (b'{"usage":{"a":' + b"1" * 5_000 + b"}}", []),
+        (b'{"usage":' + b'{"a":' * 20_000, []),
+        (b'{"usage":{"a":1}' * 65, []),
     ],
 )
 def test_tokens_are_found_at_the_end_of_an_answer(tail: bytes, found: Any) -> None:
-    """The last field of that name, and only a field."""
+    """All fields of that name that are objects; of very many none can be the answer's own."""
     assert stated_in(tail) == found
 
 
@@ -445,6 +451,186 @@ def test_limited_answer_is_charged_as_it_was_made() -> None:
     assert LONG.encode() not in client.got
     assert client.headers[b"content-length"] == str(len(client.got)).encode()
     assert is_near(client.answer.charged()[0].output_tokens, LONG_TOKENS)
+
+
+def texts(*each: str, times: int) -> list[bytes]:
+    """Events of choices in turn."""
+    choices = [
+        event({"id": "c", "choices": [{"index": at, "text": text}]}) for at, text in enumerate(each)
+    ]
+    return choices * times
+
+
+def cut_short(sent: list[bytes]) -> int:
+    """Tokens charged for a stream that ended early."""
+    passage = passage_of(chat(stream=True), ask_usage=False)
+    return taken(passage, *sent, kind=EVENTS, ends=False).answer.charged()[0].output_tokens or 0
+
+
+SAID = " quick brown fox jumps over the lazy dog"
+
+
+@pytest.mark.parametrize("silent", range(8))
+def test_choices_in_turn_are_counted_whichever_of_them_is_silent(silent: int) -> None:
+    """What is skipped is estimated from events at random places, by its bytes."""
+    each = [SAID] * 8
+    each[silent] = "."
+    alike = cut_short(texts(*[SAID] * 8, times=200))
+    assert is_near(cut_short(texts(*each, times=200)), alike * 7 // 8)
+
+
+def test_events_without_text_make_no_difference() -> None:
+    """Comments, names and pings are neither counted nor does the estimate come from them."""
+    said = texts(SAID, times=400)
+    alone = cut_short(said)
+    for other in (b": ping\n\n", b"event: ping\n\n", b'data: {"type":"ping"}\n\n'):
+        for every in (1, 7):
+            mixed = [
+                part for at, one in enumerate(said) for part in [one, *[other] * (at % every == 0)]
+            ]
+            assert is_near(cut_short(mixed), alone)
+        assert cut_short([other] * 100) == 0
+
+
+def test_long_events_between_short_ones_count_by_their_bytes() -> None:
+    """The average event says nothing of them."""
+    assert is_near(cut_short(texts(SAID * 8, *["a"] * 15, times=100)), 100 * (8 * 8 + 15))
+
+
+def test_each_event_with_text_costs_a_token_at_least() -> None:
+    """Until its upstream says what they cost, which may be less."""
+    sent = texts("a", times=400)
+    assert cut_short(sent) > 340
+    passage = passage_of(chat(stream=True), ask_usage=False)
+    told = taken(passage, *sent, usage_chunk(9, 100), kind=EVENTS).answer
+    assert told.charged() == (Usage(9, 100), None)
+
+
+def test_nothing_is_never_believed_of_a_short_text() -> None:
+    """Too short to call another count wrong."""
+    stated = {"prompt_tokens": 0, "completion_tokens": 0}
+    charged = taken(passage_of(), whole("four words are here", stated)).answer.charged()[0]
+    assert is_near(charged.output_tokens, 4) and (charged.input_tokens or 0) >= 1
+    silent = taken(passage_of(), whole("", stated)).answer.charged()[0]
+    assert silent.output_tokens == 0
+    sent = [usage_chunk(0, 0), *words(2), usage_chunk(0, 0)]
+    passage = passage_of(chat(stream=True), ask_usage=False)
+    assert taken(passage, *sent, kind=EVENTS).answer.charged()[0].output_tokens
+
+
+def test_few_tokens_for_five_megabytes_are_not_believed() -> None:
+    """Unless they are an image, or each token comes with those that it might have been."""
+    raw = whole(WORDS * 80_000, {"prompt_tokens": 9, "completion_tokens": 1}, refusal=None)
+    parts = [raw[at : at + 65_536] for at in range(0, len(raw), 65_536)]
+    assert is_near(taken(passage_of(), *parts).answer.charged()[0].output_tokens, 1_200_000)
+    item = {"type": "image_generation_call", "result": "iVBORw0KGgo" + "Ab1/" * 1_400_000}
+    image = orjson.dumps({"output": [item], "usage": {"input_tokens": 9, "output_tokens": 272}})
+    passage = passage_of(response(), route="openai.responses")
+    assert taken(passage, image[:99], image[99:]).answer.charged()[0] == Usage(9, 272)
+
+
+def test_tokens_that_a_client_has_repeated_to_it_are_not_stated() -> None:
+    """In the tools of an answer that is too large to be read."""
+    planted = {"parameters": {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}}
+    huge = {"usage": {"prompt_tokens": MOST_TOKENS + 1, "completion_tokens": MOST_TOKENS + 1}}
+    document = orjson.loads(whole(WORDS * 80_000, {"prompt_tokens": 9, "completion_tokens": 10**6}))
+    raw = orjson.dumps(document | {"tools": [planted, huge]})
+    assert taken(passage_of(), raw).answer.charged()[0] == Usage(9, 10**6)
+
+
+@pytest.mark.parametrize("size", [1, 80_000])
+@pytest.mark.parametrize("stated", [b"1" * 5_000, b"NaN", b"[" * 50_000])
+def test_what_cannot_be_counted_passes_and_costs_its_bytes(size: int, stated: bytes) -> None:
+    """Counting stops no answer."""
+    raw = whole(WORDS * size)[:-1] + b',"usage":{"prompt_tokens":' + stated + b"}}"
+    client = taken(passage_of(), raw)
+    assert client.got == raw
+    assert (client.answer.charged()[0].output_tokens or 0) >= len(WORDS) * size / 6
+
+
+def test_counting_that_fails_is_logged_once_and_stops_no_answer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, streamed, changed."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("Exceeds the limit (4300 digits)")
+
+    monkeypatch.setattr(metering_module, "collect_written", fail)
+    monkeypatch.setattr(metering_module, "estimate_written", fail)
+    sent = [*words(1), DONE]
+    for verdict in (None, Verdict.LIMIT):
+        caplog.clear()
+        passage = passage_of(chat(stream=True), verdict=verdict)
+        client = taken(passage, *sent, kind=EVENTS)
+        assert client.got == b"".join(sent)
+        assert (client.answer.charged()[0].output_tokens or 0) > 14
+        assert len(caplog.records) == 1
+    monkeypatch.setattr(counting_module, "parse", fail)
+    client = taken(passage_of(), whole(LONG))
+    assert client.got == whole(LONG)
+
+
+TRACE = b'{"choices":[{"index":0,"delta":{"content":"a","reasoning":"TRACE"},"logprobs":"TRACE"}]}'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"DATA: " + TRACE + b"\n\n",
+        b" data: " + TRACE + b"\n\n",
+        b"data: {}\n\n\xef\xbb\xbfdata: " + TRACE + b"\n\n",
+        b"event: " + TRACE + b"\n\n",
+        b"x: " + TRACE + b"\n\n",
+        TRACE + b"\n" + TRACE + b"\n",
+        TRACE,
+    ],
+)
+def test_limited_stream_does_not_pass_what_is_not_understood(raw: bytes) -> None:
+    """A client may read it; an account that is not limited gets every byte."""
+    with pytest.raises(BrokenAnswerError):
+        taken(passage_of(chat(stream=True), verdict=Verdict.LIMIT), raw, kind=EVENTS)
+    free = passage_of(chat(stream=True), ask_usage=False)
+    assert taken(free, raw, kind=EVENTS).got == raw
+
+
+@pytest.mark.parametrize("field", [b": ", b"id: ", b"retry: "])
+def test_limited_stream_keeps_the_plain_of_what_is_not_data(field: bytes) -> None:
+    """What keeps a connection open, and nothing in which a trace has room."""
+    limited = passage_of(chat(stream=True), verdict=Verdict.LIMIT)
+    good = field + b"17\n\n" + field + b"17\n" + chunk("Hi")
+    assert taken(limited, good, kind=EVENTS).got == good
+    bad = [field + TRACE + b"\n\n", field + TRACE + b"\n" + chunk("Hi")]
+    assert taken(limited, *bad, kind=EVENTS).got == chunk("Hi")
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_limited_answer_with_the_status_of_an_error_is_changed(status: int) -> None:
+    """An error passes as it comes."""
+    limited = passage_of(verdict=Verdict.LIMIT)
+    got = taken(limited, whole("four", reasoning_content="TRACE"), status=status)
+    assert got.status == status and b"four" in got.got and b"TRACE" not in got.got
+    for error in (b'{"error": {"message": "no"}}', b"<html>no</html>", b""):
+        assert taken(limited, error, status=status).got == error
+
+
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [
+        (whole(), {"status": 302}),
+        (whole(), {"status": 304}),
+        (whole() + b"\n" + whole(), {"status": 400}),
+        (b"data: " + TRACE + b"\n\n", {"status": 400, "kind": EVENTS}),
+        (gzip.compress(whole()), {"status": 400, "encoding": b"gzip"}),
+    ],
+)
+def test_limited_answer_that_is_neither_good_nor_an_error_is_not_given(
+    part: bytes, how: dict[str, Any]
+) -> None:
+    """Other accounts get it as it comes."""
+    with pytest.raises(BrokenAnswerError):
+        taken(passage_of(verdict=Verdict.LIMIT), part, **how)
+    assert taken(passage_of(), part, **how).got == part
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay, serialise
+from gamekeeper.guard.doors.server_sent_events import Event, EventReader, plain, relay, serialise
 from gamekeeper.guard.routes import UnreadableRequestError, Withheld, known_routes
 from gamekeeper.guard.routes.query import Query
 
@@ -239,3 +239,29 @@ def test_data_that_is_no_object_is_not_passed_while_something_is_withheld(data: 
     """A trace might be in it."""
     with pytest.raises(UnreadableRequestError):
         relay(Event(b"data: " + data + b"\n\n"), CHAT.stripper(Withheld(reasoning=True), Query()))
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"data: {}\n\n", b"data: {}\n\n"),
+        (b"\xef\xbb\xbfdata: {}\r\n\r\n", b"\xef\xbb\xbfdata: {}\r\n\r\n"),
+        (b": ping\n\n", b": ping\n\n"),
+        (b": " + b"x" * 65 + b"\n\n", b""),
+        (b": \xc3\xa9\n\n", b""),
+        (b'id: {"a"}\r\ndata: {}\r\n\r\n', b"data: {}\n\n"),
+        (b"event: a.b\nid: 7\nretry: 10\ndata: {}\n\n", None),
+        (b"\n", None),
+    ],
+)
+def test_only_what_is_plain_stays_beside_the_data(raw: bytes, expected: bytes | None) -> None:
+    """An event of which nothing is dropped stays as it came."""
+    event = events_of(raw)[0]
+    assert plain(event).raw == (raw if expected is None else expected)
+
+
+@pytest.mark.parametrize("line", [b"Data: x", b" data: x", b"data : x", b"{}", b"event: {}", b"x"])
+def test_line_that_is_not_of_the_standard_is_refused(line: bytes) -> None:
+    """Some client might read it."""
+    with pytest.raises(UnreadableRequestError, match="not of the standard"):
+        plain(Event(b"data: {}\n" + line + b"\n\n"))

@@ -20,7 +20,7 @@ from gamekeeper.guard.doors.counting import (
     states_usage,
 )
 from gamekeeper.guard.doors.metering import Meter, Why
-from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
+from gamekeeper.guard.doors.server_sent_events import Event, EventReader, plain, relay
 from gamekeeper.guard.gate import Change, Passage
 from gamekeeper.guard.policy import Limits
 from gamekeeper.guard.routes import Json, Strip, UnreadableRequestError, parse, serialise
@@ -28,6 +28,8 @@ from gamekeeper.guard.routes.query import Usage
 
 _PROGRESS_S = 1.0
 # A quote inside a JSON string is escaped, so that these bytes are a field and never a model's text.
+_ANSWERED = ("choices", "output", "content")
+"""Fields of an answer that no error has."""
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
@@ -85,7 +87,7 @@ class Answer:
         estimated, and why that.
         """
         if self._counting is not None:
-            self._counting.cut()
+            self._guarded(self._counting.cut)
             self._counting = None
         usage = self._meter.usage
         return usage, self._meter.estimated_in(usage)
@@ -102,17 +104,36 @@ class Answer:
     async def _begin(self, message: Message) -> None:
         self.status = message["status"]
         self._on_begin(self.status)
-        if not 200 <= self.status < 300:
+        is_good = 200 <= self.status < 300
+        if not is_good and self._passage.withheld is None:
             await self._send_start(message)
             return
         headers = {bytes(name).lower(): bytes(value).lower() for name, value in message["headers"]}
         is_plain = headers.get(b"content-encoding", b"identity") == b"identity"
-        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+        if not is_good:
+            self._begin_error(message, headers, is_plain=is_plain)
+        elif headers.get(b"content-type", b"").startswith(b"text/event-stream"):
             self._now = asyncio.get_running_loop().time
             self._progress_at = self._now()
             await self._begin_stream(message, is_plain=is_plain)
         else:
             await self._begin_whole(message, headers, is_plain=is_plain)
+
+    def _begin_error(
+        self, message: Message, headers: dict[bytes, bytes], *, is_plain: bool
+    ) -> None:
+        """Holds what came with a status that is not good, where something is withheld: it passes if
+        it is an error, and is changed if it is an answer.
+        """
+        if self.status < 400:
+            raise BrokenAnswerError(f"its status is {self.status}, which answers nothing")
+        if not is_plain:
+            raise BrokenAnswerError("it is compressed")
+        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            raise BrokenAnswerError("it is a stream, and its status is that of an error")
+        self._held = _HeldError(
+            message, self._passage.change(), self._meter, self._limits.answer_bytes
+        )
 
     async def _begin_stream(self, message: Message, *, is_plain: bool) -> None:
         change = self._passage.event_change()
@@ -171,16 +192,25 @@ class Answer:
 
     def _count(self, counting: Counting, body: bytes, more: bool) -> None:
         """Counts what has already gone out; nothing here can stop an answer."""
-        counting.feed(body)
+        self._guarded(counting.feed, body)
         if not more:
-            counting.finish()
+            self._guarded(counting.finish)
             self._counting = None
+
+    def _guarded(self, step: Callable[..., None], *body: bytes) -> None:
+        """Takes a step of the counting; if it fails, what it was to count counts by its bytes."""
+        try:
+            step(*body)
+        except Exception:
+            self._meter.fail(sum(map(len, body)))
 
 
 class _Held:
     """A whole answer that is held until it can be changed."""
 
-    def __init__(self, start: Message, change: Change, meter: Meter, most_bytes: int) -> None:
+    def __init__(
+        self, start: Message, change: Change | None, meter: Meter, most_bytes: int
+    ) -> None:
         self._start = start
         self._change = change
         self._meter = meter
@@ -206,12 +236,29 @@ class _Held:
         try:
             answer = parse(bytes(self._body))
             self._meter.see_answer(answer, len(self._body))
-            changed = serialise(self._change(answer))
+            changed = serialise(answer if self._change is None else self._change(answer))
         except UnreadableRequestError as error:
             raise BrokenAnswerError(str(error)) from error
         length = (b"content-length", str(len(changed)).encode())
         headers = [*_without_length(self._start["headers"]), length]
         return {**self._start, "headers": headers}, changed
+
+
+class _HeldError(_Held):
+    """An answer with the status of an error, which is changed if it holds more than an error."""
+
+    def finish(self) -> tuple[Message, bytes]:
+        """See `_Held`."""
+        body = bytes(self._body)
+        try:
+            fields = parse(body).keys()
+        except UnreadableRequestError:
+            if any(b'"%b"' % name.encode() in body for name in _ANSWERED):
+                raise BrokenAnswerError("it is not JSON, and its status is of an error") from None
+            fields = {}.keys()
+        if self._change is None or fields.isdisjoint(_ANSWERED):
+            return self._start, body
+        return super().finish()
 
 
 class _Relay:
@@ -224,6 +271,7 @@ class _Relay:
     ) -> None:
         self._route = passage.route
         self._hides_usage = passage.hides_usage
+        self._is_limited = passage.withheld is not None
         self._change = change
         self._meter = meter
         # Where only token counts are taken out, nobody is limited: large events pass.
@@ -265,13 +313,13 @@ class _Relay:
         states = states_usage(event.raw)
 
         def take(document: Json) -> Json | None:
-            self._meter.see_event(document, states_usage=states)
+            self._meter.see_event(document, states_usage=states, size=len(event.raw))
             if self._hides_usage and states and self._route.is_usage_event(document):
                 return None
             return document if self._change is None else self._change(document)
 
         try:
-            relayed = relay(event, take)
+            relayed = relay(plain(event) if self._is_limited else event, take)
         except UnreadableRequestError:
             if self._change is not None:
                 raise

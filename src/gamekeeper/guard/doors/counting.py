@@ -3,7 +3,7 @@ an answer.
 """
 
 import re
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecoder
 from typing import Protocol
 
 import orjson
@@ -22,7 +22,11 @@ _COMPRESSED = 3  # bytes of text in one that is compressed, about
 _USAGE = b'"usage"'
 _NO_USAGE = b'"usage":null'
 # A quote inside a JSON string is escaped, so that what a model writes is never taken for a field.
-_USAGE_FIELD = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
+_USAGE_FIELD = re.compile(r'(?<!\\)"usage"\s*:\s*(?=\{)')
+_MOST_USAGES = 64  # in the end of one answer; where there are more, a client put them there
+# As in an image; no text is without space or sign for so long.
+_MEDIA = re.compile(rb"[A-Za-z0-9+/=_-]{1000,}")
+_LOGPROB = b'"logprob"'
 
 
 class Counting(Protocol):
@@ -91,6 +95,7 @@ class WholeCounting:
         self._meter = meter
         self._kept = bytearray()
         self._size = 0
+        self._media_bytes = 0
 
     def feed(self, body: bytes) -> None:
         """See `Counting`."""
@@ -98,6 +103,7 @@ class WholeCounting:
         self._kept += body
         most = MOST_READ_BYTES if self._size <= MOST_READ_BYTES else 2 * _TAIL_BYTES
         if len(self._kept) > most:
+            self._media_bytes += _media_bytes(self._kept[:-_TAIL_BYTES])
             del self._kept[:-_TAIL_BYTES]
 
     def finish(self) -> None:
@@ -119,10 +125,11 @@ class WholeCounting:
 
     def _count_tail(self) -> None:
         self._meter.see_bytes(self._size)
-        usage = stated_in(bytes(self._kept[-_TAIL_BYTES:]))
-        if usage is not None:
-            self._meter.see_usage(usage)
         self._meter.finish()
+        tail = bytes(self._kept)
+        media = self._media_bytes + _media_bytes(tail)
+        text_bytes = 0 if _LOGPROB in tail else self._size - media
+        self._meter.see_usages(stated_in(tail[-_TAIL_BYTES:]), text_bytes)
 
 
 class BytesCounting:
@@ -160,7 +167,7 @@ def count_event(meter: Meter, event: Event) -> None:
     except orjson.JSONDecodeError:
         document = None
     if isinstance(document, dict):
-        meter.see_event(document, states_usage=states)
+        meter.see_event(document, states_usage=states, size=len(event.raw))
     else:
         meter.see_bytes(len(data))
 
@@ -170,16 +177,25 @@ def states_usage(raw: bytes) -> bool:
     return _USAGE in raw and raw.count(_USAGE) > raw.count(_NO_USAGE)
 
 
-def stated_in(tail: bytes) -> object | None:
-    """Returns the last `usage` object that the end of an answer holds whole; None if there is
-    none.
+def stated_in(tail: bytes) -> list[object]:
+    """Returns the `usage` objects that the end of an answer holds whole; none if there are so many
+    that a client must have put them there.
     """
-    fields = list(_USAGE_FIELD.finditer(tail))
-    for field in reversed(fields):
-        try:
-            text = tail[field.end() :].decode("utf-8", "replace")
-            found: object = JSONDecoder().raw_decode(text)[0]
-        except (JSONDecodeError, RecursionError):
+    text = tail.decode("utf-8", "replace")
+    found: list[object] = []
+    read = 0  # what is inside an object is not one
+    for tried, field in enumerate(_USAGE_FIELD.finditer(text)):
+        if tried >= _MOST_USAGES:
+            return []
+        if field.start() < read:
             continue
-        return found
-    return None
+        try:
+            usage, read = JSONDecoder().raw_decode(text, field.end())
+        except (ValueError, RecursionError):  # not whole, thousands of digits, too deep
+            continue
+        found.append(usage)
+    return found
+
+
+def _media_bytes(part: bytes | bytearray) -> int:
+    return sum(len(run) for run in _MEDIA.findall(part))

@@ -30,6 +30,9 @@ _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"(?>\r\n|\r|\n)")
 _EVENT_END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 _LONGEST_END = 4
+# What keeps a connection open, numbers events or names them; too short for what is withheld.
+_PLAIN = re.compile(rb"[\w .,:;/#+=-]{0,64}", re.ASCII)
+_NAME = re.compile(rb"[\w.-]{0,64}", re.ASCII)
 
 
 class Event:
@@ -179,6 +182,38 @@ def relay(event: Event, strip: Strip) -> bytes:
     if kept is found:
         return event.raw
     return b"" if kept is None else serialise(event, write(kept))
+
+
+def plain(event: Event) -> Event:
+    """Returns an event without what is neither its data nor plain: comments, ids and times of
+    retries that may hold more are dropped.
+
+    Args:
+        event: As read.
+
+    Raises:
+        UnreadableRequestError: A line of it is not of the standard, so that a client may
+            read it in its own way.
+    """
+    raw = event.raw
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+        return event
+    lines = event.lines()
+    kept = [line for line in lines if _is_plain(line)]
+    if len(kept) == len(lines):
+        return event
+    return Event(b"\n".join([*kept, b"", b""]) if kept else b"")
+
+
+def _is_plain(line: bytes) -> bool:
+    name, _, value = line.partition(b":")
+    if name == b"data":
+        return True
+    if name == b"event" and _NAME.fullmatch(value.removeprefix(b" ")):
+        return True
+    if name in (b"", b"id", b"retry"):
+        return _PLAIN.fullmatch(value) is not None
+    raise UnreadableRequestError("a streamed event has a line that is not of the standard")
 
 
 def _object(data: bytes) -> Json:
