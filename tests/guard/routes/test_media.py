@@ -51,6 +51,8 @@ def test_limited_account_is_told_categories_without_scores() -> None:
     kept = route.strip(answer, EVERYTHING, query)
     assert kept["results"][0] == result | {"category_scores": {"hate": 1.0, "violence": 0.0}}
     assert route.strip(answer, Withheld(logprobs=True), query) is answer
+    other = {"results": [result | {"scores": 0.91}], "scores": 0.91}
+    assert "0.91" not in str(route.strip(other, EVERYTHING, query))
     for odd in ({"results": "x"}, {"results": [{"category_scores": [1]}]}, {"results": [{}]}):
         with pytest.raises(UnreadableRequestError):
             route.strip(odd, EVERYTHING, query)

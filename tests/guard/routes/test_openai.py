@@ -95,8 +95,11 @@ def test_chat_is_read_whole() -> None:
 def test_a_question_cannot_hide_behind_fields_that_only_our_log_reader_heeds(
     hidden: dict[str, Any],
 ) -> None:
-    """The upstream ignores `parts` and `toolResult`; the guard must as well."""
-    assert read("openai.chat", chat(messages=[user("harmless"), hidden])).prompts == ("harvest",)
+    """The upstream ignores `parts` and `toolResult`: they neither hide the question nor replace it,
+    and where the policy lets them through they are judged after it.
+    """
+    (prompt,) = read("openai.chat", chat(messages=[user("harmless"), hidden])).prompts
+    assert prompt in ("harvest", "harvest\nharmless")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +212,25 @@ def test_tools_nested_too_deeply_are_refused() -> None:
             {"logit_bias": {"5": 1}, "allowed_token_ids": [1], "bad_words": ["x"]},
             {},
         ),
+        (
+            Withheld(logit_bias=True),
+            {
+                "guided_choice": ["a"],
+                "guided_regex": "a|b",
+                "guided_grammar": "root ::= x",
+                "guided_json": {"enum": ["a"]},
+                "structured_outputs": {"choice": ["a"]},
+                "return_token_ids": True,
+                "return_tokens_as_token_ids": True,
+                "response_format": {"type": "structural_tag"},
+            },
+            {},
+        ),
+        (
+            Withheld(logit_bias=True),
+            {"response_format": {"type": "json_schema", "json_schema": {}}},
+            {"response_format": {"type": "json_schema", "json_schema": {}}},
+        ),
         (Withheld(choices=1), {"n": 5}, {"n": 1}),
         (Withheld(choices=2), {"n": 5, "best_of": 5}, {"n": 2, "best_of": 2}),
         (Withheld(choices=0), {"n": 5}, {"n": 1}),
@@ -247,7 +269,7 @@ def test_whole_chat_answer_goes_without_what_is_withheld() -> None:
         "reasoning_content": "hm",
         "reasoning_details": [{"text": "hm"}],
         "thinking_blocks": [{"thinking": "hm"}],
-        "provider_specific_fields": {"reasoning_content": "hm", "kept": 1},
+        "provider_specific_fields": {"reasoning_content": "hm", "other": 1},
     }
     given = answer(
         choice(message=said, logprobs=TOP, prompt_logprobs=[1]),
@@ -259,10 +281,67 @@ def test_whole_chat_answer_goes_without_what_is_withheld() -> None:
     plain = {
         "role": "assistant",
         "content": [{"type": "text", "text": "Four."}],
-        "provider_specific_fields": {"kept": 1},
     }
     assert found == answer(choice(message=plain), usage={"a": 1})
     assert "hm" not in repr(found) and given["choices"][0]["logprobs"] == TOP
+
+
+HIDING = ("thoughts", "thought", "reasoning_text", "reasoning_summary", "brand_new")
+
+
+@pytest.mark.parametrize("withheld", [EVERYTHING, Withheld(reasoning=True)])
+@pytest.mark.parametrize("name", ["message", "delta"])
+def test_traces_under_any_name_are_withheld(name: str, withheld: Withheld) -> None:
+    """What is kept is named, not what goes; text, calls and their signature stay."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {"extra_content": {"google": {"thought_signature": "s"}}}
+    said: dict[str, Any] = {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "Four."}],
+        "tool_calls": [call | signed],
+    }
+    given = said | dict.fromkeys(HIDING, "hm")
+    given["extra_content"] = {"google": {"thought": "hm"}}
+    given["content"] = [
+        {"type": "text", "text": "Four.", "thought": "hm"},
+        {"type": "brand_new", "text": "hm"},
+    ]
+    given["tool_calls"] = [
+        call | {"thought": "hm", "extra_content": {"google": signed["extra_content"]["google"]}}
+    ]
+    one = {"index": 0, name: given, "reasoning": "hm"}
+    whole = {"choices": [one], "reasoning": "hm"}
+    left = {"choices": [{"index": 0, name: said}]}
+    assert CHAT.strip(whole, withheld, Query(prompts=("x",))) == left
+    assert CHAT.stripper(withheld, Query(prompts=("x",)))(whole) == left
+
+
+@pytest.mark.parametrize("withheld", [EVERYTHING, Withheld(logprobs=True)])
+def test_log_probabilities_under_any_name_are_withheld(withheld: Withheld) -> None:
+    """In the answer, the choice and what it says."""
+    one = choice(
+        message={"role": "assistant", "content": "x", "logprobs": TOP},
+        top_logprobs=TOP,
+        prompt_token_ids=[1],
+        token_ids=[1],
+    )
+    given = answer(one, completion_probabilities=TOP, prompt_logprobs=TOP)
+    plain = answer(choice(message={"role": "assistant", "content": "x"}))
+    assert CHAT.strip(given, withheld, ASKED) == plain
+    assert CHAT.stripper(withheld, ASKED)(given) == plain
+
+
+def test_choices_that_share_an_index_or_have_none_that_exists_are_not_further_answers() -> None:
+    """One answer to an input is one, however the upstream counts."""
+    given = answer(
+        choice(),
+        choice(message={"content": "second"}),
+        choice(index=-1),
+        choice(index=1),
+    )
+    assert CHAT.strip(given, Withheld(choices=1), Query(prompts=("x",))) == answer(choice())
+    event = chunk(index=-1)
+    assert CHAT.stripper(Withheld(choices=1), Query(prompts=("x",)))(event) != event
 
 
 def test_log_probabilities_that_were_asked_for_are_null_even_if_the_upstream_leaves_the_field_out() -> (
@@ -495,6 +574,15 @@ def test_vector_that_cannot_be_rounded_is_not_given_out(vector: Any) -> None:
     """It would be given out in full."""
     with pytest.raises(UnreadableRequestError):
         EMBEDDINGS.strip({"data": [{"embedding": vector}]}, Withheld(decimals=2), Query())
+
+
+def test_vectors_under_other_names_are_not_given_out() -> None:
+    """They would be given out in full."""
+    vector = [0.123456]
+    given = {"data": [{"embedding": vector, "embeddings": vector}], "embeddings": vector}
+    withheld = Withheld(decimals=2)
+    assert EMBEDDINGS.strip(given, withheld, Query()) == {"data": [{"embedding": [0.12]}]}
+    assert EMBEDDINGS.strip({"embeddings": vector}, withheld, Query()) == {}
 
 
 def test_streamed_embeddings_are_refused_while_rounded() -> None:

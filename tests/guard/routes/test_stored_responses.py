@@ -69,6 +69,23 @@ def test_stored_responses_have_no_body_and_cost_no_tokens_again(name: str) -> No
         route.admit({"model": "m"}, frozenset(), drop=False)
 
 
+def test_answer_of_both_forms_is_stripped_in_both() -> None:
+    """A list of items with `output` beside it hides nothing."""
+    both = {"data": [MESSAGE], "output": [REASONING, MESSAGE]}
+    kept = RETRIEVE.strip(both, EVERYTHING, Query())
+    assert "hm" not in str(kept) and "token" not in str(kept)
+
+
+def test_trace_in_an_item_that_is_no_reasoning_is_withheld() -> None:
+    """Whether or not log-probabilities are."""
+    odd = MESSAGE | {
+        "reasoning_content": "hm",
+        "content": [{"type": "reasoning_text", "text": "hm"}],
+    }
+    kept = CREATE.strip({"output": [odd]}, Withheld(reasoning=True), Query())
+    assert "hm" not in str(kept)
+
+
 @pytest.mark.parametrize("name", STORED)
 def test_what_is_fetched_is_stripped_as_what_was_made(name: str) -> None:
     """Otherwise asking twice would be the way around the ladder."""
@@ -121,6 +138,87 @@ def test_what_is_kept_for_all_accounts_together_is_refused_where_ids_are_tagged(
     with pytest.raises(UnreadableRequestError, match=r"conversation|input"):
         route.untag(body, PATHS[name], own)
     assert route.admit(body, frozenset(), drop=False).body is body
+
+
+ITEMS_BY_ID: list[Json] = [
+    {"id": "x", "type": "ITEM_REFERENCE"},
+    {"id": "x", "type": "item_reference", "arguments": "x"},
+    {"id": "x", "type": ["item_reference"]},
+    {"id": "x", "status": None},
+    {"id": "x", "status": "completed"},
+    {"id": "x", "type": "message"},
+    {"id": "x", "type": "message", "role": "user", "content": None},
+    {"id": "x", "type": "message", "role": "assistant", "content": [], "output": "x"},
+    {"id": "x", "type": "reasoning", "summary": []},
+    {"id": "x", "type": "reasoning", "summary": [{"text": "x"}], "encrypted_content": None},
+    {"id": "x", "type": "image_generation_call", "status": "completed"},
+    {"id": "x", "type": "image_generation_call", "result": None, "output": "x"},
+    {"id": "x", "type": "compaction"},
+    {"id": "x", "type": "web_search_call", "status": "completed"},
+    {"id": "x", "type": "brand_new"},
+]
+TOOLS_BY_ID: list[Json] = [
+    {"type": "file_search", "vector_store_ids": ["vs_1"]},
+    {"type": "code_interpreter", "container": "cntr_1"},
+    {"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}},
+    {"type": "shell", "environment": {"type": "container_reference", "container_id": "cntr_1"}},
+    {"type": "image_generation", "input_image_mask": {"file_id": "file-1"}},
+]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(response(input=[{"role": "user", "content": "x"}, item]) for item in ITEMS_BY_ID),
+        *(response(tools=[tool]) for tool in TOOLS_BY_ID),
+        *(response(input=[{"type": "additional_tools", "tools": [tool]}]) for tool in TOOLS_BY_ID),
+    ],
+)
+def test_what_is_there_by_its_id_only_is_refused_where_ids_are_tagged(body: Json) -> None:
+    """The upstream would put in what it keeps under that id, whoever made it."""
+    with pytest.raises(UnreadableRequestError, match="belong"):
+        CREATE.untag(body, PATHS["openai.responses"], own)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        response(
+            input=[
+                {"id": "msg_1", "role": "user", "content": "x"},
+                MESSAGE,
+                REASONING | {"encrypted_content": "gAAA"},
+                {"type": "reasoning", "summary": []},
+                {"id": "fc_1", "type": "function_call", "call_id": "c", "arguments": ""},
+                {"id": "fo_1", "type": "function_call_output", "call_id": "c", "output": ""},
+                {"id": "ws_1", "type": "web_search_call", "action": {"type": "search"}},
+                {"id": "ig_1", "type": "image_generation_call", "result": "AA=="},
+                {"id": "cm_1", "type": "compaction", "encrypted_content": "gAAA"},
+            ]
+        ),
+        response(
+            tools=[
+                {"type": "code_interpreter", "container": {"type": "auto"}},
+                {
+                    "type": "function",
+                    "name": "f",
+                    "parameters": {"properties": {"file_id": {"type": "string"}}},
+                },
+            ]
+        ),
+    ],
+)
+def test_items_and_tools_that_are_there_whole_pass_where_ids_are_tagged(body: Json) -> None:
+    """Their ids name nothing but themselves."""
+    assert CREATE.untag(body, PATHS["openai.responses"], own)[0] is body
+
+
+def test_reasoning_by_its_id_is_taken_out_where_the_upstream_keeps_nothing() -> None:
+    """It would not know it; SDKs send it back as it was emptied."""
+    kept = {"role": "user", "content": "x"}
+    body = response(input=[kept, REASONING], store=False)
+    assert CREATE.untag(body, PATHS["openai.responses"], own)[0]["input"] == [kept]
+    assert body["input"] == [kept, REASONING]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,14 @@ logs.
 
 The messages are made plain first: role and text, nothing else. A field that the upstream ignores
 but our reader of logs heeds (`parts` beside `content`, `toolResult` beside `text`) would otherwise
-hide the question from judgement. A request in which no user says anything is still answered: its
-prompt is then whatever text the last message holds, a tool's result or a document included.
+hide the question from judgement. What else the last user message holds, in whatever field, is
+judged after its text: nobody has to know which fields a server reads. Media and tokens of the API
+are no text; the results of tools are not the user's. A request in which no user says anything is
+still answered: its prompt is then whatever text the last message holds, a tool's result or a
+document included.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -16,6 +20,20 @@ from gamekeeper.guard.routes._route import Json, UnreadableRequestError
 
 _TEXT = ("text", "input_text", "output_text", "refusal")
 _UNSEEN = ("prompt_embeds",)  # vectors in place of words
+_MEDIA = frozenset({"data", "file_data", "file_url", "image_url", "url", "encrypted_content"})
+_TOKENS = frozenset(
+    {"detail", "file_id", "format", "id", "media_type", "mode", "phase", "role", "status"}
+    | {"tool_use_id", "ttl", "type"}
+)
+_TOKEN = re.compile(r"[A-Za-z0-9_./:-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # OpenAI's own bound
+_TRACES = frozenset(
+    {"reasoning", "reasoning_content", "reasoning_details", "summary", "thinking"}
+    | {"thinking_blocks"}
+)
+_TRACE_PARTS = ("thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text")
+_MOST_DEPTH = 254  # of nesting: what is deeper could not be forwarded
+_JUDGED = ("role", "content", "name")  # elsewhere
 _LOOSE_DEPTH = 6  # a message, its parts, a part, a tool's result, its parts, a part
 
 
@@ -45,16 +63,118 @@ def conversation(
         raise UnreadableRequestError(f'field "{field}": found no message, expected at least one')
     plain = [_plain(message, f"{field}[{at}]", roles) for at, message in enumerate(messages)]
     said = conversation_of(plain, None if system is None else plain_content(system, "system"))
-    return Conversation(
-        said["prompt"] or _loose(messages[-1], _LOOSE_DEPTH), said["system"], said["turn"]
+    prompt = said["prompt"] or _loose(messages[-1], _LOOSE_DEPTH)
+    asked = _asked(messages, plain)
+    if asked is not None:
+        further = [text for text in _further(asked) if text not in prompt]
+        prompt = lines([prompt, *further]) if further else prompt
+    return Conversation(prompt, said["system"], said["turn"])
+
+
+def _asked(messages: list[Any], plain: list[Json]) -> Json | None:
+    """The last message that a user wrote, as `conversation_of` finds it; as it came."""
+    for at in range(len(plain) - 1, -1, -1):
+        if plain[at]["role"] == "user" and not _only_results(plain[at]["content"]):
+            return an_object(messages[at], "messages")
+    return None
+
+
+def _only_results(content: str | list[Json]) -> bool:
+    return (
+        isinstance(content, list)
+        and bool(content)
+        and all(part["type"] == "tool_result" for part in content)
     )
+
+
+def _further(message: Json) -> list[str]:
+    """What a message holds besides the text of its content."""
+    found: list[str] = []
+    for name, value in message.items():
+        if name == "content" and isinstance(value, list):
+            for part in value:
+                _further_of_part(part, found)
+        elif name not in _JUDGED and value is not None:
+            _gather(name, value, found, _MOST_DEPTH)
+    return found
+
+
+def _further_of_part(part: Json, found: list[str]) -> None:
+    if len(part) == 2 and "text" in part and part.get("type") in _TEXT:
+        return  # as most are
+    judged = "content" if part.get("type") == "tool_result" else "text"
+    for name, value in part.items():
+        if name != judged:
+            _gather(name, value, found, _MOST_DEPTH)
+
+
+def _gather(name: str, value: Any, found: list[str], depth: int) -> None:
+    """Adds all text in a field, and names that are no names of fields."""
+    if depth == 0:
+        raise UnreadableRequestError(f"a message is nested deeper than {_MOST_DEPTH} levels")
+    if isinstance(value, str):
+        if value and not _is_no_text(name, value):
+            found.append(a_text(value, "messages"))
+    elif isinstance(value, list):
+        for item in value:
+            _gather(name, item, found, depth - 1)
+    elif isinstance(value, dict):
+        is_text = value.get("type") == "text"  # then `data` is text as well
+        for inner, held in value.items():
+            if _TOKEN.fullmatch(inner) is None:
+                found.append(inner)
+            _gather("" if is_text and inner == "data" else inner, held, found, depth - 1)
+
+
+def _is_no_text(name: str, value: str) -> bool:
+    """Whether a field holds a token of the API, an address, or bytes."""
+    if name in _MEDIA:
+        return value.isascii() and " " not in value
+    return name in _TOKENS and _TOKEN.fullmatch(value) is not None
 
 
 def _plain(message: Any, field: str, roles: tuple[str, ...]) -> Json:
     role = an_object(message, field).get("role")
     if role not in roles:
         raise UnreadableRequestError(f'field "{field}.role": expected one of {", ".join(roles)}')
+    if role in ("user", "system", "developer"):
+        _require_name(message, field)
+    if role == "user":
+        _require_no_traces(message, field)
     return {"role": role, "content": plain_content(message.get("content"), f"{field}.content")}
+
+
+def _require_name(message: Json, field: str) -> None:
+    name = message.get("name")
+    if name is not None and _NAME.fullmatch(a_text(name, f"{field}.name")) is None:
+        raise UnreadableRequestError(
+            f'field "{field}.name": expected 1 to 64 letters, digits, underscores and hyphens'
+        )
+
+
+def _require_no_traces(message: Json, field: str) -> None:
+    """Raises for thoughts in a user's message: a server that reads them reads a question."""
+    if not _TRACES.isdisjoint(message):
+        _require_none_of(message, field)
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict):
+            continue
+        if part.get("type") in _TRACE_PARTS:
+            raise UnreadableRequestError(
+                f'field "{field}.content": found a part of reasoning in a message of a user,'
+                " expected such only in answers"
+            )
+        if not _TRACES.isdisjoint(part):
+            _require_none_of(part, f"{field}.content")
+
+
+def _require_none_of(given: Json, field: str) -> None:
+    for name in _TRACES:
+        if given.get(name):
+            raise UnreadableRequestError(
+                f'field "{field}.{name}": found in a message of a user, expected only in answers'
+            )
 
 
 def plain_content(content: Any, field: str) -> str | list[Json]:
@@ -88,9 +208,9 @@ def _loose(value: Any, depth: int) -> str:
     if depth == 0:
         return ""
     if isinstance(value, list):
-        return _lines(_loose(part, depth - 1) for part in value)
+        return lines(_loose(part, depth - 1) for part in value)
     if isinstance(value, dict):
-        return _lines(
+        return lines(
             _loose(value.get(name), depth - 1) for name in ("text", "content", "output")
         ) or _document(value)
     return ""
@@ -102,7 +222,8 @@ def _document(part: Json) -> str:
     return data if isinstance(data, str) else ""
 
 
-def _lines(found: Iterable[str]) -> str:
+def lines(found: Iterable[str]) -> str:
+    """Returns texts, one a line, without empty ones."""
     return "\n".join(text for text in found if text)
 
 

@@ -149,6 +149,13 @@ def without(body: Json, *names: str) -> Json:
     return {name: value for name, value in body.items() if name not in names}
 
 
+def only(body: Json, names: frozenset[str]) -> Json:
+    """Returns an object with some fields only; the same object if it has no others."""
+    if body.keys() <= names:
+        return body
+    return {name: value for name, value in body.items() if name in names}
+
+
 def tokens(counts: Any, *names: str) -> int | None:
     """Returns the sum of an answer's token counts; None if it states none, or one that is not a
     count.

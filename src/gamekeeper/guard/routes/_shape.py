@@ -5,6 +5,7 @@ Judging by name what is dangerous was always one field behind: `extra_body`, `fa
 not steps of a field's name: `messages.content` is the content of every message.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
@@ -27,12 +28,16 @@ class Leaf(Enum):
     Attributes:
         ANY: Anything: it is free by nature (a JSON schema), or the route itself reads all of it.
         SCALAR: A text, a number, true, false or null: neither an object nor a list.
+        TOKEN: A scalar; a text is a short word of the API, such as `retrieval.query`.
+        PLACE: A scalar; a text is the name of a place, of 64 characters.
         MAP: An object of freely named scalars.
         METADATA: An object of texts, within OpenAI's bounds of 16 pairs, 64 and 512 characters.
     """
 
     ANY = auto()
     SCALAR = auto()
+    TOKEN = auto()
+    PLACE = auto()
     MAP = auto()
     METADATA = auto()
 
@@ -42,8 +47,14 @@ Rule: TypeAlias = "Shape | Leaf"
 ANY: Final = Leaf.ANY
 MAP: Final = Leaf.MAP
 METADATA: Final = Leaf.METADATA
+TOKEN: Final = Leaf.TOKEN
+PLACE: Final = Leaf.PLACE
 _SCALAR: Final = Leaf.SCALAR
 _NOTHING: Final = object()
+_WORDS: Final[dict[Any, re.Pattern[str]]] = {
+    TOKEN: re.compile(r"[A-Za-z0-9_.:-]{1,64}"),
+    PLACE: re.compile(r"[^\W_](?:[\w .,'/+()-]|\u2019){0,63}"),
+}
 
 
 class Admitted(NamedTuple):
@@ -120,6 +131,8 @@ class Shape:
         for name, value in given.items():
             rule = fields.get(name)
             if rule is ANY or (rule is not None and not isinstance(value, _NESTED)):
+                if (rule is TOKEN or rule is PLACE) and isinstance(value, str):
+                    _require_word(rule, value, name, where)
                 continue
             path = f"{where}.{_shown(name)}" if where else _shown(name)
             if rule is None:
@@ -159,7 +172,7 @@ def _inner(rule: Rule, value: Any, where: str, unknown: dict[str, None]) -> Any:
     """An object or a list in a known field, without unknown fields."""
     if isinstance(rule, Shape):
         return rule.inside(value, where, unknown)
-    if rule is _SCALAR:
+    if rule is _SCALAR or rule is TOKEN or rule is PLACE:
         raise wrong(where, value, "a single value")
     for held in an_object(value, where).values():
         if isinstance(held, _NESTED):
@@ -167,6 +180,13 @@ def _inner(rule: Rule, value: Any, where: str, unknown: dict[str, None]) -> Any:
     if rule is METADATA:
         _require_metadata(value, where)
     return value
+
+
+def _require_word(rule: Any, value: str, name: str, where: str) -> None:
+    if value and _WORDS[rule].fullmatch(value) is None:
+        kind = "a short word of the API" if rule is TOKEN else "the name of a place"
+        path = f"{where}.{name}" if where else name
+        raise UnreadableRequestError(f'field "{path}": expected {kind}, of at most 64 characters')
 
 
 def _require_metadata(pairs: Json, where: str) -> None:
@@ -211,4 +231,16 @@ def _refused(unknown: list[str], route: str) -> UnreadableRequestError:
     )
 
 
-__all__ = ["ANY", "LIST", "MAP", "METADATA", "Admitted", "Leaf", "Rule", "Shape", "widened"]
+__all__ = [
+    "ANY",
+    "LIST",
+    "MAP",
+    "METADATA",
+    "PLACE",
+    "TOKEN",
+    "Admitted",
+    "Leaf",
+    "Rule",
+    "Shape",
+    "widened",
+]

@@ -7,13 +7,13 @@ ask another model, or to show more than is withheld (`n_probs`, `reasoning_forma
 
 from typing import Final
 
-from gamekeeper.guard.routes._shape import ANY, LIST, MAP, METADATA, Shape
+from gamekeeper.guard.routes._shape import ANY, LIST, MAP, METADATA, PLACE, Shape
 
 CACHE: Final = Shape("type", "ttl")
 """Anthropic's mark of what is cached, which LiteLLM and OpenRouter take as well."""
 BREAKPOINT: Final = Shape("mode", "ttl")
 """OpenAI's mark of what is cached."""
-LOCATION: Final = Shape("type", "city", "country", "region", "timezone")
+LOCATION: Final = Shape("type", city=PLACE, country=PLACE, region=PLACE, timezone=PLACE)
 
 SAMPLING: Final = Shape(
     *("model", "stream", "n", "best_of", "seed", "random_seed", "user", "store", "service_tier"),

@@ -1,11 +1,14 @@
 """OpenAI's old completions: `POST /v1/completions`; a prompt or a list of prompts.
 
+The suffix is judged as the end of each prompt: models that fill in read both.
+
 A prompt of token ids is refused. Which text they stand for depends on the upstream's tokenizer,
 which the guard does not have; passed unjudged, they would be the way around it.
 """
 
 from typing import Any
 
+from gamekeeper.guard.routes._conversation import lines
 from gamekeeper.guard.routes._fields import (
     a_text,
     an_object,
@@ -34,12 +37,15 @@ class OpenAiCompletions(OpenAiChoices):
     def read(self, body: Json, path: str) -> Query:
         """See `Route`."""
         require_absent(an_object(body, "body"), "prompt_embeds", "messages")
-        text(body, "suffix")
+        prompts = prompts_of(body.get("prompt"), "prompt")
+        suffix = text(body, "suffix")
+        if suffix:
+            prompts = tuple(lines((prompt, suffix)) for prompt in prompts)
         flag(body, "echo")
         logprobs = [whole(body, name, least=-1) for name in ("logprobs", "prompt_logprobs")]
         return Query(
             model=model_of(body),
-            prompts=prompts_of(body.get("prompt"), "prompt"),
+            prompts=prompts,
             stream=flag(body, "stream"),
             temperature=number(body, "temperature"),
             n=require_choices(body),

@@ -13,6 +13,7 @@ from gamekeeper.guard.routes._fields import (
     an_object,
     model_of,
     numbers,
+    only,
     require_absent,
     text,
     without,
@@ -20,10 +21,14 @@ from gamekeeper.guard.routes._fields import (
 )
 from gamekeeper.guard.routes._openai import MAX_INPUTS, OpenAiOperation
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
-from gamekeeper.guard.routes._shape import ANY, Shape
+from gamekeeper.guard.routes._shape import ANY, TOKEN, Shape
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
 from gamekeeper.guard.routes.query import Query
+
+_ANSWER = frozenset({"id", "object", "created", "data", "model", "usage", "error"})
+_ITEM = frozenset({"object", "index", "embedding"})
+"""What is kept where numbers are rounded: others hold vectors under other names."""
 
 
 class OpenAiEmbeddings(OpenAiOperation):
@@ -33,8 +38,10 @@ class OpenAiEmbeddings(OpenAiOperation):
     operation = "embeddings"
     answers_text = False
     shape = Shape(
-        *("model", "encoding_format", "dimensions", "user", "input_type", "task"),
+        *("model", "encoding_format", "dimensions", "user"),
         *("truncate_prompt_tokens", "add_special_tokens", "embed_dtype", "endianness"),
+        input_type=TOKEN,
+        task=TOKEN,
         input=ANY,  # the route reads all of it
     )
 
@@ -59,7 +66,10 @@ class OpenAiEmbeddings(OpenAiOperation):
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
         """See `Route`."""
-        if withheld.decimals is None or answer.get("data") is None:
+        if withheld.decimals is None:
+            return answer
+        answer = only(answer, _ANSWER)
+        if answer.get("data") is None:
             return answer
         data = [
             _rounded(an_object(item, "data"), withheld.decimals)
@@ -90,6 +100,7 @@ def _token_counts(given: list[Any]) -> list[int]:
 
 
 def _rounded(item: Json, decimals: int) -> Json:
+    item = only(item, _ITEM)
     vector = item.get("embedding")
     if isinstance(vector, str):
         return item | {"embedding": _rounded_base64(vector, decimals)}

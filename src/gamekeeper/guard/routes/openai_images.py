@@ -15,7 +15,7 @@ from gamekeeper.guard.routes._fields import (
 )
 from gamekeeper.guard.routes._openai import OpenAiOperation
 from gamekeeper.guard.routes._route import Json, Withheld
-from gamekeeper.guard.routes._shape import Shape
+from gamekeeper.guard.routes._shape import TOKEN, Shape
 from gamekeeper.guard.routes.query import Query, Usage
 
 MAX_IMAGES = 10
@@ -29,9 +29,10 @@ class OpenAiImages(OpenAiOperation):
     operation = "images/generations"
     answers_text = False
     shape = Shape(
-        *("model", "prompt", "n", "stream", "size", "quality", "style", "background", "user"),
+        *("model", "prompt", "n", "stream", "size", "quality", "background", "user"),
         *("response_format", "output_format", "output_compression", "partial_images"),
         *("moderation", "safety_identifier", "complexity", "frame_count", "frame_duration_ms"),
+        style=TOKEN,  # dall-e-3 knows two; other servers put it into the prompt
         svg=Shape(reasoning=Shape("effort")),
     )
 

@@ -8,13 +8,17 @@ from typing import Any
 
 from gamekeeper.guard.routes._conversation import plain_content
 from gamekeeper.guard.routes._defaults import unchanged
-from gamekeeper.guard.routes._fields import a_list, an_object, model_named
+from gamekeeper.guard.routes._fields import a_list, an_object, model_named, only
 from gamekeeper.guard.routes._openai import OpenAiOperation
 from gamekeeper.guard.routes._route import Json, Strip, Withheld
 from gamekeeper.guard.routes._shape import Shape
 from gamekeeper.guard.routes._unstreamed import unstreamed
 from gamekeeper.guard.routes.openai_completions import prompts_of
 from gamekeeper.guard.routes.query import Query
+
+_ANSWER = frozenset({"id", "object", "created", "model", "results", "usage", "error"})
+_RESULT = frozenset({"flagged", "categories", "category_scores", "category_applied_input_types"})
+"""What is kept where scores are withheld."""
 
 
 class OpenAiModerations(OpenAiOperation):
@@ -36,7 +40,10 @@ class OpenAiModerations(OpenAiOperation):
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
         """See `Route`."""
-        if withheld.scores is None or answer.get("results") is None:
+        if withheld.scores is None:
+            return answer
+        answer = only(answer, _ANSWER)
+        if answer.get("results") is None:
             return answer
         results = a_list(answer["results"], "results")
         return answer | {"results": [_flagged_only(an_object(r, "results")) for r in results]}
@@ -50,6 +57,7 @@ def _flagged_only(result: Json) -> Json:
     """A result whose scores say no more than its categories do."""
     flagged = an_object(result.get("categories"), "categories")
     scores = an_object(result.get("category_scores"), "category_scores")
+    result = only(result, _RESULT)
     return result | {"category_scores": {name: float(flagged.get(name) is True) for name in scores}}
 
 

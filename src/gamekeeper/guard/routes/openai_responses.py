@@ -32,15 +32,29 @@ from gamekeeper.guard.routes._fields import (
     without,
     wrong,
 )
-from gamekeeper.guard.routes._openai import OpenAiOperation, narrow_tokens
+from gamekeeper.guard.routes._openai import TRACES, OpenAiOperation, narrow_tokens
 from gamekeeper.guard.routes._route import Json, Strip, UnreadableRequestError, Withheld
 from gamekeeper.guard.routes._shape_responses import RESPONSES
 from gamekeeper.guard.routes.query import Query, Usage
 
 _ROLES = ("user", "assistant", "system", "developer")
+_NO_USERS = (None, "assistant", "system", "developer")
 _LOGPROBS = "message.output_text.logprobs"
 _ENCRYPTED = "reasoning.encrypted_content"
 _TRACE_EVENTS = "response.reasoning"
+_OWN: dict[Any, tuple[str, ...]] = {
+    None: ("content",),
+    "message": ("content",),
+    "reasoning": ("encrypted_content", "content"),
+    "compaction": ("encrypted_content",),
+    "image_generation_call": ("result",),
+}
+_OWN_OF_OTHERS = (
+    *("output", "arguments", "input", "action", "actions", "code", "queries", "operation"),
+    *("tools", "approval_request_id"),
+)
+"""By an item's type, the fields of which one must be there, or it is one by its id only."""
+_KEPT_BY_ID = ("vector_store_ids", "file_ids", "file_id", "container_id")
 
 
 class OpenAiResponses(OpenAiOperation):
@@ -77,6 +91,7 @@ class OpenAiResponses(OpenAiOperation):
 
     def untag(self, body: Json, path: str, untag: Callable[[str], str]) -> tuple[Json, str]:
         """See `Route`."""
+        body = _without_unknown(body)
         _require_own(body)
         earlier = text(body, "previous_response_id")
         return (
@@ -164,20 +179,58 @@ def _require_own(body: Json) -> None:
         if _is_reference(item):
             raise UnreadableRequestError(
                 'field "input": an item kept at the upstream belongs to no account here:'
-                " send the item itself (with store: false, SDKs do), not its item_reference"
+                " send the item itself (with store: false, SDKs do), not its item_reference, or"
+                " previous_response_id"
+            )
+        if isinstance(item, dict):
+            _require_own_tools(item.get("tools"))
+    _require_own_tools(body.get("tools"))
+
+
+def _require_own_tools(tools: Any) -> None:
+    """Raises for a tool that works on files or containers kept at the upstream."""
+    for tool in tools if isinstance(tools, list) else [tools]:
+        if not isinstance(tool, dict):
+            continue
+        held = [tool.get(name) for name in ("container", "environment", "input_image_mask")]
+        named = any(isinstance(inner, str) and inner != "auto" for inner in held)
+        inside = [tool, *(inner for inner in held if isinstance(inner, dict))]
+        if named or any(inner.get(name) for inner in inside for name in _KEPT_BY_ID):
+            raise UnreadableRequestError(
+                'field "tools": files and containers kept at the upstream belong to no account'
+                " here: send the tool without their ids"
             )
 
 
+def _without_unknown(body: Json) -> Json:
+    """A request without the reasoning items that an upstream which keeps nothing does not know."""
+    given = body.get("input")
+    if body.get("store") is not False or not isinstance(given, list):
+        return body
+    kept = [item for item in given if not (_is_emptied(item) and _is_reference(item))]
+    return body if len(kept) == len(given) else body | {"input": kept}
+
+
 def _is_reference(item: Any) -> bool:
-    """Whether an item is one by its id only; `type` may be left out of such."""
+    """Whether an item is one by its id only, whatever it says it is."""
     if not isinstance(item, dict):
         return False
     kind = item.get("type")
-    return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"})
+    if "reference" in str(kind).lower():
+        return True
+    if item.get("id") is None:
+        return False
+    own = _OWN.get(kind) if kind is None or isinstance(kind, str) else ()
+    if own is None:  # a tool may be called without arguments, and answer nothing
+        return not any(item.get(name) or item.get(name) == "" for name in _OWN_OF_OTHERS)
+    return not any(item.get(name) for name in own)
 
 
 def _said(body: Json) -> Conversation:
-    """The conversation of `input`; items that are no messages do not count."""
+    """The conversation of `input`; items that are no messages do not count.
+
+    What has a user's role or content counts as a message, whatever type it claims.
+    """
     given = body.get("input")
     system = text(body, "instructions")
     if isinstance(given, str):
@@ -196,7 +249,11 @@ def _said(body: Json) -> Conversation:
 
 def _is_message(item: Json) -> bool:
     kind = item.get("type")
-    return kind == "message" or (kind is None and ("role" in item or "content" in item))
+    if kind is None:
+        return "role" in item or "content" in item
+    if kind == "message" or item.get("role") not in _NO_USERS:
+        return True
+    return kind != "reasoning" and item.get("content") is not None
 
 
 def _output_of(item: Json) -> Any:
@@ -246,7 +303,9 @@ def strip_item(given: Any, withheld: Withheld) -> Json:
         return {name: item[name] for name in ("id", "type", "status") if name in item} | {
             "summary": []
         }
-    if not withheld.logprobs or not isinstance(item.get("content"), list):
+    if withheld.reasoning:
+        item = without(item, *TRACES)
+    if not isinstance(item.get("content"), list):
         return item
     content = [_strip_part(part, withheld) for part in item["content"]]
     same = all(new is old for new, old in zip(content, item["content"], strict=True))

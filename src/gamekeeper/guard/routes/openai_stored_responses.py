@@ -69,8 +69,9 @@ class OpenAiRetrieve(_StoredResponse):
 
     def strip(self, answer: Json, withheld: Withheld, query: Query) -> Json:
         """See `Route`; a list of items holds them in `data`."""
+        answer = super().strip(answer, withheld, query)
         if answer.get("data") is None or not (withheld.logprobs or withheld.reasoning):
-            return super().strip(answer, withheld, query)
+            return answer
         return answer | {"data": [strip_item(i, withheld) for i in a_list(answer["data"], "data")]}
 
 
