@@ -264,20 +264,18 @@ class Meter:
         self._streamed += estimate_tokens("".join(self._pieces))
         self._pieces = []
 
-    def _estimated_stream(self) -> int:
-        """Tokens of the events that were read."""
+    def _estimated_stream(self) -> tuple[int, int]:
+        """Tokens of the events that were read, and of those that were skipped: those that were read
+        say how many a byte has.
+        """
         if self._pieces:
             self._estimate_pieces()
-        return self._streamed + estimate_tokens("".join(self._samples))
-
-    def _estimated_skipped(self) -> int:
-        """Tokens of the events that were not read: those that were read say how many a byte has."""
-        if not self._skipped:
-            return 0  # and only behind a sample anything is skipped
+        if not self._sampled:  # nothing is skipped before the first sample
+            return self._streamed, 0
         samples = estimate_tokens("".join(self._samples))
         sampled = self._sampled_bytes - self._sampled * self._envelope
         skipped = max(0, self._skipped_bytes - self._skipped * self._envelope)
-        return samples * skipped // sampled
+        return self._streamed + samples, samples * skipped // sampled
 
     def _input(self) -> int:
         stated = self._stated.input_tokens
@@ -295,8 +293,7 @@ class Meter:
         return stated
 
     def _output(self) -> int:
-        read_stream = self._estimated_stream()
-        skipped = self._estimated_skipped()
+        read_stream, skipped = self._estimated_stream()
         read = max(read_stream + skipped, self._repeated, self._whole)
         # An event has a token at least. That calls no count wrong: some servers cut at each letter.
         estimate = self._rough + max(read, read_stream + max(skipped, self._skipped))
