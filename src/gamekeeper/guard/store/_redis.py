@@ -31,14 +31,17 @@ _COUNT = (
 local function add(key, account, from)
     local added = {}
     for at, name in ipairs(names) do
-        local by = tonumber(ARGV[from + at])
-        added[at] = 0
-        if by ~= 0 then
+        local by = ARGV[from + at]
+        added[at] = tonumber(by)
+        if by ~= '0' then
             local field = name .. ':' .. account
-            local before = tonumber(redis.call('hget', key, field) or 0)
-            local after = math.max(0, math.min(most, before + by))
-            redis.call('hset', key, field, string.format('%.0f', after))
-            added[at] = after - before
+            local after = redis.call('hincrby', key, field, by)
+            local kept = math.max(0, math.min(most, after))
+            if kept ~= after then
+                local back = string.format('%.0f', -added[at])
+                added[at] = kept - redis.call('hincrby', key, field, back)
+                redis.call('hset', key, field, string.format('%.0f', kept))
+            end
         end
     end
     return added
@@ -93,7 +96,9 @@ end
 add(KEYS[4], ARGV[2], 6)
 for at, name in ipairs(names) do
     local field = name .. ':' .. ARGV[2]
-    if redis.call('hget', KEYS[4], field) == '0' then redis.call('hdel', KEYS[4], field) end
+    if ARGV[6 + at] ~= '0' and redis.call('hget', KEYS[4], field) == '0' then
+        redis.call('hdel', KEYS[4], field)
+    end
 end
 return added
 """
