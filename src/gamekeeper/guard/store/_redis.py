@@ -56,8 +56,8 @@ local function keep(seconds)
 end
 """
 )
-# `add` says what it added: a count that came to a bound took in less than it was told, and whoever
-# takes off later what it was told would erase what others spent.
+# `add` says what it added: a count that came to a bound took in less than it was given, and a caller
+# that subtracts what it gave would erase what others spent.
 
 ADD = (
     _COUNT
@@ -140,7 +140,7 @@ return answer
 
 KEYS: those of the day, that of the account's claims. ARGV: seconds kept, account, counts, then the
     most of each (dollars for money; none: empty), then for how many seconds a claim holds what is
-    taken (empty: it is no claim, and its counters take it).
+    taken (empty: the account is more than a claim, and its counters take it).
 """
 
 
