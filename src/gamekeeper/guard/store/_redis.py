@@ -56,7 +56,7 @@ local function keep(seconds)
 end
 """
 )
-# `add` says what it added: a count that came to a bound took in less than it was given, and a caller
+# `add` says what it added: a count that came to a bound took in less than it was given; a caller
 # that subtracts what it gave would erase what others spent.
 
 ADD = (
