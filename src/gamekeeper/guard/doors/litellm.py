@@ -38,7 +38,7 @@ from gamekeeper.guard.decisions.ladder import Refusal
 from gamekeeper.guard.decisions.proof_of_work import HEADER as PROOF_HEADER
 from gamekeeper.guard.doors.metering import Meter
 from gamekeeper.guard.doors.middleware import POLICY
-from gamekeeper.guard.doors.server_sent_events import Event, EventReader, relay
+from gamekeeper.guard.doors.server_sent_events import Event, EventReader, plain, relay
 from gamekeeper.guard.gate import Passage, Request, StoppedError
 from gamekeeper.guard.identity import Principal
 from gamekeeper.guard.identity.caller import Caller, Callers
@@ -261,6 +261,8 @@ class _Stream:
         return [out] if (out := self._relayed(self._reader.finish())) else []
 
     def _relayed(self, events: list[Event]) -> bytes:
+        if self._change is not None:
+            events = [plain(event) for event in events]
         return b"".join(relay(event, self._take) for event in events)
 
     def _take(self, document: Json) -> Json | None:
