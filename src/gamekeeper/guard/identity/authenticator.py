@@ -122,7 +122,9 @@ class Authenticator:
         """Returns whether `authenticate` may write to the store: then call it off the event
         loop.
         """
-        return self._dpop is not None and any(_canonical(name) == _PROOF for name, _ in headers)
+        if self._dpop is None:
+            return False
+        return any(name.lower() == _PROOF for name, _ in headers)
 
     def _identified(self, token: str, now: float) -> Principal:
         if holds_key(token):  # never passed on, whatever is accepted here
