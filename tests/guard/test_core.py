@@ -169,3 +169,18 @@ def test_new_day_renews_budgets(tmp_path: Path) -> None:
     clock.time += 86_400
     sync.step()
     assert judge(core, budget=Budget(requests=1)).act.refusal is None
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SLOW, Verdict.LIMIT])
+def test_slowed_account_cannot_ask_a_day_in_one_batch(tmp_path: Path, verdict: Verdict) -> None:
+    """Its buckets count requests."""
+    core = make_core(tmp_path)
+    core.decide(make_decision(verdict))
+    who = make_principal()
+    small = make_query(prompts=("one", "two"))
+    large = make_query(prompts=("same",) * 2_000)
+    now = core.clock.now()
+    assert core.judge(who, "openai.completions", small, now).act.refusal is None
+    refused = core.judge(who, "openai.completions", large, now).act.refusal
+    assert refused is not None and refused.status == 429 and "2,000" in refused.message
+    assert core.judge(make_principal("other"), "x", large, now).act.refusal is None

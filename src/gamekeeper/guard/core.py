@@ -18,7 +18,16 @@ from gamekeeper.guard.budgets.shared_buckets import SharedBuckets
 from gamekeeper.guard.budgets.shared_budgets import StrictBudgets
 from gamekeeper.guard.budgets.token_estimate import MOST_HELD_TOKENS
 from gamekeeper.guard.decisions.decision import Decision, Tracked
-from gamekeeper.guard.decisions.ladder import PASS, Act, Refusal, Steps, Take, denial
+from gamekeeper.guard.decisions.ladder import (
+    MOST_SLOWED_INPUTS,
+    PASS,
+    Act,
+    Refusal,
+    Steps,
+    Take,
+    denial,
+    too_many,
+)
 from gamekeeper.guard.decisions.register import Decisions, Record
 from gamekeeper.guard.identity import Budget, Principal
 from gamekeeper.guard.identity.caller import Caller
@@ -159,6 +168,8 @@ class Core:
         would = self._steps.act(
             decision, name, now, proof=proof, authenticated_at=principal.authenticated_at
         )
+        if isinstance(would, Take) and query.inputs > MOST_SLOWED_INPUTS:
+            would = too_many(query.inputs)
         if isinstance(would, Take):
             if self.buckets is not None and self.policy.enforce:
                 act = Act(action="slow", withheld=would.withheld)

@@ -206,8 +206,12 @@ def test_unknown_route_is_charged_by_its_size_and_a_named_api_by_requests(make: 
     """What the guard has no name for may be a model's answer; an upload is no prompt."""
     bench = make(**UNKNOWN_PASS, passed={"openai.files": PassedApi()})
     key = f"Bearer {bench.key()}"
+    account = bench.guard.core.accounts.of("acme")
     bench.ask("/v1/files", {"file": "x" * 4_000}, authorization=key)
-    assert bench.guard.core.accounts.of("acme").spent.tokens == 0
+    assert account.spent.tokens == 5, "what its answer states"
+    bench.model.answer = {"id": "file-1"}
+    bench.ask("/v1/files", {"file": "x" * 4_000}, authorization=key)
+    assert account.spent.tokens == 5
     bench.ask("/nobody/knows", {"text": "x" * 4_000}, authorization=key)
     assert bench.guard.core.accounts.of("acme").spent.tokens > 900
 

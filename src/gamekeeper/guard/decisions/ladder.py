@@ -67,6 +67,8 @@ class Act:
 
 
 PASS = Act(action="pass")
+MOST_SLOWED_INPUTS = 16
+"""In one request of a slowed account: a batch of thousands would go around its buckets."""
 
 
 class Steps:
@@ -183,6 +185,16 @@ def _withheld(limit: Limited, key: bytes) -> Withheld:
         scores=scores,
         decimals=limit.decimals,
     )
+
+
+def too_many(inputs: int) -> Act:
+    """Returns what is done with a batch of an account that is slowed."""
+    message = (
+        f"this account is slowed: send at most {MOST_SLOWED_INPUTS} inputs in a request,"
+        f" not {inputs:,}"
+    )
+    refusal = Refusal(status=429, code="slowed", message=message, headers=(("retry-after", "1"),))
+    return Act(action="throttle", refusal=refusal)
 
 
 def denial(decision: Decision) -> Refusal:

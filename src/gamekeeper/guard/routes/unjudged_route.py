@@ -1,13 +1,15 @@
 """A request that is passed on without judgement, as a `Route`.
 
 Authentication, decisions, scopes and budgets hold for it; what it asks, and what is answered, is
-not read. An API that the policy names costs requests alone, and has a budget of its own of these.
-What the guard has no name for may be a model's answer: its tokens are estimated.
+not read, but for the tokens that an answer states. An API that the policy names costs no others,
+and has a budget of requests of its own. What the guard has no name for may be a model's answer: its
+tokens are estimated.
 """
 
 from typing import ClassVar
 
 from gamekeeper.guard.routes._defaults import RouteDefaults
+from gamekeeper.guard.routes._fields import tokens
 from gamekeeper.guard.routes._route import Json
 from gamekeeper.guard.routes._shape import Admitted
 from gamekeeper.guard.routes.query import Query, Usage
@@ -47,8 +49,13 @@ class UnjudgedRoute(RouteDefaults):
         return Query()
 
     def usage(self, answer: Json) -> Usage:
-        """Returns that nothing is stated; an API with a name costs no tokens."""
-        return Usage() if self.answers_text else Usage(0, 0)
+        """Returns the tokens that an answer states; an API with a name costs no others."""
+        counts = answer.get("usage")
+        input_tokens = tokens(counts, "prompt_tokens", "input_tokens")
+        output_tokens = tokens(counts, "completion_tokens", "output_tokens")
+        if self.answers_text:
+            return Usage(input_tokens, output_tokens)
+        return Usage(input_tokens or 0, output_tokens or 0)
 
     def refusal(self, status: int, code: str, message: str) -> Json:
         """Returns an error in the form that most SDKs read."""
