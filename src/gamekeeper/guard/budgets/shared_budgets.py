@@ -72,7 +72,7 @@ class StrictBudgets:
 
     Raises:
         MissingExtraError: The client is not installed.
-        InputError: The URL is none of Redis.
+        InputError: The URL is not one of Redis.
     """
 
     def __init__(self, url: str) -> None:

@@ -217,7 +217,7 @@ def client_of(kind: Any, url: str, read_s: float = READ_S) -> Any:
         read_s: Longest wait for an answer, in seconds.
 
     Raises:
-        InputError: The URL is none of Redis.
+        InputError: The URL is not one of Redis.
     """
     from redis.asyncio.retry import Retry as AwaitingRetry
     from redis.backoff import NoBackoff
