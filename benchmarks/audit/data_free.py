@@ -9,7 +9,7 @@ Targets: the convolutional network on 16 x 16 digits of pictures.py; a network o
     scikit-learn's 8 x 8
 digits, scaled to 0 .. 1, or each pixel standardised; the same on the wine and breast cancer data,
 standardised. Fidelity is agreement on test inputs of the domain that neither target nor any thief
-saw. Noise is uniform within the documented bounds, learnt from by the same contest. Public are
+saw. Noise is uniform within the documented bounds, learnt from by the same selection. Public are
 Fashion-MNIST's pictures, of Debian's `dataset-fashion-mnist`, made as small as the digits.
 """
 
@@ -29,8 +29,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from gamekeeper.audit.asking import Answers, Ask
-from gamekeeper.audit.attacks import ATTACKS, Attack, Loot, Surrogate
-from gamekeeper.audit.learners import Contest, Lessons
+from gamekeeper.audit.attacks import ATTACKS, Attack, AttackerKnowledge, Surrogate
+from gamekeeper.audit.learners import ModelSelection, TrainingSet
 from gamekeeper.audit.targets import Array
 from gamekeeper.audit.zoo import FASHION
 
@@ -115,22 +115,24 @@ def fashion() -> Array | None:
 class Noise:
     """Uniform noise within bounds."""
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """As an attack's."""
-        said = loot.documentation
-        contest = Contest(rng)
-        inputs = rng.uniform(said.low, said.high, (max(loot.sizes), len(said.low)))
+        said = knowledge.documentation
+        selection = ModelSelection(rng)
+        inputs = rng.uniform(said.low, said.high, (max(knowledge.sizes), len(said.low)))
         answers = ask(inputs)
-        for size in loot.sizes:
+        for size in knowledge.sizes:
             soft = (
                 answers.probabilities[:size]
-                if loot.uses_scores and answers.probabilities is not None
+                if knowledge.uses_scores and answers.probabilities is not None
                 else None
             )
-            lessons = Lessons(
-                inputs[:size], answers.labels[:size], soft, picture=loot.picture, moves=False
+            training = TrainingSet(
+                inputs[:size], answers.labels[:size], soft, picture=knowledge.picture, moves=False
             )
-            recipe, predict = contest.best(lessons)
+            recipe, predict = selection.best(training)
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 
@@ -147,14 +149,14 @@ def played(
 ) -> Iterator[tuple[str, int, float, float]]:
     """Rows of the table: thief and reading, queries, fidelity, CPU seconds since the last copy."""
     truth = case.answers(case.tests).argmax(1)
-    loot = Loot(
+    knowledge = AttackerKnowledge(
         pool=case.pool, sizes=sizes, uses_scores=False, classes=case.classes, picture=case.picture
     )
     for name, thief in THIEVES.items():
         if thieves not in name or (case.public is None and thief is ATTACKS["public-copy"]):
             continue
         for reading in ("labels", "scores"):
-            told = replace(loot, uses_scores=reading == "scores", public=case.public)
+            told = replace(knowledge, uses_scores=reading == "scores", public=case.public)
             began = process_time()
             for surrogate in thief.surrogates(case.ask, told, np.random.default_rng(seed)):
                 fidelity = float((surrogate.predict(case.tests) == truth).mean())

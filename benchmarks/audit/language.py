@@ -25,10 +25,10 @@ from time import process_time
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.stats import t as students_t
 
 from gamekeeper.audit.language.answers import likeness_for
-from gamekeeper.audit.language.students import Lessons, best_student
+from gamekeeper.audit.language.surrogates import TrainingSet, best_surrogate
 from gamekeeper.audit.language.vectors import coarsenings, nearest, public_features, regression
 from gamekeeper.audit.language.width import look_for_width
 from gamekeeper.audit.learners.cores import one_core_each
@@ -42,14 +42,14 @@ TEXTS = (250, 1_000, 4_000)
 
 
 def skill(seed: int, size: int, *, traces: bool) -> float:
-    """Agreement of one student with the target."""
+    """Agreement of one surrogate with the target."""
     prompts = sums(size + TESTS, seed)
     replies = [add_up(prompt) for prompt in prompts]
     steps = tuple(" ".join(steps) for steps, _ in replies)
     answers = tuple(answer for _, answer in replies)
-    lessons = Lessons(tuple(prompts[:size]), answers[:size], steps[:size] if traces else None)
+    training = TrainingSet(tuple(prompts[:size]), answers[:size], steps[:size] if traces else None)
     likeness = likeness_for(answers)
-    _, write = best_student(lessons, likeness, np.random.default_rng(seed))
+    _, write = best_surrogate(training, likeness, np.random.default_rng(seed))
     return float(likeness.all(write(prompts[size:]), answers[size:]).mean())
 
 
@@ -153,7 +153,7 @@ def interval(values: Sequence[float]) -> str:
     """Mean and the half-width of its 95 % interval."""
     if len(values) < 2:
         return f"{values[0]:.3f}"
-    reach = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    reach = float(students_t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return f"{fmean(values):.3f} ± {reach:.3f}"
 
 

@@ -22,7 +22,7 @@ from scipy.stats import t
 from sklearn.datasets import load_digits
 
 from gamekeeper.audit.asking import Answers
-from gamekeeper.audit.attacks import ATTACKS, Loot
+from gamekeeper.audit.attacks import ATTACKS, AttackerKnowledge
 from gamekeeper.audit.targets import Array
 
 SIDE = 16
@@ -95,7 +95,7 @@ def ours(
         return Answers(scores.argmax(1), scores)
 
     for reading in ("labels", "scores"):
-        loot = Loot(
+        knowledge = AttackerKnowledge(
             pool=pool,
             sizes=SIZES,
             uses_scores=reading == "scores",
@@ -103,7 +103,7 @@ def ours(
             picture=(SIDE, SIDE),
         )
         began = process_time()
-        for surrogate in ATTACK.surrogates(ask, loot, np.random.default_rng(seed)):
+        for surrogate in ATTACK.surrogates(ask, knowledge, np.random.default_rng(seed)):
             cpu_s = process_time() - began
             yield (
                 f"gamekeeper, {reading}",

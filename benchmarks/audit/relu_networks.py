@@ -17,7 +17,7 @@ from time import process_time
 import numpy as np
 
 from gamekeeper.audit.asking import Answers
-from gamekeeper.audit.attacks import ATTACKS, Loot
+from gamekeeper.audit.attacks import ATTACKS, AttackerKnowledge
 from gamekeeper.audit.targets import Array
 
 SHAPES = ((10, 4, 3), (20, 16, 5), (10, 8, 2), (30, 20, 4), (64, 32, 10))
@@ -52,14 +52,14 @@ def ours(shape: tuple[int, int, int], seed: int) -> tuple[float, int, float]:
         scores = np.exp(network.logits(inputs))
         return Answers(scores.argmax(axis=1), scores / scores.sum(axis=1, keepdims=True))
 
-    loot = Loot(
+    knowledge = AttackerKnowledge(
         pool=rng.standard_normal((1_000, shape[0])),
         sizes=(50_000,),
         uses_scores=True,
         classes=shape[2],
     )
     began = process_time()
-    copies = list(ATTACKS["relu-networks"].surrogates(ask, loot, rng))
+    copies = list(ATTACKS["relu-networks"].surrogates(ask, knowledge, rng))
     cpu_s = process_time() - began
     if not copies:
         return 0.0, 0, cpu_s

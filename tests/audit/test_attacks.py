@@ -5,7 +5,7 @@ import pytest
 
 from audit.builders import CLASSES, WIDTH, linear_labels, linear_scores, make_inputs
 from gamekeeper.audit.asking import Answers, Ask
-from gamekeeper.audit.attacks import ATTACKS, Attack, AttackCard, Loot, Surrogate
+from gamekeeper.audit.attacks import ATTACKS, Attack, AttackCard, AttackerKnowledge, Surrogate
 from gamekeeper.audit.targets import Array
 
 TESTS = make_inputs(500, seed=99)
@@ -71,10 +71,10 @@ ENOUGH = {"relu-networks": 2_000, "boundary-walk": 500, "public-copy": 1_000, "d
 """Answers within which an attack gets there; for others 200."""
 
 
-def make_loot(sizes: tuple[int, ...], *, uses_scores: bool) -> Loot:
+def make_knowledge(sizes: tuple[int, ...], *, uses_scores: bool) -> AttackerKnowledge:
     """With everything that any attack needs; the encoder scales."""
     scale = np.arange(1, WIDTH + 1)
-    return Loot(
+    return AttackerKnowledge(
         pool=make_inputs(),
         sizes=sizes,
         uses_scores=uses_scores,
@@ -90,8 +90,8 @@ def play(
 ) -> list[Surrogate]:
     ask = ask or FITS.get(attack.card.name, soft)
     sizes = sizes or (50, 100, ENOUGH.get(attack.card.name, 200))
-    loot = make_loot(sizes, uses_scores=ask not in (hard, plane))
-    return list(attack.surrogates(ask, loot, np.random.default_rng(3)))
+    knowledge = make_knowledge(sizes, uses_scores=ask not in (hard, plane))
+    return list(attack.surrogates(ask, knowledge, np.random.default_rng(3)))
 
 
 def fidelity(surrogate: Surrogate, ask: Ask = soft) -> float:
@@ -135,8 +135,10 @@ def test_queries_are_counted(attack: Attack) -> None:
         return beyond_plane(inputs)
 
     sizes = (100, max(200, attack.card.fewest))
-    loot = replace(make_loot(sizes, uses_scores=target not in (hard, plane)), explain=explaining)
-    for surrogate in attack.surrogates(counting, loot, np.random.default_rng(0)):
+    knowledge = replace(
+        make_knowledge(sizes, uses_scores=target not in (hard, plane)), explain=explaining
+    )
+    for surrogate in attack.surrogates(counting, knowledge, np.random.default_rng(0)):
         assert surrogate.queries == asked
 
 

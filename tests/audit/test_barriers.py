@@ -60,15 +60,15 @@ def test_thief_does_what_undoes_each_defence(name: str, readings: set[Reading]) 
 
 
 def test_without_a_defence_there_is_nothing_to_undo_but_the_targets_own_noise() -> None:
-    """Tolls change no answer, and are no barrier."""
+    """Query costs change no answer, and are no barrier."""
     plain, *others = barriers(["proof-of-work", "rounding"], 0, is_noisy=True)
     assert Reading.AVERAGED in {*plain.readings(of_scores=True, of_labels=True, has_learners=True)}
     assert [each.name for each in others] == ["rounding"]
 
 
 @pytest.mark.slow
-def test_audit_plays_who_averages_and_prices_who_pays_tolls(tmp_path: Path) -> None:
-    """Tolls leave fidelity as it is; dollars, and accounts, they do not."""
+def test_audit_plays_who_averages_and_prices_who_pays_query_costs(tmp_path: Path) -> None:
+    """Query costs leave fidelity as it is; dollars, and accounts, they do not."""
     defences = ("free-noise", "coverage-budget", "proof-of-work")
     prices = Prices(per_account=5.0)
     result = play(tmp_path, defences=defences, budget=2_000, prices=prices, honest_queries=20)
@@ -125,7 +125,7 @@ def test_live_defence_that_refuses_at_once_is_said(tmp_path: Path) -> None:
     assert not live.curves and "refused the test inputs" in live.users.said
 
 
-def test_labels_have_tolls_too(tmp_path: Path) -> None:
+def test_labels_have_query_costs_too(tmp_path: Path) -> None:
     """What needs no scores to be there is compared also where there are none."""
     options = AuditOptions(budget=1_000, seeds=1, defences=("rounding", "proof-of-work"))
     target = make_target(lambda inputs: linear_scores(inputs).argmax(axis=1))

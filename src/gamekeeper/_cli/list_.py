@@ -119,16 +119,16 @@ def _attacks() -> list[dict[str, object]]:
 def _defences() -> list[dict[str, object]]:
     from gamekeeper.audit import free_noise
     from gamekeeper.audit.language.withholding import WITHHOLDINGS
-    from gamekeeper.audit.tolls import TOLLS
+    from gamekeeper.audit.query_costs import QUERY_COSTS
     from gamekeeper.defences import DEFENCES
 
     scores = [
         asdict(d.card) | {"parameters": [_named(p) for p in d.card.parameters]}
         for d in DEFENCES.values()
     ]
-    tolls = [
-        {"name": toll.name, "purpose": toll.purpose, "undone_by": toll.undone_by}
-        for toll in TOLLS.values()
+    query_costs = [
+        {"name": query_cost.name, "purpose": query_cost.purpose, "undone_by": query_cost.undone_by}
+        for query_cost in QUERY_COSTS.values()
     ]
     kept = [asdict(w) for w in WITHHOLDINGS.values()]
     noise = {
@@ -139,7 +139,7 @@ def _defences() -> list[dict[str, object]]:
     return [
         *scores,
         noise,
-        *tolls,
+        *query_costs,
         *({key: card[key] for key in card if key != "apply"} for card in kept),
     ]
 

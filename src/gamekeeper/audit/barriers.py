@@ -14,7 +14,7 @@ import numpy as np
 
 from gamekeeper.audit.free_noise import NAME as FREE_NOISE
 from gamekeeper.audit.free_noise import FreeNoise
-from gamekeeper.audit.tolls import TOLLS
+from gamekeeper.audit.query_costs import QUERY_COSTS
 from gamekeeper.defences import DEFENCES, Scores, make_defence
 
 NONE = "none"
@@ -73,8 +73,8 @@ class Barrier:
 
 
 def defence_names() -> tuple[str, ...]:
-    """Returns what can be compared: defences of scores, free noise, and tolls."""
-    return (*DEFENCES, FREE_NOISE, *TOLLS)
+    """Returns what can be compared: defences of scores, free noise, and query costs."""
+    return (*DEFENCES, FREE_NOISE, *QUERY_COSTS)
 
 
 def barrier(name: str, seed: int) -> Barrier:
@@ -100,12 +100,12 @@ def barriers(names: Sequence[str], seed: int, *, is_noisy: bool) -> Iterator[Bar
     """Yields no barrier, then those that the names say.
 
     Args:
-        names: Of defences; tolls are passed over.
+        names: Of defences; query costs are passed over.
         seed: Of the owner's keys.
         is_noisy: Whether the target itself answers otherwise each time.
     """
     yield Barrier(name=NONE, is_drawn_anew=is_noisy)
-    yield from (barrier(name, seed) for name in names if name not in TOLLS)
+    yield from (barrier(name, seed) for name in names if name not in QUERY_COSTS)
 
 
 def _key(seed: int) -> bytes:

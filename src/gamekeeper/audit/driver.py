@@ -20,11 +20,11 @@ from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.privacy import Inversion, Plan, Privacy, inversion_of, planned
+from gamekeeper.audit.query_costs import QUERY_COSTS, QueryCost
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
 from gamekeeper.audit.subject import Beside, Subject, subject_of
 from gamekeeper.audit.targets import Array, TargetError
 from gamekeeper.audit.thieves import Thieves, thief_name
-from gamekeeper.audit.tolls import TOLLS, Toll
 from gamekeeper.audit.traffic import Traffic
 from gamekeeper.base.progress import OnStage, ignore_stage
 
@@ -90,7 +90,9 @@ class Audit:
         names = options.defences if subject.has_scores else ()
         found = barriers(names, options.seed, is_noisy=subject.is_noisy)
         defended = [self._defended(barrier, left_out) for barrier in found]
-        defended += [self._tolled(defended[0], name) for name in options.defences if name in TOLLS]
+        defended += [
+            self._charged(defended[0], name) for name in options.defences if name in QUERY_COSTS
+        ]
         if subject.beside.behind is not None:
             defended.append(self._live(subject.beside.behind))
         not_shown = {"inversion": inversion} if isinstance(inversion, str) else {}
@@ -146,22 +148,24 @@ class Audit:
                 curves.append(self._thieves.curve(attack, reading, barrier, share))
         return Defended(defence=barrier.name, users=self._users(barrier), curves=tuple(curves))
 
-    def _tolled(self, plain: Defended, name: str) -> Defended:
+    def _charged(self, plain: Defended, name: str) -> Defended:
         """The same copies at another price."""
-        toll: Toll = TOLLS[name](self._subject.pool, self._options)
+        query_cost: QueryCost = QUERY_COSTS[name](self._subject.pool, self._options)
         curves = tuple(
-            replace(c, points=tuple(self._levied(c, p, toll) for p in c.points))
+            replace(c, points=tuple(self._surcharged(c, p, query_cost) for p in c.points))
             for c in plain.curves
         )
-        return Defended(defence=name, users=toll.users, curves=curves)
+        return Defended(defence=name, users=query_cost.users, curves=curves)
 
-    def _levied(self, curve: Curve, point: Point, toll: Toll) -> Point:
-        levy = toll.levy(
+    def _surcharged(self, curve: Curve, point: Point, query_cost: QueryCost) -> Point:
+        surcharge = query_cost.surcharge(
             self.traffic.rows(thief_name(curve.attack, curve.believes, 0))[: point.queries]
         )
         prices = self._options.prices
-        more = (levy.accounts - 1) * prices.per_account + levy.cpu_s / 3600 * prices.per_core_hour
-        return replace(point, usd=point.usd + more, accounts=levy.accounts)
+        more = (
+            surcharge.accounts - 1
+        ) * prices.per_account + surcharge.cpu_s / 3600 * prices.per_core_hour
+        return replace(point, usd=point.usd + more, accounts=surcharge.accounts)
 
     def _live(self, behind: Meter) -> Defended:
         """One account that learns from what a live defence lets through, until it is refused."""

@@ -1,8 +1,8 @@
 """A target with a counted budget: every query is counted, paced, checked, kept, and paid for once.
 
-Till     what is bought, whatever it is: each answer once, on disk before anybody sees it, within
-         limits
-Meter    a target of rows of numbers at a till
+QueryLedger  what is bought, whatever it is: each answer once, on disk before it is used, within
+             limits
+Meter        a target of rows of numbers with a ledger
 """
 
 import time
@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Sale:
+class AnswerBatch:
     """Answers that came together.
 
     Args:
@@ -57,11 +57,11 @@ class Sale:
     tokens: Tokens = NO_TOKENS
 
 
-Buy = Callable[[Sequence[int]], Iterable[Sale]]
+Buy = Callable[[Sequence[int]], Iterable[AnswerBatch]]
 """Positions of what is not known yet to answers, each as soon as it is there."""
 
 
-class Till:
+class QueryLedger:
     """The ledger of paid answers: each answer is bought once and stored before it is used.
 
     Args:
@@ -119,15 +119,17 @@ class Till:
             self._require_means(len(some))
             if self._limits.per_s:
                 self._sleep(len(some) / self._limits.per_s)
-            for sale in buy(some):
-                self._keep(sale, ids)
-                known |= dict(zip((ids[i] for i in sale.positions), sale.answers, strict=True))
+            for answered in buy(some):
+                self._keep(answered, ids)
+                known |= dict(
+                    zip((ids[i] for i in answered.positions), answered.answers, strict=True)
+                )
         return [known[id] for id in ids]
 
-    def _keep(self, sale: Sale, ids: Sequence[bytes]) -> None:
-        self._journal.keep([ids[i] for i in sale.positions], sale.answers, sale.tokens)
-        self.tokens += sale.tokens
-        self.paid += len(sale.positions)
+    def _keep(self, answered: AnswerBatch, ids: Sequence[bytes]) -> None:
+        self._journal.keep([ids[i] for i in answered.positions], answered.answers, answered.tokens)
+        self.tokens += answered.tokens
+        self.paid += len(answered.positions)
 
     def _require_queries(self, wanted: int) -> None:
         left = max(0, self._limits.queries - self.kept_back - self.paid)
@@ -168,22 +170,22 @@ class Meter:
         # of an endpoint, one request: what fails is then not paid for
         batch = getattr(target, "batch", _BATCH)
         self._target = target
-        self._till = Till(journal, limits, batch=batch, sleep=sleep)
+        self._ledger = QueryLedger(journal, limits, batch=batch, sleep=sleep)
         self._width: int | None = None
 
     @property
     def paid(self) -> int:
         """Queries that were made, in this run and those before."""
-        return self._till.paid
+        return self._ledger.paid
 
     @property
     def asked(self) -> int:
         """Different inputs that were asked since it was made, paid for now or before."""
-        return self._till.asked
+        return self._ledger.asked
 
     def keep_back(self, queries: int) -> None:
         """Reserves so many of the queries that are left, until called again."""
-        self._till.kept_back = queries
+        self._ledger.kept_back = queries
 
     def ask(self, inputs: Array, turn: int = 0) -> Array:
         """Returns raw answers, shape (n, classes), or (n, 1) where the target gives labels.
@@ -198,12 +200,13 @@ class Meter:
             TargetError: The target failed, or gave invalid answers; earlier answers are kept.
         """
 
-        def buy(positions: Sequence[int]) -> Iterator[Sale]:
+        def buy(positions: Sequence[int]) -> Iterator[AnswerBatch]:
             answers = self._answers(inputs[list(positions)])
-            yield Sale(positions, [answer.astype("<f8").tobytes() for answer in answers])
+            yield AnswerBatch(positions, [answer.astype("<f8").tobytes() for answer in answers])
 
         rows = [
-            np.frombuffer(answer, "<f8") for answer in self._till.bought(ids_of(inputs, turn), buy)
+            np.frombuffer(answer, "<f8")
+            for answer in self._ledger.bought(ids_of(inputs, turn), buy)
         ]
         return np.stack(rows) if rows else np.empty((0, self._width or 1))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gamekeeper.audit.asking import Access, Asking
-from gamekeeper.audit.attacks import Attack, Loot
+from gamekeeper.audit.attacks import Attack, AttackerKnowledge
 from gamekeeper.audit.barriers import AVERAGED_OVER, Barrier, Reading
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.meter import Meter, SpentError
@@ -181,11 +181,11 @@ class Thieves:
         may be.
         """
         copies: list[_Copy] = []
-        loot = self._loot(reading, asking, rng, sizes)
+        knowledge = self._knowledge(reading, asking, rng, sizes)
         times = _times(reading)
         began = process_time()
         try:
-            for surrogate in attack.surrogates(asking.ask, loot, rng):
+            for surrogate in attack.surrogates(asking.ask, knowledge, rng):
                 cpu_s = process_time() - began
                 fidelity = float(
                     (surrogate.predict(self._subject.tests) == self._subject.truth).mean()
@@ -200,13 +200,13 @@ class Thieves:
             return copies, f"refused: {error}"
         return copies, None
 
-    def _loot(
+    def _knowledge(
         self, reading: Reading, asking: Asking, rng: np.random.Generator, sizes: Sequence[int]
-    ) -> Loot:
+    ) -> AttackerKnowledge:
         beside = self._subject.beside
         pool = self._subject.pool
         times = _times(reading)
-        return Loot(
+        return AttackerKnowledge(
             pool=pool[rng.permutation(len(pool))],
             sizes=[size for size in sizes if times * size <= self._left],
             uses_scores=reading is not Reading.LABELS,

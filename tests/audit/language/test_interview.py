@@ -21,7 +21,7 @@ def test_reply_is_paid_once(tmp_path: Path) -> None:
     assert len(clerk.asked) == 40 and replies[0] == replies[-1] == reckoned("0+0")
     again = make_interview(tmp_path, clerk)
     assert again.ask(QUERIES) == replies[:-1] and len(clerk.asked) == 40
-    assert (again.till.paid, again.till.tokens) == (40, Tokens(400, 200))
+    assert (again.ledger.paid, again.ledger.tokens) == (40, Tokens(400, 200))
     again.ask([Query("0+0", turn=1), Query("0+0", bias={5: 1.0})])
     assert len(clerk.asked) == 42
 
@@ -53,8 +53,10 @@ def test_no_budget_is_overdrawn(limits: dict[str, object], said: str, tmp_path: 
     with pytest.raises(SpentError, match=said):
         interview = make_interview(tmp_path, clerk, **limits)
         interview.ask(QUERIES)
-    assert interview.till.paid == len(clerk.asked)
-    assert len(clerk.asked) * 15 <= 400 and interview.till.usd <= (0.015 if "usd" in limits else 1)
+    assert interview.ledger.paid == len(clerk.asked)
+    assert len(clerk.asked) * 15 <= 400 and interview.ledger.usd <= (
+        0.015 if "usd" in limits else 1
+    )
 
 
 def test_reply_survives_the_journal() -> None:
@@ -80,7 +82,7 @@ def test_vectors_that_are_none_are_refused(answer: object, said: str, tmp_path: 
     vectors = Vectors(target, Journal(tmp_path / "j.sqlite", "vectors"), Limits(queries=10))
     with pytest.raises(TargetError, match=said):
         vectors.ask(["a", "b", "c"])
-    assert vectors.till.paid == 0
+    assert vectors.ledger.paid == 0
 
 
 def test_vector_is_paid_once(tmp_path: Path) -> None:

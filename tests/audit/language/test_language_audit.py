@@ -41,11 +41,12 @@ def curves(result: AuditResult, defence: str) -> dict[str, Curve]:
 
 @pytest.fixture
 def no_writer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Students that take no minutes."""
-    from gamekeeper.audit.language.students import contest
+    """Surrogates that take no minutes."""
 
-    monkeypatch.setattr(contest, "why_no_writer", lambda lessons: "tests have no time")
-    monkeypatch.setattr(driver, "why_no_writer", lambda lessons: "tests have no time")
+    from gamekeeper.audit.language.surrogates import model_selection
+
+    monkeypatch.setattr(model_selection, "why_no_writer", lambda training: "tests have no time")
+    monkeypatch.setattr(driver, "why_no_writer", lambda training: "tests have no time")
 
 
 def test_model_that_sorts_is_copied_by_its_answers(no_writer: None, tmp_path: Path) -> None:

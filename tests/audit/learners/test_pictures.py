@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gamekeeper.audit.learners import Lessons, best_learner
+from gamekeeper.audit.learners import TrainingSet, best_learner
 from gamekeeper.audit.learners.pictures import picture_learners
 from gamekeeper.audit.targets import Array
 
@@ -30,7 +30,9 @@ def one_thread() -> None:
 
 def test_network_learns_pictures_from_few_labels() -> None:
     """Where a bar lies does not matter: a network sees that from sixty."""
-    name, predict = best_learner(Lessons(*bars(60, 0), picture=(8, 8)), np.random.default_rng(0))
+    name, predict = best_learner(
+        TrainingSet(*bars(60, 0), picture=(8, 8)), np.random.default_rng(0)
+    )
     tests, truth = bars(300, 1)
     assert name == "convolutional network"
     assert (predict(tests) == truth).mean() > 0.95
@@ -42,9 +44,9 @@ def test_same_seed_gives_the_same_network() -> None:
     soft = np.eye(2)[labels] * 0.8 + 0.1
     tests = bars(100, 2)[0]
     one, other = (
-        best_learner(Lessons(inputs, labels, soft, picture=(8, 8)), np.random.default_rng(1))[1](
-            tests
-        )
+        best_learner(TrainingSet(inputs, labels, soft, picture=(8, 8)), np.random.default_rng(1))[
+            1
+        ](tests)
         for _ in range(2)
     )
     assert (one == other).all()
@@ -56,12 +58,14 @@ def test_network_is_shown_pictures_as_they_are_where_moving_them_would_change_th
     places = rng.integers(8, size=300)
     noise = rng.uniform(0, 0.3, (300, 8, 8))
     noise[np.arange(300), :, places] += 0.7
-    lessons = Lessons(noise.reshape(300, -1)[:200], (places > 3).astype(int)[:200], picture=(8, 8))
+    training = TrainingSet(
+        noise.reshape(300, -1)[:200], (places > 3).astype(int)[:200], picture=(8, 8)
+    )
     near = np.isin(places[200:], (3, 4))
 
     def agreed(moves: bool) -> float:
-        predict = picture_learners(replace(lessons, moves=moves), 0)["convolutional network"](
-            replace(lessons, moves=moves)
+        predict = picture_learners(replace(training, moves=moves), 0)["convolutional network"](
+            replace(training, moves=moves)
         )
         return float((predict(noise.reshape(300, -1)[200:]) == (places > 3)[200:])[near].mean())
 

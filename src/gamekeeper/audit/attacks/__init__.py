@@ -16,9 +16,9 @@ from gamekeeper.audit.attacks._attack import (
     ATTACKS,
     Attack,
     AttackCard,
+    AttackerKnowledge,
     Documentation,
     Interface,
-    Loot,
     Surrogate,
 )
 
@@ -32,9 +32,9 @@ __all__ = [
     "ATTACKS",
     "Attack",
     "AttackCard",
+    "AttackerKnowledge",
     "Documentation",
     "Interface",
-    "Loot",
     "Surrogate",
     "active_selection",
     "attack_names",

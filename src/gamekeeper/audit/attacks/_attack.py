@@ -86,7 +86,7 @@ class Documentation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loot:
+class AttackerKnowledge:
     """What a thief brings along.
 
     Args:
@@ -135,7 +135,7 @@ class Interface:
         classes: Labels are 0 to this, exclusive.
         has_encoder: Whether a public encoder is known.
         has_counterfactuals: Whether the interface gives counterfactuals.
-        picture: As `Loot.picture`.
+        picture: As `AttackerKnowledge.picture`.
         has_public: Whether public inputs are given.
     """
 
@@ -162,7 +162,9 @@ class Attack(Protocol):
         """Returns why the attack cannot be tried on such an interface; None if it can."""
         ...
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """Yields a surrogate at each size that can be reached; each goes on from the queries of the
         one before.
         """

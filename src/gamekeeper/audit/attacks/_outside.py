@@ -18,46 +18,50 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import Loot, Surrogate
-from gamekeeper.audit.learners import Contest, Lessons, quick_guess
+from gamekeeper.audit.attacks._attack import AttackerKnowledge, Surrogate
+from gamekeeper.audit.learners import ModelSelection, TrainingSet, quick_guess
 from gamekeeper.audit.targets import Array
 
 FEWEST = 250  # answers; fewer of another domain make no copy worth the time
 _FIRST, _GROWTH = 100, 1.5  # answers before the first choice; each round has half as many more
-Choose = Callable[[Lessons, int], Array]
+Choose = Callable[[TrainingSet, int], Array]
 """What was answered so far, and how many more are wanted, to what is asked next."""
 
 
-def copies(ask: Ask, loot: Loot, choose: Choose, rng: np.random.Generator) -> Iterator[Surrogate]:
+def copies(
+    ask: Ask, knowledge: AttackerKnowledge, choose: Choose, rng: np.random.Generator
+) -> Iterator[Surrogate]:
     """Yields a surrogate at each size, as long as there is something to ask and the target tells
     inputs apart.
     """
     learning = rng.spawn(1)[0]  # what is asked must not hang on what learners draw
-    contest = Contest(learning)
-    asked = _Asked(ask, loot, choose)
-    for size in (size for size in loot.sizes if size >= FEWEST):
+    selection = ModelSelection(learning)
+    asked = _Asked(ask, knowledge, choose)
+    for size in (size for size in knowledge.sizes if size >= FEWEST):
         if not asked.go_on(size):
             return
-        recipe, predict = contest.best(asked.lessons)
+        recipe, predict = selection.best(asked.training)
         yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 
 class _Asked:
     """What was asked so far, and answered."""
 
-    def __init__(self, ask: Ask, loot: Loot, choose: Choose) -> None:
+    def __init__(self, ask: Ask, knowledge: AttackerKnowledge, choose: Choose) -> None:
         self._ask = ask
-        self._loot = loot
+        self._knowledge = knowledge
         self._choose = choose
-        self._inputs = np.empty((0, loot.pool.shape[1]))
+        self._inputs = np.empty((0, knowledge.pool.shape[1]))
         self._labels = np.empty(0, np.int64)
-        self._soft = np.empty((0, loot.classes))
+        self._soft = np.empty((0, knowledge.classes))
 
     @property
-    def lessons(self) -> Lessons:
+    def training(self) -> TrainingSet:
         """For the learners."""
-        given = self._soft if self._loot.uses_scores and len(self._soft) else None
-        return Lessons(self._inputs, self._labels, given, picture=self._loot.picture, moves=False)
+        given = self._soft if self._knowledge.uses_scores and len(self._soft) else None
+        return TrainingSet(
+            self._inputs, self._labels, given, picture=self._knowledge.picture, moves=False
+        )
 
     def go_on(self, size: int) -> bool:
         """Asks in rounds until so many are answered; returns whether that could be done, and labels
@@ -65,7 +69,7 @@ class _Asked:
         """
         while (before := len(self._inputs)) < size:
             wanted = min(size, max(_FIRST, int(_GROWTH * before)))
-            chosen = self._choose(self.lessons, wanted - before)
+            chosen = self._choose(self.training, wanted - before)
             if before + len(chosen) < wanted:
                 return False
             answers = self._ask(chosen)
@@ -78,18 +82,18 @@ class _Asked:
         return len(np.unique(self._labels)) > 1
 
 
-def picked(offered: Array, lessons: Lessons, n: int, rng: np.random.Generator) -> Array:
+def picked(offered: Array, training: TrainingSet, n: int, rng: np.random.Generator) -> Array:
     """Returns positions of what to ask next, shape (n,); all there are if they are fewer.
 
     Args:
         offered: What could be asked, shape (m, width).
-        lessons: What was answered so far.
+        training: What was answered so far.
         n: Wanted.
         rng: Draws what is left to chance.
     """
-    if len(np.unique(lessons.labels)) < 2:
+    if len(np.unique(training.labels)) < 2:
         return rng.permutation(len(offered))[:n]
-    likely = quick_guess(lessons, int(rng.integers(1 << 31)))(offered)
+    likely = quick_guess(training, int(rng.integers(1 << 31)))(offered)
     guessed = likely.argmax(axis=1)
     best = np.sort(likely, axis=1)
     unsure = _even(guessed, best[:, -1] - best[:, -2])[: n // 2]

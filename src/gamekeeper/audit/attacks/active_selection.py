@@ -14,8 +14,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.learners import Contest, Lessons, why_no_learners
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
+from gamekeeper.audit.learners import ModelSelection, TrainingSet, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _TREES = 100
@@ -42,22 +48,24 @@ class ActiveSelection:
         """See `Attack`."""
         return why_no_learners()
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
         asked = np.empty(0, np.int64)
-        contest = Contest(rng)
+        selection = ModelSelection(rng)
         labels = np.empty(0, np.int64)
-        soft = np.empty((0, loot.classes))
-        for size in (size for size in loot.sizes if size < len(loot.pool)):
-            chosen = _chosen(loot.pool, asked, labels, size - len(asked), rng)
-            answers = ask(loot.pool[chosen])
+        soft = np.empty((0, knowledge.classes))
+        for size in (size for size in knowledge.sizes if size < len(knowledge.pool)):
+            chosen = _chosen(knowledge.pool, asked, labels, size - len(asked), rng)
+            answers = ask(knowledge.pool[chosen])
             asked = np.concatenate([asked, chosen])
             labels = np.concatenate([labels, answers.labels])
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
-            given = soft if loot.uses_scores and len(soft) else None
-            recipe, predict = contest.best(
-                Lessons(loot.pool[asked], labels, given, picture=loot.picture)
+            given = soft if knowledge.uses_scores and len(soft) else None
+            recipe, predict = selection.best(
+                TrainingSet(knowledge.pool[asked], labels, given, picture=knowledge.picture)
             )
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 

@@ -20,8 +20,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.learners import Lessons, Predict, best_learner, why_no_learners
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
+from gamekeeper.audit.learners import Predict, TrainingSet, best_learner, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _HALVINGS = 12  # of the way between two inputs: the boundary to 1 in 4,000 of it
@@ -54,15 +60,17 @@ class BoundaryWalk:
         """See `Attack`."""
         return why_no_learners()
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        if loot.uses_scores:
+        if knowledge.uses_scores:
             return  # scores give the same for far fewer queries
-        walk = _Walk(ask, loot.pool, rng)
-        for size in loot.sizes:
+        walk = _Walk(ask, knowledge.pool, rng)
+        for size in knowledge.sizes:
             if not walk.go_on(size):
                 return
-            yield walk.surrogate(loot.classes)
+            yield walk.surrogate(knowledge.classes)
 
 
 class _Walk:
@@ -102,7 +110,7 @@ class _Walk:
         held, kept = np.split(self._rng.permutation(self._real), [self._real // 4])
         inputs = np.vstack([real[kept], one, other])
         given = np.concatenate([labels[kept], label, others])
-        recipe, learnt = best_learner(Lessons(inputs, given, real=len(kept)), self._rng)
+        recipe, learnt = best_learner(TrainingSet(inputs, given, real=len(kept)), self._rng)
         agreed = [(predict(real[held]) == labels[held]).mean() for predict in (solved, learnt)]
         if agreed[0] >= agreed[1]:
             return Surrogate(

@@ -8,7 +8,7 @@ and learners learn from these as well.
 
 Source: Aivodji et al., 2020; Dissanayake & Dutta, Model Reconstruction Using Counterfactual
     Explanations, NeurIPS 2024;
-both sides of the boundary as lessons, in place of clamping, is ours.
+both sides of the boundary as training, in place of clamping, is ours.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.learners import Lessons, Predict, best_learner, why_no_learners
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
+from gamekeeper.audit.learners import Predict, TrainingSet, best_learner, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _QUERIES_EACH = 3  # an input's label, its counterfactual, and that one's label
@@ -38,7 +44,7 @@ class Counterfactuals:
             " suffice."
         ),
         fits="Models that explain their decisions; few explanations suffice to copy a linear one.",
-        source="Dissanayake & Dutta, NeurIPS 2024; both sides of the boundary as lessons is ours.",
+        source="Dissanayake & Dutta, NeurIPS 2024; both sides of the boundary as training is ours.",
         extra="audit",
         under_defences=False,
     )
@@ -49,19 +55,21 @@ class Counterfactuals:
             return "the interface gives no counterfactuals (--counterfactuals)"
         return why_no_learners()
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        assert loot.explain is not None
-        inputs = np.empty((0, loot.pool.shape[1]))
-        near = np.empty((0, loot.pool.shape[1]))
+        assert knowledge.explain is not None
+        inputs = np.empty((0, knowledge.pool.shape[1]))
+        near = np.empty((0, knowledge.pool.shape[1]))
         labels = np.empty(0, np.int64)
         beyond = np.empty(0, np.int64)
-        for size in (2 * _QUERIES_EACH, *loot.sizes):
-            if size // _QUERIES_EACH > len(loot.pool):
+        for size in (2 * _QUERIES_EACH, *knowledge.sizes):
+            if size // _QUERIES_EACH > len(knowledge.pool):
                 return
-            more = loot.pool[len(inputs) : size // _QUERIES_EACH]
+            more = knowledge.pool[len(inputs) : size // _QUERIES_EACH]
             inputs = np.vstack([inputs, more])
-            near = np.vstack([near, loot.explain(more)])
+            near = np.vstack([near, knowledge.explain(more)])
             labels = np.concatenate([labels, ask(more).labels])
             beyond = np.concatenate(
                 [beyond, ask(_past(more, near[len(near) - len(more) :])).labels]
@@ -81,8 +89,8 @@ def _explained(
         return "a plane that the explanations agree on", plane
     before = near - _STEP * (near - inputs)
     everything = np.vstack([inputs, before, _past(inputs, near)])
-    lessons = Lessons(everything, np.concatenate([labels, labels, beyond]), real=len(inputs))
-    recipe, predict = best_learner(lessons, rng)
+    training = TrainingSet(everything, np.concatenate([labels, labels, beyond]), real=len(inputs))
+    recipe, predict = best_learner(training, rng)
     return f"{recipe} on both sides of the boundary", predict
 
 

@@ -21,14 +21,14 @@ from gamekeeper.audit import synthetic
 from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.attacks._attack import (
     AttackCard,
+    AttackerKnowledge,
     Documentation,
     Interface,
-    Loot,
     Surrogate,
     attack,
 )
 from gamekeeper.audit.attacks._outside import FEWEST, copies, picked
-from gamekeeper.audit.learners import Lessons, why_no_learners
+from gamekeeper.audit.learners import TrainingSet, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _OFFERED, _MOST_OFFERED = 10, 20_000  # times what is asked, and at most; or twice what is asked
@@ -73,16 +73,18 @@ class DataFree:
             )
         return why_no_learners()
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        documentation = loot.documentation
+        documentation = knowledge.documentation
 
-        def choose(lessons: Lessons, n: int) -> Array:
+        def choose(training: TrainingSet, n: int) -> Array:
             offered = _made_up(max(2 * n, min(_OFFERED * n, _MOST_OFFERED)), documentation, rng)
-            chosen: Array = offered[picked(offered, lessons, n, rng)]
+            chosen: Array = offered[picked(offered, training, n, rng)]
             return chosen
 
-        return copies(ask, loot, choose, rng)
+        return copies(ask, knowledge, choose, rng)
 
 
 def _made_up(n: int, documentation: Documentation, rng: np.random.Generator) -> Array:

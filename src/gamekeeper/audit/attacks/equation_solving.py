@@ -18,7 +18,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
 from gamekeeper.audit.learners import Predict
 from gamekeeper.audit.targets import Array
 
@@ -52,17 +58,19 @@ class EquationSolving:
         """See `Attack`."""
         return None if interface.has_scores else "it needs scores"
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        width = loot.pool.shape[1]
-        middle = loot.pool.mean(axis=0)
-        spread = loot.pool.std(axis=0) + 1e-12
+        width = knowledge.pool.shape[1]
+        middle = knowledge.pool.mean(axis=0)
+        spread = knowledge.pool.std(axis=0) + 1e-12
         directions = np.empty((0, width))
-        scores = np.empty((0, loot.classes))
+        scores = np.empty((0, knowledge.classes))
         labels = np.empty(0, np.int64)
         for size in [
             width + 1,
-            *(size for size in loot.sizes if width + 1 < size <= _MOST * (width + 1)),
+            *(size for size in knowledge.sizes if width + 1 < size <= _MOST * (width + 1)),
         ]:
             more = rng.standard_normal((size - len(directions), width))
             answers = ask(middle + _SHRINK * spread * more)

@@ -17,9 +17,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Encode, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Encode,
+    Interface,
+    Surrogate,
+    attack,
+)
 from gamekeeper.audit.attacks.equation_solving import linear_model
-from gamekeeper.audit.learners import Lessons, Predict, best_learner
+from gamekeeper.audit.learners import Predict, TrainingSet, best_learner
 from gamekeeper.audit.targets import Array
 
 
@@ -43,22 +50,24 @@ class HeadStealing:
         """See `Attack`."""
         return None if interface.has_encoder else "no public encoder is named (--encoder)"
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        assert loot.encode is not None
+        assert knowledge.encode is not None
         labels = np.empty(0, np.int64)
-        soft = np.empty((0, loot.classes))
-        for size in (size for size in loot.sizes if size <= len(loot.pool)):
-            answers = ask(loot.pool[len(labels) : size])
+        soft = np.empty((0, knowledge.classes))
+        for size in (size for size in knowledge.sizes if size <= len(knowledge.pool)):
+            answers = ask(knowledge.pool[len(labels) : size])
             labels = np.concatenate([labels, answers.labels])
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
-            features = loot.encode(loot.pool[:size])
-            given = soft if loot.uses_scores and len(soft) else None
+            features = knowledge.encode(knowledge.pool[:size])
+            given = soft if knowledge.uses_scores and len(soft) else None
             recipe, predict = _head(features, labels, given, rng)
             yield Surrogate(
                 queries=size,
-                predict=_after(loot.encode, predict),
+                predict=_after(knowledge.encode, predict),
                 recipe=f"{recipe} on the encoder",
             )
 
@@ -69,7 +78,7 @@ def _head(
     """The head: solved for where there are equations enough, else the best learner."""
     if soft is not None and len(features) > features.shape[1]:
         return "a linear head", linear_model(features, soft)
-    return best_learner(Lessons(features, labels, soft), rng)
+    return best_learner(TrainingSet(features, labels, soft), rng)
 
 
 def _after(encode: Encode, predict: Predict) -> Predict:

@@ -3,10 +3,10 @@ answers best.
 
 What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024): several kinds
 of learner are trained until they converge, each is judged on a quarter of the answers, and the best
-is trained again on all of them. Students of soft answers learn the log-odds; students of labels
+is trained again on all of them. Students of soft answers learn the log-odds; surrogates of labels
 learn the labels.
 
-Source: Orekondy et al., Knockoff Nets, CVPR 2019 (random in-domain queries); the contest of
+Source: Orekondy et al., Knockoff Nets, CVPR 2019 (random in-domain queries); the selection of
     learners is ours.
 """
 
@@ -15,8 +15,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
-from gamekeeper.audit.learners import Contest, Lessons, why_no_learners
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
+from gamekeeper.audit.learners import ModelSelection, TrainingSet, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _MIXING = 0  # seed of what is mixed
@@ -36,8 +42,8 @@ class LearnedCopy:
         needs="Unlabelled inputs of the domain; labels suffice, scores help.",
         fits="Everything that can be learnt; the yardstick for all other attacks.",
         source=(
-            "Orekondy et al., Knockoff Nets, CVPR 2019; the contest of learners on held-out answers"
-            " is ours."
+            "Orekondy et al., Knockoff Nets, CVPR 2019; selecting among learners on held-out"
+            " answers is ours."
         ),
         extra="audit",
     )
@@ -46,22 +52,24 @@ class LearnedCopy:
         """See `Attack`."""
         return why_no_learners()
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        contest = Contest(rng)
+        selection = ModelSelection(rng)
         labels = np.empty(0, np.int64)
-        soft = np.empty((0, loot.classes))
-        inputs = _with_mixtures(loot.pool, loot.sizes, rng)
-        for size in (size for size in loot.sizes if size <= len(inputs)):
+        soft = np.empty((0, knowledge.classes))
+        inputs = _with_mixtures(knowledge.pool, knowledge.sizes, rng)
+        for size in (size for size in knowledge.sizes if size <= len(inputs)):
             answers = ask(inputs[len(labels) : size])
             labels = np.concatenate([labels, answers.labels])
             if answers.probabilities is not None:
                 soft = np.vstack([soft, answers.probabilities])
-            given = soft if loot.uses_scores and len(soft) else None
-            lessons = Lessons(
-                inputs[:size], labels, given, real=len(loot.pool), picture=loot.picture
+            given = soft if knowledge.uses_scores and len(soft) else None
+            training = TrainingSet(
+                inputs[:size], labels, given, real=len(knowledge.pool), picture=knowledge.picture
             )
-            name, predict = contest.best(lessons)
+            name, predict = selection.best(training)
             yield Surrogate(queries=size, predict=predict, recipe=name)
 
 

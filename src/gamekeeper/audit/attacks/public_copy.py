@@ -14,9 +14,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
 from gamekeeper.audit.attacks._outside import FEWEST, copies, picked
-from gamekeeper.audit.learners import Lessons, why_no_learners
+from gamekeeper.audit.learners import TrainingSet, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _MOST_OFFERED = 20_000  # of which a round is chosen
@@ -49,16 +55,18 @@ class PublicCopy:
             why_no_learners() if interface.has_public else "no public inputs are given (--public)"
         )
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        assert loot.public is not None
-        left = loot.public[rng.permutation(len(loot.public))]
+        assert knowledge.public is not None
+        left = knowledge.public[rng.permutation(len(knowledge.public))]
 
-        def choose(lessons: Lessons, n: int) -> Array:
+        def choose(training: TrainingSet, n: int) -> Array:
             nonlocal left
-            positions = picked(left[:_MOST_OFFERED], lessons, n, rng)
+            positions = picked(left[:_MOST_OFFERED], training, n, rng)
             chosen: Array = left[positions]
             left = np.delete(left, positions, axis=0)
             return chosen
 
-        return copies(ask, loot, choose, rng)
+        return copies(ask, knowledge, choose, rng)

@@ -34,7 +34,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.targets import Array
 
@@ -84,11 +90,13 @@ class ReluNetworks:
             else f"it is bounded to {_WIDEST} inputs: each unit takes twice as many"
         )
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        if not loot.uses_scores or not loot.sizes:
+        if not knowledge.uses_scores or not knowledge.sizes:
             return
-        search = _Search(ask, loot.pool, rng)
+        search = _Search(ask, knowledge.pool, rng)
         with suppress(SpentError):  # what is known by then may do
             search.run()
         if search.error() < _TIGHT:

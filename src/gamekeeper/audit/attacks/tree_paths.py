@@ -30,7 +30,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.audit.asking import Ask
-from gamekeeper.audit.attacks._attack import AttackCard, Interface, Loot, Surrogate, attack
+from gamekeeper.audit.attacks._attack import (
+    AttackCard,
+    AttackerKnowledge,
+    Interface,
+    Surrogate,
+    attack,
+)
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.targets import Array
 
@@ -64,19 +70,21 @@ class TreePaths:
         """See `Attack`."""
         return None if interface.has_scores else "it needs scores"
 
-    def surrogates(self, ask: Ask, loot: Loot, rng: np.random.Generator) -> Iterator[Surrogate]:
+    def surrogates(
+        self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
+    ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        feeler = _Feeler(ask, loot.pool)
-        if not loot.uses_scores or not feeler.names_leaves(loot.pool[:_PROBES]):
+        feeler = _Feeler(ask, knowledge.pool)
+        if not knowledge.uses_scores or not feeler.names_leaves(knowledge.pool[:_PROBES]):
             return
         boxes: list[_Box] = []
         yielded = 0
-        for start in (*loot.pool, *loot.pool):  # a second look at what the boxes hold
+        for start in (*knowledge.pool, *knowledge.pool):  # a second look at what the boxes hold
             try:
                 boxes = feeler.looked(start, boxes)
             except SpentError:
                 break
-            if any(yielded < size <= feeler.queries for size in loot.sizes):
+            if any(yielded < size <= feeler.queries for size in knowledge.sizes):
                 yielded = feeler.queries
                 yield _copy(boxes, feeler)
         if boxes and feeler.queries > yielded:

@@ -1,12 +1,12 @@
 """The audit of a language model: what a thief learns of its skill from answers, with and without
 the reasoning.
 
-    prompts -> test and pool -> replies (paid once) -> withheld -> student -> its answers beside the
-    target's
+    prompts -> test and pool -> replies (paid once) -> withheld -> surrogate
+    -> its answers beside the target's
 
-Fidelity is the likeness of the student's final answers to the target's own on test prompts that no
-thief asks. A target that answers otherwise when asked again bounds it: nobody agrees with it more
-than it does itself.
+Fidelity is the likeness of the surrogate's final answers to the target's own on test prompts that
+no thief asks. A target that answers otherwise when asked again bounds it: nobody agrees with it
+more than it does itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from gamekeeper.audit.attacks import AttackCard
 from gamekeeper.audit.journal import Tokens
 from gamekeeper.audit.language.answers import final_answer, likeness_for
 from gamekeeper.audit.language.interview import Interview
-from gamekeeper.audit.language.students import Lessons, best_student, why_no_writer
+from gamekeeper.audit.language.surrogates import TrainingSet, best_surrogate, why_no_writer
 from gamekeeper.audit.language.width import Door, Width, look_for_width
 from gamekeeper.audit.language.withholding import WITHHOLDINGS, Withhold
 from gamekeeper.audit.learners import why_no_learners
@@ -41,7 +41,7 @@ _LEAST_PROMPTS = 40
 _ASKED_AGAIN = 20
 _WIDTH_SHARE = 0.1  # of the budget, to look for the width
 _COERCED_FIRST = 5  # prompts, to see whether the steps come when they are asked for
-_COPIES = 3  # sizes at which students are trained; each costs minutes
+_COPIES = 3  # sizes at which surrogates are trained; each costs minutes
 _SKILL = "skill-leeching"
 _WIDTH = "width-from-logprobs"
 
@@ -55,7 +55,7 @@ CARD = AttackCard(
     fits="Narrow tasks; what is explained step by step is learned from a few hundred replies.",
     source=(
         "Birch et al., Model Leeching, 2023; that reasoning is what matters, DistillGuard, 2026;"
-        " students are ours."
+        " surrogates are ours."
     ),
     extra="audit",
 )
@@ -87,7 +87,7 @@ class LanguageAudit:
     Raises:
         UsageError: There are too few prompts, or the budget is too small.
         TargetError: The target failed.
-        MissingExtraError: Students need an extra that is not installed.
+        MissingExtraError: Surrogates need an extra that is not installed.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class LanguageAudit:
         pattern: str | None = None,
     ) -> None:
         if why_no_learners() is not None:
-            raise MissingExtraError("students of a language model", "audit")
+            raise MissingExtraError("surrogates of a language model", "audit")
         _require_enough(prompts, options.budget)
         self._interview = interview
         self._options = options
@@ -142,7 +142,7 @@ class LanguageAudit:
             access=Access.TRACES if self._has_traces else Access.TEXT,
             fidelity=self._likeness.name,
             test_inputs=len(self._tests),
-            paid=self._interview.till.paid,
+            paid=self._interview.ledger.paid,
             defended=defended,
             findings=tuple(self._findings(width)),
             left_out=left_out,
@@ -174,16 +174,16 @@ class LanguageAudit:
         for size in self._sizes:
             self._on_stage(f"{_SKILL} on {reading}, {size} prompts, defence: {name}", 0, 0)
             try:
-                lessons, tokens = self._lessons(reading, size, withhold)
+                training, tokens = self._training(reading, size, withhold)
             except SpentError as error:
                 stopped = str(error)
                 break
-            points.append(self._point(lessons, tokens))
+            points.append(self._point(training, tokens))
         return Curve(attack=_SKILL, believes=str(reading), points=tuple(points), stopped=stopped)
 
-    def _lessons(
+    def _training(
         self, reading: Reading, size: int, withhold: Withhold | None
-    ) -> tuple[Lessons, Tokens]:
+    ) -> tuple[TrainingSet, Tokens]:
         asked = self._pool[:size]
         suffix = COERCION if reading is Reading.COERCED else ""
         replies = self._interview.ask([Query(prompt + suffix) for prompt in asked])
@@ -200,21 +200,23 @@ class LanguageAudit:
             given = [_parted(reply) for reply in replies]
         answers = tuple(self._final(reply) for reply in given)
         traces = None if reading is Reading.ANSWERS else tuple(reply.trace for reply in given)
-        return Lessons(tuple(asked), answers, traces), tokens
+        return TrainingSet(tuple(asked), answers, traces), tokens
 
     def _hear(self, reading: Reading, prompts: list[str]) -> None:
         name = f"{_SKILL}-{reading.name.lower()}"
         self.traffic.add(name, prompts[self.traffic.count(name) :])
 
-    def _point(self, lessons: Lessons, tokens: Tokens) -> Point:
-        self._why_no_writer = why_no_writer(lessons)  # imports torch, before it is kept to one core
+    def _point(self, training: TrainingSet, tokens: Tokens) -> Point:
+        self._why_no_writer = why_no_writer(
+            training
+        )  # imports torch, before it is kept to one core
         with one_core_each() as workers:
             copies = list(
-                workers.map(lambda number: self._copy(lessons, number), range(self._options.seeds))
+                workers.map(lambda number: self._copy(training, number), range(self._options.seeds))
             )
         cpu_s = fmean(seconds for _, _, seconds in copies)
         prices = self._options.prices
-        n = len(lessons)
+        n = len(training)
         return Point(
             queries=n,
             fidelities=tuple(fidelity for fidelity, _, _ in copies),
@@ -224,19 +226,19 @@ class LanguageAudit:
             tokens=tokens.total,
         )
 
-    def _copy(self, lessons: Lessons, number: int) -> tuple[float, str, float]:
+    def _copy(self, training: TrainingSet, number: int) -> tuple[float, str, float]:
         """Fidelity, recipe and seconds of computing of one thief."""
         began = thread_time()
-        recipe, write = best_student(
-            lessons, self._likeness, np.random.default_rng([self._options.seed, number])
+        recipe, write = best_surrogate(
+            training, self._likeness, np.random.default_rng([self._options.seed, number])
         )
         seconds = thread_time() - began
         return float(self._likeness.all(write(self._tests), self._truth).mean()), recipe, seconds
 
     @property
     def _sizes(self) -> list[int]:
-        """At which students are trained: every second, of what the budget holds once for plain and
-        once for more.
+        """At which surrogates are trained: every second, of what the budget holds once for plain
+        and once for more.
         """
         left = (
             int(self._options.budget * (1 - _WIDTH_SHARE))

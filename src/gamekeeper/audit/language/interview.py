@@ -11,7 +11,7 @@ from dataclasses import asdict
 import numpy as np
 
 from gamekeeper.audit.journal import Journal, Tokens
-from gamekeeper.audit.meter import Limits, Sale, Till
+from gamekeeper.audit.meter import AnswerBatch, Limits, QueryLedger
 from gamekeeper.audit.targets import Array, LanguageTarget, Query, Reply, TargetError, TextTarget
 
 _AT_ONCE = (
@@ -20,7 +20,7 @@ _AT_ONCE = (
 
 
 class Interview:
-    """A language model at a till.
+    """A language model with a ledger.
 
     Args:
         target: What is asked.
@@ -30,33 +30,35 @@ class Interview:
 
     def __init__(self, target: LanguageTarget, journal: Journal, limits: Limits) -> None:
         self._target = target
-        self.till = Till(journal, limits, batch=_AT_ONCE)
+        self.ledger = QueryLedger(journal, limits, batch=_AT_ONCE)
 
     def ask(self, queries: Sequence[Query]) -> list[Reply]:
         """Returns a reply to each query.
 
         Raises:
-            SpentError: As `Till.bought`.
+            SpentError: As `QueryLedger.bought`.
             TargetError: The target failed; what came before is kept.
         """
 
-        def buy(positions: Sequence[int]) -> Iterator[Sale]:
+        def buy(positions: Sequence[int]) -> Iterator[AnswerBatch]:
             for number, reply in self._target.replies([queries[i] for i in positions]):
-                yield Sale([positions[number]], [reply.packed()], Tokens(reply.read, reply.written))
+                yield AnswerBatch(
+                    [positions[number]], [reply.packed()], Tokens(reply.read, reply.written)
+                )
 
         return [
             Reply.unpacked(kept)
-            for kept in self.till.bought([_id(query) for query in queries], buy)
+            for kept in self.ledger.bought([_id(query) for query in queries], buy)
         ]
 
 
 class Vectors:
-    """A model that gives vectors, at a till; arguments as `Interview`."""
+    """A model that gives vectors, with a ledger; arguments as `Interview`."""
 
     def __init__(self, target: TextTarget, journal: Journal, limits: Limits) -> None:
         self._target = target
         batch = getattr(target, "batch", _AT_ONCE)  # one request: what fails is then not paid for
-        self.till = Till(journal, limits, batch=batch)
+        self.ledger = QueryLedger(journal, limits, batch=batch)
 
     def ask(self, texts: Sequence[str], turn: int = 0) -> Array:
         """Returns a vector for each text, shape (n, width).
@@ -66,15 +68,15 @@ class Vectors:
             turn: Another turn asks the same once more.
 
         Raises:
-            SpentError: As `Till.bought`.
+            SpentError: As `QueryLedger.bought`.
             TargetError: The target failed, or answered no vectors; what came before is kept.
         """
 
-        def buy(positions: Sequence[int]) -> Iterator[Sale]:
+        def buy(positions: Sequence[int]) -> Iterator[AnswerBatch]:
             rows = self._sound([texts[i] for i in positions])
-            yield Sale(positions, [row.astype("<f8").tobytes() for row in rows])
+            yield AnswerBatch(positions, [row.astype("<f8").tobytes() for row in rows])
 
-        kept = self.till.bought([_id(Query(text, turn=turn)) for text in texts], buy)
+        kept = self.ledger.bought([_id(Query(text, turn=turn)) for text in texts], buy)
         rows = [np.frombuffer(row, "<f8") for row in kept]
         if len({len(row) for row in rows}) > 1:
             raise TargetError(f"{self._target.name} gave vectors of different lengths")

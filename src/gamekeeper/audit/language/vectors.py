@@ -123,7 +123,7 @@ class VectorAudit:
             access=Access.VECTORS,
             fidelity="agreement on the nearest other text",
             test_inputs=len(self._tests),
-            paid=self._vectors.till.paid,
+            paid=self._vectors.ledger.paid,
             defended=defended,
             findings=tuple(self._findings()),
             left_out={},

@@ -1,7 +1,7 @@
 """What a provider of a language model can keep to itself, in steps.
 
 Of all defences against learning a skill from answers, taking away the reasoning is the one that was
-seen to matter: students of mathematics fell from 67.8 to 31.4 %, students of code did not fall
+seen to matter: surrogates of mathematics fell from 67.8 to 31.4 %, surrogates of code did not fall
 (DistillGuard, 2026); paraphrasing and poisoning answers did little.
 """
 
@@ -49,7 +49,7 @@ def _withheld(reply: Reply) -> Reply:
     return replace(reply, trace="")
 
 
-_SOURCE = "Providers do so since 2025; measured in DistillGuard, 2026, with naive students."
+_SOURCE = "Providers do so since 2025; measured in DistillGuard, 2026, with naive surrogates."
 WITHHOLDINGS = {
     made.name: made
     for made in (

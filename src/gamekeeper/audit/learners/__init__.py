@@ -1,15 +1,15 @@
 """What a thief trains: several kinds of learner, each judged on answers held out, the best kept."""
 
-from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict, Scores
-from gamekeeper.audit.learners.contest import Contest, best_learner, why_no_learners
+from gamekeeper.audit.learners._training_set import Learn, Predict, Scores, TrainingSet
 from gamekeeper.audit.learners.guessing import quick_guess
+from gamekeeper.audit.learners.model_selection import ModelSelection, best_learner, why_no_learners
 
 __all__ = [
-    "Contest",
     "Learn",
-    "Lessons",
+    "ModelSelection",
     "Predict",
     "Scores",
+    "TrainingSet",
     "best_learner",
     "quick_guess",
     "why_no_learners",

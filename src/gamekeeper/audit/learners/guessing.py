@@ -4,32 +4,32 @@ queries.
 
 import numpy as np
 
-from gamekeeper.audit.learners._lessons import Lessons, Scores
+from gamekeeper.audit.learners._training_set import Scores, TrainingSet
 from gamekeeper.audit.learners.pictures import quick_network
 from gamekeeper.audit.targets import Array
 
 _TREES = 100
 
 
-def quick_guess(lessons: Lessons, seed: int) -> Scores:
+def quick_guess(training: TrainingSet, seed: int) -> Scores:
     """Returns a network of pictures, where there can be one, or else a forest; either learns labels
     alone.
 
     Args:
-        lessons: What was answered, labels of two kinds at least.
+        training: What was answered, labels of two kinds at least.
         seed: Of what it draws.
     """
-    network = quick_network(lessons, seed) if lessons.picture is not None else None
-    return network or _forest(lessons, seed)
+    network = quick_network(training, seed) if training.picture is not None else None
+    return network or _forest(training, seed)
 
 
-def _forest(lessons: Lessons, seed: int) -> Scores:
+def _forest(training: TrainingSet, seed: int) -> Scores:
     from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = ExtraTreesClassifier(_TREES, random_state=seed).fit(lessons.inputs, lessons.labels)
+    forest = ExtraTreesClassifier(_TREES, random_state=seed).fit(training.inputs, training.labels)
 
     def scores(inputs: Array) -> Array:
-        likely = np.zeros((len(inputs), int(lessons.labels.max()) + 1))
+        likely = np.zeros((len(inputs), int(training.labels.max()) + 1))
         likely[:, forest.classes_] = forest.predict_proba(inputs)
         return likely
 

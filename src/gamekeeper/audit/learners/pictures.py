@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict, Scores
+from gamekeeper.audit.learners._training_set import Learn, Predict, Scores, TrainingSet
 from gamekeeper.audit.targets import Array
 
 if TYPE_CHECKING:
@@ -41,68 +41,70 @@ _BEGINNING = Lock()  # what a network begins with is drawn from what all threads
 _CHUNK = 512  # pictures at once when it answers
 
 
-def picture_learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
+def picture_learners(training: TrainingSet, seed: int) -> dict[str, Learn]:
     """Returns learners by name; none without torch, or for pictures of fewer than 8 pixels a side.
 
     Args:
-        lessons: What they will learn from.
+        training: What they will learn from.
         seed: Of what they draw.
     """
     try:
         import torch  # noqa: F401
     except ImportError:
         return {}
-    assert lessons.picture is not None
-    if min(lessons.picture) < _LEAST_SIDE:
+    assert training.picture is not None
+    if min(training.picture) < _LEAST_SIDE:
         return {}
     made: dict[str, Learn] = {"convolutional network": lambda some: _learnt(some, seed, soft=False)}
-    if lessons.soft is not None:
+    if training.soft is not None:
         made["convolutional network on scores"] = lambda some: _learnt(some, seed, soft=True)
     return made
 
 
-def quick_network(lessons: Lessons, seed: int) -> Scores | None:
+def quick_network(training: TrainingSet, seed: int) -> Scores | None:
     """Returns a network of labels that was trained half as long as others; None where there can be
     none.
     """
     return (
-        _scored(lessons, seed, soft=False, steps=_STEPS // 2)
-        if picture_learners(lessons, seed)
+        _scored(training, seed, soft=False, steps=_STEPS // 2)
+        if picture_learners(training, seed)
         else None
     )
 
 
-def _learnt(lessons: Lessons, seed: int, *, soft: bool) -> Predict:
-    longer = 1.0 if lessons.moves else float(np.clip(len(lessons) / _MANY, 1, _LONGEST))
-    score = _scored(lessons, seed, soft=soft, steps=int(_STEPS * longer))
+def _learnt(training: TrainingSet, seed: int, *, soft: bool) -> Predict:
+    longer = 1.0 if training.moves else float(np.clip(len(training) / _MANY, 1, _LONGEST))
+    score = _scored(training, seed, soft=soft, steps=int(_STEPS * longer))
     return lambda inputs: np.asarray(score(inputs).argmax(axis=1))
 
 
-def _scored(lessons: Lessons, seed: int, *, soft: bool, steps: int) -> Scores:
+def _scored(training: TrainingSet, seed: int, *, soft: bool, steps: int) -> Scores:
     import torch
 
-    middle = lessons.inputs.mean()
-    spread = lessons.inputs.std() + 1e-12
-    classes = lessons.soft.shape[1] if lessons.soft is not None else int(lessons.labels.max()) + 1
-    wanted = torch.nn.functional.one_hot(torch.as_tensor(lessons.labels), classes).float()
+    middle = training.inputs.mean()
+    spread = training.inputs.std() + 1e-12
+    classes = (
+        training.soft.shape[1] if training.soft is not None else int(training.labels.max()) + 1
+    )
+    wanted = torch.nn.functional.one_hot(torch.as_tensor(training.labels), classes).float()
     if soft:
-        wanted = torch.as_tensor(lessons.soft, dtype=torch.float32)
-    pictures = _pictures(lessons, (lessons.inputs - middle) / spread)
-    network = _trained(pictures, wanted, seed, steps, _moved if lessons.moves else _as_it_is)
+        wanted = torch.as_tensor(training.soft, dtype=torch.float32)
+    pictures = _pictures(training, (training.inputs - middle) / spread)
+    network = _trained(pictures, wanted, seed, steps, _moved if training.moves else _as_it_is)
 
     def scores(inputs: Array) -> Array:
         with torch.no_grad():
-            parts = _pictures(lessons, (inputs - middle) / spread).split(_CHUNK)
+            parts = _pictures(training, (inputs - middle) / spread).split(_CHUNK)
             return np.asarray(torch.cat([network(part).softmax(1) for part in parts]).numpy())
 
     return scores
 
 
-def _pictures(lessons: Lessons, inputs: Array) -> "torch.Tensor":
+def _pictures(training: TrainingSet, inputs: Array) -> "torch.Tensor":
     import torch
 
-    assert lessons.picture is not None
-    return torch.as_tensor(inputs, dtype=torch.float32).reshape(len(inputs), 1, *lessons.picture)
+    assert training.picture is not None
+    return torch.as_tensor(inputs, dtype=torch.float32).reshape(len(inputs), 1, *training.picture)
 
 
 def _trained(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict
+from gamekeeper.audit.learners._training_set import Learn, Predict, TrainingSet
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-4  # of a probability, before its logarithm
@@ -13,16 +13,16 @@ _MOST_BOOSTED = 200  # trees
 _MOST_FOR_KERNELS = 5_000  # answers; kernel machines take the square of it
 
 
-def tabular_learners(lessons: Lessons, seed: int, *, few: bool = False) -> dict[str, Learn]:
+def tabular_learners(training: TrainingSet, seed: int, *, few: bool = False) -> dict[str, Learn]:
     """Returns learners by name.
 
     Args:
-        lessons: What they will learn from; of which there are many, slow learners stand aside.
+        training: What they will learn from; of which there are many, slow learners stand aside.
         seed: Of what they draw.
         few: Only the kernel machines: what is left to say beside networks for pictures.
     """
-    made = _of_labels(len(lessons), len(np.unique(lessons.labels)), seed, few)
-    return made if lessons.soft is None else made | _of_scores(len(lessons), seed, few)
+    made = _of_labels(len(training), len(np.unique(training.labels)), seed, few)
+    return made if training.soft is None else made | _of_scores(len(training), seed, few)
 
 
 def _of_labels(n: int, classes: int, seed: int, few: bool) -> dict[str, Learn]:
@@ -79,17 +79,17 @@ def log_odds(soft: Array) -> Array:
 
 
 def _classifier(make: Callable[[], Any], *, scales: bool = True) -> Learn:
-    def learn(lessons: Lessons) -> Predict:
-        fitted = _fitted(make, lessons.inputs, lessons.labels, scales)
+    def learn(training: TrainingSet) -> Predict:
+        fitted = _fitted(make, training.inputs, training.labels, scales)
         return lambda some: np.asarray(fitted.predict(some), np.int64)
 
     return learn
 
 
 def _regressor(make: Callable[[], Any]) -> Learn:
-    def learn(lessons: Lessons) -> Predict:
-        assert lessons.soft is not None
-        fitted = _fitted(make, lessons.inputs, log_odds(lessons.soft), True)
+    def learn(training: TrainingSet) -> Predict:
+        assert training.soft is not None
+        fitted = _fitted(make, training.inputs, log_odds(training.soft), True)
         return lambda some: np.asarray(fitted.predict(some)).argmax(axis=1)
 
     return learn

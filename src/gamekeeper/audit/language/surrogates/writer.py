@@ -1,4 +1,5 @@
-"""A student that writes: a small transformer on bytes, from nothing, taught to go on from a prompt.
+"""A surrogate that writes: a small transformer on bytes, from nothing, taught to go on from a
+prompt.
 
     prompt | reasoning | answer            with traces
     prompt | answer                        without
@@ -18,14 +19,14 @@ from itertools import groupby
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from gamekeeper.audit.language.students._lessons import Lessons, Write
+from gamekeeper.audit.language.surrogates._training_set import TrainingSet, Write
 from gamekeeper.base.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import torch
 
 _LONGEST = 384  # bytes of prompt, trace and answer
-_LEAST = 200  # lessons, from which anything is learnt from nothing
+_LEAST = 200  # training, from which anything is learnt from nothing
 _WIDTH = 64
 _HEADS = 4
 _LAYERS = 2
@@ -44,15 +45,15 @@ _AT_ONCE = 64  # prompts that are answered together
 _BEGINNING = Lock()  # what a network begins with is drawn from what all threads share
 
 
-def why_no_writer(lessons: Lessons) -> str | None:
+def why_no_writer(training: TrainingSet) -> str | None:
     """Returns why nothing is written; None if it can be."""
     try:
         import torch  # noqa: F401
     except ImportError:
         return str(MissingExtraError("a surrogate that writes", "torch"))
-    if len(lessons) < _LEAST:
+    if len(training) < _LEAST:
         return f"a surrogate that learns to write from nothing needs {_LEAST} answers"
-    longest = max(map(len, _sequences(lessons)))
+    longest = max(map(len, _sequences(training)))
     return (
         None
         if longest <= _LONGEST
@@ -60,16 +61,16 @@ def why_no_writer(lessons: Lessons) -> str | None:
     )
 
 
-def writer(lessons: Lessons, seed: int) -> Write:
+def writer(training: TrainingSet, seed: int) -> Write:
     """Learns to write answers.
 
     Args:
-        lessons: What it learns from.
+        training: What it learns from.
         seed: Of what it draws.
     """
     import torch
 
-    sequences = _sequences(lessons)
+    sequences = _sequences(training)
     longest = max(map(len, sequences)) + 1
     rows = torch.zeros(len(sequences), longest, dtype=torch.long)
     for row, sequence in zip(rows, sequences, strict=True):
@@ -78,17 +79,17 @@ def writer(lessons: Lessons, seed: int) -> Write:
     return lambda prompts: _written(network, prompts, longest)
 
 
-def _sequences(lessons: Lessons) -> list[list[int]]:
-    traces = lessons.traces or ("",) * len(lessons)
+def _sequences(training: TrainingSet) -> list[list[int]]:
+    traces = training.traces or ("",) * len(training)
     return [
         [
             *_bytes(prompt),
             _BEGIN,
-            *([*_bytes(trace), _THEN] if lessons.traces else ()),
+            *([*_bytes(trace), _THEN] if training.traces else ()),
             *_bytes(answer),
             _END,
         ]
-        for prompt, trace, answer in zip(lessons.prompts, traces, lessons.answers, strict=True)
+        for prompt, trace, answer in zip(training.prompts, traces, training.answers, strict=True)
     ]
 
 

@@ -12,7 +12,7 @@ Scores = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class TrainingSet:
     """Answers that a thief was given.
 
     Args:
@@ -35,7 +35,7 @@ class Lessons:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def only(self, rows: Array) -> "Lessons":
+    def only(self, rows: Array) -> "TrainingSet":
         """Returns those at the rows."""
         soft = None if self.soft is None else self.soft[rows]
         return replace(
@@ -43,4 +43,4 @@ class Lessons:
         )
 
 
-Learn = Callable[[Lessons], Predict]
+Learn = Callable[[TrainingSet], Predict]

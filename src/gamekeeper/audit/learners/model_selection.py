@@ -1,5 +1,5 @@
-"""The contest: every kind of learner learns from three quarters of the answers and is judged by the
-last.
+"""Model selection: every kind of learner learns from three quarters of the answers and is judged
+by the last.
 
 What decides how good a copy gets is the recipe, not the choice of queries (E3, 2024), and no
 learner is best everywhere; an audit that trains one poorly understates the risk. The winner is
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from gamekeeper.audit.learners._lessons import Learn, Lessons, Predict
+from gamekeeper.audit.learners._training_set import Learn, Predict, TrainingSet
 from gamekeeper.audit.learners.cores import one_core_each
 from gamekeeper.audit.learners.pictures import picture_learners
 from gamekeeper.audit.learners.tabular import tabular_learners
@@ -34,7 +34,7 @@ def why_no_learners() -> str | None:
     return None
 
 
-class Contest:
+class ModelSelection:
     """Trains every kind of learner and keeps the best. It remembers which were best before.
 
     Args:
@@ -45,54 +45,54 @@ class Contest:
         self._rng = rng
         self._ahead: list[str] = []
 
-    def best(self, lessons: Lessons) -> tuple[str, Predict]:
+    def best(self, training: TrainingSet) -> tuple[str, Predict]:
         """Trains learners and keeps the best.
 
         Args:
-            lessons: What was answered; at least one.
+            training: What was answered; at least one.
 
         Returns:
             Its name, and its labels.
         """
-        if len(np.unique(lessons.labels)) == 1:
-            return "one label for everything", lambda some: np.full(len(some), lessons.labels[0])
-        learners = self._learners(lessons)
-        with _contest() as workers:
-            ranked = _ranked(learners, lessons, self._rng, workers)
+        if len(np.unique(training.labels)) == 1:
+            return "one label for everything", lambda some: np.full(len(some), training.labels[0])
+        learners = self._learners(training)
+        with _selecting() as workers:
+            ranked = _ranked(learners, training, self._rng, workers)
             self._ahead = ranked[:_AHEAD]
-            return ranked[0], learners[ranked[0]](lessons)
+            return ranked[0], learners[ranked[0]](training)
 
-    def _learners(self, lessons: Lessons) -> dict[str, Learn]:
-        learners = _learners(lessons, int(self._rng.integers(1 << 31)))
+    def _learners(self, training: TrainingSet) -> dict[str, Learn]:
+        learners = _learners(training, int(self._rng.integers(1 << 31)))
         kept = {name: learn for name, learn in learners.items() if name in self._ahead}
-        return kept if kept and len(lessons) >= _MANY else learners
+        return kept if kept and len(training) >= _MANY else learners
 
 
-def best_learner(lessons: Lessons, rng: np.random.Generator) -> tuple[str, Predict]:
-    """Returns the winner of one contest, with its name; see `Contest.best`."""
-    return Contest(rng).best(lessons)
+def best_learner(training: TrainingSet, rng: np.random.Generator) -> tuple[str, Predict]:
+    """Returns the winner of one selection, with its name; see `ModelSelection.best`."""
+    return ModelSelection(rng).best(training)
 
 
-def _learners(lessons: Lessons, seed: int) -> dict[str, Learn]:
-    if lessons.picture is not None and (of_pictures := picture_learners(lessons, seed)):
-        return of_pictures | tabular_learners(lessons, seed, few=lessons.moves)
-    return tabular_learners(lessons, seed)
+def _learners(training: TrainingSet, seed: int) -> dict[str, Learn]:
+    if training.picture is not None and (of_pictures := picture_learners(training, seed)):
+        return of_pictures | tabular_learners(training, seed, few=training.moves)
+    return tabular_learners(training, seed)
 
 
 def _ranked(
     learners: dict[str, Learn],
-    lessons: Lessons,
+    training: TrainingSet,
     rng: np.random.Generator,
     workers: ThreadPoolExecutor,
 ) -> list[str]:
     """Names of learners by how much they agree with answers that they did not see."""
-    order = rng.permutation(min(len(lessons), lessons.real or len(lessons)))
+    order = rng.permutation(min(len(training), training.real or len(training)))
     held, kept = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
-    known = lessons.only(np.concatenate([kept, np.arange(len(order), len(lessons))]))
+    known = training.only(np.concatenate([kept, np.arange(len(order), len(training))]))
     if len(learners) == 1 or len(np.unique(known.labels)) < 2:
         return list(learners)
-    inputs = lessons.inputs[held]
-    labels = lessons.labels[held]
+    inputs = training.inputs[held]
+    labels = training.labels[held]
 
     def agreed(learn: Learn) -> float:
         return float((learn(known)(inputs) == labels).mean())
@@ -102,7 +102,7 @@ def _ranked(
 
 
 @contextmanager
-def _contest() -> Iterator[ThreadPoolExecutor]:
+def _selecting() -> Iterator[ThreadPoolExecutor]:
     """Each learner on one core, for they learn side by side; without warnings of those that have
     not converged.
     """

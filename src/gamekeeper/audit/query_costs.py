@@ -34,7 +34,7 @@ _WORK_S = 1.0  # of computing for an answer, at an honest pace
 
 
 @dataclass(frozen=True, slots=True)
-class Levy:
+class Surcharge:
     """What a thief pays beside his queries.
 
     Args:
@@ -46,7 +46,7 @@ class Levy:
     cpu_s: float = 0.0
 
 
-class Toll(Protocol):
+class QueryCost(Protocol):
     """A defence that leaves answers as they are."""
 
     name: str
@@ -56,7 +56,7 @@ class Toll(Protocol):
         """What it costs honest users."""
         ...
 
-    def levy(self, asked: Array) -> Levy:
+    def surcharge(self, asked: Array) -> Surcharge:
         """Returns what the cheapest way to ask inputs, shape (n, width), costs."""
         ...
 
@@ -93,10 +93,10 @@ class CoverageBudget:
         self._allowed = max(1, int(np.ceil(np.quantile(touched, _WITHIN))))
         self.users = Users(said=f"1 in 100 accounts that ask {each} inputs is stopped")
 
-    def levy(self, asked: Array) -> Levy:
-        """See `Toll`."""
+    def surcharge(self, asked: Array) -> Surcharge:
+        """See `QueryCost`."""
         touched = len(np.unique(self._cells(asked))) if len(asked) else 0
-        return Levy(accounts=max(1, -(-touched // self._allowed)))
+        return Surcharge(accounts=max(1, -(-touched // self._allowed)))
 
     def _scaled(self, inputs: Array) -> Array:
         return np.asarray((inputs - self._middle) / self._spread)
@@ -130,30 +130,30 @@ class ProofOfWork:
         self._prices = options.prices
         self.users = Users(said=f"{_WORK_S:g} s of computing for each query")
 
-    def levy(self, asked: Array) -> Levy:
-        """See `Toll`."""
+    def surcharge(self, asked: Array) -> Surcharge:
+        """See `QueryCost`."""
         most = max(1, -(-len(asked) // self._honest))
         return min(
             (self._of(len(asked), accounts) for accounts in range(1, most + 1)), key=self._usd
         )
 
-    def _of(self, queries: int, accounts: int) -> Levy:
+    def _of(self, queries: int, accounts: int) -> Surcharge:
         """Work for n queries of an account: the least for the honest ones, then in proportion to
         what was asked.
         """
         each = queries / accounts
         honest = self._honest
         work = each if each <= honest else honest + (each**2 - honest**2) / (2 * honest)
-        return Levy(accounts, accounts * work * _WORK_S)
+        return Surcharge(accounts, accounts * work * _WORK_S)
 
-    def _usd(self, levy: Levy) -> float:
+    def _usd(self, surcharge: Surcharge) -> float:
         return (
-            levy.accounts * self._prices.per_account
-            + levy.cpu_s / 3600 * self._prices.per_core_hour
+            surcharge.accounts * self._prices.per_account
+            + surcharge.cpu_s / 3600 * self._prices.per_core_hour
         )
 
 
-TOLLS: dict[str, type[CoverageBudget] | type[ProofOfWork]] = {
+QUERY_COSTS: dict[str, type[CoverageBudget] | type[ProofOfWork]] = {
     made.name: made for made in (CoverageBudget, ProofOfWork)
 }
 """By name."""

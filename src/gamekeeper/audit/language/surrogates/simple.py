@@ -1,4 +1,4 @@
-"""Students without a network: one that chooses among answers, one that remembers the most like
+"""Surrogates without a network: one that chooses among answers, one that remembers the most like
 question.
 
 A language model is often asked to sort: which department, is it spam, how severe. Then a linear
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gamekeeper.audit.language.students._lessons import Lessons, Write
+from gamekeeper.audit.language.surrogates._training_set import TrainingSet, Write
 from gamekeeper.audit.targets import Array
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ _MOST_SPELT = 20_000
 _MEANT = 2.0  # weight of meaning beside spelling
 
 
-def has_choices(lessons: Lessons) -> bool:
+def has_choices(training: TrainingSet) -> bool:
     """Whether answers repeat often enough to be chosen from."""
-    return 2 <= len(set(lessons.answers)) <= max(2, _MOST_CHOICES * len(lessons))
+    return 2 <= len(set(training.answers)) <= max(2, _MOST_CHOICES * len(training))
 
 
-def chooser(lessons: Lessons) -> Write:
+def chooser(training: TrainingSet) -> Write:
     """Learns which answer to choose."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -45,17 +45,19 @@ def chooser(lessons: Lessons) -> Write:
             [spelling.transform(prompts), csr_matrix(_MEANT * _meanings(prompts))]
         ).tocsr()
 
-    spelling.fit(lessons.prompts)
-    model = LogisticRegression(C=20, max_iter=1_000).fit(features(lessons.prompts), lessons.answers)
+    spelling.fit(training.prompts)
+    model = LogisticRegression(C=20, max_iter=1_000).fit(
+        features(training.prompts), training.answers
+    )
     return lambda prompts: [str(answer) for answer in model.predict(features(prompts))]
 
 
-def rememberer(lessons: Lessons) -> Write:
+def rememberer(training: TrainingSet) -> Write:
     """Gives the answer of the question that is most like the one asked."""
-    known = _meanings(lessons.prompts)
+    known = _meanings(training.prompts)
 
     def write(prompts: Sequence[str]) -> list[str]:
-        return [lessons.answers[i] for i in (_meanings(prompts) @ known.T).argmax(axis=1)]
+        return [training.answers[i] for i in (_meanings(prompts) @ known.T).argmax(axis=1)]
 
     return write
 

@@ -1,4 +1,4 @@
-"""What a student learns from."""
+"""What a surrogate learns from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ Write = Callable[[Sequence[str]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class TrainingSet:
     """Answers that a thief was given.
 
     Args:
@@ -24,14 +24,14 @@ class Lessons:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def only(self, rows: Sequence[int]) -> "Lessons":
+    def only(self, rows: Sequence[int]) -> "TrainingSet":
         """Returns those at the rows."""
         prompts, answers = (
             tuple(column[i] for i in rows) for column in (self.prompts, self.answers)
         )
-        return Lessons(
+        return TrainingSet(
             prompts, answers, None if self.traces is None else tuple(self.traces[i] for i in rows)
         )
 
 
-Learn = Callable[[Lessons], Write]
+Learn = Callable[[TrainingSet], Write]
