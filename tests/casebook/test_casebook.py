@@ -289,8 +289,8 @@ def test_private_key_is_the_owners_alone(tmp_path: Path) -> None:
     finally:
         os.umask(mask)
     assert (folder / "key.pem").stat().st_mode & 0o777 == 0o600
-    (folder / "key.pem").chmod(0o640)
-    with pytest.raises(InputError, match=r"others can read(.|\n)*chmod 600"):
+    (folder / "key.pem").chmod(0o644)
+    with pytest.raises(InputError, match=r"other users can read(.|\n)*chmod 600"):
         Casebook.open(folder)
 
 

@@ -184,7 +184,7 @@ def test_keys_are_kept_for_their_owner_only(tmp_path: Path) -> None:
         EncryptingClient.load(description, tmp_path / "keys")
     public.write_bytes(kept)
     secret.chmod(0o644)
-    with pytest.raises(InputError, match="others can read"):
+    with pytest.raises(InputError, match="other users can read"):
         EncryptingClient.load(description, tmp_path / "keys")
 
 

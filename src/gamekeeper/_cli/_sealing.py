@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gamekeeper.base.errors import UsageError, input_error
-from gamekeeper.base.files import require_private_file
+from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.progress import OnProgress
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from gamekeeper.base.errors import input_error
 
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 PRIVATE = 0o600
-_FOR_OTHERS = 0o077
 
 
 class NewFile:
@@ -98,19 +97,6 @@ def new_file(folder: Path, mode: int = PRIVATE) -> Iterator[NewFile]:
         yield new
     finally:
         new.forget()
-
-
-def require_private_file(path: Path) -> None:
-    """Checks that others cannot read a file.
-
-    Raises:
-        InputError: They can.
-    """
-    mode = os.stat(path).st_mode & 0o777
-    if os.name == "posix" and mode & _FOR_OTHERS:
-        raise input_error(
-            path, "others can read the secret", f"mode {mode:04o}", "mode 0600", f"chmod 600 {path}"
-        )
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o640) -> None:

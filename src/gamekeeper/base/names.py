@@ -22,8 +22,9 @@ from functools import cache
 from pathlib import Path
 
 from gamekeeper.base.errors import UsageError, input_error
-from gamekeeper.base.files import new_file, open_plain, require_private_file, write_at
+from gamekeeper.base.files import new_file, open_plain, write_at
 from gamekeeper.base.log import get_logger
+from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.text import MASK, has_secret, replace_spans, secret_spans, shown_part
 
 VARIABLE = "GAMEKEEPER_NAME_KEY"

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import read_whole, replace_file, require_private_file
+from gamekeeper.base.files import read_whole, replace_file
+from gamekeeper.base.private_files import require_private_file
 from gamekeeper.casebook.folder import KEY, PUBLIC_KEY
 
 

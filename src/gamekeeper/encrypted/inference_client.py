@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import require_private_file, write_private
+from gamekeeper.base.files import write_private
+from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.secret import Secret, is_same_secret
 from gamekeeper.encrypted import answering
 from gamekeeper.encrypted.backend import Backend

@@ -85,7 +85,7 @@ def test_public_key_in_one_line() -> None:
 def test_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     """As ssh does."""
     write_key_pair(PrivateKey.generate(), tmp_path / "k.pem")
-    (tmp_path / "k.pem").chmod(0o640)
+    (tmp_path / "k.pem").chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
         read_private_key(tmp_path / "k.pem")
 

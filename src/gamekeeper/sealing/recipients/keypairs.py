@@ -38,7 +38,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import disk_faults, new_file, require_private_file, write_at
+from gamekeeper.base.files import disk_faults, new_file, write_at
+from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.faults import read_faults
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
@@ -171,12 +172,13 @@ def read_public_key(text: str) -> PublicKey:
     return PublicKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
 
 
-def read_private_key(path: Path) -> PrivateKey:
+def read_private_key(path: str | Path) -> PrivateKey:
     """Reads a private key that opens sealed files.
 
     Raises:
         InputError: It is not such a key, or other users can read it.
     """
+    path = Path(path)
     halves = _halves(path, lambda pem: load_pem_private_key(pem, password=None))
     require_private_file(path)
     x25519 = [one for one in halves if isinstance(one, X25519PrivateKey)]

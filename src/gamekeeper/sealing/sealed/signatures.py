@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import require_private_file
+from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients.keypairs import pem_blocks, write_pems
 
