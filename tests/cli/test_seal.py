@@ -150,7 +150,7 @@ def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
         (
             ("seal", "model.safetensors", "--to", "serving.pub.pem", "--sign", "serving.pem"),
             3,
-            "not a signing key",
+            "not a key that signs sealed files",
         ),
         (
             ("seal", "model.safetensors", "--to", "serving.pub.pem", "--out", "no/such/folder"),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import (
@@ -33,15 +33,12 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
 )
 
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import disk_faults, new_file, write_at
-from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.secret import Secret
-from gamekeeper.sealing.faults import read_faults
+from gamekeeper.sealing.pem import kinds_of, private_keys, public_keys
 from gamekeeper.sealing.recipients._recipient import KEY_BYTES, Stanza
 
 X25519 = "x25519"
@@ -51,9 +48,8 @@ _SUITES = {
     HYBRID: Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM),
 }
 _WRAPPED_BYTES = {X25519: 32 + KEY_BYTES + 16, HYBRID: 1120 + KEY_BYTES + 16}
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----", re.ASCII)
 _INLINE = re.compile(r"x25519:([0-9a-f]{64})", re.ASCII)
-_MAX_FILE_BYTES = 1 << 16
+_EXPECTED = "X25519 in PEM, with or without ML-KEM-768"
 _PUBLIC = 0o644
 _FINGERPRINT_DIGITS = 16
 
@@ -150,24 +146,25 @@ class PrivateKey:
         return Secret(b"".join(blocks))
 
 
-def read_public_key(text: str) -> PublicKey:
+def read_public_key(text: str | Path) -> PublicKey:
     """Reads a recipient: a file in PEM, or `x25519:` and 64 hexadecimal digits.
 
     Raises:
         InputError: It is neither.
     """
-    inline = _INLINE.fullmatch(text)
+    inline = _INLINE.fullmatch(str(text))
     if inline:
         return PublicKey(x25519=X25519PublicKey.from_public_bytes(bytes.fromhex(inline[1])))
-    halves = _halves(Path(text), load_pem_public_key)
+    halves = public_keys(Path(text))
     x25519 = [one for one in halves if isinstance(one, X25519PublicKey)]
     mlkem = [one for one in halves if isinstance(one, MLKEM768PublicKey)]
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
         raise input_error(
             text,
             "not the public key of a recipient",
-            _kinds(halves),
-            "X25519 in PEM, with or without ML-KEM-768",
+            kinds_of(halves),
+            _EXPECTED,
+            "the public half of a key of `gamekeeper keypair NAME.pem`, without --signing",
         )
     return PublicKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
 
@@ -178,22 +175,21 @@ def read_private_key(path: str | Path) -> PrivateKey:
     Raises:
         InputError: It is not such a key, or other users can read it.
     """
-    path = Path(path)
-    halves = _halves(path, lambda pem: load_pem_private_key(pem, password=None))
-    require_private_file(path)
+    halves = private_keys(Path(path))
     x25519 = [one for one in halves if isinstance(one, X25519PrivateKey)]
     mlkem = [one for one in halves if isinstance(one, MLKEM768PrivateKey)]
     if len(x25519) != 1 or len(x25519) + len(mlkem) != len(halves) or len(mlkem) > 1:
         raise input_error(
             path,
             "not a private key that opens sealed files",
-            _kinds(halves),
-            "X25519 in PEM, with or without ML-KEM-768",
+            kinds_of(halves),
+            _EXPECTED,
+            "a key of `gamekeeper keypair NAME.pem`, without --signing",
         )
     return PrivateKey(x25519=x25519[0], mlkem=mlkem[0] if mlkem else None)
 
 
-def write_key_pair(key: PrivateKey, path: Path) -> Path:
+def write_key_pair(key: PrivateKey, path: str | Path) -> Path:
     """Writes a private key, readable by its owner only, and its public half beside it.
 
     Returns:
@@ -202,7 +198,7 @@ def write_key_pair(key: PrivateKey, path: Path) -> Path:
     return write_pems(path, key.to_pem(), key.public_key().to_pem())
 
 
-def write_pems(path: Path, private: Secret[bytes], public: bytes) -> Path:
+def write_pems(path: str | Path, private: Secret[bytes], public: bytes) -> Path:
     """Writes the two halves of a key pair.
 
     Returns:
@@ -211,6 +207,7 @@ def write_pems(path: Path, private: Secret[bytes], public: bytes) -> Path:
     Raises:
         InputError: One of the files exists already, or they cannot be written.
     """
+    path = Path(path)
     beside = path.with_name(f"{path.stem}.pub.pem")
     for one in (path, beside):
         if one.exists():
@@ -235,37 +232,3 @@ def decode_base64(text: str, length: int) -> bytes | None:
     except ValueError:
         return None
     return value if len(value) == length else None
-
-
-def pem_blocks(path: Path) -> list[bytes]:
-    """Returns the PEM blocks of a small file.
-
-    Raises:
-        InputError: It cannot be read, is too large, or has no PEM block.
-    """
-    with read_faults(path, "the key cannot be read", "a file in PEM"), path.open("rb") as file:
-        content = file.read(_MAX_FILE_BYTES + 1)
-    blocks = [match[0] for match in _BLOCK.finditer(content)]
-    if not blocks or len(content) > _MAX_FILE_BYTES:
-        found = "no PEM block" if not blocks else f"over {_MAX_FILE_BYTES:,} bytes"
-        raise input_error(
-            path, "not a key", found, "a file in PEM", "gamekeeper keypair NAME.pem makes one"
-        )
-    return blocks
-
-
-def _halves(path: Path, load: Any) -> list[Any]:
-    try:
-        return [load(block + b"\n") for block in pem_blocks(path)]
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        pass
-    raise input_error(
-        path,
-        "the key cannot be read",
-        "another PEM block, or one with a password",
-        "X25519 or ML-KEM-768 in PEM",
-    )
-
-
-def _kinds(keys: list[Any]) -> str:
-    return ", ".join(type(key).__name__ for key in keys)

@@ -21,7 +21,7 @@ _KIND = re.compile(r"[a-z0-9]{2,}:", re.ASCII)  # a single letter is a drive of 
 _SERVICES = {"awskms": "aws_kms", "vault": "vault", "pkcs11": "pkcs11"}
 
 
-def read_recipient(text: str) -> Recipient:
+def read_recipient(text: str | Path) -> Recipient:
     """Returns the recipient that a text names.
 
     Args:
@@ -30,14 +30,14 @@ def read_recipient(text: str) -> Recipient:
     Raises:
         InputError: It does not name a recipient.
     """
-    parse = _service_function(text, "parse")
+    parse = _service_function(str(text), "parse")
     if parse is None:
         return read_public_key(text)
-    recipient: Recipient = parse(text)
+    recipient: Recipient = parse(str(text))
     return recipient
 
 
-def read_identity(text: str) -> Identity:
+def read_identity(text: str | Path) -> Identity:
     """Returns the identity that a text names; for a key service, with the credentials of the
     environment.
 
@@ -48,10 +48,10 @@ def read_identity(text: str) -> Identity:
     Raises:
         InputError: It does not name an identity.
     """
-    from_environment = _service_function(text, "identity_from_environment")
+    from_environment = _service_function(str(text), "identity_from_environment")
     if from_environment is None:
-        return read_private_key(Path(text))
-    identity: Identity = from_environment(text)
+        return read_private_key(text)
+    identity: Identity = from_environment(str(text))
     return identity
 
 

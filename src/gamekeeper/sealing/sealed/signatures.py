@@ -13,21 +13,19 @@ import hashlib
 from pathlib import Path
 
 from blake3 import blake3
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
 )
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.private_files import require_private_file
 from gamekeeper.base.secret import Secret
-from gamekeeper.sealing.recipients.keypairs import pem_blocks, write_pems
+from gamekeeper.sealing.pem import kinds_of, private_keys, public_keys
+from gamekeeper.sealing.recipients.keypairs import write_pems
 
 FORMAT = "gamekeeper/sealed-signature@1"
 
@@ -64,46 +62,41 @@ def is_signed(signer: bytes, signature: bytes, text: bytes) -> bool:
     return True
 
 
-def read_signing_key(path: Path) -> Ed25519PrivateKey:
-    """Reads a private signing key, Ed25519 in PEM.
+def read_signing_key(path: str | Path) -> Ed25519PrivateKey:
+    """Reads a private key that signs sealed files, Ed25519 in PEM.
 
     Raises:
         InputError: It is not such a key, or other users can read it.
     """
-    blocks = pem_blocks(path)
-    require_private_file(path)
-    try:
-        key = load_pem_private_key(blocks[0] + b"\n", password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
+    keys = private_keys(Path(path))
+    key = keys[0]
+    if len(keys) > 1 or not isinstance(key, Ed25519PrivateKey):
         raise input_error(
             path,
-            "not a signing key",
-            "another key",
-            "Ed25519 in PEM",
-            "gamekeeper keypair --signing NAME.pem",
+            "not a key that signs sealed files",
+            kinds_of(keys),
+            "an Ed25519 key in PEM",
+            "gamekeeper keypair owner.pem --signing",
         )
     return key
 
 
-def read_signer(path: Path) -> bytes:
-    """Reads the public key of a signer, Ed25519 in PEM; returns its 32 bytes.
+def read_signer(path: str | Path) -> bytes:
+    """Reads the public key of the signer of a sealed file, Ed25519 in PEM; returns its 32 bytes.
 
     Raises:
         InputError: It is not such a key.
     """
-    try:
-        key = load_pem_public_key(pem_blocks(path)[0] + b"\n")
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise input_error(path, "not the public key of a signer", "another key", "Ed25519 in PEM")
+    keys = public_keys(Path(path))
+    key = keys[0]
+    if len(keys) > 1 or not isinstance(key, Ed25519PublicKey):
+        found = kinds_of(keys)
+        raise input_error(path, "not a signer of sealed files", found, "an Ed25519 key in PEM")
     return key.public_bytes_raw()
 
 
-def write_signing_pair(path: Path) -> tuple[Path, str]:
-    """Generates a signing key pair and writes it, as `write_pems` does.
+def write_signing_pair(path: str | Path) -> tuple[Path, str]:
+    """Generates a key pair that signs sealed files, and writes it as `write_pems` does.
 
     Returns:
         Path of the public key, and the public key in hexadecimal.
