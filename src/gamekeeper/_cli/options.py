@@ -1,7 +1,7 @@
 """Options that several verbs take: the same name means the same everywhere."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,13 @@ ExitZero = Annotated[
 ]
 Seed = Annotated[
     int, typer.Option(help="Seed of everything that is drawn: the same seed, the same result.")
+]
+
+Header = Annotated[
+    Literal["auto", "yes", "no"],
+    typer.Option(
+        help="Whether line 1 of a CSV has the names of its columns; auto: recognise it, or ask."
+    ),
 ]
 
 Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")]
