@@ -91,6 +91,63 @@ def test_what_cannot_be_read_exits_3(folder: Path) -> None:
     )
 
 
+def test_a_key_of_keypair_signs_or_says_which_one_does(folder: Path) -> None:
+    """Ed25519 is for `seal --sign`, P-256 for `sign`; each verb names the key that it needs."""
+    model = folder / "model"
+    for words in (["owner.pem", "--signing"], ["signer.pem", "--signing", "--curve", "p256"]):
+        assert run("keypair", folder / words[0], *words[1:]).returncode == 0
+    done = run("sign", model, "--key", folder / "owner.pem", "--out", folder / "x.sig")
+    assert done.returncode == 3 and "found     an Ed25519 key" in done.stderr
+    assert "gamekeeper keypair signer.pem --signing --curve p256" in done.stderr
+    signer = folder / "signer.pem"
+    assert run("sign", model, "--key", signer, "--out", folder / "model.sig").returncode == 0
+    assert verify(folder, "--public-key", folder / "signer.pub.pem").returncode == 0
+    done = verify(folder, "--public-key", folder / "owner.pub.pem")
+    assert done.returncode == 3 and "found     an Ed25519 key" in done.stderr
+    assert verify(folder).returncode == 1
+    done = run("keypair", folder / "b.pem", "--curve", "p256")
+    assert done.returncode == 2 and "--signing" in done.stderr
+
+
+def test_a_key_with_a_passphrase_signs_with_its_file(folder: Path) -> None:
+    """Without a terminal it cannot be asked for."""
+    lock = ["openssl", "pkey", "-in", folder / "key.pem", "-aes256", "-passout", "pass:phrase"]
+    locked = folder / "locked.pem"
+    if subprocess.run([*lock, "-out", locked], check=False).returncode:
+        pytest.skip("needs openssl")
+    locked.chmod(0o600)
+    (folder / "phrase").write_text("phrase\n")
+    (folder / "phrase").chmod(0o600)
+    words = ["sign", folder / "model", "--key", locked, "--out", folder / "model.sig"]
+    assert run(*words, "--passphrase-file", folder / "phrase").returncode == 0
+    assert verify(folder).returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "gamekeeper", *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "--passphrase-file" in done.stderr
+
+
+def test_what_cannot_be_checked_is_no_verdict(folder: Path) -> None:
+    """A certificate is asked for where a key has signed: exit 3, with the option to use."""
+    done = verify(folder, "--root", folder / "key.pub.pem", "--json")
+    assert done.returncode == 3 and done.stdout == ""
+    assert "cannot be checked with --root" in done.stderr and "--public-key FILE" in done.stderr
+
+
+def test_a_misspelt_path_to_leave_out_exits_2(folder: Path) -> None:
+    """In sign and in verify; nothing is signed."""
+    words = ["--key", folder / "key.pem", "--out", folder / "x.sig", "--ignore", "nosuch"]
+    done = run("sign", folder / "model", *words)
+    assert done.returncode == 2 and "nosuch leaves nothing out" in done.stderr
+    assert not (folder / "x.sig").exists()
+    done = verify(folder, "--public-key", folder / "key.pub.pem", "--ignore", "nosuch")
+    assert done.returncode == 2 and "nosuch leaves nothing out" in done.stderr
+
+
 def test_certificates_and_paths_left_out(folder: Path) -> None:
     """The other options, as JSON."""
     ca = make_key(folder, "ca")

@@ -16,6 +16,7 @@ from gamekeeper.base.progress import OnProgress
 
 if TYPE_CHECKING:
     from gamekeeper.sealing.contents import Contents
+    from gamekeeper.sealing.pem import Password
     from gamekeeper.sealing.recipients import Identity, Passphrase, Recipient, Stanza
 
 PASSPHRASE = "passphrase"
@@ -94,6 +95,11 @@ def contents_json(contents: "Contents") -> list[dict[str, Any]]:
     ]
 
 
+def key_password(file: Path | None) -> "Password":
+    """Returns the passphrase of a key file: a file's first line, or the question to ask for it."""
+    return _first_line(file) if file else lambda: _asked(is_new=False)
+
+
 def _new_passphrase(file: Path | None) -> "Passphrase":
     from gamekeeper.sealing.recipients import passphrase
 
@@ -107,14 +113,12 @@ def _known_passphrase(file: Path | None) -> "Passphrase":
 
 
 def _asked(*, is_new: bool) -> str:
-
     if not sys.stdin.isatty():
         raise UsageError("no terminal to ask for a passphrase: give --passphrase-file FILE")
     return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True))
 
 
 def _first_line(path: Path) -> str:
-
     if path.is_file():  # a pipe has no other readers
         require_private_file(path)
     try:

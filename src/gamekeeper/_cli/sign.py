@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gamekeeper._cli._printing import print_json, say
+from gamekeeper._cli._sealing import key_password
 from gamekeeper._cli.options import Json, Quiet
 from gamekeeper.base.errors import UsageError
 
@@ -16,7 +17,7 @@ _SCHEMA = "gamekeeper/sign@1"
 def run(
     model: Annotated[Path, typer.Argument(help="The model: a file or a folder.")],
     key: Annotated[
-        Path, typer.Option(help="Private key, PEM; P-256, P-384 or P-521, without a password.")
+        Path, typer.Option(help="Private key, PEM; P-256, P-384 or P-521: not that of seal --sign.")
     ],
     out: Annotated[Path, typer.Option(help="File for the signature; an earlier one is replaced.")],
     certificate: Annotated[Path | None, typer.Option(help="The key's certificate, PEM.")] = None,
@@ -24,21 +25,26 @@ def run(
         list[Path] | None, typer.Option(help="Intermediate certificate, PEM. Repeat.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Path in the model to leave out. Repeat.")
+        list[str] | None,
+        typer.Option(help="Path to leave out, in the model or from this folder. Repeat."),
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(help="File whose first line is the key's passphrase. Default: ask for it."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Sign every file of a model.
 
-    Needs a model and a private key on a NIST curve, which openssl makes; extra `provenance`. The
-    signature has the format of OpenSSF's model signing.
-    A signature hides nothing. `gamekeeper verify model` checks it, and so does the program
+    Needs a model and a private key on a NIST curve; extra `provenance`. The signature has the
+    format of OpenSSF's model signing, which has no Ed25519: a key of `seal --sign` does not sign
+    here. A signature hides nothing. `gamekeeper verify model` checks it, and so does the program
     `model_signing`.
 
     Examples:
 
-      openssl ecparam -name prime256v1 -genkey -noout -out signer.pem
+      gamekeeper keypair signer.pem --signing --curve p256
 
       gamekeeper sign models/fraud --key signer.pem --out fraud.sig
 
@@ -50,7 +56,13 @@ def run(
     if chain and certificate is None:
         raise UsageError("--chain needs --certificate")
     files = sign_model(
-        model, out, key, certificate=certificate, chain=chain or (), ignored=ignore or ()
+        model,
+        out,
+        key,
+        password=key_password(passphrase_file),
+        certificate=certificate,
+        chain=chain or (),
+        ignored=ignore or (),
     )
     if json:
         print_json(_SCHEMA, {"model": str(model), "files": files, "signature": str(out)})

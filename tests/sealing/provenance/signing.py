@@ -33,6 +33,7 @@ def make_key(
     (folder / f"{name}.pem").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
+    (folder / f"{name}.pem").chmod(0o600)
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (folder / f"{name}.pub.pem").write_bytes(public)
     return key

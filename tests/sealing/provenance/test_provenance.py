@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gamekeeper.base.errors import InputError
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.sealing.faults import SealError
 from gamekeeper.sealing.provenance import (
     CertificateSigner,
@@ -72,6 +72,15 @@ def unreadable(model: Path, signature: Path, signer: Any = None) -> str:
     with pytest.raises(InputError) as caught:
         verify_model(model, signature, signer or by_key(model))
     return str(caught.value)
+
+
+def as_if_by_sigstore(signature: Path) -> Path:
+    """A bundle of the form that Sigstore makes; its certificate is none."""
+    bundle = json.loads(signature.read_text())
+    bundle["verificationMaterial"] = {"certificate": {"rawBytes": "AA=="}, "tlogEntries": []}
+    path = signature.with_name("sigstore.sig")
+    path.write_text(json.dumps(bundle))
+    return path
 
 
 def their_verdict(model: Path, signature: Path, *options: str) -> int:
@@ -265,10 +274,34 @@ def test_leaving_out_what_is_signed_excuses_nothing(model: Path) -> None:
 def test_path_out_of_the_model_cannot_be_excluded(model: Path, path: str) -> None:
     """When signing and when verifying."""
     signature = signed(model)
-    with pytest.raises(InputError, match="is not inside the model"):
+    with pytest.raises(UsageError, match="leaves nothing out"):
         signed(model, ignored=[path])
-    with pytest.raises(InputError, match="is not inside the model"):
+    with pytest.raises(UsageError, match="leaves nothing out"):
         verify_model(model, signature, by_key(model), ignored=[path])
+
+
+def test_paths_are_excluded_as_a_shell_completes_them(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When signing and when verifying, as `model_signing` takes them."""
+    (model / "cache").mkdir()
+    (model / "cache" / "x.bin").write_bytes(b"x")
+    monkeypatch.chdir(model.parent)
+    for path in ("model/cache", "model/cache/", "cache/"):
+        signature = signed(model, ignored=[path])
+        assert payload_of(signature)["predicate"]["serialization"]["ignore_paths"] == ["cache"]
+        assert verify_model(model, signature, by_key(model), ignored=[path]).files == 3
+        assert their_verdict(model, signature) == 0
+
+
+def test_a_path_that_the_signer_excluded_need_not_be_there(model: Path) -> None:
+    """A verifier names the same path everywhere; a misspelt one is an error."""
+    (model / ".cache").write_bytes(b"x")
+    signature = signed(model, ignored=[".cache"])
+    (model / ".cache").unlink()
+    assert verify_model(model, signature, by_key(model), ignored=[".cache"]).files == 3
+    with pytest.raises(UsageError, match=r"\.cahce leaves nothing out"):
+        verify_model(model, signature, by_key(model), ignored=[".cahce"])
 
 
 def make_link(model: Path) -> None:
@@ -401,34 +434,97 @@ def test_missing_files_are_reported(model: Path) -> None:
     assert "the model cannot be read" in unreadable(model.parent / "no", signature, by_key(model))
 
 
-def test_key_of_another_kind_is_reported(model: Path) -> None:
-    """RSA, a private key, something else."""
+def write_pem(path: Path, key: Any, password: bytes | None = None) -> Path:
+    """Writes a private key, for its owner only."""
+    lock = BestAvailableEncryption(password) if password else NoEncryption()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
+    path.chmod(0o600)
+    return path
+
+
+OTHER_KEYS = {
+    "an Ed25519 key": ed25519.Ed25519PrivateKey.generate(),
+    "an RSA key": rsa.generate_private_key(public_exponent=65_537, key_size=2_048),
+    "a key on the curve secp256k1": ec.generate_private_key(ec.SECP256K1()),
+    "an X25519 key": x25519.X25519PrivateKey.generate(),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KEYS)
+def test_key_of_another_kind_is_named(model: Path, kind: str) -> None:
+    """With the command that makes the right one, and no word of a library."""
+    key = OTHER_KEYS[kind]
     signature = signed(model)
-    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    public = model.parent / "rsa.pub.pem"
-    private = model.parent / "rsa.pem"
+    public = model.parent / "other.pub.pem"
     public.write_bytes(
         key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    for path in (public, private, model / "config.json"):
-        assert "the signer's key cannot be used" in unreadable(
-            model, signature, PublicKeySigner(path)
-        )
-        with pytest.raises(InputError, match="the signing key cannot be used"):
-            sign_model(model, model.parent / "x.sig", path)
+    said = unreadable(model, signature, PublicKeySigner(public))
+    assert f"found     {kind}" in said and "Error" not in said
+    with pytest.raises(InputError, match=f"found     {kind}") as caught:
+        sign_model(model, model.parent / "x.sig", write_pem(model.parent / "other.pem", key))
+    assert "gamekeeper keypair signer.pem --signing --curve p256" in str(caught.value)
     assert not (model.parent / "x.sig").exists()
 
 
-def test_key_with_a_password_is_reported(model: Path) -> None:
-    """The password is asked for nowhere."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    path = model.parent / "locked.pem"
-    path.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
-    )
-    with pytest.raises(InputError, match="without a password"):
-        sign_model(model, model.parent / "x.sig", path)
+def test_the_other_half_of_a_key_and_other_files_are_named(
+    model: Path, certified: dict[str, Path]
+) -> None:
+    """A private key to verify with, a public one to sign with, a certificate for a key, text."""
+    signature = signed(model)
+    folder = model.parent
+    for path, found in (
+        (folder / "key.pem", "PRIVATE KEY"),
+        (certified["key"], "CERTIFICATE"),
+        (model / "config.json", "no PEM block"),
+    ):
+        assert f"found     {found}" in unreadable(model, signature, PublicKeySigner(path))
+    (folder / "key.pub.pem").chmod(0o600)
+    with pytest.raises(InputError, match="found     PUBLIC KEY"):
+        sign_model(model, folder / "x.sig", folder / "key.pub.pem")
+
+
+def test_key_with_the_parameters_of_its_curve_signs(model: Path) -> None:
+    """As `openssl ecparam -genkey` writes it without -noout."""
+    path = model.parent / "key.pem"
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    path.write_text(parameters + path.read_text())
+    assert verify_model(model, signed(model), by_key(model)).files == 3
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_key_with_a_passphrase_signs_with_it(model: Path, form: PrivateFormat) -> None:
+    """Given as text or asked for; without it, with another, or with one for no lock it is refused."""
+    key = make_key(model.parent)
+    locked = model.parent / "locked.pem"
+    locked.write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"phrase")))
+    locked.chmod(0o600)
+    signature = model.parent / "model.sig"
+    for password in ("phrase", lambda: "phrase"):
+        sign_model(model, signature, locked, password=password)
+        assert verify_model(model, signature, by_key(model)).files == 3
+    with pytest.raises(InputError, match="the key has a passphrase"):
+        sign_model(model, signature, locked)
+    with pytest.raises(InputError, match="another passphrase"):
+        sign_model(model, signature, locked, password="other")
+    with pytest.raises(UsageError, match="has no passphrase"):
+        signed(model, password="phrase")
+
+
+def test_passphrase_is_not_asked_for_where_there_is_none(model: Path) -> None:
+    """A key without a lock signs without a question."""
+
+    def ask() -> str:
+        raise AssertionError
+
+    assert signed(model, password=ask)
+
+
+def test_signing_key_that_others_can_read_is_refused(model: Path) -> None:
+    """By the rule of all private keys."""
+    (model.parent / "key.pem").chmod(0o644)
+    with pytest.raises(InputError, match="other users can read the secret"):
+        signed(model)
 
 
 def test_nothing_is_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -565,11 +661,39 @@ def test_certificate_verifies_by_its_root(model: Path, certified: dict[str, Path
     assert faults_of(model, signature, CertificateSigner((certified["other-ca"],))) == [
         ("the signature is invalid", "model.sig")
     ]
-    assert faults_of(model, signature, by_key(model)) == [("the signature is invalid", "model.sig")]
     change(model)
     assert faults_of(model, signature, CertificateSigner((certified["ca"],))) == [
         ("the file was changed", "weights.bin")
     ]
+
+
+def test_signature_of_another_kind_than_the_signer_is_no_verdict(
+    model: Path, certified: dict[str, Path]
+) -> None:
+    """By a certificate and checked with a key, the other way round, and by Sigstore."""
+    by_certificate = signed(model, certificate=certified["key"], chain=[certified["ca"]])
+    said = unreadable(model, by_certificate, by_key(model))
+    assert "cannot be checked with --public-key" in said and "--root FILE" in said
+    by_bare_key = signed(model)
+    said = unreadable(model, by_bare_key, CertificateSigner((certified["ca"],)))
+    assert "cannot be checked with --root" in said and "--public-key FILE" in said
+    by_sigstore = as_if_by_sigstore(by_bare_key)
+    assert "--identity NAME" in unreadable(model, by_sigstore, by_key(model))
+
+
+def test_certificate_with_a_key_of_another_kind_is_not_signed_with(
+    model: Path, certified: dict[str, Path]
+) -> None:
+    """It is named; so is a file that is no certificate."""
+    with pytest.raises(InputError, match="a certificate of another key"):
+        signed(model, certificate=certified["other-ca"])
+    with pytest.raises(InputError, match="not a certificate"):
+        signed(model, certificate=model / "config.json")
+    with pytest.raises(InputError, match="not a certificate"):
+        signed(model, certificate=certified["key"], chain=[model / "config.json"])
+    signature = signed(model, certificate=certified["key"], chain=[certified["ca"]])
+    no_root = CertificateSigner((model.parent / "key.pub.pem",))
+    assert "not a certificate" in unreadable(model, signature, no_root)
 
 
 def test_library_takes_our_certificates(model: Path, certified: dict[str, Path]) -> None:
@@ -578,14 +702,6 @@ def test_library_takes_our_certificates(model: Path, certified: dict[str, Path])
     words = ["verify", "certificate", model, "--signature", signature, "--certificate_chain"]
     assert library(*words, certified["ca"]).returncode == 0
     assert library(*words, certified["other-ca"]).returncode != 0
-
-
-def test_certificate_of_another_key_is_not_signed_with(
-    model: Path, certified: dict[str, Path]
-) -> None:
-    """It would verify nowhere."""
-    with pytest.raises(InputError, match="the signing key cannot be used"):
-        signed(model, certificate=certified["ca"])
 
 
 def test_certificates_require_a_root() -> None:
@@ -604,7 +720,8 @@ def test_sigstore_out_of_reach_is_reported(
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     signer = SigstoreSigner("somebody@example.org", "https://accounts.google.com")
-    assert "a network connection to Sigstore" in unreadable(model, signed(model), signer)
+    signature = as_if_by_sigstore(signed(model))
+    assert "a network connection to Sigstore" in unreadable(model, signature, signer)
 
 
 def test_spoilt_signature_verifies_nothing_else(model: Path) -> None:

@@ -31,7 +31,8 @@ def run(
         str | None, typer.Option(help="OpenID issuer of that identity; needed with --identity.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Path in the model that may be unsigned. Repeat.")
+        list[str] | None,
+        typer.Option(help="Path that may be unsigned, in the model or from this folder. Repeat."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -40,7 +41,7 @@ def run(
 
     Needs the model, its signature, and one of --public-key, --root, or --identity with --issuer
     (which needs a network); extra `provenance`. With --quiet nothing is printed. Exit 0: valid; 1:
-    not valid; 3: it cannot be read.
+    not valid; 3: it cannot be read, or not be checked with a signer of this kind.
 
     Examples:
 

@@ -5,6 +5,7 @@ Signatures made here verify with the library `model-signing` and its command lin
 signature does not encrypt anything: it is for models that anybody may read.
 """
 
+from gamekeeper.sealing.provenance._keys import write_model_pair
 from gamekeeper.sealing.provenance.sign import sign_model
 from gamekeeper.sealing.provenance.signers import (
     CertificateSigner,
@@ -22,4 +23,5 @@ __all__ = [
     "VerifiedModel",
     "sign_model",
     "verify_model",
+    "write_model_pair",
 ]

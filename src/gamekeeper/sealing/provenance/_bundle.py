@@ -12,7 +12,7 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,6 +54,7 @@ class Statement:
         shard_bytes: Length of a shard; 0 for whole files.
         left_out: Paths that the signer excluded.
         is_old: Whether it has the format of model-signing 0.2.
+        material: What says who signed: `key`, `certificate`, `sigstore`; empty if that is unclear.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Statement:
     shard_bytes: int
     left_out: tuple[str, ...]
     is_old: bool
+    material: str = ""
 
     def path_of(self, name: str) -> str:
         """Returns the path of the file to which a name in `digests` belongs."""
@@ -77,16 +79,19 @@ def read_bundle(path: Path) -> tuple[bytes, Statement]:
     """
     content = _read(path)
     try:
-        envelope = _parse_json(content)["dsseEnvelope"]
-        payload = b64decode(envelope["payload"], validate=True)
-        return content, _statement(_parse_json(payload))
+        bundle = _parse_json(content)
+        payload = b64decode(bundle["dsseEnvelope"]["payload"], validate=True)
+        statement = _statement(_parse_json(payload))
+        return content, replace(statement, material=_material(bundle))
     except _MALFORMED as error:
         raise invalid_bundle(path, error) from None
 
 
 def invalid_bundle(path: Path, error: Exception) -> InputError:
     """Returns the error for a file that is not a signature of a model."""
-    found = shown(f"{type(error).__name__}: {error}")
+    found = f"its content is of another form ({type(error).__name__})"
+    if type(error) is ValueError:  # one of this module, except for what the parsers say
+        found = shown(str(error))
     return input_error(path, "not a signature of a model", found, _EXPECTED)
 
 
@@ -106,6 +111,19 @@ def _read(path: Path) -> bytes:
 def _parse_json(content: bytes) -> Any:
     # Two parsers may take different values of a name that occurs twice.
     return json.loads(content, object_pairs_hook=_require_unique_names)
+
+
+def _material(bundle: Any) -> str:
+    """Returns what a bundle has for finding its signer; see `Statement`.
+
+    Sigstore's bundles before 0.3 have a chain of certificates too, and an entry of its log.
+    """
+    material = bundle.get("verificationMaterial", {})
+    if "publicKey" in material:
+        return "key"
+    if "certificate" in material or material.get("tlogEntries"):
+        return "sigstore"
+    return "certificate" if "x509CertificateChain" in material else ""
 
 
 def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

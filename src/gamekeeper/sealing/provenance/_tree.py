@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gamekeeper.base.errors import Fault, input_error
+from gamekeeper.sealing.ignoring import ignored_paths
 from gamekeeper.sealing.shown import shown
 
 _LEAVE_OUT = "remove it, or exclude it with --ignore when signing and verifying"
@@ -56,33 +57,36 @@ def list_files(model: Path, ignored: Collection[PurePosixPath]) -> ModelTree:
     return tree
 
 
-def paths_in(model: Path, paths: Collection[str]) -> frozenset[PurePosixPath]:
-    """Returns the paths to exclude, parsed.
+def excluded_paths(
+    model: Path, ignored: Collection[str], signature: Path, left_out: Collection[str] = ()
+) -> frozenset[PurePosixPath]:
+    """Returns the paths that are not signed: ignored ones, and the signature if it is in the model.
+
+    Args:
+        model: A file or a folder.
+        ignored: Paths that the caller excludes.
+        signature: Path of the signature, which cannot sign itself.
+        left_out: Paths that need not be there: what a signer excluded may exist with them only.
 
     Raises:
-        InputError: A path leads out of the model.
+        UsageError: The model has no such file or folder.
     """
-    parsed = {PurePosixPath(path) for path in paths}
-    for path in parsed:
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise input_error(
-                model,
-                "a path to exclude is not inside the model",
-                shown(str(path)),
-                "a relative path such as cache/x",
-            )
-    return frozenset(parsed)
+    root = model.resolve()
+    own = _signature_path(root, signature)
+    known = {str(path) for path in own}.union(left_out)
+
+    def is_there(path: str) -> bool:
+        return path in known or os.path.lexists(root / path)
+
+    return ignored_paths(model, ignored, is_there) | own
 
 
-def signature_path_in(model: Path, signature: Path) -> frozenset[PurePosixPath]:
-    """Returns the path of the signature in the model, or nothing if it is located elsewhere.
-
-    It has to be excluded, since a signature cannot sign itself.
-    """
+def _signature_path(root: Path, signature: Path) -> frozenset[PurePosixPath]:
+    """Returns the path of the signature in the model, or nothing if it is located elsewhere."""
     path = signature.parent.resolve() / signature.name
-    if not path.is_relative_to(model):
+    if not path.is_relative_to(root):
         return frozenset()
-    return frozenset({PurePosixPath(path.relative_to(model))})
+    return frozenset({PurePosixPath(path.relative_to(root))})
 
 
 def _entries(model: Path, ignored: Collection[PurePosixPath]) -> Iterator[Path]:

@@ -6,20 +6,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.base.files import replace_file
+from gamekeeper.sealing.pem import Password
+from gamekeeper.sealing.provenance._keys import (
+    as_file,
+    read_certificates,
+    read_model_key,
+    require_certificate_of,
+)
 from gamekeeper.sealing.provenance._library import StrictHashing, load_library, quiet
-from gamekeeper.sealing.provenance._tree import list_files, paths_in, signature_path_in
+from gamekeeper.sealing.provenance._tree import excluded_paths, list_files
 from gamekeeper.sealing.shown import shown
 
 
 def sign_model(
-    model: Path,
-    signature: Path,
-    private_key: Path,
+    model: str | Path,
+    signature: str | Path,
+    private_key: str | Path,
     *,
-    certificate: Path | None = None,
-    chain: Collection[Path] = (),
+    password: Password = None,
+    certificate: str | Path | None = None,
+    chain: Collection[str | Path] = (),
     ignored: Collection[str] = (),
 ) -> int:
     """Signs all files of a model.
@@ -32,52 +42,54 @@ def sign_model(
         model: A file or a folder.
         signature: Path of the signature; it is written whole or not at all, and replaces an earlier
             one.
-        private_key: PEM without a password; P-256, P-384 or P-521.
+        private_key: PEM; P-256, P-384 or P-521.
+        password: Of the private key; a function is called if the key has one.
         certificate: Certificate of the key, PEM, for verification by certificates.
         chain: Certificates between it and a root.
-        ignored: Paths in the model to exclude.
+        ignored: Paths to exclude, in the model or from the current folder.
 
     Returns:
         The number of signed files.
 
     Raises:
         InputError: Something cannot be read, or a signature cannot cover it: links, empty folders.
+        UsageError: A path to exclude is not there, or a password is given for a key without one.
         MissingExtraError: The extra "provenance" is not installed.
     """
-    model = model.resolve()
-    excluded = paths_in(model, ignored) | signature_path_in(model, signature)
+    library = load_library()
+    signature = Path(signature)
     # An unfinished signature in the model's folder would be signed, and would not exist afterwards.
     _discard_unfinished(signature)
-    tree = list_files(model, excluded)
+    root = Path(model).resolve()
+    excluded = excluded_paths(Path(model), ignored, signature)
+    tree = list_files(root, excluded)
     if tree.faults:
         raise InputError(tree.faults)
     if not tree.files:
         raise input_error(model, "there is nothing to sign", "no files", "a model")
-    config = _config(private_key, certificate, chain)
-    hashing = load_library().hashing.Config()
+    key = read_model_key(Path(private_key), password)
+    config = _config(key, certificate, chain)
+    hashing = library.hashing.Config()
     hashing.set_ignored_paths(paths=sorted(excluded), ignore_git_paths=False)
     config.set_hashing_config(StrictHashing(hashing, lambda: tree.files))
-    _write(signature, _make_signature(config, model))
+    _write(signature, _make_signature(config, root))
     return len(tree.files)
 
 
-def _config(private_key: Path, certificate: Path | None, chain: Collection[Path]) -> Any:
+def _config(
+    key: EllipticCurvePrivateKey, certificate: str | Path | None, chain: Collection[str | Path]
+) -> Any:
+    """Returns the library's configuration with this signer."""
     config = load_library().signing.Config()
-    files = [private_key, *([certificate] if certificate else []), *chain]
-    try:
+    with as_file(key) as key_file:
         if certificate is None:
-            return config.use_elliptic_key_signer(private_key=private_key)
+            return config.use_elliptic_key_signer(private_key=key_file)
+        require_certificate_of(key, Path(certificate))
+        for path in chain:
+            read_certificates(Path(path))
         return config.use_certificate_signer(
-            private_key=private_key, signing_certificate=certificate, certificate_chain=chain
+            private_key=key_file, signing_certificate=certificate, certificate_chain=chain
         )
-    except (ValueError, TypeError, AttributeError, OSError) as error:
-        where = ", ".join(map(str, files))
-        found = shown(f"{type(error).__name__}: {error}")
-        expected = (
-            "a private key in PEM without a password; P-256, P-384 or P-521; and its certificate,"
-            " if any"
-        )
-        raise input_error(where, "the signing key cannot be used", found, expected) from None
 
 
 def _make_signature(config: Any, model: Path) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gamekeeper.base.errors import input_error
+from gamekeeper.sealing.provenance._keys import read_certificates, require_model_signer
 from gamekeeper.sealing.shown import shown
 
 
@@ -16,7 +17,7 @@ class PublicKeySigner:
         path: File with the public key: PEM; NIST P-256, P-384 or P-521.
     """
 
-    path: Path
+    path: str | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class CertificateSigner:
         roots: Files with trusted certificates: PEM.
     """
 
-    roots: tuple[Path, ...]
+    roots: tuple[str | Path, ...]
 
     def __post_init__(self) -> None:
         if not self.roots:
@@ -62,25 +63,25 @@ def use_verifier(config: Any, signer: Signer) -> None:
     Raises:
         InputError: A key or certificate cannot be read, or Sigstore's keys cannot be fetched.
     """
-    try:
-        match signer:
-            case PublicKeySigner(path=path):
-                config.use_elliptic_key_verifier(public_key=path)
-            case CertificateSigner(roots=roots):
-                config.use_certificate_verifier(certificate_chain=roots)
-            case SigstoreSigner(identity=identity, issuer=issuer):
-                config.use_sigstore_verifier(identity=identity, oidc_issuer=issuer)
-    except Exception as error:  # each method raises errors of other libraries
-        where, expected = _source_and_expected(signer)
-        found = shown(f"{type(error).__name__}: {error}")
-        raise input_error(where, "the signer's key cannot be used", found, expected) from None
-
-
-def _source_and_expected(signer: Signer) -> tuple[str, str]:
     match signer:
         case PublicKeySigner(path=path):
-            return str(path), "a public key in PEM; P-256, P-384 or P-521"
+            require_model_signer(Path(path))
+            config.use_elliptic_key_verifier(public_key=path)
         case CertificateSigner(roots=roots):
-            return ", ".join(map(str, roots)), "certificates in PEM"
-        case SigstoreSigner(identity=identity):
-            return shown(identity), "a network connection to Sigstore"
+            for root in roots:
+                read_certificates(Path(root))
+            config.use_certificate_verifier(certificate_chain=roots)
+        case SigstoreSigner():
+            _use_sigstore(config, signer)
+
+
+def _use_sigstore(config: Any, signer: SigstoreSigner) -> None:
+    try:
+        config.use_sigstore_verifier(identity=signer.identity, oidc_issuer=signer.issuer)
+    except Exception as error:  # of one of several libraries
+        raise input_error(
+            shown(signer.identity),
+            "Sigstore's own keys cannot be fetched",
+            shown(f"{type(error).__name__}: {error}"),
+            "a network connection to Sigstore",
+        ) from None

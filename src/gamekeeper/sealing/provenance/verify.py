@@ -14,11 +14,35 @@ from gamekeeper.base.errors import Fault, InputError, input_error
 from gamekeeper.sealing.faults import SealError, seal_error
 from gamekeeper.sealing.provenance._bundle import Statement, invalid_bundle, read_bundle
 from gamekeeper.sealing.provenance._library import StrictHashing, load_library, quiet
-from gamekeeper.sealing.provenance._tree import ModelTree, list_files, paths_in, signature_path_in
-from gamekeeper.sealing.provenance.signers import Signer, use_verifier
+from gamekeeper.sealing.provenance._tree import ModelTree, excluded_paths, list_files
+from gamekeeper.sealing.provenance.signers import (
+    CertificateSigner,
+    PublicKeySigner,
+    Signer,
+    SigstoreSigner,
+    use_verifier,
+)
 from gamekeeper.sealing.shown import shown
 
 MAX_FAULTS = 100
+_OPTIONS = {
+    PublicKeySigner: ("key", "--public-key"),
+    CertificateSigner: ("certificate", "--root"),
+    SigstoreSigner: ("sigstore", "--identity"),
+}
+_MATERIALS = {
+    "key": ("a key without a certificate", "--public-key FILE"),
+    "certificate": ("a certificate", "--root FILE"),
+    "sigstore": ("an identity at Sigstore", "--identity NAME --issuer URL"),
+}
+# The beginnings of what the library says when it has checked a signature.
+_VERDICTS = {
+    "Key mismatch": "it was made with another key",
+    "Signing certificate cannot be used": "its certificate is not for signing",
+    "Expected ": "what was signed is not a statement about a model",
+    "Predicate type mismatch": "what was signed is not a statement about a model",
+    "Manifest is inconsistent": "what was signed contradicts itself",
+}
 _LEAVE_OUT = "if it is meant to be there, exclude it with --ignore"
 
 
@@ -41,7 +65,7 @@ class VerifiedModel:
 
 
 def verify_model(
-    model: Path, signature: Path, signer: Signer, *, ignored: Collection[str] = ()
+    model: str | Path, signature: str | Path, signer: Signer, *, ignored: Collection[str] = ()
 ) -> VerifiedModel:
     """Checks the signature, then every file of the model.
 
@@ -49,8 +73,8 @@ def verify_model(
         model: A file or a folder.
         signature: Its signature.
         signer: The signer that is accepted.
-        ignored: Paths in the model that need not be signed, with everything below them; a file that
-            is signed must be there all the same.
+        ignored: Paths that need not be signed, in the model or from the current folder, with
+            everything below them; a file that is signed must be there all the same.
 
     Returns:
         What the signature says of the model.
@@ -58,13 +82,18 @@ def verify_model(
     Raises:
         SealError: The signature is not by this signer, or the model differs from what was signed;
             lists the differences.
-        InputError: Model, signature or key cannot be read.
+        InputError: Model, signature or key cannot be read, or the signature is of another kind than
+            the signer, so that nothing is known about the model.
+        UsageError: A path to exclude is neither in the model nor left out by the signer.
         MissingExtraError: The extra "provenance" is not installed.
     """
+    model = Path(model)
+    signature = Path(signature)
     root = model.resolve()
-    excluded = paths_in(root, ignored) | signature_path_in(root, signature)
     config = load_library().verifying.Config()
     content, statement = read_bundle(signature)
+    excluded = excluded_paths(model, ignored, signature, statement.left_out)
+    _require_same_kind(signature, statement, signer)
     use_verifier(config, signer)
     tree = ModelTree()
 
@@ -79,7 +108,7 @@ def verify_model(
     error = _verification_error(config, root, content)
     # The library hashes the model only after it has found the signature valid.
     if not hashing.is_called:
-        raise _invalid_signature(signature, error)
+        raise _rejection(signature, error)
     if hashing.manifest is None:
         raise input_error(
             model,
@@ -128,12 +157,40 @@ def _verification_error(config: Any, model: Path, content: bytes) -> Exception |
     return None
 
 
-def _invalid_signature(signature: Path, error: Exception | None) -> Exception:
-    from pydantic import ValidationError
+def _require_same_kind(signature: Path, statement: Statement, signer: Signer) -> None:
+    """Checks that a signature can be checked against this kind of signer at all."""
+    kind, option = _OPTIONS[type(signer)]
+    if statement.material in ("", kind):
+        return
+    made_with, needed = _MATERIALS[statement.material]
+    raise input_error(
+        signature,
+        f"the signature cannot be checked with {option}",
+        f"it was made with {made_with}, which says nothing about the model yet",
+        f"the signer of such a signature: {needed}",
+        f"verify it with {needed}, or ask the signer which kind they use",
+    )
 
-    if isinstance(error, ValidationError):
-        return invalid_bundle(signature, error)
-    found = shown(f"{type(error).__name__}: {error}".removesuffix(": "))
+
+def _rejection(signature: Path, error: Exception | None) -> Exception:
+    """Returns the error for a signature that the library did not accept.
+
+    Only what the library says after it has checked the signature is a verdict; with any other of
+    its errors the signature could not be checked.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from OpenSSL.crypto import X509StoreContextError
+    from sigstore.errors import VerificationError
+
+    found = next((said for start, said in _VERDICTS.items() if str(error).startswith(start)), "")
+    if isinstance(error, InvalidSignature):
+        found = "its text was changed, or another key made it"
+    elif isinstance(error, X509StoreContextError):
+        found = f"its certificate is not under these roots: {shown(str(error))}"
+    elif isinstance(error, VerificationError):
+        found = f"Sigstore does not confirm it: {shown(str(error))}"
+    if not found:
+        return invalid_bundle(signature, error or ValueError("the library did not say why"))
     return seal_error(
         signature,
         "the signature is invalid",
