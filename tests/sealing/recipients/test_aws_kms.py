@@ -153,6 +153,33 @@ def test_file_does_not_choose_the_key(kms: Any) -> None:
     assert "no permission for this key" in error_of(lying, identity=AwsKmsIdentity((mine,)))
 
 
+def test_a_moved_alias_names_the_key_that_wrapped(kms: Any) -> None:
+    """AWS's way of rotating by hand: the file opens with the old key's id, which the error names."""
+    old, new = make_key(kms), make_key(kms)
+    kms.create_alias(AliasName="alias/rotated", TargetKeyId=old)
+    stanza = parse("awskms:alias/rotated").wrap(DATA_KEY, CONTEXT)
+    kms.update_alias(AliasName="alias/rotated", TargetKeyId=new)
+    said = error_of(stanza, identity=AwsKmsIdentity(("alias/rotated",)))
+    key_id = old.rpartition("/")[2]
+    assert f"the file names the key {old}" in said and f"--key awskms:{key_id}" in said
+    assert identity_from_environment(f"awskms:{key_id}").unwrap(stanza, CONTEXT) == DATA_KEY
+    kms.delete_alias(AliasName="alias/rotated")
+    assert key_id in error_of(stanza, identity=AwsKmsIdentity(("alias/rotated",)))
+
+
+def test_a_file_sealed_for_an_id_opens_by_an_alias_of_it(kms: Any) -> None:
+    """And by one of several aliases; an alias of another key is refused by KMS."""
+    arn, other = make_key(kms), make_key(kms)
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=arn)
+    kms.create_alias(AliasName="alias/other", TargetKeyId=other)
+    for name in (arn, arn.rpartition("/")[2]):
+        stanza = parse(f"awskms:{name}").wrap(DATA_KEY, CONTEXT)
+        assert AwsKmsIdentity(("alias/mine",)).unwrap(stanza, CONTEXT) == DATA_KEY
+        both = AwsKmsIdentity(("alias/other", "alias/mine"))
+        assert both.unwrap(stanza, CONTEXT) == DATA_KEY
+        assert arn in error_of(stanza, identity=AwsKmsIdentity(("alias/other",)))
+
+
 def test_stanza_of_another_kind_is_for_somebody_else() -> None:
     """Nothing is asked."""
     assert AwsKmsIdentity().unwrap(replace(stanza_for(), kind="vault"), CONTEXT) is None

@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from gamekeeper.base.errors import InputError, MissingExtraError
+from gamekeeper.base.errors import Fault, InputError, MissingExtraError
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.recipients._recipient import Stanza
 from gamekeeper.sealing.recipients._service import (
@@ -105,19 +105,28 @@ class AwsKmsIdentity:
             return None
         arn = stanza_text(stanza, "key", _KEY_ARN, "the ARN of a key")
         wrapped = stanza_bytes(stanza, "wrapped", range(1, MAX_WRAPPED_BYTES + 1))
-        key = self._name_of(stanza, arn) if self.keys else arn
-        if key is None:
-            return None
-        answer = _call("decrypt", {"KeyId": key, "CiphertextBlob": wrapped}, context)
-        return require_data_key(answer["Plaintext"], SERVICE)
+        refusals: list[Fault] = []
+        for key in self._names_for(stanza, arn) if self.keys else (arn,):
+            parameters = {"KeyId": key, "CiphertextBlob": wrapped}
+            try:
+                answer = _call("decrypt", parameters, context, wrapped_with=arn)
+            except InputError as error:  # another alias may be of this key
+                refusals += error.faults
+                continue
+            return require_data_key(answer["Plaintext"], SERVICE)
+        if refusals:
+            raise InputError(refusals)
+        return None
 
-    def _name_of(self, stanza: Stanza, arn: str) -> str | None:
-        """Returns the user's own name for the key of a stanza, or None.
+    def _names_for(self, stanza: Stanza, arn: str) -> tuple[str, ...]:
+        """Returns the user's own names that can be of the key of a stanza.
 
-        KMS is called with this name, and so refuses a data key that another key has wrapped.
+        KMS is called with these names, and so refuses a data key that another key has wrapped. An
+        alias may be of any key, also of one that the file names by its id: only KMS knows.
         """
         names = {stanza.name.removeprefix(f"{KIND}:"), _id(arn)}
-        return next((key for key in self.keys if key in names or _id(key) in names), None)
+        same = tuple(key for key in self.keys if key in names or _id(key) in names)
+        return same or tuple(key for key in self.keys if _is_alias(key))
 
 
 def parse(text: str) -> AwsKmsRecipient:
@@ -141,8 +150,21 @@ def _id(key: str) -> str:
     return key.rpartition(":key/")[2]
 
 
-def _call(operation: str, parameters: dict[str, Any], context: bytes) -> dict[str, Any]:
-    """Returns the answer of KMS to an operation on a key."""
+def _is_alias(key: str) -> bool:
+    return key.startswith("alias/") or ":alias/" in key
+
+
+def _call(
+    operation: str, parameters: dict[str, Any], context: bytes, *, wrapped_with: str = ""
+) -> dict[str, Any]:
+    """Returns the answer of KMS to an operation on a key.
+
+    Args:
+        operation: `encrypt` or `decrypt`.
+        parameters: Of the operation, with the key's name.
+        context: Context of the file.
+        wrapped_with: ARN of the key that the file names, for messages.
+    """
     require_context(context)
     try:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -153,7 +175,7 @@ def _call(operation: str, parameters: dict[str, Any], context: bytes) -> dict[st
     try:
         answer: dict[str, Any] = getattr(_client(), operation)(**parameters, **bound)
     except ClientError as error:
-        raise _refusal(parameters["KeyId"], error) from None
+        raise _refusal(parameters["KeyId"], error, wrapped_with) from None
     except BotoCoreError as error:
         expected = "credentials, a region and a network connection to KMS"
         raise service_error(
@@ -177,7 +199,13 @@ def _client() -> Any:
     return client
 
 
-def _refusal(key: str, error: Any) -> InputError:
+def _refusal(key: str, error: Any, wrapped_with: str) -> InputError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     problem, expected = _PROBLEMS.get(code, ("the request is refused", "an answer"))
-    return service_error(f"{SERVICE}, key {key}", problem, error, expected, _TRIES.get(code, ""))
+    try_ = _TRIES.get(code, "")
+    if _is_alias(key) and wrapped_with:
+        try_ = (
+            f"the file names the key {wrapped_with}: if {key} now is another key, and this one is"
+            f" yours, --key {KIND}:{_id(wrapped_with)}"
+        )
+    return service_error(f"{SERVICE}, key {key}", problem, error, expected, try_)
