@@ -214,6 +214,9 @@ def _read_parquet(path: Path) -> Table:
     index = [name for name in _stored_index(stored) if name in frame.columns]
     remarks = [f"the index that pandas stored is left out: {_listed(index)}"] if index else []
     kept = _typed(path, frame.drop(index))
+    if are_counted(kept.columns):
+        kept = kept.rename({name: _place(at) for at, name in enumerate(kept.columns)})
+        return Table(frame=kept, names=(), path=path, remarks=tuple(remarks))
     return Table(frame=kept, names=tuple(kept.columns), path=path, remarks=tuple(remarks))
 
 
@@ -363,17 +366,32 @@ def _named(path: Path, columns: Sequence[Column], remarks: list[str]) -> Table:
         columns = columns[1:]
     names = [column.first or "" for column in columns]
     names[0] = names[0].removeprefix("# ")  # numpy.savetxt writes its header as a comment
+    if are_counted(names):
+        said = f"line 1 counts {len(names)} columns from 0: it is a header without names"
+        places = [_place(at) for at in range(len(names))]
+        return _below(path, columns, (), places, [said, *left_out, *remarks])
     _require_names(path, names)
     said = f"line 1 is read as the names of {len(names)} column{'s' if len(names) > 1 else ''}"
+    return _below(path, columns, tuple(names), names, [said, *left_out, *remarks])
+
+
+def _below(
+    path: Path,
+    columns: Sequence[Column],
+    names: tuple[str, ...],
+    called: Sequence[str],
+    remarks: Sequence[str],
+) -> Table:
+    """Returns the table below line 1."""
+    cells = [column.cells.alias(name) for column, name in zip(columns, called, strict=True)]
     return Table(
-        frame=pl.DataFrame(
-            [column.cells.alias(n) for column, n in zip(columns, names, strict=True)]
-        ),
-        names=tuple(names),
-        path=path,
-        remarks=(said, *left_out, *remarks),
-        first_line=2,
+        frame=pl.DataFrame(cells), names=names, path=path, remarks=tuple(remarks), first_line=2
     )
+
+
+def are_counted(names: Sequence[str]) -> bool:
+    """Whether names are 0, 1, 2, ..., which pandas writes for columns without names."""
+    return list(names) == [str(at) for at in range(len(names))]
 
 
 def _is_left_out(columns: Sequence[Column]) -> bool:
