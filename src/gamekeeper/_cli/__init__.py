@@ -31,6 +31,7 @@ from gamekeeper._cli import (
     simulate,
     verify,
 )
+from gamekeeper._cli._library_warnings import hide_library_warnings
 from gamekeeper.base.errors import GamekeeperError, UsageError
 from gamekeeper.base.text import clean
 
@@ -89,7 +90,10 @@ def _every_verb(
     debug: bool = typer.Option(
         False,
         _DEBUG,
-        help="Print where a fault of gamekeeper itself happened; also after any verb.",
+        help=(
+            "Print where a fault of gamekeeper itself happened, and warnings of libraries; also"
+            " after any verb."
+        ),
     ),
 ) -> None:
     del debug  # `main` takes it off the words of every verb
@@ -107,6 +111,8 @@ _CallError: Any = typer.BadParameter.__mro__[2]
 def main() -> None:
     """Runs the command line and exits."""
     words, is_debugging = _without_debug(sys.argv[1:])
+    if not is_debugging:
+        hide_library_warnings()
     try:
         sys.exit(app(args=words, standalone_mode=False))
     except _CallError as error:
