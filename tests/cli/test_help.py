@@ -191,16 +191,18 @@ def _signer(folder: Path) -> dict[str, str]:
     company = make_key(folder, "company")
     certificate = folder / "company.crt.pem"
     make_certificate(certificate, company, ("ca", authority), "company", is_ca=False)
-    make_key(folder, "signer")
     return {}
 
 
 def _signed(folder: Path) -> dict[str, str]:
     _signer(folder)
+    call("keypair", "signer.pem", "--signing", "--curve", "p256", "--quiet")
+    (folder / "models/fraud/.git").mkdir()
+    (folder / "models/fraud/.git/HEAD").write_text("ref: refs/heads/main")
     model = ("sign", "models/fraud", "--quiet")
     call(*model, "--key", "signer.pem", "--out", "fraud.sig")
     company = ("--key", "company.pem", "--certificate", "company.crt.pem", "--chain", "ca.pem")
-    call(*model, *company, "--out", "company.sig")
+    call(*model, *company, "--ignore", ".git", "--out", "company.sig")
     return {}
 
 

@@ -41,7 +41,8 @@ def run(
 
     Needs the model, its signature, and one of --public-key, --root, or --identity with --issuer
     (which needs a network); extra `provenance`. With --quiet nothing is printed. Exit 0: valid; 1:
-    not valid; 3: it cannot be read, or not be checked with a signer of this kind.
+    not valid; 2: a path of --ignore is not there; 3: it cannot be read, or cannot be checked with a
+    signer of this kind.
 
     Examples:
 
