@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamekeeper._cli._examined import examined_json, examined_lines
 from gamekeeper._cli._printing import print_json
 from gamekeeper._cli._sealing import (
     Keys,
@@ -31,8 +32,9 @@ def run(
 ) -> None:
     """Show what a sealed file says about itself.
 
-    Needs a sealed file; with a key it lists files and tensors too. Reads no tensor. Checks only
-    that the file is complete; `gamekeeper verify sealed` checks every byte.
+    Needs a sealed file; with a key it lists files and tensors too, which files were not examined,
+    and what a loader may run. Reads no tensor. Checks only that the file is complete; `gamekeeper
+    verify sealed` checks every byte.
 
     Examples:
 
@@ -67,6 +69,7 @@ def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]
         "generation": file.slot.generation,
         "is_rewrap_unfinished": any(file.idle_slot),
         "files": contents_json(contents) if contents else None,
+        **(examined_json(contents) if contents else {"allowed": None, "code": None}),
     }
 
 
@@ -93,4 +96,4 @@ def _private(contents: "Contents") -> list[str]:
         lines += [
             f"    {ascii(one.name)[1:-1]}  {one.dtype} {list(one.shape)}" for one in member.tensors
         ]
-    return lines
+    return lines + [f"  note        {line}" for line in examined_lines(contents)]

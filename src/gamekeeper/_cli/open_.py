@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gamekeeper._cli._examined import Allow, examined_json, examined_lines
 from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli._sealing import (
     Keys,
@@ -31,6 +32,7 @@ def run(
     ] = None,
     signer: Signer = None,
     passphrase_file: PassphraseFile = None,
+    allow: Allow = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file of that name; never a folder.")
     ] = False,
@@ -41,9 +43,9 @@ def run(
     """Decrypt a sealed model to disk.
 
     Needs a sealed file and a key that opens it. What it writes is byte for byte what was sealed,
-    readable by its owner only. To load tensors without a plaintext file, use `load_sealed` of
-    gamekeeper.sealing. Exit 0: opened; 1: the key does not open it, or the file was changed; 3: a
-    file cannot be read or written.
+    readable by its owner only; empty folders and the right to execute are not kept. To load tensors
+    without a plaintext file, use `load_sealed` of gamekeeper.sealing. Exit 0: opened; 1: the key
+    does not open it, or the file was changed; 3: a file cannot be read or written.
 
     Examples:
 
@@ -51,11 +53,12 @@ def run(
 
       gamekeeper open llm.sealed --key awskms:alias/models --out llm
     """
-    from gamekeeper.sealing.sealed import open_sealed, read_signer
+    from gamekeeper.sealing.sealed import open_sealed, read_signer, require_another_file
 
     if out is None and sealed.suffix != ".sealed":
         raise UsageError("name the output with --out: the sealed file does not end in .sealed")
     target = out or sealed.with_suffix("")
+    require_another_file(sealed, target)
     keys = identities(key, passphrase_file)
     if not keys:
         raise UsageError("no key to open it with: name one with --key FILE, or --key passphrase")
@@ -67,6 +70,7 @@ def run(
             identities=keys,
             signer=signer_key,
             is_replaced=force,
+            allow=allow or [],
             workers=workers,
             on_progress=on_progress,
         )
@@ -77,6 +81,7 @@ def run(
                 "opened": str(target),
                 "signer": signer_key and signer_key.hex(),
                 "files": contents_json(contents),
+                **examined_json(contents),
             },
         )
     else:
@@ -84,5 +89,7 @@ def run(
             f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, no longer"
             " encrypted"
         )
+    for line in examined_lines(contents):
+        say(line, quiet)
     if signer is None:
         say("the signer was not checked; to check it: --signer KEY.pub.pem", quiet)

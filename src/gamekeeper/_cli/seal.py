@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gamekeeper._cli._examined import examined_json, examined_lines
 from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli._sealing import (
     TO_HELP,
@@ -25,9 +26,7 @@ _NOTE = (
 
 
 def run(
-    model: Annotated[
-        Path, typer.Argument(help="A safetensors or ONNX file, or a folder with one.")
-    ],
+    model: Annotated[Path, typer.Argument(help="A model file, or a folder with one.")],
     to: Annotated[list[str] | None, typer.Option(help=TO_HELP)] = None,
     out: Annotated[
         Path | None, typer.Option(help="The sealed file. Default: MODEL.sealed.")
@@ -36,6 +35,17 @@ def run(
         Path | None, typer.Option(help="Private key that signs it, Ed25519 in PEM.")
     ] = None,
     passphrase_file: PassphraseFile = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File in the model that is sealed although its format is not known; a path, or a"
+            " pattern such as '*.bin'. Recipients are told. Repeat."
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="File or folder in the model to leave out; a path or pattern. Repeat."),
+    ] = None,
     follow_links: Annotated[
         bool,
         typer.Option(
@@ -50,9 +60,11 @@ def run(
 ) -> None:
     """Encrypt a model so that only its recipients can open it.
 
-    Needs a model (safetensors or ONNX) and a recipient. The original stays in place. Names and
-    shapes of tensors are encrypted too; sizes, recipients and signer are public. A pickle is
-    refused: loading it runs the code in it. Sealing does not stop extraction by queries.
+    Needs a model and a recipient. The original stays in place. Names and shapes of tensors are
+    encrypted too; sizes, recipients and signer are public. Files are sealed if their format is
+    parsed and runs no code: safetensors, ONNX, GGUF, TFLite, Keras, XGBoost, LightGBM, CatBoost,
+    arrays, JSON, text, pictures. Others, such as pickles, only if they are named with --allow; a
+    private key never. Sealing does not stop extraction by queries.
 
     Examples:
 
@@ -63,20 +75,29 @@ def run(
       gamekeeper seal model.safetensors --to serving.pub.pem --sign owner.pem
 
       gamekeeper seal llm/ --to awskms:alias/models --to vault:transit/models --out llm.sealed
-    """
-    from gamekeeper.sealing.sealed import SealedFile, read_signing_key, seal
 
-    target = out or model.with_name(f"{model.name}.sealed")
+      gamekeeper seal llm/ --to serving.pub.pem --ignore 'optimizer.pt' --allow extra.bin
+    """
+    from gamekeeper.sealing.artifacts import read_model
+    from gamekeeper.sealing.sealed import (
+        SealedFile,
+        read_signing_key,
+        require_new_name,
+        seal_files,
+    )
+
+    target = out or _default_name(model)
+    require_new_name(model, target, is_replaced=force)
     signing_key = read_signing_key(sign) if sign else None
     who = recipients(to or [], passphrase_file)
+    files = read_model(model, follow_links=follow_links, allow=allow or [], ignore=ignore or [])
     with bytes_done("seal", quiet) as on_progress:
-        header = seal(
-            model,
+        header = seal_files(
+            files,
             target,
             to=who,
             signing_key=signing_key,
             is_replaced=force,
-            follow_links=follow_links,
             workers=workers,
             on_progress=on_progress,
         )
@@ -86,13 +107,30 @@ def run(
     if json:
         fields = {"bytes": header.file_bytes, "file_id": header.file_id.hex(), "signer": signer}
         print_json(
-            SCHEMA, {"sealed": str(target), "recipients": recipients_json(stanzas), **fields}
+            SCHEMA,
+            {
+                "sealed": str(target),
+                "recipients": recipients_json(stanzas),
+                **fields,
+                **examined_json(files.contents),
+                "empty_folders": list(files.empty_folders),
+            },
         )
     else:
         print(
             f"{target}: {header.payload_bytes:,} bytes sealed for"
             f" {', '.join(one.name for one in stanzas)}"
         )
+    for line in examined_lines(files.contents):
+        say(line, quiet)
+    if files.empty_folders:
+        say(f"empty folders are not kept: {', '.join(files.empty_folders[:5])}", quiet)
     unsigned = "not signed: recipients cannot tell who made it; to sign: --sign KEY"
     say(unsigned if signer is None else f"signed by {signer}", quiet)
     say(_NOTE, quiet)
+
+
+def _default_name(model: Path) -> Path:
+    """Returns the path of the sealed file beside a model, also for a model named `.` or `..`."""
+    named = model if model.name not in ("", "..") else model.resolve()
+    return named.with_name(f"{named.name}.sealed")

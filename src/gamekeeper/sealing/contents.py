@@ -5,8 +5,12 @@ The payload is the concatenation of the files. The index of a sealed file is thi
     {"format": "gamekeeper/contents@1",
      "folder": whether the model was a folder rather than one file,
      "members": [[path, kind, bytes], ...],                      in the order of the payload
-     "tensors": [[member, name, dtype, [shape], begin, bytes], ...]}   begin counts from the start
+     "tensors": [[member, name, dtype, [shape], begin, bytes], ...]    begin counts from the start
      of the member
+     "allowed": [member, ...],           only if there are some: named by the owner, not examined
+     "code": [[member, text], ...]}      only if there is some: what a loader may run
+
+Readers ignore fields that they do not know, so that older ones read newer files.
 """
 
 import math
@@ -22,6 +26,9 @@ import orjson
 from gamekeeper.base.errors import GamekeeperError
 
 Kind = Literal["safetensors", "onnx", "file"]
+Reason = Literal[
+    "damaged", "incomplete", "unknown", "unpickled", "missing", "secret", "credentials"
+]
 FORMAT = "gamekeeper/contents@1"
 DTYPE_BITS = {
     "BOOL": 8,
@@ -30,6 +37,8 @@ DTYPE_BITS = {
     "F8_E4M3": 8,
     "F8_E5M2": 8,
     "F8_E8M0": 8,
+    "F8_E4M3FNUZ": 8,
+    "F8_E5M2FNUZ": 8,
     "U16": 16,
     "I16": 16,
     "F16": 16,
@@ -48,6 +57,7 @@ DTYPE_BITS = {
 MAX_DIMS = 64
 _MAX_NUMBERS = 1 << 53  # above what a payload can hold, below where numpy and torch overflow
 _MAX_PATH_CHARS = 1024
+_MAX_NOTE_CHARS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +107,16 @@ class Contents:
     Args:
         members: The files in the order of the payload.
         is_folder: Whether the model was a folder rather than one file.
+        allowed: Paths of the files that were not examined, because their owner named them; in the
+            order of the members.
+        code: Path and description of everything that a loader may run although the format of the
+            file cannot: Python beside a configuration, a chat template.
     """
 
     members: tuple[Member, ...]
     is_folder: bool = False
+    allowed: tuple[str, ...] = ()
+    code: tuple[tuple[str, str], ...] = ()
 
     @property
     def length(self) -> int:
@@ -157,17 +173,34 @@ class Contents:
             for one in member.tensors
         ]
         members = [[member.path, member.kind, member.length] for member in self.members]
+        numbers = {member.path: number for number, member in enumerate(self.members)}
+        allowed = [numbers[path] for path in self.allowed]
+        code = [[numbers[path], text] for path, text in self.code]
         fields = {
             "format": FORMAT,
             "folder": self.is_folder,
             "members": members,
             "tensors": tensors,
+            **({"allowed": allowed} if allowed else {}),
+            **({"code": code} if code else {}),
         }
         return orjson.dumps(fields)
 
 
 class ContentsError(GamekeeperError, ValueError):
-    """An index, or a file that an index is made of, is invalid; the message says why."""
+    """An index, or a file that an index is made of, is invalid; the message says why.
+
+    Args:
+        message: What was found.
+        reason: Why a file is not sealed: `damaged`; `incomplete`, what a download left; `unknown`,
+            of no format that is parsed; `unpickled`, runs code when it is loaded; `missing`, needs
+            a file that is not there; `secret`, a private key; `credentials`, passwords by its
+            name.
+    """
+
+    def __init__(self, message: str, reason: Reason = "damaged") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def read_contents(text: bytes, payload_bytes: int) -> Contents:
@@ -188,6 +221,8 @@ def read_contents(text: bytes, payload_bytes: int) -> Contents:
         members = list(_members(fields["members"]))
         filled = _with_tensors(members, fields["tensors"])
         is_folder = fields["folder"]
+        allowed = tuple(_path_of(filled, number) for number in fields.get("allowed", []))
+        code = tuple((_path_of(filled, one), _text(said)) for one, said in fields.get("code", []))
     except ContentsError:
         raise
     except (KeyError, TypeError, ValueError):
@@ -198,7 +233,7 @@ def read_contents(text: bytes, payload_bytes: int) -> Contents:
     _require(len(paths) == len(filled), "two files have the same name")
     _require(type(is_folder) is bool, "the field folder is neither true nor false")
     _require(is_folder or len(filled) == 1, "several files that are not in a folder")
-    return Contents(members=tuple(filled), is_folder=is_folder)
+    return Contents(members=tuple(filled), is_folder=is_folder, allowed=allowed, code=code)
 
 
 def require_valid_tensors(member: Member) -> None:
@@ -264,6 +299,18 @@ def _members(listed: Sequence[Any]) -> Iterator[Member]:
         _require(type(length) is int and length >= 0, f"a file of {_quoted(length)} bytes")
         yield Member(path=path, kind=kind, begin=begin, length=length)
         begin += length
+
+
+def _path_of(members: Sequence[Member], number: object) -> str:
+    if type(number) is not int or not 0 <= number < len(members):
+        raise ContentsError(f"a note on file {_quoted(number)}, which does not exist")
+    return members[number].path
+
+
+def _text(value: object) -> str:
+    if type(value) is not str or len(value) > _MAX_NOTE_CHARS:
+        raise ContentsError("a note that is not a short text")
+    return value
 
 
 def _with_tensors(members: Sequence[Member], listed: Sequence[Any]) -> list[Member]:

@@ -5,20 +5,25 @@
 ...     weights = model.torch()
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gamekeeper.base.errors import MissingExtraError, UsageError
-from gamekeeper.sealing.contents import Tensor
+from gamekeeper.sealing.artifacts.onnx import read_onnx
+from gamekeeper.sealing.contents import Member, Tensor
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed import SealedFile
+from gamekeeper.sealing.sealed.sealed_file import UnlockedMember
+from gamekeeper.sealing.shown import shown
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import torch
+    from onnxruntime import InferenceSession
 
 NUMPY = {
     "BOOL": "?",
@@ -53,6 +58,8 @@ TORCH = {
     "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2",
     "F8_E8M0": "float8_e8m0fnu",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
 }
 
 
@@ -87,31 +94,39 @@ class SealedModel:
     ) -> None:
         self._sealed.__exit__(kind, error, at)
 
-    def numpy(self, names: Iterable[str] | None = None) -> "dict[str, npt.NDArray[Any]]":
+    def files(self) -> dict[str, int]:
+        """Returns the paths of all files of the model, with their lengths in bytes."""
+        return {one.path: one.length for one in self._opened.contents.members}
+
+    def numpy(
+        self, names: Iterable[str] | None = None, *, skip: Iterable[str] = ()
+    ) -> "dict[str, npt.NDArray[Any]]":
         """Returns tensors as numpy arrays.
 
         Args:
             names: Names of the tensors; all if None.
+            skip: Names of tensors to leave out, such as those of types that numpy lacks.
 
         Raises:
             SealError: A chunk is not authentic; nothing is returned.
             UsageError: There is no such tensor, or numpy lacks its type (bfloat16 and 8-bit
                 floats: use `torch`).
         """
-        chosen = self._chosen(names)
-        missing = sorted({one.dtype for one in chosen.values() if one.dtype not in NUMPY})
-        if missing:
-            raise UsageError(f"numpy has no type {', '.join(missing)}: use torch()")
+        chosen = self._chosen(names, skip)
+        _require_types(chosen, NUMPY, "numpy", "use torch(), or ")
         return {
             name: self._decrypt(one).view(NUMPY[one.dtype]).reshape(one.shape)
             for name, one in chosen.items()
         }
 
-    def torch(self, names: Iterable[str] | None = None) -> "dict[str, torch.Tensor]":
+    def torch(
+        self, names: Iterable[str] | None = None, *, skip: Iterable[str] = ()
+    ) -> "dict[str, torch.Tensor]":
         """Returns tensors as torch tensors on the CPU.
 
         Args:
             names: Names of the tensors; all if None.
+            skip: Names of tensors to leave out, such as those of types that torch lacks.
 
         Raises:
             SealError: A chunk is not authentic; nothing is returned.
@@ -122,17 +137,44 @@ class SealedModel:
             import torch
         except ImportError:
             raise MissingExtraError("tensors of torch", "torch") from None
-        chosen = self._chosen(names)
-        types = {one.dtype for one in chosen.values()}
-        missing = sorted(name for name in types if not hasattr(torch, TORCH.get(name, "?")))
-        if missing:
-            raise UsageError(f"torch has no type {', '.join(missing)}")
+        chosen = self._chosen(names, skip)
+        types = {dtype: name for dtype, name in TORCH.items() if hasattr(torch, name)}
+        _require_types(chosen, types, "torch", "")
         return {
-            name: torch.from_numpy(self._decrypt(one))
-            .view(getattr(torch, TORCH[one.dtype]))
-            .reshape(one.shape)
+            name: _as_torch(self._decrypt(one), one, getattr(torch, types[one.dtype]))
             for name, one in chosen.items()
         }
+
+    def onnx_session(self, path: str | None = None, **options: Any) -> "InferenceSession":
+        """Returns a session of onnxruntime for an ONNX model; no plaintext is written to disk.
+
+        External data files are decrypted into memory too.
+
+        Args:
+            path: Path of the ONNX file; optional if the model has one only.
+            options: Arguments of `onnxruntime.InferenceSession`, such as `providers` and
+                `sess_options`.
+
+        Raises:
+            UsageError: There is no such file, or there are several and none was named.
+            SealError: A chunk is not authentic.
+            MissingExtraError: onnxruntime is not installed.
+        """
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtraError("a session of onnxruntime", "onnx") from None
+        member = self._onnx_member(path)
+        external = read_onnx(UnlockedMember(self._opened, member)).locations
+        settings = options.pop("sess_options", None) or onnxruntime.SessionOptions()
+        if external:
+            folder = member.path.rpartition("/")[0]
+            paths = [f"{folder}/{one}" if folder else one for one in external.values()]
+            contents = [self.file(one) for one in paths]
+            settings.add_external_initializers_from_files_in_memory(
+                list(external), contents, list(map(len, contents))
+            )
+        return onnxruntime.InferenceSession(self.file(member.path), settings, **options)
 
     def file(self, path: str | None = None) -> bytes:
         """Returns a whole file of the model, for example for
@@ -149,14 +191,31 @@ class SealedModel:
         if path is None and len(members) == 1:
             path = next(iter(members))
         if path not in members:
-            raise UsageError(f"no file {path!r}: there are {', '.join(members)}")
-        content = bytearray(members[path].length)
-        self._opened.read_into(memoryview(content), members[path].begin)
-        return bytes(content)
+            found = "name a file" if path is None else f"no file {shown(path)}"
+            raise UsageError(f"{found}: there are {_listed(members)}")
+        return self._content(members[path])
 
-    def _chosen(self, names: Iterable[str] | None) -> dict[str, Tensor]:
-        chosen = list(self.tensors if names is None else names)
-        missing = [name for name in chosen if name not in self.tensors]
+    def _content(self, member: Member) -> bytes:
+        # A BytesIO gives its bytes away without a copy: a file is in memory once.
+        content = BytesIO(bytes(member.length))
+        with content.getbuffer() as buffer:
+            self._opened.read_into(buffer, member.begin)
+        return content.getvalue()
+
+    def _onnx_member(self, path: str | None) -> Member:
+        members = {one.path: one for one in self._opened.contents.members if one.kind == "onnx"}
+        if path is None and len(members) == 1:
+            path = next(iter(members))
+        if path not in members:
+            found = "name an ONNX file" if path is None else f"no ONNX file {shown(path)}"
+            raise UsageError(f"{found}: there are {_listed(members)}")
+        return members[path]
+
+    def _chosen(self, names: Iterable[str] | None, skip: Iterable[str]) -> dict[str, Tensor]:
+        skipped = set(skip)
+        wanted = list(self.tensors if names is None else names)
+        chosen = [name for name in wanted if name not in skipped]
+        missing = [name for name in (*wanted, *skipped) if name not in self.tensors]
         if missing:
             raise UsageError(f"no tensor {ascii(missing[0])[:80]} in {self._sealed.path}")
         return {name: self.tensors[name] for name in chosen}
@@ -168,6 +227,38 @@ class SealedModel:
         buffer = np.empty(tensor.length, dtype=np.uint8)
         self._opened.read_into(buffer.data, tensor.begin)
         return buffer
+
+
+def _as_torch(
+    content: "npt.NDArray[np.uint8]", tensor: Tensor, dtype: "torch.dtype"
+) -> "torch.Tensor":
+    import torch
+
+    if not tensor.length:  # torch cannot view nothing as another type
+        return torch.empty(tensor.shape, dtype=dtype)
+    return torch.from_numpy(content).view(dtype).reshape(tensor.shape)
+
+
+def _require_types(
+    tensors: Mapping[str, Tensor], types: Mapping[str, str], library: str, instead: str
+) -> None:
+    """Checks that a library has the types of all tensors.
+
+    Raises:
+        UsageError: It lacks one.
+    """
+    lacking = [(name, one.dtype) for name, one in tensors.items() if one.dtype not in types]
+    if lacking:
+        name, dtype = lacking[0]
+        others = f" and {len(lacking) - 1:,} others" if lacking[1:] else ""
+        raise UsageError(
+            f"tensor {ascii(name)[:80]} is of type {dtype}, which {library} does not have"
+            f"{others}: {instead}leave tensors out with skip=[...]"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return shown(", ".join(names)) or "none"
 
 
 def load_sealed(

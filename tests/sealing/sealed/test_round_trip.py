@@ -176,21 +176,45 @@ def test_folder_with_one_file_stays_a_folder(tmp_path: Path, key: PrivateKey) ->
     assert [one.name for one in (tmp_path / "back").iterdir()] == ["m.safetensors"]
 
 
+def sealed_unexamined(tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a pickle, sealed by a program that lets anything pass and does not say so."""
+    from dataclasses import replace
+
+    from gamekeeper.sealing.artifacts import models
+
+    (tmp_path / "llm").mkdir()
+    write_model(tmp_path / "llm" / "m.safetensors")
+    (tmp_path / "llm" / "extra").write_bytes(pickle.dumps([1]))
+    honest = models.contents_of
+    monkeypatch.setattr(
+        models, "contents_of", lambda *given, **more: replace(honest(*given, **more), allowed=())
+    )
+    seal(tmp_path / "llm", tmp_path / "s", to=[key.public_key()], allow=["extra"])
+    monkeypatch.undo()
+    return tmp_path / "s"
+
+
 def test_pickle_that_another_program_sealed_is_not_written(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Users trust a sealed file more than one that was never sealed."""
-    from gamekeeper.sealing.artifacts import models
-
-    monkeypatch.setattr(models, "is_pickle", lambda data, path: False)
-    (tmp_path / "llm").mkdir()
-    write_model(tmp_path / "llm" / "m.safetensors")
-    (tmp_path / "llm" / "extra").write_bytes(pickle.dumps([1]))
-    seal(tmp_path / "llm", tmp_path / "s", to=[key.public_key()])
+    sealed = sealed_unexamined(tmp_path, key, monkeypatch)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(SealError, match="a pickle was sealed"):
-        open_sealed(tmp_path / "s", tmp_path / "back", identities=[key])
+    with pytest.raises(SealError, match=r"pickles are not sealed[\s\S]*with --allow"):
+        open_sealed(sealed, tmp_path / "back", identities=[key])
+    with pytest.raises(SealError, match="pickles are not sealed"):
+        verify_sealed(sealed, identities=[key])
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_files_that_an_earlier_version_let_pass_open_when_they_are_named(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sealed once can be opened in every later version."""
+    sealed = sealed_unexamined(tmp_path, key, monkeypatch)
+    open_sealed(sealed, tmp_path / "back", identities=[key], allow=["extra"])
+    assert (tmp_path / "back" / "extra").read_bytes() == pickle.dumps([1])
+    assert verify_sealed(sealed, identities=[key], allow=["ex*"])
 
 
 def test_an_onnx_file_brings_the_files_of_its_tensors(tmp_path: Path, key: PrivateKey) -> None:
@@ -343,8 +367,8 @@ def test_a_model_that_changes_after_it_was_looked_into_is_refused(
     look = writing.read_model
     other = model.read_bytes().replace(b"body", b"evil")
 
-    def changed(path: Path, *, follow_links: bool) -> object:
-        looked = look(path, follow_links=follow_links)
+    def changed(path: Path, **options: object) -> object:
+        looked = look(path, **options)
         if how == "replaced":
             path.rename(path.with_name("was"))
         path.write_bytes(other)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamekeeper._cli._examined import Allow, examined_json, examined_lines
 from gamekeeper._cli._printing import print_json
 from gamekeeper._cli._sealing import (
     Keys,
@@ -30,6 +31,7 @@ def run(
     signer: Signer = None,
     key: Keys = None,
     passphrase_file: PassphraseFile = None,
+    allow: Allow = None,
     workers: Workers = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -54,7 +56,12 @@ def run(
     try:
         with bytes_done("verify", quiet) as on_progress:
             verified = verify_sealed(
-                sealed, signer=signer_key, identities=keys, workers=workers, on_progress=on_progress
+                sealed,
+                signer=signer_key,
+                identities=keys,
+                allow=allow or [],
+                workers=workers,
+                on_progress=on_progress,
             )
     except SealError as error:
         if json and not quiet:
@@ -67,7 +74,7 @@ def run(
 
 
 def _document(verified: "VerifiedSeal") -> dict[str, Any]:
-
+    contents = verified.contents
     return {
         "holds": True,
         "bytes": verified.header.payload_bytes,
@@ -76,7 +83,8 @@ def _document(verified: "VerifiedSeal") -> dict[str, Any]:
         "signer_given": verified.is_signer_given,
         "recipients": recipients_json(verified.stanzas),
         "recipients_checked": verified.contents is not None,
-        "files": contents_json(verified.contents) if verified.contents else None,
+        "files": contents_json(contents) if contents else None,
+        **(examined_json(contents) if contents else {"allowed": None, "code": None}),
     }
 
 
@@ -95,4 +103,9 @@ def _summary(path: Path, verified: "VerifiedSeal") -> list[str]:
         f"  signer      {who}",
         f"  recipients  {names}{'' if is_opened else ' (not checked: no key)'}",
         f"  index       {'agrees with the files' if is_opened else 'not checked: no key'}",
+        *(f"  note        {line}" for line in _notes(verified)),
     ]
+
+
+def _notes(verified: "VerifiedSeal") -> list[str]:
+    return examined_lines(verified.contents) if verified.contents else []

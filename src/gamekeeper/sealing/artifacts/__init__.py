@@ -1,6 +1,6 @@
-"""Model files before sealing: one module for each format, which locates the tensors."""
+"""Model files before sealing: which files are sealed, and where their tensors are."""
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource, FileBytes
-from gamekeeper.sealing.artifacts.models import ModelFiles, contents_of, read_model
+from gamekeeper.sealing.artifacts.models import ModelFiles, Source, contents_of, read_model
 
-__all__ = ["ByteSource", "FileBytes", "ModelFiles", "contents_of", "read_model"]
+__all__ = ["ByteSource", "FileBytes", "ModelFiles", "Source", "contents_of", "read_model"]

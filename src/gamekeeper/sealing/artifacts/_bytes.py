@@ -21,7 +21,7 @@ class ByteSource(Protocol):
 
 
 class FileBytes:
-    """The bytes of a file on disk; open until `close`.
+    """The bytes of a file on disk; open until `close`. A context manager.
 
     Args:
         path: The file.
@@ -33,6 +33,12 @@ class FileBytes:
     def __init__(self, path: Path) -> None:
         self.file = open_plain(path)
         self.size = os.fstat(self.file).st_size
+
+    def __enter__(self) -> "FileBytes":
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
 
     def read(self, at: int, length: int) -> bytes:
         """Returns `length` bytes from an offset; fewer only at the end."""

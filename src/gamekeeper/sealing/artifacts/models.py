@@ -1,24 +1,33 @@
 """Reads a model on disk, one file or a folder, in the order in which its files will be sealed."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
-from gamekeeper.base.errors import Fault, GamekeeperError, InputError, input_error
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.sealing.artifacts._bytes import ByteSource, FileBytes
-from gamekeeper.sealing.artifacts.onnx import OnnxFile, is_onnx, read_onnx
-from gamekeeper.sealing.artifacts.pickles import is_pickle
-from gamekeeper.sealing.artifacts.safetensors import is_safetensors, safetensors_member
-from gamekeeper.sealing.contents import Contents, ContentsError, Member, is_safe_path
-from gamekeeper.sealing.faults import read_faults
-
-_PICKLE_TRY = (
-    "if you trust it, save it with safetensors.torch.save_file or as ONNX; or remove it from the"
-    " folder"
+from gamekeeper.sealing.artifacts.faults import MODEL_FORMATS, fault_of
+from gamekeeper.sealing.artifacts.folders import (
+    files_in,
+    require_inside,
+    require_safe_name,
 )
-_FORMATS = "a safetensors or ONNX file, or a folder with one"
+from gamekeeper.sealing.artifacts.formats import (
+    Recognised,
+    recognise,
+    require_known_name,
+    require_no_private_key,
+)
+from gamekeeper.sealing.artifacts.onnx import OnnxFile, is_onnx, read_onnx
+from gamekeeper.sealing.artifacts.safetensors import is_safetensors, safetensors_member
+from gamekeeper.sealing.contents import Contents, ContentsError, Member
+from gamekeeper.sealing.faults import read_faults
+from gamekeeper.sealing.selection import Selection
+
+Source = Callable[[], AbstractContextManager[ByteSource]]
+"""Opens a file for as long as it is examined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,207 +38,257 @@ class ModelFiles:
         contents: Its files and tensors.
         paths: Location of each file on disk, in the same order.
         states: `FileBytes.state` of each file when its tensors were located.
+        root: The model, as it was named.
+        empty_folders: Paths of folders without files, which a sealed file does not keep.
     """
 
     contents: Contents
     paths: tuple[Path, ...]
     states: tuple[tuple[int, ...], ...]
+    root: Path
+    empty_folders: tuple[str, ...] = ()
 
 
-def read_model(path: Path, *, follow_links: bool = False) -> ModelFiles:
+def read_model(
+    path: Path,
+    *,
+    follow_links: bool = False,
+    allow: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> ModelFiles:
     """Reads which files a model has and locates its tensors.
 
     The external data files of an ONNX file belong to the model.
 
     Args:
-        path: A safetensors or ONNX file, or a folder with at least one of them and any other files.
+        path: A model file, or a folder with at least one model file and any other files of formats
+            that are known.
         follow_links: Whether links that lead out of the model's folder are followed, as those of a
             download cache do.
+        allow: Paths in the model, or patterns, of files that are sealed although their format is
+            not known.
+        ignore: Paths in the model, or patterns, of files that are left out.
 
     Raises:
-        InputError: There is no such model, or one of its files is a pickle, is damaged, or is a
-            link that leads out of the folder; all of them are named.
+        InputError: There is no such model, or one of its files is of no format that is known, is
+            damaged, is a private key, or is a link that leads out of the folder; all of them are
+            named.
+        UsageError: A path or pattern matches nothing.
     """
     if not path.exists():
-        raise input_error(path, "no such file or folder", "nothing", _FORMATS)
-    names = _folder_names(path) if path.is_dir() else _file_names(path)
-    folder = path if path.is_dir() else path.parent
+        raise input_error(path, "no such file or folder", "nothing", MODEL_FORMATS)
+    allowed = Selection("--allow", allow, path)
+    ignored = Selection("--ignore", ignore, path)
+    is_folder = path.is_dir()
+    folder = path if is_folder else path.parent
+    listed = files_in(path, ignored) if is_folder else None
+    names = listed.names if listed else _file_names(path, ignored)
+    ignored.require_all_matched()
     if not follow_links:
-        _require_inside(folder, names if path.is_dir() else names[1:])
-    with ExitStack() as stack:
-        parts = [_open(folder / name, stack) for name in names]
-        states = tuple(part.state() for part in parts)
-        contents = contents_of(names, parts, path, is_folder=path.is_dir() or len(names) > 1)
-        paths = tuple(folder / name for name in names)
-        return ModelFiles(contents=contents, paths=paths, states=states)
+        require_inside(folder, names if is_folder else names[1:])
+    states: list[tuple[int, ...]] = []
+    sources = [_disk_source(folder / name, states) for name in names]
+    contents = contents_of(
+        names,
+        sources,
+        path,
+        is_folder=is_folder or len(names) > 1,
+        is_allowed=allowed.matches,
+        check=require_no_private_key,
+    )
+    for name in names:  # also those whose format is known after all
+        allowed.matches(name)
+    allowed.require_all_matched()
+    return ModelFiles(
+        contents=contents,
+        paths=tuple(folder / name for name in names),
+        states=tuple(states),
+        root=path,
+        empty_folders=listed.empty if listed else (),
+    )
 
 
 def contents_of(
-    names: Sequence[str], parts: Sequence[ByteSource], where: object, *, is_folder: bool
+    names: Sequence[str],
+    sources: Sequence[Source],
+    where: object,
+    *,
+    is_folder: bool,
+    is_allowed: Callable[[str], bool],
+    check: Callable[[ByteSource, str], None] | None = None,
 ) -> Contents:
     """Returns the contents of these files.
 
-    Sealing takes the index from here. `verify_sealed` calls it again on the sealed files and
-    compares the result with their index.
+    Sealing takes the index from here. `open_sealed` and `verify_sealed` call it again on the sealed
+    files.
 
     Args:
         names: Paths in the model.
-        parts: The files, in the same order.
+        sources: The files, in the same order; one is open at a time.
         where: The model, for messages.
         is_folder: Whether the model is a folder.
+        is_allowed: Whether a file is accepted although its format is not known.
+        check: Called with each file first; raises `ContentsError` for one that must not be sealed,
+            even if it is allowed.
 
     Raises:
-        InputError: One of them is a pickle or damaged, or none is a model; carries all faults.
+        InputError: The format of one of them is not known, or one is damaged, or there is no model;
+            carries all faults.
     """
-    scan = _Scan(names, parts)
-    members = []
-    faults = []
-    for name, part in zip(names, parts, strict=True):
-        try:
-            members.append(scan.member(name, part))
-        except ContentsError as error:
-            faults.append(_damaged_fault(f"{where}: {name}", str(error)))
-        except _PickleError:
-            faults.append(_pickle_fault(f"{where}: {name}"))
+    scan = _Scan(names)
+    for name, source in zip(names, sources, strict=True):
+        with source() as part:
+            scan.examine(name, part, check)
+    faults = [fault_of(where, name, error) for name, error in scan.refused(is_allowed)]
     if faults:
         raise InputError(faults)
-    if all(one.kind == "file" for one in members):
+    allowed = tuple(name for name in names if name in scan.unknown)
+    if not scan.has_model and not allowed:
         found = ", ".join(names)[:80] or "an empty folder"
-        raise input_error(where, "no model that can be sealed", found, _FORMATS)
-    complete = tuple(scan.with_external_tensors(one) for one in members)
-    return Contents(members=complete, is_folder=is_folder)
-
-
-class _PickleError(GamekeeperError):
-    """The file is a pickle."""
+        raise input_error(where, "no model that can be sealed", found, MODEL_FORMATS)
+    return Contents(
+        members=tuple(scan.members()),
+        is_folder=is_folder,
+        allowed=allowed,
+        code=tuple(scan.code()),
+    )
 
 
 class _Scan:
-    """Locates the tensors of files one after another, and remembers the external data files.
+    """Examines files one after another, and remembers the external data files of ONNX.
 
     Args:
         names: Paths in the model.
-        parts: The files, in the same order.
+
+    Attributes:
+        unknown: Why a file was not recognised, by its path.
+        has_model: Whether one of the files is a model.
     """
 
-    def __init__(self, names: Sequence[str], parts: Sequence[ByteSource]) -> None:
-        self._names = frozenset(names)
-        sizes = [part.size for part in parts]
-        self._begins = dict(zip(names, accumulate(sizes, initial=0), strict=False))
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._members: dict[str, Member] = {}
+        self._recognised: dict[str, Recognised] = {}
         self._external: dict[str, tuple[str, OnnxFile]] = {}
+        self._forbidden: dict[str, ContentsError] = {}
+        self.unknown: dict[str, ContentsError] = {}
+        self.has_model = False
 
-    def member(self, name: str, part: ByteSource) -> Member:
-        """Returns a file with its tensors.
+    def examine(
+        self, name: str, part: ByteSource, check: Callable[[ByteSource, str], None] | None
+    ) -> None:
+        """Locates the tensors of a file, or notes why it cannot be examined."""
+        self._members[name] = Member(path=name, kind="file", begin=0, length=part.size)
+        try:
+            if check:
+                check(part, name)
+        except ContentsError as error:
+            self._forbidden[name] = error
+            return
+        try:
+            self._recognise(name, part)
+        except ContentsError as error:
+            self.unknown[name] = error
 
-        Raises:
-            ContentsError: It is damaged.
-            _PickleError: It is a pickle.
+    def refused(self, is_allowed: Callable[[str], bool]) -> list[tuple[str, ContentsError]]:
+        """Returns the files that must not be sealed, with the reason.
+
+        Args:
+            is_allowed: Whether a file is accepted although its format is not known.
         """
-        begin = self._begins[name]
-        if name.endswith(".safetensors") or is_safetensors(part):
-            return safetensors_member(part, name, begin)
-        if is_pickle(part, name):
-            raise _PickleError
-        if name.endswith(".onnx") or is_onnx(part):
-            return self._onnx_member(name, part, begin)
-        return Member(path=name, kind="file", begin=begin, length=part.size)
+        for path in self._external:
+            self._forget_format(path)
+        faults = self._forbidden | {
+            name: error for name, error in self.unknown.items() if not is_allowed(name)
+        }
+        return [(name, faults[name]) for name in self._names if name in faults]
 
-    def with_external_tensors(self, member: Member) -> Member:
-        """Returns a file with the tensors that an ONNX file stores in it."""
-        if member.kind != "file" or member.path not in self._external:
-            return member
-        location, onnx = self._external[member.path]
-        tensors = onnx.external_tensors(location, member.begin, member.length)
-        return replace(member, tensors=tensors)
+    def members(self) -> Iterator[Member]:
+        """Yields the files in the order of the payload, with their tensors."""
+        lengths = [self._members[name].length for name in self._names]
+        for name, begin in zip(self._names, accumulate(lengths, initial=0), strict=False):
+            yield self._at(self._members[name], begin)
 
-    def _onnx_member(self, name: str, part: ByteSource, begin: int) -> Member:
-        if not is_onnx(part):
-            raise ContentsError("not an ONNX model")
+    def code(self) -> Iterator[tuple[str, str]]:
+        """Yields what a loader may run, with the file that it is in."""
+        for name in self._names:
+            if name in self._recognised:
+                for text in self._recognised[name].code:
+                    yield name, text
+
+    def _recognise(self, name: str, part: ByteSource) -> None:
+        if name.endswith(".safetensors") or is_safetensors(part, name):
+            self._members[name] = safetensors_member(part, name, 0)
+            self.has_model = True
+        elif is_onnx(part, name):
+            require_known_name(name)
+            self._members[name] = self._onnx_member(name, part)
+            self.has_model = True
+        else:
+            found = recognise(part, name)
+            self._recognised[name] = found
+            self.has_model = self.has_model or found.is_model
+
+    def _onnx_member(self, name: str, part: ByteSource) -> Member:
         onnx = read_onnx(part)
         folder = name.rpartition("/")[0]
         for location in onnx.external:
             path = f"{folder}/{location}" if folder else location
             if path not in self._names:
-                raise ContentsError(f"its tensors are in {ascii(path)[:80]}, which is missing")
+                raise ContentsError(f"its tensors are in {ascii(path)[:80]}", "missing")
             self._external[path] = (location, onnx)
-        return onnx.member(name, begin, part.size)
+        return onnx.member(name, 0, part.size)
 
+    def _forget_format(self, path: str) -> None:
+        """Drops what was found in a file of numbers, which can look like any format by chance.
 
-def _folder_names(folder: Path) -> list[str]:
-    """Returns the paths of all files below a folder, sorted, except those in `.git`."""
-    found = [
-        one for one in sorted(folder.rglob("*")) if ".git" not in one.relative_to(folder).parts
-    ]
-    # Links to folders are not followed. They are refused: to omit their files silently would seal
-    # half a model.
-    irregular = [
-        one for one in found if not one.is_file() and (one.is_symlink() or not one.is_dir())
-    ]
-    names = [one.relative_to(folder).as_posix() for one in found if one.is_file()]
-    unsafe = [name for name in names if not is_safe_path(name)]
-    refused = [*map(str, irregular), *unsafe]
-    if refused:
-        expected = "regular files with portable names"
-        raise input_error(folder, "a name that cannot be sealed", ascii(refused[0])[:80], expected)
-    return names
-
-
-def _require_inside(folder: Path, names: Sequence[str]) -> None:
-    """Raises `InputError` if a link leads out of the model's folder.
-
-    Such a link could seal a file of this machine that is not part of the model, and so hand it to
-    others.
-    """
-    root = folder.resolve()
-    outside = [name for name in names if not (folder / name).resolve().is_relative_to(root)]
-    if outside:
-        found = ", ".join(f"{ascii(name)[1:-1]} -> {(folder / name).resolve()}" for name in outside)
-        try_ = "use --follow-links if they are intended, as in a download cache"
-        raise input_error(
-            folder, "links that lead out of the model's folder", found[:300], "regular files", try_
-        )
-
-
-def _file_names(path: Path) -> list[str]:
-    """Returns the name of a model file, and those of its external data files."""
-    if not is_safe_path(path.name):
-        raise input_error(
-            path, "a name that cannot be sealed", ascii(path.name)[:80], "a portable name"
-        )
-    with ExitStack() as stack:
-        part = _open(path, stack)
+        Its name counts all the same: a file that loaders unpickle is not numbers to them.
+        """
+        self._recognised.pop(path, None)
+        if path not in self.unknown:
+            return
         try:
-            has_graph = (
-                not is_safetensors(part) and not is_pickle(part, path.name) and is_onnx(part)
-            )
-            external = read_onnx(part).external if has_graph else {}
+            require_known_name(path)
+        except ContentsError:
+            return
+        del self.unknown[path]
+
+    def _at(self, member: Member, begin: int) -> Member:
+        """Returns a file at its offset in the payload, with the tensors that an ONNX file stores in
+        it.
+        """
+        if member.kind == "file" and member.path in self._external:
+            location, onnx = self._external[member.path]
+            tensors = onnx.external_tensors(location, begin, member.length)
+            return replace(member, begin=begin, tensors=tensors)
+        tensors = tuple(replace(one, begin=begin + one.begin) for one in member.tensors)
+        return replace(member, begin=begin, tensors=tensors)
+
+
+def _file_names(path: Path, ignored: Selection) -> list[str]:
+    """Returns the name of a model file, and those of its external data files."""
+    require_safe_name(path)
+    with read_faults(path), FileBytes(path) as part:
+        try:
+            external: Iterable[str] = ()
+            if not is_safetensors(part, path.name) and is_onnx(part, path.name):
+                external = read_onnx(part).external
         except ContentsError as error:
-            raise InputError([_damaged_fault(str(path), str(error))]) from None
-    return [path.name, *sorted(name for name in external if (path.parent / name).is_file())]
+            raise InputError([fault_of(path.parent, path.name, error)]) from None
+    beside = [name for name in external if (path.parent / name).is_file()]
+    return [path.name, *sorted(name for name in beside if not ignored.matches(name))]
 
 
-def _open(path: Path, stack: ExitStack) -> FileBytes:
-    with read_faults(path):
-        part = FileBytes(path)
-    stack.callback(part.close)
-    return part
+def _disk_source(path: Path, states: list[tuple[int, ...]]) -> Source:
+    """Returns what opens a file on disk, and then notes its state."""
 
+    @contextmanager
+    def opened() -> Iterator[ByteSource]:
+        with read_faults(path):
+            part = FileBytes(path)
+        with part:
+            states.append(part.state())
+            with read_faults(path):
+                yield part
 
-def _pickle_fault(where: str) -> Fault:
-    return Fault(
-        where=where,
-        problem="pickles are not sealed: loading one would run the code that is in it",
-        found="a pickle",
-        expected="safetensors or ONNX, which contain numbers only",
-        try_=_PICKLE_TRY,
-    )
-
-
-def _damaged_fault(where: str, found: str) -> Fault:
-    return Fault(
-        where=where,
-        problem="the file is damaged",
-        found=found,
-        expected="a whole file",
-        try_="copy it again",
-    )
+    return opened

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.artifacts._protobuf import Field, ProtobufReader
+from gamekeeper.sealing.artifacts.formats._format import suffix_of
+from gamekeeper.sealing.artifacts.formats.refused import require_downloaded
 from gamekeeper.sealing.contents import (
     MAX_DIMS,
     ContentsError,
@@ -57,6 +59,7 @@ _NAME = 8
 _RAW = 9
 _EXTERNAL = 13
 _MAX_DEPTH = 100
+_OTHER_SUFFIXES = {"", ".pb"}
 
 
 @dataclass(slots=True)
@@ -86,10 +89,12 @@ class OnnxFile:
         tensors: Those in the file itself; offsets count from its start.
         external: Those in external data files, by the path of that file; offsets count from that
             file's start.
+        locations: Paths of the external data files by the spelling that the ONNX file has.
     """
 
     tensors: tuple[Tensor, ...]
     external: dict[str, tuple[Tensor, ...]]
+    locations: dict[str, str]
 
     def member(self, path: str, begin: int, length: int) -> Member:
         """Returns the ONNX file as a member of a payload."""
@@ -101,13 +106,24 @@ class OnnxFile:
         return _indexable(self.external[path], begin, length)
 
 
-def is_onnx(data: ByteSource) -> bool:
-    """Returns whether a file is a Protocol Buffers message with ONNX's version and graph."""
+def is_onnx(data: ByteSource, path: str) -> bool:
+    """Returns whether a file is a Protocol Buffers message with ONNX's version and graph.
+
+    Raises:
+        ContentsError: Its name says that it is ONNX, and it is not.
+    """
+    is_named = suffix_of(path) == ".onnx"
+    if not is_named and suffix_of(path) not in _OTHER_SUFFIXES:
+        return False
     try:
         fields = {one.number for one in ProtobufReader(data).fields(0, data.size)}
     except ContentsError:
-        return False
-    return _MODEL_GRAPH in fields and _MODEL_VERSION in fields
+        fields = set()
+    is_model = _MODEL_GRAPH in fields and _MODEL_VERSION in fields
+    if is_named and not is_model:
+        require_downloaded(data, path)
+        raise ContentsError("not an ONNX model as its name says, or not a whole one", "unknown")
+    return is_model
 
 
 def read_onnx(data: ByteSource) -> OnnxFile:
@@ -120,11 +136,14 @@ def read_onnx(data: ByteSource) -> OnnxFile:
     model = Field(number=0, value=0, begin=0, end=data.size)
     internal: list[Tensor] = []
     external: dict[str, list[Tensor]] = {}
+    locations: dict[str, str] = {}
     for path, message in _tensor_messages(reader, model, ("model",)):
         proto = _tensor_proto(reader, message)
         if "location" in proto.external:
             # a file with any tensor of the model belongs to it, also if the tensor is not indexed
-            tensors = external.setdefault(_location(proto.external["location"]), [])
+            spelling = proto.external["location"]
+            locations[spelling] = _location(spelling)
+            tensors = external.setdefault(locations[spelling], [])
             if path == _INITIALIZER:
                 tensors.extend(_tensor_at(proto, *_external_range(proto.external)))
         elif proto.raw and path == _INITIALIZER:
@@ -132,6 +151,7 @@ def read_onnx(data: ByteSource) -> OnnxFile:
     return OnnxFile(
         tensors=tuple(internal),
         external={path: tuple(tensors) for path, tensors in external.items()},
+        locations=locations,
     )
 
 
@@ -198,7 +218,9 @@ def _external_range(external: dict[str, str]) -> tuple[int, int]:
 def _location(path: str) -> str:
     plain = path.removeprefix("./")
     if not is_safe_path(plain):
-        raise ContentsError(f"a tensor in a file {ascii(path)[:80]}, outside of the model's folder")
+        raise ContentsError(
+            f"a tensor in a file {ascii(path)[:80]}, outside of the model's folder", "missing"
+        )
     return plain
 
 

@@ -13,6 +13,9 @@ from typing import Any
 import orjson
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
+from gamekeeper.sealing.artifacts.formats._format import suffix_of
+from gamekeeper.sealing.artifacts.formats.refused import require_downloaded
+from gamekeeper.sealing.artifacts.formats.text import is_text
 from gamekeeper.sealing.contents import (
     DTYPE_BITS,
     ContentsError,
@@ -24,11 +27,18 @@ from gamekeeper.sealing.contents import (
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000
 _METADATA = "__metadata__"
+_SUFFIXES = {".safetensors", ".sft", ""}
 _ENTRY = {"dtype", "shape", "data_offsets"}
 
 
-def is_safetensors(data: ByteSource) -> bool:
-    """Returns whether a file begins like a safetensors file and is long enough for its header."""
+def is_safetensors(data: ByteSource, path: str) -> bool:
+    """Returns whether a file begins like a safetensors file and is long enough for its header.
+
+    Names count too: data that begins like this has nothing to say about a file that other loaders
+    read in another way.
+    """
+    if suffix_of(path) not in _SUFFIXES:
+        return False
     start = data.read(0, _LENGTH_BYTES + 1)
     length = int.from_bytes(start[:_LENGTH_BYTES], "little")
     return start[_LENGTH_BYTES:] == b"{" and length <= data.size - _LENGTH_BYTES
@@ -45,9 +55,10 @@ def safetensors_member(data: ByteSource, path: str, begin: int) -> Member:
     Raises:
         ContentsError: It is not a safetensors file, or its header is inconsistent.
     """
+    require_downloaded(data, path)
     length = int.from_bytes(data.read(0, _LENGTH_BYTES), "little")
     if not 2 <= length <= min(_MAX_HEADER_BYTES, data.size - _LENGTH_BYTES):
-        raise ContentsError(f"a header of {length:,} bytes in a file of {data.size:,}")
+        raise _no_header(data, length)
     start = _LENGTH_BYTES + length
     tensors = sorted(
         _tensors(data.read(_LENGTH_BYTES, length), begin + start),
@@ -60,6 +71,15 @@ def safetensors_member(data: ByteSource, path: str, begin: int) -> Member:
     if start + sum(one.length for one in tensors) != data.size:
         raise ContentsError("its tensors do not fill the file")
     return member
+
+
+def _no_header(data: ByteSource, length: int) -> ContentsError:
+    """Returns the error for a file whose beginning is not that of a safetensors file."""
+    is_cut = 2 <= length <= _MAX_HEADER_BYTES and data.read(_LENGTH_BYTES, 1) in (b"{", b"")
+    if is_cut:
+        return ContentsError(f"a header of {length:,} bytes in a file of {data.size:,}")
+    found = "text" if is_text(data) else "other data"
+    return ContentsError(f"{found}, not a safetensors file as its name says", "unknown")
 
 
 def _tensors(header: bytes, begin: int) -> list[Tensor]:
@@ -79,9 +99,9 @@ def _tensor(name: str, entry: dict[str, Any], begin: int) -> Tensor:
     if entry.keys() != _ENTRY or not are_counts or first > end:
         raise ContentsError(f"tensor {ascii(name)[:80]} has invalid offsets or an invalid shape")
     if entry["dtype"] not in DTYPE_BITS:
-        raise ContentsError(
-            f"tensor {ascii(name)[:80]} is of type {ascii(entry['dtype'])[:40]}, which is not known"
-        )
+        dtype = ascii(entry["dtype"])[:40]
+        found = f"tensor {ascii(name)[:80]} is of type {dtype}, which is not known"
+        raise ContentsError(found, "unknown")
     return Tensor(
         name=name,
         dtype=entry["dtype"],

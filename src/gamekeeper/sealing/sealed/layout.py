@@ -33,7 +33,7 @@ COPY_AGAIN = "copy it again from where it was sealed"
 
 # 8 TiB, with 256 MiB of digests, which an untrusted file can make us read.
 MAX_PAYLOAD_BYTES = 1 << 43
-MAX_INDEX_BYTES = 32 << 20  # over a million tensors
+MAX_INDEX_BYTES = 128 << 20  # over a million tensors with names of 100 characters
 SLOT_BYTES = range(4096, (1 << 20) + 1, 4096)
 _LENGTH_BYTES = 4
 _HEX = re.compile(r"[0-9a-f]*")
@@ -56,7 +56,7 @@ class SealedHeader:
         file_id: Random identifier of this file, 32 bytes.
         commitment: Commitment to the data key, 32 bytes; see `subkeys`.
         payload_bytes: Length of the payload before encryption, 1 to 2^43.
-        index_bytes: Length of the index before encryption, 1 to 2^25.
+        index_bytes: Length of the index before encryption, 1 to 2^27.
         slot_bytes: Length of each key slot, a multiple of 4,096 up to 2^20.
         signer: Ed25519 public key of the signer, 32 bytes; None if the file is not signed.
     """

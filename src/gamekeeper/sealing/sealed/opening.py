@@ -11,22 +11,16 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import (
-    NewFile,
-    disk_faults,
-    new_file,
-    require_room,
-    sync_folder,
-    write_at,
-)
+from gamekeeper.base.files import disk_faults, require_room, sync_folder
 from gamekeeper.base.progress import OnProgress, ignore_progress
-from gamekeeper.sealing.artifacts.pickles import is_pickle
 from gamekeeper.sealing.contents import Contents, Member
-from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity
+from gamekeeper.sealing.sealed.examination import examined_contents
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
+from gamekeeper.sealing.sealed.names import require_another_file
+from gamekeeper.sealing.sealed.outputs import Outputs, shared_bytes
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
-from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile, UnlockedMember
+from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile
 
 
 def open_sealed(
@@ -36,6 +30,7 @@ def open_sealed(
     identities: Sequence[Identity],
     signer: bytes | None = None,
     is_replaced: bool = False,
+    allow: Sequence[str] = (),
     workers: int | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> Contents:
@@ -49,6 +44,8 @@ def open_sealed(
         signer: Ed25519 public key of the required signer; None checks only the signature of the
             signer that the file itself names, if it names one.
         is_replaced: Whether an existing file is replaced; folders never are.
+        allow: Paths in the model, or patterns, of files that are written although neither their
+            format is known nor the owner named them, as an earlier version let them pass.
         workers: Number of threads; if None, one for each core, 2 to 8.
         on_progress: Called with the number of chunks done and of all chunks.
 
@@ -56,10 +53,13 @@ def open_sealed(
         The files and tensors of the model.
 
     Raises:
-        SealError: It cannot be opened, is not authentic, or contains a pickle, which another
-            program has sealed. Nothing is left behind.
+        UsageError: The output is the sealed file itself, or a path or pattern of `allow` matches
+            nothing.
+        SealError: It cannot be opened, is not authentic, or contains a file of no format that is
+            known and that its owner did not name. Nothing is left behind.
         InputError: It cannot be read, or the model cannot be written. Nothing is left behind.
     """
+    require_another_file(path, out)
     with SealedFile(path) as sealed:
         opened = sealed.unlock(identities, signer)
         contents = opened.contents
@@ -67,23 +67,20 @@ def open_sealed(
             is_folder = contents.is_folder
             expected = "a folder that does not exist" if is_folder else "a new name, or --force"
             raise input_error(out, "this name is already in use", "a file or folder", expected)
+        examined_contents(opened, path, allow)
         with disk_faults(out), ExitStack() as stack:
-            require_room(out.parent, contents.length, out)
-            files = [stack.enter_context(new_file(out.parent)) for _ in contents.members]
-            for member, new in zip(contents.members, files, strict=True):
-                new.reserve(member.length)
-            _decrypt(opened, files, workers or default_workers(), on_progress)
-            _require_no_pickle(opened, path)
+            require_room(out.parent, contents.length + shared_bytes(contents.members), out)
+            outputs = Outputs(contents.members, out.parent, stack)
+            _decrypt(opened, outputs, workers or default_workers(), on_progress)
             if contents.is_folder:
-                _name_folder(contents.members, files, out)
+                _name_folder(contents.members, outputs, out)
             else:
-                files[0].finish(out, is_replaced=is_replaced)
+                with outputs.file(0, out.parent) as new:
+                    new.finish(out, is_replaced=is_replaced)
     return contents
 
 
-def _decrypt(
-    opened: UnlockedFile, files: Sequence[NewFile], workers: int, on_progress: OnProgress
-) -> None:
+def _decrypt(opened: UnlockedFile, outputs: Outputs, workers: int, on_progress: OnProgress) -> None:
     header = opened.header
 
     def make_work() -> Work:
@@ -94,36 +91,25 @@ def _decrypt(
             chunk = buffer[: header.chunk_length(number)]
             decrypt(number, chunk)
             for member, offset, part in opened.contents.pieces(number * CHUNK_BYTES, len(chunk)):
-                write_at(files[member].file, chunk[part], offset)
+                outputs.write(member, chunk[part], offset)
 
         return work
 
     each_chunk(range(header.chunks), make_work, workers, on_progress)
 
 
-def _require_no_pickle(opened: UnlockedFile, path: Path) -> None:
-    for member in opened.contents.members:
-        if member.kind == "file" and is_pickle(UnlockedMember(opened, member), member.path):
-            found = ascii(member.path)[:80]
-            expected = "numbers only"
-            problem = "a pickle was sealed: loading it would run the code that is in it"
-            raise seal_error(
-                path, problem, found, expected, "ask its owner for safetensors or ONNX"
-            )
-
-
-def _name_folder(members: Sequence[Member], files: Sequence[NewFile], out: Path) -> None:
+def _name_folder(members: Sequence[Member], outputs: Outputs, out: Path) -> None:
     """Gives the files of a folder their names, and then the folder its own."""
-    for new in files:
-        # Before any file has a name: a sync takes long, and a process that is killed during it
-        # then leaves nothing behind.
-        new.sync()
+    # Before any file has a name: a sync takes long, and a process that is killed during it then
+    # leaves nothing behind.
+    outputs.sync()
     folder = Path(mkdtemp(prefix=".gamekeeper-", dir=out.parent))
     try:
-        for member, new in zip(members, files, strict=True):
+        for number, member in enumerate(members):
             target = folder / member.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            new.finish(target)
+            with outputs.file(number, target.parent) as new:
+                new.finish(target)
         folder.rename(out)
         sync_folder(out.parent)
     except BaseException:

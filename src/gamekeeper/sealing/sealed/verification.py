@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gamekeeper.base.errors import InputError
 from gamekeeper.base.progress import OnProgress, ignore_progress
-from gamekeeper.sealing.artifacts import contents_of
 from gamekeeper.sealing.contents import Contents
 from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity, Stanza
+from gamekeeper.sealing.sealed.examination import examined_contents
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, TAG_BYTES, SealedHeader
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
 from gamekeeper.sealing.sealed.sealed_file import (
@@ -17,7 +16,6 @@ from gamekeeper.sealing.sealed.sealed_file import (
     WRONG_INDEX,
     SealedFile,
     UnlockedFile,
-    UnlockedMember,
     read_chunk,
     require_digest,
 )
@@ -50,6 +48,7 @@ def verify_sealed(
     *,
     signer: bytes | None = None,
     identities: Sequence[Identity] = (),
+    allow: Sequence[str] = (),
     workers: int | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> VerifiedSeal:
@@ -60,10 +59,13 @@ def verify_sealed(
         signer: Ed25519 public key of the required signer; None for the one that the file names.
         identities: Keys to open it. With a key, the index is also compared with the sealed files
             themselves.
+        allow: Paths in the model, or patterns, of files that are accepted although neither their
+            format is known nor their owner named them, as an earlier version let them pass.
         workers: Number of threads; if None, one for each core, 2 to 8.
         on_progress: Called with the number of chunks done and of all chunks.
 
     Raises:
+        UsageError: A path or pattern of `allow` matches nothing.
         SealError: A check failed, or there is neither a signature nor a key, so that nothing can
             be checked.
         InputError: It cannot be read.
@@ -81,7 +83,7 @@ def verify_sealed(
         make_work = _chunk_checks(sealed, opened, digests)
         each_chunk(chunks, make_work, workers or default_workers(), on_progress)
         if opened:
-            _require_matching_index(opened, path)
+            _require_matching_index(opened, path, allow)
         return VerifiedSeal(
             header=sealed.header,
             stanzas=sealed.slot.stanzas,
@@ -127,23 +129,10 @@ def _require_empty_idle_slot(sealed: SealedFile) -> None:
         )
 
 
-def _require_matching_index(opened: UnlockedFile, path: Path) -> None:
-    """Compares the index with the sealed files.
-
-    The index is authentic, but its author, a holder of the data key, could have written a false
-    one.
-    """
-    members = opened.contents.members
-    try:
-        names = [one.path for one in members]
-        parts = [UnlockedMember(opened, one) for one in members]
-        found = contents_of(names, parts, path, is_folder=opened.contents.is_folder)
-    except InputError as error:
-        found_problem = error.faults[0].problem
-        raise seal_error(
-            path, "the sealed files are not a model", found_problem, "a whole model"
-        ) from None
-    if found != opened.contents:
+def _require_matching_index(opened: UnlockedFile, path: Path, allow: Sequence[str]) -> None:
+    """Compares the index with the sealed files."""
+    found = examined_contents(opened, path, allow)
+    if found.members != opened.contents.members:
         raise seal_error(
             path, WRONG_INDEX, "other tensors", "the tensors of the sealed files", ASK_OWNER
         )

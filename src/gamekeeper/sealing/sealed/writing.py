@@ -5,8 +5,8 @@ The sealed file is written whole or not at all.
 
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -28,6 +28,7 @@ from gamekeeper.sealing.sealed.layout import (
     TAG_BYTES,
     SealedHeader,
 )
+from gamekeeper.sealing.sealed.names import require_another_file
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
 from gamekeeper.sealing.sealed.signatures import digest, header_digest, signed_text
 from gamekeeper.sealing.sealed.slots import make_slot, slot_length
@@ -45,6 +46,8 @@ def seal(
     signing_key: Ed25519PrivateKey | None = None,
     is_replaced: bool = False,
     follow_links: bool = False,
+    allow: Sequence[str] = (),
+    ignore: Sequence[str] = (),
     workers: int | None = None,
     on_progress: OnProgress = ignore_progress,
     entropy: Callable[[int], bytes] = secrets.token_bytes,
@@ -52,12 +55,15 @@ def seal(
     """Encrypts a model for its recipients.
 
     Args:
-        path: A safetensors or ONNX file, or a folder with at least one of them.
+        path: A model file, or a folder with at least one.
         out: Path of the sealed file.
         to: Recipients that can open it; at least one, with different names.
         signing_key: Signs the file, so that recipients can verify who sealed it.
         is_replaced: Whether an existing file is replaced.
         follow_links: Whether links that lead out of the model's folder are followed.
+        allow: Paths in the model, or patterns, of files that are sealed although their format is
+            not known, so that they may run code when they are loaded. Recipients are told.
+        ignore: Paths in the model, or patterns, of files that are left out.
         workers: Number of threads; if None, one for each core, 2 to 8.
         on_progress: Called with the number of chunks done and of all chunks.
         entropy: Returns n random bytes.
@@ -66,15 +72,60 @@ def seal(
         The header of the sealed file.
 
     Raises:
-        UsageError: There are no recipients, or two have the same name.
-        InputError: The model cannot be read or is a pickle, or the file cannot be written. Nothing
-            is left behind.
+        UsageError: There are no recipients, two have the same name, the sealed file would replace
+            the model or be in its folder, or a path or pattern matches nothing.
+        InputError: The model cannot be read or has a file that is not sealed, or the sealed file
+            cannot be written. Nothing is left behind.
     """
-    if out.exists() and not is_replaced:
-        raise input_error(
-            out, "this name is already in use", "a file", "a new name", "--force replaces it"
-        )
-    model = read_model(path, follow_links=follow_links)
+    require_new_name(path, out, is_replaced=is_replaced)
+    model = read_model(path, follow_links=follow_links, allow=allow, ignore=ignore)
+    return seal_files(
+        model,
+        out,
+        to=to,
+        signing_key=signing_key,
+        is_replaced=is_replaced,
+        workers=workers,
+        on_progress=on_progress,
+        entropy=entropy,
+    )
+
+
+def seal_files(
+    model: ModelFiles,
+    out: Path,
+    *,
+    to: Sequence[Recipient],
+    signing_key: Ed25519PrivateKey | None = None,
+    is_replaced: bool = False,
+    workers: int | None = None,
+    on_progress: OnProgress = ignore_progress,
+    entropy: Callable[[int], bytes] = secrets.token_bytes,
+) -> SealedHeader:
+    """Encrypts a model that was read before, as `seal` does.
+
+    Args:
+        model: The model, as returned by `read_model`.
+        out: Path of the sealed file.
+        to: Recipients that can open it; at least one, with different names.
+        signing_key: Signs the file.
+        is_replaced: Whether an existing file is replaced.
+        workers: Number of threads; if None, one for each core, 2 to 8.
+        on_progress: Called with the number of chunks done and of all chunks.
+        entropy: Returns n random bytes.
+
+    Returns:
+        The header of the sealed file.
+
+    Raises:
+        UsageError: There are no recipients, two have the same name, or the sealed file would
+            replace the model or be in its folder.
+        InputError: The model changed since it was read, or the sealed file cannot be written.
+    """
+    require_new_name(model.root, out, is_replaced=is_replaced)
+    for part in model.paths:
+        require_another_file(part, out)
+    path = model.root
     index = model.contents.to_json()
     _require_size_limits(model.contents, index, path)
     data_key = Secret(entropy(KEY_BYTES))
@@ -143,12 +194,13 @@ class _Writer:
         """Returns the function that seals one chunk, with its own buffers."""
         plain = memoryview(bytearray(CHUNK_BYTES))
         sealed = memoryview(bytearray(CHUNK_BYTES + TAG_BYTES))
+        reader = self._payload.reader()
 
         def work(number: int) -> None:
             length = self._header.chunk_length(number)
             chunk = plain[:length]
             into = sealed[: length + TAG_BYTES]
-            self._payload.read_into(chunk, number * CHUNK_BYTES)
+            reader.read_into(chunk, number * CHUNK_BYTES)
             self._cipher.seal(number, chunk, into)
             if self._digests:
                 self._digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES] = digest(into)
@@ -160,39 +212,30 @@ class _Writer:
 class _Payload:
     """The concatenated files of a model, unchanged since their tensors were located.
 
+    A thread keeps only the file open that it reads, so that a model can have any number of files.
+
     Args:
         model: The files on disk.
     """
 
     def __init__(self, model: ModelFiles) -> None:
         self._model = model
-        self._stack = ExitStack()
-        self._parts: list[FileBytes] = []
+        self._readers: list[_Reader] = []
+        self._lock = Lock()
 
     def __enter__(self) -> "_Payload":
-        for path in self._model.paths:
-            part = FileBytes(path)
-            self._stack.callback(part.close)
-            self._parts.append(part)
-        self.require_unchanged()
         return self
 
     def __exit__(self, *fault: object) -> None:
-        self._stack.close()
+        for reader in self._readers:
+            reader.close()
 
-    def read_into(self, into: memoryview, at: int) -> None:
-        """Fills a buffer with the payload from an offset.
-
-        Raises:
-            InputError: A file cannot be read, or became shorter.
-        """
-        for number, offset, part in self._model.contents.pieces(at, len(into)):
-            path = self._model.contents.members[number].path
-            target = into[part]
-            with read_faults(path):
-                count = read_at(self._parts[number].file, target, offset)
-            if count != len(target):
-                raise _changed(path)
+    def reader(self) -> "_Reader":
+        """Returns a reader for one thread."""
+        made = _Reader(self._model)
+        with self._lock:
+            self._readers.append(made)
+        return made
 
     def require_unchanged(self) -> None:
         """Checks that no file was written to or replaced since its tensors were located.
@@ -200,10 +243,85 @@ class _Payload:
         Raises:
             InputError: A file was.
         """
-        members = self._model.contents.members
-        for member, part, state in zip(members, self._parts, self._model.states, strict=True):
-            if part.state() != state:
-                raise _changed(member.path)
+        reader = self.reader()
+        for number in range(len(self._model.paths)):
+            reader.part(number)
+
+
+class _Reader:
+    """Reads the payload for one thread.
+
+    Args:
+        model: The files on disk.
+    """
+
+    def __init__(self, model: ModelFiles) -> None:
+        self._model = model
+        self._number = -1
+        self._part: FileBytes | None = None
+
+    def read_into(self, into: memoryview, at: int) -> None:
+        """Fills a buffer with the payload from an offset.
+
+        Raises:
+            InputError: A file cannot be read, was replaced, or became shorter.
+        """
+        for number, offset, piece in self._model.contents.pieces(at, len(into)):
+            part = self.part(number)
+            path = self._model.contents.members[number].path
+            target = into[piece]
+            with read_faults(path):
+                count = read_at(part.file, target, offset)
+            if count != len(target):
+                raise _changed(path)
+
+    def part(self, number: int) -> FileBytes:
+        """Returns a file of the model, open until another is asked for.
+
+        Raises:
+            InputError: It cannot be read, or changed since its tensors were located.
+        """
+        if self._part is not None and self._number == number:
+            return self._part
+        self.close()
+        path = self._model.contents.members[number].path
+        with read_faults(path):
+            part = FileBytes(self._model.paths[number])
+        self._part = part
+        self._number = number
+        if part.state() != self._model.states[number]:
+            raise _changed(path)
+        return part
+
+    def close(self) -> None:
+        """Closes the file that is open."""
+        if self._part is not None:
+            self._part.close()
+        self._part = None
+
+
+def require_new_name(model: Path, out: Path, *, is_replaced: bool) -> None:
+    """Checks that a sealed file can get its name without harm to the model.
+
+    Args:
+        model: The model.
+        out: The sealed file.
+        is_replaced: Whether an existing file is replaced.
+
+    Raises:
+        UsageError: It would replace the model, or be in its folder.
+        InputError: The name is in use.
+    """
+    require_another_file(model, out)
+    if model.is_dir() and out.parent.resolve().is_relative_to(model.resolve()):
+        raise UsageError(
+            f"{out}: inside the folder that is sealed, where it would be taken for a part of the"
+            " model; name another place with --out"
+        )
+    if out.exists() and not is_replaced:
+        raise input_error(
+            out, "this name is already in use", "a file", "a new name", "--force replaces it"
+        )
 
 
 def _changed(path: str) -> InputError:

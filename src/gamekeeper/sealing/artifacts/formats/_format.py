@@ -1,0 +1,47 @@
+"""What a recogniser of a format returns and raises."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from gamekeeper.sealing.artifacts._bytes import ByteSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """A file of a format that was parsed.
+
+    Args:
+        name: The format, for people: `GGUF`.
+        is_model: Whether it is a model by itself, rather than a file beside one.
+        code: What a loader may run although the format itself cannot: `chat template (Jinja)`.
+    """
+
+    name: str
+    is_model: bool = False
+    code: tuple[str, ...] = ()
+
+
+Recogniser = Callable[[ByteSource, str], Recognised | None]
+"""Called with a file and its path in the model. Returns None for a file of another format.
+
+Raises `ContentsError` for a file that begins like this format and is not a whole file of it.
+"""
+
+
+_PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle"}
+
+
+def is_named_as_pickle(path: str) -> bool:
+    """Returns whether loaders unpickle a file of this name, whatever is in it."""
+    return suffix_of(path) in _PICKLE_SUFFIXES
+
+
+def suffix_of(path: str) -> str:
+    """Returns the last suffix of a path, in lower case: `.onnx`."""
+    return PurePosixPath(path).suffix.lower()
+
+
+def stem_of(path: str) -> str:
+    """Returns the file name without its last suffix, in lower case."""
+    return PurePosixPath(path).stem.lower()

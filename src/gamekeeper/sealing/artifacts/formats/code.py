@@ -1,0 +1,103 @@
+"""Finds what a loader may run in files whose format itself cannot run anything.
+
+A seal cannot say whether such code is harmless; it says that there is some. Sources: transformers,
+"custom models" (auto_map, trust_remote_code) and "chat templates"; keras, "safe_mode".
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+TEMPLATE = "chat template (Jinja)"
+_TEMPLATE_SUFFIXES = {".jinja", ".jinja2", ".j2"}
+_PROGRAMS = {
+    ".py": "Python",
+    ".pyi": "Python",
+    ".pyx": "Python",
+    ".ipynb": "a notebook",
+    ".sh": "a shell script",
+    ".bash": "a shell script",
+    ".bat": "a shell script",
+    ".ps1": "a shell script",
+    ".js": "JavaScript",
+    ".mjs": "JavaScript",
+    ".lua": "Lua",
+    ".r": "R",
+    ".pl": "Perl",
+    ".rb": "Ruby",
+    ".cu": "CUDA",
+}
+_KERAS_MODULES = ("keras", "tensorflow", "tf_keras", "tf.")
+_BUILT_IN = "builtins"
+_LAMBDAS = {"Lambda", "__lambda__"}
+_MARSHALLED = "Keras Lambda, which is Python"
+
+
+def code_in_name(suffix: str) -> tuple[str, ...]:
+    """Returns what a text file is by its suffix, if that is code."""
+    if suffix in _TEMPLATE_SUFFIXES:
+        return (TEMPLATE,)
+    return (_PROGRAMS[suffix],) if suffix in _PROGRAMS else ()
+
+
+def code_in_json(document: Any) -> tuple[str, ...]:
+    """Returns what a loader may run in a configuration.
+
+    Args:
+        document: The parsed JSON.
+    """
+    found: dict[str, None] = {}
+    if isinstance(document, dict):
+        found.update(_in_configuration(document))
+    found.update(dict.fromkeys(keras_code(document)))
+    return tuple(found)
+
+
+def keras_code(document: Any) -> Iterator[str]:
+    """Yields what Keras runs in the configuration of a model: lambdas, and classes of modules that
+    are not its own.
+    """
+    for one in _objects(document):
+        name = one.get("class_name")
+        module = one.get("module")
+        if name in _LAMBDAS:
+            yield _MARSHALLED
+        elif name is not None and isinstance(module, str) and not _is_keras(module):
+            yield f"{_shown(name)} of the module {_shown(module)}"
+
+
+def code_in_yaml(text: bytes) -> tuple[str, ...]:
+    """Returns what a loader may run in a text of YAML."""
+    return ("YAML tags of Python objects",) if b"!!python/" in text else ()
+
+
+def _in_configuration(document: dict[str, Any]) -> dict[str, None]:
+    found: dict[str, None] = {}
+    if document.get("chat_template"):
+        found[TEMPLATE] = None
+    if document.get("auto_map"):
+        found["auto_map to Python files (trust_remote_code)"] = None
+    if document.get("custom_pipelines"):
+        found["custom_pipelines of Python files (trust_remote_code)"] = None
+    if document.get("custom_code") or document.get("trust_remote_code"):
+        found["asks for code of its own (trust_remote_code)"] = None
+    return found
+
+
+def _is_keras(module: str) -> bool:
+    return module == _BUILT_IN or module.startswith(_KERAS_MODULES)
+
+
+def _objects(document: Any) -> Iterator[dict[str, Any]]:
+    """Yields all objects in a document, without recursion: their depth is not ours to limit."""
+    waiting = [document]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+
+
+def _shown(name: object) -> str:
+    return ascii(name)[1:-1][:80]

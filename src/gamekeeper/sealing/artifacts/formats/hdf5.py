@@ -1,0 +1,218 @@
+"""HDF5: weights of Keras (.weights.h5) and whole models of it (.h5).
+
+The format cannot run code, but Keras makes a model of the attribute `model_config` of the root
+group, in which a Lambda layer is Python. The root group is therefore parsed: its attributes have to
+be listed in its own header, where small groups have them, so that none is missed.
+Source: HDF5 File Format Specification 3.0, sections II.A, III.C, III.E, IV.A; keras,
+legacy/saving/legacy_h5_format.py.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gamekeeper.sealing.artifacts._bytes import ByteSource
+from gamekeeper.sealing.artifacts.formats._cursor import Cursor
+from gamekeeper.sealing.artifacts.formats._format import Recognised, suffix_of
+from gamekeeper.sealing.artifacts.formats.code import code_in_json
+from gamekeeper.sealing.artifacts.formats.text import parsed_json
+from gamekeeper.sealing.contents import ContentsError
+
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+_OFFSET = 8  # bytes of an offset and of a length; others are not written on any usual machine
+_UNDEFINED = (1 << 64) - 1
+_ATTRIBUTE = 0x000C
+_CONTINUATION = 0x0010
+_ATTRIBUTE_INFO = 0x0015
+_SHARED = 0x02
+_MAX_BLOCKS = 1000
+_MAX_CONFIGURATION_BYTES = 1 << 28
+_CONFIGURATION = b"model_config"
+_VARIABLE_LENGTH = 9
+_STRING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message of an object header.
+
+    Args:
+        kind: Its type.
+        flags: Its flags.
+        begin: Offset of its content.
+        length: Length of its content.
+    """
+
+    kind: int
+    flags: int
+    begin: int
+    length: int
+
+
+def recognise_hdf5(data: ByteSource, path: str) -> Recognised | None:
+    """Recognises weights, or a model of Keras, by the attributes of the root group.
+
+    Raises:
+        ContentsError: It is damaged, or its root group cannot be examined.
+    """
+    if data.read(0, len(_MAGIC)) != _MAGIC:
+        return None
+    code: tuple[str, ...] = ()
+    for message in _messages(data, _root_header(data)):
+        if message.kind == _ATTRIBUTE_INFO:
+            _require_listed(data, message)
+        if message.kind == _ATTRIBUTE:
+            code += _code_in_attribute(data, message)
+    return Recognised(name="HDF5", is_model=suffix_of(path) in (".h5", ".hdf5"), code=code)
+
+
+def _root_header(data: ByteSource) -> int:
+    """Returns the offset of the root group's header."""
+    cursor = Cursor(data, len(_MAGIC))
+    version = cursor.unsigned(1)
+    if version in (0, 1):
+        cursor.skip(4)
+        sizes = cursor.take(2)
+        cursor.skip(1 + 2 + 2 + 4 + 4 * (version == 1))
+    elif version in (2, 3):
+        sizes = cursor.take(2)
+        cursor.skip(1)
+    else:
+        raise ContentsError(f"HDF5 with a superblock of version {version}", "unknown")
+    if sizes != bytes([_OFFSET, _OFFSET]):
+        raise ContentsError("HDF5 with offsets that are not of 8 bytes", "unknown")
+    base = cursor.unsigned(_OFFSET)
+    cursor.skip(_OFFSET)
+    end = cursor.unsigned(_OFFSET)
+    if base != 0:
+        raise ContentsError("HDF5 with a block of the user's before it", "unknown")
+    if end > data.size:
+        raise ContentsError(f"it ends at byte {end:,}, the file at {data.size:,}")
+    if version in (0, 1):
+        cursor.skip(_OFFSET)  # of the driver's information
+        cursor.skip(_OFFSET)  # of the root group's name
+    return cursor.unsigned(_OFFSET)
+
+
+def _messages(data: ByteSource, at: int) -> Iterator[_Message]:
+    """Yields the messages of an object header, also those in its continuations."""
+    if data.read(at, 4) == b"OHDR":
+        yield from _messages_2(data, at)
+    else:
+        yield from _messages_1(data, at)
+
+
+def _messages_1(data: ByteSource, at: int) -> Iterator[_Message]:
+    cursor = Cursor(data, at)
+    if cursor.unsigned(1) != 1:
+        raise ContentsError("HDF5 with a root group that is not known", "unknown")
+    cursor.skip(7)
+    length = cursor.unsigned(4)
+    blocks = [(cursor.at + 4, length)]  # after the padding
+    for begin, block_length in _visited(blocks):
+        cursor = Cursor(data, begin)
+        while cursor.at + 8 <= begin + block_length:
+            kind = cursor.unsigned(2)
+            size = cursor.unsigned(2)
+            flags = cursor.unsigned(1)
+            cursor.skip(3)
+            yield from _message(data, _Message(kind, flags, cursor.at, size), blocks)
+            cursor.skip(size)
+
+
+def _messages_2(data: ByteSource, at: int) -> Iterator[_Message]:
+    cursor = Cursor(data, at + 4)
+    cursor.skip(1)
+    flags = cursor.unsigned(1)
+    cursor.skip(16 * bool(flags & 0x20) + 4 * bool(flags & 0x10))
+    length = cursor.unsigned(1 << (flags & 0x03))
+    has_order = bool(flags & 0x04)
+    blocks = [(cursor.at, length)]
+    for number, (begin, block_length) in enumerate(_visited(blocks)):
+        # a continuation begins with a signature and ends, as a header does, with a checksum
+        start = begin if number == 0 else begin + 4
+        end = begin + block_length if number == 0 else begin + block_length - 4
+        cursor = Cursor(data, start)
+        header_bytes = 4 + 2 * has_order
+        while cursor.at + header_bytes <= end:
+            kind = cursor.unsigned(1)
+            size = cursor.unsigned(2)
+            message_flags = cursor.unsigned(1)
+            cursor.skip(2 * has_order)
+            yield from _message(data, _Message(kind, message_flags, cursor.at, size), blocks)
+            cursor.skip(size)
+
+
+def _visited(blocks: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yields blocks of a header, also those that are added meanwhile."""
+    for number, block in enumerate(blocks):
+        if number == _MAX_BLOCKS:
+            raise ContentsError(f"a header of more than {_MAX_BLOCKS:,} parts", "unknown")
+        yield block
+
+
+def _message(
+    data: ByteSource, message: _Message, blocks: list[tuple[int, int]]
+) -> Iterator[_Message]:
+    if message.kind == _CONTINUATION:
+        cursor = Cursor(data, message.begin)
+        blocks.append((cursor.unsigned(_OFFSET), cursor.unsigned(_OFFSET)))
+    yield message
+
+
+def _require_listed(data: ByteSource, message: _Message) -> None:
+    """Checks that no attributes are stored elsewhere than in the header."""
+    cursor = Cursor(data, message.begin + 1)
+    flags = cursor.unsigned(1)
+    cursor.skip(2 * (flags & 0x01))
+    if cursor.unsigned(_OFFSET) != _UNDEFINED:
+        raise ContentsError("HDF5 with more attributes than are examined", "unknown")
+
+
+def _code_in_attribute(data: ByteSource, message: _Message) -> tuple[str, ...]:
+    if message.flags & _SHARED:
+        raise ContentsError("HDF5 with shared attributes, which are not examined", "unknown")
+    cursor = Cursor(data, message.begin)
+    version = cursor.unsigned(1)
+    cursor.skip(1)
+    lengths = [cursor.unsigned(2) for _ in range(3)]  # of name, type and shape
+    cursor.skip(1 * (version == 3))
+    padded = [-(-one // 8) * 8 if version == 1 else one for one in lengths]
+    name = cursor.take(padded[0])[: lengths[0]].rstrip(b"\0")
+    if name != _CONFIGURATION:
+        return ()
+    type_at = cursor.at
+    cursor.skip(padded[1] + padded[2])
+    content = message.begin + message.length - cursor.at
+    text = _string_value(data, type_at, cursor, content)
+    return code_in_json(parsed_json(text))
+
+
+def _string_value(data: ByteSource, type_at: int, cursor: Cursor, length: int) -> bytes:
+    """Returns the value of an attribute that is one string."""
+    kind = data.read(type_at, 1)[0] & 0x0F
+    if kind == _STRING:
+        return cursor.take(length).rstrip(b"\0 ")
+    if kind != _VARIABLE_LENGTH:
+        raise ContentsError("a model_config that is not a text", "unknown")
+    characters = cursor.unsigned(4)
+    heap = cursor.unsigned(_OFFSET)
+    return _from_heap(data, heap, cursor.unsigned(4))[:characters]
+
+
+def _from_heap(data: ByteSource, at: int, wanted: int) -> bytes:
+    """Returns an object of a global heap collection."""
+    cursor = Cursor(data, at)
+    if cursor.take(4) != b"GCOL":
+        raise ContentsError("a model_config that is not in the file")
+    cursor.skip(4)
+    end = at + cursor.unsigned(_OFFSET)
+    while cursor.at + 16 <= end:
+        number = cursor.unsigned(2)
+        cursor.skip(6)
+        length = cursor.unsigned(_OFFSET)
+        if number == 0 or length > _MAX_CONFIGURATION_BYTES:
+            break
+        if number == wanted:
+            return cursor.take(length)
+        cursor.skip(-(-length // 8) * 8)
+    raise ContentsError("a model_config that is not in the file")

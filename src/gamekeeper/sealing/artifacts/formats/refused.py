@@ -1,0 +1,76 @@
+"""What is refused before any format is asked: private keys, and what failed downloads leave."""
+
+import re
+from pathlib import PurePosixPath
+
+from gamekeeper.sealing.artifacts._bytes import ByteSource
+from gamekeeper.sealing.artifacts.formats._format import is_named_as_pickle, suffix_of
+from gamekeeper.sealing.contents import ContentsError
+
+_WINDOW_BYTES = 1 << 20
+_OVERLAP_BYTES = 1 << 10
+_MAX_KEY_FILE_BYTES = 1 << 24  # keys are in small files; weights are not searched for them
+# The label of PEM, and then a line of base64: a text about keys has only the label. "\n" as JSON
+# writes it is a line's end too.
+_KEY = re.compile(
+    rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+    rb"(?:\s|\\[nr]|[A-Za-z-]+: [^\r\n\\]*)*[A-Za-z0-9+/=]{32}"
+    rb"|AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]{40}"
+    rb"|PuTTY-User-Key-File-\d"
+)
+_KEY_HINTS = (b"PRIVATE KEY", b"AGE-SECRET-KEY", b"PuTTY-User-Key-File")
+_CREDENTIALS = {".env", ".netrc", ".pgpass", ".pypirc", ".git-credentials"}
+_LFS = b"version https://git-lfs.github.com/spec/"
+_PAGE = re.compile(rb"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)
+_PAGE_SUFFIXES = {".html", ".htm", ".md", ".txt", ".jinja"}
+_BINARY_SUFFIXES = {
+    *(".safetensors", ".onnx", ".gguf", ".tflite", ".h5", ".hdf5", ".keras", ".npy", ".npz"),
+    *(".cbm", ".ubj", ".skops", ".parquet", ".arrow", ".png", ".jpg", ".jpeg", ".gif", ".webp"),
+    *(".wav", ".spm"),
+}
+
+
+def require_no_private_key(data: ByteSource, path: str) -> None:
+    """Checks that a file is not a private key, whatever its name.
+
+    Raises:
+        ContentsError: It has one.
+    """
+    if data.size > _MAX_KEY_FILE_BYTES:
+        return
+    for at in range(0, data.size, _WINDOW_BYTES):
+        window = data.read(at, _WINDOW_BYTES + _OVERLAP_BYTES)
+        if any(hint in window for hint in _KEY_HINTS) and _KEY.search(window):
+            raise ContentsError("a private key", "secret")
+
+
+def require_downloaded(data: ByteSource, path: str) -> None:
+    """Checks that a file is not what a download left in its place.
+
+    Raises:
+        ContentsError: It is a pointer of Git LFS, a page of an error, or empty.
+    """
+    start = data.read(0, 512)
+    suffix = suffix_of(path)
+    if start.startswith(_LFS):
+        raise ContentsError("a Git LFS pointer: run git lfs pull", "incomplete")
+    if not data.size and (suffix in _BINARY_SUFFIXES or is_named_as_pickle(path)):
+        raise ContentsError("an empty file", "incomplete")
+    if suffix not in _PAGE_SUFFIXES and _PAGE.match(start):
+        raise ContentsError("a web page, such as the error page of a download", "incomplete")
+
+
+def require_not_credentials(path: str) -> None:
+    """Checks that a file is not one in which programs keep passwords, by its name.
+
+    Raises:
+        ContentsError: It is one.
+    """
+    name = PurePosixPath(path).name.lower()
+    if name in _CREDENTIALS:
+        raise ContentsError(f"{name}, in which programs keep passwords", "credentials")
+
+
+def is_binary_by_name(path: str) -> bool:
+    """Returns whether a file of this name is never text."""
+    return suffix_of(path) in _BINARY_SUFFIXES

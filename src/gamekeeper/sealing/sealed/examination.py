@@ -1,0 +1,54 @@
+"""Examines the files in a sealed file again, as they were examined when they were sealed.
+
+The index is authentic, but its author, a holder of the data key, could have written a false one.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from gamekeeper.base.errors import InputError
+from gamekeeper.sealing.artifacts import ByteSource, contents_of
+from gamekeeper.sealing.contents import Contents, Member
+from gamekeeper.sealing.faults import SealError
+from gamekeeper.sealing.sealed.sealed_file import UnlockedFile, UnlockedMember
+from gamekeeper.sealing.selection import Selection
+
+
+def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = ()) -> Contents:
+    """Returns what the sealed files are found to be.
+
+    Args:
+        opened: The unlocked file.
+        path: The sealed file, for messages.
+        allow: Paths in the model, or patterns, of files that are accepted although neither their
+            format is known nor their owner named them.
+
+    Raises:
+        SealError: A file is of no format that is known, and nobody named it; or is damaged.
+        UsageError: A path or pattern matches nothing.
+    """
+    contents = opened.contents
+    names = [member.path for member in contents.members]
+    selection = Selection("--allow", allow, path)
+    named = {name for name in names if selection.matches(name)}
+    selection.require_all_matched()
+    accepted = named.union(contents.allowed)
+    try:
+        return contents_of(
+            names,
+            [_source(opened, member) for member in contents.members],
+            path,
+            is_folder=contents.is_folder,
+            is_allowed=accepted.__contains__,
+        )
+    except InputError as error:
+        try_ = "ask its owner; to accept it unexamined, name it with --allow"
+        raise SealError([replace(one, try_=try_) for one in error.faults]) from None
+
+
+def _source(
+    opened: UnlockedFile, member: Member
+) -> Callable[[], AbstractContextManager[ByteSource]]:
+    return lambda: nullcontext(UnlockedMember(opened, member))
