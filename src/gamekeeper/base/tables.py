@@ -49,6 +49,11 @@ class Table:
     remarks: tuple[str, ...] = ()
     first_line: int = field(default=1, repr=False)
 
+    @property
+    def has_text(self) -> bool:
+        """Whether a column is text."""
+        return pl.String in self.frame.dtypes
+
     def numbers(self, *, missing: bool = False) -> np.ndarray:
         """Returns the rows, float64, shape (n, width).
 
@@ -129,13 +134,16 @@ class Table:
 def column_order(found: Sequence[str], wanted: Sequence[str], where: str, owner: str) -> list[int]:
     """Returns, for each wanted name, its position among the names that were found.
 
+    Blanks around names do not count where the names as they are do not fit.
+
     Raises:
         InputError: Names are missing, or there are others; it lists both.
     """
-    places = {name.strip(): at for at, name in enumerate(found)}
-    known = {name.strip() for name in wanted}
-    missing = [name for name in wanted if name.strip() not in places]
-    unknown = [name for name in found if name.strip() not in known]
+    key = str if set(wanted) <= set(found) else str.strip
+    places = {key(name): at for at, name in enumerate(found)}
+    known = {key(name) for name in wanted}
+    missing = [name for name in wanted if key(name) not in places]
+    unknown = [name for name in found if key(name) not in known]
     if missing or unknown:
         parts = [f"missing: {_listed(missing)}"] if missing else []
         parts += [f"unknown: {_listed(unknown)}"] if unknown else []
@@ -146,7 +154,7 @@ def column_order(found: Sequence[str], wanted: Sequence[str], where: str, owner:
             f"{len(wanted)} columns: {_listed(wanted)}",
             "rename columns, and leave out those that are not inputs",
         )
-    return [places[name.strip()] for name in wanted]
+    return [places[key(name)] for name in wanted]
 
 
 def read_table(path: Path, *, header: Header = "auto", rows: int | None = None) -> Table:
@@ -367,11 +375,11 @@ def _named(path: Path, columns: Sequence[Column], remarks: list[str]) -> Table:
     names = [column.first or "" for column in columns]
     names[0] = names[0].removeprefix("# ")  # numpy.savetxt writes its header as a comment
     if are_counted(names):
-        said = f"line 1 counts {len(names)} columns from 0: it is a header without names"
+        said = f"line 1 counts {_columns_of(len(names))} from 0: it is a header without names"
         places = [_place(at) for at in range(len(names))]
         return _below(path, columns, (), places, [said, *left_out, *remarks])
     _require_names(path, names)
-    said = f"line 1 is read as the names of {len(names)} column{'s' if len(names) > 1 else ''}"
+    said = f"line 1 is read as the names of {_columns_of(len(names))}"
     return _below(path, columns, tuple(names), names, [said, *left_out, *remarks])
 
 
@@ -424,6 +432,10 @@ def _filled(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _place(at: int) -> str:
     return f"column {at + 1}"
+
+
+def _columns_of(count: int) -> str:
+    return f"{count} column{'s' if count > 1 else ''}"
 
 
 def _listed(names: Sequence[str]) -> str:

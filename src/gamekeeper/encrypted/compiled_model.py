@@ -15,6 +15,7 @@ import orjson
 
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import write_private
+from gamekeeper.encrypted.named_rows import rows_of
 from gamekeeper.encrypted.parameters import Parameters, Scales, read_parameters
 from gamekeeper.encrypted.slot_layout import Layout, read_layout
 from gamekeeper.encrypted.square_network import Array, Layer, SquareNetwork
@@ -112,9 +113,10 @@ class CompiledModel:
     flood_bits: float
     report: dict[str, Any]
 
-    def scores(self, inputs: Array) -> Array:
-        """Returns the scores of rows, computed without encryption."""
-        return self.network.scores(self.description.normalise(np.asarray(inputs, np.float64)))
+    def scores(self, inputs: Any) -> Array:
+        """Returns the scores of rows, computed without encryption; of a DataFrame by name."""
+        rows = rows_of(inputs, self.description.features, "the model")
+        return self.network.scores(self.description.normalise(rows))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the model as a JSON object."""

@@ -1,49 +1,54 @@
-"""Compiles models of scikit-learn and torch, and measures the loss of accuracy.
-
-    linear          LogisticRegression, LinearSVC, SGDClassifier and all others with `coef_` and
-                    `intercept_`
-    networks        MLPClassifier; torch.nn.Sequential of Linear and activations
-    preprocessing   a Pipeline of StandardScaler, MinMaxScaler or MaxAbsScaler is folded into the
-                    first layer
+"""Compiles models of scikit-learn and torch, and measures what is lost.
 
 Scores are the values before softmax or the sign: they are monotone in the probabilities, and are
-what is needed to rank classes. A binary classifier with one score z has the scores -z and z.
-Nothing is unpickled here: the caller passes an estimator.
+what is needed to rank classes. A binary classifier of scikit-learn with one score z has the scores
+-z and z. Which models can be compiled: `originals`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gamekeeper.base.errors import input_error
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.encrypted.answering import FRESH_DEVIATION, flood_bits, flood_deviation
 from gamekeeper.encrypted.compiled_model import (
     CompiledModel,
     ModelDescription,
     centre_and_half_width,
+    read_description,
 )
 from gamekeeper.encrypted.fitting import (
-    Activation,
     FittedNetwork,
+    Loss,
     Training,
     fit_network,
     one_hot,
+    sigmoid,
     softmax,
     train_network,
 )
+from gamekeeper.encrypted.named_rows import rows_of
+from gamekeeper.encrypted.originals import (
+    OriginalModel,
+    Outputs,
+    matched_classes,
+    read_original,
+    require_same_answers,
+)
 from gamekeeper.encrypted.parameters import parameters_for, scales_for
+from gamekeeper.encrypted.quality import Truth, best_constant, compared, stretched
 from gamekeeper.encrypted.slot_layout import Packing, layout_for
 from gamekeeper.encrypted.square_network import (
     Array,
-    Layer,
     SquareNetwork,
     balance,
     fold_standardisation,
 )
+from gamekeeper.encrypted.truth import classes_of, stated_outputs, true_outputs
 
 ERROR = 1e-3
 _HEADROOM = 4.0
@@ -51,37 +56,7 @@ _TAIL = 6.0
 _MIN_DEVIATION = 16.0
 _MIN_ROWS = 20
 _MIN_FLOOD_BITS = 5
-
-_ACTIVATIONS: dict[str, Activation] = {
-    "identity": lambda t: t,
-    "relu": lambda t: np.maximum(t, 0),
-    "tanh": np.tanh,
-    "logistic": lambda t: 1 / (1 + np.exp(-t)),
-}
-_IGNORED = ("Dropout", "Flatten", "Identity")
-_FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OriginalModel:
-    """A model before compilation, as layers.
-
-    Args:
-        layers: Layers of weights, for raw inputs.
-        activations: Activations between them.
-        labels: Labels of the classes.
-    """
-
-    layers: tuple[Layer, ...]
-    activations: tuple[Activation, ...]
-    labels: tuple[str, ...] = ()
-
-    def scores(self, inputs: Array) -> Array:
-        """Returns its scores."""
-        values = np.asarray(inputs, np.float64)
-        for layer, activation in zip(self.layers, self.activations, strict=False):
-            values = activation(values @ layer.weights.T + layer.bias)
-        return values @ self.layers[-1].weights.T + self.layers[-1].bias
+_EXACT = 1e-9  # error of a fit from which on training has nothing to gain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +73,7 @@ class CompileOptions:
         range: Smallest and largest value of every input; None to take them from `inputs` for each
             feature.
         training: How to train if the activations are not squares; None only fits.
+        outputs: What the outputs are; None to take it from the model and the labels.
     """
 
     name: str = "model"
@@ -108,73 +84,72 @@ class CompileOptions:
     features: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
     training: Training | None = field(default_factory=Training)
-
-
-def read_original(model: Any) -> OriginalModel:
-    """Returns the layers of a model of scikit-learn or torch.
-
-    Raises:
-        InputError: The kind of model is not supported.
-    """
-    if hasattr(model, "steps"):
-        return _pipeline(model)
-    if hasattr(model, "coefs_") and hasattr(model, "intercepts_"):
-        return _perceptron(model)
-    if hasattr(model, "coef_") and hasattr(model, "intercept_"):
-        return _linear(model)
-    if hasattr(model, "children") and hasattr(model, "state_dict"):
-        return _sequential(model)
-    found = type(model).__name__
-    raise input_error(
-        "model", "an unsupported model", found, "a linear model, MLPClassifier, nn.Sequential"
-    )
+    outputs: Outputs | None = None
 
 
 def compile_model(
-    model: Any, inputs: Array, options: CompileOptions, labels: NDArray[np.int64] | None = None
+    model: Any, inputs: Any, options: CompileOptions, labels: Any = None
 ) -> CompiledModel:
     """Compiles a model.
 
     Args:
         model: A fitted model of scikit-learn or torch.
-        inputs: Inputs like those of future queries, shape (n, d): the range is taken from them, and
-            activations are fitted on them.
+        inputs: Inputs like those of future queries, shape (n, d), an array or a DataFrame, whose
+            columns are then taken by name: the range is taken from them, and activations are fitted
+            on them.
         options: Options.
-        labels: True classes of the inputs, as numbers; for training, and to report accuracy.
+        labels: The truth for the inputs, for training and to report accuracy: classes as the
+            estimator names them (in torch their positions), or 0 and 1 for each label, or values.
 
     Raises:
-        InputError: The model or the inputs are not supported.
+        InputError: The model, the inputs or the labels are not supported.
     """
     origin = read_original(model)
-    values = _required(inputs, labels)
-    network, errors = _network(origin, values, options, labels)
-    report = _report(origin, network, values, labels) | {"activation_errors": list(errors)}
-    return assemble_model(network, values, options, origin.labels, report)
+    rows = _required(rows_of(inputs, origin.features, "the model"))
+    require_same_answers(model, origin, rows)
+    is_assumed = options.outputs is None and origin.outputs == "values" and not origin.is_regressor
+    origin = stated_outputs(origin, options.outputs, labels)
+    truth = None if labels is None else true_outputs(labels, origin, len(rows))
+    if origin.features:
+        options = replace(options, features=origin.features)
+    network, errors = _network(origin, rows, options, truth)
+    report = _report(origin, network, rows, truth) | {"activation_errors": list(errors)}
+    report["outputs_assumed"] = is_assumed and origin.outputs == "values"
+    made = assemble_model(network, rows, options, origin.labels, report)
+    return (
+        made if options.range is not None else _with_stretched(made, origin, network, rows, truth)
+    )
 
 
 def train_model(
-    inputs: Array,
-    labels: NDArray[np.int64],
+    inputs: Any,
+    labels: Any,
     hidden: Sequence[int],
     options: CompileOptions,
-    names: Sequence[str] = (),
 ) -> CompiledModel:
     """Trains a network of squares from random weights, and compiles it.
 
     Args:
-        inputs: Shape (n, d).
-        labels: Class numbers, shape (n,).
+        inputs: Shape (n, d), an array or a DataFrame.
+        labels: Classes, shape (n,): whole numbers or texts, of any value.
         hidden: Number of units of each hidden layer.
         options: Options.
-        names: Labels of the classes.
     """
-    values = _required(inputs, labels)
+    values = _required(rows_of(inputs, options.features, "the model"))
+    classes = classes_of(labels, len(values))
+    numbers = matched_classes(list(labels), classes)
     learnt, kept = _split(len(values))
-    targets = one_hot(labels, int(labels.max()) + 1)
+    targets = one_hot(numbers, len(classes))
     network = train_network(values[learnt], targets[learnt], hidden, options.training or Training())
-    accuracy = float((network.scores(values[kept]).argmax(axis=1) == labels[kept]).mean())
-    report = {"rows": len(kept), "accuracy": accuracy}
-    return assemble_model(network, values, options, tuple(names), report)
+    correct = network.scores(values[kept]).argmax(axis=1) == numbers[kept]
+    report = {
+        "rows": len(kept),
+        "rows_of_inputs": len(values),
+        "outputs": "classes",
+        "accuracy": float(correct.mean()),
+        "accuracy_constant": best_constant(numbers[kept]),
+    }
+    return assemble_model(network, values, options, tuple(map(str, classes)), report)
 
 
 def assemble_model(
@@ -217,6 +192,7 @@ def assemble_model(
         error=options.error,
         determining_rows=network.determining_rows,
     )
+    read_description(description.to_dict(), "model")  # clients refuse names that it refuses
     model = CompiledModel(
         description=description, network=network, scales=scales, flood_bits=0.0, report=report
     )
@@ -319,43 +295,104 @@ def _range(inputs: Array, options: CompileOptions) -> tuple[Array, Array]:
 
 
 def _network(
-    origin: OriginalModel, inputs: Array, options: CompileOptions, labels: NDArray[np.int64] | None
+    origin: OriginalModel, inputs: Array, options: CompileOptions, truth: Truth | None
 ) -> tuple[SquareNetwork, tuple[float, ...]]:
     if len(origin.layers) == 1:
         return SquareNetwork(origin.layers), ()
     learnt, _ = _split(len(inputs))
     found: FittedNetwork = fit_network(origin.layers, origin.activations, inputs[learnt])
-    if options.training is None or max(found.errors) < 1e-9 or found.network.classes < 2:
+    if options.training is None or max(found.errors) < _EXACT:
         return found.network, found.errors
-    shares = softmax(origin.scores(inputs))
-    targets = shares if labels is None else (shares + one_hot(labels, shares.shape[1])) / 2
+    targets, loss = _targets(origin, inputs, truth)
     hidden = [layer.weights.shape[0] for layer in origin.layers[:-1]]
-    return (
-        train_network(inputs[learnt], targets[learnt], hidden, options.training, found.network),
-        found.errors,
+    network = train_network(
+        inputs[learnt], targets[learnt], hidden, options.training, found.network, loss
     )
+    return network, found.errors
+
+
+def _targets(origin: OriginalModel, inputs: Array, truth: Truth | None) -> tuple[Array, Loss]:
+    """Returns what to train towards: the original's answers, halfway to the truth if that is
+    known.
+    """
+    scores = origin.scores(inputs)
+    if origin.outputs == "values":
+        return scores, "values"
+    if origin.outputs == "classes":
+        shares = softmax(scores)
+        known = None if truth is None else one_hot(truth, shares.shape[1])
+        return (shares if known is None else (shares + known) / 2), "classes"
+    shares = sigmoid(scores)
+    return (shares if truth is None else (shares + truth.reshape(shares.shape)) / 2), "labels"
 
 
 def _report(
-    origin: OriginalModel, network: SquareNetwork, inputs: Array, labels: NDArray[np.int64] | None
-) -> dict[str, int | float]:
+    origin: OriginalModel, network: SquareNetwork, inputs: Array, truth: Truth | None
+) -> dict[str, Any]:
     """Returns the loss of accuracy by compiling, on held-out rows."""
     _, kept = _split(len(inputs))
-    theirs = _classes(origin.scores(inputs[kept]))
-    ours = _classes(network.scores(inputs[kept]))
-    report: dict[str, int | float] = {
-        "rows": len(kept),
-        "agreement": float((theirs == ours).mean()),
+    figures = _figures(origin, network, inputs, truth, kept)
+    return {"rows": len(kept), "rows_of_inputs": len(inputs), "outputs": origin.outputs, **figures}
+
+
+def _figures(
+    origin: OriginalModel,
+    network: SquareNetwork,
+    inputs: Array,
+    truth: Truth | None,
+    rows: NDArray[np.int64],
+) -> dict[str, float | None]:
+    assert origin.outputs is not None
+    return compared(
+        origin.scores(inputs[rows]),
+        network.scores(inputs[rows]),
+        origin.outputs,
+        None if truth is None else truth[rows],
+    )
+
+
+def _with_stretched(
+    made: CompiledModel,
+    origin: OriginalModel,
+    network: SquareNetwork,
+    inputs: Array,
+    truth: Truth | None,
+) -> CompiledModel:
+    """Returns the model with a report of what few rows that stretch the range cost."""
+    found, rows = stretched(inputs)
+    if not found:
+        return made
+    _, kept = _split(len(inputs))
+    ordinary = kept[~rows[kept]]
+    names = made.description.features
+    report = {
+        "features": [
+            asdict(each) | {"name": names[each.feature] if names else f"column {each.feature + 1}"}
+            for each in found
+        ],
+        "rows": int(rows.sum()),
+        "without": {
+            "rows": len(ordinary),
+            **(_figures(origin, network, inputs, truth, ordinary) if len(ordinary) else {}),
+            "flood_bits": _flood_bits_of(made, network, inputs[~rows]),
+        },
     }
-    if labels is not None:
-        report["accuracy_original"] = float((theirs == labels[kept]).mean())
-        report["accuracy"] = float((ours == labels[kept]).mean())
-    return report
+    return replace(made, report=made.report | {"stretched": report})
 
 
-def _classes(scores: Array) -> NDArray[np.int64]:
-    result: NDArray[np.int64] = scores.argmax(axis=1)
-    return result
+def _flood_bits_of(made: CompiledModel, network: SquareNetwork, inputs: Array) -> float | None:
+    """Returns the bits of noise over weights with the range of these rows; None if too few."""
+    description = made.description
+    options = CompileOptions(
+        packing=description.layout.packing,
+        rows=description.layout.rows,
+        error=description.error,
+        strong=description.parameters.degree > parameters_for(network.hidden).degree,
+    )
+    try:
+        return assemble_model(network, inputs, options, (), {}).flood_bits
+    except InputError:
+        return None
 
 
 def _split(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -364,129 +401,9 @@ def _split(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return rows[rows % 5 != 0], rows[rows % 5 == 0]
 
 
-def _required(inputs: Array, labels: NDArray[np.int64] | None) -> Array:
-    values = np.asarray(inputs, np.float64)
+def _required(values: Array) -> Array:
     if values.ndim != 2 or len(values) < _MIN_ROWS or not np.isfinite(values).all():
         found = f"shape {values.shape}"
         expected = f"at least {_MIN_ROWS} rows of finite numbers"
         raise input_error("inputs", "not enough rows to calibrate on", found, expected)
-    if labels is not None and (labels.shape != (len(values),) or labels.min() < 0):
-        raise input_error(
-            "labels",
-            "do not fit the inputs",
-            f"shape {labels.shape}",
-            f"{len(values)} class numbers",
-        )
     return values
-
-
-def _labels(model: Any) -> tuple[str, ...]:
-    return tuple(str(label) for label in getattr(model, "classes_", ()))
-
-
-def _two_sided(layer: Layer, labels: tuple[str, ...]) -> Layer:
-    """Returns a layer with one score for each of two classes, if it has a single score."""
-    if len(labels) != 2 or len(layer.bias) != 1:
-        return layer
-    return Layer(
-        np.vstack([-layer.weights, layer.weights]), np.concatenate([-layer.bias, layer.bias])
-    )
-
-
-def _linear(model: Any) -> OriginalModel:
-    labels = _labels(model)
-    weights = np.atleast_2d(np.asarray(model.coef_, np.float64))
-    bias = np.broadcast_to(np.asarray(model.intercept_, np.float64), (len(weights),))
-    return OriginalModel(
-        layers=(_two_sided(Layer(weights, bias.copy()), labels),), activations=(), labels=labels
-    )
-
-
-def _perceptron(model: Any) -> OriginalModel:
-    labels = _labels(model)
-    activation = _ACTIVATIONS[model.activation]
-    layers = [
-        Layer(np.asarray(w, np.float64).T, np.asarray(b, np.float64))
-        for w, b in zip(model.coefs_, model.intercepts_, strict=True)
-    ]
-    layers[-1] = _two_sided(layers[-1], labels)
-    return OriginalModel(
-        layers=tuple(layers), activations=(activation,) * (len(layers) - 1), labels=labels
-    )
-
-
-def _pipeline(model: Any) -> OriginalModel:
-    *before, (_, last) = model.steps
-    origin = read_original(last)
-    layers = origin.layers
-    for _, step in reversed(before):
-        if step is not None and step != "passthrough":
-            layers = fold_standardisation(
-                layers, *_mean_and_scale(step, layers[0].weights.shape[1])
-            )
-    return replace(origin, layers=layers)
-
-
-def _mean_and_scale(step: Any, count: int) -> tuple[Array, Array]:
-    kind = type(step).__name__
-    zero = np.zeros(count)
-    one = np.ones(count)
-    if kind == "StandardScaler":
-        mean = getattr(step, "mean_", None)
-        scale = getattr(step, "scale_", None)
-        return zero if mean is None or not step.with_mean else mean, one if scale is None else scale
-    if kind == "MinMaxScaler" and not step.clip:
-        return -step.min_ / step.scale_, 1 / step.scale_
-    if kind == "MaxAbsScaler":
-        return zero, step.scale_
-    raise input_error(
-        "pipeline",
-        "a step that cannot be folded",
-        kind,
-        "StandardScaler, MinMaxScaler, MaxAbsScaler",
-    )
-
-
-def _sequential(model: Any) -> OriginalModel:
-    """Reads a torch model; an activation is any module without weights that works element by
-    element.
-    """
-    modules = [each for each in model.children() if type(each).__name__ not in _IGNORED]
-    while modules and type(modules[-1]).__name__ in _FINAL:
-        modules.pop()
-    layers = [_torch_layer(each) for each in modules[::2]]
-    activations = [_torch_activation(each) for each in modules[1::2]]
-    if not layers or len(layers) != len(activations) + 1:
-        found = ", ".join(type(each).__name__ for each in modules)
-        raise input_error(
-            "model", "an unsupported order of layers", found, "Linear, activation, Linear, ..."
-        )
-    return OriginalModel(layers=tuple(layers), activations=tuple(activations))
-
-
-def _torch_layer(module: Any) -> Layer:
-    if type(module).__name__ != "Linear":
-        raise input_error("model", "an unsupported layer", type(module).__name__, "Linear")
-    weights = module.weight.detach().cpu().numpy().astype(np.float64)
-    bias = (
-        np.zeros(len(weights))
-        if module.bias is None
-        else module.bias.detach().cpu().numpy().astype(np.float64)
-    )
-    return Layer(weights, bias)
-
-
-def _torch_activation(module: Any) -> Callable[[Array], Array]:
-    if list(module.parameters()) or list(module.buffers()):
-        raise input_error(
-            "model", "not an activation", type(module).__name__, "one without weights, such as ReLU"
-        )
-
-    def applied(values: Array) -> Array:
-        import torch
-
-        with torch.no_grad():
-            result: Array = module(torch.from_numpy(values)).numpy()
-        return result
-
-    return applied

@@ -2,14 +2,16 @@
 
 A fit replaces, layer by layer, the activation by the quadratic with the least squared error at the
 pre-activations of the calibration inputs, computed with the fitted layers below. It loses accuracy,
-more for a wider range of pre-activations. Training (Adam, cross-entropy, standardised inputs)
-recovers most of it, with true labels or with the original's probabilities (distillation) as
-targets. The epoch with the lowest loss on held-out rows is used.
+more for a wider range of pre-activations. Training (Adam, standardised inputs) recovers most of it,
+with true labels or with the original's answers (distillation) as targets. The loss is the
+cross-entropy of classes or labels, or the squared error of values. The epoch with the lowest loss
+on held-out rows is used.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from gamekeeper.encrypted.square_network import (
 )
 
 Activation = Callable[[Array], Array]
+Loss = Literal["classes", "labels", "values"]
 _MIN_CURVATURE = 1e-2
 _HOLDOUT_EVERY = 5
 _MAX_GRADIENT = 1.0
@@ -95,16 +98,18 @@ def train_network(
     hidden: Sequence[int],
     training: Training,
     start: SquareNetwork | None = None,
+    loss: Loss = "classes",
 ) -> SquareNetwork:
     """Trains a network of squares.
 
     Args:
         inputs: Shape (n, d).
-        targets: Probabilities of the classes, shape (n, classes): one-hot labels, or those of
-            another model.
+        targets: Shape (n, outputs): probabilities of classes, which add up to 1, or of labels, or
+            values; true ones, or those of another model.
         hidden: Number of units of each hidden layer; the same as in `start` if that is given.
         training: Hyperparameters.
         start: Initial network; None for random weights.
+        loss: What the targets are.
     """
     rng = np.random.default_rng(training.seed)
     mean = inputs.mean(axis=0)
@@ -113,9 +118,22 @@ def train_network(
     values = (inputs - mean) / scale
     sizes = [inputs.shape[1], *hidden, targets.shape[1]]
     weights = _unstandardised(start, mean, scale) if start else _random(sizes, rng)
-    best = _descended(weights, values, targets, training, rng)
+    centre, spread = _unit_of(targets, loss)
+    if start:
+        weights[-2:] = [weights[-2] / spread[:, None], (weights[-1] - centre) / spread]
+    aims = (targets - centre) / spread
+    best = _descended(weights, values, aims, training, rng, _LOSSES[loss])
+    best[-2:] = [best[-2] * spread[:, None], best[-1] * spread + centre]
     layers = [Layer(best[at], best[at + 1]) for at in range(0, len(best), 2)]
     return SquareNetwork(fold_standardisation(layers, mean, scale))
+
+
+def _unit_of(targets: Array, loss: Loss) -> tuple[Array, Array]:
+    """Returns centre and spread of values, which are trained in units of their deviation."""
+    if loss != "values":
+        return np.zeros(targets.shape[1]), np.ones(targets.shape[1])
+    spread = targets.std(axis=0)
+    return targets.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
 
 def one_hot(labels: NDArray[np.int64], classes: int) -> Array:
@@ -128,6 +146,43 @@ def softmax(scores: Array) -> Array:
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def sigmoid(scores: Array) -> Array:
+    """Returns the probabilities of labels that do not exclude each other."""
+    probabilities: Array = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
+    return probabilities
+
+
+class _LossFunction(NamedTuple):
+    """A loss whose derivative by the scores is answer minus target.
+
+    Args:
+        answers: The answers that scores stand for.
+        loss: The mean loss of answers, given the targets.
+    """
+
+    answers: Callable[[Array], Array]
+    loss: Callable[[Array, Array], float]
+
+
+def _cross_entropy(answers: Array, targets: Array) -> float:
+    return float(-(targets * np.log(np.maximum(answers, 1e-300))).sum(axis=1).mean())
+
+
+def _cross_entropy_of_labels(answers: Array, targets: Array) -> float:
+    return _cross_entropy(answers, targets) + _cross_entropy(1 - answers, 1 - targets)
+
+
+def _squared_error(answers: Array, targets: Array) -> float:
+    return float(((answers - targets) ** 2).sum(axis=1).mean() / 2)
+
+
+_LOSSES: dict[Loss, _LossFunction] = {
+    "classes": _LossFunction(softmax, _cross_entropy),
+    "labels": _LossFunction(sigmoid, _cross_entropy_of_labels),
+    "values": _LossFunction(lambda scores: scores, _squared_error),
+}
 
 
 def _random(sizes: Sequence[int], rng: np.random.Generator) -> list[Array]:
@@ -152,6 +207,7 @@ def _descended(
     targets: Array,
     training: Training,
     rng: np.random.Generator,
+    loss: _LossFunction,
 ) -> list[Array]:
     held = np.arange(len(values)) % _HOLDOUT_EVERY == _HOLDOUT_EVERY - 1
     learnt = np.flatnonzero(~held)
@@ -159,13 +215,13 @@ def _descended(
     moments = [np.zeros_like(w) for w in weights]
     squares = [np.zeros_like(w) for w in weights]
     best = [w.copy() for w in weights]
-    least = _loss(weights, values[kept], targets[kept])
+    least = _loss(weights, values[kept], targets[kept], loss)
     step = 0
     total = training.epochs * max(1, len(learnt) // training.batch)
     for _ in range(training.epochs):
         for rows in np.array_split(rng.permutation(learnt), max(1, len(learnt) // training.batch)):
             step += 1
-            slopes = _clipped(_slopes(weights, values[rows], targets[rows]))
+            slopes = _clipped(_slopes(weights, values[rows], targets[rows], loss))
             rate = training.rate * (1 - (step - 1) / total)
             for at, slope in enumerate(slopes):
                 moments[at] += 0.1 * (slope - moments[at])
@@ -176,10 +232,10 @@ def _descended(
                     / (np.sqrt(squares[at] / (1 - 0.999**step)) + 1e-8)
                 )
                 weights[at] = weights[at] - rate * change
-        loss = _loss(weights, values[kept], targets[kept])
-        if loss < least:
+        reached = _loss(weights, values[kept], targets[kept], loss)
+        if reached < least:
             best = [w.copy() for w in weights]
-            least = loss
+            least = reached
     return best
 
 
@@ -193,9 +249,11 @@ def _forward(weights: list[Array], values: Array) -> tuple[list[Array], list[Arr
     return entering, leaving
 
 
-def _slopes(weights: list[Array], values: Array, targets: Array) -> list[Array]:
+def _slopes(
+    weights: list[Array], values: Array, targets: Array, loss: _LossFunction
+) -> list[Array]:
     entering, leaving = _forward(weights, values)
-    slope = (softmax(leaving[-1]) - targets) / len(values)
+    slope = (loss.answers(leaving[-1]) - targets) / len(values)
     made: list[Array] = []
     for at in range(len(weights) - 2, -1, -2):
         layer = at // 2
@@ -212,11 +270,9 @@ def _clipped(slopes: list[Array]) -> list[Array]:
     return [slope * (_MAX_GRADIENT / norm) for slope in slopes]
 
 
-def _loss(weights: list[Array], values: Array, targets: Array) -> float:
+def _loss(weights: list[Array], values: Array, targets: Array, loss: _LossFunction) -> float:
     if not len(values):
         return np.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        probabilities = softmax(_forward(weights, values)[1][-1])
-    log_probabilities = np.log(np.maximum(probabilities, 1e-300))
-    loss = float(-(targets * log_probabilities).sum(axis=1).mean())
-    return loss if np.isfinite(loss) else np.inf
+        reached = loss.loss(loss.answers(_forward(weights, values)[1][-1]), targets)
+    return reached if np.isfinite(reached) else np.inf

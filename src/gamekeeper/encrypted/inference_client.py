@@ -6,7 +6,7 @@ them on, and never pass them to the server.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from gamekeeper.base.secret import Secret, is_same_secret
 from gamekeeper.encrypted import answering
 from gamekeeper.encrypted.backend import Backend
 from gamekeeper.encrypted.compiled_model import ModelDescription
+from gamekeeper.encrypted.named_rows import rows_of
 from gamekeeper.encrypted.square_network import Array
 from gamekeeper.encrypted.wire import keys_digest, keys_message, read_answer, request_message
 
@@ -93,14 +94,15 @@ class EncryptingClient:
         client._keys = _read_public(folder / "public.keys")
         return client
 
-    def encrypt(self, inputs: Array) -> PreparedRequest:
+    def encrypt(self, inputs: Any) -> PreparedRequest:
         """Returns a request.
 
         Args:
-            inputs: Shape (1 to capacity, features); clipped to the range of the description.
+            inputs: Shape (1 to capacity, features), clipped to the range of the description; an
+                array, or a DataFrame of pandas or polars, whose columns are taken by name.
 
         Raises:
-            InputError: The shape is wrong, or a number is NaN or infinite.
+            InputError: The shape or the names are wrong, or a number is NaN or infinite.
         """
         layout = self.description.layout
         scale = 2.0**self.description.input_scale
@@ -136,8 +138,8 @@ class EncryptingClient:
         ]
         return layout.unpack(sums, asked.given, rows)
 
-    def _required(self, inputs: Array) -> Array:
-        values = np.asarray(inputs, np.float64)
+    def _required(self, inputs: Any) -> Array:
+        values = rows_of(inputs, self.description.features, "the model")
         layout = self.description.layout
         if (
             values.ndim != 2

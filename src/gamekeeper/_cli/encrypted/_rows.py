@@ -1,52 +1,61 @@
-"""Rows of numbers in files: the inputs, and the scores that come back."""
+"""Rows of numbers in files: the inputs and their labels, and the scores that come back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
+from gamekeeper._cli._printing import say
+from gamekeeper._cli.encrypted._shared import SCHEMA
+from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import write_private
 
 if TYPE_CHECKING:
+    from gamekeeper.base.tables import Header, Table
     from gamekeeper.encrypted.square_network import Array
 
 
-def read_rows(path: Path) -> "tuple[Array, tuple[str, ...]]":
-    """Rows of numbers, and the names of their columns where a CSV has a header."""
-    import numpy as np
-    import orjson
+def read_inputs(path: Path, header: "Header", features: Sequence[str], quiet: bool) -> "Table":
+    """Returns a table of inputs, its columns in the order of the features that a model names.
 
-    names: tuple[str, ...] = ()
-    try:
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        elif path.suffix == ".json":
-            values = np.asarray(orjson.loads(path.read_bytes()), np.float64)
-        else:
-            values, names = _read_csv(path)
-    except (OSError, ValueError, TypeError) as error:
-        raise unreadable(path, str(error)[:200], "rows of numbers: CSV, .npy or .json") from error
-    shaped = values.reshape(-1, 1) if values.ndim == 1 else values
-    if shaped.ndim != 2 or not shaped.size:
-        raise unreadable(path, f"shape {values.shape}", "rows of numbers")
-    return shaped.astype(np.float64), names
+    What was recognised is said on standard error.
 
+    Raises:
+        InputError: It cannot be read, or its columns are not those of the model.
+    """
+    from gamekeeper.base.tables import read_table
 
-def _read_csv(path: Path) -> "tuple[Array, tuple[str, ...]]":
-    import numpy as np
-
-    with path.open(encoding="utf-8") as file:
-        first = file.readline().strip().split(",")
-    names = () if all(_is_number(cell) for cell in first) else tuple(cell.strip() for cell in first)
-    return np.loadtxt(path, delimiter=",", skiprows=int(bool(names)), ndmin=2), names
+    table = read_table(path, header=header)
+    if features:
+        table = table.ordered(features, "the model")
+    for remark in table.remarks:
+        say(f"{path}: {remark}", quiet)
+    if table.names and not features:
+        say(f"{path}: the model names no columns: they are taken in their order", quiet)
+    return table
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def read_labels(path: Path, rows: int, quiet: bool) -> Any:
+    """Returns labels as an array, shape (rows,) or (rows, outputs): numbers or texts.
+
+    Raises:
+        InputError: It cannot be read, some are missing, or there are more or fewer.
+    """
+    from gamekeeper.base.tables import read_table
+
+    table = read_table(path, rows=rows)
+    for remark in table.remarks:
+        say(f"{path}: {remark}", quiet)
+    if not table.has_text:
+        numbers = table.numbers()
+        return numbers[:, 0] if numbers.shape[1] == 1 else numbers
+    if table.frame.width > 1:
+        found = f"{table.frame.width} columns"
+        raise input_error(path, "not one column of labels", found, "one column, or only numbers")
+    texts = table.frame.to_series()
+    if texts.null_count():
+        at = int(texts.is_null().arg_max() or 0) + table.first_line
+        raise input_error(f"{path}:{at}", "a label is missing", "nothing", "a label for each input")
+    return texts.to_numpy().astype(str)
 
 
 def write_scores(path: Path, scores: "Array", labels: list[str]) -> None:

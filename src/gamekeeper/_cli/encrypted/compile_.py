@@ -1,31 +1,39 @@
 """`gamekeeper encrypted compile`: compile a model to run on encrypted input."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from gamekeeper._cli._printing import print_json, say
-from gamekeeper._cli.encrypted._rows import read_rows
+from gamekeeper._cli.encrypted._rows import read_inputs, read_labels
 from gamekeeper._cli.encrypted._shared import (
     SCHEMA,
     Packing,
     unreadable,
     warnings,
 )
-from gamekeeper._cli.options import Json, Quiet, Seed, TrustFile
+from gamekeeper._cli.options import Header, Json, Quiet, Seed, TrustFile
 from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
+    from gamekeeper.base.tables import Header as HeaderChoice
     from gamekeeper.encrypted.compiled_model import CompiledModel
     from gamekeeper.encrypted.compiling import CompileOptions
+
+Outputs = Literal["classes", "score", "labels", "values"]
+_MOST_FEATURES = 5
+_MOST_TIMES = 1e6
 
 
 def run(
     inputs: Annotated[
         Path,
-        typer.Option(help="Typical input rows: CSV, .npy or .json; a header names the columns."),
+        typer.Option(
+            help="Typical input rows: CSV, .npy, .parquet or .json; columns are matched by name."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="File to write; it holds the weights and is for the server alone.")
@@ -40,13 +48,21 @@ def run(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="True classes of the rows, whole numbers from 0: to train and to compare."
+            help="True classes of the rows, as the model names them, or values: to train and to"
+            " compare."
         ),
     ] = None,
     hidden: Annotated[
         list[int] | None,
         typer.Option(
             help="Without a model: train one from --labels with a layer of so many units. Repeat."
+        ),
+    ] = None,
+    outputs: Annotated[
+        Outputs | None,
+        typer.Option(
+            help="What a network's outputs are: scores of classes, one score, labels or values."
+            " Default: what the model or --labels say."
         ),
     ] = None,
     packing: Annotated[
@@ -83,6 +99,7 @@ def run(
         ),
     ] = 60,
     seed: Seed = 0,
+    header: Header = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,8 +107,10 @@ def run(
 
     Needs a model with typical inputs, or --hidden to train one; extra `encrypted`. Linear models
     are kept as they are. Activations of networks become squares, which are fitted to --inputs and
-    then trained towards the original's answers. The description that clients get has no weights,
-    but shows the range of each input.
+    then trained towards the original's answers. Classes are compared by agreement, beside the best
+    constant class; values of a regression by R2 and differences; both on every fifth row of
+    --inputs, which nothing is fitted to. The description that clients get has no weights, but shows
+    the range of each input.
 
     Examples:
 
@@ -103,7 +122,9 @@ def run(
     from gamekeeper.encrypted.compiled_model import write_model
 
     options = _options(name or out.stem, packing, rows, error, strong, low, high, epochs, seed)
-    made = _compiled(model, trust_file, inputs, labels, hidden or [], options)
+    options = replace(options, outputs=outputs)
+    source = _Source(model, trust_file, inputs, labels, hidden or [], header, quiet)
+    made = _compiled(source, options)
     write_model(made, out)
     fields = {
         "model": str(out),
@@ -149,32 +170,40 @@ def _options(
     )
 
 
-def _compiled(
-    model: Path | None,
-    trust_file: bool,
-    inputs: Path,
-    labels: Path | None,
-    hidden: list[int],
-    options: "CompileOptions",
-) -> "CompiledModel":
-    from dataclasses import replace
+class _Source(NamedTuple):
+    """What is compiled, as the command line names it."""
 
+    model: Path | None
+    trust_file: bool
+    inputs: Path
+    labels: Path | None
+    hidden: list[int]
+    header: "HeaderChoice"
+    quiet: bool
+
+
+def _compiled(source: _Source, options: "CompileOptions") -> "CompiledModel":
     from gamekeeper.encrypted.compiling import compile_model, train_model
+    from gamekeeper.encrypted.originals import read_original
 
-    if (model is None) == (not hidden):
+    if (source.model is None) == (not source.hidden):
         raise UsageError("name a model, or train one: --hidden UNITS --labels FILE")
-    values, features = read_rows(inputs)
-    known = None if labels is None else read_rows(labels)[0].astype("int64").reshape(-1)
-    options = replace(options, features=features)
-    if model is not None:
-        return compile_model(_model(model, trust_file), values, options, known)
-    if known is None:
+    if source.hidden and source.labels is None:
         raise UsageError("--hidden needs --labels, the true classes of the rows")
-    return train_model(values, known, hidden, options)
+    model = None if source.model is None else _model(source.model, source.trust_file)
+    named = () if model is None else read_original(model).features
+    table = read_inputs(source.inputs, source.header, named, source.quiet)
+    values = table.numbers()
+    options = replace(options, features=table.names)
+    known = None
+    if source.labels is not None:
+        known = read_labels(source.labels, len(values), source.quiet)
+    if model is None:
+        return train_model(values, known, source.hidden, options)
+    return compile_model(model, values, options, known)
 
 
 def _model(path: Path, trust_file: bool) -> Any:
-
     if not trust_file:
         raise UsageError(
             f"reading {path} runs the code that it contains; if you trust it, add --trust-file"
@@ -213,12 +242,63 @@ def _report_lines(made: "CompiledModel") -> Iterator[str]:
         f"{made.description.name}: {shape}, {costs['packing']}, up to {costs['rows']} rows a"
         " request"
     )
-    for name, value in made.report.items():
-        if isinstance(value, float | int):
-            yield f"  {name.replace('_', ' '):<20}{value:.4g}"
-    for at, error in enumerate(made.report.get("activation_errors", [])):
-        yield f"  {f'activation {at + 1}':<20}{error:.3f} standard deviations, before training"
+    report = made.report
     yield (
-        f"  {'noise over weights':<20}{made.flood_bits:.1f} bits for one answer, half a bit less"
+        f"  measured on {report['rows']} of {report['rows_of_inputs']} rows of --inputs, which"
+        " nothing was fitted to"
+    )
+    yield from _figure_lines(report, "  ")
+    if report["outputs"] == "score":
+        yield "  one score: above 0 means the second class, as above 0.5 after a sigmoid"
+    if report.get("outputs_assumed"):
+        yield "  one output, read as a value; if it is the logit of a class: --outputs score"
+    for at, error in enumerate(report.get("activation_errors", [])):
+        yield f"  {f'activation {at + 1}':<22}{error:.3f} standard deviations, before training"
+    yield (
+        f"  {'noise over weights':<22}{made.flood_bits:.1f} bits for one answer, half a bit less"
         " for twice as many"
     )
+    if "stretched" in report:
+        yield from _stretched_lines(report["stretched"])
+
+
+_FIGURES = {
+    "agreement": ("agreement", "agreement_constant", "the best constant: {:.4g}"),
+    "accuracy_original": ("accuracy original", "accuracy_constant", "the best constant: {:.4g}"),
+    "accuracy": ("accuracy", "accuracy_constant", "the best constant: {:.4g}"),
+    "r2": ("R2 to original", None, "a constant: 0"),
+    "mean_difference": ("mean difference", None, ""),
+    "largest_difference": ("largest difference", None, ""),
+    "r2_truth_original": ("R2 original", None, "a constant: 0"),
+    "r2_truth": ("R2", None, "a constant: 0"),
+}
+"""Figures of a report: how they are called, and what they are compared with."""
+
+
+def _figure_lines(figures: dict[str, Any], indent: str) -> Iterator[str]:
+    for key, (title, baseline, beside) in _FIGURES.items():
+        if key not in figures:
+            continue
+        value = "not defined" if figures[key] is None else f"{figures[key]:.4g}"
+        compared = beside.format(figures.get(baseline)) if baseline else beside
+        yield f"{indent}{title:<22}{value}{f' ({compared})' if compared else ''}"
+
+
+def _stretched_lines(stretched: dict[str, Any]) -> Iterator[str]:
+    without = stretched["without"]
+    yield f"warning: {stretched['rows']} rows of --inputs stretch the range of features:"
+    for each in stretched["features"][:_MOST_FEATURES]:
+        factor = (each["high"] - each["low"]) / max(each["usual_high"] - each["usual_low"], 1e-300)
+        times = f", {factor:.3g} times as wide as" if factor < _MOST_TIMES else ""
+        yield (
+            f"  {each['name']}: {each['low']:.4g} to {each['high']:.4g}{times}"
+            f"{' ' if times else ', '}without {each['rows']} of them:"
+            f" {each['usual_low']:.4g} to {each['usual_high']:.4g}"
+        )
+    if (more := len(stretched["features"]) - _MOST_FEATURES) > 0:
+        yield f"  and {more} more"
+    yield f"  without these rows, measured on {without['rows']} rows:"
+    yield from _figure_lines(without, "    ")
+    bits = without["flood_bits"]
+    yield f"    {'noise over weights':<22}{'not known' if bits is None else f'{bits:.1f} bits'}"
+    yield "  leave these rows out of --inputs, or state --low and --high: clients clip to the range"

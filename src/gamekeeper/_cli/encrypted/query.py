@@ -8,9 +8,9 @@ import typer
 
 from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli.encrypted._asking import description_at, exchanged
-from gamekeeper._cli.encrypted._rows import read_rows, write_scores
+from gamekeeper._cli.encrypted._rows import read_inputs, write_scores
 from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
-from gamekeeper._cli.options import Json, Quiet
+from gamekeeper._cli.options import Header, Json, Quiet
 from gamekeeper.base.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ def run(
     url: Annotated[
         str, typer.Argument(help="URL of the model: http://HOST:PORT/v2/encrypted/NAME")
     ],
-    inputs: Annotated[Path, typer.Option(help="Rows: CSV, .npy or .json.")],
+    inputs: Annotated[
+        Path,
+        typer.Option(
+            help="Rows: CSV, .npy, .parquet or .json; named columns are put into the model's order."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="File for the scores: .csv, .npy or .json. Default: print.")
     ] = None,
@@ -37,15 +42,17 @@ def run(
         Path | None,
         typer.Option(help=f"File with the API key. Default: environment variable {KEY}."),
     ] = None,
+    header: Header = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Query a model with encrypted rows; print labels, or scores where the model has no labels.
 
     Needs a running `gamekeeper encrypted serve` and an API key with a budget of rows; extra
-    `encrypted`. Inputs outside the model's range are clipped to it, and counted. Do not show
-    unrounded scores to others: the noise in them reveals something about your secret key (Li and
-    Micciancio 2021).
+    `encrypted`. Columns are matched by name where the model names its features, and a file with
+    other columns is refused. Inputs outside the model's range are clipped to it, and counted. Do
+    not show unrounded scores to others: the noise in them reveals something about your secret key
+    (Li and Micciancio 2021).
 
     Examples:
 
@@ -58,7 +65,7 @@ def run(
     from gamekeeper.encrypted.inference_client import EncryptingClient
 
     description = description_at(url)
-    (rows, _) = read_rows(inputs)
+    rows = read_inputs(inputs, header, description.features, quiet).numbers()
     client = (
         EncryptingClient(description) if keys is None else EncryptingClient.load(description, keys)
     )
