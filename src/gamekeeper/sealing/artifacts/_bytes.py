@@ -20,6 +20,22 @@ class ByteSource(Protocol):
         ...
 
 
+class HeldBytes:
+    """Bytes in memory; a `ByteSource`.
+
+    Args:
+        content: The bytes.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.size = len(content)
+        self._content = content
+
+    def read(self, at: int, length: int) -> bytes:
+        """Returns `length` bytes from an offset; fewer only at the end."""
+        return self._content[at : at + max(0, length)]
+
+
 class FileBytes:
     """The bytes of a file on disk; open until `close`. A context manager.
 

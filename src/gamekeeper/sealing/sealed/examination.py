@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from gamekeeper.base.errors import InputError
-from gamekeeper.sealing.artifacts import ByteSource, contents_of
+from gamekeeper.sealing.artifacts import ByteSource, HeldBytes, contents_of
 from gamekeeper.sealing.contents import Contents, Member
 from gamekeeper.sealing.faults import SealError
+from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
 from gamekeeper.sealing.sealed.sealed_file import UnlockedFile, UnlockedMember
 from gamekeeper.sealing.selection import Selection
 
@@ -51,4 +52,11 @@ def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = (
 def _source(
     opened: UnlockedFile, member: Member
 ) -> Callable[[], AbstractContextManager[ByteSource]]:
-    return lambda: nullcontext(UnlockedMember(opened, member))
+    def source() -> AbstractContextManager[ByteSource]:
+        part = UnlockedMember(opened, member)
+        if part.size > CHUNK_BYTES:
+            return nullcontext(part)
+        # Each read decrypts a whole chunk: a small file is read once.
+        return nullcontext(HeldBytes(part.read(0, part.size)))
+
+    return source
