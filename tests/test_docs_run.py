@@ -1,4 +1,4 @@
-"""What README, tutorial and how-to pages print is run here, from the top of a page to its end.
+"""What README and the pages of docs print is run here, from the top of a page to its end.
 
 A page has a folder of its own, with what `PREPARE` puts into it. The language of a block says what
 becomes of it:
@@ -7,6 +7,7 @@ becomes of it:
     console               lines after "$ " run; the others must be what is printed
     python                runs
     toml, json, yaml, csv is read by the program that reads such files
+    text                  is no code: a message, a listing
 
 A comment before a block says more:
 
@@ -30,9 +31,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import metadata
 from importlib.util import find_spec
@@ -47,18 +50,26 @@ from gamekeeper._cli import app
 from gamekeeper.audit.targets import read_endpoint
 from gamekeeper.exchange import LogReader
 from gamekeeper.guard.policy import parse_policy
+from sealing.recipients.key_services import key_services
 
 ROOT = Path(__file__).parent.parent
+GENERATED = {
+    "cli.md": "tests/cli/test_help.py runs the examples of every verb, from which it is made",
+}
+"""Pages whose blocks are run elsewhere, and where."""
+
 PAGES = [
     ROOT / "README.md",
-    ROOT / "docs/tutorial.md",
-    *sorted((ROOT / "docs/how-to").glob("*.md")),
+    ROOT / "CONTRIBUTING.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in GENERATED),
 ]
 
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<note>[^\n]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+    r"^(?P<indent> *)(?:<!-- (?P<note>[^\n]*) -->\n(?P=indent))?"
+    r"```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.M | re.S,
 )
-LANGUAGES = {"sh", "console", "python", "toml", "json", "yaml", "csv"}
+LANGUAGES = {"sh", "console", "python", "toml", "json", "yaml", "csv", "text"}
 CUT = "[...]"
 NUMBER = re.compile(r"\d+(?:\\?[.,]\d+)*")
 SERVER_S = 30.0
@@ -78,6 +89,7 @@ SLOW = {
 EXTRAS = {
     "audit-your-model.md": "sklearn",
     "answer-encrypted-inputs.md": "tenseal",
+    "seal-a-model.md": "moto",
     "sign-a-model.md": "model_signing",
 }
 """Pages that need an extra, and the package that it brings."""
@@ -132,13 +144,14 @@ def blocks(page: Path) -> list[Block]:
             page,
             text.count("\n", 0, found.start("language")) + 1,
             found["language"],
-            found["text"],
+            textwrap.dedent(found["text"]) if found["indent"] else found["text"],
             found["note"] or "",
         )
         for found in BLOCK.finditer(text)
     ]
 
 
+PAGES = [page for page in PAGES if blocks(page)]
 ALL = [block for page in PAGES for block in blocks(page)]
 
 
@@ -192,7 +205,7 @@ def difference(lines: list[str], printed: str, figures_vary: bool = False) -> st
 class Reader:
     """Somebody who enters what a page says, block by block, in an empty folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.servers: list[subprocess.Popen[str]] = []
         self._ports: int | None = None
@@ -208,7 +221,8 @@ class Reader:
         path = os.pathsep.join(
             [str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]
         )
-        self._environment = os.environ | {
+        self._environment = os.environ | (environment or {})
+        self._environment |= {
             "PATH": path,
             "HOME": str(folder.parent),
             "COLUMNS": "100",
@@ -338,6 +352,9 @@ def sealable(folder: Path) -> None:
     header = json.dumps(about).encode()
     content = len(header).to_bytes(8, "little") + header + bytes(24)
     (folder / "model.safetensors").write_bytes(content)
+    (folder / "llm").mkdir()
+    (folder / "llm/model.safetensors").write_bytes(content)
+    (folder / "llm/config.json").write_text("{}\n", encoding="utf-8")
 
 
 def signable(folder: Path) -> None:
@@ -401,6 +418,7 @@ PROGRAMS = {
     "guard-an-api.md": "jq",
     "run-every-month.md": "jq",
     "hunt-your-own-log.md": "zstd",
+    "seal-a-model.md": "softhsm2-util",
     "sign-a-model.md": "openssl",
 }
 """Pages that use a program of the system, which `make test-all` installs."""
@@ -416,6 +434,11 @@ PREPARE: dict[str, Callable[[Path], None]] = {
     "audit-your-model.md": scoring_function,
 }
 """What a page's reader has before the first block."""
+
+SERVICES: dict[str, Callable[[Path], AbstractContextManager[dict[str, str]]]] = {
+    "seal-a-model.md": key_services,
+}
+"""Stand-ins that run beside a page, and the environment that leads to them."""
 
 
 def marked(page: Path) -> object:
@@ -439,13 +462,11 @@ def test_page_runs_as_printed(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     PREPARE.get(page.name, lambda folder: None)(folder)
-    reader = Reader(folder)
-    try:
+    services = SERVICES.get(page.name, lambda folder: nullcontext({}))
+    with services(tmp_path) as environment, closing(Reader(folder, environment)) as reader:
         for block in blocks(page):
             if not block.why_not:
                 reader.do(block)
-    finally:
-        reader.close()
 
 
 def test_every_block_is_of_a_kind() -> None:
@@ -453,6 +474,16 @@ def test_every_block_is_of_a_kind() -> None:
     assert [b.where for b in ALL if b.language not in LANGUAGES and not (b.file or b.why_not)] == []
     known = ("", "keeps running", "figures vary")
     assert [b.where for b in ALL if b.note not in known and not (b.file or b.why_not)] == []
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+)
+def test_no_block_is_overlooked(page: Path) -> None:
+    """Each fence of a page belongs to a block that is found: none has another form."""
+    text = page.read_text(encoding="utf-8")
+    fences = re.findall(r"^[ \t>]*(?:```|~~~)", text, re.M)
+    assert len(fences) == 2 * len(blocks(page))
 
 
 def test_blocks_that_do_not_run_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

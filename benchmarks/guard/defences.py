@@ -404,6 +404,7 @@ HEAD = """# Measured defences
 What can be done to a classifier's scores, what that costs users, and what a thief who knows about it still gets. This
 page is written by
 
+<!-- not run: a benchmark of several minutes -->
 ```sh
 python benchmarks/guard/defences.py
 ```

@@ -877,6 +877,7 @@ of one credential within 24 hours ask its owner to sign in again, or to rotate t
 `[ladder] step_up` says how many (default {step_up}; 0 never, except a proof of possession that does not fit).
 `gamekeeper list stolen-key-signals` prints the cards. This page is written by
 
+<!-- not run: a benchmark of several minutes -->
 ```sh
 python benchmarks/guard/takeovers.py
 ```
