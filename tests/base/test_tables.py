@@ -46,6 +46,7 @@ NAMED = {
 COUNTED = {
     "over fractions": lines(FRACTIONS, numbered(6)),
     "over pixels": lines(PIXELS, numbered(784), "{:.0f}"),
+    "over one row": lines(FRACTIONS[:1], numbered(6)),
     "beside an index": ",0,1\n0,1.5,2\n1,3,4\n",
 }
 WITHOUT_NAMES = {

@@ -14,14 +14,16 @@ from types import SimpleNamespace
 
 import joblib
 import numpy as np
+import polars as pl
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
-from gamekeeper._cli.encrypted._asking import exchanged
+from gamekeeper._cli.encrypted._asking import description_at, exchanged
 from gamekeeper._cli.encrypted._rows import write_scores
 from gamekeeper.base.errors import Fault, GamekeeperError, InputError
+from gamekeeper.encrypted.inference_client import EncryptingClient
 
 INPUTS = np.random.default_rng(0).normal(size=(200, 5))
 LABELS = (INPUTS @ np.arange(5.0) > 0).astype(int)
@@ -60,7 +62,8 @@ COMPILE = (
 def test_compile_says_what_a_linear_model_is_worth() -> None:
     """d + 1 answers determine it, and encryption changes nothing about that."""
     code, out, err = run(*COMPILE)
-    assert code == 0 and "agreement" in out
+    assert code == 0 and "agreement" in out and "the best constant: 0." in out
+    assert "measured on 40 of 200 rows of --inputs" in out
     assert "a linear model with 5 inputs is determined by 6 answers at most" in err
     assert "does not stop extraction" in err
     assert Path("scoring.he").stat().st_mode & 0o777 == 0o600
@@ -73,6 +76,91 @@ def test_compile_prints_one_schema() -> None:
     assert code == 0 and document["schema"] == "gamekeeper/he@1"
     assert document["compiled"]["determining_rows"] == 4  # -z and z are one score
     assert document["compiled"]["report"]["accuracy"] > 0.9
+
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+def dump_named(classes: np.ndarray = LABELS) -> None:
+    """A model that was fitted to named columns, as one fitted to a DataFrame is."""
+    model = LogisticRegression().fit(INPUTS, classes)
+    model.feature_names_in_ = np.array(NAMES, dtype=object)
+    joblib.dump(model, "model.joblib")
+
+
+def write_csv(name: str, names: tuple[str, ...], rows: np.ndarray) -> None:
+    np.savetxt(name, rows, delimiter=",", header=",".join(names), comments="")
+
+
+def compiled(*words: str) -> dict[str, object]:
+    code, out, err = run(*COMPILE, *words, "--json", "--quiet")
+    assert code == 0, err
+    report: dict[str, object] = json.loads(out)["compiled"]["report"]
+    return report
+
+
+def test_columns_are_matched_with_the_names_that_the_model_was_fitted_to() -> None:
+    """In any order, which is said; another column is refused."""
+    dump_named()
+    write_csv("reversed.csv", NAMES[::-1], INPUTS[:, ::-1])
+    code, _, err = run(*COMPILE, "--inputs", "reversed.csv", "--labels", "labels.csv")
+    assert code == 0 and "columns are put into the order of the model" in err
+    assert compiled("--inputs", "reversed.csv") == compiled("--inputs", "pool.npy")
+    write_csv("other.csv", ("a", "b", "c", "d", "label"), INPUTS)
+    code, _, err = run(*COMPILE, "--inputs", "other.csv")
+    assert code == 3 and "missing: e; unknown: label" in err
+    code, _, err = run(*COMPILE)
+    assert code == 0 and "columns have no names here" in err
+
+
+@pytest.mark.parametrize("first", ["", "0\n", "target\n"])
+def test_labels_may_have_a_header_or_not(first: str) -> None:
+    """The number of inputs tells: pandas names a column 0."""
+    Path("labels.csv").write_text(first + "\n".join(map(str, LABELS)) + "\n")
+    assert compiled("--labels", "labels.csv")["accuracy"] > 0.9  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("classes", [(3, 7), (-1, 1), ("no", "yes")])
+def test_labels_are_the_classes_of_the_model(classes: tuple[object, object]) -> None:
+    """By value: numbers of positions are refused where classes have others."""
+    named = np.where(LABELS, classes[1], classes[0])
+    dump_named(named)
+    Path("named.csv").write_text("\n".join(map(str, named)) + "\n")
+    report = compiled("--labels", "named.csv")
+    assert report["accuracy"] > 0.9 > report["accuracy_constant"]  # type: ignore[operator]
+    code, _, err = run(*COMPILE, "--labels", "labels.csv")
+    assert code == 3 and "not classes of the model" in err
+    np.savetxt("short.csv", LABELS[:-3], fmt="%d")
+    code, _, err = run(*COMPILE, "--labels", "short.csv")
+    assert code == 3 and "197" in err and "200" in err
+
+
+def test_a_header_that_may_be_data_is_asked_for() -> None:
+    """And stated by --header."""
+    rows = np.random.default_rng(1).uniform(0, 1, size=(50, 5))
+    write_csv("pool.csv", ("400", "410", "420", "430", "440"), rows)
+    code, _, err = run(*COMPILE, "--inputs", "pool.csv")
+    assert code == 3 and "--header yes" in err
+    assert compiled("--inputs", "pool.csv", "--header", "yes")["rows_of_inputs"] == 50
+    assert compiled("--inputs", "pool.csv", "--header", "no")["rows_of_inputs"] == 51
+
+
+def test_a_regression_is_compared_by_its_values() -> None:
+    """Printed with what a constant reaches; no agreement of classes."""
+    joblib.dump(LinearRegression().fit(INPUTS, INPUTS @ np.arange(5.0)), "model.joblib")
+    code, out, _ = run(*COMPILE)
+    assert code == 0 and "R2 to original" in out and "a constant: 0" in out
+    assert "agreement" not in out and "accuracy" not in out
+
+
+def test_rows_that_stretch_a_range_are_warned_of() -> None:
+    """With the feature, and what it is without them."""
+    rows = INPUTS.copy()
+    rows[5, 1] = 1e6
+    write_csv("pool.csv", NAMES, rows)
+    code, out, _ = run(*COMPILE, "--inputs", "pool.csv", "--labels", "labels.csv")
+    assert code == 0 and "the range of inputs is stretched by 1 row of --inputs" in out
+    assert "  b: " in out and "without these rows, measured on 39 rows" in out
 
 
 @pytest.mark.parametrize(
@@ -193,10 +281,21 @@ def test_serve_takes_no_identity_but_keys() -> None:
 
 
 @pytest.fixture
+def named_served() -> Iterator[tuple[str, str]]:
+    """As `served`, of a model that names its columns."""
+    dump_named()
+    yield from serving()
+
+
+@pytest.fixture
 def served() -> Iterator[tuple[str, str]]:
-    """URL of a model that `he serve` serves in a process of its own, and an API key for ten
+    """URL of a model that `encrypted serve` serves in a process of its own, and an API key for ten
     rows.
     """
+    yield from serving()
+
+
+def serving() -> Iterator[tuple[str, str]]:
     pytest.importorskip("tenseal")
     run(*COMPILE)
     _, key, _ = run("keys", "issue", "acme", "--encrypted-rows", "10", "--quiet")
@@ -252,6 +351,33 @@ def test_rows_are_answered_until_the_budget_is_used_up(
     assert Path("scores.csv").exists() or answered == 3
     code, _, err = run("encrypted", "query", url, "--inputs", "one.npy")
     assert code == 3 and "10 of 10" in err
+
+
+@pytest.mark.extra
+@pytest.mark.slow
+def test_columns_of_a_query_are_matched_by_name(
+    named_served: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows in another order have the same answers; what does not fit is not charged."""
+    url, key = named_served
+    monkeypatch.setenv("GAMEKEEPER_KEY", key)
+    wanted = [str(label) for label in LABELS[:4]]
+    write_csv("r.csv", NAMES[::-1], INPUTS[:4, ::-1])
+    code, out, err = run("encrypted", "query", url, "--inputs", "r.csv")
+    assert code == 0 and out.split() == wanted
+    assert "order of the model" in err and "4 charged" in err
+    write_csv("x.csv", (*NAMES, "label"), np.column_stack([INPUTS[:4], LABELS[:4]]))
+    code, _, err = run("encrypted", "query", url, "--inputs", "x.csv")
+    assert code == 3 and "unknown: label" in err
+    write_csv("counted.csv", ("0", "1", "2", "3", "4"), INPUTS[:4])
+    code, out, err = run("encrypted", "query", url, "--inputs", "counted.csv")
+    assert code == 0 and out.split() == wanted
+    assert "header without names" in err and "4 of 4 rows answered, 4 charged" in err
+    client = EncryptingClient(description_at(url))
+    frame = pl.DataFrame(INPUTS[:4], schema=list(NAMES))
+    assert client.encrypt(frame.select(reversed(NAMES))).given == 4
+    with pytest.raises(InputError, match="missing: a"):
+        client.encrypt(frame.rename({"a": "z"}))
 
 
 @pytest.mark.extra

@@ -178,10 +178,16 @@ def test_rows_that_stretch_a_range_are_found() -> None:
     assert [(each.feature, each.rows) for each in found] == [(1, 1), (2, 1)]
     assert np.flatnonzero(which).tolist() == [3, 9]
     assert found[0].high == 1e5 and found[0].usual_high < 5
-    rare = np.zeros((400, 1))
-    rare[1] = 1
-    rare[2] = 1e6
-    assert [each.rows for each in stretched(rare)[0]] == [2]
+
+
+def test_rare_values_of_a_sparse_feature_do_not_stretch_it_unless_one_is_far_from_them() -> None:
+    """A count of a rare word is 0 in nearly all rows."""
+    rare = np.zeros((2_000, 1))
+    rare[:10, 0] = 1, 2, 3, 2, 1, 4, 2, 1, 3, 2
+    assert stretched(rare)[0] == []
+    rare[2, 0] = 1e6
+    (found,) = stretched(rare)[0]
+    assert (found.rows, found.usual_low, found.usual_high) == (1, 0, 4)
 
 
 def test_a_stretched_range_is_reported_with_what_it_costs() -> None:

@@ -171,13 +171,13 @@ def _is_unlike(columns: Sequence[Column]) -> bool:
 
     In fewer than three columns only distance counts: programs write 5.0 as 5.
     """
-    varied = [column for column in columns if _varies(column)]
     is_wide = len(columns) >= _MIN_COUNTED
+    known = [column for column in columns if _varies(column) or _has_fractions(column)]
     unlike = [
         (is_wide and _is_whole(column) and _has_fractions(column)) or _is_far(column)
-        for column in varied
+        for column in known
     ]
-    return bool(varied) and sum(unlike) * 2 >= len(varied)
+    return bool(known) and sum(unlike) * 2 >= len(known)
 
 
 def _is_above(columns: Sequence[Column]) -> bool:
@@ -197,6 +197,8 @@ def _varies(column: Column) -> bool:
 def _is_far(column: Column) -> bool:
     low, high = _extremes(column)
     reach = high - low
+    if not reach:
+        return False
     return not low - reach <= _value(column) <= high + reach
 
 

@@ -56,6 +56,7 @@ _TAIL = 6.0
 _MIN_DEVIATION = 16.0
 _MIN_ROWS = 20
 _MIN_FLOOD_BITS = 5
+_MIN_BITS_LOST = 2  # of noise, from which on a stretched range is reported
 _EXACT = 1e-9  # error of a fit from which on training has nothing to gain
 
 
@@ -362,6 +363,9 @@ def _with_stretched(
     found, rows = stretched(inputs)
     if not found:
         return made
+    bits = _flood_bits_of(made, network, inputs[~rows])
+    if bits is not None and bits < made.flood_bits + _MIN_BITS_LOST:
+        return made
     _, kept = _split(len(inputs))
     ordinary = kept[~rows[kept]]
     names = made.description.features
@@ -374,7 +378,7 @@ def _with_stretched(
         "without": {
             "rows": len(ordinary),
             **(_figures(origin, network, inputs, truth, ordinary) if len(ordinary) else {}),
-            "flood_bits": _flood_bits_of(made, network, inputs[~rows]),
+            "flood_bits": bits,
         },
     }
     return replace(made, report=made.report | {"stretched": report})

@@ -17,6 +17,7 @@ Truth = NDArray[Any]
 """True classes (positions), shape (n,); or true labels (0, 1) or values, shape (n, outputs)."""
 
 _MIN_STRETCH = 4.0  # times the usual range: two bits of the noise that hides the weights
+_MIN_OTHERS = 5
 _FEW = 100  # one row of so many is few, at each end of a range
 
 
@@ -118,27 +119,43 @@ def stretched(inputs: Array) -> tuple[list[Stretch], NDArray[np.bool_]]:
     """Returns the features whose range few rows stretch to four times or more, and these rows.
 
     Few are one in a hundred at each end, at least one row; they are farther from the other rows
-    than these are from each other. A feature with at most two values is not stretched by the rarer
-    one.
+    than these are from each other. Of a feature that is the same in nearly all rows, as a count of
+    a rare word, the values that differ are judged alone.
 
     Args:
         inputs: Shape (n, d).
     """
-    few = max(1, len(inputs) // _FEW)
-    ordered = np.sort(inputs, axis=0)
-    low, high = ordered[few], ordered[-1 - few]
-    width = high - low
-    beyond = (inputs < low - width) | (inputs > high + width)
-    found = [
-        _stretch(inputs[:, at], beyond[:, at], int(at))
-        for at in np.flatnonzero(beyond.any(axis=0))
-        if width[at] > 0 or len(np.unique(inputs[:, at])) > 2
-    ]
-    found = [each for each in found if each.is_large]
+    found = []
     rows = np.zeros(len(inputs), np.bool_)
-    for each in found:
-        rows |= beyond[:, each.feature]
+    for feature, column in enumerate(inputs.T):
+        beyond = _beyond(column)
+        if beyond.any() and (each := _stretch(column, beyond, feature)).is_large:
+            found.append(each)
+            rows |= beyond
     return found, rows
+
+
+def _beyond(column: Array) -> NDArray[np.bool_]:
+    """Whether each value is farther from all but few than these are from each other."""
+    low, high = _inner(column)
+    if low == high:
+        constant = low
+        others = column[column != constant]
+        low, high = _inner(others) if len(others) >= _MIN_OTHERS else (0.0, 0.0)
+        if low == high:
+            return np.zeros(len(column), np.bool_)
+        low = min(low, constant)
+        high = max(high, constant)
+    width = high - low
+    result: NDArray[np.bool_] = (column < low - width) | (column > high + width)
+    return result
+
+
+def _inner(column: Array) -> tuple[float, float]:
+    """Returns the smallest and the largest value of all but few."""
+    few = max(1, len(column) // _FEW)
+    ordered = np.partition(column, [few, len(column) - 1 - few])
+    return float(ordered[few]), float(ordered[-1 - few])
 
 
 def _stretch(column: Array, beyond: NDArray[np.bool_], feature: int) -> Stretch:

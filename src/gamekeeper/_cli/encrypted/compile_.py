@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Outputs = Literal["classes", "score", "labels", "values"]
 _MOST_FEATURES = 5
-_MOST_TIMES = 1e6
 
 
 def run(
@@ -49,7 +48,7 @@ def run(
         Path | None,
         typer.Option(
             help="True classes of the rows, as the model names them, or values: to train and to"
-            " compare."
+            " compare. Their number tells whether they have a header."
         ),
     ] = None,
     hidden: Annotated[
@@ -286,14 +285,15 @@ def _figure_lines(figures: dict[str, Any], indent: str) -> Iterator[str]:
 
 def _stretched_lines(stretched: dict[str, Any]) -> Iterator[str]:
     without = stretched["without"]
-    yield f"warning: {stretched['rows']} rows of --inputs stretch the range of features:"
+    rows = "1 row" if stretched["rows"] == 1 else f"{stretched['rows']} rows"
+    yield f"warning: the range of inputs is stretched by {rows} of --inputs:"
     for each in stretched["features"][:_MOST_FEATURES]:
-        factor = (each["high"] - each["low"]) / max(each["usual_high"] - each["usual_low"], 1e-300)
-        times = f", {factor:.3g} times as wide as" if factor < _MOST_TIMES else ""
+        wide = each["high"] - each["low"]
+        usual = each["usual_high"] - each["usual_low"]
+        times = f", {wide / usual:,.0f} times as narrow" if usual > 0 else ""
         yield (
-            f"  {each['name']}: {each['low']:.4g} to {each['high']:.4g}{times}"
-            f"{' ' if times else ', '}without {each['rows']} of them:"
-            f" {each['usual_low']:.4g} to {each['usual_high']:.4g}"
+            f"  {each['name']}: {each['low']:.4g} to {each['high']:.4g}; without {each['rows']} of"
+            f" them {each['usual_low']:.4g} to {each['usual_high']:.4g}{times}"
         )
     if (more := len(stretched["features"]) - _MOST_FEATURES) > 0:
         yield f"  and {more} more"
