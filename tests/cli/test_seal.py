@@ -135,6 +135,105 @@ def test_a_pickle_is_refused_with_why(call: Call, tmp_path: Path) -> None:
     assert not (tmp_path / "model.pkl.sealed").exists()
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkpoint as trainers write it, with a template and files that are not known."""
+    folder = tmp_path / "llm"
+    folder.mkdir()
+    write_model(folder / "m.safetensors")
+    (folder / "tokenizer_config.json").write_text('{"chat_template": "{{ x }}"}')
+    (folder / "training_args.bin").write_bytes(pickle.dumps([1]))
+    (folder / "optimizer.pt").write_bytes(pickle.dumps([1]))
+    return folder
+
+
+def test_files_that_were_allowed_are_said_by_every_verb(call: Call, folder: Path) -> None:
+    """To the owner and to recipients, as text and as JSON; so is code that a loader may run."""
+    assert folder.is_dir()
+    to = ("seal", "llm", "--to", "serving.pub.pem", "--ignore", "llm/optimizer.pt")
+    code, _, error = call(*to)
+    assert code == 3 and "training_args.bin" in error and "optimizer.pt" not in error
+    key = ("--key", "serving.pem")
+    allowed = "1 file was allowed by name and not examined; loading may run code: training_args.bin"
+    template = "tokenizer_config.json: chat template (Jinja)"
+    for words in (
+        (*to, "--allow", "training_args.bin"),
+        ("inspect", "llm.sealed", *key),
+        ("verify", "sealed", "llm.sealed", *key),
+        ("open", "llm.sealed", *key, "--out", "back"),
+    ):
+        code, out, narration = call(*words)
+        assert code == 0 and allowed in out + narration and template in out + narration
+    for words in (
+        (*to, "--allow", "*.bin", "--force", "--json"),
+        ("inspect", "llm.sealed", *key, "--json"),
+        ("verify", "sealed", "llm.sealed", *key, "--json"),
+        ("open", "llm.sealed", *key, "--out", "again", "--json"),
+    ):
+        found = json.loads(call(*words)[1])
+        assert found["allowed"] == ["training_args.bin"]
+        assert found["code"] == [{"path": "tokenizer_config.json", "what": "chat template (Jinja)"}]
+
+
+@pytest.mark.parametrize("option", ["--allow", "--ignore"])
+def test_a_name_that_matches_nothing_is_a_wrong_call(call: Call, folder: Path, option: str) -> None:
+    """A slip must not seal what was to be left out."""
+    assert folder.is_dir()
+    words = ("seal", "llm", "--to", "serving.pub.pem", option, "optimiser.pt")
+    code, _, error = call(*words)
+    assert code == 2 and f"{option} optimiser.pt: no such file in the model" in error
+
+
+def test_a_private_key_in_the_folder_is_refused(call: Call, folder: Path, tmp_path: Path) -> None:
+    """The key that `keypair` makes, though it is named."""
+    (folder / "key").write_bytes((tmp_path / "serving.pem").read_bytes())
+    words = ("seal", "llm", "--to", "serving.pub.pem", "--allow", "*")
+    code, _, error = call(*words)
+    assert code == 3 and "a private key is never sealed" in error and "--ignore key" in error
+
+
+def test_an_output_is_never_the_input(call: Call, tmp_path: Path, folder: Path) -> None:
+    """Under no name of it: spelled otherwise, through links, or inside of the folder."""
+    seal(call)
+    sealed = tmp_path / "model.safetensors.sealed"
+    model = tmp_path / "model.safetensors"
+    (tmp_path / "link").symlink_to(model)
+    (tmp_path / "hard").hardlink_to(model)
+    (tmp_path / "link.s").symlink_to(sealed)
+    (tmp_path / "hard.s").hardlink_to(sealed)
+    was = model.read_bytes(), sealed.read_bytes()
+    to = ("--to", "serving.pub.pem", "--force", "--out")
+    key = ("--key", "serving.pem", "--force", "--out")
+    for out in ("model.safetensors", "./model.safetensors", str(model), "link", "hard"):
+        code, _, error = call("seal", "model.safetensors", *to, out)
+        assert code == 2 and "the input itself" in error
+    for out in (sealed.name, f"./{sealed.name}", "link.s", "hard.s"):
+        code, _, error = call("open", sealed.name, *key, out)
+        assert code == 2 and "the input itself" in error
+    for out in ("llm", "llm/m.sealed", "llm/../llm/m.sealed"):
+        assert call("seal", "llm", *to, out)[0] == 2
+    for words in (("seal", "model.safetensors", *to, "-"), ("open", sealed.name, *key, "-")):
+        code, _, error = call(*words)
+        assert code == 2 and "- is not supported" in error
+    assert (model.read_bytes(), sealed.read_bytes()) == was and not (tmp_path / "-").exists()
+
+
+def test_the_current_folder_is_sealed_beside_itself(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`.` has no name of its own; a sealed file in it would be sealed the next time."""
+    monkeypatch.chdir(folder)
+    code, out, _ = call("seal", ".", "--to", "../serving.pub.pem", "--allow", "*")
+    assert code == 0 and (folder.parent / "llm.sealed").exists() and "llm.sealed" in out
+
+
+def test_empty_folders_are_said(call: Call, folder: Path) -> None:
+    """A sealed file does not keep them."""
+    (folder / "logs").mkdir()
+    words = ("seal", "llm", "--to", "serving.pub.pem", "--allow", "*")
+    assert "empty folders are not kept: logs" in call(*words)[2]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -84,6 +84,8 @@ def read_model(
     listed = files_in(path, ignored) if is_folder else None
     names = listed.names if listed else _file_names(path, ignored)
     ignored.require_all_matched()
+    by_name = {name for name in names if allowed.matches(name)}
+    allowed.require_all_matched()
     if not follow_links:
         require_inside(folder, names if is_folder else names[1:])
     states: list[tuple[int, ...]] = []
@@ -93,12 +95,9 @@ def read_model(
         sources,
         path,
         is_folder=is_folder or len(names) > 1,
-        is_allowed=allowed.matches,
+        is_allowed=by_name.__contains__,
         check=require_no_private_key,
     )
-    for name in names:  # also those whose format is known after all
-        allowed.matches(name)
-    allowed.require_all_matched()
     return ModelFiles(
         contents=contents,
         paths=tuple(folder / name for name in names),
