@@ -14,18 +14,27 @@ class Server:
 
     Args:
         script: Status, body and headers for a request.
+        pages: What is read at an address; others are 404.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, pages: dict[str, Any] | None = None) -> None:
         self.script = script
+        self.pages = pages or {}
         self.asked: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                is_known = self.path in server.pages
+                body = json.dumps(server.pages.get(self.path, "no such page")).encode()
+                self._send(200 if is_known else 404, body, {})
+
             def do_POST(self) -> None:
                 document = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 server.asked.append((self.path, document, dict(self.headers)))
-                status, body, headers = server.script(document)
+                self._send(*server.script(document))
+
+            def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
                 self.send_response(status)
                 for name, value in {"content-length": str(len(body)), **headers}.items():
                     self.send_header(name, value)

@@ -60,7 +60,9 @@ def test_dotted_paths_reach_into_lists(server: Server) -> None:
 
 
 def test_kserve_model_is_asked_in_its_protocol(server: Server) -> None:
-    """Tensors flat, shapes beside them."""
+    """Tensors flat, shapes beside them, and the input as its metadata name it."""
+    tensor = {"name": "x", "datatype": "FP32", "shape": [-1, 6]}
+    server.pages = {"/v2/models/iris": {"inputs": [tensor], "outputs": []}}
 
     def script(document: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
         (tensor,) = document["inputs"]
@@ -77,7 +79,9 @@ def test_kserve_model_is_asked_in_its_protocol(server: Server) -> None:
     inputs = make_inputs(5)
     target = make_target(server, url=server.url.removesuffix("/score"), kserve="iris")
     assert np.allclose(target.ask(inputs), linear_scores(inputs))
-    assert server.asked[0][0] == "/v2/models/iris/infer"
+    path, document, _ = server.asked[0]
+    assert path == "/v2/models/iris/infer"
+    assert (document["inputs"][0]["name"], document["inputs"][0]["datatype"]) == ("x", "FP32")
 
 
 def test_rate_limit_is_waited_for_as_long_as_it_says(server: Server) -> None:
@@ -118,7 +122,7 @@ def test_limit_of_the_day_is_not_sat_through(server: Server) -> None:
         ((422, b"width 5 wanted", {}), "422: width 5 wanted"),
         ((200, b"<html>", {}), "not answer with JSON"),
         ((200, b'{"scores": []}', {}), 'has no "predictions"'),
-        ((200, b'{"predictions": [["a"]]}', {}), "not answer with numbers"),
+        ((200, b'{"predictions": [["a"]]}', {}), r"\(1, 1\) to 2 inputs"),
         ((200, b'{"predictions": [[1, 2], [1]]}', {}), "not answer with numbers"),
     ],
     ids=["401", "403", "422", "html", "path", "text", "ragged"],

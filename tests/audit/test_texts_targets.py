@@ -9,6 +9,7 @@ from gamekeeper.audit.targets import (
     ChatTarget,
     Endpoint,
     Query,
+    QueryError,
     Reply,
     TargetError,
     VectorTarget,
@@ -40,7 +41,10 @@ def chat(server: Server, slept: list[float] | None = None, **fields: Any) -> Cha
 
 def ask(target: ChatTarget, *queries: Query) -> list[Reply]:
     found = dict(target.replies(queries))
-    return [found[number] for number in range(len(queries))]
+    failed = [reply for reply in found.values() if isinstance(reply, QueryError)]
+    if failed:
+        raise failed[0]
+    return [found[number] for number in range(len(queries))]  # type: ignore[misc]
 
 
 def test_replies_belong_to_their_queries(server: Server) -> None:

@@ -1,14 +1,17 @@
 """What was paid for: each input's answer, on disk before anybody sees it, so that nothing is paid
-twice.
+twice. Queries that the target refuses as such are kept too, so that they are not made again.
+
+Labels that come as text are numbered in the order in which they came; the numbers stay the same in
+later runs.
 
 A SQLite file: it survives being killed, and an audit that is run again goes on where it stopped.
 """
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +22,8 @@ _FORMAT = "gamekeeper/audit-journal@1"
 _TABLES = """
 create table if not exists about (name text primary key, value text not null);
 create table if not exists answers (input blob primary key, answer blob not null) without rowid;
+create table if not exists refused (input blob primary key, reason text not null) without rowid;
+create table if not exists labels (number integer primary key, label text unique not null);
 create table if not exists spent (
     row integer primary key check (row = 0), read integer not null, written integer
 );
@@ -67,26 +72,36 @@ class Journal:
             self._base.executescript(
                 f"pragma journal_mode = wal; pragma synchronous = normal; {_TABLES}"
             )
-            self._require("format", _FORMAT)
-            self._require("target", target)
+            self.require("format", _FORMAT)
+            self.require("target", target)
         except sqlite3.DatabaseError as error:
             raise self._unusable(
                 "the file is not the journal of an audit", str(error), _FORMAT
             ) from error
 
     def __len__(self) -> int:
+        counted = "select (select count(*) from answers) + (select count(*) from refused)"
+        return int(self._base.execute(counted).fetchone()[0])
+
+    @property
+    def answered(self) -> int:
+        """Answers that are there, without what was refused."""
         return int(self._base.execute("select count(*) from answers").fetchone()[0])
 
     def known(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """Returns the answers that are there, by the input's id."""
-        found: dict[bytes, bytes] = {}
+        return self._found("select input, answer from answers where input in", ids)
+
+    def refused(self, ids: Sequence[bytes]) -> dict[bytes, str]:
+        """Returns why queries were refused, by the input's id."""
+        return self._found("select input, reason from refused where input in", ids)
+
+    def _found(self, select: str, ids: Sequence[bytes]) -> dict[bytes, Any]:
+        found: dict[bytes, Any] = {}
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500]
             marks = ",".join("?" * len(some))
-            rows = self._base.execute(
-                f"select input, answer from answers where input in ({marks})", some
-            )
-            found |= dict(rows)
+            found |= dict(self._base.execute(f"{select} ({marks})", some))
         return found
 
     @property
@@ -104,11 +119,49 @@ class Journal:
         self._base.execute("update spent set read = read + ?, written = written + ?", tokens)
         self._base.execute("commit")
 
+    def keep_refused(self, reasons: Mapping[bytes, str], tokens: Tokens = NO_TOKENS) -> None:
+        """Keeps queries that the target refuses, with its reasons and what they cost."""
+        self._base.execute("begin")
+        self._base.executemany("insert or ignore into refused values (?, ?)", [*reasons.items()])
+        self._base.execute("update spent set read = read + ?, written = written + ?", tokens)
+        self._base.execute("commit")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that came as text, in the order of their numbers from 0."""
+        rows = self._base.execute("select label from labels order by number").fetchall()
+        return tuple(label for (label,) in rows)
+
+    def numbers_of(self, labels: Sequence[str]) -> list[int]:
+        """Returns the numbers of labels; those that are new get the next ones."""
+        known = {label: number for number, label in enumerate(self.labels)}
+        new = [label for label in dict.fromkeys(labels) if label not in known]
+        rows = [*enumerate(new, len(known))]
+        self._base.execute("begin")
+        self._base.executemany("insert into labels values (?, ?)", rows)
+        self._base.execute("commit")
+        known |= {label: number for number, label in rows}
+        return [known[label] for label in labels]
+
+    def note(self, name: str, value: str) -> None:
+        """Keeps a value under a name, in place of an earlier one."""
+        self._base.execute("insert or replace into about values (?, ?)", (name, value))
+
+    def noted(self, name: str) -> str | None:
+        """Returns what was kept under a name; None if nothing was."""
+        row = self._base.execute("select value from about where name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
     def close(self) -> None:
         """Closes the file."""
         self._base.close()
 
-    def _require(self, name: str, value: str) -> None:
+    def require(self, name: str, value: str) -> None:
+        """Keeps a value under a name, once for all.
+
+        Raises:
+            InputError: Another was kept before: answers belong to that one.
+        """
         self._base.execute("insert or ignore into about values (?, ?)", (name, value))
         found = self._base.execute("select value from about where name = ?", (name,)).fetchone()[0]
         if found != value:

@@ -5,18 +5,33 @@ QueryLedger  what is bought, whatever it is: each answer once, on disk before it
 Meter        a target of rows of numbers with a ledger
 """
 
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.journal import NO_TOKENS, Journal, Tokens, ids_of
 from gamekeeper.audit.options import Prices
-from gamekeeper.audit.targets import Array, Target, TargetError
+from gamekeeper.audit.targets import (
+    Array,
+    QueryError,
+    Target,
+    TargetError,
+    classes_of,
+    columns_of,
+    remarks_of,
+)
 from gamekeeper.base.errors import GamekeeperError
 
 _BATCH = 256
+_PARTS = 8
+_FEWEST_JUDGED = 20  # queries made together; of fewer, one or two say nothing about the others
+_MOST_FAILED = 0.2  # of these: with more left out, the rest is another domain
+_MOST_IN_A_ROW = 20  # at a rate below _MOST_FAILED that happens once in 10^14 times
+_REASONS = 3  # that are shown
 
 
 class SpentError(GamekeeperError):
@@ -57,8 +72,95 @@ class AnswerBatch:
     tokens: Tokens = NO_TOKENS
 
 
-Buy = Callable[[Sequence[int]], Iterable[AnswerBatch]]
+@dataclass(frozen=True, slots=True)
+class FailedQuery:
+    """A query that was made alone and not answered.
+
+    Args:
+        position: Of what was asked.
+        reason: In the target's own words.
+        is_refused: Whether the target refuses it as such, so that it is not asked again.
+        tokens: That it cost nevertheless.
+    """
+
+    position: int
+    reason: str
+    is_refused: bool
+    tokens: Tokens = NO_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Queries that a target did not answer.
+
+    Args:
+        count: Different ones of this run, refused now or before.
+        reasons: The first different reasons.
+        resent: Queries that were sent again, in smaller requests, to find out which of them fail;
+            they are not among those that are paid.
+    """
+
+    count: int
+    reasons: tuple[str, ...]
+    resent: int
+
+    @property
+    def remark(self) -> str:
+        """What happened, a sentence; empty if all queries were answered at once."""
+        if not self.count and not self.resent:
+            return ""
+        again = f"; {self.resent:,} were sent again to find out which" if self.resent else ""
+        why = f": {'; '.join(self.reasons)}" if self.reasons else ""
+        return f"{self.count:,} queries were not answered and are left out{again}{why}"
+
+
+def failed_query(position: int, error: QueryError) -> FailedQuery:
+    """Returns the query at a position as failed by an error."""
+    tokens = Tokens(error.read, error.written)
+    return FailedQuery(position, str(error), error.is_refused, tokens)
+
+
+Bought = AnswerBatch | FailedQuery
+Buy = Callable[[Sequence[int]], Iterable[Bought]]
 """Positions of what is not known yet to answers, each as soon as it is there."""
+Resend = Callable[[int, QueryError], object]
+"""Called before queries are sent again: how many, and why."""
+
+
+def divided(positions: Sequence[int], ask: Buy, resend: Resend) -> Iterator[Bought]:
+    """Yields answers; where a request fails as a whole, those of smaller ones, down to single
+    queries.
+
+    A request is divided by eight: halving would send each query of a request of 64 with one bad
+    query three times, this sends it twice, in a few requests more.
+
+    Args:
+        positions: Of what is asked.
+        ask: Makes one request.
+        resend: See `Resend`.
+
+    Raises:
+        TargetError: It failed for another reason than these queries.
+    """
+    done: set[int] = set()
+    try:
+        for bought in ask(positions):
+            done.update(_positions_of(bought))
+            yield bought
+    except QueryError as error:
+        left = [at for at in positions if at not in done]
+        if len(positions) == 1:
+            yield from (failed_query(at, error) for at in left)
+            return
+        size = max(1, -(-len(left) // _PARTS))
+        for start in range(0, len(left), size):
+            part = left[start : start + size]
+            resend(len(part), error)
+            yield from divided(part, ask, resend)
+
+
+def _positions_of(bought: Bought) -> Sequence[int]:
+    return [bought.position] if isinstance(bought, FailedQuery) else bought.positions
 
 
 class QueryLedger:
@@ -87,6 +189,10 @@ class QueryLedger:
         self.tokens = journal.tokens
         self.kept_back = 0
         self._asked: set[bytes] = set()
+        self._failed: dict[bytes, str] = {}
+        self._failed_in_a_row = 0
+        self._resent = 0
+        self._first_error = ""
 
     @property
     def asked(self) -> int:
@@ -98,8 +204,20 @@ class QueryLedger:
         """Dollars that all queries so far cost, those of earlier runs included."""
         return self._limits.prices.of(self.paid, self.tokens)
 
-    def bought(self, ids: Sequence[bytes], buy: Buy) -> list[bytes]:
-        """Returns an answer for each id; buys those that are not known.
+    @property
+    def failed(self) -> Failures:
+        """Queries of this run that were not answered."""
+        reasons = tuple(dict.fromkeys(self._failed.values()))[:_REASONS]
+        return Failures(len(self._failed), reasons, self._resent)
+
+    def resend(self, queries: int, error: QueryError) -> None:
+        """Waits before queries are sent again, and counts them."""
+        self._resent += queries
+        self._first_error = self._first_error or str(error)
+        self._pace(queries)
+
+    def bought(self, ids: Sequence[bytes], buy: Buy) -> list[bytes | None]:
+        """Returns an answer for each id, None where a query failed; buys those that are not known.
 
         Args:
             ids: Of what is asked, n of them.
@@ -108,28 +226,81 @@ class QueryLedger:
         Raises:
             SpentError: The limits do not hold what is not known yet. By queries nothing of it is
                 bought then; by tokens or dollars, which are known only afterwards, what fitted.
-            TargetError: As the target; what came before is kept.
+            TargetError: As the target, or too many queries failed; what came before is kept.
         """
-        known = self._journal.known(list(dict.fromkeys(ids)))
-        new = list({id: i for i, id in enumerate(ids) if id not in known}.values())
+        different = list(dict.fromkeys(ids))
+        known = self._journal.known(different)
+        self._failed |= self._journal.refused(different)
+        first = {id: i for i, id in reversed([*enumerate(ids)])}
+        new = [first[id] for id in different if id not in known and id not in self._failed]
         self._require_queries(len(new))
         self._asked.update(ids)
+        self._first_error = ""
+        failed: dict[bytes, FailedQuery] = {}
+        try:
+            for bought in self._bought_new(new, buy):
+                if isinstance(bought, FailedQuery):
+                    failed[ids[bought.position]] = bought
+                else:
+                    known |= self._keep(bought, ids)
+        except SpentError:
+            self._keep_failed(failed)
+            raise
+        self._require_answers(different, known, failed)
+        self._keep_failed(failed)
+        return [known.get(id) for id in ids]
+
+    def _bought_new(self, new: Sequence[int], buy: Buy) -> Iterator[Bought]:
         for start in range(0, len(new), self._batch):
             some = new[start : start + self._batch]
             self._require_means(len(some))
-            if self._limits.per_s:
-                self._sleep(len(some) / self._limits.per_s)
-            for answered in buy(some):
-                self._keep(answered, ids)
-                known |= dict(
-                    zip((ids[i] for i in answered.positions), answered.answers, strict=True)
-                )
-        return [known[id] for id in ids]
+            self._pace(len(some))
+            for bought in buy(some):
+                yield bought
+                is_failed = isinstance(bought, FailedQuery)
+                self._failed_in_a_row = self._failed_in_a_row + 1 if is_failed else 0
+                if self._failed_in_a_row >= _MOST_IN_A_ROW and isinstance(bought, FailedQuery):
+                    raise TargetError(
+                        f"{self._failed_in_a_row} queries in a row failed:"
+                        f" {self._first_error or bought.reason}"
+                    )
 
-    def _keep(self, answered: AnswerBatch, ids: Sequence[bytes]) -> None:
-        self._journal.keep([ids[i] for i in answered.positions], answered.answers, answered.tokens)
+    def _pace(self, queries: int) -> None:
+        if self._limits.per_s:
+            self._sleep(queries / self._limits.per_s)
+
+    def _keep(self, answered: AnswerBatch, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        kept = [ids[i] for i in answered.positions]
+        self._journal.keep(kept, answered.answers, answered.tokens)
         self.tokens += answered.tokens
-        self.paid += len(answered.positions)
+        self.paid += len(kept)
+        return dict(zip(kept, answered.answers, strict=True))
+
+    def _require_answers(
+        self,
+        ids: Sequence[bytes],
+        known: Mapping[bytes, bytes],
+        failed: Mapping[bytes, FailedQuery],
+    ) -> None:
+        """Too many failures are not of single queries; nothing of them is kept then."""
+        count = sum(id not in known for id in ids)
+        if not count:
+            return
+        reasons = [each.reason for each in failed.values()] or [*self._failed.values()]
+        reason = self._first_error or reasons[0]
+        if len(ids) >= _FEWEST_JUDGED and count > _MOST_FAILED * len(ids):
+            raise TargetError(f"{count:,} of {len(ids):,} queries failed: {reason}")
+        if count == len(ids) and not self._journal.answered:
+            raise TargetError(reason)
+
+    def _keep_failed(self, failed: Mapping[bytes, FailedQuery]) -> None:
+        """Counts failed queries; keeps those that would be refused again."""
+        self._failed |= {id: each.reason for id, each in failed.items()}
+        self.paid += len(failed)
+        refused = {id: each for id, each in failed.items() if each.is_refused}
+        tokens = sum((each.tokens for each in failed.values()), NO_TOKENS)
+        self.tokens += tokens
+        self._journal.keep_refused({id: each.reason for id, each in refused.items()}, tokens)
 
     def _require_queries(self, wanted: int) -> None:
         left = max(0, self._limits.queries - self.kept_back - self.paid)
@@ -147,6 +318,40 @@ class QueryLedger:
             raise SpentError(f"{self.tokens.total:,} of {self._limits.tokens:,} tokens are spent")
         if wanted and self._limits.usd is not None and usd > self._limits.usd:
             raise SpentError(f"${self.usd:,.2f} of ${self._limits.usd:,.2f} are spent")
+
+
+_LEARNED = "learned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a target knew of itself after it had answered.
+
+    Args:
+        answers: What it answers; None if it does not know.
+        classes: See `classes_of`.
+        remarks: See `remarks_of`.
+    """
+
+    answers: AnswerKind | None = None
+    classes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def packed(self) -> str:
+        """Returns it as a journal keeps it."""
+        return json.dumps([self.answers, self.classes, self.remarks])
+
+    @staticmethod
+    def unpacked(kept: str | None) -> "Learned":
+        """Returns what was packed."""
+        if kept is None:
+            return Learned()
+        kind, classes, remarks = json.loads(kept)
+        return Learned(
+            answers=AnswerKind(kind) if kind else None,
+            classes=tuple(classes),
+            remarks=tuple(remarks),
+        )
 
 
 class Meter:
@@ -167,11 +372,15 @@ class Meter:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        # of an endpoint, one request: what fails is then not paid for
+        # of an endpoint, one request: what came before a failure is kept
         batch = getattr(target, "batch", _BATCH)
         self._target = target
+        self._journal = journal
         self._ledger = QueryLedger(journal, limits, batch=batch, sleep=sleep)
         self._width: int | None = None
+        if columns := columns_of(target):
+            journal.require("set of columns", columns.digest)
+        self._learned = Learned.unpacked(journal.noted(_LEARNED))
 
     @property
     def paid(self) -> int:
@@ -183,12 +392,39 @@ class Meter:
         """Different inputs that were asked since it was made, paid for now or before."""
         return self._ledger.asked
 
+    @property
+    def answers(self) -> AnswerKind | None:
+        """What the target itself knows that it answers; None if it does not know."""
+        return getattr(self._target, "answers", None) or self._learned.answers
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of classes by their numbers: labels that came as text, or classes that the target
+        names; empty if there are no names.
+        """
+        return self._journal.labels or classes_of(self._target) or self._learned.classes
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was recognised of the target, and what it did not answer, each a sentence."""
+        failed = self.failed.remark
+        said = dict.fromkeys((*remarks_of(self._target), *self._learned.remarks))
+        return (*said, failed) if failed else (*said,)
+
+    @property
+    def failed(self) -> Failures:
+        """Queries of this run that were not answered."""
+        return self._ledger.failed
+
     def keep_back(self, queries: int) -> None:
         """Reserves so many of the queries that are left, until called again."""
         self._ledger.kept_back = queries
 
     def ask(self, inputs: Array, turn: int = 0) -> Array:
-        """Returns raw answers, shape (n, classes), or (n, 1) where the target gives labels.
+        """Returns raw answers, shape (n, width); (n, 1) where the target gives one number or label.
+
+        A query that fails alone has NaN for an answer; see `failed`. Labels that are text are
+        numbers, whose names are in `label_names`.
 
         Args:
             inputs: Shape (n, width).
@@ -197,37 +433,70 @@ class Meter:
         Raises:
             SpentError: The budget does not suffice for what is not known yet; nothing of it was
                 asked.
-            TargetError: The target failed, or gave invalid answers; earlier answers are kept.
+            TargetError: The target failed, or on too many queries; earlier answers are kept.
         """
 
-        def buy(positions: Sequence[int]) -> Iterator[AnswerBatch]:
+        def request(positions: Sequence[int]) -> Iterator[Bought]:
             answers = self._answers(inputs[list(positions)])
-            yield AnswerBatch(positions, [answer.astype("<f8").tobytes() for answer in answers])
+            is_valid = np.isfinite(answers).all(axis=1)
+            valid = [at for at, is_so in zip(positions, is_valid, strict=True) if is_so]
+            yield AnswerBatch(valid, [row.astype("<f8").tobytes() for row in answers[is_valid]])
+            rows = len(positions) - len(valid)
+            said = f"{self._target.name} gave NaN or infinity for {rows} of {len(positions)} inputs"
+            for at in sorted(set(positions) - set(valid)):
+                yield FailedQuery(at, said, False)
 
-        rows = [
-            np.frombuffer(answer, "<f8")
-            for answer in self._ledger.bought(ids_of(inputs, turn), buy)
-        ]
-        return np.stack(rows) if rows else np.empty((0, self._width or 1))
+        def buy(positions: Sequence[int]) -> Iterator[Bought]:
+            return divided(positions, request, self._ledger.resend)
+
+        bought = self._ledger.bought(ids_of(inputs, turn), buy)
+        rows = [None if answer is None else np.frombuffer(answer, "<f8") for answer in bought]
+        width = next((len(row) for row in rows if row is not None), self._width or 1)
+        failed = np.full(width, np.nan)
+        if not rows:
+            return np.empty((0, width))
+        return np.stack([failed if row is None else row for row in rows])
 
     def _answers(self, inputs: Array) -> Array:
-        answers = np.asarray(self._target.ask(inputs), np.float64)
+        given = np.asarray(self._target.ask(inputs))
+        self._learn()
+        answers = self._numbered(given) if given.dtype.kind == "U" else self._numbers(given)
         answers = answers[:, None] if answers.ndim == 1 else answers
-        self._require_valid(answers, len(inputs))
+        if answers.ndim != 2 or len(answers) != len(inputs):
+            raise QueryError(
+                f"{self._target.name} gave an answer of shape {answers.shape} to {len(inputs)}"
+                " inputs"
+            )
+        self._require_width(answers)
         return answers
 
-    def _require_valid(self, answers: Array, inputs: int) -> None:
-        if answers.ndim != 2 or len(answers) != inputs:
-            raise TargetError(
-                f"{self._target.name} gave an answer of shape {answers.shape} to {inputs} inputs"
-            )
-        if not np.isfinite(answers).all():
-            rows = int((~np.isfinite(answers).all(axis=1)).sum())
-            raise TargetError(
-                f"{self._target.name} gave NaN or infinity for {rows} of {inputs} inputs"
-            )
-        if self._width not in (None, answers.shape[1]):
-            raise TargetError(
-                f"{self._target.name} gave {answers.shape[1]} scores, and {self._width} before"
-            )
-        self._width = answers.shape[1]
+    def _learn(self) -> None:
+        """Keeps what the target knows since it answered: another run may not ask it anything."""
+        kind: AnswerKind | None = getattr(self._target, "answers", None)
+        learned = Learned(
+            answers=kind, classes=classes_of(self._target), remarks=remarks_of(self._target)
+        )
+        if learned != self._learned:
+            self._learned = learned
+            self._journal.note(_LEARNED, learned.packed())
+
+    def _numbers(self, given: Array) -> Array:
+        if self._journal.labels:
+            raise TargetError(f"{self._target.name} gave numbers, and labels as text before")
+        try:
+            return given.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise QueryError(f"{self._target.name} did not answer with numbers: {error}") from error
+
+    def _numbered(self, labels: Array) -> Array:
+        if self._journal.answered and not self._journal.labels:
+            raise QueryError(f"{self._target.name} gave labels as text, and numbers before")
+        return np.array(self._journal.numbers_of(labels.ravel().tolist()), np.float64)
+
+    def _require_width(self, answers: Array) -> None:
+        width = answers.shape[1]
+        if self._width in (None, width):
+            self._width = width
+            return
+        said = f"{self._target.name} gave {width} scores, and {self._width} before"
+        raise QueryError(said) if len(answers) == 1 else TargetError(said)

@@ -9,6 +9,7 @@
     ├── SealError                  exit 1  a sealed file does not open, or a signature does not hold
     │   └── NotForYouError         exit 1  no key that was given opens it
     ├── TargetError                exit 3  an audited model failed, or gave no valid answer
+    │   └── QueryError             exit 3  ... to some of the queries; it may answer others
     ├── SpentError                         the budget of an audit is used up
     ├── UnknownKeysError           exit 1  a server does not hold the keys of an encrypted request
     │

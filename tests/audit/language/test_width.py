@@ -6,7 +6,7 @@ import pytest
 from audit.language.builders import reckoning
 from audit.server import Server
 from gamekeeper.audit.language.width import Door, Width, look_for_width
-from gamekeeper.audit.targets import ChatTarget, Endpoint, Query, Reply
+from gamekeeper.audit.targets import ChatTarget, Endpoint, Query, QueryError, Reply
 from gamekeeper.simulate.arithmetic_model import ArithmeticModel, sums
 
 
@@ -23,7 +23,10 @@ def look(server: Server, model: ArithmeticModel, queries: int = 3_000) -> Width:
 
     def ask(some: Any) -> list[Reply]:
         found = dict(target.replies(some))
-        return [found[number] for number in range(len(some))]
+        for reply in found.values():
+            if isinstance(reply, QueryError):
+                raise reply
+        return [found[number] for number in range(len(some))]  # type: ignore[misc]
 
     return look_for_width(ask, sums(200, 1), queries)
 

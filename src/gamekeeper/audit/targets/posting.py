@@ -1,10 +1,12 @@
 """JSON to an endpoint and back, with the patience that servers ask for.
 
 A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask up
-to two minutes, a few times; a limit that asks for longer, a key that is refused, or any other
-answer, ends it.
+to two minutes, a few times. What may be the fault of one query (400, 413, 422, 500, an answer that
+is not JSON) is a `QueryError`. A limit that asks for longer, a credential or an address that is
+refused, or any other status, ends it.
 """
 
+import http.client
 import json
 import time
 import urllib.error
@@ -13,12 +15,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from gamekeeper.audit.targets._target import TargetError
+from gamekeeper.audit.targets._target import QueryError, TargetError
 
 _TRIES = 5
 _WAIT_S = 1.0
 _LONGEST_WAIT_S = 120.0
+_SHOWN = 300  # bytes of an error's body in a message
 _BUSY = frozenset({429, 502, 503, 504})
+_OF_QUERIES = frozenset({400, 413, 422, 500})
+_OF_CREDENTIALS = ("api key", "api_key", "apikey", "credential", "unauthorized", "access token")
 
 
 class Poster:
@@ -47,19 +52,26 @@ class Poster:
         """Asks until there is an answer; waits where the server asks for it.
 
         Raises:
-            TargetError: It cannot be reached, stays busy, refuses the credential, or answers no
-                JSON.
+            QueryError: It refuses what was asked, fails on it, or does not answer with JSON.
+            TargetError: It cannot be reached, stays busy, refuses the credential or the address.
         """
+        return self._answered(url, json.dumps(document).encode())
+
+    def get(self, url: str) -> Any:
+        """Reads what is at an address, as `post`."""
+        return self._answered(url, None)
+
+    def _answered(self, url: str, body: bytes | None) -> Any:
         for turn in range(_TRIES):
             try:
-                return self._once(url, document)
+                return self._once(url, body)
             except urllib.error.HTTPError as error:
                 with error:  # holds the connection
                     self._require_busy(error)
                     wait_s = self._asked_wait_s(error, turn)
-            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            except (OSError, http.client.HTTPException) as error:
                 wait_s = _own_wait_s(turn)
-                reason = getattr(error, "reason", error)
+                reason = getattr(error, "reason", None) or error
                 if turn == _TRIES - 1:
                     raise TargetError(f"{self._name} cannot be reached: {reason}") from error
             self._sleep(wait_s)
@@ -67,14 +79,15 @@ class Poster:
             f"{self._name} was still busy at attempt {_TRIES}; run the same audit again later"
         )
 
-    def _once(self, url: str, document: Any) -> Any:
+    def _once(self, url: str, body: bytes | None) -> Any:
         headers = {"content-type": "application/json", **self._headers}
-        request = urllib.request.Request(url, json.dumps(document).encode(), headers, method="POST")
+        method = "GET" if body is None else "POST"
+        request = urllib.request.Request(url, body, headers, method=method)
         with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
             try:
                 return json.load(answer)
             except ValueError as error:
-                raise TargetError(f"{self._name} did not answer with JSON: {error}") from error
+                raise QueryError(f"{self._name} did not answer with JSON: {error}") from error
 
     def _asked_wait_s(self, error: urllib.error.HTTPError, turn: int) -> float:
         """Returns the time that it asks for.
@@ -97,9 +110,19 @@ class Poster:
             raise TargetError(
                 f"{self._name} refused the credential ({error.code}); see `headers`"
             ) from error
-        if error.code not in _BUSY:
-            said = error.read(200).decode("utf-8", "replace")
-            raise TargetError(f"{self._name} answered {error.code}: {said}") from error
+        if error.code in _BUSY:
+            return
+        said = error.read(_SHOWN).decode("utf-8", "replace")
+        message = f"{self._name} answered {error.code}: {said}"
+        is_refused = error.code < 500
+        if error.code in _OF_QUERIES and not (is_refused and _is_of_credentials(said)):
+            raise QueryError(message, is_refused=is_refused) from error
+        raise TargetError(message) from error
+
+
+def _is_of_credentials(said: str) -> bool:
+    """Whether a 400 is about who asks: some providers answer so to a key that is invalid."""
+    return any(word in said.lower() for word in _OF_CREDENTIALS)
 
 
 def plain_address(url: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from gamekeeper.audit.targets._target import Array, TargetError
+from gamekeeper.audit.targets._quiet import quietly
+from gamekeeper.audit.targets._target import Array, QueryError
 from gamekeeper.audit.targets.description import Endpoint
 from gamekeeper.audit.targets.posting import Poster, plain_address
 
@@ -85,10 +86,12 @@ class LanguageTarget(Protocol):
         """By which reports call it."""
         ...
 
-    def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply]]:
-        """Yields each query's position and reply, as soon as it is there.
+    def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply | QueryError]]:
+        """Yields each query's position and reply, as soon as it is there; in place of a reply the
+        reason why this query was not answered.
 
         Raises:
+            QueryError: It cannot answer one of these queries, which were made together.
             TargetError: It cannot answer; replies that came before are yielded first.
         """
         ...
@@ -125,7 +128,7 @@ class ChatTarget:
         self._poster = Poster(self.name, endpoint.headers, endpoint.timeout_s, sleep)
         self._url = f"{endpoint.url.rstrip('/')}/chat/completions"
 
-    def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply]]:
+    def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply | QueryError]]:
         """See `LanguageTarget`."""
         with ThreadPoolExecutor(self._endpoint.parallel) as workers:
             asked = {
@@ -134,7 +137,10 @@ class ChatTarget:
             }
             failed: BaseException | None = None
             for done in as_completed(asked):
-                if error := done.exception():
+                error = done.exception()
+                if isinstance(error, QueryError):
+                    yield asked[done], error
+                elif error is not None:
                     failed = failed or error
                 else:
                     yield asked[done], done.result()
@@ -144,11 +150,16 @@ class ChatTarget:
     def _reply(self, query: Query) -> Reply:
         answer = self._poster.post(self._url, self._document(query))
         try:
-            return _reply(answer, self._endpoint.trace)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise TargetError(
+            reply = _reply(answer, self._endpoint.trace)
+            why_not = _why_no_answer(answer["choices"][0], reply)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            raise QueryError(
                 f"{self.name} did not answer with a chat completion: {str(answer)[:200]}"
             ) from error
+        if why_not:
+            message = f"{self.name} gave no answer: {why_not}"
+            raise QueryError(message, is_refused=True, read=reply.read, written=reply.written)
+        return reply
 
     def _document(self, query: Query) -> dict[str, Any]:
         system = (
@@ -179,7 +190,7 @@ def _reply(answer: Any, trace: str) -> Reply:
     choice = answer["choices"][0]
     usage = answer.get("usage") or {}
     message = choice["message"]
-    text = message.get("content") or ""
+    text = _content(message.get("content"))
     thought = message.get(trace) or message.get("reasoning") or ""
     if not thought and text.lstrip().startswith(
         "<think>"
@@ -198,6 +209,31 @@ def _reply(answer: Any, trace: str) -> Reply:
             for top in (first or {}).get("top_logprobs") or ()
         ),
     )
+
+
+def _content(content: Any) -> str:
+    """The text of a message; some servers send it in parts, reasoning among them."""
+    if not isinstance(content, list):
+        return content or ""
+    parts = [part for part in content if part.get("type") in ("text", "output_text")]
+    return "".join(part["text"] for part in parts)
+
+
+def _why_no_answer(choice: Mapping[str, Any], reply: Reply) -> str:
+    """Why a completion is not an answer; empty if it is one.
+
+    A reply without text may be what was asked for: a single token, with its log-probability.
+    """
+    finished = choice.get("finish_reason")
+    if refusal := choice["message"].get("refusal"):
+        return f"refused: {str(refusal)[:200]}"
+    if finished == "content_filter":
+        return "its content filter stopped it"
+    if reply.text or reply.first is not None:
+        return ""
+    if finished == "length":
+        return "max_tokens were written before the answer began; allow more"
+    return f"the content is empty (finish_reason: {finished})"
 
 
 def _spelling(token: Any) -> str:
@@ -230,14 +266,13 @@ class VectorTarget:
         return np.concatenate(parts) if parts else np.empty((0, 1))
 
     def _vectors(self, texts: Sequence[str]) -> Array:
-        answer = self._poster.post(
-            self._url, {"model": self._endpoint.embeddings, "input": list(texts)}
-        )
+        document = {"model": self._endpoint.embeddings, "input": list(texts)}
+        answer = self._poster.post(self._url, {**document, **self._endpoint.request})
         try:
             rows = sorted(answer["data"], key=lambda row: row["index"])
             return np.array([row["embedding"] for row in rows], np.float64)
         except (KeyError, TypeError, ValueError) as error:
-            raise TargetError(
+            raise QueryError(
                 f"{self.name} did not answer with embeddings: {str(answer)[:200]}"
             ) from error
 
@@ -256,15 +291,16 @@ class WritingCallable:
 
     def replies(self, queries: Sequence[Query]) -> Iterator[tuple[int, Reply]]:
         """See `LanguageTarget`; log-probabilities and biases are not asked for."""
+        prompts = [query.prompt for query in queries]
         try:
-            answers = list(self._function([query.prompt for query in queries]))
+            answers = list(quietly(self._function, prompts))
             made = [Reply(**a) if isinstance(a, Mapping) else Reply(_text(a)) for a in answers]
         except Exception as error:
-            raise TargetError(
+            raise QueryError(
                 f"{self.name} failed on {len(queries)} prompts: {type(error).__name__}: {error}"
             ) from error
         if len(made) != len(queries):
-            raise TargetError(f"{self.name} gave {len(made)} answers to {len(queries)} prompts")
+            raise QueryError(f"{self.name} gave {len(made)} answers to {len(queries)} prompts")
         yield from enumerate(made)
 
 
@@ -291,8 +327,8 @@ class CallableVectors:
     def vectors(self, texts: Sequence[str]) -> Array:
         """See `TextTarget`."""
         try:
-            return np.asarray(self._function(list(texts)), np.float64)
+            return np.asarray(quietly(self._function, list(texts)), np.float64)
         except Exception as error:
-            raise TargetError(
+            raise QueryError(
                 f"{self.name} failed on {len(texts)} texts: {type(error).__name__}: {error}"
             ) from error
