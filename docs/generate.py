@@ -8,6 +8,7 @@ python docs/generate.py --check    exits 1 and names the pages that are stale; w
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -119,9 +120,11 @@ def _kind(kind: Any) -> str:
     given = [part for part in (get_args(kind) or (kind,)) if part is not type(None)]
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(f"`{part}`" for part in given)
-    if get_origin(kind) is Annotated:
+    if get_origin(kind) is Annotated or get_origin(given[0]) is Literal:
         return _kind(given[0])
     one = given[0]
+    if isinstance(one, type) and issubclass(one, Enum):
+        return "one of " + ", ".join(f"`{part.value}`" for part in one)
     if get_origin(one) is list or get_origin(kind) is list:
         return "text, may be repeated"
     return "" if one is bool else KINDS.get(one, str(one))

@@ -63,7 +63,7 @@ def test_compile_says_what_a_linear_model_is_worth() -> None:
     """d + 1 answers determine it, and encryption changes nothing about that."""
     code, out, err = run(*COMPILE)
     assert code == 0 and "agreement" in out and "the best constant: 0." in out
-    assert "measured on 40 of 200 rows of --inputs" in out
+    assert "measured on 40 held-out rows, of the 200 of --inputs" in out
     assert "a linear model with 5 inputs is determined by 6 answers at most" in err
     assert "does not stop extraction" in err
     assert Path("scoring.he").stat().st_mode & 0o777 == 0o600

@@ -206,6 +206,15 @@ def test_a_stretched_range_is_reported_with_what_it_costs() -> None:
     assert "stretched" not in compile_model(model, rows, stated, LABELS).report
 
 
+def test_a_model_that_a_stretched_range_prevents_is_refused_with_that_cause() -> None:
+    """Beside what the noise lacks."""
+    rows = INPUTS.copy()
+    rows[5, 0] = 1e15
+    model = LogisticRegression().fit(INPUTS, LABELS)
+    with pytest.raises(InputError, match=r"(?s)error: model.*few rows stretch.*column 1"):
+        compile_model(model, rows, CompileOptions(packing="batched"))
+
+
 def test_columns_of_a_frame_are_taken_by_name() -> None:
     """By `compile_model`, and by the compiled model; arrays are in order."""
     names = ("a", "b", "c", "d", "e")

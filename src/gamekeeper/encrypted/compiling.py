@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gamekeeper.base.errors import InputError, input_error
+from gamekeeper.base.errors import Fault, InputError, input_error
 from gamekeeper.encrypted.answering import FRESH_DEVIATION, flood_bits, flood_deviation
 from gamekeeper.encrypted.compiled_model import (
     CompiledModel,
@@ -116,10 +116,13 @@ def compile_model(
     network, errors = _network(origin, rows, options, truth)
     report = _report(origin, network, rows, truth) | {"activation_errors": list(errors)}
     report["outputs_assumed"] = is_assumed and origin.outputs == "values"
-    made = assemble_model(network, rows, options, origin.labels, report)
-    return (
-        made if options.range is not None else _with_stretched(made, origin, network, rows, truth)
-    )
+    try:
+        made = assemble_model(network, rows, options, origin.labels, report)
+    except InputError as error:
+        raise InputError([*error.faults, *_stretch_faults(rows, options)]) from error
+    if options.range is not None:
+        return made
+    return _with_stretched(made, origin, network, rows, truth)
 
 
 def train_model(
@@ -382,6 +385,24 @@ def _with_stretched(
         },
     }
     return replace(made, report=made.report | {"stretched": report})
+
+
+def _stretch_faults(inputs: Array, options: CompileOptions) -> list[Fault]:
+    """Returns what may be the cause where a model cannot be assembled: few rows far from others."""
+    found, _ = stretched(inputs)
+    if not found or options.range is not None:
+        return []
+    each = found[0]
+    name = options.features[each.feature] if options.features else f"column {each.feature + 1}"
+    usual = f"{each.usual_low:.4g} to {each.usual_high:.4g}"
+    fault = Fault(
+        where="inputs",
+        problem="few rows stretch the range of features, which may be the cause",
+        found=f"{name}: {each.low:.4g} to {each.high:.4g}; without {each.rows} rows {usual}",
+        expected="inputs like those of queries",
+        try_="leave these rows out, or state --low and --high",
+    )
+    return [fault]
 
 
 def _flood_bits_of(made: CompiledModel, network: SquareNetwork, inputs: Array) -> float | None:

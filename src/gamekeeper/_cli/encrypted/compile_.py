@@ -243,8 +243,8 @@ def _report_lines(made: "CompiledModel") -> Iterator[str]:
     )
     report = made.report
     yield (
-        f"  measured on {report['rows']} of {report['rows_of_inputs']} rows of --inputs, which"
-        " nothing was fitted to"
+        f"  measured on {report['rows']} held-out rows, of the {report['rows_of_inputs']} of"
+        " --inputs"
     )
     yield from _figure_lines(report, "  ")
     if report["outputs"] == "score":
@@ -290,7 +290,7 @@ def _stretched_lines(stretched: dict[str, Any]) -> Iterator[str]:
     for each in stretched["features"][:_MOST_FEATURES]:
         wide = each["high"] - each["low"]
         usual = each["usual_high"] - each["usual_low"]
-        times = f", {wide / usual:,.0f} times as narrow" if usual > 0 else ""
+        times = f", {wide / usual:,.0f} times narrower" if usual > 0 else ""
         yield (
             f"  {each['name']}: {each['low']:.4g} to {each['high']:.4g}; without {each['rows']} of"
             f" them {each['usual_low']:.4g} to {each['usual_high']:.4g}{times}"
