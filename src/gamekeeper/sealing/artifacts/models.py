@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 
 from gamekeeper.base.errors import InputError, input_error
@@ -157,7 +156,7 @@ class _Scan:
     """Examines files one after another, and remembers the external data files of ONNX.
 
     Args:
-        names: Paths in the model.
+        names: Paths in the model, in the order of the payload, in which they are examined.
 
     Attributes:
         unknown: Why a file was not recognised, by its path.
@@ -170,6 +169,7 @@ class _Scan:
         self._recognised: dict[str, Recognised] = {}
         self._external: dict[str, tuple[str, OnnxFile]] = {}
         self._forbidden: dict[str, ContentsError] = {}
+        self._end = 0
         self.unknown: dict[str, ContentsError] = {}
         self.has_model = False
 
@@ -177,7 +177,9 @@ class _Scan:
         self, name: str, part: ByteSource, check: Callable[[ByteSource, str], None] | None
     ) -> None:
         """Locates the tensors of a file, or notes why it cannot be examined."""
-        self._members[name] = Member(path=name, kind="file", begin=0, length=part.size)
+        begin = self._end
+        self._end += part.size
+        self._members[name] = Member(path=name, kind="file", begin=begin, length=part.size)
         try:
             if check:
                 check(part, name)
@@ -185,7 +187,7 @@ class _Scan:
             self._forbidden[name] = error
             return
         try:
-            self._recognise(name, part)
+            self._recognise(name, part, begin)
         except ContentsError as error:
             self.unknown[name] = error
 
@@ -204,9 +206,8 @@ class _Scan:
 
     def members(self) -> Iterator[Member]:
         """Yields the files in the order of the payload, with their tensors."""
-        lengths = [self._members[name].length for name in self._names]
-        for name, begin in zip(self._names, accumulate(lengths, initial=0), strict=False):
-            yield self._at(self._members[name], begin)
+        for name in self._names:
+            yield self._with_external_tensors(self._members[name])
 
     def code(self) -> Iterator[tuple[str, str]]:
         """Yields what a loader may run, with the file that it is in."""
@@ -215,20 +216,20 @@ class _Scan:
                 for text in self._recognised[name].code:
                     yield name, text
 
-    def _recognise(self, name: str, part: ByteSource) -> None:
+    def _recognise(self, name: str, part: ByteSource, begin: int) -> None:
         if name.endswith(".safetensors") or is_safetensors(part, name):
-            self._members[name] = safetensors_member(part, name, 0)
+            self._members[name] = safetensors_member(part, name, begin)
             self.has_model = True
         elif is_onnx(part, name):
             require_known_name(name)
-            self._members[name] = self._onnx_member(name, part)
+            self._members[name] = self._onnx_member(name, part, begin)
             self.has_model = True
         else:
             found = recognise(part, name)
             self._recognised[name] = found
             self.has_model = self.has_model or found.is_model
 
-    def _onnx_member(self, name: str, part: ByteSource) -> Member:
+    def _onnx_member(self, name: str, part: ByteSource, begin: int) -> Member:
         onnx = read_onnx(part)
         folder = name.rpartition("/")[0]
         for location in onnx.external:
@@ -236,7 +237,7 @@ class _Scan:
             if path not in self._names:
                 raise ContentsError(f"its tensors are in {ascii(path)[:80]}", "missing")
             self._external[path] = (location, onnx)
-        return onnx.member(name, 0, part.size)
+        return onnx.member(name, begin, part.size)
 
     def _forget_format(self, path: str) -> None:
         """Drops what was found in a file of numbers, which can look like any format by chance.
@@ -252,16 +253,13 @@ class _Scan:
             return
         del self.unknown[path]
 
-    def _at(self, member: Member, begin: int) -> Member:
-        """Returns a file at its offset in the payload, with the tensors that an ONNX file stores in
-        it.
-        """
-        if member.kind == "file" and member.path in self._external:
-            location, onnx = self._external[member.path]
-            tensors = onnx.external_tensors(location, begin, member.length)
-            return replace(member, begin=begin, tensors=tensors)
-        tensors = tuple(replace(one, begin=begin + one.begin) for one in member.tensors)
-        return replace(member, begin=begin, tensors=tensors)
+    def _with_external_tensors(self, member: Member) -> Member:
+        """Returns a file with the tensors that an ONNX file stores in it."""
+        if member.kind != "file" or member.path not in self._external:
+            return member
+        location, onnx = self._external[member.path]
+        tensors = onnx.external_tensors(location, member.begin, member.length)
+        return replace(member, tensors=tensors)
 
 
 def _file_names(path: Path, ignored: Selection) -> list[str]:
