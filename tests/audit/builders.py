@@ -32,6 +32,7 @@ class Counting:
     """A target that counts what it is asked, and fails when told to."""
 
     name = "counting"
+    answers = None
 
     def __init__(self, fails_after: int | None = None) -> None:
         self.asked = 0

@@ -5,7 +5,8 @@ import pytest
 
 from audit.builders import linear_scores, make_inputs, make_meter, make_target
 from audit.test_driver import curve_of, play
-from gamekeeper.audit.asking import Access, Asking
+from gamekeeper.audit.answers import AnswerKind, recognise
+from gamekeeper.audit.asking import Asking
 from gamekeeper.audit.barriers import Reading, barrier, barriers
 from gamekeeper.audit.driver import LIVE, Audit
 from gamekeeper.audit.options import AuditOptions, Prices
@@ -13,16 +14,19 @@ from gamekeeper.audit.result import Defended
 from gamekeeper.audit.subject import Beside
 from gamekeeper.audit.targets import Array, TargetError
 
+SHARES = recognise(linear_scores(make_inputs(40)))
+LOGITS = recognise(make_inputs(40), AnswerKind.SCORES)
 
-def test_noise_that_is_drawn_anew_is_averaged_away(tmp_path: Path) -> None:
+
+def test_noise_that_is_drawn_again_is_averaged_away(tmp_path: Path) -> None:
     """Each of the answers that are averaged is a query; the thief who pays for them is told
     more.
     """
     meter = make_meter(tmp_path)
     inputs = make_inputs(200)
     noise = barrier("free-noise", 0).scores
-    once = Asking(meter, Access.PROBABILITIES, noise, 5_000)
-    often = Asking(meter, Access.PROBABILITIES, noise, 5_000, times=16)
+    once = Asking(meter, SHARES, noise, 5_000)
+    often = Asking(meter, SHARES, noise, 5_000, times=16)
     errors = []
     for asking in (once, often):
         given = asking.ask(inputs).probabilities
@@ -33,14 +37,14 @@ def test_noise_that_is_drawn_anew_is_averaged_away(tmp_path: Path) -> None:
     assert errors[1] < 0.5 * errors[0]
 
 
-def test_noisy_target_is_asked_anew_and_paid_for_it(tmp_path: Path) -> None:
+def test_noisy_target_is_asked_again_and_paid_for_it(tmp_path: Path) -> None:
     """Where the target itself draws noise, averaging costs real queries."""
     rng = np.random.default_rng(0)
     target = make_target(
         lambda inputs: linear_scores(inputs) + rng.normal(0, 0.01, (len(inputs), 3))
     )
     meter = make_meter(tmp_path, target)
-    Asking(meter, Access.LOGITS, None, 5_000, times=3, anew=True).ask(make_inputs(10))
+    Asking(meter, LOGITS, None, 5_000, times=3, again=True).ask(make_inputs(10))
     assert meter.paid == 30
 
 
@@ -90,6 +94,7 @@ class Guarded:
     """The same target behind something that gives labels alone, and refuses after a while."""
 
     name = "guarded"
+    answers = None
     batch = 50
 
     def __init__(self, most: int) -> None:

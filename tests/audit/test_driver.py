@@ -13,11 +13,14 @@ from audit.builders import (
     make_target,
 )
 from gamekeeper.audit import driver
-from gamekeeper.audit.asking import Access, access_of, probabilities_of
+from gamekeeper.audit.answers import Access
 from gamekeeper.audit.driver import Audit
+from gamekeeper.audit.inputs import TrueLabels
+from gamekeeper.audit.measures import Measured
 from gamekeeper.audit.options import AuditOptions
-from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
+from gamekeeper.audit.result import AuditResult, Curve, Defended, Users
 from gamekeeper.audit.subject import Beside
+from gamekeeper.audit.targets import Array
 from gamekeeper.audit.thieves import _aligned, _Copy
 from gamekeeper.audit.traffic import Pace
 from gamekeeper.base.errors import UsageError
@@ -45,6 +48,10 @@ def play(
 def few_thieves(monkeypatch: pytest.MonkeyPatch) -> None:
     """One attack alone, which takes no time."""
     monkeypatch.setattr(driver, "ATTACKS", {"equation-solving": driver.ATTACKS["equation-solving"]})
+
+
+def true_labels(inputs: Array) -> TrueLabels:
+    return TrueLabels(path=Path("labels.npy"), given=linear_labels(inputs).astype(float))
 
 
 def curve_of(defended: Defended, name: str) -> Curve:
@@ -133,7 +140,7 @@ def test_classes_are_reconstructed_and_paid_once(tmp_path: Path) -> None:
     target = Counting()
     inputs = make_inputs()
     options = AuditOptions(budget=3_000, seeds=1, defences=(), picture=(2, 3))
-    labels = linear_labels(inputs)
+    labels = true_labels(inputs)
     first = Audit(
         make_meter(tmp_path, target, 3_000),
         inputs,
@@ -177,7 +184,7 @@ def test_inversion_that_is_not_tried_says_why(
     inputs = make_inputs()
     target = make_target(answer)
     options = AuditOptions(budget=budget, seeds=1, defences=())
-    labels = linear_labels(inputs)
+    labels = true_labels(inputs)
     told = Audit(
         make_meter(tmp_path, target, budget),
         inputs,
@@ -199,7 +206,7 @@ def test_budget_that_is_spent_leaves_no_inversion(tmp_path: Path) -> None:
     Audit(make_meter(tmp_path, target, 2_500), inputs, options, "counting").run()
     meter = make_meter(tmp_path, target, target.asked + 20)
     result = Audit(
-        meter, inputs, options, "counting", beside=Beside(labels=linear_labels(inputs))
+        meter, inputs, options, "counting", beside=Beside(labels=true_labels(inputs))
     ).run()
     assert "are left" in result.left_out["inversion"] and result.privacy is None
 
@@ -211,32 +218,13 @@ def test_attack_that_came_to_nothing_is_listed(result: AuditResult) -> None:
 
 def test_thief_without_a_copy_agrees_with_nothing_and_one_without_more_keeps_his_last() -> None:
     """So that every point rests on all who played."""
-    one = _Copy(10, 0.8, 0.0, "a")
-    two = _Copy(20, 0.9, 0.0, "b")
+    one = _Copy(10, Measured(fidelity=0.8, error=0.0, beside={}), 0.0, "a")
+    two = _Copy(20, Measured(fidelity=0.9, error=0.0, beside={}), 0.0, "b")
     points = list(_aligned([[one, two], [one], []]))
-    assert [[copy.fidelity for copy in point] for point in points] == [
+    assert [[copy.measured.fidelity for copy in point] for point in points] == [
         [0.8, 0.8, 0.0],
         [0.9, 0.8, 0.0],
     ]
-
-
-def test_logits_are_known_by_their_rows() -> None:
-    """And taken as probabilities where a defence wants them."""
-    logits = np.array([[2.0, -1.0], [0.0, 0.5]])
-    assert access_of(logits) is Access.LOGITS
-    assert np.allclose(probabilities_of(logits, Access.LOGITS).sum(axis=1), 1)
-
-
-def test_cheapest_point_is_by_dollars_not_by_queries() -> None:
-    """More queries with less computing may be cheaper."""
-
-    def point(queries: int, usd: float) -> Point:
-        return Point(queries=queries, fidelities=(0.95,), cpu_s=0, usd=usd, recipe="")
-
-    curve = Curve(attack="a", believes="scores", points=(point(100, 2.0), point(200, 1.0)))
-    found = curve.cheapest(0.9)
-    assert found is not None and found.queries == 200
-    assert curve.cheapest(0.99) is None
 
 
 def test_thieves_who_make_up_inputs_have_queries_set_aside(tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from audit.builders import linear_labels, linear_scores, make_inputs
-from gamekeeper.audit.asking import Access, Answers
+from gamekeeper.audit.answers import Access, AnswerForm
+from gamekeeper.audit.asking import Answers
 from gamekeeper.audit.attacks import ATTACKS, AttackerKnowledge, Interface
 from gamekeeper.audit.attacks._outside import picked
 from gamekeeper.audit.learners import TrainingSet
 from gamekeeper.audit.targets import Array
 
 BOTH = ("public-copy", "data-free")
-PICTURES = Interface(access=Access.LABELS, width=256, classes=10, picture=(16, 16))
+LABELS = AnswerForm(access=Access.LABELS, width=1, because="a test", labels=np.arange(10))
+PICTURES = Interface(form=LABELS, width=256, picture=(16, 16))
 
 
 def make_knowledge(pool: Array, *, uses_scores: bool = False) -> AttackerKnowledge:

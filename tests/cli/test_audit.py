@@ -44,7 +44,7 @@ def test_audit_says_what_a_copy_costs(here: Path) -> None:
     """In a sentence, in a table, and as a finding."""
     code, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW)
     assert code == 1
-    assert "scoring_model:predict can be copied to a fidelity of 0.99 for" in printed
+    assert "scoring_model:predict can be copied to a fidelity of 0.99 (agreement) for" in printed
     assert "rounding" in printed
 
 
@@ -306,7 +306,7 @@ def test_named_attacks_alone_are_played(here: Path) -> None:
         "equation-solving"
     }
     assert not document["left_out"]
-    with pytest.raises(UsageError, match="unknown attack: hope; known are learned-copy"):
+    with pytest.raises(UsageError, match="unknown attack: hope; known are equation-solving"):
         run(*arguments, "--attack", "hope")
 
 

@@ -1,7 +1,7 @@
 """`gamekeeper audit`: attack your own model, before others do."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gamekeeper._cli._printing import indented_json, write_result
-from gamekeeper._cli.options import ExitZero, Json, NoColor, Quiet, Seed, TrustFile
+from gamekeeper._cli.options import ExitZero, Header, Json, NoColor, Quiet, Seed, TrustFile
+from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,27 @@ def run(
         Path | None,
         typer.Option(
             help=("Prompts for a language or embedding model: .txt, .jsonl, .csv or .parquet.")
+        ),
+    ] = None,
+    header: Header = "auto",
+    answers: Annotated[
+        AnswerKind | None,
+        typer.Option(
+            help=(
+                "What the target answers: labels, scores (of classes), score (one number), values"
+                " (a regression), multilabel, embeddings. Default: recognised, and said."
+            )
+        ),
+    ] = None,
+    decision_at: Annotated[
+        float | None,
+        typer.Option(help="Score from which a decision falls, for a target that answers one."),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="Error of a predicted value that does not matter, in its unit. Default: R2.",
+            min=0,
         ),
     ] = None,
     answer: Annotated[
@@ -83,8 +105,9 @@ def run(
         ),
     ] = 3,
     usd_per_query: Annotated[
-        float, typer.Option(help="Price of a query, in dollars.", min=0)
-    ] = 0.001,
+        float | None,
+        typer.Option(help="Price of a query, in dollars. Default: 0.001, and said.", min=0),
+    ] = None,
     usd_per_million_read: Annotated[
         float,
         typer.Option(
@@ -187,7 +210,8 @@ def run(
     a copy more expensive. Audit only a model of your own: who ran it, when and on what is recorded
     in DIR/casebook. Every query is counted, kept and paid for once: the same command continues
     where an earlier one stopped. Writes audit.json and report.html; with --quiet alone nothing is
-    printed. Exit 0: no copy reached --threshold; 1: one did.
+    printed. Fidelity counts above what a constant answer reaches. Exit 0: no copy reached
+    --threshold for certain; 1: one did; 5: none did, and these inputs could not have shown one.
 
     Examples:
 
@@ -206,15 +230,16 @@ def run(
 
     from gamekeeper.audit.attacks import attack_names
     from gamekeeper.audit.barriers import defence_names
-    from gamekeeper.audit.options import AuditOptions, Prices
+    from gamekeeper.audit.options import DEFENCES, AuditOptions, Prices
     from gamekeeper.audit.run import audit, audit_text, with_privacy
-    from gamekeeper.audit.targets import callable_target, named_function
+    from gamekeeper.audit.targets import callable_target, named_function, open_target
     from gamekeeper.audit.traffic import Pace
 
     stderr = Console(stderr=True, quiet=quiet, no_color=no_color or None)
     stdout = Console(no_color=no_color or None)
     prices = Prices(
-        per_query=usd_per_query,
+        **({} if usd_per_query is None else {"per_query": usd_per_query}),
+        is_assumed=usd_per_query is None,
         per_million_read=usd_per_million_read,
         per_million_written=usd_per_million_written,
         per_input=usd_per_input,
@@ -234,7 +259,10 @@ def run(
         picture=_sides(picture),
         honest_queries=honest_queries,
         attacks=_known("attack", attack or [], attack_names()),
-        **({} if defence is None else {"defences": _known("defence", defence, defence_names())}),
+        answers=answers,
+        decision_at=decision_at,
+        tolerance=tolerance,
+        defences=DEFENCES if defence is None else _known("defence", defence, defence_names()),
     )
     if zoo:
         _zoo(options, out, stderr, None if quiet else stdout, json)
@@ -256,7 +284,7 @@ def run(
     else:
         assert inputs is not None
         result = audit(
-            _target(target, trust_file),
+            open_target(target, trust_file=trust_file),
             inputs,
             out,
             options,
@@ -266,6 +294,7 @@ def run(
             behind=_http_target(behind) if behind else None,
             public=public,
             labels=labels,
+            header=header,
             log=pace,
         )
         if train is not None and labels is not None:
@@ -273,8 +302,14 @@ def run(
                 result, named_function(train), inputs, labels, options, shadows, on_stage
             )
     _report(result, out, None if quiet else stdout, json)
-    best = result.defended[0].best
-    raise typer.Exit(1 if best and best[1].fidelity >= threshold and not exit_zero else 0)
+    raise typer.Exit(0 if exit_zero else _exit_code(result, threshold))
+
+
+def _exit_code(result: "AuditResult", threshold: float) -> int:
+    """1: a copy was made; 5: none was, and none could have been recognised."""
+    if not result.can_judge:
+        return 5
+    return 1 if result.reached(threshold) else 0
 
 
 def _report(result: "AuditResult", out: Path, stdout: "Console | None", json: bool) -> None:
@@ -356,31 +391,6 @@ def _known(kind: str, named: list[str], known: Sequence[str]) -> tuple[str, ...]
     if unknown := sorted(set(named) - set(known)):
         raise UsageError(f"unknown {kind}: {', '.join(unknown)}; known are {', '.join(known)}")
     return tuple(dict.fromkeys(named))
-
-
-def _target(spec: str, trust_file: bool) -> "Target":
-    from gamekeeper.audit.targets import (
-        callable_target,
-        estimator_target,
-        onnx_target,
-        torch_target,
-    )
-
-    readers: dict[str, Callable[[Path], Target]] = {
-        ".toml": _http_target,
-        ".onnx": onnx_target,
-        ".pt2": torch_target,
-        ".pt": torch_target,
-    }
-    if read := readers.get(Path(spec).suffix):
-        return read(Path(spec))
-    if ":" in spec:
-        return callable_target(spec)
-    if not trust_file:
-        raise UsageError(
-            f"reading {spec} runs the code that it contains; if you trust it, add --trust-file"
-        )
-    return estimator_target(Path(spec))
 
 
 def _http_target(path: Path) -> "Target":

@@ -1,30 +1,22 @@
 """What one attack sees: the target's answers through a defence, each of its queries counted.
 
-The audit pays for a raw answer once; how many queries a thief would have made is counted here, for
-each thief separately.
+The audit pays for a raw answer once; how many queries an attacker would have made is counted here,
+for each run separately.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
+from gamekeeper.audit.answers import Access, AnswerForm, labels_of, probabilities_of, values_of
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.restoring import Restore
 from gamekeeper.audit.targets import Array
 from gamekeeper.defences import Scores, number_bytes
 
-
-class Access(StrEnum):
-    """What an interface gives out."""
-
-    LABELS = "labels"
-    PROBABILITIES = "probabilities"
-    LOGITS = "logits"
-    TEXT = "text"
-    TRACES = "text and reasoning"
-    VECTORS = "embeddings"
+Change = Callable[[Array], Array]
+"""What a defence does to answers that are numbers, shape (n, width)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +24,14 @@ class Answers:
     """Answers to n inputs.
 
     Args:
-        labels: int64, shape (n,).
+        labels: int64, shape (n,); all 0 where answers are numbers.
         probabilities: float64, shape (n, classes); None where only labels are given.
+        values: float64, shape (n, width), where answers are copied as numbers; None for classes.
     """
 
     labels: Array
-    probabilities: Array | None
-
-
-def access_of(answers: Array) -> Access:
-    """Returns what raw answers are, shape (n, width)."""
-    if answers.shape[1] == 1:
-        return Access.LABELS
-    is_probable = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3)
-    return Access.PROBABILITIES if is_probable else Access.LOGITS
-
-
-def probabilities_of(answers: Array, access: Access) -> Array:
-    """Returns scores as probabilities: of logits, their softmax."""
-    if access is Access.PROBABILITIES:
-        return answers
-    likely = np.exp(answers - answers.max(axis=1, keepdims=True))
-    return np.asarray(likely / likely.sum(axis=1, keepdims=True))
+    probabilities: Array | None = None
+    values: Array | None = None
 
 
 class Asking:
@@ -61,46 +39,49 @@ class Asking:
 
     Args:
         meter: The target.
-        access: What it gives out.
+        form: What it answers.
         defence: What is done to its probabilities; None for nothing.
-        most: Queries that this thief may make.
-        restore: What he does to probabilities to undo it; None for nothing.
+        most: Queries that this run may make.
+        change: What a defence does to answers that are numbers; None for nothing.
+        restore: What the attacker does to probabilities to undo it; None for nothing.
         on_inputs: Called with the inputs that are asked.
         explainer: What gives counterfactuals; None for nothing.
-        times: That he asks each input, to average the answers.
-        anew: Whether the target must be asked anew for that, because it answers otherwise each
+        times: That each input is asked, to average the answers.
+        again: Whether the target must be asked again for that, because it answers otherwise each
             time.
     """
 
     def __init__(
         self,
         meter: Meter,
-        access: Access,
+        form: AnswerForm,
         defence: Scores | None,
         most: int,
         *,
+        change: Change | None = None,
         restore: Restore | None = None,
         on_inputs: Callable[[Array], object] = lambda inputs: None,
         explainer: Meter | None = None,
         times: int = 1,
-        anew: bool = False,
+        again: bool = False,
     ) -> None:
         self._meter = meter
-        self._access = access
+        self._form = form
         self._defence = defence
         self._most = most
+        self._change = change
         self._restore = restore
         self._on_inputs = on_inputs
         self._explainer = explainer
         self._times = times
-        self._anew = anew
+        self._again = again
         self.queries = 0
 
     def ask(self, inputs: Array) -> Answers:
-        """Returns what the thief is given.
+        """Returns what the attacker is given.
 
         Raises:
-            SpentError: He may not make so many queries, or the audit may not.
+            SpentError: This run may not make so many queries, or the audit may not.
             TargetError: As `Meter.ask`.
         """
         self._count(inputs, self._times)
@@ -123,9 +104,8 @@ class Asking:
         return self._explainer.ask(inputs)
 
     def _seen(self, inputs: Array, turn: int) -> Answers:
-        return seen(
-            self._meter.ask(inputs, turn if self._anew else 0), inputs, self._access, self._defence
-        )
+        raw = self._meter.ask(inputs, turn if self._again else 0)
+        return seen(_filled(raw, inputs), inputs, self._form, self._defence, self._change)
 
     def _count(self, inputs: Array, times: int = 1) -> None:
         if self.queries + times * len(inputs) > self._most:
@@ -133,20 +113,50 @@ class Asking:
         self.queries += times * len(inputs)
 
 
+def _filled(raw: Array, inputs: Array) -> Array:
+    """A query that failed is given what the nearest one of the same batch was answered: the
+    attacker has to do without it, and attacks need not know.
+    """
+    failed = np.isnan(raw).any(axis=1)
+    if not failed.any() or failed.all():
+        return np.asarray(np.nan_to_num(raw))
+    rows = np.nan_to_num(inputs)
+    answered = np.flatnonzero(~failed)
+    filled = raw.copy()
+    for row in np.flatnonzero(failed):
+        far = ((rows[answered] - rows[row]) ** 2).sum(axis=1)
+        filled[row] = raw[answered[far.argmin()]]
+    return filled
+
+
 def _averaged(answers: list[Answers]) -> Answers:
     """Answers to the same queries as one."""
+    if len(answers) < 2:
+        return answers[0]
+    if answers[0].values is not None:
+        values = np.stack([each.values for each in answers if each.values is not None])
+        return Answers(answers[0].labels, values=values.mean(axis=0))
     rows = [each.probabilities for each in answers if each.probabilities is not None]
-    if len(rows) < 2:
+    if not rows:
         return answers[0]
     mean = np.stack(rows).mean(axis=0)
     return Answers(mean.argmax(axis=1), mean)
 
 
-def seen(answers: Array, inputs: Array, access: Access, defence: Scores | None) -> Answers:
+def seen(
+    raw: Array,
+    inputs: Array,
+    form: AnswerForm,
+    defence: Scores | None = None,
+    change: Change | None = None,
+) -> Answers:
     """Returns raw answers as they come through a defence."""
-    if access is Access.LABELS:
-        return Answers(answers[:, 0].astype(np.int64), None)
-    probabilities = probabilities_of(answers, access)
+    if form.are_numbers:
+        values = values_of(raw if change is None else change(raw), form)
+        return Answers(np.zeros(len(raw), np.int64), values=values)
+    if form.access is Access.LABELS:
+        return Answers(labels_of(raw, form))
+    probabilities = probabilities_of(raw, form)
     if defence is not None:
         probabilities = defence(probabilities, [number_bytes(row) for row in inputs])
     return Answers(probabilities.argmax(axis=1), probabilities)

@@ -1,9 +1,9 @@
-"""What stands between a thief and the target's scores, and what thieves who know of it take of an
-answer.
+"""What is done to answers before an attacker sees them, and what attackers who know of it take of
+an answer.
 
-The thief adapts: whoever is given perturbed scores may take the labels alone, learn the way back
-through the perturbation, or, where noise is drawn anew, ask again and average. All of them are
-played; the best counts.
+The attacker adapts: one who is given perturbed scores may take the labels alone, learn the way back
+through the perturbation, or, where noise is drawn for each answer, ask again and average. All of
+them are played; the best counts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,23 @@ from enum import StrEnum
 
 import numpy as np
 
+from gamekeeper.audit.asking import Change
 from gamekeeper.audit.free_noise import NAME as FREE_NOISE
 from gamekeeper.audit.free_noise import FreeNoise
 from gamekeeper.audit.query_costs import QUERY_COSTS
+from gamekeeper.audit.targets import Array
 from gamekeeper.defences import DEFENCES, Scores, make_defence
 
 NONE = "none"
+ROUNDING = "rounding"
 AVERAGED_OVER = 4  # answers to the same query
+_ROUNDED_TO = 0.1  # of the spread of answers that are numbers
 
 
 class Reading(StrEnum):
-    """What a thief takes of an answer."""
+    """What an attacker takes of an answer."""
 
+    VALUES = "values"
     SCORES = "scores"
     LABELS = "labels"
     RESTORED = "restored scores"
@@ -37,24 +42,31 @@ class Barrier:
     Args:
         name: Of the defence; `none` for none.
         scores: What is done to probabilities; None for nothing.
-        rehearsed: The same as a thief runs it, with a key of his own; None where there is nothing
-            to learn.
+        rehearsed: The same as an attacker runs it, with another key; None where there is nothing to
+            learn.
         keeps_labels: Whether the class in first place stays there.
         gives_scores: Whether more is given out than the class in first place.
-        is_drawn_anew: Whether the same query is answered otherwise each time.
+        is_redrawn: Whether the same query is answered otherwise each time.
+        change: What is done to answers that are numbers; None for nothing.
     """
 
     name: str
     scores: Scores | None = None
+    change: Change | None = None
     rehearsed: Scores | None = None
     keeps_labels: bool = True
     gives_scores: bool = True
-    is_drawn_anew: bool = False
+    is_redrawn: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether answers come as they are."""
+        return self.scores is None and self.change is None
 
     def readings(
         self, *, of_scores: bool, of_labels: bool, has_learners: bool
     ) -> Iterator[Reading]:
-        """Yields what thieves take of an answer.
+        """Yields what attackers take of an answer.
 
         Args:
             of_scores: Whether the attack takes scores, and there are any.
@@ -68,7 +80,7 @@ class Barrier:
             yield Reading.LABELS
         if of_scores and self.rehearsed is not None and has_learners:
             yield Reading.RESTORED
-        if of_scores and self.is_drawn_anew:
+        if of_scores and self.is_redrawn:
             yield Reading.AVERAGED
 
 
@@ -82,11 +94,11 @@ def barrier(name: str, seed: int) -> Barrier:
 
     Args:
         name: One of `gamekeeper.defences`, or `free-noise`.
-        seed: Of the owner's key; the thief's is another.
+        seed: Of the owner's key; the attacker's is another.
     """
     if name == FREE_NOISE:
         noise = FreeNoise(np.random.default_rng(seed))
-        return Barrier(name=name, scores=noise, keeps_labels=False, is_drawn_anew=True)
+        return Barrier(name=name, scores=noise, keeps_labels=False, is_redrawn=True)
     return Barrier(
         name=name,
         scores=make_defence(name, _key(seed)),
@@ -104,8 +116,25 @@ def barriers(names: Sequence[str], seed: int, *, is_noisy: bool) -> Iterator[Bar
         seed: Of the owner's keys.
         is_noisy: Whether the target itself answers otherwise each time.
     """
-    yield Barrier(name=NONE, is_drawn_anew=is_noisy)
+    yield Barrier(name=NONE, is_redrawn=is_noisy)
     yield from (barrier(name, seed) for name in names if name not in QUERY_COSTS)
+
+
+def number_barriers(names: Sequence[str], raw: Array, *, is_noisy: bool) -> Iterator[Barrier]:
+    """Yields no barrier, then rounding, if it is named: of the defences it is the one that can be
+    applied to numbers of any scale.
+
+    Args:
+        names: Of defences.
+        raw: Answers to the test inputs, shape (n, width): numbers are rounded to a tenth of their
+            spread.
+        is_noisy: Whether the target itself answers otherwise each time.
+    """
+    yield Barrier(name=NONE, is_redrawn=is_noisy)
+    if ROUNDING in names:
+        step = _ROUNDED_TO * raw.std(axis=0)
+        step[step == 0] = 1.0
+        yield Barrier(name=ROUNDING, change=lambda values: np.round(values / step) * step)
 
 
 def _key(seed: int) -> bytes:

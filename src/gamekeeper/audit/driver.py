@@ -1,22 +1,25 @@
-"""The audit: every kind of thief against the target, as it is and behind each defence.
+"""The audit: every kind of attack against the target, as it is and behind each defence.
 
-    inputs -> test and pool -> raw answers (paid once) -> defence -> thief -> surrogate -> fidelity
+    inputs -> test and pool -> raw answers (paid once) -> defence -> attack -> surrogate -> fidelity
     on the test inputs
 
-Fidelity is the share of test inputs on which a surrogate's label is the undefended target's. Test
-inputs are not given to thieves; their cost is the audit's, and is not counted as a thief's.
+What fidelity is follows from what the target answers, see `gamekeeper.audit.measures`. Test inputs
+are not given to attacks; their cost is the audit's, and is not counted as an attack's.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access, Ask, Asking, access_of, probabilities_of, seen
+from gamekeeper.audit.answers import Access, AnswerForm, probabilities_of, recognise
+from gamekeeper.audit.asking import Ask, Asking, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack
-from gamekeeper.audit.barriers import Barrier, Reading, barriers
+from gamekeeper.audit.barriers import ROUNDING, Barrier, Reading, barriers, number_barriers
 from gamekeeper.audit.findings import findings
-from gamekeeper.audit.learners import why_no_learners
+from gamekeeper.audit.learners import TrainingSet, best_learner, why_no_learners
+from gamekeeper.audit.measures import Measure
 from gamekeeper.audit.meter import Meter, SpentError
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.privacy import Inversion, Plan, Privacy, inversion_of, planned
@@ -62,7 +65,7 @@ class Audit:
         self._on_stage = on_stage
         on_stage("asking test inputs", 0, 0)
         self._subject = subject_of(meter, inputs, options, beside or Beside())
-        labels = self._subject.beside.labels
+        labels = self._subject.labels
         self._plan = None if labels is None else _planned(self._subject, inputs, labels, options)
         reconstructing = self._plan.total if isinstance(self._plan, Plan) else 0
         self._thieves = Thieves(
@@ -87,9 +90,7 @@ class Audit:
             a.card.name: why for a in self._attacks if (why := a.why_not(subject.interface))
         }
         inversion = self._inversion()
-        names = options.defences if subject.has_scores else ()
-        found = barriers(names, options.seed, is_noisy=subject.is_noisy)
-        defended = [self._defended(barrier, left_out) for barrier in found]
+        defended = [self._defended(barrier, left_out) for barrier in self._barriers()]
         defended += [
             self._charged(defended[0], name) for name in options.defences if name in QUERY_COSTS
         ]
@@ -98,15 +99,62 @@ class Audit:
         not_shown = {"inversion": inversion} if isinstance(inversion, str) else {}
         return AuditResult(
             target=self._name,
-            access=subject.access,
+            access=subject.form.access,
+            answers=subject.form.said,
+            measure=self._measure(),
+            fidelity=subject.judge.measure.name,
             test_inputs=len(subject.tests),
             paid=subject.meter.paid,
+            failed=subject.meter.failed,
             defended=tuple(defended),
-            findings=tuple(findings(subject.raw, subject.again, subject.access)),
-            left_out=left_out | _without_copy(defended[0]) | not_shown,
+            findings=tuple(findings(subject.raw, subject.again, subject.form)),
+            left_out=left_out | self._not_applied() | _without_copy(defended[0]) | not_shown,
             prices=options.prices,
             privacy=Privacy(inversion=inversion) if isinstance(inversion, Inversion) else None,
         )
+
+    def _barriers(self) -> Iterator[Barrier]:
+        subject = self._subject
+        options = self._options
+        if subject.form.are_numbers:
+            return number_barriers(options.defences, subject.raw, is_noisy=subject.is_noisy)
+        names = options.defences if subject.has_scores else ()
+        return barriers(names, options.seed, is_noisy=subject.is_noisy)
+
+    def _not_applied(self) -> dict[str, str]:
+        """Defences that were asked for and cannot be applied to such answers."""
+        if self._subject.form.are_numbers:
+            why = "it changes scores of classes; the target answers numbers"
+            kept = {ROUNDING, *QUERY_COSTS}
+        elif not self._subject.has_scores:
+            why = "it changes scores; the target gives only labels"
+            kept = set(QUERY_COSTS)
+        else:
+            return {}
+        return {name: why for name in self._options.defences if name not in kept}
+
+    def _measure(self) -> Measure:
+        """The judge's, with what a model reaches that learns from true labels without a query."""
+        subject = self._subject
+        measure = subject.judge.measure
+        labels = subject.pool_labels
+        if labels is None or why_no_learners() is not None:
+            return measure
+        if subject.form.are_numbers and subject.form.classes > 2:
+            return measure  # one label says nothing of several numbers
+        self._on_stage("a model from the true labels, without a query", 0, 0)
+        training = TrainingSet(
+            inputs=subject.pool,
+            labels=labels,
+            values=labels[:, None].astype(float) if subject.form.are_numbers else None,
+            picture=self._options.picture,
+            categories=subject.categories,
+            has_gaps=subject.has_gaps,
+            is_balanced=subject.is_balanced,
+        )
+        _, predict = best_learner(training, np.random.default_rng(self._options.seed))
+        reached = subject.judge.measured(predict, subject.tests).fidelity
+        return replace(measure, without_queries=reached)
 
     def _inversion(self) -> Inversion | str | None:
         """Runs before all attacks: those that generate inputs leave no budget. Or why it was not
@@ -130,23 +178,37 @@ class Audit:
         assert isinstance(self._plan, Plan)
         record = partial(self.traffic.add, f"inversion-{number}")
         most = self._plan.total // self._plan.seeds
-        return Asking(self._subject.meter, self._subject.access, None, most, on_inputs=record).ask
+        return Asking(self._subject.meter, self._subject.form, None, most, on_inputs=record).ask
 
     def _defended(self, barrier: Barrier, left_out: dict[str, str]) -> Defended:
-        """All thieves through a barrier."""
-        tried = [
-            attack
-            for attack in self._attacks
-            if attack.card.name not in left_out
-            and (barrier.scores is None or attack.card.under_defences)
-        ]
+        """All attacks through a barrier; those that differ in the choice of inputs alone are played
+        without a defence, and carried over where they learn from labels that a defence keeps.
+        """
+        attacks = [attack for attack in self._attacks if attack.card.name not in left_out]
+        tried = [each for each in attacks if barrier.is_none or each.card.under_defences]
         curves = []
         for attack in tried:
             share = self._thieves.share(attack, tried, barrier)
             for reading in self._thieves.readings(attack, barrier):
                 self._on_stage(f"{attack.card.name} on {reading}, defence: {barrier.name}", 0, 0)
                 curves.append(self._thieves.curve(attack, reading, barrier, share))
-        return Defended(defence=barrier.name, users=self._users(barrier), curves=tuple(curves))
+        not_played = []
+        for attack in attacks:
+            if attack in tried:
+                continue
+            carried = self._thieves.carried(attack, barrier)
+            curves += [carried] if carried is not None else []
+            not_played += [
+                f"{attack.card.name} on {reading}"
+                for reading in self._thieves.readings(attack, barrier)
+                if reading is not Reading.LABELS or carried is None
+            ]
+        return Defended(
+            defence=barrier.name,
+            users=self._users(barrier),
+            curves=tuple(curves),
+            not_played=tuple(not_played),
+        )
 
     def _charged(self, plain: Defended, name: str) -> Defended:
         """The same copies at another price."""
@@ -178,21 +240,36 @@ class Audit:
             return Defended(
                 defence=LIVE, users=Users(said=f"it refused the test inputs: {error}"), curves=()
             )
-        access = access_of(given)
-        readings = [Reading.LABELS] if access is Access.LABELS else [Reading.SCORES, Reading.LABELS]
+        form = self._live_form(given)
+        if form.are_numbers:
+            readings = [Reading.VALUES]
+        elif form.access is Access.LABELS:
+            readings = [Reading.LABELS]
+        else:
+            readings = [Reading.SCORES, Reading.LABELS]
         readings = readings if why_no_learners() is None else []
         curves = tuple(
-            self._thieves.live(ATTACKS[_LEARNED], reading, behind, access) for reading in readings
+            self._thieves.live(ATTACKS[_LEARNED], reading, behind, form) for reading in readings
         )
-        changed = float((seen(given, tests, access, None).labels != truth).mean())
+        changed = float((seen(given, tests, form).labels != truth).mean())
         return Defended(defence=LIVE, users=Users(label_changed=changed), curves=curves)
 
+    def _live_form(self, given: Array) -> AnswerForm:
+        """What a live defence answers: as the target, or labels where it withholds scores."""
+        plain = self._subject.form
+        if given.shape[1] == plain.width:
+            return plain
+        return recognise(given)
+
     def _users(self, barrier: Barrier) -> Users:
+        subject = self._subject
+        if barrier.change is not None:
+            off = np.abs(barrier.change(subject.raw) - subject.raw).mean()
+            return Users(said=f"values changed by {off:.3g} on average")
         if barrier.scores is None:
             return Users()
-        subject = self._subject
-        plain = probabilities_of(subject.raw, subject.access)
-        given = seen(subject.raw, subject.tests, subject.access, barrier.scores)
+        plain = probabilities_of(subject.raw, subject.form)
+        given = seen(subject.raw, subject.tests, subject.form, barrier.scores)
         assert given.probabilities is not None
         return Users(
             label_changed=float((given.labels != subject.truth).mean()),
@@ -202,8 +279,12 @@ class Audit:
 
 def _planned(subject: Subject, inputs: Array, labels: Array, options: AuditOptions) -> Plan | str:
     """What is reconstructed, or why nothing is."""
+    if subject.form.are_numbers:
+        return "it reconstructs classes; the target answers numbers"
     if not subject.has_scores:
         return "it needs scores: labels alone give no direction towards a class"
+    if not subject.interface.is_plain:
+        return "it makes inputs up, which needs columns of numbers without missing values"
     if (missing := why_no_learners()) is not None:
         return missing
     return planned(inputs, labels, subject.classes, options.budget, options.seeds)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access
+from gamekeeper.audit.answers import Access, AnswerForm
 from gamekeeper.audit.hidden_width import hidden_width, projection, unexplained
 from gamekeeper.audit.targets import Array
 
@@ -13,15 +13,15 @@ _SAME = 1e-5  # of an answer: float32 sums differ so much between batches of oth
 _EXPLAINED = 0.1  # of the spread of other answers, which the last layer leaves at most
 
 
-def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
+def findings(raw: Array, again: Array, form: AnswerForm) -> Iterator[str]:
     """Yields sentences.
 
     Args:
         raw: Answers, shape (n, width).
         again: Answers to the first inputs once more, shape (k, width).
-        access: What answers are.
+        form: What answers are.
     """
-    yield _said(raw, access)
+    yield _said(raw, form)
     differ = int(answered_otherwise(raw, again).sum())
     if differ:
         yield (
@@ -29,7 +29,7 @@ def findings(raw: Array, again: Array, access: Access) -> Iterator[str]:
             " that is drawn again for each answer is averaged away by asking again"
         )
     if (
-        access is Access.LOGITS
+        form.access is Access.LOGITS
         and (width := hidden_width(raw)) is not None
         and width < raw.shape[1] - 1
     ):
@@ -57,14 +57,14 @@ def _of_projection(raw: Array, width: int) -> Iterator[str]:
         )
 
 
-def _said(raw: Array, access: Access) -> str:
-    if access is Access.LABELS:
+def _said(raw: Array, form: AnswerForm) -> str:
+    if form.access is Access.LABELS:
         return "the interface gives only labels"
     decimals = _decimals(raw)
     digits = (
         "with all their digits" if decimals >= _ALL_DIGITS else f"rounded to {decimals} decimals"
     )
-    return f"the interface gives {access} of {raw.shape[1]} classes, {digits}"
+    return f"the interface gives {form.what}, {digits}"
 
 
 def _decimals(raw: Array) -> int:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gamekeeper.audit.answers import AnswerKind
+
 if TYPE_CHECKING:
     from gamekeeper.audit.journal import Tokens
 
@@ -10,6 +12,17 @@ _MILLION = 1_000_000
 
 SIZES = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000)
 """Numbers of queries at which a surrogate is judged."""
+DEFENCES = (
+    "labels-only",
+    "rounding",
+    "reverse-sigmoid",
+    "free-noise",
+    "keyed-noise",
+    "modelguard",
+    "coverage-budget",
+    "proof-of-work",
+)
+"""Compared unless others are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +40,7 @@ class Prices:
         per_label: For an input labelled by hand: what a thief pays who does without the API; None
             if not given.
         owner: What the model cost its owner; None if not given.
+        is_assumed: Whether the price of a query is our default rather than the owner's.
     """
 
     per_query: float = 0.001
@@ -38,6 +52,7 @@ class Prices:
     queries_per_day: int | None = None
     per_label: float | None = None
     owner: float | None = None
+    is_assumed: bool = True
 
     def of(self, queries: int, tokens: "Tokens") -> float:
         """Returns dollars that queries cost which read and wrote so many tokens."""
@@ -67,19 +82,14 @@ class AuditOptions:
         picture: Height and width of an input, if inputs are pictures in one channel.
         honest_queries: Inputs that an honest account asks, in the time for which an account's
             budget counts.
+        answers: What the target answers, if the owner says so; None to recognise it.
+        decision_at: From which score on a decision falls, for a target that answers one number;
+            None if not stated.
+        tolerance: Error of a value that is not felt, in its unit; None to measure by R2.
     """
 
     budget: int
-    defences: tuple[str, ...] = (
-        "labels-only",
-        "rounding",
-        "reverse-sigmoid",
-        "free-noise",
-        "keyed-noise",
-        "modelguard",
-        "coverage-budget",
-        "proof-of-work",
-    )
+    defences: tuple[str, ...] = DEFENCES
     attacks: tuple[str, ...] = ()
     seeds: int = 3
     seed: int = 0
@@ -89,3 +99,6 @@ class AuditOptions:
     prices: Prices = Prices()
     picture: tuple[int, int] | None = None
     honest_queries: int = 200
+    answers: AnswerKind | None = None
+    decision_at: float | None = None
+    tolerance: float | None = None

@@ -1,14 +1,18 @@
 """What an audit found."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
-from gamekeeper.audit.asking import Access
+from gamekeeper.audit.answers import Access
+from gamekeeper.audit.measures import Measure
+from gamekeeper.audit.meter import Failures
 from gamekeeper.audit.options import Prices
 from gamekeeper.audit.privacy import Privacy
 
 FIDELITIES = (0.80, 0.90, 0.95, 0.99)
-"""To which the cost of a copy is told."""
+"""For which the cost of a copy is stated."""
+_SURE = 1.96  # standard errors in a 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +21,15 @@ class Point:
 
     Args:
         queries: Made for each.
-        fidelities: Share of test inputs on which each agrees with the undefended target.
+        fidelities: Of each, by the audit's measure, on the test inputs.
         cpu_s: That training took, on average.
         usd: Queries, tokens, inputs, computing and accounts.
         recipe: What the first of them is.
         tokens: Read and written by the target for it; 0 for a classifier.
         accounts: That the queries came from.
+        error: Standard error from the choice of test inputs, where seeds do not show it; 0 where
+            they do.
+        beside: By other measures, means over seeds.
     """
 
     queries: int
@@ -32,6 +39,8 @@ class Point:
     recipe: str
     tokens: int = 0
     accounts: int = 1
+    error: float = 0.0
+    beside: dict[str, float] = field(default_factory=dict)
 
     @property
     def fidelity(self) -> float:
@@ -40,25 +49,26 @@ class Point:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the mean over seeds, 95 %, Student's t, within 0 and 1; the whole range from one seed
-        alone.
+        """Of the mean, 95 %, within 0 and 1: Student's t over seeds, and the choice of test inputs
+        where it is stated; the whole range where nothing is known.
         """
         from scipy.stats import t
 
         n = len(self.fidelities)
-        if n < 2:
+        if n < 2 and not self.error:
             return 0.0, 1.0
-        reach = float(t.ppf(0.975, n - 1)) * stdev(self.fidelities) / n**0.5
+        seeds = float(t.ppf(0.975, n - 1)) * stdev(self.fidelities) / n**0.5 if n > 1 else 0.0
+        reach = (seeds**2 + (_SURE * self.error) ** 2) ** 0.5
         return max(0.0, self.fidelity - reach), min(1.0, self.fidelity + reach)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One kind of thief against one defence.
+    """One kind of attack against one defence.
 
     Args:
         attack: By name.
-        believes: What he takes of an answer: `scores` or `labels`.
+        believes: What it takes of an answer: `scores`, `labels` or `values`.
         points: By queries, ascending.
         stopped: Why it went no further; None if it went as far as it could.
     """
@@ -73,10 +83,30 @@ class Curve:
         """In reports."""
         return f"{self.attack} on {self.believes}"
 
+    @property
+    def smallest(self) -> int:
+        """The smallest number of queries that was tried."""
+        return self.points[0].queries
+
     def cheapest(self, fidelity: float) -> Point | None:
-        """Returns the cheapest point that reaches a fidelity; None if none does."""
-        reached = [point for point in self.points if point.fidelity >= fidelity]
-        return min(reached, key=lambda point: point.usd, default=None)
+        """Returns the point from which on the lower bound stays at or above a fidelity; None if
+        there is no such point.
+        """
+        held = None
+        for point in reversed(self.points):
+            if point.interval[0] < fidelity:
+                break
+            held = point
+        return held
+
+    def cheapest_of_seed(self, seed: int, fidelity: float) -> Point | None:
+        """Returns the point from which on the copies of one seed stay at or above a fidelity."""
+        held = None
+        for point in reversed(self.points):
+            if seed >= len(point.fidelities) or point.fidelities[seed] < fidelity:
+                break
+            held = point
+        return held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,20 +128,23 @@ class Users:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defended:
-    """All thieves against one defence.
+    """All attacks against one defence.
 
     Args:
         defence: By name; `none` for the target as it is.
         users: What it costs honest users.
-        curves: One for each kind of thief.
+        curves: One for each kind of attack.
+        not_played: Names of curves without a defence that were neither played behind this one nor
+            carried over.
     """
 
     defence: str
     users: Users
     curves: tuple[Curve, ...]
+    not_played: tuple[str, ...] = ()
 
     def cheapest(self, fidelity: float) -> tuple[Curve, Point] | None:
-        """Returns the best thief's cheapest way to a fidelity; None if nobody reached it."""
+        """Returns the best attack's cheapest way to a fidelity; None if nobody reached it."""
         reached = [(curve, point) for curve in self.curves if (point := curve.cheapest(fidelity))]
         return min(reached, key=lambda found: found[1].usd, default=None)
 
@@ -121,6 +154,11 @@ class Defended:
         found = [(curve, point) for curve in self.curves for point in curve.points]
         return max(found, key=lambda f: (f[1].fidelity, -f[1].usd), default=None)
 
+    def without(self, names: tuple[str, ...]) -> "Defended":
+        """Returns it without the curves of these names."""
+        kept = tuple(curve for curve in self.curves if curve.name not in names)
+        return Defended(defence=self.defence, users=self.users, curves=kept)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult:
@@ -129,9 +167,14 @@ class AuditResult:
     Args:
         target: By name.
         access: What its interface gives out.
+        answers: What answers were taken as, and from what that was recognised.
+        measure: By which copies are judged, and its baselines; None for a language model, whose
+            fidelity is said in words.
         fidelity: What it is here, in words.
         test_inputs: On which fidelity is judged.
         paid: Queries that were made of the target, in this run and those before.
+        failed: Queries without an answer; None where that is said elsewhere.
+        remarks: What was recognised of the target and its inputs, in sentences.
         defended: The target as it is, then with each defence.
         findings: What the interface gives away, in sentences.
         left_out: Attacks and defences that were not tried, each with the reason.
@@ -147,5 +190,44 @@ class AuditResult:
     findings: tuple[str, ...]
     left_out: dict[str, str]
     prices: Prices
+    answers: str = ""
+    measure: Measure | None = None
+    failed: Failures | None = None
+    remarks: tuple[str, ...] = ()
     privacy: Privacy | None = None
     fidelity: str = "agreement of labels"
+
+    @property
+    def baseline(self) -> float:
+        """What is reached without a query; a fidelity up to here is not a copy."""
+        return self.measure.baseline if self.measure else 0.0
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether a perfect copy would have been recognised as one."""
+        most = self.measure.most if self.measure else 1.0
+        is_played = any(curve.points for curve in self.defended[0].curves)
+        return is_played and most >= FIDELITIES[0]
+
+    @property
+    def shown(self) -> Iterator[float]:
+        """Fidelities that mean a copy here, ascending."""
+        return (each for each in FIDELITIES if each > self.baseline)
+
+    def cost(self, each: Defended, fidelity: float) -> tuple[Curve, Point] | None:
+        """Returns the cheapest way to a copy of a fidelity behind a defence; None if there is none,
+        or a fidelity needs no query.
+        """
+        return each.cheapest(fidelity) if fidelity > self.baseline else None
+
+    def reached(self, fidelity: float) -> bool:
+        """Whether an attack without a defence reached a fidelity and stayed there, by the lower
+        bound.
+        """
+        return self.cost(self.defended[0], fidelity) is not None
+
+    @property
+    def has_copy(self) -> bool:
+        """Whether any attack made a copy that exceeds the baselines by its interval."""
+        points = (point for curve in self.defended[0].curves for point in curve.points)
+        return any(point.interval[0] > self.baseline for point in points)

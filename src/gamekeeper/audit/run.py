@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gamekeeper.audit.attacks._attack import Encode
+from gamekeeper.audit.columns import with_columns
 from gamekeeper.audit.driver import Audit
 from gamekeeper.audit.inputs import read_inputs, read_labels
 from gamekeeper.audit.journal import Journal
@@ -27,9 +28,10 @@ from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.privacy import Recipe, privacy_of
 from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.subject import Beside
-from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
+from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget, remarks_of
 from gamekeeper.audit.traffic import Pace, Traffic
 from gamekeeper.base.progress import OnStage, ignore_stage
+from gamekeeper.base.tables import Header
 from gamekeeper.casebook import Casebook
 
 
@@ -44,19 +46,20 @@ class _Played(Protocol):
 
 def audit(
     target: Target,
-    inputs: Path,
-    out: Path,
+    inputs: str | Path,
+    out: str | Path,
     options: AuditOptions,
     on_stage: OnStage = ignore_stage,
     *,
     encode: Encode | None = None,
     explainer: Target | None = None,
     behind: Target | None = None,
-    public: Path | None = None,
-    labels: Path | None = None,
+    public: str | Path | None = None,
+    labels: str | Path | None = None,
+    header: Header = "auto",
     log: Pace | None = None,
 ) -> AuditResult:
-    """Attacks a target of one's own that answers rows of numbers.
+    """Attacks a target of one's own that answers rows of a table.
 
     Args:
         target: What is attacked.
@@ -69,8 +72,9 @@ def audit(
         behind: The same target behind a live defence.
         public: File of inputs of the same shape that anybody can have, of another domain; None for
             none.
-        labels: File of the inputs' true labels: classes are reconstructed, and judged by them; None
-            for not.
+        labels: File of the inputs' true labels: classes are reconstructed, and judged by them, and
+            a model that learns from them alone is the baseline; None for not.
+        header: Whether line 1 of CSV files has the names of columns.
         log: Writes what thieves asked to OUT/exchanges.parquet, at this pace; None for not.
 
     Raises:
@@ -78,10 +82,18 @@ def audit(
         UsageError: The options contradict each other.
         TargetError: The target failed; what was paid for is kept.
     """
-    rows = read_inputs(inputs)
+    inputs = Path(inputs)
+    out = Path(out)
+    public = Path(public) if public else None
+    labels = Path(labels) if labels else None
+    read = read_inputs(inputs, header=header)
+    rows = read.rows
+    target = with_columns(target, read.columns)
+    behind = with_columns(behind, read.columns) if behind else None
     limits = _limits(options)
-    others = read_inputs(public) if public else None
-    truth = read_labels(labels, len(rows)) if labels else None
+    others = read_inputs(public, like=read.columns).rows if public else None
+    truth = read_labels(labels, len(rows), header) if labels else None
+    said = (*read.remarks, *(truth.remarks if truth else ()))
 
     def begin(stack: ExitStack) -> Audit:
         meter = Meter(target, _journal(stack, out / "journal.sqlite", target.name), limits)
@@ -93,11 +105,17 @@ def audit(
             for name, other in sources.items()
         )
         beside = Beside(
-            encode=encode, explainer=explained, behind=through, public=others, labels=truth
+            encode=encode,
+            explainer=explained,
+            behind=through,
+            public=others,
+            labels=truth,
+            columns=read.columns,
         )
         return Audit(meter, rows, options, target.name, on_stage, beside)
 
-    return _recorded(target.name, inputs, out, options, begin, log)
+    result = _recorded(target.name, inputs, out, options, begin, log)
+    return replace(result, remarks=(*remarks_of(target), *said))
 
 
 def audit_text(
@@ -153,8 +171,8 @@ def with_privacy(
     """Returns the result of an audit with what the training tells of its rows beside it; see
     `privacy_of`.
     """
-    rows = read_inputs(inputs)
-    truth = read_labels(labels, len(rows))
+    rows = read_inputs(inputs).rows
+    truth = read_labels(labels, len(rows)).numbered().numbers
     beside = result.privacy
     found = privacy_of(
         train, rows, truth, models=models, seed=options.seed, on_stage=on_stage, beside=beside

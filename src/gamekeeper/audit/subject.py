@@ -2,14 +2,18 @@
 inputs paid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access, access_of, seen
+from gamekeeper.audit.answers import Access, AnswerForm, labels_of, recognise
+from gamekeeper.audit.asking import seen
 from gamekeeper.audit.attacks import Interface
 from gamekeeper.audit.attacks._attack import Encode
+from gamekeeper.audit.columns import Columns
 from gamekeeper.audit.findings import answered_otherwise
+from gamekeeper.audit.inputs import TrueLabels
+from gamekeeper.audit.measures import ClassJudge, Judge, NumberJudge, are_too_few
 from gamekeeper.audit.meter import Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.targets import Array
@@ -30,15 +34,17 @@ class Beside:
         explainer: What gives counterfactuals for inputs.
         behind: The same target behind a live defence, such as the guard.
         public: Inputs of another domain, shape (m, width).
-        labels: True labels of the inputs, from 0, shape (n,): classes are reconstructed, and judged
-            by them.
+        labels: True labels of the inputs: classes are reconstructed, and judged by them, and a
+            model without queries learns from them.
+        columns: Of the inputs, where they came from a table; None for plain numbers.
     """
 
     encode: Encode | None = None
     explainer: Meter | None = None
     behind: Meter | None = None
     public: Array | None = None
-    labels: Array | None = None
+    labels: TrueLabels | None = None
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +55,14 @@ class Subject:
         meter: The target.
         beside: What is given beside it.
         tests: Inputs by which surrogates are judged, and nobody's else, shape (t, width).
-        pool: Inputs that thieves have, shape (n, width).
+        pool: Inputs that attackers have, shape (n, width).
+        labels: True labels of all inputs as numbers of the target's classes, or true values where
+            answers are numbers, shape (n,); None if no labels are given.
+        pool_labels: Those of the pool.
         raw: Answers to the test inputs as they came.
         again: Answers to the first of them once more.
-        truth: Labels of the test inputs, shape (t,).
+        truth: Labels of the test inputs, shape (t,); all 0 where answers are numbers.
+        judge: Measures surrogates.
         interface: What an attack must know of it.
     """
 
@@ -60,20 +70,38 @@ class Subject:
     beside: Beside
     tests: Array
     pool: Array
+    labels: Array | None
+    pool_labels: Array | None
     raw: Array
     again: Array
     truth: Array
+    judge: Judge
     interface: Interface
 
     @property
-    def access(self) -> Access:
+    def form(self) -> AnswerForm:
         """What answers are."""
-        return self.interface.access
+        return self.interface.form
 
     @property
     def classes(self) -> int:
-        """Labels are 0 to this, exclusive."""
-        return self.interface.classes
+        """Labels are 0 to this, exclusive; 0 where answers are numbers."""
+        return 0 if self.form.are_numbers else self.form.classes
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether a copy is judged on each class alike."""
+        return self.judge.measure.name == "balanced agreement"
+
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """Columns whose numbers are codes of categories."""
+        return _categories(self.beside.columns)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether values of inputs may be missing."""
+        return bool(np.isnan(self.pool).any() or np.isnan(self.tests).any())
 
     @property
     def has_scores(self) -> bool:
@@ -102,23 +130,28 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
 
     Raises:
         UsageError: There are too few inputs, the budget is too small to judge a surrogate, all
-            answers have one label, or public inputs are of another width.
+            answers are the same, nothing tells what they are, or public inputs are of another
+            width.
         TargetError: The target failed.
     """
     _require_enough(inputs, options.budget)
     _require_alike(inputs, beside.public)
     order = np.random.default_rng(options.seed).permutation(len(inputs))
-    count = min(_TEST_MOST, int(len(inputs) * _TEST_SHARE), options.budget // 2)
-    tests = inputs[order[:count]]
-    raw = meter.ask(tests)
+    count, form = _tested(meter, inputs[order], options)
+    tests, raw = _answered(meter, inputs[order[:count]])
     again = meter.ask(tests[:_ASKED_AGAIN], turn=1)
-    access = access_of(raw)
-    truth = seen(raw, tests, access, None).labels
-    _require_classes(truth)
+    truth = seen(raw, tests, form).labels
+    judge: Judge = (
+        NumberJudge(raw, form, options.tolerance)
+        if form.are_numbers
+        else ClassJudge(truth, form, raw)
+    )
+    labels = _labels(beside.labels, meter, form)
+    rest = order[count:]
     interface = Interface(
-        access=access,
+        form=form,
         width=inputs.shape[1],
-        classes=int(truth.max()) + 1 if access is Access.LABELS else raw.shape[1],
+        is_plain=not _categories(beside.columns) and _is_complete(inputs),
         has_encoder=beside.encode is not None,
         has_counterfactuals=beside.explainer is not None,
         has_public=beside.public is not None,
@@ -128,12 +161,92 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
         meter=meter,
         beside=beside,
         tests=tests,
-        pool=inputs[order[count:]],
+        pool=inputs[rest],
+        labels=labels,
+        pool_labels=None if labels is None else labels[rest],
         raw=raw,
         again=again,
         truth=truth,
+        judge=judge,
         interface=interface,
     )
+
+
+def _categories(columns: Columns | None) -> tuple[int, ...]:
+    """Positions of columns whose numbers are codes of texts."""
+    known = () if columns is None else columns.categories
+    return tuple(at for at, texts in enumerate(known) if texts is not None)
+
+
+def _answered(meter: Meter, tests: Array) -> tuple[Array, Array]:
+    """Test inputs that were answered, and the answers; queries that failed judge nothing."""
+    raw = meter.ask(tests)
+    answered = ~np.isnan(raw).any(axis=1)
+    return tests[answered], raw[answered]
+
+
+def _labels(labels: TrueLabels | None, meter: Meter, form: AnswerForm) -> Array | None:
+    """True labels as numbers of the target's classes; true values where answers are numbers."""
+    if labels is None:
+        return None
+    if form.are_numbers:
+        is_text = labels.given.dtype.kind == "U"
+        return labels.numbered(meter.label_names).numbers if is_text else labels.given
+    if form.access is not Access.LABELS:
+        return labels.numbered(meter.label_names, form.classes).numbers
+    is_named = bool(meter.label_names) or labels.given.dtype.kind == "U"
+    numbers = labels.numbered(meter.label_names).numbers if is_named else labels.given
+    return labels_of(numbers[:, None], form)
+
+
+def _tested(meter: Meter, inputs: Array, options: AuditOptions) -> tuple[int, AnswerForm]:
+    """How many of the inputs judge, and what answers are; more where a class is rare."""
+    most = min(int(len(inputs) * _TEST_SHARE), options.budget // 2)
+    count = min(_TEST_MOST, most)
+    while True:
+        tests, raw = _answered(meter, inputs[:count])
+        form = _form(tests, raw, meter, options)
+        is_enough = form.are_numbers and not form.by_rank
+        if count == most or is_enough or not are_too_few(seen(raw, tests, _by_class(form)).labels):
+            return count, form
+        count = min(most, 2 * count)
+
+
+def _by_class(form: AnswerForm) -> AnswerForm:
+    return replace(form, by_rank=False)
+
+
+def _form(tests: Array, raw: Array, meter: Meter, options: AuditOptions) -> AnswerForm:
+    """What answers are. Scores of classes that name a class too rarely are compared by rank."""
+    form = recognise(raw, options.answers, meter.answers, options.decision_at)
+    if form.are_numbers:
+        _require_variety(raw)
+        return form
+    labels = seen(raw, tests, form).labels
+    is_one = len(np.unique(labels)) == 1
+    if not (is_one or are_too_few(labels)):
+        return form
+    if form.access is Access.LABELS and not is_one:
+        return form
+    if form.access is Access.LABELS:
+        raise UsageError(
+            f"the target gave the same label to all {len(labels)} test inputs: that can be copied"
+            " without a query; give inputs of every class"
+        )
+    _require_variety(raw)
+    return replace(form, by_rank=True)
+
+
+def _require_variety(raw: Array) -> None:
+    if (raw == raw[0]).all():
+        raise UsageError(
+            f"the target gave the same answer to all {len(raw)} test inputs: that can be copied"
+            " without a query; give inputs to which it answers differently"
+        )
+
+
+def _is_complete(inputs: Array) -> bool:
+    return not np.isnan(inputs).any()
 
 
 def _require_enough(inputs: Array, budget: int) -> None:
@@ -154,12 +267,4 @@ def _require_alike(inputs: Array, public: Array | None) -> None:
         raise UsageError(
             f"public inputs have {public.shape[1]} values each and inputs {inputs.shape[1]};"
             " expected the same number"
-        )
-
-
-def _require_classes(labels: Array) -> None:
-    if len(np.unique(labels)) < 2:
-        raise UsageError(
-            f"the target gave the same label to all {len(labels)} test inputs: that can be copied"
-            " without a query; give inputs of every class"
         )

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gamekeeper.audit.differences import Difference, difference
+from gamekeeper.audit.measures import Measure
 from gamekeeper.audit.options import Prices
 from gamekeeper.audit.privacy import Inversion, Privacy
 from gamekeeper.audit.privacy.membership import FALSE_ALARMS
@@ -17,6 +19,10 @@ from gamekeeper.base.text import one_line
 from gamekeeper.report.formatting import count
 
 SCHEMA = "gamekeeper/audit@1"
+_CENT = 0.01
+_LEAST_SHARE = 0.0001
+_SOLVES = {"equation-solving"}
+"""Attacks whose smallest number of queries is the fewest that can do, by counting unknowns."""
 
 
 def audit_document(result: AuditResult) -> dict[str, Any]:
@@ -25,26 +31,30 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "schema": SCHEMA,
         "target": result.target,
         "access": str(result.access),
+        "answers": result.answers,
         "fidelity": result.fidelity,
+        "measure": asdict(result.measure) if result.measure else None,
+        "baseline": result.baseline,
+        "has_copy": result.has_copy,
+        "can_judge": result.can_judge,
         "test_inputs": result.test_inputs,
         "paid_queries": result.paid,
+        "failed_queries": asdict(result.failed) if result.failed else None,
+        "remarks": list(result.remarks),
         "findings": list(result.findings),
         "privacy": asdict(result.privacy) if result.privacy else None,
         "left_out": result.left_out,
         "prices": asdict(result.prices),
-        "defences": [_defended(each, result.prices) for each in result.defended],
+        "defences": [_defended(each, result) for each in result.defended],
     }
 
 
 def print_audit(result: AuditResult, console: Console) -> None:
     """Prints what a copy costs without a defence and behind each, by the best attack."""
     _say(console, headline(result), "bold")
+    for sentence in basis(result):
+        _say(console, sentence)
     console.print(_table(result))
-    _say(
-        console,
-        f"fidelity is {result.fidelity} with the undefended target, on {count(result.test_inputs)}"
-        f" test inputs; {count(result.paid)} queries were made of it in all",
-    )
     for finding in result.findings:
         _say(console, finding)
     for sentence in privacy_sentences(result):
@@ -69,61 +79,120 @@ def _table(result: AuditResult) -> Table:
     table.add_column("best", justify="right", no_wrap=True)
     table.add_column("cost to honest users")
     for each in result.defended:
-        table.add_row(*map(Text, _row(each)))
+        table.add_row(*map(Text, _row(result, each)))
     return table
 
 
 def headline(result: AuditResult) -> str:
     """Returns the outcome in one sentence."""
     plain = result.defended[0]
+    name = one_line(result.target)
     for fidelity in reversed(FIDELITIES):
-        if found := plain.cheapest(fidelity):
+        if found := result.cost(plain, fidelity):
             curve, point = found
+            price = _price(result.prices)
             return (
-                f"{one_line(result.target)} can be copied to a fidelity of {fidelity:.2f} for"
-                f" {usd(point)}: {spent(point)}, by {curve.name}"
+                f"{name} can be copied to a fidelity of {fidelity:.2f} ({result.fidelity}) for"
+                f" {usd(found)}{price}: {at_most(found)}{spent(point)}, by {curve.name}"
             )
     best = plain.best
-    reached = f"; the best copy reaches {best[1].fidelity:.2f}" if best else ""
-    return (
-        f"nobody copied {one_line(result.target)} to a fidelity of {FIDELITIES[0]:.2f} within the"
-        f" budget{reached}"
+    if best is None:
+        return f"no attack could be played against {name}: nothing is known of what a copy costs"
+    if not result.can_judge:
+        return (
+            f"this audit cannot say whether {name} was copied: with these test inputs even a"
+            " perfect copy could not be told from chance"
+        )
+    reached = f"the best reaches {best[1].fidelity:.2f} ({result.fidelity})"
+    if not result.has_copy:
+        return (
+            f"no copy of {name} exceeded what is reached without a query,"
+            f" {result.baseline:.2f}, within the budget; {reached}"
+        )
+    least = next(iter(result.shown), 1.0)
+    return f"no attack copied {name} to {least:.2f} for certain within the budget; {reached}"
+
+
+def _price(prices: Prices) -> str:
+    if not prices.is_assumed or not prices.per_query:
+        return ""
+    return f", at an assumed ${prices.per_query:g} a query"
+
+
+def basis(result: AuditResult) -> Iterator[str]:
+    """Yields what answers were taken as, what fidelity is, and above what it counts."""
+    if result.answers:
+        yield result.answers
+    measure = result.measure
+    if measure is None:
+        yield (
+            f"fidelity is {result.fidelity} with the undefended target, on"
+            f" {count(result.test_inputs)} test inputs; {count(result.paid)} queries were made of"
+            " it in all"
+        )
+        return
+    because = f", because {measure.because}" if measure.because else ""
+    yield (
+        f"fidelity is the {measure.name} with the undefended target on"
+        f" {count(result.test_inputs)} test inputs{because}; {count(result.paid)} queries were"
+        " made of it in all"
     )
+    yield f"without any query the best constant reaches {measure.constant:.3f}{_trained(measure)}"
+    yield from measure.notes
+    yield from result.remarks
+    if result.failed and result.failed.remark:
+        yield one_line(result.failed.remark)
+
+
+def _trained(measure: Measure) -> str:
+    if measure.without_queries is None:
+        return "; what a model from true labels reaches is not known without --labels"
+    return f", and a model trained on the true labels {measure.without_queries:.3f}"
 
 
 def advice(result: AuditResult) -> Iterator[str]:
-    """Yields what to change first: the defence that makes a good copy most expensive for the best
-    attack.
+    """Yields what to change first: the defences that make a good copy more expensive for the same
+    attacks, by an interval over paired seeds.
     """
     plain, *defended = result.defended
-    wanted = next((f for f in reversed(FIDELITIES) if plain.cheapest(f)), None)
+    wanted = next((f for f in reversed(FIDELITIES) if result.cost(plain, f)), None)
     if wanted is None:
         return
-    before = plain.cheapest(wanted)
-    assert before is not None
-    costlier = [(each, each.cheapest(wanted)) for each in defended if each.curves]
-    stops = [each.defence for each, found in costlier if found is None]
-    if stops:
-        yield f"within this budget no attack reached {wanted:.2f} behind {', '.join(stops)}"
-    costs = [
-        (found[1].usd / before[1].usd, each.defence)
-        for each, found in costlier
-        if found is not None
-    ]
-    if costs:
-        factor, name = max(costs)
-        useless = sorted(defence for ratio, defence in costs if ratio < 1.1)
-        if factor >= 1.1:
-            yield f"{name} makes that copy {factor:.1f} times as expensive"
-        if useless:
-            yield f"not more expensive for an attacker who knows of it: {', '.join(useless)}"
+    found = [difference(plain, each, wanted) for each in defended if each.curves]
+    compared = [each for each in found if each is not None]
+    for each in sorted(compared, key=lambda one: -(one.factor[0] if one.factor else 0)):
+        if each.stops and each.drop is not None:
+            mean, low, high = each.drop
+            yield (
+                f"behind {each.defence} no attack reached {wanted:.2f} within this budget: the"
+                f" best copy is {mean:.3f} worse (95 % interval {low:.3f} to {high:.3f})"
+                f"{_not_played(each)}"
+            )
+        elif each.is_costlier and each.factor is not None:
+            mean, low, high = each.factor
+            yield (
+                f"{each.defence} makes a copy of {wanted:.2f} {mean:.1f} times as expensive (95 %"
+                f" interval {low:.1f} to {high:.1f}){_not_played(each)}"
+            )
+    useless = [each.defence for each in compared if not (each.stops or each.is_costlier)]
+    if useless:
+        yield (
+            "no difference shown for an attacker who knows of it, over"
+            f" {compared[0].seeds} seeds: {', '.join(sorted(useless))}"
+        )
 
 
-def _row(each: Defended) -> Iterator[str]:
+def _not_played(each: Difference) -> str:
+    if not each.not_played:
+        return ""
+    return f"; not played behind it, and left out on both sides: {', '.join(each.not_played)}"
+
+
+def _row(result: AuditResult, each: Defended) -> Iterator[str]:
     yield each.defence
     for fidelity in FIDELITIES:
-        found = each.cheapest(fidelity)
-        yield usd(found[1]) if found else "-"
+        found = result.cost(each, fidelity)
+        yield usd(found) if found else "-" if fidelity > result.baseline else "free"
     best = each.best
     yield f"{best[1].fidelity:.3f}" if best else "-"
     yield users_words(each.users)
@@ -141,41 +210,56 @@ def users_words(users: Users) -> str:
 
 
 def best_thief(plain: Defended) -> Iterator[str]:
-    """Yields which attack made the best copy, and how sure its fidelity is."""
+    """Yields which attack made the best copy, how sure its fidelity is, and what other measures
+    say of it.
+    """
     if plain.best is None:
         return
     curve, point = plain.best
     low, high = point.interval
+    seeds = len(point.fidelities)
+    over = f"over {count(seeds)} seeds" if seeds > 1 else "from one seed"
     yield (
         f"best copy without a defence: {curve.name}, {point.recipe}, {count(point.queries)}"
-        f" queries: {point.fidelity:.3f}, 95 % interval {low:.3f} to {high:.3f} over"
-        f" {count(len(point.fidelities))} seeds"
+        f" queries: {point.fidelity:.3f}, 95 % interval {low:.3f} to {high:.3f} {over}"
     )
+    if point.beside:
+        others = ", ".join(f"{name} {value:.3f}" for name, value in point.beside.items())
+        yield f"of that copy: {others}"
 
 
 def comparisons(result: AuditResult) -> Iterator[str]:
     """Yields comparisons for the cost: days, labelling without the API, what the owner paid."""
     plain = result.defended[0]
     prices = result.prices
-    found = next((found for f in reversed(FIDELITIES) if (found := plain.cheapest(f))), None)
+    found = next((found for f in reversed(FIDELITIES) if (found := result.cost(plain, f))), None)
     if found is None:
         return
     point = found[1]
-    if (days := prices.days(point.queries)) is not None:
-        many = max(2, round(days))
-        yield (
-            f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account"
-            f" {days:,.1f} days; {count(many)} accounts, ${many * prices.per_account:,.2f} more,"
-            f" take {days / many:,.1f}"
-        )
+    yield from _days(point, prices)
     if prices.per_label is not None and (labels := _labels_to(plain, point.fidelity)):
         usd = labels * (prices.per_label + prices.per_input)
         yield f"without the API, {count(labels)} inputs labelled by hand would cost ${usd:,.2f}"
     if prices.owner:
-        yield (
-            f"the model cost its owner ${prices.owner:,.0f}: the copy costs"
-            f" {point.usd / prices.owner:.2%} of that"
-        )
+        share = point.usd / prices.owner
+        shown = f"{share:.2%}" if share >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.2%}"
+        yield f"the model cost its owner ${prices.owner:,.0f}: the copy costs {shown} of that"
+
+
+def _days(point: Point, prices: Prices) -> Iterator[str]:
+    """How long one account takes; less than a day is no time worth a number."""
+    days = prices.days(point.queries)
+    if days is None:
+        return
+    limit = f"under {count(prices.queries_per_day or 0)} queries a day that copy takes one account"
+    if days <= 1:
+        yield f"{limit} less than a day"
+        return
+    many = max(2, round(days))
+    yield (
+        f"{limit} {days:,.1f} days; {count(many)} accounts, ${many * prices.per_account:,.2f} more,"
+        f" take {days / many:,.1f}"
+    )
 
 
 def privacy_sentences(result: AuditResult) -> Iterator[str]:
@@ -261,24 +345,35 @@ def spent(point: Point) -> str:
     )
 
 
-def usd(point: Point) -> str:
-    """Returns what a copy costs, as people write it."""
-    return f"${point.usd:,.2f}" if point.usd >= 0.01 else f"${point.usd:.4f}"
+def at_most(found: tuple[Curve, Point]) -> str:
+    """Returns `at most ` for the smallest number of queries that was tried: fewer may do."""
+    curve, point = found
+    is_smallest = point.queries == curve.smallest and curve.attack not in _SOLVES
+    return "at most " if is_smallest else ""
 
 
-def _defended(each: Defended, prices: Prices) -> dict[str, Any]:
+def usd(found: tuple[Curve, Point]) -> str:
+    """Returns what a copy costs, as people write it; below a cent nothing is exact."""
+    cost = found[1].usd
+    if cost < _CENT:
+        return "less than $0.01"
+    return f"{'≤ ' if at_most(found) else ''}${cost:,.2f}"
+
+
+def _defended(each: Defended, result: AuditResult) -> dict[str, Any]:
     return {
         "defence": each.defence,
         "users": asdict(each.users),
         "cost_to_copy": {
-            f"{fidelity:.2f}": _cost(each, fidelity, prices) for fidelity in FIDELITIES
+            f"{fidelity:.2f}": _cost(each, fidelity, result) for fidelity in FIDELITIES
         },
+        "not_played": list(each.not_played),
         "curves": [_curve(curve) for curve in each.curves],
     }
 
 
-def _cost(each: Defended, fidelity: float, prices: Prices) -> dict[str, Any] | None:
-    found = each.cheapest(fidelity)
+def _cost(each: Defended, fidelity: float, result: AuditResult) -> dict[str, Any] | None:
+    found = result.cost(each, fidelity)
     if found is None:
         return None
     curve, point = found
@@ -287,7 +382,8 @@ def _cost(each: Defended, fidelity: float, prices: Prices) -> dict[str, Any] | N
         "queries": point.queries,
         "tokens": point.tokens,
         "accounts": point.accounts,
-        "days": prices.days(point.queries, point.accounts),
+        "at_most": bool(at_most(found)),
+        "days": result.prices.days(point.queries, point.accounts),
         "attack": curve.attack,
         "believes": curve.believes,
     }

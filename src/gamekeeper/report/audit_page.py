@@ -8,6 +8,7 @@ from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Po
 from gamekeeper.base.text import one_line
 from gamekeeper.report.audit import (
     advice,
+    basis,
     best_thief,
     comparisons,
     headline,
@@ -57,13 +58,14 @@ def render_audit(result: AuditResult) -> str:
         [{"id": picture.id, **picture.figure} for picture in pictures],
         result=result,
         headline=headline(result),
+        basis=list(basis(result)),
         sentences=[*best_thief(result.defended[0]), *comparisons(result)],
         privacy=list(privacy_sentences(result)),
         reconstructions=_reconstructions(result.privacy),
         advice=list(advice(result)),
         pictures=pictures,
         fidelities=FIDELITIES,
-        rows=[_row(each) for each in result.defended],
+        rows=[_row(result, each) for each in result.defended],
         tags=TAGS,
     )
 
@@ -93,7 +95,7 @@ def _attacks(plain: Defended) -> Picture:
     return Picture(
         id="attacks",
         kind="curves",
-        title="Every thief, the target as it is",
+        title="Every attack, the target as it is",
         caption=(
             "Fidelity against queries, the mean over seeds with its 95 % interval as a bar. "
             f"{_reached(plain)} Queries are drawn by their logarithm."
@@ -112,9 +114,9 @@ def _defences(defended: Sequence[Defended]) -> Picture:
     return Picture(
         id="defences",
         kind="curves",
-        title="The best thief, behind each defence",
+        title="The best attack, behind each defence",
         caption=(
-            "At each number of queries the best of all thieves, those who know of the defence"
+            "At each number of queries the best of all attacks, those that know of the defence"
             " included. The line of a defence that helps is below the line without one. "
             + " ".join(_reached(each) for each in answered[1:])
         ),
@@ -190,13 +192,11 @@ def _plane(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _row(each: Defended) -> dict[str, Any]:
-    costs = [each.cheapest(fidelity) for fidelity in FIDELITIES]
+def _row(result: AuditResult, each: Defended) -> dict[str, Any]:
+    costs = [result.cost(each, fidelity) for fidelity in FIDELITIES]
     return {
         "defence": each.defence,
-        "costs": [
-            (usd(found[1]), spent(found[1]), found[0].name) if found else None for found in costs
-        ],
+        "costs": [found and (usd(found), spent(found[1]), found[0].name) for found in costs],
         "best": each.best[1] if each.best else None,
         "users": users_words(each.users),
     }

@@ -36,7 +36,7 @@ _BY_UMASK = 0o666  # results are no secrets: who may read them is for the umask 
 _OURS = frozenset({VERDICTS, CAMPAIGNS, REPORT, "evidence"})
 
 
-def write_folder(result: HuntResult, out: Path) -> None:
+def write_folder(result: HuntResult, out: str | Path) -> None:
     """Writes verdicts, campaigns, report and evidence into `out`, whole or not at all.
 
     Args:
@@ -46,6 +46,7 @@ def write_folder(result: HuntResult, out: Path) -> None:
     Raises:
         UsageError: `out` is something else; nothing is written.
     """
+    out = Path(out)
     out = out.resolve()
     require_replaceable(out)
     with _beside(out) as new:
@@ -53,22 +54,24 @@ def write_folder(result: HuntResult, out: Path) -> None:
         _swap(new, out)
 
 
-def read_folder(out: Path) -> HuntResult:
+def read_folder(out: str | Path) -> HuntResult:
     """Reads back what `write_folder` wrote.
 
     Raises:
         InputError: `out` is not such a folder, is damaged, or has an unknown version.
     """
+    out = Path(out)
     return read_evidence(out)
 
 
-def require_replaceable(out: Path) -> None:
+def require_replaceable(out: str | Path) -> None:
     """Raises unless `write_folder` may write there; ask before a long run.
 
     Raises:
         UsageError: `out` is a file, holds files that are not an earlier hunt's, or cannot be
             renamed.
     """
+    out = Path(out)
     if not out.exists():
         return
     if not out.is_dir():

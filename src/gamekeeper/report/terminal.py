@@ -41,7 +41,7 @@ _PROMPT_CHARS = 300
 _SENTENCE_CHARS = 1_000
 
 
-def print_hunt(result: HuntResult, console: Console, out: Path) -> None:
+def print_hunt(result: HuntResult, console: Console, out: str | Path) -> None:
     """Prints the campaigns, what was read, what the log could not show, and what to do next.
 
     Args:
@@ -49,6 +49,7 @@ def print_hunt(result: HuntResult, console: Console, out: Path) -> None:
         console: Where to print.
         out: The folder it was written to.
     """
+    out = Path(out)
     suspects = sum(len(campaign.accounts) for campaign in result.campaigns)
     theirs = sum(campaign.exchanges for campaign in result.campaigns)
     _say(console, headline(len(result.campaigns), suspects, theirs, result.exchanges), "bold")

@@ -46,7 +46,8 @@ def print_zoo(specimens: "Sequence[Specimen]", console: Console) -> None:
     for each in specimens:
         plain = each.result.defended[0]
         costs = [
-            usd(found[1]) if (found := plain.cheapest(fidelity)) else "-" for fidelity in FIDELITIES
+            usd(found) if (found := each.result.cost(plain, fidelity)) else "-"
+            for fidelity in FIDELITIES
         ]
         best = plain.best
         how = (f"{best[1].fidelity:.3f}", best[0].name) if best else ("-", "-")

@@ -1,8 +1,11 @@
-"""Ways to a surrogate, one a file; in this order, the hungriest last, for all share one budget."""
+"""Ways to a surrogate, one a file; in this order, the hungriest last, for all share one budget.
+
+Equation solving comes first: of a linear model it needs so few queries that nothing else counts.
+"""
 
 from gamekeeper.audit.attacks import (  # isort: skip
-    learned_copy,
     equation_solving,
+    learned_copy,
     tree_paths,
     active_selection,
     head_stealing,

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access, Ask
+from gamekeeper.audit.answers import Access, AnswerForm
+from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.learners import Predict
 from gamekeeper.audit.targets import Array
 
@@ -30,8 +31,10 @@ class AttackCard:
             inputs alone.
         makes_inputs: Whether it asks what no other does; then its thieves share what the audit has
             to spend.
-        fewest: Queries a thief needs for any copy, if so many that the audit sets them aside for
-            him; see the driver.
+        comes_first: Whether it needs few queries where it applies, so that it is tried before all
+            others, with a part of the queries.
+        fewest: Queries that any copy needs, if so many that the audit sets them aside; see the
+            driver.
         maturity: How far it is tested.
     """
 
@@ -43,6 +46,7 @@ class AttackCard:
     extra: str | None = None
     under_defences: bool = True
     makes_inputs: bool = False
+    comes_first: bool = False
     fewest: int = 0
     maturity: Maturity = "tested"
 
@@ -53,7 +57,7 @@ class Surrogate:
 
     Args:
         queries: Made for it so far.
-        predict: Its labels.
+        predict: Its labels, or its values where the target answers numbers.
         recipe: What it is, in a few words.
     """
 
@@ -95,12 +99,15 @@ class AttackerKnowledge:
         sizes: Numbers of queries at which a surrogate is wanted, ascending.
         uses_scores: Whether he believes the scores; one who knows of a defence may take the labels
             alone.
-        classes: Labels are 0 to this, exclusive.
+        classes: Labels are 0 to this, exclusive; 0 where the target answers numbers.
         encode: A public encoder that the target may be built on; None if none is known.
         explain: Asks for counterfactuals, each a query; None if the interface gives none.
         picture: Height and width of an input, if inputs are pictures in one channel.
         public: Inputs of the same shape, but of another domain, shape (m, width); None if none are
             given.
+        categories: Columns whose numbers are codes of categories.
+        has_gaps: Whether values may be missing, NaN.
+        is_balanced: Whether a copy is judged on each class alike, however rare.
     """
 
     pool: Array
@@ -111,6 +118,9 @@ class AttackerKnowledge:
     explain: Explain | None = None
     picture: tuple[int, int] | None = None
     public: Array | None = None
+    categories: tuple[int, ...] = ()
+    has_gaps: bool = False
+    is_balanced: bool = False
 
     @property
     def documentation(self) -> Documentation:
@@ -130,18 +140,18 @@ class Interface:
     """What an attack must know to say whether it can be tried.
 
     Args:
-        access: What answers are.
+        form: What answers are.
         width: Of an input.
-        classes: Labels are 0 to this, exclusive.
+        is_plain: Whether inputs are numbers without gaps, so that others can be drawn between them.
         has_encoder: Whether a public encoder is known.
         has_counterfactuals: Whether the interface gives counterfactuals.
         picture: As `AttackerKnowledge.picture`.
         has_public: Whether public inputs are given.
     """
 
-    access: Access
+    form: AnswerForm
     width: int
-    classes: int
+    is_plain: bool = True
     has_encoder: bool = False
     has_counterfactuals: bool = False
     picture: tuple[int, int] | None = None
@@ -150,7 +160,19 @@ class Interface:
     @property
     def has_scores(self) -> bool:
         """Whether answers are more than labels."""
-        return self.access is not Access.LABELS
+        return self.form.access is not Access.LABELS
+
+    @property
+    def why_not_drawn(self) -> str | None:
+        """Why inputs cannot be made up; None if they can."""
+        if self.is_plain:
+            return None
+        return "it makes inputs up, which needs columns of numbers without missing values"
+
+    @property
+    def why_no_classes(self) -> str | None:
+        """Why labels are of no use; None if the target has classes."""
+        return "it works with labels; the target answers numbers" if self.form.are_numbers else None
 
 
 class Attack(Protocol):

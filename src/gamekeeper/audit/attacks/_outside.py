@@ -1,4 +1,4 @@
-"""What thieves have in common who ask inputs of another domain than the target's.
+"""What attacks have in common that ask inputs of another domain than the target's.
 
 In rounds: what has quickly learnt the labels so far guesses those of many inputs that could be
 asked; what is asked is as even over its guesses as can be, one half where it is least sure, one
@@ -19,6 +19,7 @@ import numpy as np
 
 from gamekeeper.audit.asking import Ask
 from gamekeeper.audit.attacks._attack import AttackerKnowledge, Surrogate
+from gamekeeper.audit.attacks._gathering import Gathering
 from gamekeeper.audit.learners import ModelSelection, TrainingSet, quick_guess
 from gamekeeper.audit.targets import Array
 
@@ -36,50 +37,25 @@ def copies(
     """
     learning = rng.spawn(1)[0]  # what is asked must not hang on what learners draw
     selection = ModelSelection(learning)
-    asked = _Asked(ask, knowledge, choose)
+    asked = Gathering(ask, knowledge, moves=False)
     for size in (size for size in knowledge.sizes if size >= FEWEST):
-        if not asked.go_on(size):
+        if not _go_on(asked, choose, size):
             return
         recipe, predict = selection.best(asked.training)
         yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 
-class _Asked:
-    """What was asked so far, and answered."""
-
-    def __init__(self, ask: Ask, knowledge: AttackerKnowledge, choose: Choose) -> None:
-        self._ask = ask
-        self._knowledge = knowledge
-        self._choose = choose
-        self._inputs = np.empty((0, knowledge.pool.shape[1]))
-        self._labels = np.empty(0, np.int64)
-        self._soft = np.empty((0, knowledge.classes))
-
-    @property
-    def training(self) -> TrainingSet:
-        """For the learners."""
-        given = self._soft if self._knowledge.uses_scores and len(self._soft) else None
-        return TrainingSet(
-            self._inputs, self._labels, given, picture=self._knowledge.picture, moves=False
-        )
-
-    def go_on(self, size: int) -> bool:
-        """Asks in rounds until so many are answered; returns whether that could be done, and labels
-        differ.
-        """
-        while (before := len(self._inputs)) < size:
-            wanted = min(size, max(_FIRST, int(_GROWTH * before)))
-            chosen = self._choose(self.training, wanted - before)
-            if before + len(chosen) < wanted:
-                return False
-            answers = self._ask(chosen)
-            self._inputs, self._labels = (
-                np.vstack([self._inputs, chosen]),
-                np.append(self._labels, answers.labels),
-            )
-            if answers.probabilities is not None:
-                self._soft = np.vstack([self._soft, answers.probabilities])
-        return len(np.unique(self._labels)) > 1
+def _go_on(asked: Gathering, choose: Choose, size: int) -> bool:
+    """Asks in rounds until so many are answered; returns whether that could be done, and labels
+    differ.
+    """
+    while (before := len(asked)) < size:
+        wanted = min(size, max(_FIRST, int(_GROWTH * before)))
+        chosen = choose(asked.training, wanted - before)
+        if before + len(chosen) < wanted:
+            return False
+        asked.add(chosen)
+    return len(np.unique(asked.labels)) > 1
 
 
 def picked(offered: Array, training: TrainingSet, n: int, rng: np.random.Generator) -> Array:

@@ -21,7 +21,9 @@ from gamekeeper.audit.attacks._attack import (
     Surrogate,
     attack,
 )
+from gamekeeper.audit.attacks._gathering import Gathering
 from gamekeeper.audit.learners import ModelSelection, TrainingSet, why_no_learners
+from gamekeeper.audit.learners.preparing import fitted
 from gamekeeper.audit.targets import Array
 
 _TREES = 100
@@ -46,48 +48,43 @@ class ActiveSelection:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return why_no_learners()
+        return interface.why_no_classes or why_no_learners()
 
     def surrogates(
         self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
     ) -> Iterator[Surrogate]:
         """See `Attack`."""
-        asked = np.empty(0, np.int64)
+        pool = knowledge.pool
+        positions = np.empty(0, np.int64)
+        asked = Gathering(ask, knowledge)
         selection = ModelSelection(rng)
-        labels = np.empty(0, np.int64)
-        soft = np.empty((0, knowledge.classes))
-        for size in (size for size in knowledge.sizes if size < len(knowledge.pool)):
-            chosen = _chosen(knowledge.pool, asked, labels, size - len(asked), rng)
-            answers = ask(knowledge.pool[chosen])
-            asked = np.concatenate([asked, chosen])
-            labels = np.concatenate([labels, answers.labels])
-            if answers.probabilities is not None:
-                soft = np.vstack([soft, answers.probabilities])
-            given = soft if knowledge.uses_scores and len(soft) else None
-            recipe, predict = selection.best(
-                TrainingSet(knowledge.pool[asked], labels, given, picture=knowledge.picture)
-            )
+        for size in (size for size in knowledge.sizes if size < len(pool)):
+            chosen = _chosen(pool, positions, asked.training, size - len(asked), rng)
+            asked.add(pool[chosen])
+            positions = np.concatenate([positions, chosen])
+            recipe, predict = selection.best(asked.training)
             yield Surrogate(queries=size, predict=predict, recipe=recipe)
 
 
-def _chosen(pool: Array, asked: Array, labels: Array, n: int, rng: np.random.Generator) -> Array:
+def _chosen(
+    pool: Array, positions: Array, asked: TrainingSet, n: int, rng: np.random.Generator
+) -> Array:
     """Positions in the pool to ask next, shape (n,)."""
-    left = np.setdiff1d(np.arange(len(pool)), asked)
-    if len(np.unique(labels)) < 2:
+    left = np.setdiff1d(np.arange(len(pool)), positions)
+    if len(np.unique(asked.labels)) < 2:
         return rng.permutation(left)[:n]
-    unsure = left[np.argsort(_margins(pool[asked], labels, pool[left], rng), kind="stable")]
+    unsure = left[np.argsort(_margins(asked, pool[left], rng), kind="stable")]
     picked = _apart(pool, unsure[: _SHORTLIST * (n // 2)], n // 2)
     rest = rng.permutation(np.setdiff1d(left, picked))
     return np.concatenate([picked, rest[: n - len(picked)]])
 
 
-def _margins(inputs: Array, labels: Array, others: Array, rng: np.random.Generator) -> Array:
+def _margins(asked: TrainingSet, others: Array, rng: np.random.Generator) -> Array:
     """By how much a forest prefers its first choice to its second, shape (n,)."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = ExtraTreesClassifier(_TREES, random_state=int(rng.integers(1 << 31))).fit(
-        inputs, labels
-    )
+    trees = ExtraTreesClassifier(_TREES, random_state=int(rng.integers(1 << 31)))
+    forest = fitted(trees, asked, asked.labels, scales=False)
     likely = np.sort(forest.predict_proba(others), axis=1)
     return np.asarray(likely[:, -1] - likely[:, -2])
 
@@ -96,7 +93,7 @@ def _apart(pool: Array, positions: Array, n: int) -> Array:
     """Greedy k-centre: each next is the farthest from those taken, features scaled by their
     spread.
     """
-    rows = pool[positions] / (pool.std(axis=0) + 1e-12)
+    rows = np.nan_to_num(pool[positions] / (np.nanstd(pool, axis=0) + 1e-12))
     if not len(rows) or n < 1:
         return positions[:0]
     taken = [0]

@@ -58,7 +58,7 @@ class BoundaryWalk:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return why_no_learners()
+        return interface.why_no_classes or interface.why_not_drawn or why_no_learners()
 
     def surrogates(
         self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator

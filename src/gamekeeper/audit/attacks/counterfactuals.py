@@ -53,7 +53,7 @@ class Counterfactuals:
         """See `Attack`."""
         if not interface.has_counterfactuals:
             return "the interface gives no counterfactuals (--counterfactuals)"
-        return why_no_learners()
+        return interface.why_no_classes or interface.why_not_drawn or why_no_learners()
 
     def surrogates(
         self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator

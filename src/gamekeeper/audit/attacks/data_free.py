@@ -63,6 +63,8 @@ class DataFree:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
+        if missing := interface.why_no_classes or interface.why_not_drawn:
+            return missing
         what, most = (
             ("rows", _WIDEST_ROW) if interface.picture is None else ("pictures", _WIDEST_PICTURE)
         )

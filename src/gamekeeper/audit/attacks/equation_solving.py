@@ -3,6 +3,8 @@ the whole model.
 
     log p_k - log p_0 = (w_k - w_0) . x + (b_k - b_0)
 
+A regression's values, and a single score, are linear themselves.
+
 Queries are drawn around the pool, shrunk towards its middle so that no probability saturates.
 Rounded scores make the equations inexact: a floor keeps a probability of nought from being
 infinitely sure, and the solution is improved by the likelihood of the answers (cross-entropy to
@@ -25,7 +27,8 @@ from gamekeeper.audit.attacks._attack import (
     Surrogate,
     attack,
 )
-from gamekeeper.audit.learners import Predict
+from gamekeeper.audit.attacks._gathering import Gathering
+from gamekeeper.audit.learners import ByLogOdds, Predict, TrainingSet
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-9
@@ -46,17 +49,18 @@ class EquationSolving:
         purpose=(
             "Solves for the weights of a linear model, from one answer more than it has inputs."
         ),
-        needs="Probabilities or logits, and the range of the inputs.",
-        fits="Logistic and softmax regression, linear heads.",
+        needs="Probabilities, logits or values, and the range of the inputs.",
+        fits="Linear, logistic and softmax regression, linear heads.",
         source=(
             "Tramer et al., USENIX Security 2016, section 4.1; refined by likelihood, for rounded"
             " scores."
         ),
+        comes_first=True,
     )
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return None if interface.has_scores else "it needs scores"
+        return interface.why_not_drawn if interface.has_scores else "it needs scores"
 
     def surrogates(
         self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
@@ -64,33 +68,50 @@ class EquationSolving:
         """See `Attack`."""
         width = knowledge.pool.shape[1]
         middle = knowledge.pool.mean(axis=0)
-        spread = knowledge.pool.std(axis=0) + 1e-12
+        spread = _SHRINK * (knowledge.pool.std(axis=0) + 1e-12)
         directions = np.empty((0, width))
-        scores = np.empty((0, knowledge.classes))
-        labels = np.empty(0, np.int64)
+        asked = Gathering(ask, knowledge)
         for size in [
             width + 1,
             *(size for size in knowledge.sizes if width + 1 < size <= _MOST * (width + 1)),
         ]:
             more = rng.standard_normal((size - len(directions), width))
-            answers = ask(middle + _SHRINK * spread * more)
-            assert answers.probabilities is not None
+            asked.add(middle + spread * more)
             directions = np.vstack([directions, more])
-            scores = np.vstack([scores, answers.probabilities])
-            labels = np.concatenate([labels, answers.labels])
-            weights = _refined(_solved(directions, scores), directions, scores)
-            predict = _Linear(weights, middle, _SHRINK * spread)
+            weights = _weights(directions, asked.training)
+            explained = _explained(_with_one(directions) @ weights, asked.training)
+            predict = _predict(weights, middle, spread, asked.training)
             yield Surrogate(queries=size, predict=predict, recipe="a linear model")
-            explained = (predict(middle + _SHRINK * spread * directions) == labels).mean()
             if size >= _SHOWS * (width + 1) and explained < _EXPLAINS:
-                return  # no linear model; more equations would be paid for in vain
+                return  # no linear model; more equations would be paid for without success
+
+
+def _weights(directions: Array, asked: TrainingSet) -> Array:
+    """Of the linear model that explains the answers, the offset last: (width + 1, outputs)."""
+    if asked.values is not None:
+        return np.asarray(np.linalg.lstsq(_with_one(directions), asked.values, rcond=None)[0])
+    assert asked.soft is not None
+    return _refined(_solved(directions, asked.soft), directions, asked.soft)
+
+
+def _explained(scores: Array, asked: TrainingSet) -> float:
+    """Share of the answers that the equations give: of labels, or of the variance of values."""
+    if asked.values is None:
+        return float((scores.argmax(axis=1) == asked.labels).mean())
+    spread = ((asked.values - asked.values.mean(axis=0)) ** 2).sum()
+    return float(1 - ((scores - asked.values) ** 2).sum() / max(spread, 1e-300))
+
+
+def _predict(weights: Array, middle: Array, spread: Array, asked: TrainingSet) -> Predict:
+    model = _Linear(weights, middle, spread)
+    return ByLogOdds(model) if asked.values is None else model
 
 
 class _Linear:
-    """Labels of a linear model of standardised inputs.
+    """A linear model of standardised inputs.
 
     Args:
-        weights: Of each class, the offset last, shape (width + 1, classes).
+        weights: Of each output, the offset last, shape (width + 1, outputs).
         middle: Of the inputs.
         spread: Of the inputs.
     """
@@ -101,9 +122,8 @@ class _Linear:
         self._spread = spread
 
     def __call__(self, inputs: Array) -> Array:
-        """Returns labels, shape (n,)."""
-        scores: Array = _with_one((inputs - self._middle) / self._spread) @ self._weights
-        return np.asarray(scores.argmax(axis=1))
+        """Returns its outputs, shape (n, outputs)."""
+        return np.asarray(_with_one((inputs - self._middle) / self._spread) @ self._weights)
 
 
 def linear_model(inputs: Array, probabilities: Array) -> Predict:
@@ -113,7 +133,9 @@ def linear_model(inputs: Array, probabilities: Array) -> Predict:
     middle = inputs.mean(axis=0)
     spread = inputs.std(axis=0) + 1e-12
     rows = (inputs - middle) / spread
-    return _Linear(_refined(_solved(rows, probabilities), rows, probabilities), middle, spread)
+    return ByLogOdds(
+        _Linear(_refined(_solved(rows, probabilities), rows, probabilities), middle, spread)
+    )
 
 
 def _solved(inputs: Array, probabilities: Array) -> Array:

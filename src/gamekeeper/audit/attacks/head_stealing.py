@@ -13,6 +13,7 @@ equations are those of Tramer et al., USENIX Security 2016, in the encoder's fea
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from gamekeeper.audit.attacks._attack import (
     Surrogate,
     attack,
 )
+from gamekeeper.audit.attacks._gathering import Gathering
 from gamekeeper.audit.attacks.equation_solving import linear_model
 from gamekeeper.audit.learners import Predict, TrainingSet, best_learner
 from gamekeeper.audit.targets import Array
@@ -55,31 +57,39 @@ class HeadStealing:
     ) -> Iterator[Surrogate]:
         """See `Attack`."""
         assert knowledge.encode is not None
-        labels = np.empty(0, np.int64)
-        soft = np.empty((0, knowledge.classes))
+        asked = Gathering(ask, knowledge)
         for size in (size for size in knowledge.sizes if size <= len(knowledge.pool)):
-            answers = ask(knowledge.pool[len(labels) : size])
-            labels = np.concatenate([labels, answers.labels])
-            if answers.probabilities is not None:
-                soft = np.vstack([soft, answers.probabilities])
+            asked.add(knowledge.pool[len(asked) : size])
             features = knowledge.encode(knowledge.pool[:size])
-            given = soft if knowledge.uses_scores and len(soft) else None
-            recipe, predict = _head(features, labels, given, rng)
+            recipe, predict = _head(replace(asked.training, inputs=features), rng)
             yield Surrogate(
                 queries=size,
-                predict=_after(knowledge.encode, predict),
+                predict=_After(knowledge.encode, predict),
                 recipe=f"{recipe} on the encoder",
             )
 
 
-def _head(
-    features: Array, labels: Array, soft: Array | None, rng: np.random.Generator
-) -> tuple[str, Predict]:
+def _head(asked: TrainingSet, rng: np.random.Generator) -> tuple[str, Predict]:
     """The head: solved for where there are equations enough, else the best learner."""
-    if soft is not None and len(features) > features.shape[1]:
-        return "a linear head", linear_model(features, soft)
-    return best_learner(TrainingSet(features, labels, soft), rng)
+    features = asked.inputs
+    if asked.soft is not None and len(features) > features.shape[1]:
+        return "a linear head", linear_model(features, asked.soft)
+    plain = replace(asked, picture=None, categories=(), has_gaps=False)
+    return best_learner(plain, rng)
 
 
-def _after(encode: Encode, predict: Predict) -> Predict:
-    return lambda inputs: predict(encode(inputs))
+class _After:
+    """A head on what a public encoder makes of inputs.
+
+    Args:
+        encode: The encoder.
+        head: Predicts from its features.
+    """
+
+    def __init__(self, encode: Encode, head: Predict) -> None:
+        self._encode = encode
+        self._head = head
+
+    def __call__(self, inputs: Array) -> Array:
+        """See `Predict`."""
+        return self._head(self._encode(inputs))

@@ -22,7 +22,8 @@ from gamekeeper.audit.attacks._attack import (
     Surrogate,
     attack,
 )
-from gamekeeper.audit.learners import ModelSelection, TrainingSet, why_no_learners
+from gamekeeper.audit.attacks._gathering import Gathering
+from gamekeeper.audit.learners import ModelSelection, why_no_learners
 from gamekeeper.audit.targets import Array
 
 _MIXING = 0  # seed of what is mixed
@@ -57,26 +58,18 @@ class LearnedCopy:
     ) -> Iterator[Surrogate]:
         """See `Attack`."""
         selection = ModelSelection(rng)
-        labels = np.empty(0, np.int64)
-        soft = np.empty((0, knowledge.classes))
+        asked = Gathering(ask, knowledge, real=len(knowledge.pool))
         inputs = _with_mixtures(knowledge.pool, knowledge.sizes, rng)
         for size in (size for size in knowledge.sizes if size <= len(inputs)):
-            answers = ask(inputs[len(labels) : size])
-            labels = np.concatenate([labels, answers.labels])
-            if answers.probabilities is not None:
-                soft = np.vstack([soft, answers.probabilities])
-            given = soft if knowledge.uses_scores and len(soft) else None
-            training = TrainingSet(
-                inputs[:size], labels, given, real=len(knowledge.pool), picture=knowledge.picture
-            )
-            name, predict = selection.best(training)
+            asked.add(inputs[len(asked) : size])
+            name, predict = selection.best(asked.training)
             yield Surrogate(queries=size, predict=predict, recipe=name)
 
 
 def _with_mixtures(pool: Array, sizes: Sequence[int], rng: np.random.Generator) -> Array:
-    """The pool, then mixtures of two of its inputs each: what a thief asks whose inputs run out.
+    """The pool, then mixtures of two of its inputs each: what is asked once inputs run out.
 
-    All thieves have the same mixtures, each in an order of his own, so that they are paid for once.
+    All runs have the same mixtures, each in its own order, so that they are paid for once.
     """
     wanted = max((size for size in sizes if size <= _MOST_MIXED * len(pool)), default=0) - len(pool)
     if wanted <= 0:
@@ -88,6 +81,7 @@ def _with_mixtures(pool: Array, sizes: Sequence[int], rng: np.random.Generator) 
 def _mixtures(pool: Array, wanted: int, rng: np.random.Generator) -> Array:
     one, other = (pool[rng.integers(len(pool), size=wanted)] for _ in range(2))
     share = rng.uniform(0, 0.5, (wanted, 1))
-    whole = (pool == np.round(pool)).all(axis=0)  # categories and counts have nothing in between
+    # categories and counts have nothing in between; what is missing in one is missing in a mixture
+    whole = ((pool == np.round(pool)) | np.isnan(pool)).all(axis=0)
     share = np.where(whole, rng.random(one.shape) < share, share)
     return np.asarray(one + share * (other - one))

@@ -51,9 +51,9 @@ class PublicCopy:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return (
-            why_no_learners() if interface.has_public else "no public inputs are given (--public)"
-        )
+        if not interface.has_public:
+            return "no public inputs are given (--public)"
+        return interface.why_no_classes or why_no_learners()
 
     def surrogates(
         self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator

@@ -41,6 +41,7 @@ from gamekeeper.audit.attacks._attack import (
     Surrogate,
     attack,
 )
+from gamekeeper.audit.learners import ByLogOdds, Predict
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.targets import Array
 
@@ -84,6 +85,8 @@ class ReluNetworks:
         """See `Attack`."""
         if not interface.has_scores:
             return "it needs scores"
+        if (missing := interface.why_not_drawn) is not None:
+            return missing
         return (
             None
             if interface.width <= _WIDEST
@@ -136,6 +139,7 @@ class _Search:
         self.units = np.empty((0, pool.shape[1] + 1))
         self._truth: Array | None = None
         self._grid = _GRID
+        self._answers_numbers = False
         self.queries = 0
 
     def run(self) -> None:
@@ -162,13 +166,14 @@ class _Search:
         """
         return float("inf") if self._truth is None else float(np.nanmedian(self._errors()))
 
-    def model(self) -> "_Network":
+    def model(self) -> Predict:
         """Returns the network that explains everything answered, without units that explain
         nothing.
         """
         counts = np.abs(self._solved()[: len(self.units)]).max(axis=1)
         self.units = self.units[counts > _SURE_UNIT * counts.max(initial=0)]
-        return _Network(self.units, self._solved(), self._middle, self._spread)
+        network = _Network(self.units, self._solved(), self._middle, self._spread)
+        return network if self._answers_numbers else ByLogOdds(_with_first(network))
 
     def _next_line(self, errors: Array) -> _Line:
         """Through an input that is not explained, in a direction of its own."""
@@ -241,23 +246,33 @@ class _Search:
         )
 
     def _answered(self, inputs: Array, *, judges: bool = False) -> Array:
-        """Log-odds to the first class, shape (n, classes - 1); NaN where a probability has too few
-        digits left.
+        """Log-odds to the first class, shape (n, classes - 1), NaN where a probability has too few
+        digits left; or values, shape (n, outputs).
         """
-        given = self._ask(inputs * self._spread + self._middle).probabilities
-        assert given is not None
+        answers = self._ask(inputs * self._spread + self._middle)
         self.queries += len(inputs)
-        logs = np.log(np.maximum(given, 1e-300))
-        odds = logs[:, 1:] - logs[:, :1]
-        odds[(given < _SURE).any(axis=1)] = np.nan
+        self._answers_numbers = answers.values is not None
+        odds = answers.values
+        if odds is None:
+            assert answers.probabilities is not None
+            odds = _log_odds(answers.probabilities)
         if not judges:
             self._inputs.append(inputs)
             self._odds.append(odds)
         return np.asarray(odds)
 
 
+def _log_odds(given: Array) -> Array:
+    logs = np.log(np.maximum(given, 1e-300))
+    odds = logs[:, 1:] - logs[:, :1]
+    odds[(given < _SURE).any(axis=1)] = np.nan
+    return np.asarray(odds)
+
+
 class _Network:
-    """Labels of a network with one hidden layer and a linear part."""
+    """A network with one hidden layer and a linear part; returns log-odds to the first class, or
+    values.
+    """
 
     def __init__(self, units: Array, output: Array, middle: Array, spread: Array) -> None:
         self._units = units
@@ -266,9 +281,15 @@ class _Network:
         self._spread = spread
 
     def __call__(self, inputs: Array) -> Array:
-        """Returns labels, shape (n,)."""
-        odds = _design((inputs - self._middle) / self._spread, self._units) @ self._output
-        return np.asarray(np.hstack([np.zeros((len(inputs), 1)), odds]).argmax(axis=1))
+        """Returns its outputs, shape (n, outputs)."""
+        return np.asarray(
+            _design((inputs - self._middle) / self._spread, self._units) @ self._output
+        )
+
+
+def _with_first(odds: Predict) -> Predict:
+    """Log-odds of all classes from those to the first."""
+    return lambda inputs: np.hstack([np.zeros((len(inputs), 1)), odds(inputs)])
 
 
 def _design(inputs: Array, units: Array) -> Array:

@@ -37,6 +37,7 @@ from gamekeeper.audit.attacks._attack import (
     Surrogate,
     attack,
 )
+from gamekeeper.audit.learners import ByScores
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.targets import Array
 
@@ -68,7 +69,7 @@ class TreePaths:
 
     def why_not(self, interface: Interface) -> str | None:
         """See `Attack`."""
-        return None if interface.has_scores else "it needs scores"
+        return interface.why_not_drawn if interface.has_scores else "it needs scores"
 
     def surrogates(
         self, ask: Ask, knowledge: AttackerKnowledge, rng: np.random.Generator
@@ -93,13 +94,13 @@ class TreePaths:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """A leaf: an input of it, what names it, its label, and open bounds for each feature, shape
+    """A leaf: an input of it, what names it, its answer, and open bounds for each feature, shape
     (width,).
     """
 
     start: Array
     leaf: bytes
-    label: int
+    answer: Array
     low: Array
     high: Array
 
@@ -123,6 +124,7 @@ class _Feeler:
         self.spread = pool.std(axis=0) + 1e-12
         self._met: set[bytes] = set()
         self.queries = 0
+        self.answers_numbers = False
 
     def names_leaves(self, probes: Array) -> bool:
         """Whether scores repeat as those of a tree do."""
@@ -149,7 +151,7 @@ class _Feeler:
 
     def box(self, start: Array) -> _Box:
         """Returns the leaf of an input, shape (width,)."""
-        (leaf,), (label,) = self._leaves(start[None])
+        (leaf,), (answer,) = self._leaves(start[None])
         low = np.full(len(start), -np.inf)
         high = np.full(len(start), np.inf)
         sides = [
@@ -158,7 +160,7 @@ class _Feeler:
         for feature, side in self._asked_about(start, leaf, sides):
             bounds = high if side else low
             bounds[feature] = self._threshold(start, leaf, feature, side)
-        return _Box(start, leaf, int(label), low, high)
+        return _Box(start, leaf, answer, low, high)
 
     def _asked_about(
         self, start: Array, leaf: bytes, sides: list[tuple[int, int]]
@@ -198,38 +200,39 @@ class _Feeler:
         return float((values[inside] + values[outside]) / 2)
 
     def _leaves(self, inputs: Array) -> tuple[list[bytes], Array]:
-        """What names the leaf of each input, and its label."""
+        """What names the leaf of each input, and its answer: probabilities or values."""
         answers = self._ask(inputs)
-        assert answers.probabilities is not None
+        self.answers_numbers = answers.values is not None
+        given = answers.values if answers.probabilities is None else answers.probabilities
+        assert given is not None
         self.queries += len(inputs)
-        return [
-            row.tobytes() for row in np.round(answers.probabilities, _TELLING_DIGITS) + 0.0
-        ], answers.labels
+        return [row.tobytes() for row in np.round(given, _TELLING_DIGITS) + 0.0], given
 
 
 def _copy(boxes: list[_Box], feeler: _Feeler) -> Surrogate:
+    tree = _Tree(boxes, feeler.spread)
     return Surrogate(
         queries=feeler.queries,
-        predict=_Tree(boxes, feeler.spread),
+        predict=tree if feeler.answers_numbers else ByScores(tree),
         recipe=f"a tree of {len(boxes)} leaves",
     )
 
 
 class _Tree:
-    """Labels by the box that an input lies in; of one in none, by the nearest."""
+    """Answers by the box that an input is in; of one in no box, by the nearest."""
 
     def __init__(self, boxes: list[_Box], spread: Array) -> None:
         self._low, self._high = (
             np.stack([getattr(box, end) for box in boxes]) for end in ("low", "high")
         )
-        self._labels = np.array([box.label for box in boxes])
+        self._answers = np.stack([box.answer for box in boxes])
         self._spread = spread
 
     def __call__(self, inputs: Array) -> Array:
-        """Returns labels, shape (n,)."""
-        far = np.zeros((len(inputs), len(self._labels)))
+        """Returns answers, shape (n, width)."""
+        far = np.zeros((len(inputs), len(self._answers)))
         for feature, column in enumerate(inputs.T):
             below = self._low[:, feature] - column[:, None]
             above = column[:, None] - self._high[:, feature]
             far += np.maximum(0, np.maximum(below, above)) / self._spread[feature]
-        return np.asarray(self._labels[far.argmin(axis=1)])
+        return np.asarray(self._answers[far.argmin(axis=1)])

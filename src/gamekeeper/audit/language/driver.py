@@ -17,7 +17,7 @@ from time import thread_time
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access
+from gamekeeper.audit.answers import Access
 from gamekeeper.audit.attacks import AttackCard
 from gamekeeper.audit.journal import Tokens
 from gamekeeper.audit.language.answers import final_answer, likeness_for
@@ -27,6 +27,7 @@ from gamekeeper.audit.language.width import Door, Width, look_for_width
 from gamekeeper.audit.language.withholding import WITHHOLDINGS, Withhold
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.learners.cores import one_core_each
+from gamekeeper.audit.measures import share_error
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
@@ -113,14 +114,18 @@ class LanguageAudit:
         tests = min(_TEST_MOST, int(len(prompts) * _TEST_SHARE), options.budget // 4)
         self._tests, self._pool = ([prompts[i] for i in part] for part in np.split(order, [tests]))
         on_stage(f"asking {tests} test prompts", 0, 0)
-        self._replies = interview.ask([Query(prompt) for prompt in self._tests])
-        again = interview.ask([Query(prompt, turn=1) for prompt in self._tests[:_ASKED_AGAIN]])
+        # test prompts that were not answered are left out
+        kept, self._replies = interview.answered([Query(prompt) for prompt in self._tests])
+        self._tests = [self._tests[at] for at in kept]
+        again, replies_again = interview.answered(
+            [Query(prompt, turn=1) for prompt in self._tests[:_ASKED_AGAIN]]
+        )
         self._truth = [self._final(reply) for reply in self._replies]
         _require_answers(self._truth)
         self._likeness = likeness_for(self._truth)
         self._itself = float(
             self._likeness.all(
-                [self._final(reply) for reply in again], self._truth[: len(again)]
+                [self._final(reply) for reply in replies_again], [self._truth[at] for at in again]
             ).mean()
         )
         self._has_traces = any(reply.trace for reply in self._replies)
@@ -186,7 +191,7 @@ class LanguageAudit:
     ) -> tuple[TrainingSet, Tokens]:
         asked = self._pool[:size]
         suffix = COERCION if reading is Reading.COERCED else ""
-        replies = self._interview.ask([Query(prompt + suffix) for prompt in asked])
+        kept, replies = self._interview.answered([Query(prompt + suffix) for prompt in asked])
         self._hear(reading, [prompt + suffix for prompt in asked])
         tokens = Tokens(
             sum(reply.read for reply in replies), sum(reply.written for reply in replies)
@@ -200,7 +205,7 @@ class LanguageAudit:
             given = [_parted(reply) for reply in replies]
         answers = tuple(self._final(reply) for reply in given)
         traces = None if reading is Reading.ANSWERS else tuple(reply.trace for reply in given)
-        return TrainingSet(tuple(asked), answers, traces), tokens
+        return TrainingSet(tuple(asked[at] for at in kept), answers, traces), tokens
 
     def _hear(self, reading: Reading, prompts: list[str]) -> None:
         name = f"{_SKILL}-{reading.name.lower()}"
@@ -224,6 +229,7 @@ class LanguageAudit:
             usd=prices.of(n, tokens) + n * prices.per_input + cpu_s / 3600 * prices.per_core_hour,
             recipe=max(copies)[1],
             tokens=tokens.total,
+            error=share_error(copies[0][0], len(self._tests)) if len(copies) == 1 else 0.0,
         )
 
     def _copy(self, training: TrainingSet, number: int) -> tuple[float, str, float]:
@@ -255,21 +261,20 @@ class LanguageAudit:
         it was.
         """
         some = self._pool[:_COERCED_FIRST]
-        plain = [
-            self._final(reply) for reply in self._interview.ask([Query(prompt) for prompt in some])
-        ]
-        coerced = [
-            _parted(reply)
-            for reply in self._interview.ask([Query(prompt + COERCION) for prompt in some])
-        ]
-        same = self._likeness.all(plain, [self._final(reply) for reply in coerced]).mean()
-        return bool(same >= 0.5 and sum(bool(reply.trace) for reply in coerced) > len(some) / 2)
+        plain = self._interview.ask([Query(prompt) for prompt in some])
+        asked = self._interview.ask([Query(prompt + COERCION) for prompt in some])
+        pairs = [(a, _parted(b)) for a, b in zip(plain, asked, strict=True) if a and b]
+        if not pairs:
+            return False
+        before = [self._final(reply) for reply, _ in pairs]
+        same = self._likeness.all(before, [self._final(reply) for _, reply in pairs]).mean()
+        return bool(same >= 0.5 and sum(bool(b.trace) for _, b in pairs) > len(some) / 2)
 
     def _width(self) -> tuple[Width | None, str | None]:
         self._on_stage("looking for the hidden width through log-probabilities", 0, 0)
         try:
             most = int(self._options.budget * _WIDTH_SHARE)
-            return look_for_width(self._interview.ask, self._pool, most), None
+            return look_for_width(self._interview.require, self._pool, most), None
         except (SpentError, TargetError) as error:
             return None, str(error)
 
@@ -279,6 +284,8 @@ class LanguageAudit:
             if self._has_traces
             else "it gives answers without reasoning"
         )
+        if remark := self._interview.failed.remark:
+            yield remark
         if self._itself < 1:
             yield (
                 f"asked again, it agrees with itself to {self._itself:.2f} on {_ASKED_AGAIN} test"

@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.audit.asking import Access
+from gamekeeper.audit.answers import Access
 from gamekeeper.audit.attacks import AttackCard
 from gamekeeper.audit.language.interview import Vectors
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.learners.cores import one_core_each
+from gamekeeper.audit.measures import share_error
 from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
@@ -108,9 +109,13 @@ class VectorAudit:
         order = np.random.default_rng(options.seed).permutation(len(texts))
         tests = min(_TEST_MOST, int(len(texts) * _TEST_SHARE), options.budget // 3)
         self._tests, self._pool = ([texts[i] for i in part] for part in np.split(order, [tests]))
-        self._known, self._asked = public_features(self._pool), public_features(self._tests)
+        self._known = public_features(self._pool)
         on_stage(f"asking {tests} test texts", 0, 0)
-        self._truth = vectors.ask(self._tests)
+        truth = vectors.ask(self._tests)
+        is_answered = np.isfinite(truth).all(axis=1)  # the others are left out
+        self._tests = [self._tests[at] for at in np.flatnonzero(is_answered)]
+        self._truth = truth[is_answered]
+        self._asked = public_features(self._tests)
         self._again = vectors.ask(self._tests[:_ASKED_AGAIN], turn=1)
         self._nearest = nearest(self._truth)
 
@@ -136,18 +141,19 @@ class VectorAudit:
         for size in self._sizes if name == "none" else self._sizes[::-2][::-1]:
             self._on_stage(f"{_ATTACK} on {size} texts, defence: {name}", 0, 0)
             try:
-                given = coarsen(self._vectors.ask(self._pool[:size]))
+                answers = self._vectors.ask(self._pool[:size])
             except SpentError as error:
                 stopped = str(error)
                 break
             if name == "none":
                 self.traffic.add(_ATTACK, self._pool[self.traffic.count(_ATTACK) : size])
-            points.append(self._point(given))
+            is_answered = np.isfinite(answers).all(axis=1)
+            features = self._known[:size][is_answered]
+            points.append(self._point(features, coarsen(answers[is_answered]), size))
         curve = Curve(attack=_ATTACK, believes=_READING, points=tuple(points), stopped=stopped)
         return Defended(defence=name, users=self._users(name, coarsen), curves=(curve,))
 
-    def _point(self, given: Array) -> Point:
-        features = self._known[: len(given)]
+    def _point(self, features: Array, given: Array, queries: int) -> Point:
         began = process_time()
         fidelities = []
         recipes = []
@@ -160,10 +166,18 @@ class VectorAudit:
                 recipes.append(recipe)
         cpu_s = (process_time() - began) / self._options.seeds
         prices = self._options.prices
-        n = len(given)
+        n = queries
         usd = n * (prices.per_query + prices.per_input) + cpu_s / 3600 * prices.per_core_hour
         best = recipes[int(np.argmax(fidelities))]
-        return Point(queries=n, fidelities=tuple(fidelities), cpu_s=cpu_s, usd=usd, recipe=best)
+        alone = len(fidelities) == 1
+        return Point(
+            queries=n,
+            fidelities=tuple(fidelities),
+            cpu_s=cpu_s,
+            usd=usd,
+            recipe=best,
+            error=share_error(fidelities[0], len(self._tests)) if alone else 0.0,
+        )
 
     @property
     def _sizes(self) -> list[int]:
@@ -178,7 +192,10 @@ class VectorAudit:
 
     def _findings(self) -> Iterator[str]:
         yield f"it gives vectors of {self._truth.shape[1]} numbers"
-        if not np.allclose(self._truth[: len(self._again)], self._again, atol=_SAME):
+        if remark := self._vectors.failed.remark:
+            yield remark
+        same = np.isclose(self._truth[: len(self._again)], self._again, atol=_SAME)
+        if not (same | np.isnan(self._again)).all():
             yield "the same text got another vector when it was asked again"
         values = np.linalg.svd(self._truth - self._truth.mean(axis=0), compute_uv=False)
         rank = int((values > values[0] * 1e-6).sum())

@@ -6,6 +6,7 @@ import numpy as np
 
 from gamekeeper.audit.learners._training_set import Scores, TrainingSet
 from gamekeeper.audit.learners.pictures import quick_network
+from gamekeeper.audit.learners.preparing import fitted
 from gamekeeper.audit.targets import Array
 
 _TREES = 100
@@ -26,7 +27,8 @@ def quick_guess(training: TrainingSet, seed: int) -> Scores:
 def _forest(training: TrainingSet, seed: int) -> Scores:
     from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = ExtraTreesClassifier(_TREES, random_state=seed).fit(training.inputs, training.labels)
+    trees = ExtraTreesClassifier(_TREES, random_state=seed)
+    forest = fitted(trees, training, training.labels, scales=False)
 
     def scores(inputs: Array) -> Array:
         likely = np.zeros((len(inputs), int(training.labels.max()) + 1))

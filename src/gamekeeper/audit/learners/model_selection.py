@@ -16,8 +16,10 @@ import numpy as np
 
 from gamekeeper.audit.learners._training_set import Learn, Predict, TrainingSet
 from gamekeeper.audit.learners.cores import one_core_each
+from gamekeeper.audit.learners.numbers import number_learners
 from gamekeeper.audit.learners.pictures import picture_learners
 from gamekeeper.audit.learners.tabular import tabular_learners
+from gamekeeper.audit.targets import Array
 from gamekeeper.base.errors import MissingExtraError
 
 _HELD_OUT = 0.25
@@ -54,7 +56,7 @@ class ModelSelection:
         Returns:
             Its name, and its labels.
         """
-        if len(np.unique(training.labels)) == 1:
+        if training.values is None and len(np.unique(training.labels)) == 1:
             return "one label for everything", lambda some: np.full(len(some), training.labels[0])
         learners = self._learners(training)
         with _selecting() as workers:
@@ -74,6 +76,8 @@ def best_learner(training: TrainingSet, rng: np.random.Generator) -> tuple[str, 
 
 
 def _learners(training: TrainingSet, seed: int) -> dict[str, Learn]:
+    if training.values is not None:
+        return number_learners(training, seed)
     if training.picture is not None and (of_pictures := picture_learners(training, seed)):
         return of_pictures | tabular_learners(training, seed, few=training.moves)
     return tabular_learners(training, seed)
@@ -89,16 +93,28 @@ def _ranked(
     order = rng.permutation(min(len(training), training.real or len(training)))
     held, kept = np.split(order, [max(1, int(len(order) * _HELD_OUT))])
     known = training.only(np.concatenate([kept, np.arange(len(order), len(training))]))
-    if len(learners) == 1 or len(np.unique(known.labels)) < 2:
+    if len(learners) == 1 or (known.values is None and len(np.unique(known.labels)) < 2):
         return list(learners)
-    inputs = training.inputs[held]
-    labels = training.labels[held]
+    judges = training.only(held)
 
     def agreed(learn: Learn) -> float:
-        return float((learn(known)(inputs) == labels).mean())
+        return _agreement(learn(known)(judges.inputs), judges)
 
     agreements = dict(zip(learners, workers.map(agreed, learners.values()), strict=True))
     return sorted(learners, key=agreements.__getitem__, reverse=True)
+
+
+def _agreement(given: Array, judges: TrainingSet) -> float:
+    """Of a learner with held-out answers: by labels, each class alike if they are balanced; by the
+    squared error of numbers, each in units of its spread.
+    """
+    if judges.values is not None:
+        spread = judges.values.std(axis=0) + 1e-12
+        return -float((((given.reshape(judges.values.shape) - judges.values) / spread) ** 2).mean())
+    agreed = given == judges.labels
+    if not judges.is_balanced:
+        return float(agreed.mean())
+    return float(np.mean([agreed[judges.labels == each].mean() for each in set(judges.labels)]))
 
 
 @contextmanager

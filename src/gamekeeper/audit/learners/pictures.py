@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gamekeeper.audit.learners._training_set import Learn, Predict, Scores, TrainingSet
+from gamekeeper.audit.learners._training_set import ByScores, Learn, Predict, Scores, TrainingSet
 from gamekeeper.audit.targets import Array
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def quick_network(training: TrainingSet, seed: int) -> Scores | None:
 def _learnt(training: TrainingSet, seed: int, *, soft: bool) -> Predict:
     longer = 1.0 if training.moves else float(np.clip(len(training) / _MANY, 1, _LONGEST))
     score = _scored(training, seed, soft=soft, steps=int(_STEPS * longer))
-    return lambda inputs: np.asarray(score(inputs).argmax(axis=1))
+    return ByScores(score)
 
 
 def _scored(training: TrainingSet, seed: int, *, soft: bool, steps: int) -> Scores:

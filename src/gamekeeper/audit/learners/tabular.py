@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.audit.learners._training_set import Learn, Predict, TrainingSet
+from gamekeeper.audit.learners._training_set import ByLogOdds, Learn, Predict, TrainingSet
+from gamekeeper.audit.learners.preparing import fitted
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-4  # of a probability, before its logarithm
@@ -21,28 +22,37 @@ def tabular_learners(training: TrainingSet, seed: int, *, few: bool = False) -> 
         seed: Of what they draw.
         few: Only the kernel machines: what is left to say beside networks for pictures.
     """
-    made = _of_labels(len(training), len(np.unique(training.labels)), seed, few)
+    made = _of_labels(training, seed, few)
     return made if training.soft is None else made | _of_scores(len(training), seed, few)
 
 
-def _of_labels(n: int, classes: int, seed: int, few: bool) -> dict[str, Learn]:
+def _of_labels(training: TrainingSet, seed: int, few: bool) -> dict[str, Learn]:
     from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
 
+    n = len(training)
+    classes = len(np.unique(training.labels))
+    weight = "balanced" if training.is_balanced else None
     made: dict[str, Learn] = {}
     if n <= _MOST_FOR_KERNELS:
-        made["kernel machine"] = _classifier(lambda: SVC(C=10))
+        made["kernel machine"] = _classifier(lambda: SVC(C=10, class_weight=weight))
     if few and made:
         return made
-    made["logistic regression"] = _classifier(lambda: LogisticRegression(C=10, max_iter=2_000))
+    made["logistic regression"] = _classifier(
+        lambda: LogisticRegression(C=10, max_iter=2_000, class_weight=weight)
+    )
     made["extremely random trees"] = _classifier(
-        lambda: ExtraTreesClassifier(n_estimators=150, random_state=seed), scales=False
+        lambda: ExtraTreesClassifier(n_estimators=150, random_state=seed, class_weight=weight),
+        scales=False,
     )
     if n >= 200:
         rounds = max(20, _MOST_BOOSTED // classes)  # each round grows a tree for every class
         made["boosted trees"] = _classifier(
-            lambda: HistGradientBoostingClassifier(max_iter=rounds, random_state=seed), scales=False
+            lambda: HistGradientBoostingClassifier(
+                max_iter=rounds, random_state=seed, class_weight=weight
+            ),
+            scales=False,
         )
     return made
 
@@ -50,6 +60,7 @@ def _of_labels(n: int, classes: int, seed: int, few: bool) -> dict[str, Learn]:
 def _of_scores(n: int, seed: int, few: bool) -> dict[str, Learn]:
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.kernel_ridge import KernelRidge
+    from sklearn.linear_model import Ridge
     from sklearn.neural_network import MLPRegressor
 
     made: dict[str, Learn] = {}
@@ -57,6 +68,8 @@ def _of_scores(n: int, seed: int, few: bool) -> dict[str, Learn]:
         made["kernel ridge on scores"] = _regressor(lambda: KernelRidge(kernel="rbf", alpha=0.01))
     if few and made:
         return made
+    # a linear model behind categories or gaps, which equation solving cannot draw
+    made["linear model on scores"] = _regressor(lambda: Ridge(alpha=1e-6))
     made["network on scores"] = _regressor(
         lambda: MLPRegressor(
             hidden_layer_sizes=(128, 128),
@@ -80,8 +93,8 @@ def log_odds(soft: Array) -> Array:
 
 def _classifier(make: Callable[[], Any], *, scales: bool = True) -> Learn:
     def learn(training: TrainingSet) -> Predict:
-        fitted = _fitted(make, training.inputs, training.labels, scales)
-        return lambda some: np.asarray(fitted.predict(some), np.int64)
+        model = fitted(make(), training, training.labels, scales=scales)
+        return lambda some: np.asarray(model.predict(some), np.int64)
 
     return learn
 
@@ -89,14 +102,7 @@ def _classifier(make: Callable[[], Any], *, scales: bool = True) -> Learn:
 def _regressor(make: Callable[[], Any]) -> Learn:
     def learn(training: TrainingSet) -> Predict:
         assert training.soft is not None
-        fitted = _fitted(make, training.inputs, log_odds(training.soft), True)
-        return lambda some: np.asarray(fitted.predict(some)).argmax(axis=1)
+        model = fitted(make(), training, log_odds(training.soft))
+        return ByLogOdds(lambda some: np.asarray(model.predict(some)))
 
     return learn
-
-
-def _fitted(make: Callable[[], Any], inputs: Array, wanted: Array, scales: bool) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return (make_pipeline(StandardScaler(), make()) if scales else make()).fit(inputs, wanted)
