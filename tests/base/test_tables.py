@@ -1,7 +1,7 @@
 """One reader of tables: what it takes for names, what it leaves out, and what it refuses."""
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -364,6 +364,30 @@ def test_json_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
         read_table(write(tmp_path / "t.json", text))
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".npy", ".parquet", ".json"])
+def test_damaged_files_are_read_or_refused(tmp_path: Path, suffix: str) -> None:
+    """Never another error: numpy evaluates headers, and the reader of Parquet panics."""
+    path = tmp_path / f"t{suffix}"
+    frame = pl.DataFrame({"a": FRACTIONS[:, 0], "b": ["x", "y"] * 10})
+    if suffix == ".npy":
+        np.save(path, FRACTIONS)
+    elif suffix == ".json":
+        path.write_text(frame.write_json())
+    else:
+        frame.write_parquet(path) if suffix == ".parquet" else frame.write_csv(path)
+    whole = path.read_bytes()
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        damaged = bytearray(whole)
+        for at in rng.integers(0, min(len(damaged), 400), size=3):
+            damaged[-at if seed % 2 else at] = rng.integers(0, 256)
+        path.write_bytes(damaged[: rng.integers(1, len(damaged))] if seed % 3 else damaged)
+        try:
+            read_table(path).numbers(missing=True)
+        except InputError:
+            continue
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.npy", "t.parquet", "t.json"])
 def test_a_missing_file_is_said(tmp_path: Path, name: str) -> None:
     """And a folder."""
@@ -392,10 +416,10 @@ def test_the_option_overrules_what_is_recognised(tmp_path: Path, header: Header)
 
 
 def test_a_large_table_is_read_in_less_than_a_second(tmp_path: Path) -> None:
-    """100,000 rows of 30 numbers; twice the time that two busy cores take."""
+    """100,000 rows of 30 numbers, in time of all cores: a third of it on the clock of an idle one."""
     values = pl.DataFrame(RNG.normal(size=(100_000, 30)))
     values.write_csv(tmp_path / "t.csv")
-    began = perf_counter()
+    began = process_time()
     rows = read_table(tmp_path / "t.csv").numbers()
-    assert perf_counter() - began < 2
+    assert process_time() - began < 2
     assert rows.shape == (100_000, 30)

@@ -168,6 +168,14 @@ def test_rows_that_stretch_a_range_are_warned_of() -> None:
     [
         (("compile", "model.joblib", "--inputs", "pool.npy", "--out", "m.he"), 2, "--trust-file"),
         (("compile", "--inputs", "pool.npy", "--out", "m.he"), 2, "--hidden"),
+        (
+            (
+                *("compile", "--hidden", "4", "--inputs", "pool.npy", "--out", "m.he"),
+                *("--labels", "labels.csv", "--outputs", "values"),
+            ),
+            2,
+            "trains classes",
+        ),
         (("compile", "--hidden", "4", "--inputs", "pool.npy", "--out", "m.he"), 2, "--labels"),
         ((*COMPILE[1:], "--low", "1"), 2, "--low and --high"),
         ((*COMPILE[1:], "--error", "0"), 2, "--error"),

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.encrypted.fitting import Activation
-from gamekeeper.encrypted.square_network import Array, Layer
+from gamekeeper.encrypted.square_network import MAX_INPUTS, Array, Layer
 
 Outputs = Literal["classes", "score", "labels", "values"]
 """What the outputs are: scores of classes, of which the largest names the class; one score, which
@@ -258,7 +258,8 @@ def _calibrated(model: Any) -> OriginalModel:
     slope = -float(calibrators[0].a_)
     shift = -float(calibrators[0].b_)
     scaled = Layer(last.weights * slope, last.bias * slope + np.array([-shift, shift]))
-    return replace(origin, layers=(*origin.layers[:-1], scaled))
+    features = _features(model) or origin.features
+    return replace(origin, layers=(*origin.layers[:-1], scaled), features=features)
 
 
 def _not_monotone(found: str) -> InputError:
@@ -299,6 +300,10 @@ def _step(step: Any) -> _Affine:
     """Returns what a step of a pipeline computes, for finite inputs."""
     kind = type(step).__name__
     count = int(getattr(step, "n_features_in_", 0))
+    if count > MAX_INPUTS:
+        raise input_error(
+            "pipeline", "too large", f"{count} inputs of {kind}", f"at most {MAX_INPUTS} inputs"
+        )
     if kind in ("StandardScaler", "RobustScaler"):
         centre = getattr(step, "mean_" if kind == "StandardScaler" else "center_", None)
         is_centred = step.with_mean if kind == "StandardScaler" else step.with_centering

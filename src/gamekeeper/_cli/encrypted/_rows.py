@@ -8,6 +8,7 @@ from gamekeeper._cli._printing import say
 from gamekeeper._cli.encrypted._shared import SCHEMA
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import write_private
+from gamekeeper.base.text import clean
 
 if TYPE_CHECKING:
     from gamekeeper.base.tables import Header, Table
@@ -27,8 +28,7 @@ def read_inputs(path: Path, header: "Header", features: Sequence[str], quiet: bo
     table = read_table(path, header=header)
     if features:
         table = table.ordered(features, "the model")
-    for remark in table.remarks:
-        say(f"{path}: {remark}", quiet)
+    _say_remarks(table, quiet)
     if table.names and not features:
         say(f"{path}: the model names no columns: they are taken in their order", quiet)
     return table
@@ -43,8 +43,7 @@ def read_labels(path: Path, rows: int, quiet: bool) -> Any:
     from gamekeeper.base.tables import read_table
 
     table = read_table(path, rows=rows)
-    for remark in table.remarks:
-        say(f"{path}: {remark}", quiet)
+    _say_remarks(table, quiet)
     if not table.has_text:
         numbers = table.numbers()
         return numbers[:, 0] if numbers.shape[1] == 1 else numbers
@@ -56,6 +55,11 @@ def read_labels(path: Path, rows: int, quiet: bool) -> Any:
         at = int(texts.is_null().arg_max() or 0) + table.first_line
         raise input_error(f"{path}:{at}", "a label is missing", "nothing", "a label for each input")
     return texts.to_numpy().astype(str)
+
+
+def _say_remarks(table: "Table", quiet: bool) -> None:
+    for remark in table.remarks:
+        say(clean(f"{table.path}: {remark}"), quiet)
 
 
 def write_scores(path: Path, scores: "Array", labels: list[str]) -> None:

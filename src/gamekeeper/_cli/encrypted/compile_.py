@@ -187,6 +187,8 @@ def _compiled(source: _Source, options: "CompileOptions") -> "CompiledModel":
 
     if (source.model is None) == (not source.hidden):
         raise UsageError("name a model, or train one: --hidden UNITS --labels FILE")
+    if source.hidden and options.outputs not in (None, "classes"):
+        raise UsageError("--hidden trains classes; --outputs is for a model")
     if source.hidden and source.labels is None:
         raise UsageError("--hidden needs --labels, the true classes of the rows")
     model = None if source.model is None else _model(source.model, source.trust_file)
