@@ -1,9 +1,10 @@
 """Sealing and opening a model file, beside age (pyrage) and CryptoTensors, and beside what the
 machine can do at all.
 
-python benchmarks/sealing/files.py --folder FOLDER [--gigabytes 1] [--rounds 5] [--big 10]
+python benchmarks/sealing/files.py --folder FOLDER [--gigabytes .5 1] [--rounds 5] [--pairs 15]
+    [--big 10]
 
-FOLDER must have room for four times that size, and for the big file. Each round runs every row
+FOLDER must have room for five times that size, and for the big file. Each round runs every row
 once, one after the other, so that a busy moment hits all alike. Rates are bytes of the model over
 CPU time of the process (user and system), one thread, best and median round. Wants `pip install
 pyrage cryptotensors` beside the extra "torch".
@@ -11,8 +12,10 @@ pyrage cryptotensors` beside the extra "torch".
 
 import argparse
 import os
+import platform
 import statistics
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -38,18 +41,31 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--gigabytes", type=float, default=1.0)
+    parser.add_argument("--gigabytes", type=float, nargs="+", default=[1.0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15, help="pairs of reads off the disk")
     parser.add_argument(
         "--big", type=float, default=10.0, help="gigabytes of the file of which one tensor is read"
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.folder.mkdir(parents=True, exist_ok=True)
-    model = make_model(given.folder / "model.safetensors", given.gigabytes)
-    print_rates(rates(rows(model, given.folder), given.rounds), model.stat().st_size)
-    print_from_disk(model, given.folder, given.rounds)
+    print_machine()
+    for gigabytes in given.gigabytes:
+        model = make_model(given.folder / "model.safetensors", gigabytes)
+        print_rates(rates(rows(model, given.folder), given.rounds), model.stat().st_size)
+        print_from_disk(model, given.folder, given.pairs)
     print_one_tensor(given.folder, given.big)
+
+
+def print_machine() -> None:
+    """Prints what the figures depend on."""
+    libraries = ("cryptography", "blake3", "torch", "safetensors", "pyrage", "cryptotensors")
+    versions = ", ".join(f"{name} {version(name)}" for name in libraries)
+    busy = os.getloadavg()[0]
+    cores = len(os.sched_getaffinity(0))
+    print(f"Python {platform.python_version()}, {versions}")
+    print(f"{platform.system()}, {cores} cores, {busy:.1f} processes running before\n")
 
 
 def make_model(path: Path, gigabytes: float) -> Path:
@@ -110,32 +126,34 @@ def print_rates(took: dict[str, list[float]], size: int) -> None:
         )
 
 
-def print_from_disk(model: Path, folder: Path, rounds: int) -> None:
-    """Reading the plain file against opening the sealed one, both off the disk, wall time, in
-    pairs.
+def print_from_disk(model: Path, folder: Path, pairs: int) -> None:
+    """Reading the plain file against opening the sealed one, both off the disk, wall time, in pairs
+    whose order alternates.
     """
     sealed = folder / "plain.sealed"
-    pair: list[tuple[Path, Row]] = [
+    named: list[tuple[Path, Row]] = [
         (model, lambda: read(model)),
         (sealed, lambda: read_sealed(sealed, workers=None)),
     ]
     ratios = []
     plain = []
-    for _ in range(rounds):
-        wall = []
-        for path, row in pair:
+    for number in range(pairs):
+        wall = {}
+        for path, row in named if number % 2 else reversed(named):
             forget(path)
             began = perf_counter()
             row()
-            wall.append(perf_counter() - began)
-        ratios.append(wall[1] / wall[0])
-        plain.append(model.stat().st_size / 1e9 / wall[0])
-    print(
-        f"\nfrom disk ({statistics.median(plain):.2f} GB/s plain): opening takes {statistics.median(ratios):.2f} times"
-    )
-    print(
-        f"the time of reading the plain file ({min(ratios):.2f} to {max(ratios):.2f}, {rounds} pairs)"
-    )
+            wall[path] = perf_counter() - began
+        ratios.append(wall[sealed] / wall[model])
+        plain.append(model.stat().st_size / 1e9 / wall[model])
+    print(f"\nfrom disk, {pairs} pairs; least, median, most")
+    print(f"reading the plain file: {spread(plain)} GB/s")
+    print(f"opening, in times of reading the plain file: {spread(ratios)}\n")
+
+
+def spread(values: list[float]) -> str:
+    """Least, median and most of some values."""
+    return f"{min(values):.2f}, {statistics.median(values):.2f}, {max(values):.2f}"
 
 
 def print_one_tensor(folder: Path, gigabytes: float) -> None:

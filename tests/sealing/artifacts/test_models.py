@@ -268,11 +268,29 @@ def test_external_data_may_look_like_anything(tmp_path: Path) -> None:
             assert "w" in read_model(model).contents.tensors()
 
 
-def test_external_data_with_the_name_of_a_pickle_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["w.pt", "pytorch_model-00001.bin", "optimizer.bin"])
+def test_external_data_with_the_name_of_a_pickle_is_refused(tmp_path: Path, name: str) -> None:
     """ONNX reads numbers, but other loaders unpickle a file of this name."""
-    place = {"location": "w.pt", "length": "24"}
+    place = {"location": name, "length": "24"}
     (tmp_path / "m.onnx").write_bytes(onnx_bytes(onnx_tensor("w", VALUES, place)))
-    (tmp_path / "w.pt").write_bytes(b"\x80".ljust(24, b"\x90"))
+    (tmp_path / name).write_bytes(b"\x80".ljust(24, b"\x90"))
     with pytest.raises(InputError, match="pickles are not sealed"):
         read_model(tmp_path / "m.onnx")
-    assert read_model(tmp_path / "m.onnx", allow=["w.pt"]).contents.allowed == ("w.pt",)
+    assert read_model(tmp_path / "m.onnx", allow=[name]).contents.allowed == (name,)
+
+
+def test_a_damaged_model_is_sealed_if_it_is_named(tmp_path: Path) -> None:
+    """Its owner may know a format that is not known here."""
+    for name in ("m.onnx", "m.safetensors", "m.gguf"):
+        (tmp_path / name).write_bytes(b"\x00something else")
+        with pytest.raises(InputError):
+            read_model(tmp_path / name)
+        assert read_model(tmp_path / name, allow=[name]).contents.allowed == (name,)
+
+
+def test_a_sealed_file_in_a_folder_is_named(tmp_path: Path) -> None:
+    """It was left there by mistake more often than not."""
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / "old.sealed").write_bytes(b"gamekeeper-seal\n\x00")
+    with pytest.raises(InputError, match="a sealed file"):
+        read_model(tmp_path)

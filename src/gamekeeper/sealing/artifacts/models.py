@@ -1,7 +1,7 @@
 """Reads a model on disk, one file or a folder, in the order in which its files will be sealed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,7 +137,10 @@ def contents_of(
     for name, source in zip(names, sources, strict=True):
         with source() as part:
             scan.examine(name, part, check)
-    faults = [fault_of(where, name, error) for name, error in scan.refused(is_allowed)]
+    faults = [
+        fault_of(where, name, error, is_folder=is_folder)
+        for name, error in scan.refused(is_allowed)
+    ]
     if faults:
         raise InputError(faults)
     allowed = tuple(name for name in names if name in scan.unknown)
@@ -265,13 +268,11 @@ class _Scan:
 def _file_names(path: Path, ignored: Selection) -> list[str]:
     """Returns the name of a model file, and those of its external data files."""
     require_safe_name(path)
-    with read_faults(path), FileBytes(path) as part:
-        try:
-            external: Iterable[str] = ()
-            if not is_safetensors(part, path.name) and is_onnx(part, path.name):
-                external = read_onnx(part).external
-        except ContentsError as error:
-            raise InputError([fault_of(path.parent, path.name, error)]) from None
+    external: Iterable[str] = ()
+    with read_faults(path), FileBytes(path) as part, suppress(ContentsError):
+        # what is wrong with it is said when it is examined
+        if not is_safetensors(part, path.name) and is_onnx(part, path.name):
+            external = read_onnx(part).external
     beside = [name for name in external if (path.parent / name).is_file()]
     return [path.name, *sorted(name for name in beside if not ignored.matches(name))]
 

@@ -1,5 +1,6 @@
 """What a recogniser of a format returns and raises."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -32,9 +33,16 @@ Raises `ContentsError` for a file that begins like this format and is not a whol
 _PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".cloudpickle"}
 
 
+# What torch's trainers call their pickles; weights of ONNX are often called .bin too.
+_PICKLE_NAME = re.compile(
+    r"(?:(?:diffusion_)?pytorch_model|adapter_model|training_args|optimizer|scheduler).*\.bin"
+)
+
+
 def is_named_as_pickle(path: str) -> bool:
     """Returns whether loaders unpickle a file of this name, whatever is in it."""
-    return suffix_of(path) in _PICKLE_SUFFIXES
+    name = PurePosixPath(path).name.lower()
+    return suffix_of(path) in _PICKLE_SUFFIXES or bool(_PICKLE_NAME.fullmatch(name))
 
 
 def suffix_of(path: str) -> str:

@@ -21,6 +21,7 @@ _BEGINNINGS = {
     b"7z\xbc\xaf": "7-Zip",
 }
 _OTHERS = {
+    b"gamekeeper-seal\n": "a sealed file",
     b"\x7fELF": "a program or library (ELF)",
     b"MZ": "a program or library (Windows)",
     b"\xcf\xfa\xed\xfe": "a program or library (macOS)",
