@@ -70,7 +70,7 @@ class Casebook:
 
     @classmethod
     def open(
-        cls, folder: Path, *, clock: Callable[[], float] = time.time, is_synced: bool = False
+        cls, folder: str | Path, *, clock: Callable[[], float] = time.time, is_synced: bool = False
     ) -> "Casebook":
         """Opens a casebook for writing; creates it if the folder has none.
 
@@ -88,6 +88,7 @@ class Casebook:
             InputError: Its key is missing or invalid.
             UsageError: This system cannot lock files.
         """
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         lock = Lock(folder)
         try:

@@ -106,12 +106,13 @@ def sign_head(head: Head, key: Ed25519PrivateKey) -> SignedHead:
     )
 
 
-def read_head(path: Path) -> SignedHead:
+def read_head(path: str | Path) -> SignedHead:
     """Reads a head that somebody kept: the last line of a file, such as a copy of `heads.jsonl`.
 
     Raises:
         InputError: There is no file, or its last line is not a head.
     """
+    path = Path(path)
     lines = read_whole(path).splitlines()
     head = SignedHead.parse(lines[-1]) if lines else None
     if head is None:

@@ -44,13 +44,14 @@ class EntryProof:
         }
 
 
-def prove_entry(folder: Path, index: int) -> EntryProof:
+def prove_entry(folder: str | Path, index: int) -> EntryProof:
     """Returns an entry of a casebook with its proof under the last signed head.
 
     Raises:
         UsageError: There is no such entry, or no head covers it yet.
         InputError: There is no casebook.
     """
+    folder = Path(folder)
     book = read_stored(folder, index)
     last = min(book.signed_size, book.tree.size) - 1
     if last <= 0:

@@ -58,7 +58,7 @@ class VerifiedCasebook:
 
 
 def verify_casebook(
-    folder: Path,
+    folder: str | Path,
     *,
     public_key: bytes | None = None,
     since: SignedHead | None = None,
@@ -82,6 +82,7 @@ def verify_casebook(
         InputError: There is no casebook, or the key or certificate cannot be read.
         MissingExtraError: Time stamps are to be verified and the extra `witness` is not installed.
     """
+    folder = Path(folder)
     given = parse_public_key(public_key) if public_key is not None else None
     book = read_stored(folder)
     key, faults = key_of(book, folder, given)

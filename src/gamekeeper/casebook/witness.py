@@ -57,7 +57,9 @@ class Stamp:
     time: str | None
 
 
-def request_stamp(folder: Path, head: SignedHead, url: str, *, timeout_s: float = 10.0) -> Path:
+def request_stamp(
+    folder: str | Path, head: SignedHead, url: str, *, timeout_s: float = 10.0
+) -> Path:
     """Requests a stamp of a signed head, and stores it in `witness/`.
 
     The function checks that the stamp is for this head. The authority's signature is verified by
@@ -77,6 +79,7 @@ def request_stamp(folder: Path, head: SignedHead, url: str, *, timeout_s: float 
         InputError: The authority does not answer, refuses, or stamps something else.
         MissingExtraError: The extra `witness` is not installed.
     """
+    folder = Path(folder)
     client = _client()
     if urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(f"the address of a witness is http or https; found {url}")

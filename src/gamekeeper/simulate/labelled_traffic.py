@@ -105,11 +105,12 @@ def _tokens(column: str) -> pl.Expr:
     return (pl.col(column).str.len_bytes().fill_null(0) / 4).ceil()
 
 
-def write(traffic: LabelledTraffic, out: Path) -> None:
+def write(traffic: LabelledTraffic, out: str | Path) -> None:
     """Writes `out/exchanges.parquet` and `out/labels.parquet`, each completely or not at all.
 
     The labels are written last: where they exist, the log is complete.
     """
+    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     _write_whole(traffic.exchanges, out / "exchanges.parquet")
     _write_whole(traffic.labels, out / "labels.parquet")

@@ -35,12 +35,13 @@ _NAME = re.compile(r""""[^"]*"|'[^']*'|[^.\s]+""")
 _KEY = re.compile(r"""^\s*("[^"]*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*[^=]+)?\s*=""")
 
 
-def read_policy(path: Path) -> GuardPolicy:
+def read_policy(path: str | Path) -> GuardPolicy:
     """Reads a policy file.
 
     Raises:
         InputError: It cannot be read, or has faults; all of them together, each with its line.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

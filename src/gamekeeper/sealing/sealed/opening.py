@@ -24,8 +24,8 @@ from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile
 
 
 def open_sealed(
-    path: Path,
-    out: Path,
+    path: str | Path,
+    out: str | Path,
     *,
     identities: Sequence[Identity],
     signer: bytes | None = None,
@@ -59,6 +59,8 @@ def open_sealed(
             known and that its owner did not name. Nothing is left behind.
         InputError: It cannot be read, or the model cannot be written. Nothing is left behind.
     """
+    path = Path(path)
+    out = Path(out)
     require_another_file(path, out)
     with SealedFile(path) as sealed:
         opened = sealed.unlock(identities, signer)

@@ -20,7 +20,7 @@ from gamekeeper.sealing.shown import shown
 
 
 def rewrap(
-    path: Path,
+    path: str | Path,
     *,
     identities: Sequence[Identity],
     add: Sequence[Recipient] = (),
@@ -48,6 +48,7 @@ def rewrap(
         SealError: It cannot be opened, was tampered with, or has no room for so many recipients.
         InputError: It cannot be read or written.
     """
+    path = Path(path)
     with SealedFile(path, is_written=True) as sealed:
         data_key = sealed.unwrap_data_key(identities)
         keys = sealed.authenticated_subkeys(data_key)

@@ -57,7 +57,8 @@ class SealedFile:
             states.
     """
 
-    def __init__(self, path: Path, *, is_written: bool = False) -> None:
+    def __init__(self, path: str | Path, *, is_written: bool = False) -> None:
+        path = Path(path)
         self.path = path
         self._sealed_index: bytes | None = None
         with read_faults(path, "the file cannot be opened", "a sealed file"):

@@ -44,7 +44,7 @@ class VerifiedSeal:
 
 
 def verify_sealed(
-    path: Path,
+    path: str | Path,
     *,
     signer: bytes | None = None,
     identities: Sequence[Identity] = (),
@@ -70,6 +70,7 @@ def verify_sealed(
             be checked.
         InputError: It cannot be read.
     """
+    path = Path(path)
     with SealedFile(path) as sealed:
         _require_empty_idle_slot(sealed)
         digests = sealed.signed_digests(signer)

@@ -39,8 +39,8 @@ _MODE = 0o640
 
 
 def seal(
-    path: Path,
-    out: Path,
+    path: str | Path,
+    out: str | Path,
     *,
     to: Sequence[Recipient],
     signing_key: Ed25519PrivateKey | None = None,
@@ -77,6 +77,8 @@ def seal(
         InputError: The model cannot be read or has a file that is not sealed, or the sealed file
             cannot be written. Nothing is left behind.
     """
+    path = Path(path)
+    out = Path(out)
     require_new_name(path, out, is_replaced=is_replaced)
     model = read_model(path, follow_links=follow_links, allow=allow, ignore=ignore)
     return seal_files(
