@@ -263,7 +263,8 @@ def _read_json(path: Path, header: Header, rows: int | None) -> Table:
         raise input_error(path, "not JSON", str(error)[:200], EXPECTED) from error
     if not isinstance(values, list) or not values:
         found = f"{type(values).__name__} {str(values)[:80]}"
-        raise input_error(path, "not a table", found, "a list of rows, each a list or an object")
+        expected = "a list of rows, each a list or an object"
+        raise input_error(path, "not a table", found, expected, "pandas: orient='records'")
     if isinstance(values[0], dict):
         return _of_objects(path, values)
     listed = values if isinstance(values[0], list) else [[value] for value in values]
