@@ -237,9 +237,13 @@ def comparisons(result: AuditResult) -> Iterator[str]:
         return
     point = found[1]
     yield from _days(point, prices)
-    if prices.per_label is not None and (labels := _labels_to(plain, point.fidelity)):
+    if prices.per_label is not None and (by_hand := _labelled(result)):
+        fidelity, labels = by_hand
         usd = labels * (prices.per_label + prices.per_input)
-        yield f"without the API, {count(labels)} inputs labelled by hand would cost ${usd:,.2f}"
+        yield (
+            f"without the API, {count(labels)} inputs labelled by hand for the same labels reach"
+            f" {fidelity:.2f} and cost ${usd:,.2f}"
+        )
     if prices.owner:
         share = point.usd / prices.owner
         shown = f"{share:.2%}" if share >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.2%}"
@@ -323,16 +327,17 @@ def _of_screens(privacy: Privacy) -> Iterator[str]:
     )
 
 
-def _labels_to(plain: Defended, fidelity: float) -> int | None:
-    """Labelled inputs with which a learner gets so far, to the nearest size below that
-    reached it.
+def _labelled(result: AuditResult) -> tuple[float, int] | None:
+    """The highest fidelity that a learner reaches from labels of inputs of the domain, and how many
+    that takes.
     """
     curve = next(
-        (c for c in plain.curves if c.attack == "learned-copy" and c.believes == "labels"), None
+        (c for c in result.defended[0].curves if c.name == "learned-copy on labels"), None
     )
-    wanted = max((f for f in FIDELITIES if f <= fidelity), default=FIDELITIES[0])
-    point = curve.cheapest(wanted) if curve else None
-    return point.queries if point else None
+    for fidelity in reversed(list(result.shown)):
+        if curve and (point := curve.cheapest(fidelity)):
+            return fidelity, point.queries
+    return None
 
 
 def spent(point: Point) -> str:
