@@ -36,6 +36,15 @@ def test_an_index_is_read_as_it_was_written() -> None:
     assert read_contents(contents.to_json(), 107) == contents
 
 
+def test_files_that_were_not_examined_and_code_are_kept() -> None:
+    """By number in the index, by path for readers; without any the index is as it always was."""
+    contents = read(GOOD | {"allowed": [1], "code": [[0, "Python"], [1, "Lua"]]})
+    assert contents.allowed == ("b/c.json",)
+    assert contents.code == (("a.safetensors", "Python"), ("b/c.json", "Lua"))
+    assert read_contents(contents.to_json(), 107) == contents
+    assert set(orjson.loads(read(GOOD).to_json())) == set(GOOD)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -69,6 +78,14 @@ def test_an_index_is_read_as_it_was_written() -> None:
         ({"tensors": None}, "not an index"),
         ({"folder": False}, "several files that are not in a folder"),
         ({"folder": 1}, "neither true nor false"),
+        ({"allowed": [2]}, "a note on file 2"),
+        ({"allowed": ["a.safetensors"]}, "a note on file 'a.safe"),
+        ({"allowed": [True]}, "a note on file True"),
+        ({"allowed": 5}, "not an index"),
+        ({"code": [[0]]}, "not an index"),
+        ({"code": [[0, 5]]}, "a note that is not a short text"),
+        ({"code": [[-1, "x"]]}, "a note on file -1"),
+        ({"code": [[0, "x" * 2000]]}, "a note that is not a short text"),
     ],
 )
 def test_an_inconsistent_index_is_refused(change: dict[str, object], says: str) -> None:
