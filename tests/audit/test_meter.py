@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from audit.builders import Counting, linear_scores, make_inputs, make_meter, make_target
+from gamekeeper.audit.columns import Columns, with_columns
 from gamekeeper.audit.journal import Journal
 from gamekeeper.audit.meter import Limits, Meter, SpentError
-from gamekeeper.audit.targets import Array, TargetError
+from gamekeeper.audit.targets import Array, QueryError, TargetError
 from gamekeeper.base.errors import InputError
 
 
@@ -49,7 +50,7 @@ def test_budget_holds_over_all_runs(tmp_path: Path) -> None:
         (lambda inputs: np.zeros((3, 2)), r"\(3, 2\) to 10 inputs"),
         (lambda inputs: np.zeros((len(inputs), 2, 2)), r"\(10, 2, 2\) to 10"),
         (lambda inputs: 1 / 0, "ZeroDivisionError"),
-        (lambda inputs: "yes", "with one value, yes"),
+        (lambda inputs: "yes", "gave one value, yes, to 10 inputs"),
     ],
     ids=["nan", "too-few", "too-deep", "raises", "text"],
 )
@@ -123,3 +124,142 @@ def test_what_was_asked_is_counted_anew_in_each_run(tmp_path: Path) -> None:
     meter = make_meter(tmp_path)
     meter.ask(make_inputs(20)), meter.ask(make_inputs(20))
     assert (meter.paid, meter.asked) == (30, 20)
+
+
+class Failing:
+    """A target that fails on inputs whose first number is above a limit.
+
+    Args:
+        limit: Above it, a request that holds such an input fails.
+        is_refused: Whether it says that it refuses the input.
+    """
+
+    name = "failing"
+    batch = 64
+
+    def __init__(self, limit: float, is_refused: bool = True) -> None:
+        self.requests: list[int] = []
+        self._limit = limit
+        self._is_refused = is_refused
+
+    def ask(self, inputs: Array) -> Array:
+        self.requests.append(len(inputs))
+        if (inputs[:, 0] > self._limit).any():
+            raise QueryError("400: too large", is_refused=self._is_refused)
+        return linear_scores(inputs)
+
+
+def limit_of(inputs: Array, bad: int) -> float:
+    """The limit that as many inputs exceed."""
+    return float(np.sort(inputs[:, 0])[-bad - 1])
+
+
+def test_query_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
+    """Its answer is NaN; it is counted, with the reason, and what was sent again is said."""
+    inputs = make_inputs(300)
+    target = Failing(limit_of(inputs, 3))
+    meter = make_meter(tmp_path, target)
+    answers = meter.ask(inputs)
+    is_bad = inputs[:, 0] > limit_of(inputs, 3)
+    assert np.isnan(answers[is_bad]).all() and np.allclose(
+        answers[~is_bad], linear_scores(inputs[~is_bad])
+    )
+    assert (meter.failed.count, meter.failed.reasons) == (3, ("400: too large",))
+    assert meter.failed.resent == sum(target.requests) - 300 <= 3 * 80
+    assert meter.paid == 300
+    assert "3 queries were not answered" in meter.failed.remark
+
+
+def test_refused_query_is_not_made_again(tmp_path: Path) -> None:
+    """In this run or the next."""
+    inputs = make_inputs(100)
+    make_meter(tmp_path, Failing(limit_of(inputs, 2))).ask(inputs)
+    target = Failing(limit_of(inputs, 2))
+    meter = make_meter(tmp_path, target)
+    assert np.isnan(meter.ask(inputs)).any(axis=1).sum() == 2
+    assert not target.requests and meter.failed.count == 2 and meter.paid == 100
+
+
+def test_query_that_failed_otherwise_is_made_again_in_the_next_run(tmp_path: Path) -> None:
+    """The server may be mended; in this run it is not asked twice."""
+    inputs = make_inputs(100)
+    target = Failing(limit_of(inputs, 2), is_refused=False)
+    meter = make_meter(tmp_path, target)
+    meter.ask(inputs)
+    before = len(target.requests)
+    meter.ask(inputs)
+    assert len(target.requests) == before
+    mended = make_meter(tmp_path, Failing(np.inf))
+    assert np.isfinite(mended.ask(inputs)).all() and mended.failed.count == 0
+
+
+def test_many_failures_end_the_audit_with_their_reason(tmp_path: Path) -> None:
+    """What is left would be another domain; nothing of it is kept as refused."""
+    inputs = make_inputs(100)
+    meter = make_meter(tmp_path, Failing(limit_of(inputs, 30)))
+    with pytest.raises(TargetError, match="30 of 100 queries failed: 400: too large"):
+        meter.ask(inputs)
+    target = Failing(np.inf)
+    assert np.isfinite(make_meter(tmp_path, target).ask(inputs)).all()
+    assert sum(target.requests) == 30
+
+
+def test_target_that_answers_nothing_is_not_asked_one_by_one_for_long(tmp_path: Path) -> None:
+    """Twenty in a row are no coincidence."""
+    target = Failing(-np.inf)
+    with pytest.raises(TargetError, match="20 queries in a row failed: 400"):
+        make_meter(tmp_path, target).ask(make_inputs(500))
+    assert len(target.requests) < 30
+
+
+def test_budget_and_pace_hold_for_queries_that_are_sent_again(tmp_path: Path) -> None:
+    """A rate limit counts them too."""
+    slept: list[float] = []
+    inputs = make_inputs(64)
+    target = Failing(limit_of(inputs, 1))
+    journal = Journal(tmp_path / "journal.sqlite", target.name)
+    meter = Meter(target, journal, Limits(queries=64, per_s=1), sleep=slept.append)
+    meter.ask(inputs)
+    assert sum(slept) == sum(target.requests) and meter.paid == 64
+
+
+def test_labels_that_are_text_keep_their_numbers(tmp_path: Path) -> None:
+    """In later runs, and whichever comes first there."""
+
+    def names(inputs: Array) -> list[str]:
+        return ["cat" if row[0] > 0 else "dog" for row in inputs]
+
+    inputs = make_inputs(50)
+    cats = inputs[:, 0] > 0
+    meter = make_meter(tmp_path, make_target(names))
+    first = meter.ask(inputs[~cats])
+    later = make_meter(tmp_path, make_target(names))
+    second = later.ask(inputs[cats])
+    assert set(first.ravel()) == {0} and set(second.ravel()) == {1}
+    assert later.label_names == ("dog", "cat")
+
+
+def test_what_the_target_learned_of_itself_is_known_in_the_next_run(tmp_path: Path) -> None:
+    """Where nothing is asked because all is known."""
+
+    def ranked(inputs: Array) -> object:
+        return [[{"label": "b", "score": 0.7}, {"label": "a", "score": 0.3}]] * len(inputs)
+
+    inputs = make_inputs(5)
+    make_meter(tmp_path, make_target(ranked)).ask(inputs)
+    later = make_meter(tmp_path, make_target(ranked))
+    later.ask(inputs)
+    assert later.label_names == ("a", "b")
+    assert "scores are put into the order of their labels' names" in later.remarks
+
+
+def test_journal_of_other_columns_is_refused(tmp_path: Path) -> None:
+    """The same codes would mean other texts."""
+
+    def columns(*texts: str) -> Columns:
+        return Columns(names=("city",), categories=(texts,), missing=(False,))
+
+    target = with_columns(make_target(), columns("Lima", "Oslo"))
+    make_meter(tmp_path, target)
+    with pytest.raises(InputError, match="another set of columns"):
+        make_meter(tmp_path, with_columns(make_target(), columns("Bern", "Lima")))

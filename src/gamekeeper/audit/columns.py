@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
+_SHOWN = 300  # characters of a target's words
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
@@ -174,6 +176,8 @@ def blamed(error: object, rows: Array, columns: Columns | None) -> str:
         rows: What it was asked, shape (n, width).
         columns: Of the inputs; None if they are not known.
     """
-    said = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
+    said = str(error).strip().split("\n")[0][:_SHOWN]  # libraries add whole pages of advice
+    if isinstance(error, Exception):
+        said = f"{type(error).__name__}: {said}"
     gaps = (columns or unnamed(rows.shape[1])).missing_in(rows)
     return f"{said} (values are missing in {gaps})" if gaps else said

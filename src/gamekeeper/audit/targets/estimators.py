@@ -11,7 +11,7 @@ not be read at all, so the command line asks for `--trust-file`.
 """
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class EstimatorTarget:
         self._estimator = estimator
         self._call, self._kind, self._read_as = _interface(estimator)
         self._trained_on = tuple(names or _trained_on(estimator))
-        self._is_classifier = _has(estimator, "classes_")
+        self._is_classifier = bool(_classes(estimator))
         self._reader = AnswerReader(name)
         self._columns: Columns | None = None
         self.columns: Columns | None = None  # see `columns_of`
@@ -62,9 +62,8 @@ class EstimatorTarget:
     @property
     def classes(self) -> tuple[str, ...]:
         """See `classes_of`."""
-        known = getattr(self._estimator, "classes_", None)
-        is_list = isinstance(known, np.ndarray | list | tuple) and np.ndim(known[0]) == 0
-        return tuple(str(each) for each in known) if is_list and known is not None else ()
+        known = _classes(self._estimator)
+        return tuple(map(str, known)) if all(np.ndim(each) == 0 for each in known) else ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -203,11 +202,11 @@ def _interface(estimator: Any) -> tuple[Callable[[Any], Any], AnswerKind | None,
     if _has(estimator, "predict_proba"):
         return estimator.predict_proba, None, "predict_proba"
     if _has(estimator, "predict"):
-        if _has(estimator, "classes_"):
+        if _classes(estimator):
             return _numbered(estimator), None, "predict"
         return estimator.predict, _kind_of(estimator), "predict"
     if _has(estimator, "decision_function"):
-        is_one = len(getattr(estimator, "classes_", ())) <= 2
+        is_one = len(_classes(estimator)) <= 2
         kind = AnswerKind.SCORE if is_one else AnswerKind.SCORES
         return estimator.decision_function, kind, "decision_function"
     raise UsageError(f"{type(estimator).__name__} has neither predict nor predict_proba")
@@ -219,6 +218,14 @@ def _has(estimator: Any, method: str) -> bool:
         return getattr(estimator, method, None) is not None
     except Exception:
         return False
+
+
+def _classes(estimator: Any) -> list[Any]:
+    """Returns the classes of a classifier, in order; of other models none."""
+    found = getattr(estimator, "classes_", None) if _has(estimator, "classes_") else None
+    if found is None or isinstance(found, Mapping):
+        return []
+    return found.tolist() if isinstance(found, np.ndarray) else list(found)
 
 
 def _kind_of(estimator: Any) -> AnswerKind | None:
@@ -242,10 +249,10 @@ def _kind_of(estimator: Any) -> AnswerKind | None:
 
 def _numbered(estimator: Any) -> Callable[[Any], Array]:
     """`predict`, its labels as their numbers in the order of `classes_`."""
-    classes = estimator.classes_
-    if not len(classes) or np.ndim(classes[0]) > 0:  # several outputs have classes of their own
+    classes = _classes(estimator)
+    if np.ndim(classes[0]) > 0:  # several outputs have classes of their own
         return estimator.predict  # type: ignore[no-any-return]
-    known = {label: number for number, label in enumerate(np.asarray(classes).tolist())}
+    known = {label: number for number, label in enumerate(classes)}
 
     def numbered(inputs: Any) -> Array:
         labels = np.asarray(estimator.predict(inputs))

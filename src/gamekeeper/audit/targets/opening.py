@@ -13,6 +13,7 @@ message says what it is, and what can be done.
 """
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ _OTHERS = {
     ".pmml": "a PMML model",
     ".mlmodel": "a Core ML model",
 }
+_TRACED = re.compile(r"^\[[\d:]+\] \S+: ")
 _AS_FUNCTION = "give a function that loads and asks it (MODULE:FUNCTION), or export it to ONNX"
 
 
@@ -179,8 +181,8 @@ def _loaded(path: Path, expected: str, read: Callable[..., Any], *given: Any, **
     try:
         return quietly(read, *given, **named)
     except Exception as error:
-        # native libraries add a trace of their own below the first line
-        said = str(error).strip().split("\n")[0]
+        # native libraries add their own time and source before the first line, a trace below it
+        said = _TRACED.sub("", str(error).strip().split("\n")[0])
         raise input_error(path, "the file cannot be read", said[:200], expected) from error
 
 

@@ -178,7 +178,10 @@ class AnswerReader:
 
     def _shaped(self, array: Array, count: int) -> Array:
         if array.ndim == 0:
-            raise self._odd(f"with one value, {_short(array.item())}; expected one for each", count)
+            raise QueryError(
+                f"{self._name} gave one value, {_short(array.item())}, to {count} inputs;"
+                " expected one for each"
+            )
         if len(array) != count:
             raise self._odd(f"of shape {array.shape}", count)
         if array.ndim > 2:

@@ -308,7 +308,9 @@ def torch_target(path: str | Path) -> TensorTarget:
             "a network of torch.export.save (.pt2) or torch.jit.save; weights alone have no"
             " network, a pickle runs code"
         )
-        raise _unreadable(path, str(error), expected) from error
+        is_saved = "constants.pkl" in str(error)  # torch takes it for a damaged TorchScript
+        found = "a file of torch.save: weights, or a pickled network" if is_saved else str(error)
+        raise _unreadable(path, found, expected) from error
     return TensorTarget(network.run, path.name, network.shape, network=network)
 
 
@@ -326,7 +328,8 @@ def _of_script(module: Any) -> Network:
 
 def _last_of_script(module: Any) -> str:
     try:
-        return str(next(iter(module.inlined_graph.outputs())).node().kind()).lower()
+        graph = module.inlined_graph  # nodes are freed with it
+        return str(next(iter(graph.outputs())).node().kind()).lower()
     except (RuntimeError, StopIteration, AttributeError):
         return ""
 
