@@ -20,10 +20,11 @@ class Selection:
     Args:
         option: The option that they were given to, for messages.
         named: Paths and patterns.
-        model: The model, a file or a folder.
+        model: The model on disk, a file or a folder; None if it is sealed, so that only paths in
+            it can be meant.
     """
 
-    def __init__(self, option: str, named: Sequence[str], model: Path) -> None:
+    def __init__(self, option: str, named: Sequence[str], model: Path | None) -> None:
         self._option = option
         self._named = {text: _in_model(text, model) for text in named}
         self._matched: set[str] = set()
@@ -53,8 +54,10 @@ class Selection:
             )
 
 
-def _in_model(text: str, model: Path) -> str:
+def _in_model(text: str, model: Path | None) -> str:
     """Returns a path or pattern as it is written in the model; `./` keeps a pattern in its root."""
+    if model is None:
+        return PurePosixPath(text).as_posix()
     root = Path(os.path.abspath(model if model.is_dir() else model.parent))
     from_here = Path(os.path.abspath(text))
     leads_in = from_here.is_relative_to(root) and from_here != root
@@ -73,7 +76,7 @@ def _is_match(pattern: str, path: str) -> bool:
     file = PurePosixPath(path)
     names = [file, *file.parents][:-1]  # the last one is the model's folder
     if _is_name_pattern(pattern):
-        return any(fnmatchcase(one.name, pattern) for one in names)
+        return any(_is_named(pattern, one.name) for one in names)
     parts = PurePosixPath(pattern).parts
     return any(_are_matches(parts, one.parts) for one in names)
 

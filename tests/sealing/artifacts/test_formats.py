@@ -493,6 +493,13 @@ def test_a_name_that_matches_nothing_is_an_error(folder: Path, option: str, name
         read_model(folder, **{"allow": ["*.bin"], option: ["*.bin", name]})  # type: ignore[arg-type]
 
 
+def test_a_name_with_the_characters_of_a_pattern_is_a_name_too(tmp_path: Path) -> None:
+    """Downloads are called like this."""
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / "a[1].bin").write_bytes(bytes(9))
+    assert read_model(tmp_path, allow=["a[1].bin"]).contents.allowed == ("a[1].bin",)
+
+
 def test_an_allowed_file_that_is_known_is_examined(tmp_path: Path) -> None:
     """To name a file does no harm; only what is not known counts as not examined."""
     write_model(tmp_path / "m.safetensors")

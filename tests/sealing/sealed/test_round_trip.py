@@ -212,6 +212,8 @@ def test_files_that_an_earlier_version_let_pass_open_when_they_are_named(
 ) -> None:
     """What was sealed once can be opened in every later version."""
     sealed = sealed_unexamined(tmp_path, key, monkeypatch)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # a path in the model, wherever the user is
     open_sealed(sealed, tmp_path / "back", identities=[key], allow=["extra"])
     assert (tmp_path / "back" / "extra").read_bytes() == pickle.dumps([1])
     assert verify_sealed(sealed, identities=[key], allow=["ex*"])

@@ -32,7 +32,7 @@ def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = (
     """
     contents = opened.contents
     names = [member.path for member in contents.members]
-    selection = Selection("--allow", allow, path)
+    selection = Selection("--allow", allow, None)
     named = {name for name in names if selection.matches(name)}
     selection.require_all_matched()
     accepted = named.union(contents.allowed)
