@@ -165,3 +165,50 @@ def test_function_may_give_its_reasoning() -> None:
     """As a mapping."""
     target = WritingCallable(lambda prompts: [{"text": "4", "trace": "2+2"}, "5"], "f")
     assert dict(target.replies([Query("a"), Query("b")])) == {0: Reply("4", "2+2"), 1: Reply("5")}
+
+
+def test_content_in_parts_is_read(server: Server) -> None:
+    """Text among them; reasoning is not the answer."""
+    parts = [{"type": "thinking", "thinking": "2+2"}, {"type": "text", "text": "4"}]
+    server.script = lambda document: said({"content": parts})
+    assert ask(chat(server), Query("2+2?"))[0].text == "4"
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (said({"content": None, "refusal": "not allowed"}), "refused: not allowed"),
+        (said({"content": ""}, finish_reason="content_filter"), "content filter stopped it"),
+        (said({"content": ""}, finish_reason="length"), "allow more"),
+        (said({"content": None}, finish_reason="stop"), "the content is empty"),
+        ((400, b"ResponsibleAIPolicyViolation", {}), "400: ResponsibleAIPolicyViolation"),
+    ],
+    ids=["refusal", "filter", "length", "empty", "400"],
+)
+def test_filtered_prompt_fails_alone(answer: Answer, why: str, server: Server) -> None:
+    """The others under way are answered."""
+    server.script = lambda document: (
+        answer if "bad" in document["messages"][-1]["content"] else echo(document)
+    )
+    found = dict(chat(server).replies([Query("a"), Query("bad"), Query("b")]))
+    failed = found.pop(1)
+    assert isinstance(failed, QueryError) and why in str(failed) and failed.is_refused
+    assert {reply.text for reply in found.values() if isinstance(reply, Reply)} == {"A", "B"}
+
+
+def test_tokens_of_a_refused_prompt_are_known(server: Server) -> None:
+    """They are charged all the same."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 2}
+    body = {"choices": [{"message": {"refusal": "no"}}], "usage": usage}
+    server.script = lambda document: (200, json.dumps(body).encode(), {})
+    (failed,) = dict(chat(server).replies([Query("a")])).values()
+    assert isinstance(failed, QueryError) and (failed.read, failed.written) == (5, 2)
+
+
+def test_request_for_embeddings_says_what_the_description_adds(server: Server) -> None:
+    """Such as the number of dimensions."""
+    answer = {"data": [{"index": 0, "embedding": [1.0]}]}
+    server.script = lambda document: (200, json.dumps(answer).encode(), {})
+    url = server.url.removesuffix("/score")
+    VectorTarget(Endpoint(url=url, embeddings="e", request={"dimensions": 1})).vectors(["a"])
+    assert server.asked[0][1] == {"model": "e", "input": ["a"], "dimensions": 1}
