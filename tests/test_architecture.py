@@ -42,6 +42,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "encrypted": set(),
     "report": {
         "audit.result",
+        "audit.differences",
+        "audit.measures",
         "audit.options",
         "audit.zoo",
         "audit.privacy",

@@ -42,7 +42,7 @@ INSTEAD = {
 NAMES = {"told": "stderr, on_progress", "heard": "on_...", "met": "on_...", "shown": "stdout"}
 PATTERNS = {re.compile(bad, re.IGNORECASE): good for bad, good in INSTEAD.items()}
 
-TO_COME = {"audit": 63, "guard": 71}
+TO_COME = {"audit": 1, "guard": 71}
 """Most hits in a package that is still to come. Lower them; never raise one."""
 
 DATA = (

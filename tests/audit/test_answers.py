@@ -5,12 +5,12 @@ import pytest
 
 from gamekeeper.audit.answers import (
     Access,
-    AnswerKind,
     labels_of,
     probabilities_of,
     recognise,
     values_of,
 )
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets import Array
 from gamekeeper.base.errors import UsageError
 

@@ -5,10 +5,11 @@ import pytest
 
 from audit.builders import linear_scores, make_inputs, make_meter, make_target
 from audit.test_driver import curve_of, play
-from gamekeeper.audit.answers import AnswerKind, recognise
+from gamekeeper.audit.answers import recognise
 from gamekeeper.audit.asking import Asking
 from gamekeeper.audit.barriers import Reading, barrier, barriers
 from gamekeeper.audit.driver import LIVE, Audit
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import Defended
 from gamekeeper.audit.subject import Beside

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.columns import Columns, unnamed, with_columns
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets import EstimatorTarget, QueryError, TargetError, open_target
 from gamekeeper.base.errors import InputError, UsageError
 

@@ -1,9 +1,10 @@
 import numpy as np
 
 from audit.builders import linear_scores, make_inputs
-from gamekeeper.audit.answers import AnswerKind, recognise
+from gamekeeper.audit.answers import recognise
 from gamekeeper.audit.findings import findings
 from gamekeeper.audit.hidden_width import hidden_width, projection, unexplained
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets import Array
 
 RAW = linear_scores(make_inputs(40))

@@ -10,8 +10,8 @@ import pytest
 
 from audit.builders import linear_scores, make_inputs
 from audit.server import Server, in_turn
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.columns import Columns, with_columns
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets import QueryError, TargetError
 from gamekeeper.audit.targets.description import Endpoint, read_endpoint
 from gamekeeper.audit.targets.http import HttpTarget

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gamekeeper.audit.answers import AnswerKind, recognise
+from gamekeeper.audit.answers import recognise
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.learners import ByScores
 from gamekeeper.audit.measures import ClassJudge, NumberJudge, are_too_few, rank_correlation
 from gamekeeper.audit.targets import Array

@@ -10,7 +10,7 @@ import typer
 
 from gamekeeper._cli._printing import indented_json, write_result
 from gamekeeper._cli.options import ExitZero, Header, Json, NoColor, Quiet, Seed, TrustFile
-from gamekeeper.audit.answers import AnswerKind
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.base.errors import UsageError
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.base.errors import UsageError
 
 Array = np.ndarray
@@ -28,17 +29,6 @@ _ROWS_A_LABEL = 2  # so many answers for each, at least, to be sure of it
 _SUM = 1e-3  # by which the sum of a row of probabilities is off, at most
 _UNIT = 1e-3  # by which the length of a normalised vector is off, at most
 _SHORTEST_VECTOR = 16  # numbers; shorter ones of unit length are not taken for embeddings
-
-
-class AnswerKind(StrEnum):
-    """What `--answers` can be told, and what a source may know."""
-
-    LABELS = "labels"
-    SCORES = "scores"
-    SCORE = "score"
-    VALUES = "values"
-    MULTILABEL = "multilabel"
-    EMBEDDINGS = "embeddings"
 
 
 class Access(StrEnum):

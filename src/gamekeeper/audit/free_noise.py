@@ -2,8 +2,7 @@
 
     y' = (1 - amount) y + amount r,   r a point of the simplex, another each time
 
-It is no defence of the house (`gamekeeper.defences` has keyed noise in its place), so it stands
-here.
+`gamekeeper.defences` has keyed noise in its place, so this one is only here.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from gamekeeper.audit.targets import Array
 
 NAME = "free-noise"
-PURPOSE = "Mixes scores with noise that is drawn anew for every answer; for comparison in audits."
+PURPOSE = "Mixes scores with noise that is drawn again for every answer; for comparison in audits."
 UNDONE_BY = "Asking again and averaging; taking the label."
 _AMOUNT = 0.2
 

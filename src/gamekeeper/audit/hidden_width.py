@@ -3,7 +3,7 @@ more.
 
     logits = W e(x),   W of shape (classes, h): any number of answers has rank h
 
-Eigenvalues of the answers' Gram matrix fall off a cliff after the h-th; what rounding adds lies at
+Eigenvalues of the answers' Gram matrix fall off a cliff after the h-th; what rounding adds is at
 the foot of it. Log-probabilities do as well as logits, for what they lack is the same for all
 classes and is taken off. The same decomposition gives W itself, up to a change of basis that no
 answer tells: W A for some A of shape (h, h).
@@ -21,7 +21,7 @@ _LEAST_ROWS = 8
 
 
 def hidden_width(logits: Array) -> int | None:
-    """Returns the width h; None if answers are too few to show it, or none lies below their number.
+    """Returns the width h; None if answers are too few to show it, or none is below their number.
 
     Args:
         logits: Or log-probabilities, shape (n, classes), n and classes above h.
@@ -32,7 +32,7 @@ def hidden_width(logits: Array) -> int | None:
     rows = rows - rows.mean(axis=1, keepdims=True)
     rows = rows if len(rows) <= rows.shape[1] else rows.T
     values = np.linalg.eigvalsh((rows @ rows.T).astype(np.float64))[::-1]
-    # float32 sums leave this much of the largest; what lies below is arithmetic, with cliffs of its
+    # float32 sums leave this much of the largest; what is below is arithmetic, with cliffs of its
     # own
     floor = values[0] * np.finfo(np.float32).eps
     falls = np.maximum(values[:-1], floor) / np.maximum(values[1:], floor)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.journal import NO_TOKENS, Journal, Tokens, ids_of
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.options import Prices
 from gamekeeper.audit.targets import (
     Array,

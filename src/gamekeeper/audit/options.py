@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gamekeeper.audit.answers import AnswerKind
+from gamekeeper.audit.kinds import AnswerKind
 
 if TYPE_CHECKING:
     from gamekeeper.audit.journal import Tokens

@@ -1,12 +1,11 @@
-"""Defences that leave answers unchanged and make queries more expensive: what they cost a thief who
-knows of them.
+"""Defences that leave answers unchanged and make queries more expensive: what they cost an attacker
+who knows of them.
 
-    coverage-budget   an account may touch so many cells of the input space; a thief who needs more
-    makes
-                      more accounts, and parts the space among them: accounts = cells touched /
-                      cells allowed
-    proof-of-work     an answer costs computing, the more the more an account has asked; who shares
-                      his queries among accounts pays for accounts in place of work
+    coverage-budget   an account may touch so many cells of the input space; an attacker who needs
+                      more makes more accounts, and splits the space among them:
+                      accounts = cells touched / cells allowed
+    proof-of-work     an answer costs computing, the more the more an account has asked; an
+                      attacker who splits queries among accounts pays for accounts instead of work
 
 Both are set by honest accounts: the budget so that all but one in a hundred of those that ask
 `honest_queries` inputs of the domain stay within it; the work so that these pay the least. Fidelity
@@ -35,11 +34,11 @@ _WORK_S = 1.0  # of computing for an answer, at an honest pace
 
 @dataclass(frozen=True, slots=True)
 class Surcharge:
-    """What a thief pays beside his queries.
+    """What an attacker pays beside the queries.
 
     Args:
-        accounts: That he needs.
-        cpu_s: Seconds of computing that he is made to do.
+        accounts: That are needed.
+        cpu_s: Seconds of computing that are asked for.
     """
 
     accounts: int

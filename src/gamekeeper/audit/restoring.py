@@ -1,11 +1,9 @@
-"""What a thief does about a defence that he knows: he rehearses it, and learns the way back.
+"""What an attacker does about a known defence: rehearse it, and learn the way back.
 
-He draws rows of probabilities, puts them through the defence himself, with a key of his own, and
-learns from given to
-true: a table (nearest neighbours) and trees, whichever errs less on rows kept apart. Rows are
-    sorted first, for no
-defence here cares which class is which; so a few thousand rows suffice for any number of classes.
-No query is spent.
+Rows of probabilities are drawn and put through the same defence with another key; the way from
+given to true is learnt by a table (nearest neighbours) and by trees, whichever errs less on rows
+kept apart. Rows are sorted first, because no defence here depends on which class is which; so a few
+thousand rows suffice for any number of classes. No query is spent.
 
 Source: the table and the network of D-DAE (Chen et al., USENIX Security 2023), in the form stated
     here.

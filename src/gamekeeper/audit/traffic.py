@@ -1,9 +1,9 @@
 """What the thieves asked, as an API's log would hold it: each attack is traffic, to be found by
 hunt and by guard.
 
-A thief asks at a steady rate, day and night (exponential gaps). With more than one account, every
-round of as many queries as he has accounts gives each of them one, in an order drawn anew: each
-asks equally much and little, and none of them holds a stretch of the attack that would mean
+An attacker asks at a steady rate, day and night (exponential gaps). With more than one account,
+every round of as many queries as there are accounts gives each of them one, in an order drawn for
+the round: each asks equally much, and none of them holds a stretch of the attack that would mean
 something by itself.
 """
 
@@ -26,9 +26,9 @@ class Pace:
     """How fast thieves ask, and through how many accounts.
 
     Args:
-        per_day: Queries a day of each thief, all his accounts together.
-        accounts: Over which each thief splits his queries: named as he is, or, if more than one,
-            `thief.0`, ...
+        per_day: Queries a day of each attacker, all accounts together.
+        accounts: Over which each attacker splits the queries: with its name, or, if more than one,
+            `name.0`, ...
     """
 
     per_day: int
@@ -36,7 +36,7 @@ class Pace:
 
 
 class Traffic:
-    """Queries of each thief, in the order in which he made them."""
+    """Queries of each attacker, in the order in which they were made."""
 
     def __init__(self) -> None:
         self._asked: dict[str, list[Array | Sequence[str]]] = {}
@@ -90,7 +90,7 @@ def _exchanges(
 
 
 def _dealt(thief: str, queries: int, accounts: int, rng: np.random.Generator) -> list[str]:
-    """Which account makes each query: one each a round, in an order drawn anew."""
+    """Which account makes each query: one each a round, in an order of its own."""
     if accounts == 1:
         return [thief] * queries
     rounds = np.tile(np.arange(accounts), (-(-queries // accounts), 1))

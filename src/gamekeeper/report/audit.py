@@ -46,6 +46,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "left_out": result.left_out,
         "prices": asdict(result.prices),
         "defences": [_defended(each, result) for each in result.defended],
+        "comparisons": _comparisons(result),
     }
 
 
@@ -101,7 +102,7 @@ def headline(result: AuditResult) -> str:
     if not result.can_judge:
         return (
             f"this audit cannot say whether {name} was copied: with these test inputs even a"
-            " perfect copy could not be told from chance"
+            " perfect copy cannot be distinguished from chance"
         )
     reached = f"the best reaches {best[1].fidelity:.2f} ({result.fidelity})"
     if not result.has_copy:
@@ -154,12 +155,9 @@ def advice(result: AuditResult) -> Iterator[str]:
     """Yields what to change first: the defences that make a good copy more expensive for the same
     attacks, by an interval over paired seeds.
     """
-    plain, *defended = result.defended
-    wanted = next((f for f in reversed(FIDELITIES) if result.cost(plain, f)), None)
-    if wanted is None:
+    wanted, compared = _compared(result)
+    if not compared:
         return
-    found = [difference(plain, each, wanted) for each in defended if each.curves]
-    compared = [each for each in found if each is not None]
     for each in sorted(compared, key=lambda one: -(one.factor[0] if one.factor else 0)):
         if each.stops and each.drop is not None:
             mean, low, high = each.drop
@@ -180,6 +178,27 @@ def advice(result: AuditResult) -> Iterator[str]:
             "no difference shown for an attacker who knows of it, over"
             f" {compared[0].seeds} seeds: {', '.join(sorted(useless))}"
         )
+
+
+def _compared(result: AuditResult) -> tuple[float, list[Difference]]:
+    """The highest fidelity that is reached without a defence, and what each defence changes there."""
+    plain, *defended = result.defended
+    wanted = next((f for f in reversed(FIDELITIES) if result.cost(plain, f)), None)
+    if wanted is None:
+        return 1.0, []
+    found = [difference(plain, each, wanted) for each in defended if each.curves]
+    return wanted, [each for each in found if each is not None]
+
+
+def _comparisons(result: AuditResult) -> dict[str, Any]:
+    wanted, compared = _compared(result)
+    return {
+        "fidelity": wanted if compared else None,
+        "defences": [
+            asdict(each) | {"is_costlier": each.is_costlier, "stops": each.stops}
+            for each in compared
+        ],
+    }
 
 
 def _not_played(each: Difference) -> str:
@@ -246,12 +265,12 @@ def comparisons(result: AuditResult) -> Iterator[str]:
         )
     if prices.owner:
         share = point.usd / prices.owner
-        shown = f"{share:.2%}" if share >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.2%}"
-        yield f"the model cost its owner ${prices.owner:,.0f}: the copy costs {shown} of that"
+        part = f"{share:.2%}" if share >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.2%}"
+        yield f"the model cost its owner ${prices.owner:,.0f}: the copy costs {part} of that"
 
 
 def _days(point: Point, prices: Prices) -> Iterator[str]:
-    """How long one account takes; less than a day is no time worth a number."""
+    """How long one account takes; below a day no number is stated."""
     days = prices.days(point.queries)
     if days is None:
         return
@@ -331,9 +350,7 @@ def _labelled(result: AuditResult) -> tuple[float, int] | None:
     """The highest fidelity that a learner reaches from labels of inputs of the domain, and how many
     that takes.
     """
-    curve = next(
-        (c for c in result.defended[0].curves if c.name == "learned-copy on labels"), None
-    )
+    curve = next((c for c in result.defended[0].curves if c.name == "learned-copy on labels"), None)
     for fidelity in reversed(list(result.shown)):
         if curve and (point := curve.cheapest(fidelity)):
             return fidelity, point.queries

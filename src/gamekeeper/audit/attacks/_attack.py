@@ -97,7 +97,7 @@ class AttackerKnowledge:
         pool: Inputs of the target's domain, unlabelled, shape (n, width), in the order in which
             they are asked.
         sizes: Numbers of queries at which a surrogate is wanted, ascending.
-        uses_scores: Whether he believes the scores; one who knows of a defence may take the labels
+        uses_scores: Whether scores are believed; knowing of a defence, one may take the labels
             alone.
         classes: Labels are 0 to this, exclusive; 0 where the target answers numbers.
         encode: A public encoder that the target may be built on; None if none is known.

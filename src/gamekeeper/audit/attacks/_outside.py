@@ -8,7 +8,7 @@ scores are learnt from, so that both ask the same, paid once.
 Nothing of the domain judges the learners: a quarter of all answers does, held out. Those alone of
 which the target is sure were tried as judges, and rank learners no better by what they agree on in
 the domain (rank correlation .45 to .74 by all answers, .27 to .68 by the sure ones; seven recipes
-of a network, five sets of answers to made-up pictures). The agreement itself is no estimate of
+of a network, five sets of answers to made-up pictures). The agreement itself does not estimate
 fidelity: it is lower, for half of what is asked is hard on purpose. Learners are shown pictures as
 they are, and learners of rows take part as well, for what the target is made like is not known.
 """
@@ -35,7 +35,7 @@ def copies(
     """Yields a surrogate at each size, as long as there is something to ask and the target tells
     inputs apart.
     """
-    learning = rng.spawn(1)[0]  # what is asked must not hang on what learners draw
+    learning = rng.spawn(1)[0]  # what is asked must not depend on what learners draw
     selection = ModelSelection(learning)
     asked = Gathering(ask, knowledge, moves=False)
     for size in (size for size in knowledge.sizes if size >= FEWEST):

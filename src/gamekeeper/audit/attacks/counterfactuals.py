@@ -1,7 +1,7 @@
 """Counterfactuals: an explanation "this would have to change" is a point on the boundary, and where
 it points to.
 
-The nearest input with another label lies just beyond the boundary, along its normal: of a linear
+The nearest input with another label is just beyond the boundary, along its normal: of a linear
 model of two classes, one explanation gives everything. In general each gives two points on either
 side of the boundary, whose labels are known (up to the counterfactual the label stays as it was),
 and learners learn from these as well.
@@ -100,13 +100,17 @@ def _plane(inputs: Array, near: Array, labels: Array, beyond: Array) -> Predict 
     """
     ways = near - inputs
     lengths = np.linalg.norm(ways, axis=1)
-    told = (lengths > 0) & (labels != beyond)
+    differs = (lengths > 0) & (labels != beyond)
     kinds = np.unique(np.concatenate([labels, beyond]))
-    if told.sum() < _SURE or len(kinds) != 2:
+    if differs.sum() < _SURE or len(kinds) != 2:
         return None
-    normals = ways[told] / lengths[told, None] * np.where(labels[told] == kinds[0], 1, -1)[:, None]
+    normals = (
+        ways[differs]
+        / lengths[differs, None]
+        * np.where(labels[differs] == kinds[0], 1, -1)[:, None]
+    )
     normal = normals.mean(axis=0)
     if np.linalg.norm(normal) < _PARALLEL:
         return None
-    offset = float(np.median(near[told] @ normal))
+    offset = float(np.median(near[differs] @ normal))
     return lambda some: np.where(some @ normal > offset, kinds[1], kinds[0])

@@ -1,8 +1,8 @@
 """Head stealing: a public encoder under a private head is copied by copying the head, from ordinary
 inputs.
 
-    log p_k - log p_0 = (w_k - w_0) . e(x) + (b_k - b_0)        e: the encoder, which the thief runs
-                                                                himself
+    log p_k - log p_0 = (w_k - w_0) . e(x) + (b_k - b_0)        e: the encoder, which the attacker
+                                                                can run
 
 With scores the head is solved for as in equation solving; with labels it is learnt in the encoder's
 features. Queries are inputs of the domain, so that nothing about them looks unusual.

@@ -16,7 +16,7 @@ changes sign.
        relu(-z) = relu(z) - z, the linear part takes up every wrong sign, and none need be found.
     4. Inputs of the domain judge. Where one is answered otherwise, the next line runs to it: the
     unit that is missing
-       lies between.
+       is between.
 
 Probabilities say as much as logits here. What is rounded, or no such network, shows on the first
 line, or is never confirmed, and costs little. Everything is bounded: lines, units, queries.

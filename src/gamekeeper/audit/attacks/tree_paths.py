@@ -12,7 +12,7 @@ A leaf is a box: on each feature an interval. From an input of it,
        on such inputs, and need not be.
 
 The next leaf is that of the next input of the pool that no box holds, so that what is common is
-known first. A target that is no tree shows at once: its scores hardly repeat.
+known first. A target that is not a tree shows at once: its scores hardly repeat.
 
 Two leaves with the same scores look like one, and a box may then reach too far. So what is left of
 the budget goes to inputs that a box already holds: one that is answered otherwise has a leaf of its
@@ -110,7 +110,7 @@ class _Box:
         return int(np.isfinite(self.low).sum() + np.isfinite(self.high).sum())
 
     def holds(self, inputs: Array) -> Array:
-        """Whether each input lies in it, shape (n,)."""
+        """Whether each input is in it, shape (n,)."""
         return np.asarray(((inputs > self.low) & (inputs < self.high)).all(axis=1))
 
 

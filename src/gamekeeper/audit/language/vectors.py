@@ -3,7 +3,7 @@
     texts -> test and pool -> vectors (paid once) -> coarsened -> regression on public features ->
     its vectors
 
-A thief has features of his own, public ones (wordllama's and character n-grams), and learns the way
+A thief has their own features, public ones (wordllama's and character n-grams), and learns the way
 from them to the target's. What embeddings are for is finding what is alike: fidelity is the share
 of test texts whose nearest other test text is the same by the copy as by the target.
 

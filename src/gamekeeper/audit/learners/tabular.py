@@ -18,7 +18,7 @@ def tabular_learners(training: TrainingSet, seed: int, *, few: bool = False) -> 
     """Returns learners by name.
 
     Args:
-        training: What they will learn from; of which there are many, slow learners stand aside.
+        training: What they will learn from; of which there are many, slow learners are left out.
         seed: Of what they draw.
         few: Only the kernel machines: what is left to say beside networks for pictures.
     """

@@ -38,7 +38,7 @@ class Domain:
     Args:
         low: Least value of each, shape (width,).
         high: Greatest, shape (width,).
-        start: Where he begins, shape (width,).
+        start: Where it begins, shape (width,).
         picture: Height and width, if they are pictures in one channel.
     """
 

@@ -63,7 +63,7 @@ def _foretold(mean: Array, other: Array) -> Array:
 
 
 def _positive(matrix: Array) -> Array:
-    """The nearest covariance: a variance below 0 is none."""
+    """The nearest covariance: a variance below 0 is invalid."""
     sizes, directions = np.linalg.eigh(matrix)
     return np.asarray((directions * np.maximum(sizes, 0)) @ directions.T)
 

@@ -1,4 +1,4 @@
-"""Screens for poisoned rows: what share of them lies at the top of a suspicion that is computed
+"""Screens for poisoned rows: what share of them is at the top of a suspicion that is computed
 from features alone.
 
     spectral    within each label, the square of a row's part along the direction of greatest

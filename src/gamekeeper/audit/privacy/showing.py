@@ -1,5 +1,5 @@
-"""Inversion of every class, and whether what comes out shows it, as a judge sees it who is none of
-the target's.
+"""Inversion of every class, and whether what comes out shows it, by a judge that was never trained
+on the target's answers.
 
 Each class is reconstructed by `invert` from the middle of the thief's inputs. Four hundred answers
 a class: on digits and on pictures of clothing (seeds 0 and 1, five kinds of target) as many classes
@@ -144,7 +144,7 @@ def inversion_of(
     Args:
         ask_of: The target, for the thief of a number; it must give scores.
         plan: What is tried.
-        pool: Inputs that the thief has, shape (n, width); he knows their range and their middle.
+        pool: Inputs that the thief has, shape (n, width); with their range and middle.
         picture: Height and width, if they are pictures.
         seed: Of what is drawn.
 

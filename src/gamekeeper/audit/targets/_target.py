@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.columns import Columns
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.base.errors import GamekeeperError
 
 Array = np.ndarray

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gamekeeper.audit.answers import AnswerKind
+from gamekeeper.audit.kinds import AnswerKind
 
 _SCORE = (
     "binary:logistic",

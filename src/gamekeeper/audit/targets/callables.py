@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.columns import Columns, blamed
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets._quiet import quietly
 from gamekeeper.audit.targets._target import Array, QueryError
 from gamekeeper.audit.targets.reading import AnswerReader

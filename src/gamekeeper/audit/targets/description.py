@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gamekeeper.audit.answers import AnswerKind
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.base.errors import Fault, InputError
 
 FORMAT = "gamekeeper/target@1"

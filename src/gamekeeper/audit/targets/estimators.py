@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.columns import Columns, blamed, has_pandas
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets._quiet import quietly
 from gamekeeper.audit.targets._target import Array, QueryError
 from gamekeeper.audit.targets.boosters import given_names, is_booster, read_booster

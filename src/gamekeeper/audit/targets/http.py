@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gamekeeper.audit.answers import AnswerKind
 from gamekeeper.audit.columns import Columns, unnamed
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.targets._kserve import KServeModel
 from gamekeeper.audit.targets._target import Array, QueryError, TargetError
 from gamekeeper.audit.targets.description import Endpoint

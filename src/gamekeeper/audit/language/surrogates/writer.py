@@ -164,7 +164,7 @@ def _replies(network: "_Decoder", coded: list[list[int]], longest: int) -> Itera
 
 
 def _answer(row: list[int]) -> str:
-    """What stands after the reasoning, up to the end."""
+    """What follows the reasoning, up to the end."""
     reply = row[: row.index(_END)] if _END in row else row
     start = len(reply) - reply[::-1].index(_THEN) if _THEN in reply else 0
     return bytes(value - _MARKS for value in reply[start:] if value >= _MARKS).decode(
