@@ -20,7 +20,7 @@ from gamekeeper.audit.language import driver
 from gamekeeper.audit.language.driver import LanguageAudit, Reading
 from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import AuditResult, Curve
-from gamekeeper.audit.targets import Reply
+from gamekeeper.audit.targets import QueryError, Reply
 from gamekeeper.base.errors import UsageError
 from gamekeeper.simulate.arithmetic_model import ArithmeticModel, sums
 
@@ -58,6 +58,23 @@ def test_model_that_sorts_is_copied_by_its_answers(no_writer: None, tmp_path: Pa
     assert best is not None and best[1].fidelity > 0.97
     assert best[1].usd == pytest.approx(0.01 * best[1].queries, abs=0.01)
     assert result.left_out["a surrogate that writes"] == "tests have no time"
+
+
+def test_audit_goes_on_behind_filtered_prompts(no_writer: None, tmp_path: Path) -> None:
+    """They are left out, of tests and of what thieves learn from, and counted."""
+
+    def filtered(prompt: str) -> Reply:
+        if "77" in prompt:
+            raise QueryError("400: content filter", is_refused=True)
+        return sorted_ticket(prompt)
+
+    prompts = tickets(400)
+    result = play(tmp_path, filtered, prompts)
+    bad = sum("77" in prompt for prompt in prompts)
+    best = result.defended[0].best
+    assert best is not None and best[1].fidelity > 0.97
+    assert any(f"{bad} queries were not answered" in said for said in result.findings)
+    assert play(tmp_path, filtered, prompts).paid == result.paid
 
 
 def test_tokens_are_paid_for(no_writer: None, tmp_path: Path) -> None:

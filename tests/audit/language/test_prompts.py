@@ -25,6 +25,14 @@ def test_every_format_gives_the_same_prompts(tmp_path: Path) -> None:
     )
 
 
+def test_lines_end_where_files_end_them(tmp_path: Path) -> None:
+    """Not at a separator within a prompt; a byte order mark is not text."""
+    (tmp_path / "p.jsonl").write_text('\ufeff{"prompt": "a\u2028b"}\r\n{"prompt": "c"}\r\n')
+    (tmp_path / "p.txt").write_text("\ufeffa\u2028b\r\nc\r\n", newline="")
+    for name in ("p.jsonl", "p.txt"):
+        assert read_prompts(tmp_path / name) == ["a\u2028b", "c"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -34,7 +34,7 @@ def _read(path: Path) -> list[str]:
     if path.suffix in (".jsonl", ".ndjson"):
         return _lines(path)
     if path.suffix not in (".csv", ".parquet"):
-        return path.read_text(encoding="utf-8").splitlines()
+        return _split(path)
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     if frame.schema.get("prompt") != pl.String:
         columns = ", ".join(frame.columns)[:200]
@@ -45,7 +45,7 @@ def _read(path: Path) -> list[str]:
 def _lines(path: Path) -> list[str]:
     prompts: list[str] = []
     faults: list[Fault] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_split(path), 1):
         for said in _prompt(line) if line.strip() else ():
             if said is None:
                 faults.append(_not_a_prompt(f"{path}:{number}", line))
@@ -54,6 +54,12 @@ def _lines(path: Path) -> list[str]:
     if faults:
         raise InputError(faults[:_MOST_FAULTS])
     return prompts
+
+
+def _split(path: Path) -> list[str]:
+    """Lines as files have them: some characters within a prompt, such as U+2028, end no line."""
+    text = path.read_text(encoding="utf-8-sig")
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def _prompt(line: str) -> Iterator[str | None]:
