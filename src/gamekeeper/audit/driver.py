@@ -154,7 +154,7 @@ class Audit:
         )
         _, predict = best_learner(training, np.random.default_rng(self._options.seed))
         reached = subject.judge.measured(predict, subject.tests).fidelity
-        return replace(measure, without_queries=reached)
+        return replace(measure, without_queries=reached, labelled=len(labels))
 
     def _inversion(self) -> Inversion | str | None:
         """Runs before all attacks: those that generate inputs leave no budget. Or why it was not

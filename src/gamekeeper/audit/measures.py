@@ -58,6 +58,7 @@ class Measure:
         constant: What the best constant answer reaches.
         without_queries: What a model trained on true labels reaches without a single query; None
             if no labels were given.
+        labelled: Inputs whose true labels that model had.
         most: Lower bound that a copy which agrees on all test inputs would have, where the choice
             of test inputs counts.
         notes: What the test inputs cannot show.
@@ -67,6 +68,7 @@ class Measure:
     because: str
     constant: float
     without_queries: float | None = None
+    labelled: int = 0
     most: float = 1.0
     notes: tuple[str, ...] = ()
 

@@ -148,7 +148,10 @@ def basis(result: AuditResult) -> Iterator[str]:
 def _trained(measure: Measure) -> str:
     if measure.without_queries is None:
         return "; what a model from true labels reaches is not known without --labels"
-    return f", and a model trained on the true labels {measure.without_queries:.3f}"
+    return (
+        f", and a model trained on the true labels of {count(measure.labelled)} other inputs"
+        f" {measure.without_queries:.3f}"
+    )
 
 
 def advice(result: AuditResult) -> Iterator[str]:
@@ -181,7 +184,7 @@ def advice(result: AuditResult) -> Iterator[str]:
 
 
 def _compared(result: AuditResult) -> tuple[float, list[Difference]]:
-    """The highest fidelity that is reached without a defence, and what each defence changes there."""
+    """The highest fidelity without a defence, and what each defence changes there."""
     plain, *defended = result.defended
     wanted = next((f for f in reversed(FIDELITIES) if result.cost(plain, f)), None)
     if wanted is None:
@@ -211,7 +214,7 @@ def _row(result: AuditResult, each: Defended) -> Iterator[str]:
     yield each.defence
     for fidelity in FIDELITIES:
         found = result.cost(each, fidelity)
-        yield usd(found) if found else "-" if fidelity > result.baseline else "free"
+        yield usd(found) if found else "-" if fidelity > result.baseline else "no query"
     best = each.best
     yield f"{best[1].fidelity:.3f}" if best else "-"
     yield users_words(each.users)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gamekeeper.audit.options import SIZES
 from gamekeeper.audit.privacy import Privacy, Shown
 from gamekeeper.audit.result import FIDELITIES, AuditResult, Curve, Defended, Point
 from gamekeeper.base.text import one_line
@@ -35,6 +36,8 @@ _COLOURS = tuple(
         "infrastructure",
     )
 )
+_MARGIN = 0.05  # of fidelity, below what is drawn
+_WIDEST_BAR = 0.2  # of fidelity; wider ones cross everything else, and are in the table
 _DASHES = ("solid", "dash", "dot", "dashdot")
 MAX_RECONSTRUCTIONS = 40
 """Drawn; all of them are in `audit.json`."""
@@ -52,7 +55,7 @@ def render_audit(result: AuditResult) -> str:
     Returns:
         One HTML document with its styles, scripts and data inside.
     """
-    pictures = [_attacks(result.defended[0]), _defences(result.defended)]
+    pictures = [_attacks(result), _defences(result)]
     return render_page(
         "audit.html.j2",
         [{"id": picture.id, **picture.figure} for picture in pictures],
@@ -90,25 +93,25 @@ def _judged(made: Shown) -> str:
     return f"class {made.label}: {unlike}"
 
 
-def _attacks(plain: Defended) -> Picture:
+def _attacks(result: AuditResult) -> Picture:
+    plain = result.defended[0]
     lines = [_line(c.name, c.points, number) for number, c in enumerate(plain.curves) if c.points]
     return Picture(
         id="attacks",
         kind="curves",
         title="Every attack, the target as it is",
         caption=(
-            "Fidelity against queries, the mean over seeds with its 95 % interval as a bar. "
-            f"{_reached(plain)} Queries are drawn by their logarithm."
+            "Fidelity against queries, the mean over seeds with its 95 % interval as a bar where it"
+            f" is narrow. {_reached(plain)}{_below(result)} Queries are drawn by their logarithm."
         ),
-        figure={"data": lines, "layout": _plane(lines)},
+        figure={"data": lines, "layout": _plane(lines, result.baseline)},
     )
 
 
-def _defences(defended: Sequence[Defended]) -> Picture:
-    answered = [
-        defended[0],
-        *(each for each in defended[1:] if _copies(each) != _copies(defended[0])),
-    ]
+def _defences(result: AuditResult) -> Picture:
+    plain, *defended = result.defended
+    same = [each.defence for each in defended if _copies(each) == _copies(plain)]
+    answered = [plain, *(each for each in defended if each.defence not in same)]
     best = [(each.defence, _best_by_queries(each.curves)) for each in answered]
     lines = [_line(name, points, number) for number, (name, points) in enumerate(best) if points]
     return Picture(
@@ -119,9 +122,16 @@ def _defences(defended: Sequence[Defended]) -> Picture:
             "At each number of queries the best of all attacks, those that know of the defence"
             " included. The line of a defence that helps is below the line without one. "
             + " ".join(_reached(each) for each in answered[1:])
+            + (f" The same line as without one: {', '.join(same)}." if same else "")
         ),
-        figure={"data": lines, "layout": _plane(lines)},
+        figure={"data": lines, "layout": _plane(lines, result.baseline)},
     )
+
+
+def _below(result: AuditResult) -> str:
+    if not result.baseline:
+        return ""
+    return f" The dotted line, {result.baseline:.3f}, is reached without a query."
 
 
 def _copies(each: Defended) -> list[tuple[float, ...]]:
@@ -152,6 +162,11 @@ def _reached(each: Defended) -> str:
     return f"{name}: {point.fidelity:.3f} after {count(point.queries)} queries, {curve.name}."
 
 
+def _width(point: Point) -> float:
+    low, high = point.interval
+    return high - low
+
+
 def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
     colour = _COLOURS[number % len(_COLOURS)]
     return {
@@ -168,7 +183,7 @@ def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
             "thickness": 1,
             "width": 0,
             "color": colour,
-            "visible": all(len(point.fidelities) > 1 for point in points),
+            "visible": all(_width(point) <= _WIDEST_BAR for point in points),
         },
         "line": {
             "width": 2,
@@ -180,16 +195,29 @@ def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
     }
 
 
-def _plane(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """From a tenth below the worst copy up, because fidelities of copies are close together."""
-    lowest = max(0.0, min((y for line in lines for y in line["y"]), default=0.0) - 0.1)
+def _plane(lines: Sequence[dict[str, Any]], baseline: float) -> dict[str, Any]:
+    """From a little below the baseline, or the worst copy that is above it, up."""
+    heights = [y for line in lines for y in line["y"] if y >= baseline]
+    lowest = max(0.0, min([baseline or 1.0, *heights], default=0.0) - _MARGIN)
+    queries = sorted({x for line in lines for x in line["x"]})
+    ticks = [size for size in SIZES if queries and queries[0] <= size <= queries[-1]]
+    shapes = [_level(baseline)] if baseline else []
     return layout(left=48) | {
-        "xaxis": axis("queries") | {"type": "log", "dtick": "D2"},
+        "xaxis": axis("queries")
+        | {"type": "log", "tickvals": ticks, "ticktext": [count(tick) for tick in ticks]},
         "yaxis": axis("fidelity") | {"range": [lowest, 1.01]},
+        "shapes": shapes,
         "hovermode": "closest",
         "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"},
         "margin": {"l": 48, "r": 8, "t": 8, "b": 120},
     }
+
+
+def _level(baseline: float) -> dict[str, Any]:
+    """A dotted line across, at what is reached without a query."""
+    line = {"width": 1, "dash": "dot", "color": "var(--ink)"}
+    across = {"xref": "paper", "x0": 0, "x1": 1, "y0": baseline, "y1": baseline}
+    return {"type": "line", "line": line} | across
 
 
 def _row(result: AuditResult, each: Defended) -> dict[str, Any]:

@@ -16,7 +16,7 @@ The kernel is that of wide networks of one layer; what it says of other learners
 weighs less. It pays where the crowd accounts for the smaller part and the first verdict is good;
 elsewhere the first verdict is the better.
 
-Source: joint verdicts as in the cascading attacks of Du et al., NDSS 2025, which train shadows again
+Source: joint verdicts as in the cascading attacks of Du et al., NDSS 2025, which train more shadows
     for them; here a
 regression foretells what these would. Kernel: Jacot et al., NeurIPS 2018; the row left out: Allen,
 PRESS, 1974.
