@@ -56,6 +56,7 @@ def all_of(dtypes: set[str]) -> Spec:
     }
 
 
+@pytest.mark.extra
 def test_types_are_those_of_safetensors() -> None:
     """A type that the library writes and that is missing here would be refused as not known."""
     safetensors = pytest.importorskip("safetensors")
@@ -85,6 +86,7 @@ def test_numpy_loads_every_type_that_it_has(tmp_path: Path, key: PrivateKey) -> 
         assert found[name].tobytes() == contents[name]
 
 
+@pytest.mark.extra
 def test_torch_loads_every_type_that_it_has(tmp_path: Path, key: PrivateKey) -> None:
     """Of every degenerate shape."""
     torch = pytest.importorskip("torch")
@@ -150,6 +152,7 @@ def test_files_of_a_model_are_listed_and_read(tmp_path: Path, key: PrivateKey) -
             model.file("none")
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("location", ["w.bin", "./w.bin", "data/w.bin"])
 @pytest.mark.parametrize("path", ["m.onnx", "onnx/m.onnx"])
 def test_an_onnx_model_runs_from_memory(
@@ -188,6 +191,7 @@ def test_an_onnx_model_runs_from_memory(
     np.testing.assert_array_equal(session.run(None, {"x": VALUES})[0], 2 * VALUES)
 
 
+@pytest.mark.extra
 def test_an_onnx_model_is_named_if_there_are_several(tmp_path: Path, key: PrivateKey) -> None:
     """Or if there is none."""
     pytest.importorskip("onnxruntime")

@@ -135,7 +135,7 @@ def test_torch_tensors(tmp_path: Path, key: PrivateKey) -> None:
     seal(tmp_path / "m.safetensors", tmp_path / "s", to=[key.public_key()])
     with load_sealed(tmp_path / "s", keys=[key]) as loaded:
         assert torch.equal(loaded.torch()["w"], values)
-        with pytest.raises(UsageError, match="numpy has no type BF16: use torch"):
+        with pytest.raises(UsageError, match="type BF16, which numpy does not have: use torch"):
             loaded.numpy()
 
 
