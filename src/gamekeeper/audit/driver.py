@@ -106,12 +106,19 @@ class Audit:
             test_inputs=len(subject.tests),
             paid=subject.meter.paid,
             failed=subject.meter.failed,
+            remarks=(*subject.meter.remarks, *self._of_live_defence()),
             defended=tuple(defended),
             findings=tuple(findings(subject.raw, subject.again, subject.form)),
             left_out=left_out | self._not_applied() | _without_copy(defended[0]) | not_shown,
             prices=options.prices,
             privacy=Privacy(inversion=inversion) if isinstance(inversion, Inversion) else None,
         )
+
+    def _of_live_defence(self) -> Iterator[str]:
+        """What a live defence did not answer."""
+        behind = self._subject.beside.behind
+        if behind is not None and behind.failed.remark:
+            yield f"{LIVE}: {behind.failed.remark}"
 
     def _barriers(self) -> Iterator[Barrier]:
         subject = self._subject

@@ -28,7 +28,7 @@ from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.privacy import Recipe, privacy_of
 from gamekeeper.audit.result import AuditResult
 from gamekeeper.audit.subject import Beside
-from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget, remarks_of
+from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
 from gamekeeper.audit.traffic import Pace, Traffic
 from gamekeeper.base.progress import OnStage, ignore_stage
 from gamekeeper.base.tables import Header
@@ -115,7 +115,7 @@ def audit(
         return Audit(meter, rows, options, target.name, on_stage, beside)
 
     result = _recorded(target.name, inputs, out, options, begin, log)
-    return replace(result, remarks=(*remarks_of(target), *said))
+    return replace(result, remarks=(*result.remarks, *said))
 
 
 def audit_text(

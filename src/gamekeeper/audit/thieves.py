@@ -212,9 +212,12 @@ class Thieves:
         except SpentError as error:
             return copies, str(error)
         except TargetError as error:
-            if not refusable:
+            if refusable:
+                return copies, f"refused: {error}"
+            if not (attack.card.makes_inputs or attack.card.comes_first):
                 raise
-            return copies, f"refused: {error}"
+            # inputs that nobody but this attack would send: the audit goes on without it
+            return copies, f"the target did not answer such inputs: {error}"
         return copies, None
 
     def _knowledge(
