@@ -150,6 +150,10 @@ def _model(folder: Path) -> dict[str, str]:
     from sealing.builders import write_model
 
     write_model(folder / "model.safetensors")
+    (folder / "llm").mkdir(exist_ok=True)
+    write_model(folder / "llm/model.safetensors")
+    for name in ("optimizer.pt", "extra.bin"):
+        (folder / "llm" / name).write_bytes(bytes(range(256)))
     return {}
 
 
