@@ -33,7 +33,7 @@ WITHIN = {
 }
 """Packages for the rest of gamekeeper only."""
 
-HELPERS = {"Casebook.__init__", "require_another_file", "require_new_name", "seal_files"}
+HELPERS = {"Casebook.__init__", "require_new_name", "seal_files"}
 """What is called from within only: by the command line, or by `Casebook.open`."""
 
 

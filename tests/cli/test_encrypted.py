@@ -432,3 +432,33 @@ def test_keys_that_the_server_let_go_are_sent_once_more(monkeypatch: pytest.Monk
     calls[:] = ["POST", "POST"]
     with pytest.raises(InputError, match="409"):
         query._answer("http://h", client, b"asked", {})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["pool.npy", "model.joblib", "labels.csv", "link.npy"])
+def test_a_compiled_model_replaces_no_input(name: str) -> None:
+    """By identity: a hard link is the same file."""
+    Path("link.npy").hardlink_to("pool.npy")
+    before = Path(name).read_bytes()
+    code, _, err = run(*COMPILE[:-1], name, "--labels", "labels.csv")
+    assert code == 2 and "this is the input itself" in err and Path(name).read_bytes() == before
+
+
+def test_a_compiled_model_replaces_an_earlier_one_and_nothing_else() -> None:
+    """A table of somebody else may have that name."""
+    assert run(*COMPILE)[0] == 0 and run(*COMPILE)[0] == 0
+    for name in ("rows.csv", "."):
+        code, _, err = run(*COMPILE[:-1], name)
+        assert code == 3 and "already in use" in err
+    assert Path("rows.csv").read_text().startswith("a,b,c,d,e")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "api.key", "keys/secret.key", "keys/public.keys"])
+def test_scores_replace_no_input_of_a_query(name: str) -> None:
+    """Before anything is asked and charged."""
+    Path("keys").mkdir()
+    for each in ("api.key", "keys/secret.key", "keys/public.keys"):
+        Path(each).write_text("secret")
+    before = Path(name).read_bytes()
+    words = ("--inputs", "rows.csv", "--keys", "keys", "--key-file", "api.key", "--out", name)
+    code, _, err = run("encrypted", "query", "http://127.0.0.1:9/v2/encrypted/x", *words)
+    assert code == 2 and "this is the input itself" in err and Path(name).read_bytes() == before

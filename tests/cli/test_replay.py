@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gamekeeper._cli import app
-from gamekeeper.base.errors import InputError
+from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.simulate import simulate
 
 
@@ -73,3 +73,14 @@ def test_labels_that_cannot_be_read_are_named(log: Path, tmp_path: Path) -> None
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"labels\.csv"):
         run(str(log), "--labels", str(tmp_path / "labels.csv"))
+
+
+def test_the_log_is_not_replaced_by_the_report(log: Path) -> None:
+    """Also where it is found by its folder."""
+    named = log.rename(log.parent / "exchanges.parquet")
+    (log.parent / "labels.parquet").unlink()
+    before = named.read_bytes()
+    for source in (named, named.parent):
+        with pytest.raises(UsageError, match="this is the input itself"):
+            run(str(source), "--out", str(named.parent))
+    assert named.read_bytes() == before

@@ -218,6 +218,28 @@ def test_an_output_is_never_the_input(call: Call, tmp_path: Path, folder: Path) 
     assert (model.read_bytes(), sealed.read_bytes()) == was and not (tmp_path / "-").exists()
 
 
+def test_no_key_is_replaced_by_an_output(call: Call, folder: Path) -> None:
+    """Neither those of recipients nor those that sign, open or are checked."""
+    here = folder.parent
+    (here / "phrase").write_text("correct horse battery staple")
+    (here / "phrase").chmod(0o600)
+    files = ("phrase", "owner.pem", "owner.pub.pem", "serving.pem", "serving.pub.pem")
+    before = [(here / name).read_bytes() for name in files]
+    to = ("--to", "serving.pub.pem", "--sign", "owner.pem", "--passphrase-file", "phrase")
+    for out in ("serving.pub.pem", "owner.pem", "phrase"):
+        words = ("--to", "passphrase", "--allow", "*", "--force", "--out", out)
+        code, _, error = call("seal", "llm", *to, *words)
+        assert code == 2 and "the input itself" in error
+    assert call("seal", "model.safetensors", *to, "--out", "m.sealed")[0] == 0
+    by = ("--key", "serving.pem", "--signer", "owner.pub.pem", "--passphrase-file", "phrase")
+    for out in ("serving.pem", "owner.pub.pem", "phrase"):
+        code, _, error = call("open", "m.sealed", *by, "--force", "--out", out)
+        assert code == 2 and "the input itself" in error
+    code, _, error = call("rewrap", "m.sealed", "--key", "m.sealed", "--add", "serving.pub.pem")
+    assert code == 2 and "the input itself" in error
+    assert [(here / name).read_bytes() for name in files] == before
+
+
 def test_the_current_folder_is_sealed_beside_itself(
     call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,3 +176,25 @@ def test_certificates_and_paths_left_out(folder: Path) -> None:
     assert done.stderr == ""
     assert verify(folder, "--root", folder / "ca.crt.pem", "--ignore", ".cache").returncode == 0
     assert verify(folder, "--root", folder / "ca.crt.pem").returncode == 1
+
+
+def test_a_signature_replaces_an_earlier_one_and_nothing_else(folder: Path) -> None:
+    """Not the key, the model, the passphrase, nor any other file; what is refused is unchanged."""
+    (folder / "phrase").write_text("phrase\n")
+    (folder / "phrase").chmod(0o600)
+    (folder / "notes.txt").write_text("of the user")
+    key = folder / "key.pem"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for out, code in {
+        key: 2,
+        folder / "model" / ".." / "key.pem": 2,
+        folder / "phrase": 2,
+        folder / "notes.txt": 3,
+        folder / "model" / "weights.bin": 3,
+    }.items():
+        words = ["--key", key, "--passphrase-file", folder / "phrase", "--out", out]
+        done = run("sign", folder / "model", *words)
+        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    done = run("sign", folder / "model", "--key", key, "--out", folder / "model.sig")
+    assert done.returncode == 0

@@ -247,7 +247,7 @@ def test_no_secret_key_is_replaced(tmp_path: Path) -> None:
     """What was asked under it could not be read any more."""
     client = EncryptingClient(make_model(6, 3).description)
     client.save(tmp_path / "keys")
-    with pytest.raises(InputError, match="there is a secret key in it"):
+    with pytest.raises(InputError, match="there are keys in it"):
         client.save(tmp_path / "keys")
 
 

@@ -18,6 +18,7 @@ from gamekeeper._cli._sealing import (
 )
 from gamekeeper._cli.options import Json, Quiet
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import require_another_file
 
 NAME = "open"
 SCHEMA = "gamekeeper/open@1"
@@ -53,12 +54,12 @@ def run(
 
       gamekeeper open llm.sealed --key awskms:alias/models --out llm
     """
-    from gamekeeper.sealing.sealed import open_sealed, read_signer, require_another_file
+    from gamekeeper.sealing.sealed import open_sealed, read_signer
 
     if out is None and sealed.suffix != ".sealed":
         raise UsageError("name the output with --out: the sealed file does not end in .sealed")
     target = out or sealed.with_suffix("")
-    require_another_file(sealed, target)
+    require_another_file(target, sealed, *(key or []), signer, passphrase_file)
     keys = identities(key, passphrase_file)
     if not keys:
         raise UsageError("no key to open it with: name one with --key FILE, or --key passphrase")

@@ -22,11 +22,13 @@ from gamekeeper._cli.options import (
     Timezone,
 )
 from gamekeeper.base.errors import input_error
+from gamekeeper.base.files import require_another_file
 
 if TYPE_CHECKING:
     import polars as pl
 
 NAME = "replay"
+_OUTPUTS = ("replay.json", "exchanges.parquet")
 
 
 def run(
@@ -74,6 +76,10 @@ def run(
     from gamekeeper.guard.replay import outcomes, print_replay, replay, replay_document
     from gamekeeper.report import Progress
 
+    if out is not None:
+        read = [*_on_disk(logs), policy, labels]
+        for name in _OUTPUTS:
+            require_another_file(out / name, *read)
     enforced = read_policy(policy) if policy else GuardPolicy()
     truth = None if labels is None else _read_labels(labels)
     fields = {"account": account_field, "time": time_field, "prompt": prompt_field}
@@ -91,6 +97,13 @@ def run(
     elif not quiet:
         print_replay(replayed, outcome, Console(no_color=no_color or None))
     raise typer.Exit(1 if len(replayed.held) and not exit_zero else 0)
+
+
+def _on_disk(logs: Sequence[str]) -> list[str]:
+    """Returns the files of the log; standard input is not one."""
+    from gamekeeper.exchange.sources import STDIN, find_sources
+
+    return [file for file in find_sources(logs).files if file != STDIN]
 
 
 def _parquet(exchanges: "pl.DataFrame") -> bytes:

@@ -16,6 +16,7 @@ from gamekeeper._cli._sealing import (
 )
 from gamekeeper._cli.options import Json, Quiet
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import require_another_file
 
 NAME = "rewrap"
 SCHEMA = "gamekeeper/rewrap@1"
@@ -55,6 +56,8 @@ def run(
 
     if not to and not remove:
         raise UsageError("nothing to change: --add RECIPIENT, --remove NAME")
+    named = [*(key or []), *(to or []), passphrase_file, new_passphrase_file]
+    require_another_file(sealed, *named)
     keys = identities(key, passphrase_file)
     stanzas = rewrap(
         sealed, identities=keys, add=recipients(to or [], new_passphrase_file), remove=remove or []

@@ -16,6 +16,7 @@ from gamekeeper._cli._sealing import (
     recipients_json,
 )
 from gamekeeper._cli.options import Json, Quiet
+from gamekeeper.base.files import require_another_file
 
 NAME = "seal"
 SCHEMA = "gamekeeper/seal@1"
@@ -87,6 +88,7 @@ def run(
     )
 
     target = out or _default_name(model)
+    require_another_file(target, *(to or []), sign, passphrase_file)
     require_new_name(model, target, is_replaced=force)
     signing_key = read_signing_key(sign) if sign else None
     who = recipients(to or [], passphrase_file)

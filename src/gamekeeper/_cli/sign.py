@@ -9,6 +9,7 @@ from gamekeeper._cli._printing import print_json, say
 from gamekeeper._cli._sealing import key_password
 from gamekeeper._cli.options import Json, Quiet
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import require_another_file
 
 NAME = "sign"
 _SCHEMA = "gamekeeper/sign@1"
@@ -19,7 +20,10 @@ def run(
     key: Annotated[
         Path, typer.Option(help="Private key, PEM; P-256, P-384 or P-521: not that of seal --sign.")
     ],
-    out: Annotated[Path, typer.Option(help="File for the signature; an earlier one is replaced.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="File for the signature; replaces an earlier signature, no other file."),
+    ],
     certificate: Annotated[Path | None, typer.Option(help="The key's certificate, PEM.")] = None,
     chain: Annotated[
         list[Path] | None, typer.Option(help="Intermediate certificate, PEM. Repeat.")
@@ -55,6 +59,7 @@ def run(
 
     if chain and certificate is None:
         raise UsageError("--chain needs --certificate")
+    require_another_file(out, passphrase_file)
     files = sign_model(
         model,
         out,

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gamekeeper.base.errors import input_error
+from gamekeeper.base.errors import UsageError, input_error
 
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 PRIVATE = 0o600
+_STREAM = "-"
 
 
 class NewFile:
@@ -124,6 +125,38 @@ def write_private(path: Path, content: bytes) -> None:
     """
     with disk_faults(path):
         replace_file(path, content, PRIVATE)
+
+
+def require_another_file(output: Path, *inputs: str | Path | None) -> None:
+    """Checks that an output is a file on disk, and not an input under this or another name.
+
+    Links, hard links and other spellings of a path lead to the same file.
+
+    Args:
+        output: What will be written.
+        inputs: What is read: models, keys, certificates, passphrases, tables; None is none. A text
+            that does not name a file, such as `awskms:KEY`, is not one.
+
+    Raises:
+        UsageError: It is one of the inputs, or is the standard input or output.
+    """
+    named = [Path(path) for path in inputs if path is not None]
+    if _STREAM in map(str, [output, *named]):
+        raise UsageError(
+            "- is not supported: this command reads and writes files on disk; a file of that name"
+            " needs its folder before it: $PWD/-"
+        )
+    for path in named:
+        if _is_same_file(path, output):
+            also = "" if path == output else f" ({path})"
+            raise UsageError(f"{output}: this is the input itself{also}; name another output")
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them does not exist, or cannot be the name of a file
+        return False
 
 
 def read_whole(path: Path) -> bytes:

@@ -5,6 +5,7 @@ readable by its owner only.
 """
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from gamekeeper.base.errors import input_error
+from gamekeeper.base.errors import InputError, input_error
 from gamekeeper.base.files import write_private
 from gamekeeper.encrypted.named_rows import rows_of
 from gamekeeper.encrypted.parameters import Parameters, Scales, read_parameters
@@ -136,6 +137,28 @@ class CompiledModel:
 def write_model(model: CompiledModel, path: Path) -> None:
     """Writes the file with the weights, whole or not at all, mode 0600."""
     write_private(path, orjson.dumps(model.to_dict()))
+
+
+def require_replaceable(path: Path) -> None:
+    """Checks that a compiled model would replace nothing but an earlier one.
+
+    Raises:
+        InputError: There is something else of that name.
+    """
+    if not os.path.lexists(path):
+        return
+    try:
+        is_model = _read_json(path).get("format") == MODEL_FORMAT
+    except InputError:
+        is_model = False
+    if not is_model:
+        raise input_error(
+            path,
+            "this name is already in use",
+            "something that is not a compiled model",
+            "a new name, or an earlier compiled model",
+            "name another file with --out, or remove this one",
+        )
 
 
 def read_model(path: Path) -> CompiledModel:

@@ -5,6 +5,7 @@ reveals the secret key (Li and Micciancio, Eurocrypt 2021): round or threshold s
 them on, and never pass them to the server.
 """
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,15 +74,15 @@ class EncryptingClient:
         """Writes `secret.key` and `public.keys`, each whole or not at all; mode 0600.
 
         Raises:
-            InputError: There is a secret key in the folder.
+            InputError: There are keys in the folder, which are never replaced.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if (folder / "secret.key").exists():
-            raise input_error(folder, "there is a secret key in it", "secret.key", "another folder")
-        write_private(
-            folder / "secret.key", _SECRET + self.description.digest + self._secret.reveal()
-        )
-        write_private(folder / "public.keys", self.keys())
+        secret, public = key_files(folder)
+        for path in (secret, public):
+            if os.path.lexists(path):
+                raise input_error(folder, "there are keys in it", path.name, "another folder")
+        write_private(secret, _SECRET + self.description.digest + self._secret.reveal())
+        write_private(public, self.keys())
 
     @classmethod
     def load(cls, description: ModelDescription, folder: Path) -> "EncryptingClient":
@@ -90,8 +91,9 @@ class EncryptingClient:
         Raises:
             InputError: They are missing, readable by other users, or for another description.
         """
-        client = cls(description, _read_secret(folder / "secret.key", description))
-        client._keys = _read_public(folder / "public.keys")
+        secret, public = key_files(folder)
+        client = cls(description, _read_secret(secret, description))
+        client._keys = _read_public(public)
         return client
 
     def encrypt(self, inputs: Any) -> PreparedRequest:
@@ -151,6 +153,11 @@ class EncryptingClient:
         if not np.isfinite(values).all():
             raise input_error("inputs", "not a number", "NaN or infinity", "finite numbers")
         return values
+
+
+def key_files(folder: Path) -> tuple[Path, Path]:
+    """Returns the paths of the secret key and the public keys in a client's folder."""
+    return folder / "secret.key", folder / "public.keys"
 
 
 def _read_secret(path: Path, description: ModelDescription) -> Secret[bytes]:

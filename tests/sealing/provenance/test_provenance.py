@@ -539,14 +539,59 @@ def test_nothing_is_half_written(model: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(InputError, match="No space"):
         signed(model)
-    assert signature.read_bytes() == before and not list(model.parent.glob("*.new"))
+    assert signature.read_bytes() == before
 
 
-def test_rest_of_a_process_that_died_is_not_signed(model: Path) -> None:
-    """It would be gone as soon as it is signed."""
-    (model / "model.sig.new").write_bytes(b"half of it")
+def test_a_file_beside_the_signature_is_signed_like_any_other(model: Path) -> None:
+    """Whatever its name: nothing but an earlier signature is replaced or removed."""
+    (model / "model.sig.new").write_bytes(b"of the user")
     sign_model(model, model / "model.sig", model.parent / "key.pem")
-    assert verify_model(model, model / "model.sig", by_key(model)).files == 3
+    assert verify_model(model, model / "model.sig", by_key(model)).files == 4
+    assert (model / "model.sig.new").read_bytes() == b"of the user"
+
+
+@pytest.mark.parametrize("kind", ["key", "link to the key", "certificate", "chain", "model"])
+def test_a_signature_never_replaces_an_input(
+    model: Path, certified: dict[str, Path], kind: str
+) -> None:
+    """By identity: a hard link is the key too."""
+    key = model.parent / "key.pem"
+    linked = model.parent / "linked.pem"
+    linked.hardlink_to(key)
+    out = {
+        "key": key,
+        "link to the key": linked,
+        "certificate": certified["key"],
+        "chain": certified["ca"],
+        "model": model / "weights.bin",
+    }
+    source = model / "weights.bin" if kind == "model" else model
+    before = snapshot(model.parent)
+    with pytest.raises(UsageError, match="this is the input itself"):
+        sign_model(
+            source,
+            out[kind],
+            key,
+            certificate=certified["key"],
+            chain=[certified["ca"]],
+        )
+    assert snapshot(model.parent) == before
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "config.json", "layers", "empty", "dangling"])
+def test_a_file_that_is_not_a_signature_is_not_replaced(model: Path, name: str) -> None:
+    """A file of the model would be lost, and left unsigned."""
+    (model / "empty").touch()
+    (model / "dangling").symlink_to("nowhere")
+    before = snapshot(model)
+    with pytest.raises(InputError, match="already in use"):
+        sign_model(model, model / name, model.parent / "key.pem")
+    assert snapshot(model) == before
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """The content of every file."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_file_that_vanishes_meanwhile_is_reported(

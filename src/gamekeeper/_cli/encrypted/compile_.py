@@ -17,6 +17,7 @@ from gamekeeper._cli.encrypted._shared import (
 )
 from gamekeeper._cli.options import Header, Json, Quiet, Seed, TrustFile
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import require_another_file
 
 if TYPE_CHECKING:
     from gamekeeper.base.tables import Header as HeaderChoice
@@ -35,7 +36,11 @@ def run(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="File to write; it holds the weights and is for the server alone.")
+        Path,
+        typer.Option(
+            help="File to write; it holds the weights and is for the server alone. Replaces an"
+            " earlier compiled model, no other file."
+        ),
     ],
     model: Annotated[
         Path | None,
@@ -118,8 +123,10 @@ def run(
       gamekeeper encrypted compile --inputs pool.npy --labels labels.csv --hidden 32
       --packing batched --out scoring.he
     """
-    from gamekeeper.encrypted.compiled_model import write_model
+    from gamekeeper.encrypted.compiled_model import require_replaceable, write_model
 
+    require_another_file(out, model, inputs, labels)
+    require_replaceable(out)
     options = _options(name or out.stem, packing, rows, error, strong, low, high, epochs, seed)
     options = replace(options, outputs=outputs)
     source = _Source(model, trust_file, inputs, labels, hidden or [], header, quiet)

@@ -12,6 +12,7 @@ from gamekeeper._cli.encrypted._rows import read_inputs, write_scores
 from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
 from gamekeeper._cli.options import Header, Json, Quiet
 from gamekeeper.base.errors import InputError, UsageError
+from gamekeeper.base.files import require_another_file
 
 if TYPE_CHECKING:
     from gamekeeper.encrypted.compiled_model import ModelDescription
@@ -64,6 +65,8 @@ def run(
     """
     from gamekeeper.encrypted.inference_client import EncryptingClient
 
+    if out is not None:
+        require_another_file(out, inputs, key_file, *_files_of(keys))
     description = description_at(url)
     rows = read_inputs(inputs, header, description.features, quiet).numbers()
     client = (
@@ -90,6 +93,12 @@ def run(
     say(f"{answered}, {got.clipped} numbers clipped to the range", quiet)
     if got.fault is not None:
         raise got.fault  # only after the output: the rows answered before it were charged
+
+
+def _files_of(keys: Path | None) -> tuple[Path, ...]:
+    from gamekeeper.encrypted.inference_client import key_files
+
+    return () if keys is None else key_files(keys)
 
 
 class _Got(NamedTuple):

@@ -1,7 +1,7 @@
 """Signs a model with a key: ECDSA over the SHA-256 of each of its files, in OpenSSF's format."""
 
+import os
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gamekeeper.base.errors import InputError, input_error
-from gamekeeper.base.files import replace_file
+from gamekeeper.base.files import replace_file, require_another_file
 from gamekeeper.sealing.pem import Password
+from gamekeeper.sealing.provenance._bundle import read_bundle
 from gamekeeper.sealing.provenance._keys import (
     as_file,
     read_certificates,
@@ -41,7 +42,7 @@ def sign_model(
     Args:
         model: A file or a folder.
         signature: Path of the signature; it is written whole or not at all, and replaces an earlier
-            one.
+            signature, but no other file.
         private_key: PEM; P-256, P-384 or P-521.
         password: Of the private key; a function is called if the key has one.
         certificate: Certificate of the key, PEM, for verification by certificates.
@@ -52,14 +53,16 @@ def sign_model(
         The number of signed files.
 
     Raises:
-        InputError: Something cannot be read, or a signature cannot cover it: links, empty folders.
-        UsageError: A path to exclude is not there, or a password is given for a key without one.
+        InputError: Something cannot be read, or a signature cannot cover it: links, empty folders;
+            or a file that is not a signature has the signature's name.
+        UsageError: A path to exclude is not there, the signature would replace an input, or a
+            password is given for a key without one.
         MissingExtraError: The extra "provenance" is not installed.
     """
     library = load_library()
     signature = Path(signature)
-    # An unfinished signature in the model's folder would be signed, and would not exist afterwards.
-    _discard_unfinished(signature)
+    require_another_file(signature, model, private_key, certificate, *chain)
+    _require_replaceable(signature)
     root = Path(model).resolve()
     excluded = excluded_paths(Path(model), ignored, signature)
     tree = list_files(root, excluded)
@@ -74,6 +77,24 @@ def sign_model(
     config.set_hashing_config(StrictHashing(hashing, lambda: tree.files))
     _write(signature, _make_signature(config, root))
     return len(tree.files)
+
+
+def _require_replaceable(signature: Path) -> None:
+    """Checks that a signature replaces nothing but an earlier one: in the model's folder, any other
+    file would be lost and left unsigned.
+    """
+    if not os.path.lexists(signature):
+        return
+    try:
+        read_bundle(signature)
+    except InputError:
+        raise input_error(
+            signature,
+            "this name is already in use",
+            "something that is not a signature of a model",
+            "a new name, or an earlier signature",
+            "name another file with --out, or remove this one",
+        ) from None
 
 
 def _config(
@@ -112,14 +133,7 @@ def _write(signature: Path, content: bytes) -> None:
     try:
         replace_file(signature, content, mode=0o644)
     except OSError as error:
-        _discard_unfinished(signature)
         found = error.strerror or str(error)
         raise input_error(
             signature, "the signature cannot be written", found, "a folder with free space"
         ) from None
-
-
-def _discard_unfinished(signature: Path) -> None:
-    """Removes an unfinished signature that an earlier version left on a full disk."""
-    with suppress(OSError):
-        signature.with_name(f"{signature.name}.new").unlink(missing_ok=True)

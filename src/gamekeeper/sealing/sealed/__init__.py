@@ -1,7 +1,6 @@
 """The sealed file: a model encrypted in chunks for several recipients; see docs/decisions/0009."""
 
 from gamekeeper.sealing.sealed.layout import FORMAT, SealedHeader
-from gamekeeper.sealing.sealed.names import require_another_file
 from gamekeeper.sealing.sealed.opening import open_sealed
 from gamekeeper.sealing.sealed.rewrapping import rewrap
 from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile
@@ -18,7 +17,6 @@ __all__ = [
     "open_sealed",
     "read_signer",
     "read_signing_key",
-    "require_another_file",
     "require_new_name",
     "rewrap",
     "seal",

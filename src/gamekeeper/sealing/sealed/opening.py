@@ -11,13 +11,12 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from gamekeeper.base.errors import input_error
-from gamekeeper.base.files import disk_faults, require_room, sync_folder
+from gamekeeper.base.files import disk_faults, require_another_file, require_room, sync_folder
 from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.sealing.contents import Contents, Member
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed.examination import examined_contents
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
-from gamekeeper.sealing.sealed.names import require_another_file
 from gamekeeper.sealing.sealed.outputs import Outputs, shared_bytes
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
 from gamekeeper.sealing.sealed.sealed_file import SealedFile, UnlockedFile
@@ -61,7 +60,7 @@ def open_sealed(
     """
     path = Path(path)
     out = Path(out)
-    require_another_file(path, out)
+    require_another_file(out, path)
     with SealedFile(path) as sealed:
         opened = sealed.unlock(identities, signer)
         contents = opened.contents

@@ -11,7 +11,14 @@ from threading import Lock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gamekeeper.base.errors import InputError, UsageError, input_error
-from gamekeeper.base.files import disk_faults, new_file, read_at, require_room, write_at
+from gamekeeper.base.files import (
+    disk_faults,
+    new_file,
+    read_at,
+    require_another_file,
+    require_room,
+    write_at,
+)
 from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.base.secret import Secret
 from gamekeeper.sealing.artifacts import FileBytes, ModelFiles, read_model
@@ -28,7 +35,6 @@ from gamekeeper.sealing.sealed.layout import (
     TAG_BYTES,
     SealedHeader,
 )
-from gamekeeper.sealing.sealed.names import require_another_file
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
 from gamekeeper.sealing.sealed.signatures import digest, header_digest, signed_text
 from gamekeeper.sealing.sealed.slots import make_slot, slot_length
@@ -125,8 +131,7 @@ def seal_files(
         InputError: The model changed since it was read, or the sealed file cannot be written.
     """
     require_new_name(model.root, out, is_replaced=is_replaced)
-    for part in model.paths:
-        require_another_file(part, out)
+    require_another_file(out, *model.paths)
     path = model.root
     index = model.contents.to_json()
     _require_size_limits(model.contents, index, path)
@@ -314,7 +319,7 @@ def require_new_name(model: Path, out: Path, *, is_replaced: bool) -> None:
         UsageError: It would replace the model, or be in its folder.
         InputError: The name is in use.
     """
-    require_another_file(model, out)
+    require_another_file(out, model)
     if model.is_dir() and out.parent.resolve().is_relative_to(model.resolve()):
         raise UsageError(
             f"{out}: inside the folder that is sealed, where it would be taken for a part of the"
