@@ -378,3 +378,22 @@ def test_bad_request_about_the_key_is_not_of_the_queries(server: Server) -> None
     with pytest.raises(TargetError) as raised:
         make_target(server).ask(make_inputs(2))
     assert not isinstance(raised.value, QueryError)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("is_kserve", [False, True])
+def test_redirect_is_not_followed_and_its_address_is_named(
+    server: Server, status: int, is_kserve: bool
+) -> None:
+    """The credential would go to a host that its owner did not name; neither is it shown."""
+    other = Server(scoring, {"/elsewhere": {"inputs": []}})
+    place = f"{other.url.replace('/score', '/elsewhere')}?token=of-others"
+    server.script = lambda document: (status, b"", {"location": place})
+    fields = {"kserve": "m", "input": "x", "datatype": "FP32"} if is_kserve else {}
+    target = make_target(server, headers={"authorization": "Bearer my-key"}, **fields)
+    with pytest.raises(TargetError, match=f"{status} and redirects to .*/elsewhere") as raised:
+        target.ask(make_inputs(3))
+    assert not isinstance(raised.value, QueryError)
+    assert "my-key" not in str(raised.value) and "of-others" not in str(raised.value)
+    assert len(server.asked) == 1 and not other.asked
+    other.close()

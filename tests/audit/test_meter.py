@@ -212,6 +212,89 @@ def test_target_that_answers_nothing_is_not_asked_one_by_one_for_long(tmp_path: 
     assert len(target.requests) < 30
 
 
+class Choosy(Failing):
+    """A target that fails on the inputs at some places, each time.
+
+    Args:
+        inputs: All inputs.
+        places: Of those that it fails on.
+        is_nan: Whether it answers NaN instead of an error.
+        ends_after: Requests after which it fails on everything; None for never.
+    """
+
+    def __init__(
+        self, inputs: Array, places: Array, is_nan: bool = False, ends_after: int | None = None
+    ) -> None:
+        super().__init__(np.inf, is_refused=False)
+        self._bad = inputs[places]
+        self._is_nan = is_nan
+        self._ends_after = ends_after
+
+    def ask(self, inputs: Array) -> Array:
+        scores = super().ask(inputs)
+        is_bad = (inputs[:, None] == self._bad[None]).all(axis=2).any(axis=1)
+        if self._is_nan:
+            scores[is_bad] = np.nan
+        elif is_bad.any():
+            raise QueryError("500: broken")
+        if self._ends_after is not None and len(self.requests) > self._ends_after:
+            raise QueryError("500: ended")
+        return scores
+
+
+@pytest.mark.parametrize("is_nan", [False, True], ids=["errors", "NaN"])
+@pytest.mark.parametrize(
+    "places", [np.arange(0, 400, 8), np.arange(350, 400)], ids=["scattered", "sorted last"]
+)
+def test_finished_audit_runs_again_where_queries_fail_each_time(
+    tmp_path: Path, places: Array, is_nan: bool
+) -> None:
+    """Only those that failed are new then; after three runs they are left as they are."""
+    inputs = make_inputs(400)
+    asked = []
+    for _ in range(4):
+        target = Choosy(inputs, places, is_nan)
+        meter = make_meter(tmp_path, target)
+        answers = meter.ask(inputs)
+        assert np.flatnonzero(np.isnan(answers).any(axis=1)).tolist() == places.tolist()
+        assert (meter.paid, meter.failed.count) == (400, len(places))
+        asked.append(sum(target.requests))
+    assert asked[1] >= len(places) and asked[3] == 0
+
+
+def test_target_that_ends_in_the_middle_is_found_at_once(tmp_path: Path) -> None:
+    """It does not answer again what it answered before, in this run or in an earlier one."""
+    inputs = make_inputs(900)
+    none = np.arange(0)
+    target = Choosy(inputs, none, ends_after=3)
+    with pytest.raises(TargetError, match="20 queries in a row failed: 500: ended"):
+        make_meter(tmp_path, target).ask(inputs)
+    assert len(target.requests) < 40
+    with pytest.raises(TargetError, match="20 queries in a row failed: 500: ended"):
+        make_meter(tmp_path, Choosy(inputs, none, ends_after=0)).ask(inputs)
+
+
+def test_single_queries_in_many_calls_are_a_row_too(tmp_path: Path) -> None:
+    """An attack that walks asks one at a time."""
+    meter = make_meter(tmp_path, Choosy(make_inputs(1), np.arange(0), ends_after=0))
+    row = make_inputs(30, seed=1)
+    with pytest.raises(TargetError, match="500: ended"):
+        meter.ask(row[:1])
+    other = make_meter(tmp_path, Choosy(row, np.arange(1, 30), ends_after=5))
+    other.ask(row[:1])
+    with pytest.raises(TargetError, match="20 queries in a row failed"):
+        for at in range(1, 30):
+            other.ask(row[at : at + 1])
+
+
+def test_what_was_not_answered_is_not_a_remark_on_the_target(tmp_path: Path) -> None:
+    """Reports state `failed` themselves, once."""
+    inputs = make_inputs(100)
+    meter = make_meter(tmp_path, Failing(limit_of(inputs, 2)))
+    meter.ask(inputs)
+    assert meter.failed.count == 2 and not any("not answered" in said for said in meter.remarks)
+
+
 def test_budget_and_pace_hold_for_queries_that_are_sent_again(tmp_path: Path) -> None:
     """A rate limit counts them too."""
     slept: list[float] = []
@@ -237,6 +320,39 @@ def test_labels_that_are_text_keep_their_numbers(tmp_path: Path) -> None:
     second = later.ask(inputs[cats])
     assert set(first.ravel()) == {0} and set(second.ravel()) == {1}
     assert later.label_names == ("dog", "cat")
+
+
+def test_numbers_of_text_do_not_depend_on_what_comes_first(tmp_path: Path) -> None:
+    """Where the target lists its classes, or where the first answers hold all of them."""
+    inputs = make_inputs(50)
+    turned = inputs[np.argsort(-inputs[:, 0])]
+
+    class Listed:
+        name = "listed"
+        answers = None
+        classes = ("dog", "cat", "bird")
+
+        def ask(self, inputs: Array) -> Array:
+            return np.array(["cat" if row[0] > 0 else "dog" for row in inputs])
+
+    listed = Listed()
+    for at, rows in enumerate((inputs, turned)):
+        (tmp_path / str(at)).mkdir()
+        meter = make_meter(tmp_path / str(at), listed)
+        answers = meter.ask(rows[:1])
+        assert answers.item() == (1 if rows[0, 0] > 0 else 0)
+        assert meter.label_names == ("dog", "cat", "bird") and meter.classes_are_named
+        (tmp_path / f"{at} not listed").mkdir()
+        unlisted = make_meter(tmp_path / f"{at} not listed", make_target(listed.ask))
+        unlisted.ask(rows)
+        assert unlisted.label_names == ("cat", "dog")
+
+
+def test_numbers_have_no_names(tmp_path: Path) -> None:
+    """Which two meters are compared by."""
+    meter = make_meter(tmp_path)
+    meter.ask(make_inputs(5))
+    assert meter.label_names == () and not meter.classes_are_named
 
 
 def test_what_the_target_learned_of_itself_is_known_in_the_next_run(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What was paid for: each input's answer, on disk before anybody sees it, so that nothing is paid
-twice. Queries that the target refuses as such are kept too, so that they are not made again.
+twice. Queries that the target refuses as such are kept too, so that they are not made again; so
+are those that failed otherwise in three runs.
 
-Labels that come as text are numbered in the order in which they came; the numbers stay the same in
-later runs.
+Labels that come as text are numbered as they come; the numbers stay the same in later runs.
 
 A SQLite file: it survives being killed, and an audit that is run again goes on where it stopped.
 """
@@ -23,6 +23,9 @@ _TABLES = """
 create table if not exists about (name text primary key, value text not null);
 create table if not exists answers (input blob primary key, answer blob not null) without rowid;
 create table if not exists refused (input blob primary key, reason text not null) without rowid;
+create table if not exists failed (
+    input blob primary key, runs integer not null, reason text not null
+) without rowid;
 create table if not exists labels (number integer primary key, label text unique not null);
 create table if not exists spent (
     row integer primary key check (row = 0), read integer not null, written integer
@@ -30,6 +33,7 @@ create table if not exists spent (
 insert or ignore into spent values (0, 0, 0);
 """
 _DIGEST_BYTES = 16
+_MOST_RUNS = 3  # in which a query fails: what was a fault for a while is mended by then
 
 
 class Tokens(NamedTuple):
@@ -124,6 +128,24 @@ class Journal:
         self._base.execute("begin")
         self._base.executemany("insert or ignore into refused values (?, ?)", [*reasons.items()])
         self._base.execute("update spent set read = read + ?, written = written + ?", tokens)
+        self._base.execute("commit")
+
+    def count_failed(self, reasons: Mapping[bytes, str]) -> None:
+        """Counts a run in which queries failed without being refused; after three runs they are
+        kept as refused.
+        """
+        counted = [*reasons.items()]
+        most = (_MOST_RUNS,)
+        self._base.execute("begin")
+        self._base.executemany(
+            "insert into failed values (?, 1, ?) on conflict (input)"
+            " do update set runs = runs + 1, reason = excluded.reason",
+            counted,
+        )
+        self._base.execute(
+            "insert or ignore into refused select input, reason from failed where runs >= ?", most
+        )
+        self._base.execute("delete from failed where runs >= ?", most)
         self._base.execute("commit")
 
     @property

@@ -30,7 +30,7 @@ _BATCH = 256
 _PARTS = 8
 _FEWEST_JUDGED = 20  # queries made together; of fewer, one or two say nothing about the others
 _MOST_FAILED = 0.2  # of these: with more left out, the rest is another domain
-_MOST_IN_A_ROW = 20  # at a rate below _MOST_FAILED that happens once in 10^14 times
+_MOST_IN_A_ROW = 20  # then the target is asked again what it answered: it may have ended
 _REASONS = 3  # that are shown
 
 
@@ -163,6 +163,39 @@ def _positions_of(bought: Bought) -> Sequence[int]:
     return [bought.position] if isinstance(bought, FailedQuery) else bought.positions
 
 
+class _FailureRow:
+    """Failed queries in a row, by their places among all queries of a call, whether they are new or
+    known; a call goes on where the one before ended.
+
+    In the order of their arrival failures may look like a row that they are not: those of a batch
+    come together, and in a later run only those that failed are new.
+    """
+
+    def __init__(self) -> None:
+        self._places: set[int] = set()
+
+    def add(self, place: int) -> int:
+        """Returns how many failed in a row, with the one at this place."""
+        self._places.add(place)
+        begin = place
+        while begin - 1 in self._places:
+            begin -= 1
+        end = place + 1
+        while end in self._places:
+            end += 1
+        return end - begin
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self._places.clear()
+
+    def end(self, queries: int) -> None:
+        """Ends a call of so many queries: the places of the next one begin at 0."""
+        self._places = {place - queries for place in self._places}
+        if -1 not in self._places:
+            self._places.clear()
+
+
 class QueryLedger:
     """The ledger of paid answers: each answer is bought once and stored before it is used.
 
@@ -190,7 +223,8 @@ class QueryLedger:
         self.kept_back = 0
         self._asked: set[bytes] = set()
         self._failed: dict[bytes, str] = {}
-        self._failed_in_a_row = 0
+        self._row = _FailureRow()
+        self._answered: tuple[Buy, int] | None = None
         self._resent = 0
         self._first_error = ""
 
@@ -236,9 +270,12 @@ class QueryLedger:
         self._require_queries(len(new))
         self._asked.update(ids)
         self._first_error = ""
+        if known:
+            self._answered = buy, first[next(iter(known))]
+        places = {first[id]: place for place, id in enumerate(different)}
         failed: dict[bytes, FailedQuery] = {}
         try:
-            for bought in self._bought_new(new, buy):
+            for bought in self._bought_new(new, buy, places):
                 if isinstance(bought, FailedQuery):
                     failed[ids[bought.position]] = bought
                 else:
@@ -246,24 +283,48 @@ class QueryLedger:
         except SpentError:
             self._keep_failed(failed)
             raise
+        finally:
+            self._row.end(len(different))
         self._require_answers(different, known, failed)
         self._keep_failed(failed)
         return [known.get(id) for id in ids]
 
-    def _bought_new(self, new: Sequence[int], buy: Buy) -> Iterator[Bought]:
+    def _bought_new(
+        self, new: Sequence[int], buy: Buy, places: Mapping[int, int]
+    ) -> Iterator[Bought]:
         for start in range(0, len(new), self._batch):
             some = new[start : start + self._batch]
             self._require_means(len(some))
             self._pace(len(some))
             for bought in buy(some):
                 yield bought
-                is_failed = isinstance(bought, FailedQuery)
-                self._failed_in_a_row = self._failed_in_a_row + 1 if is_failed else 0
-                if self._failed_in_a_row >= _MOST_IN_A_ROW and isinstance(bought, FailedQuery):
-                    raise TargetError(
-                        f"{self._failed_in_a_row} queries in a row failed:"
-                        f" {self._first_error or bought.reason}"
-                    )
+                if isinstance(bought, FailedQuery):
+                    self._require_alive(bought, self._row.add(places[bought.position]))
+                elif bought.positions:
+                    self._answered = buy, bought.positions[0]
+
+    def _require_alive(self, failed: FailedQuery, in_a_row: int) -> None:
+        """Asks again what was answered before, where many queries in a row failed.
+
+        Rows that fail may be neighbours, as in a sorted file. What is answered again is neither
+        paid nor kept.
+        """
+        if in_a_row < _MOST_IN_A_ROW:
+            return
+        if self._answered is None or not self._is_answered(*self._answered):
+            raise TargetError(
+                f"{in_a_row} queries in a row failed: {self._first_error or failed.reason}"
+            )
+        self._row.clear()
+
+    def _is_answered(self, buy: Buy, position: int) -> bool:
+        self._pace(1)
+        self._resent += 1
+        again = [*buy([position])]
+        tokens = sum((each.tokens for each in again), NO_TOKENS)
+        self.tokens += tokens
+        self._journal.keep([], [], tokens)
+        return any(isinstance(each, AnswerBatch) and each.positions for each in again)
 
     def _pace(self, queries: int) -> None:
         if self._limits.per_s:
@@ -294,13 +355,15 @@ class QueryLedger:
             raise TargetError(reason)
 
     def _keep_failed(self, failed: Mapping[bytes, FailedQuery]) -> None:
-        """Counts failed queries; keeps those that would be refused again."""
+        """Counts failed queries; keeps those that are refused, now or in several runs."""
         self._failed |= {id: each.reason for id, each in failed.items()}
         self.paid += len(failed)
         refused = {id: each for id, each in failed.items() if each.is_refused}
         tokens = sum((each.tokens for each in failed.values()), NO_TOKENS)
         self.tokens += tokens
+        others = {id: each.reason for id, each in failed.items() if id not in refused}
         self._journal.keep_refused({id: each.reason for id, each in refused.items()}, tokens)
+        self._journal.count_failed(others)
 
     def _require_queries(self, wanted: int) -> None:
         left = max(0, self._limits.queries - self.kept_back - self.paid)
@@ -398,18 +461,31 @@ class Meter:
         return getattr(self._target, "answers", None) or self._learned.answers
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Labels that came as text, by the numbers that `ask` returns; empty for numbers."""
+        return self._journal.labels
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """Names of classes by their numbers: labels that came as text, or classes that the target
-        names; empty if there are no names.
+        names; empty if there are no names. Complete only after `ask`.
+
+        Numbers of text that the target does not list are in the order in which it came: two
+        targets are compared by names, not by numbers.
         """
         return self._journal.labels or classes_of(self._target) or self._learned.classes
 
     @property
+    def classes_are_named(self) -> bool:
+        """Whether classes have names; see `label_names`."""
+        return bool(self.label_names)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
-        """What was recognised of the target, and what it did not answer, each a sentence."""
-        failed = self.failed.remark
-        said = dict.fromkeys((*remarks_of(self._target), *self._learned.remarks))
-        return (*said, failed) if failed else (*said,)
+        """What was recognised of the target, each a sentence; see `failed` for what it did not
+        answer.
+        """
+        return tuple(dict.fromkeys((*remarks_of(self._target), *self._learned.remarks)))
 
     @property
     def failed(self) -> Failures:
@@ -491,7 +567,11 @@ class Meter:
     def _numbered(self, labels: Array) -> Array:
         if self._journal.answered and not self._journal.labels:
             raise QueryError(f"{self._target.name} gave labels as text, and numbers before")
-        return np.array(self._journal.numbers_of(labels.ravel().tolist()), np.float64)
+        given = labels.ravel().tolist()
+        if not self._journal.labels and set(given) <= set(classes_of(self._target)):
+            self._journal.numbers_of(classes_of(self._target))
+        self._journal.numbers_of(sorted(set(given)))
+        return np.array(self._journal.numbers_of(given), np.float64)
 
     def _require_width(self, answers: Array) -> None:
         width = answers.shape[1]

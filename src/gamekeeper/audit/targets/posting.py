@@ -3,7 +3,8 @@
 A rate limit (429) and a server that is busy (502, 503, 504) are waited for, as long as they ask up
 to two minutes, a few times. What may be the fault of one query (400, 413, 422, 500, an answer that
 is not JSON) is a `QueryError`. A limit that asks for longer, a credential or an address that is
-refused, or any other status, ends it.
+refused, or any other status, ends it. A redirect is not followed: credentials would be sent along,
+to whom their owner did not name.
 """
 
 import http.client
@@ -13,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from gamekeeper.audit.targets._target import QueryError, TargetError
 
@@ -24,6 +25,16 @@ _SHOWN = 300  # bytes of an error's body in a message
 _BUSY = frozenset({429, 502, 503, 504})
 _OF_QUERIES = frozenset({400, 413, 422, 500})
 _OF_CREDENTIALS = ("api key", "api_key", "apikey", "credential", "unauthorized", "access token")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Leaves redirects to the caller, as errors."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Makes no other request."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
 
 
 class Poster:
@@ -67,6 +78,7 @@ class Poster:
                 return self._once(url, body)
             except urllib.error.HTTPError as error:
                 with error:  # holds the connection
+                    self._require_no_redirect(error, url)
                     self._require_busy(error)
                     wait_s = self._asked_wait_s(error, turn)
             except (OSError, http.client.HTTPException) as error:
@@ -83,7 +95,7 @@ class Poster:
         headers = {"content-type": "application/json", **self._headers}
         method = "GET" if body is None else "POST"
         request = urllib.request.Request(url, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+        with _OPENER.open(request, timeout=self._timeout_s) as answer:
             try:
                 return json.load(answer)
             except ValueError as error:
@@ -104,6 +116,16 @@ class Poster:
                 " same audit again after that"
             ) from error
         return float(asked)
+
+    def _require_no_redirect(self, error: urllib.error.HTTPError, url: str) -> None:
+        if not 300 <= error.code < 400:
+            return
+        place = error.headers.get("location")
+        where = plain_address(urljoin(url, place)) if place else "an address that it does not name"
+        raise TargetError(
+            f"{self._name} answered {error.code} and redirects to {where}; nothing was sent there:"
+            " if that is your endpoint, set its address as `url`"
+        ) from error
 
     def _require_busy(self, error: urllib.error.HTTPError) -> None:
         if error.code in (401, 403):
