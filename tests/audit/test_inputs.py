@@ -87,17 +87,20 @@ def labels(*given: object) -> TrueLabels:
 @pytest.mark.parametrize(
     ("given", "names", "classes", "numbers", "said"),
     [
-        ((0, 2, 0), (), None, [0, 2, 0], ""),
-        ((1, 2, 3), (), None, [0, 1, 2], "labels 1, 2, 3 are numbered in ascending order"),
-        ((1, 2), (), 3, [1, 2], ""),
-        ((-1, 1), (), None, [0, 1], "labels -1, 1 are numbered in ascending order"),
-        ((3, 7), ("3", "7"), None, [0, 1], "by value: 3, 7"),
-        ((0, 1), ("False", "True"), None, [0, 1], ""),
-        ((1, 0), ("cat", "dog"), None, [1, 0], "positions in cat, dog"),
-        ((1, 2), ("cat", "dog"), None, [0, 1], "ascending order"),
-        (("dog", "cat"), ("dog", "cat"), None, [0, 1], "by name"),
+        ((0, 2, 1), (), None, [0, 2, 1], ""),
+        ((1, 2, 3), (), None, [0, 1, 2], "numbered in ascending order, from 0: 1, 2, 3"),
+        ((-1, 1), (), None, [0, 1], "ascending order, from 0: -1, 1"),
         (("dog", "cat"), (), None, [1, 0], "order of their names: cat, dog"),
-        (("yes", "yes"), ("no", "yes"), None, [1, 1], "by name"),
+        ((1, 2), (), 3, [1, 2], "positions of the target's 3 classes"),
+        ((0, 1), (), 2, [0, 1], "positions of the target's 2 classes"),
+        ((3, 7), ("3", "7"), None, [0, 1], "by value: 3, 7"),
+        ((0.5, 1.5), ("0.5", "1.5"), None, [0, 1], "by value"),
+        ((0, 1), ("1", "0"), None, [1, 0], "by value: 1, 0"),
+        ((0, 1), ("False", "True"), None, [0, 1], ""),
+        ((0, 1), ("0", "1", "2"), 3, [0, 1], "without a label: 2"),
+        (("dog", "cat"), ("dog", "cat"), None, [0, 1], "by name"),
+        (("01", "02"), ("02", "01"), None, [1, 0], "by name"),
+        (("yes", "yes"), ("no", "yes"), None, [1, 1], "by name; classes of the target without a"),
     ],
 )
 def test_labels_are_matched_with_classes(
@@ -107,27 +110,43 @@ def test_labels_are_matched_with_classes(
     numbers: list[int],
     said: str,
 ) -> None:
-    """By name, by value, or by their order; and it is said how."""
+    """By name, by value, or as positions; and it is said how."""
     found = labels(*given).numbered(names, classes)
     assert found.numbers.tolist() == numbers and said in found.remark
     assert bool(found.remark) == bool(said)
 
 
 @pytest.mark.parametrize(
-    ("given", "names", "said"),
+    ("given", "names", "classes", "both"),
     [
-        (("bird", "cat"), ("dog", "cat"), "bird"),
-        ((3, 9), ("3", "7"), "9"),
-        ((0.5, 1), (), "not a whole number"),
-        ((1, 2, 3), ("cat", "dog"), "do not fit"),
+        (("bird", "cat"), ("dog", "cat"), None, ("bird, cat", "dog, cat")),
+        ((3, 9), ("3", "7"), None, ("3, 9", "3, 7")),
+        ((0, 1), ("-1", "1"), None, ("0, 1", "-1, 1")),
+        ((-1, 1), ("0", "1"), 2, ("-1, 1", "0, 1")),
+        ((1, 2), ("0", "1"), 2, ("1, 2", "0, 1")),
+        ((1, 0), ("cat", "dog"), 2, ("0, 1", "cat, dog")),
+        ((1, 2), ("cat", "dog"), None, ("1, 2", "cat, dog")),
+        (("cat", "dog"), ("0", "1"), None, ("cat, dog", "0, 1")),
+        (("cat", "dog"), (), 2, ("cat, dog", "0 to 1")),
+        ((1, 2, 3), (), 3, ("1, 2, 3", "0 to 2")),
+        ((-1, 1), (), 2, ("-1, 1", "0 to 1")),
     ],
 )
 def test_labels_of_other_classes_are_refused(
-    given: tuple[object, ...], names: tuple[str, ...], said: str
+    given: tuple[object, ...], names: tuple[str, ...], classes: int | None, both: tuple[str, str]
 ) -> None:
-    """With the classes that the target has."""
-    with pytest.raises(InputError, match=said):
-        labels(*given).numbered(names)
+    """With both sets, and never matched by their order."""
+    with pytest.raises(InputError, match="labels are not classes of the target") as raised:
+        labels(*given).numbered(names, classes)
+    assert all(said in str(raised.value) for said in (*both, "is not guessed"))
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+def test_values_are_not_classes(classes: int | None) -> None:
+    """Labels of hundreds of values are a regression's."""
+    values = TrueLabels(path=Path("labels.csv"), given=np.random.default_rng(0).random(800))
+    with pytest.raises(InputError, match="not a whole number"):
+        values.numbered((), classes)
 
 
 def test_labels_are_read_with_or_without_a_name(tmp_path: Path) -> None:

@@ -159,62 +159,79 @@ class TrueLabels:
     def numbered(self, names: Sequence[str] = (), classes: int | None = None) -> "NumberedLabels":
         """Returns labels as numbers of the target's classes.
 
+        Texts are matched with names, and numbers with names that are numbers; nothing is matched by
+        its order. Only numbers 0 to k - 1 are positions, of a target whose k classes have no names.
+        A class may have no label; each label must have a class.
+
         Args:
-            names: Of the target's classes, in their order; empty if it does not name them.
-            classes: Their number; None if it is not known.
+            names: Of the target's classes, in their order: texts, or numbers as text; empty if it
+                does not name them.
+            classes: Their number; None if it is not known. Without names and number labels are not
+                those of a target, and are numbered in their own order.
 
         Raises:
-            InputError: A label is not one of the target's classes, or not a whole number.
+            InputError: A label is not one of the target's classes, or not a whole number where
+                classes have no names.
         """
+        if names:
+            return self._by_names(names)
+        if classes is not None:
+            return self._by_positions(classes)
+        return self._by_order()
+
+    def _by_names(self, names: Sequence[str]) -> "NumberedLabels":
+        known: Sequence[object] = names if self.is_text else _as_values(names) or ()
+        places = {name: at for at, name in enumerate(known)}
+        found = np.unique(self.given).tolist()
+        if any(label not in places for label in found):
+            raise self._differ(f"{len(names)} classes: {_listed(names)}", "have the target's names")
+        numbers = np.array([places[label] for label in self.given.tolist()], np.int64)
+        if not self.is_text and np.array_equal(numbers, self.given):
+            how = ""
+        else:
+            how = "name" if self.is_text else f"value: {_listed(names)}"
+        without = [name for at, name in enumerate(names) if at not in numbers]
+        said = [f"labels are matched with the target's classes by {how}"] if how else []
+        said += [f"classes of the target without a label: {_listed(without)}"] if without else []
+        return NumberedLabels(numbers, "; ".join(said))
+
+    def _by_positions(self, classes: int) -> "NumberedLabels":
+        expected = f"the target's {classes} classes, which have no names: 0 to {classes - 1}"
         if self.is_text:
-            return self._by_text(names)
-        labels = np.unique(self.given)
-        if (labels != np.round(labels)).any():
-            found = f"{labels[labels != np.round(labels)][0]}"
-            raise input_error(self.path, "a label is not a whole number", found, _expected(names))
-        values = _as_values(names)
-        if values is not None:
-            return self._by_value(labels, values, names)
-        count = len(names) or classes
-        if labels[0] >= 0 and (labels[-1] < count if count else labels[0] == 0):
-            named = f"labels are numbers: they are taken as positions in {_listed(names)}"
-            return NumberedLabels(self.given.astype(np.int64), named if names else "")
-        if count and len(labels) != count:
-            raise input_error(
-                self.path,
-                "labels do not fit the classes of the target",
-                f"{len(labels)} different labels, {_listed(labels.tolist())}",
-                f"labels of {count} classes: {_expected(names)}",
-            )
-        numbers = np.searchsorted(labels, self.given)
-        remark = f"labels {_listed(labels.tolist())} are numbered in ascending order, from 0"
+            raise self._differ(expected, "are the positions of their scores, from 0")
+        self._require_whole()
+        if self.given.min() < 0 or self.given.max() >= classes:
+            raise self._differ(expected, "are the positions of their scores, from 0")
+        remark = f"labels are taken as positions of the target's {classes} classes, from 0"
+        return NumberedLabels(self.given.astype(np.int64), remark)
+
+    def _by_order(self) -> "NumberedLabels":
+        if not self.is_text:
+            self._require_whole()
+        found, numbers = np.unique(self.given, return_inverse=True)
+        if not self.is_text and np.array_equal(numbers, self.given):
+            return NumberedLabels(numbers.astype(np.int64), "")
+        order = "the order of their names" if self.is_text else "ascending order, from 0"
+        remark = f"labels are numbered in {order}: {_listed(found.tolist())}"
         return NumberedLabels(numbers.astype(np.int64), remark)
 
-    def _by_text(self, names: Sequence[str]) -> "NumberedLabels":
-        found = np.unique(self.given).tolist()
-        order = list(names) or found
-        places = {name: at for at, name in enumerate(order)}
-        self._require_known([text for text in found if text not in places], names)
-        numbers = np.array([places[text] for text in self.given.tolist()], np.int64)
-        if names:
-            return NumberedLabels(numbers, "labels are matched with the target's classes by name")
-        remark = f"labels are numbered in the order of their names: {_listed(order)}"
-        return NumberedLabels(numbers, remark)
+    def _require_whole(self) -> None:
+        is_other = self.given != np.round(self.given)
+        if is_other.any():
+            found = f"{self.given[is_other][0]:g}"
+            expected = "whole numbers, or names of classes"
+            raise input_error(self.path, "a label is not a whole number", found, expected)
 
-    def _by_value(
-        self, labels: Array, values: Sequence[float], names: Sequence[str]
-    ) -> "NumberedLabels":
-        places = {value: at for at, value in enumerate(values)}
-        self._require_known([f"{each:g}" for each in labels if each not in places], names)
-        numbers = np.array([places[value] for value in self.given.tolist()], np.int64)
-        is_same = np.array_equal(numbers, self.given)
-        remark = f"labels are matched with the target's classes by value: {_listed(names)}"
-        return NumberedLabels(numbers, "" if is_same else remark)
-
-    def _require_known(self, unknown: Sequence[str], names: Sequence[str]) -> None:
-        if unknown:
-            problem = "labels are not classes of the target"
-            raise input_error(self.path, problem, _listed(unknown), _expected(names))
+    def _differ(self, expected: str, wanted: str) -> InputError:
+        labels = np.unique(self.given).tolist()
+        kinds = "text" if self.is_text else "numbers"
+        return input_error(
+            self.path,
+            "labels are not classes of the target",
+            f"{len(labels)} different labels, {kinds}: {_listed(labels)}",
+            expected,
+            f"write a file of labels that {wanted}; which class a label means is not guessed",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +296,6 @@ def _as_values(names: Sequence[str]) -> list[float] | None:
         return [truth[name] if name in truth else float(name) for name in names] or None
     except ValueError:
         return None
-
-
-def _expected(names: Sequence[str]) -> str:
-    return f"one of {_listed(names)}" if names else "whole numbers, or names of classes"
 
 
 def _listed(names: Sequence[object]) -> str:

@@ -186,7 +186,7 @@ class _FailureRow:
         return end - begin
 
     def clear(self) -> None:
-        """Begins anew."""
+        """Removes all places."""
         self._places.clear()
 
     def end(self, queries: int) -> None:
