@@ -1,5 +1,6 @@
 """Which models are read, by what they answer and not by their attributes; and what is refused."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -265,3 +266,74 @@ def test_inputs_of_another_width_are_refused() -> None:
     model = Ridge().fit(INPUTS, VALUES)
     with pytest.raises(InputError, match="6 columns"):
         compile_model(model, INPUTS[:, :5], CompileOptions())
+
+
+class _LowThreshold(LogisticRegression):
+    """Answers the second class from a probability of .05 on, as models of rare events do."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.classes_[(self.predict_proba(X)[:, 1] >= 0.05).astype(int)]
+
+
+class _Clipped(LinearRegression):
+    """Answers no negative values."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.maximum(super().predict(X), 0)
+
+
+class _OneVeryLarge(LinearRegression):
+    """Is wrong by its usual size, which is small beside one answer."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        answers = super().predict(X)
+        return np.where(np.abs(answers) > 1e4, answers, answers + 1)
+
+
+class _Other(LogisticRegression):
+    """Answers names that are not its classes."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.where(super().predict(X) == 1, "yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_searched"), [(_LowThreshold, False), (_LowThreshold, True), (_Other, False)]
+)
+def test_a_classifier_that_decides_otherwise_than_its_scores_is_refused(
+    kind: type, is_searched: bool
+) -> None:
+    """What is printed of the original would not be true of its predict."""
+    model = make_pipeline(StandardScaler(), kind(max_iter=500))
+    if is_searched:
+        model = GridSearchCV(model, {})
+    model.fit(INPUTS, BINARY)
+    with pytest.raises(InputError, match="predict decides otherwise than the scores"):
+        compile_model(model, INPUTS, CompileOptions(), BINARY)
+
+
+@pytest.mark.parametrize("kind", [_Clipped, _OneVeryLarge])
+def test_a_regressor_that_changes_its_linear_answers_is_refused(kind: type) -> None:
+    """Also where the change is small beside its largest answer."""
+    rows = np.vstack([INPUTS, np.full((1, INPUTS.shape[1]), 1e6)])
+    model = kind().fit(rows, rows @ np.arange(1.0, rows.shape[1] + 1))
+    with pytest.raises(InputError, match="its answers are not those of its layers"):
+        compile_model(model, rows, CompileOptions())
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    """Coefficients without a predict."""
+    model = SimpleNamespace(coef_=np.ones((1, INPUTS.shape[1])), intercept_=np.zeros(1))
+    with pytest.raises(InputError, match="no predict to compare with"):
+        compile_model(model, INPUTS, CompileOptions())
+
+
+def test_classes_are_compared_by_value() -> None:
+    """A predict that answers 1.0 for the class 1 answers the same class."""
+
+    class Floats(LogisticRegression):
+        def predict(self, X: np.ndarray) -> np.ndarray:
+            return super().predict(X).astype(float)
+
+    model = Floats(max_iter=500).fit(INPUTS, BINARY)
+    require_same_answers(model, read_original(model), INPUTS)

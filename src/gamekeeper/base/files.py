@@ -134,8 +134,8 @@ def require_another_file(output: Path, *inputs: str | Path | None) -> None:
 
     Args:
         output: What will be written.
-        inputs: What is read: models, keys, certificates, passphrases, tables; None is none. A text
-            that does not name a file, such as `awskms:KEY`, is not one.
+        inputs: What is read: models, keys, certificates, passphrases, tables. None and a text that
+            does not name a file, such as `awskms:KEY`, are passed over.
 
     Raises:
         UsageError: It is one of the inputs, or is the standard input or output.

@@ -9,8 +9,9 @@
                     score
 
 What a model has as attributes does not tell what it computes: a Poisson regression has `coef_` too,
-and applies exp. So the answers of the layers are compared with those of the model, and a model that
-differs is refused. Nothing is unpickled here: the caller passes an estimator.
+and applies exp; a subclass may have a threshold of its own in `predict`. So the answers of the
+layers are compared with those of the model, its decisions too, and a model that differs is refused.
+Nothing is unpickled here: the caller passes an estimator.
 """
 
 import warnings
@@ -41,8 +42,8 @@ _ACTIVATIONS: dict[str, Activation] = {
 _IGNORED = ("Dropout", "AlphaDropout", "FeatureAlphaDropout", "Dropout1d", "Flatten", "Identity")
 _FINAL = ("Softmax", "LogSoftmax", "Sigmoid", "LogSigmoid")
 _STEPS = "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PCA, a selector, SimpleImputer"
-_TOLERANCE = 1e-3  # of the largest answer; networks of torch compute in 32 bits
-_SAME_CLASSES = 0.999  # rows whose two best classes are equal may differ
+_TOLERANCE = 1e-3  # of an answer; networks of torch compute in 32 bits
+_TIE = 1e-6  # of the largest score: of two classes that close either may be answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def require_same_answers(model: Any, origin: OriginalModel, inputs: Array) -> No
         inputs: Rows to compare on, shape (n, d).
 
     Raises:
-        InputError: They do not, or the model does not take these rows.
+        InputError: They do not, or the model does not take these rows or gives no answers.
     """
     scores = origin.scores(_of_width(origin, inputs))
     try:
@@ -128,7 +129,7 @@ def require_same_answers(model: Any, origin: OriginalModel, inputs: Array) -> No
         found = f"{type(error).__name__}: {error}"[:200]
         problem = "the model does not answer these inputs"
         raise input_error("model", problem, found, "answers to the rows of --inputs") from error
-    if comparison is not None and not comparison.is_same:
+    if not comparison.is_same:
         raise input_error(
             "model",
             "its answers are not those of its layers",
@@ -145,36 +146,51 @@ class _Comparison(NamedTuple):
     found: str
 
 
-def _compared(
-    model: Any, origin: OriginalModel, inputs: Array, scores: Array
-) -> _Comparison | None:
+def _compared(model: Any, origin: OriginalModel, inputs: Array, scores: Array) -> _Comparison:
+    """Compares scores and decisions: `predict` may decide otherwise than by the largest score."""
     if hasattr(model, "state_dict"):
         return _near(_torch_answers(model, inputs), _finished(model, scores))
     if not hasattr(model, "predict"):
-        return None
-    if origin.outputs != "values" and hasattr(model, "decision_function"):
-        own = np.asarray(model.decision_function(inputs), np.float64)
-        return _near(own, scores[:, 1] if own.ndim == 1 and scores.shape[1] == 2 else scores)
+        return _Comparison(False, "it has no predict to compare with")
     own = np.asarray(model.predict(inputs))
     if origin.outputs == "values":
         return _near(own.astype(np.float64), scores)
+    decisions = _same_decisions(own, origin, scores)
+    if decisions.is_same and hasattr(model, "decision_function"):
+        own = np.asarray(model.decision_function(inputs), np.float64)
+        return _near(own, scores[:, 1] if own.ndim == 1 and scores.shape[1] == 2 else scores)
+    return decisions
+
+
+def _same_decisions(own: NDArray[Any], origin: OriginalModel, scores: Array) -> _Comparison:
+    """Compares what `predict` answers with the class of the largest score, or with the labels whose
+    scores are above 0, wherever the scores are not tied.
+    """
     if origin.outputs == "labels":
-        same = (own > 0) == (scores > 0)
+        is_same = (own > 0) == (scores > 0)
+        margins = np.abs(scores)
     else:
-        same = own.astype(str) == np.array(origin.labels)[scores.argmax(axis=1)]
-    share = float(same.mean())
-    return _Comparison(share >= _SAME_CLASSES, f"{share:.4f} of classes are the same")
+        places = {_key(each): at for at, each in enumerate(origin.classes)}
+        answered = np.array([places.get(_key(each), -1) for each in own.reshape(len(own)).tolist()])
+        is_same = answered == scores.argmax(axis=1)
+        best = np.sort(scores, axis=1)
+        margins = best[:, -1] - best[:, -2] if scores.shape[1] > 1 else best[:, -1]
+    is_tied = margins <= _TIE * np.abs(scores).max()
+    found = f"predict decides otherwise than the scores on {1 - is_same.mean():.2%} of --inputs"
+    return _Comparison(bool((is_same | is_tied).all()), found)
 
 
 def _near(own: Array, scores: Array) -> _Comparison:
+    """Compares numbers, each with its own size and the usual one: one large answer hides none."""
     flat = scores.reshape(len(scores), -1)
     theirs = own.reshape(len(own), -1)
     if theirs.shape != flat.shape:
         return _Comparison(False, f"answers of shape {own.shape}, scores of shape {scores.shape}")
-    largest = float(np.abs(theirs - flat).max())
-    size = float(np.abs(theirs).max())
-    found = f"they differ by up to {largest:.3g}, where the largest is {size:.3g}"
-    return _Comparison(largest <= _TOLERANCE * max(size, 1e-9), found)
+    differences = np.abs(theirs - flat)
+    sizes = np.abs(theirs)
+    allowed = _TOLERANCE * np.maximum(sizes + np.median(sizes), 1e-9)
+    found = f"they differ by up to {differences.max():.3g}, where the largest is {sizes.max():.3g}"
+    return _Comparison(bool((differences <= allowed).all()), found)
 
 
 def _of_width(origin: OriginalModel, inputs: Array) -> Array:
