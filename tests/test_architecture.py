@@ -42,6 +42,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "encrypted": set(),
     "report": {
         "audit.result",
+        "audit.answers",
         "audit.differences",
         "audit.measures",
         "audit.options",

@@ -32,14 +32,16 @@ def column(values: object) -> Array:
         (column(RNG.choice([3, 7], 200)), Access.LABELS),
         (column(RNG.random(200)), Access.PROBABILITY),
         (column(RNG.normal(0, 5, 200)), Access.VALUES),
-        (column(RNG.integers(300, 850, 400)), Access.VALUES),
-        (column(RNG.integers(20_000, 90_000, 400)), Access.VALUES),
+        (column(RNG.integers(20_000, 900_000, 400)), Access.VALUES),
         (SOFT, Access.PROBABILITIES),
-        (SOFT.round(2) / SOFT.round(2).sum(axis=1, keepdims=True), Access.PROBABILITIES),
+        (SOFT.round(2), Access.PROBABILITIES),
+        (SOFT.round(1), Access.PROBABILITIES),
+        ((100 * SOFT).round(1), Access.PROBABILITIES),
         (np.log(SOFT), Access.LOGITS),
-        (RNG.random((200, 3)), Access.MULTILABEL),
+        (RNG.choice([0.02, 0.9, 0.97], (200, 3)), Access.MULTILABEL),
         (RNG.integers(0, 2, (200, 5)).astype(float), Access.MULTILABEL),
         (UNIT, Access.VECTORS),
+        (np.abs(UNIT), Access.VECTORS),
     ],
 )
 def test_answers_are_recognised(answers: Array, access: Access) -> None:
@@ -55,8 +57,11 @@ def test_answers_are_recognised(answers: Array, access: Access) -> None:
         RNG.normal(0, 3, (200, 4)),
         column(np.arange(200) % 60),
         column(RNG.integers(0, 100, 300)),
+        column(RNG.integers(300, 850, 400)),
+        column(RNG.choice([1011, 1207, 2454, *range(3_000, 3_060)], 400)),
+        RNG.uniform(0.2, 0.8, (200, 2)),
     ],
-    ids=["several numbers without bounds", "many whole numbers from 0", "counts or labels"],
+    ids=["several numbers", "from 0", "counts or labels", "a score", "codes", "two shares"],
 )
 def test_answers_that_do_not_tell_are_asked_for(answers: Array) -> None:
     """With what they may be."""
@@ -104,8 +109,26 @@ def test_decision_belongs_to_one_number() -> None:
 def test_labels_are_numbered_whatever_their_values() -> None:
     """From 0; one that no test input was given counts as a known one."""
     form = recognise(column([3, 7, 7, 3, 3, 7, 7, 7]))
-    assert form.classes == 2
-    assert labels_of(column([7, 3, 9]), form).tolist() == [1, 0, 1]
+    assert form.classes == 3  # the third for all others
+    assert labels_of(column([7, 3, 9, 5]), form).tolist() == [1, 0, 2, 2]
+
+
+def test_labels_as_text_are_never_numbers() -> None:
+    """Nor can they be stated to be."""
+    codes = column([0, 1, 2, 1, 0, 2])
+    form = recognise(codes, names=("ship", "hold", "reject"))
+    assert form.access is Access.LABELS and "ship, hold, reject" in form.said
+    with pytest.raises(UsageError, match="text"):
+        recognise(codes, AnswerKind.VALUES, names=("ship", "hold", "reject"))
+
+
+def test_rounded_probabilities_are_brought_back_to_one() -> None:
+    """Also percentages, and a row that was rounded to nothing."""
+    rounded = np.array([[33.3, 33.3, 33.3], [100.0, 0.0, 0.0], [50.0, 50.0, 0.0]])
+    form = recognise(rounded)
+    assert np.allclose(probabilities_of(rounded, form).sum(axis=1), 1)
+    stated = recognise(RNG.random((50, 3)), AnswerKind.SCORES)
+    assert stated.access is Access.PROBABILITIES
 
 
 def test_probabilities_become_values_that_are_linear_in_a_linear_model() -> None:

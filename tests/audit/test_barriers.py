@@ -14,6 +14,7 @@ from gamekeeper.audit.options import AuditOptions, Prices
 from gamekeeper.audit.result import Defended
 from gamekeeper.audit.subject import Beside
 from gamekeeper.audit.targets import Array, TargetError
+from gamekeeper.base.errors import UsageError
 
 SHARES = recognise(linear_scores(make_inputs(40)))
 LOGITS = recognise(make_inputs(40), AnswerKind.SCORES)
@@ -137,3 +138,39 @@ def test_labels_have_query_costs_too(tmp_path: Path) -> None:
     target = make_target(lambda inputs: linear_scores(inputs).argmax(axis=1))
     result = Audit(make_meter(tmp_path, target), make_inputs(), options, target.name).run()
     assert [each.defence for each in result.defended] == ["none", "proof-of-work"]
+
+
+class Named:
+    """A target, or a defence before it, that writes its labels."""
+
+    answers = None
+
+    def __init__(self, name: str, names: tuple[str, ...]) -> None:
+        self.name = name
+        self._names = np.array(names)
+
+    def ask(self, inputs: Array) -> Array:
+        return np.asarray(self._names[linear_scores(inputs).argmax(axis=1)])
+
+
+def test_labels_of_a_live_defence_are_matched_by_name(tmp_path: Path) -> None:
+    """Though it gave them first in another order: nothing of an honest answer is changed."""
+    names = ("ship", "hold", "reject")
+    options = AuditOptions(budget=600, seeds=1, defences=(), attacks=("learned-copy",))
+    (tmp_path / "behind").mkdir()
+    behind = make_meter(tmp_path / "behind", Named("guarded", names))
+    behind.ask(make_inputs(50, seed=9))
+    meter = make_meter(tmp_path, Named("a target", names))
+    live = Audit(meter, make_inputs(), options, "a target", beside=Beside(behind=behind)).run()
+    assert live.defended[-1].users.label_changed == 0
+    assert live.defended[-1].best is not None and live.defended[-1].best[1].fidelity > 0.8
+
+
+def test_live_defence_with_other_labels_is_refused(tmp_path: Path) -> None:
+    """They cannot be compared."""
+    options = AuditOptions(budget=600, seeds=1, defences=(), attacks=("learned-copy",))
+    (tmp_path / "behind").mkdir()
+    behind = make_meter(tmp_path / "behind", Named("guarded", ("a", "b", "c")))
+    meter = make_meter(tmp_path, Named("a target", ("ship", "hold", "reject")))
+    with pytest.raises(UsageError, match="they cannot be compared"):
+        Audit(meter, make_inputs(), options, "a target", beside=Beside(behind=behind)).run()

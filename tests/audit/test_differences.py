@@ -67,12 +67,29 @@ def test_cost_holds_where_the_lower_bound_stays_above() -> None:
     """One lucky point does not count."""
     lucky = curve(
         "a on labels",
-        point(50, 0.953, 0.953),
-        point(100, 0.939, 0.939),
-        point(250, 0.960, 0.961),
-        point(500, 0.962, 0.962),
+        point(50, 0.953, 0.953, 0.953),
+        point(100, 0.939, 0.939, 0.939),
+        point(250, 0.960, 0.961, 0.960),
+        point(500, 0.962, 0.962, 0.962),
     )
     found = lucky.cheapest(0.95)
     assert found is not None and found.queries == 250
-    unsure = curve("a on labels", point(50, 0.99, 0.91))
+    unsure = curve("a on labels", point(50, 0.99, 0.91, 0.95))
     assert unsure.cheapest(0.94) is None
+
+
+def test_seeds_that_were_not_played_behind_a_defence_are_not_compared() -> None:
+    """A live defence is asked by one account alone."""
+    plain = defended("none", curve("a on labels", point(100, 0.95, 0.96, 0.94)))
+    live = defended("live defence", curve("a on labels", point(100, 0.95)))
+    found = difference(plain, live, 0.9)
+    assert found is not None and found.seeds == 1
+    assert not found.stops and not found.is_costlier
+
+
+def test_two_seeds_are_as_sure_as_what_they_span() -> None:
+    """Not less sure than one: their range, widened by the choice of test inputs."""
+    one = Point(queries=50, fidelities=(0.9,), cpu_s=0, usd=1, recipe="", error=0.01)
+    two = Point(queries=50, fidelities=(0.9, 0.92), cpu_s=0, usd=1, recipe="", error=0.01)
+    assert one.interval == pytest.approx((0.8804, 0.9196))
+    assert two.interval == pytest.approx((0.8804, 0.9396))

@@ -8,6 +8,7 @@ from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.learners import ByScores
 from gamekeeper.audit.measures import ClassJudge, NumberJudge, are_too_few, rank_correlation
 from gamekeeper.audit.targets import Array
+from gamekeeper.base.errors import UsageError
 
 TESTS = np.zeros((400, 1))
 RNG = np.random.default_rng(0)
@@ -41,7 +42,7 @@ def test_class_with_few_test_inputs_is_never_sure() -> None:
     judge = judge_of((np.arange(400) < 3).astype(np.int64))
     perfect = judge.measured(lambda inputs: (np.arange(400) < 3).astype(int), TESTS)
     assert perfect.fidelity == 1.0 and perfect.error > 0.05
-    assert judge.measure.most < 0.9
+    assert judge.measure.most == 0
     assert "the rarest has 3" in judge.measure.notes[0]
     assert are_too_few(np.arange(400) < 3) and not are_too_few(RARE)
 
@@ -85,9 +86,27 @@ def test_score_is_judged_by_rank_or_by_its_decision() -> None:
     by_rank = NumberJudge(scores, recognise(scores, AnswerKind.SCORE))
     assert by_rank.measure.name == "rank correlation"
     assert by_rank.measured(lambda inputs: scores**3, TESTS).fidelity == pytest.approx(1)
-    decided = NumberJudge(scores, recognise(scores, AnswerKind.SCORE, decision_at=700.0))
-    assert decided.measure.constant == 0.5
+    decided = NumberJudge(scores, recognise(scores, AnswerKind.SCORE, decision_at=660.0))
+    assert decided.measure.constant == 0.5 and decided.measure.is_balanced
     assert decided.measured(lambda inputs: np.full((400, 1), 600.0), TESTS).fidelity == 0.5
+
+
+def test_decision_that_no_test_input_crosses_is_refused() -> None:
+    """A constant would be a perfect copy; with a few on the other side nothing can be judged."""
+    scores = np.linspace(0, 100, 400)[:, None]
+    beyond = recognise(scores, AnswerKind.SCORE, decision_at=500.0)
+    with pytest.raises(UsageError, match="a constant decides as well"):
+        NumberJudge(scores, beyond)
+    rare = NumberJudge(scores, recognise(scores, AnswerKind.SCORE, decision_at=99.5))
+    assert rare.measure.most == 0 and "fewer than 10" in rare.measure.notes[0]
+
+
+def test_many_classes_are_judged_by_plain_agreement() -> None:
+    """None of two hundred has half of the inputs, however uneven they are."""
+    labels = RNG.geometric(0.05, 400)
+    raw = labels[:, None].astype(float)
+    judge = ClassJudge(labels, recognise(raw, AnswerKind.LABELS), raw)
+    assert judge.measure.name == "agreement" and judge.measure.constant < 0.1
 
 
 def test_labels_that_do_not_depend_on_each_other_count_alike() -> None:

@@ -42,7 +42,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_audit_says_what_a_copy_costs(here: Path) -> None:
     """In a sentence, in a table, and as a finding."""
-    few = ["--budget", "500", "--seeds", "2", "--defence", "rounding"]
+    few = ["--budget", "500", "--seeds", "3", "--defence", "rounding"]
     code, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few)
     assert code == 1
     assert "scoring_model:predict can be copied to a fidelity of 0.99 (agreement) for" in printed
@@ -311,3 +311,14 @@ def test_unknown_defence_names_those_there_are(here: Path) -> None:
     """A wrong word costs no queries."""
     with pytest.raises(UsageError, match="labels-only"):
         run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", "--defence", "hope")
+
+
+@pytest.mark.parametrize("name", ["audit.json", "report.html", "exchanges.parquet"])
+def test_an_input_is_not_replaced_by_what_an_audit_writes(here: Path, name: str) -> None:
+    """By any of its files."""
+    (here / "out").mkdir()
+    (here / "out" / name).hardlink_to(here / "pool.npy")
+    before = (here / "pool.npy").read_bytes()
+    with pytest.raises(UsageError, match="this is the input itself"):
+        run("scoring_model:predict", "--inputs", "pool.npy", "--out", "out", *FEW)
+    assert (here / "pool.npy").read_bytes() == before

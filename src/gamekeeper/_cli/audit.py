@@ -12,6 +12,7 @@ from gamekeeper._cli._printing import indented_json, write_result
 from gamekeeper._cli.options import ExitZero, Header, Json, NoColor, Quiet, Seed, TrustFile
 from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.files import require_another_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gamekeeper.audit.targets import LanguageTarget, Target, TextTarget
 
 NAME = "audit"
+_OUTPUTS = ("audit.json", "report.html", "exchanges.parquet", "journal.sqlite")
 
 
 def run(
@@ -173,8 +175,8 @@ def run(
         Path | None,
         typer.Option(
             help=(
-                "True labels of the inputs, whole numbers from 0, one a row: tests what the model"
-                " shows of its classes."
+                "True labels of the inputs, one a row, as the target writes them: the baseline of a"
+                " model that never asks yours, and what the model shows of its classes."
             )
         ),
     ] = None,
@@ -271,6 +273,8 @@ def run(
         raise UsageError("an audit needs a target and either --inputs or --prompts; or --zoo")
     if train is not None and labels is None:
         raise UsageError("--train needs --labels, the true labels of the inputs")
+    for name in _OUTPUTS:
+        require_another_file(out / name, target, inputs, prompts, labels, public, behind)
     pace = Pace(per_day=log_per_day, accounts=log_accounts) if log else None
 
     def on_stage(stage: str, done: int, total: int) -> None:
@@ -299,15 +303,15 @@ def run(
         )
         if train is not None and labels is not None:
             result = with_privacy(
-                result, named_function(train), inputs, labels, options, shadows, on_stage
+                result, named_function(train), inputs, labels, options, shadows, on_stage, header
             )
     _report(result, out, None if quiet else stdout, json)
     raise typer.Exit(0 if exit_zero else _exit_code(result, threshold))
 
 
 def _exit_code(result: "AuditResult", threshold: float) -> int:
-    """1: a copy was made; 5: none was, and none could have been recognised."""
-    if not result.can_judge:
+    """1: a copy was made; 5: none was shown, and these inputs or seeds could not show one."""
+    if not result.can_judge or result.is_unsure:
         return 5
     return 1 if result.reached(threshold) else 0
 

@@ -4,8 +4,9 @@ The audit pays for a raw answer once; how many queries an attacker would have ma
 for each run separately.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +18,35 @@ from gamekeeper.defences import Scores, number_bytes
 
 Change = Callable[[Array], Array]
 """What a defence does to answers that are numbers, shape (n, width)."""
+
+
+class Source(Protocol):
+    """What is asked: a `Meter`, or something before one."""
+
+    def ask(self, inputs: Array, turn: int = 0) -> Array:
+        """See `Meter.ask`."""
+        ...
+
+
+class Renamed:
+    """A meter whose labels are numbered as another target numbers its own.
+
+    Args:
+        meter: What is asked.
+        names: Of the labels in the other target's order.
+    """
+
+    def __init__(self, meter: Meter, names: Sequence[str]) -> None:
+        self._meter = meter
+        self._places = {name: float(place) for place, name in enumerate(names)}
+
+    def ask(self, inputs: Array, turn: int = 0) -> Array:
+        """See `Meter.ask`; a label that the other target does not have comes after all others."""
+        raw = self._meter.ask(inputs, turn)
+        texts = self._meter.texts
+        named = [texts[int(each)] if texts else f"{each:g}" for each in np.nan_to_num(raw[:, 0])]
+        places = [self._places.get(name, float(len(self._places))) for name in named]
+        return np.where(np.isnan(raw), np.nan, np.array(places).reshape(raw.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +83,7 @@ class Asking:
 
     def __init__(
         self,
-        meter: Meter,
+        meter: Source,
         form: AnswerForm,
         defence: Scores | None,
         most: int,
@@ -76,6 +106,7 @@ class Asking:
         self._times = times
         self._again = again
         self.queries = 0
+        self.unseen = 0
 
     def ask(self, inputs: Array) -> Answers:
         """Returns what the attacker is given.
@@ -87,6 +118,8 @@ class Asking:
         self._count(inputs, self._times)
         answers = _averaged([self._seen(inputs, turn) for turn in range(self._times)])
         self._on_inputs(np.repeat(inputs, self._times, axis=0))
+        if self._form.labels is not None:
+            self.unseen += int((answers.labels == len(self._form.labels)).sum())
         if self._restore is None or answers.probabilities is None or not len(inputs):
             return answers
         return Answers(answers.labels, self._restore(answers.probabilities))

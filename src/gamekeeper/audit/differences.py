@@ -28,7 +28,7 @@ class Difference:
             fidelity behind it.
         drop: By how much it lowers the best fidelity, with its 95 % interval; None from one seed.
         reached: Seeds that reached the fidelity behind it.
-        seeds: How many there are.
+        seeds: That were played on both sides.
         not_played: Attacks that were left out on both sides.
     """
 
@@ -53,11 +53,11 @@ class Difference:
 def difference(plain: Defended, defended: Defended, fidelity: float) -> Difference | None:
     """Compares a defence with none; None where without it not every seed reached the fidelity."""
     same = _same_sizes(plain.without(defended.not_played), defended)
-    seeds = _seeds(same)
+    seeds = min(_seeds(same), _seeds(defended))
     before = [_cost(same, seed, fidelity) for seed in range(seeds)]
     after = [_cost(defended, seed, fidelity) for seed in range(seeds)]
     if not seeds or None in before:
-        return None
+        return None  # not played behind it, or not reached without it
     pairs = [(b, a) for b, a in zip(before, after, strict=True) if a is not None and b is not None]
     factor = None
     if len(pairs) == seeds:

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from gamekeeper.audit.answers import Access, AnswerForm, probabilities_of, recognise
-from gamekeeper.audit.asking import Ask, Asking, seen
+from gamekeeper.audit.answers import Access, AnswerForm, probabilities_of
+from gamekeeper.audit.asking import Ask, Asking, Renamed, Source, seen
 from gamekeeper.audit.attacks import ATTACKS, Attack
 from gamekeeper.audit.barriers import ROUNDING, Barrier, Reading, barriers, number_barriers
 from gamekeeper.audit.findings import findings
@@ -25,13 +25,15 @@ from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.privacy import Inversion, Plan, Privacy, inversion_of, planned
 from gamekeeper.audit.query_costs import QUERY_COSTS, QueryCost
 from gamekeeper.audit.result import AuditResult, Curve, Defended, Point, Users
-from gamekeeper.audit.subject import Beside, Subject, subject_of
+from gamekeeper.audit.subject import Beside, Subject, names_of, subject_of
 from gamekeeper.audit.targets import Array, TargetError
 from gamekeeper.audit.thieves import Thieves, thief_name
 from gamekeeper.audit.traffic import Traffic
+from gamekeeper.base.errors import UsageError
 from gamekeeper.base.progress import OnStage, ignore_stage
 
 LIVE = "live defence"
+_SHOWN = 8  # labels in a message
 _LEARNED = "learned-copy"
 
 
@@ -106,13 +108,22 @@ class Audit:
             test_inputs=len(subject.tests),
             paid=subject.meter.paid,
             failed=subject.meter.failed,
-            remarks=(*subject.meter.remarks, *self._of_live_defence()),
+            remarks=(*subject.meter.remarks, *self._of_live_defence(), *self._of_unseen()),
             defended=tuple(defended),
             findings=tuple(findings(subject.raw, subject.again, subject.form)),
             left_out=left_out | self._not_applied() | _without_copy(defended[0]) | not_shown,
             prices=options.prices,
+            seeds=options.seeds,
             privacy=Privacy(inversion=inversion) if isinstance(inversion, Inversion) else None,
         )
+
+    def _of_unseen(self) -> Iterator[str]:
+        """Labels that an attack was given and no test input has."""
+        if self._thieves.unseen:
+            yield (
+                f"{self._thieves.unseen:,} queries of one attack were answered with labels that no"
+                " test input has: copies are not judged on these classes; give more inputs of them"
+            )
 
     def _of_live_defence(self) -> Iterator[str]:
         """What a live defence did not answer."""
@@ -215,6 +226,7 @@ class Audit:
             users=self._users(barrier),
             curves=tuple(curves),
             not_played=tuple(not_played),
+            is_imitable=not barrier.is_none,
         )
 
     def _charged(self, plain: Defended, name: str) -> Defended:
@@ -247,7 +259,7 @@ class Audit:
             return Defended(
                 defence=LIVE, users=Users(said=f"it refused the test inputs: {error}"), curves=()
             )
-        form = self._live_form(given)
+        source, form = self._live_source(behind, given)
         if form.are_numbers:
             readings = [Reading.VALUES]
         elif form.access is Access.LABELS:
@@ -256,17 +268,44 @@ class Audit:
             readings = [Reading.SCORES, Reading.LABELS]
         readings = readings if why_no_learners() is None else []
         curves = tuple(
-            self._thieves.live(ATTACKS[_LEARNED], reading, behind, form) for reading in readings
+            self._thieves.live(ATTACKS[_LEARNED], reading, source, form) for reading in readings
         )
-        changed = float((seen(given, tests, form).labels != truth).mean())
+        changed = float((seen(source.ask(tests), tests, form).labels != truth).mean())
         return Defended(defence=LIVE, users=Users(label_changed=changed), curves=curves)
 
-    def _live_form(self, given: Array) -> AnswerForm:
-        """What a live defence answers: as the target, or labels where it withholds scores."""
-        plain = self._subject.form
-        if given.shape[1] == plain.width:
-            return plain
-        return recognise(given)
+    def _live_source(self, behind: Meter, given: Array) -> tuple[Source, AnswerForm]:
+        """What a live defence answers: as the target does, or labels where it withholds scores,
+        which are matched with the target's own by their names.
+
+        Raises:
+            UsageError: Its labels are not the target's.
+        """
+        subject = self._subject
+        plain = subject.form
+        if plain.access is not Access.LABELS and given.shape[1] == plain.width:
+            return behind, plain
+        known = self._class_names()
+        theirs = behind.texts or [f"{label:g}" for label in np.unique(given[:, 0])]
+        if given.shape[1] != 1 or not set(theirs) <= set(known):
+            raise UsageError(
+                f"the live defence answers {', '.join(theirs[:_SHOWN])}, and the target's classes"
+                f" are {', '.join(known[:_SHOWN])}: they cannot be compared"
+            )
+        form = AnswerForm(
+            access=Access.LABELS,
+            width=1,
+            because="the live defence gives labels",
+            labels=np.arange(len(known), dtype=float),
+        )
+        return Renamed(behind, known), form
+
+    def _class_names(self) -> list[str]:
+        """The target's classes as it writes them, in the order of their numbers here."""
+        subject = self._subject
+        if subject.form.access is Access.LABELS:
+            return names_of(subject.form, subject.meter.texts)
+        named = list(subject.meter.label_names)
+        return named or [str(number) for number in range(subject.form.classes)]
 
     def _users(self, barrier: Barrier) -> Users:
         subject = self._subject
@@ -302,6 +341,8 @@ def _without_copy(plain: Defended) -> dict[str, str]:
     found = {curve.attack for curve in plain.curves if curve.points}
     tried = {curve.attack: curve.stopped for curve in plain.curves if curve.attack not in found}
     return {
-        name: stopped or "it was tried, but applies to another kind of target"
+        name: stopped
+        or "it was tried and found nothing: the target is of another kind, or answers with too few"
+        " digits"
         for name, stopped in tried.items()
     }

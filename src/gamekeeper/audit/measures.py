@@ -8,9 +8,9 @@
     nearest neighbour    share of test inputs whose nearest other input, by embedding, is the same
 
 Which one is the fidelity of an audit follows from what is answered: of classes, agreement while the
-largest class has less than one and a half times its even share, and balanced agreement otherwise,
-for a constant answer then agrees with most. Each has its baseline: what the best constant reaches,
-which nobody needs to ask for.
+largest class has less than half of the test inputs (of two classes, less than three quarters), and
+balanced agreement otherwise, for a constant answer then agrees with most. Each has its baseline:
+what the best constant reaches, which nobody needs to ask for.
 
 Source: fidelity as in Jagielski et al., USENIX Security 2020; balanced accuracy, Brodersen et al.,
     ICPR 2010; the baselines are ours.
@@ -24,9 +24,11 @@ import numpy as np
 from gamekeeper.audit.answers import Access, AnswerForm, probabilities_of, values_of
 from gamekeeper.audit.learners import Predict, Scored
 from gamekeeper.audit.targets import Array
+from gamekeeper.base.errors import UsageError
 
 UNEVEN = 1.5
 """Times its even share that the largest class has at least where agreement is balanced."""
+_MOST = 0.5  # share of the largest class from which on, too, agreement is balanced
 FEW_ROWS = 10
 """Test inputs of a class, below which agreement on it says little."""
 _NEARLY = 0.05  # error of a probability that is not felt
@@ -59,8 +61,10 @@ class Measure:
         without_queries: What a model trained on true labels reaches without a single query; None
             if no labels were given.
         labelled: Inputs whose true labels that model had.
+        is_balanced: Whether classes count alike, so that the rarest has a say however few test
+            inputs it has, and the error from their choice is added to that over seeds.
         most: Lower bound that a copy which agrees on all test inputs would have, where the choice
-            of test inputs counts.
+            of test inputs counts; 0 where a class has too few of them to say anything.
         notes: What the test inputs cannot show.
     """
 
@@ -69,6 +73,7 @@ class Measure:
     constant: float
     without_queries: float | None = None
     labelled: int = 0
+    is_balanced: bool = False
     most: float = 1.0
     notes: tuple[str, ...] = ()
 
@@ -91,7 +96,6 @@ class ClassJudge:
         self._truth = truth
         self._present, self._rows = np.unique(truth, return_counts=True)
         self._scores = None if form.access is Access.LABELS else probabilities_of(raw, form)
-        self._is_balanced = is_uneven(truth)
         self.measure = self._measure()
 
     def measured(self, predict: Predict, tests: Array) -> Measured:
@@ -106,7 +110,8 @@ class ClassJudge:
             **self._of_scores(predict, tests),
         }
         fidelity = beside[self.measure.name]
-        error = self._error(recalls) if self._is_balanced else share_error(fidelity, len(agreed))
+        is_balanced = self.measure.is_balanced
+        error = _error(recalls, self._rows) if is_balanced else share_error(fidelity, len(agreed))
         return Measured(fidelity=fidelity, error=error, beside=beside)
 
     def _of_scores(self, predict: Predict, tests: Array) -> dict[str, float]:
@@ -120,41 +125,22 @@ class ClassJudge:
             f"scores within {_NEARLY:g}": float((off <= _NEARLY).mean()),
         }
 
-    def _error(self, recalls: Array) -> float:
-        """Of the mean over classes; one more row that agrees and one more that does not keep a
-        class of few rows from being sure.
-        """
-        rows = self._rows + 2
-        shares = (recalls * self._rows + 1) / rows
-        return float(np.sqrt((shares * (1 - shares) / rows).sum()) / len(recalls))
-
     def _measure(self) -> Measure:
         largest = float(self._rows.max() / len(self._truth))
-        if not self._is_balanced:
+        if not is_uneven(self._truth):
             return Measure(
                 name="agreement",
-                because=f"no class has {UNEVEN:g} times its even share of the test inputs",
+                because=f"the largest class has {largest:.1%} of the test inputs",
                 constant=largest,
             )
         return Measure(
             name="balanced agreement",
             because=f"one label is right for {largest:.1%} of the test inputs",
             constant=1 / len(self._present),
-            most=1 - _SURE * self._error(np.ones(len(self._present))),
-            notes=tuple(self._notes()),
+            is_balanced=True,
+            most=_most(self._rows),
+            notes=_notes(self._rows),
         )
-
-    def _notes(self) -> list[str]:
-        rarest = int(self._rows.min())
-        if rarest >= FEW_ROWS:
-            return []
-        few = int((self._rows < FEW_ROWS).sum())
-        wanted = -(-FEW_ROWS * len(self._truth) // rarest)
-        return [
-            f"{few} of {len(self._rows)} classes have fewer than {FEW_ROWS} test inputs (the rarest"
-            f" has {rarest}): give more inputs of them, or, at this share, a budget of"
-            f" {2 * wanted:,} queries and {4 * wanted:,} inputs"
-        ]
 
 
 class NumberJudge:
@@ -172,8 +158,14 @@ class NumberJudge:
         self._truth = values_of(raw, form)
         self._measures = dict(self._chosen())
         name = next(iter(self._measures))
+        rows = self._sides() if name == _DECISIONS else None
         self.measure = Measure(
-            name=name, because=_BECAUSE[name.split(" of ")[0]], constant=self._constant(name)
+            name=name,
+            because=_BECAUSE[name.split(" of ")[0]],
+            constant=self._constant(name),
+            is_balanced=rows is not None,
+            most=1.0 if rows is None else _most(rows),
+            notes=() if rows is None else _notes(rows),
         )
 
     def measured(self, predict: Predict, tests: Array) -> Measured:
@@ -182,6 +174,8 @@ class NumberJudge:
         beside = {name: measure(values) for name, measure in self._measures.items()}
         fidelity = beside[self.measure.name]
         error = share_error(fidelity, len(self._truth))
+        if self.measure.is_balanced:
+            error = _error(self._recalls(values), self._sides())
         return Measured(fidelity=fidelity, error=error, beside=beside)
 
     def _chosen(self) -> list[tuple[str, Callable[[Array], float]]]:
@@ -197,7 +191,7 @@ class NumberJudge:
             return [("balanced agreement of labels", self._labels), ("R2 of log-odds", self._r2)]
         if form.access is Access.SCORE and form.decision_at is not None:
             return [
-                ("balanced agreement of decisions", self._decisions),
+                (_DECISIONS, self._decisions),
                 ("rank correlation", self._rank),
                 *several,
             ]
@@ -248,9 +242,33 @@ class NumberJudge:
         ]
         return float(np.mean(given)) if given else 0.0
 
+    def _decided(self) -> Array:
+        """The target's decisions, shape (n,)."""
+        return np.asarray(self._truth[:, 0] >= self._form.decision_at)
+
+    def _sides(self) -> Array:
+        """Test inputs on either side of the decision.
+
+        Raises:
+            UsageError: All are on one side.
+        """
+        decided = self._decided()
+        rows = np.array([(~decided).sum(), decided.sum()])
+        if not rows.all():
+            raise UsageError(
+                f"all {len(decided)} test inputs have a score {'from' if rows[1] else 'below'}"
+                f" --decision-at {self._form.decision_at:g}: a constant decides as well; scores go"
+                f" from {self._truth.min():g} to {self._truth.max():g}"
+            )
+        return rows
+
+    def _recalls(self, values: Array) -> Array:
+        decided = self._decided()
+        agreed = (values[:, 0] >= self._form.decision_at) == decided
+        return np.array([agreed[~decided].mean(), agreed[decided].mean()])
+
     def _decisions(self, values: Array) -> float:
-        at = self._form.decision_at
-        return _balanced(values[:, 0] >= at, self._truth[:, 0] >= at)
+        return float(self._recalls(values).mean())
 
     def _neighbours(self, values: Array) -> float:
         return float((_nearest(values) == _nearest(self._truth)).mean())
@@ -259,19 +277,46 @@ class NumberJudge:
 Judge = ClassJudge | NumberJudge
 """What measures copies of one target."""
 
+_DECISIONS = "balanced agreement of decisions"
 _BECAUSE = {
     "R2": "answers are predicted values",
     "share": "a tolerance is stated",
     "rank correlation": "answers are scores, and decisions alone would say too little",
-    "balanced agreement": "each label counts alike, however rare",
+    "balanced agreement": "a constant agrees with the more frequent side",
     "nearest neighbour": "answers are embeddings",
 }
+
+
+def _error(recalls: Array, rows: Array) -> float:
+    """Standard error of the mean over classes; one more row that agrees and one more that does not
+    keep a class of few rows from being sure.
+    """
+    smoothed = (recalls * rows + 1) / (rows + 2)
+    return float(np.sqrt((smoothed * (1 - smoothed) / (rows + 2)).sum()) / len(recalls))
+
+
+def _most(rows: Array) -> float:
+    """Lower bound of a copy that agrees on everything; 0 where a class has too few rows."""
+    return 0.0 if rows.min() < FEW_ROWS else 1 - _SURE * _error(np.ones(len(rows)), rows)
+
+
+def _notes(rows: Array) -> tuple[str, ...]:
+    rarest = int(rows.min())
+    if rarest >= FEW_ROWS:
+        return ()
+    few = int((rows < FEW_ROWS).sum())
+    wanted = -(-FEW_ROWS * int(rows.sum()) // rarest)
+    return (
+        f"{few} of {len(rows)} classes have fewer than {FEW_ROWS} test inputs (the rarest has"
+        f" {rarest}): give more inputs of them, or, at this share, a budget of {2 * wanted:,}"
+        f" queries and {4 * wanted:,} inputs",
+    )
 
 
 def is_uneven(labels: Array) -> bool:
     """Whether the largest class has so much more than its even share that a constant would do."""
     _, rows = np.unique(labels, return_counts=True)
-    return bool(rows.max() * len(rows) >= UNEVEN * len(labels))
+    return bool(rows.max() >= max(_MOST, UNEVEN / len(rows)) * len(labels))
 
 
 def are_too_few(labels: Array) -> bool:

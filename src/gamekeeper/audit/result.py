@@ -13,6 +13,7 @@ from gamekeeper.audit.privacy import Privacy
 FIDELITIES = (0.80, 0.90, 0.95, 0.99)
 """For which the cost of a copy is stated."""
 _SURE = 1.96  # standard errors in a 95 % interval
+_FEW_SEEDS = 2  # up to which Student's t says next to nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +50,28 @@ class Point:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the mean, 95 %, within 0 and 1: Student's t over seeds, and the choice of test inputs
-        where it is stated; the whole range where nothing is known.
+        """Of the fidelity, 95 %, within 0 and 1: of the mean over seeds by Student's t; from one or
+        two seeds, from the lowest to the highest, widened by the error from the choice of test
+        inputs; the whole range where nothing is known.
         """
+        n = len(self.fidelities)
+        if n <= _FEW_SEEDS and not self.error:
+            return 0.0, 1.0
+        low, high = self._over_seeds()
+        reach = _SURE * self.error
+        if n <= _FEW_SEEDS:
+            return max(0.0, low - reach), min(1.0, high + reach)
+        half = ((self.fidelity - low) ** 2 + reach**2) ** 0.5
+        return max(0.0, self.fidelity - half), min(1.0, self.fidelity + half)
+
+    def _over_seeds(self) -> tuple[float, float]:
         from scipy.stats import t
 
         n = len(self.fidelities)
-        if n < 2 and not self.error:
-            return 0.0, 1.0
-        seeds = float(t.ppf(0.975, n - 1)) * stdev(self.fidelities) / n**0.5 if n > 1 else 0.0
-        reach = (seeds**2 + (_SURE * self.error) ** 2) ** 0.5
-        return max(0.0, self.fidelity - reach), min(1.0, self.fidelity + reach)
+        if n <= _FEW_SEEDS:
+            return min(self.fidelities), max(self.fidelities)
+        half = float(t.ppf(0.975, n - 1)) * stdev(self.fidelities) / n**0.5
+        return self.fidelity - half, self.fidelity + half
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,17 +148,24 @@ class Defended:
         curves: One for each kind of attack.
         not_played: Names of curves without a defence that were neither played behind this one nor
             carried over.
+        is_imitable: Whether an attacker could do the same to answers that come without it.
     """
 
     defence: str
     users: Users
     curves: tuple[Curve, ...]
     not_played: tuple[str, ...] = ()
+    is_imitable: bool = False
 
     def cheapest(self, fidelity: float) -> tuple[Curve, Point] | None:
         """Returns the best attack's cheapest way to a fidelity; None if nobody reached it."""
         reached = [(curve, point) for curve in self.curves if (point := curve.cheapest(fidelity))]
         return min(reached, key=lambda found: found[1].usd, default=None)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the target as it is."""
+        return self.defence == "none"
 
     @property
     def best(self) -> tuple[Curve, Point] | None:
@@ -179,6 +198,7 @@ class AuditResult:
         findings: What the interface gives away, in sentences.
         left_out: Attacks and defences that were not tried, each with the reason.
         prices: By which dollars and days were counted.
+        seeds: Runs of each attack that were wanted; 0 if that is not known.
         privacy: What the recipe tells of its rows; None if none was named.
     """
 
@@ -190,6 +210,7 @@ class AuditResult:
     findings: tuple[str, ...]
     left_out: dict[str, str]
     prices: Prices
+    seeds: int = 0
     answers: str = ""
     measure: Measure | None = None
     failed: Failures | None = None
@@ -207,7 +228,13 @@ class AuditResult:
         """Whether a perfect copy would have been recognised as one."""
         most = self.measure.most if self.measure else 1.0
         is_played = any(curve.points for curve in self.defended[0].curves)
-        return is_played and most >= FIDELITIES[0]
+        return is_played and most >= FIDELITIES[0] and most > self.baseline
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a copy looks better than the baselines, and its interval includes them."""
+        best = self.defended[0].best
+        return not self.has_copy and best is not None and best[1].fidelity > self.baseline
 
     @property
     def shown(self) -> Iterator[float]:
@@ -217,8 +244,15 @@ class AuditResult:
     def cost(self, each: Defended, fidelity: float) -> tuple[Curve, Point] | None:
         """Returns the cheapest way to a copy of a fidelity behind a defence; None if there is none,
         or a fidelity needs no query.
+
+        Without a defence an attacker may still do to the answers what a defence would, and read
+        them in that way: so it never costs more than behind one.
         """
-        return each.cheapest(fidelity) if fidelity > self.baseline else None
+        if fidelity <= self.baseline:
+            return None
+        same = [other for other in self.defended if other.is_imitable] if each.is_plain else []
+        found = [way for other in (each, *same) if (way := other.cheapest(fidelity))]
+        return min(found, key=lambda way: way[1].usd, default=None)
 
     def reached(self, fidelity: float) -> bool:
         """Whether an attack without a defence reached a fidelity and stayed there, by the lower

@@ -91,7 +91,7 @@ def audit(
     target = with_columns(target, read.columns)
     behind = with_columns(behind, read.columns) if behind else None
     limits = _limits(options)
-    others = read_inputs(public, like=read.columns).rows if public else None
+    others = read_inputs(public, header=header, like=read.columns).rows if public else None
     truth = read_labels(labels, len(rows), header) if labels else None
     said = (*read.remarks, *(truth.remarks if truth else ()))
 
@@ -167,12 +167,13 @@ def with_privacy(
     options: AuditOptions,
     models: int,
     on_stage: OnStage = ignore_stage,
+    header: Header = "auto",
 ) -> AuditResult:
     """Returns the result of an audit with what the training tells of its rows beside it; see
     `privacy_of`.
     """
-    rows = read_inputs(inputs).rows
-    truth = read_labels(labels, len(rows)).numbered().numbers
+    rows = read_inputs(inputs, header=header).rows
+    truth = read_labels(labels, len(rows), header).numbered().numbers
     beside = result.privacy
     found = privacy_of(
         train, rows, truth, models=models, seed=options.seed, on_stage=on_stage, beside=beside

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gamekeeper.audit.answers import Access, AnswerForm, labels_of, recognise
+from gamekeeper.audit.answers import Access, AnswerForm, recognise
 from gamekeeper.audit.asking import seen
 from gamekeeper.audit.attacks import Interface
 from gamekeeper.audit.attacks._attack import Encode
@@ -17,11 +17,12 @@ from gamekeeper.audit.measures import ClassJudge, Judge, NumberJudge, are_too_fe
 from gamekeeper.audit.meter import Meter
 from gamekeeper.audit.options import AuditOptions
 from gamekeeper.audit.targets import Array
-from gamekeeper.base.errors import UsageError
+from gamekeeper.base.errors import UsageError, input_error
 
 _TEST_SHARE = 0.25
 _TEST_MOST = 1_000
 _LEAST_INPUTS = 100
+_SHOWN = 8  # labels in a message
 _ASKED_AGAIN = 5  # test inputs, to see whether answers are the same
 
 
@@ -91,7 +92,7 @@ class Subject:
     @property
     def is_balanced(self) -> bool:
         """Whether a copy is judged on each class alike."""
-        return self.judge.measure.name == "balanced agreement"
+        return self.judge.measure.is_balanced and not self.form.are_numbers
 
     @property
     def categories(self) -> tuple[int, ...]:
@@ -135,6 +136,7 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
         TargetError: The target failed.
     """
     _require_enough(inputs, options.budget)
+    _require_picture(inputs, options.picture)
     _require_alike(inputs, beside.public)
     order = np.random.default_rng(options.seed).permutation(len(inputs))
     count, form = _tested(meter, inputs[order], options)
@@ -146,6 +148,8 @@ def subject_of(meter: Meter, inputs: Array, options: AuditOptions, beside: Besid
         if form.are_numbers
         else ClassJudge(truth, form, raw)
     )
+    if options.tolerance is not None and not (form.are_numbers and not form.by_rank):
+        raise UsageError(f"--tolerance is for a target that predicts values; {form.said}")
     labels = _labels(beside.labels, meter, form)
     rest = order[count:]
     interface = Interface(
@@ -189,14 +193,47 @@ def _labels(labels: TrueLabels | None, meter: Meter, form: AnswerForm) -> Array 
     """True labels as numbers of the target's classes; true values where answers are numbers."""
     if labels is None:
         return None
-    if form.are_numbers:
-        is_text = labels.given.dtype.kind == "U"
-        return labels.numbered(meter.label_names).numbers if is_text else labels.given
+    if form.are_numbers and not form.by_rank:
+        return labels.values
     if form.access is not Access.LABELS:
         return labels.numbered(meter.label_names, form.classes).numbers
-    is_named = bool(meter.label_names) or labels.given.dtype.kind == "U"
-    numbers = labels.numbered(meter.label_names).numbers if is_named else labels.given
-    return labels_of(numbers[:, None], form)
+    assert form.labels is not None
+    return _matched(labels, names_of(form, meter.texts))
+
+
+def names_of(form: AnswerForm, texts: tuple[str, ...]) -> list[str]:
+    """Returns the labels of a form as the target writes them, in their order.
+
+    Args:
+        form: Of labels.
+        texts: Labels that came as text, by their numbers; empty for numbers.
+    """
+    assert form.labels is not None
+    if texts:
+        return [texts[code] for code in form.labels.astype(int)]
+    return [f"{label:g}" for label in form.labels]
+
+
+def _matched(labels: TrueLabels, known: list[str]) -> Array:
+    """Positions among the labels that test inputs were given; any other label comes after them.
+
+    Raises:
+        InputError: The target gives a label that is not among the true ones: they are numbered or
+            named in another way.
+    """
+    given = [
+        f"{each:g}" if isinstance(each, float) else str(each) for each in labels.given.tolist()
+    ]
+    if missing := sorted(set(known) - set(given)):
+        found = ", ".join(sorted(set(given))[:_SHOWN])
+        raise input_error(
+            labels.path,
+            f"the target answers {', '.join(missing[:_SHOWN])}, which is not among the true labels",
+            found,
+            "labels as the target writes them",
+        )
+    places = {name: at for at, name in enumerate(known)}
+    return np.array([places.get(name, len(known)) for name in given], np.int64)
 
 
 def _tested(meter: Meter, inputs: Array, options: AuditOptions) -> tuple[int, AnswerForm]:
@@ -218,7 +255,7 @@ def _by_class(form: AnswerForm) -> AnswerForm:
 
 def _form(tests: Array, raw: Array, meter: Meter, options: AuditOptions) -> AnswerForm:
     """What answers are. Scores of classes that name a class too rarely are compared by rank."""
-    form = recognise(raw, options.answers, meter.answers, options.decision_at)
+    form = recognise(raw, options.answers, meter.answers, options.decision_at, meter.texts)
     if form.are_numbers:
         _require_variety(raw)
         return form
@@ -259,6 +296,14 @@ def _require_enough(inputs: Array, budget: int) -> None:
         raise UsageError(
             f"{len(inputs)} inputs are too few to attack and to judge the result; expected at least"
             f" {_LEAST_INPUTS}"
+        )
+
+
+def _require_picture(inputs: Array, picture: tuple[int, int] | None) -> None:
+    if picture is not None and picture[0] * picture[1] != inputs.shape[1]:
+        raise UsageError(
+            f"--picture {picture[0]}x{picture[1]} has {picture[0] * picture[1]} pixels, and inputs"
+            f" have {inputs.shape[1]} values"
         )
 
 

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gamekeeper.audit.answers import Access, AnswerForm
-from gamekeeper.audit.asking import Asking
+from gamekeeper.audit.asking import Asking, Source
 from gamekeeper.audit.attacks import Attack, AttackerKnowledge
 from gamekeeper.audit.barriers import AVERAGED_OVER, Barrier, Reading
 from gamekeeper.audit.learners import why_no_learners
 from gamekeeper.audit.measures import Measured
-from gamekeeper.audit.meter import Meter, SpentError
+from gamekeeper.audit.meter import SpentError
 from gamekeeper.audit.options import SIZES, AuditOptions, Prices
 from gamekeeper.audit.restoring import Restore, learn_to_restore
 from gamekeeper.audit.result import Curve, Point
@@ -27,6 +27,7 @@ from gamekeeper.audit.targets import TargetError
 from gamekeeper.audit.traffic import Traffic
 
 _OF_THE_POOL = "learned-copy"
+_FEW_SEEDS = 2  # up to which Student's t says next to nothing
 _FIRST_SHARE = 4  # of what all runs have: a part of this goes to the attack that comes first
 
 
@@ -58,6 +59,7 @@ class Thieves:
         self._ways_back: dict[str, Restore] = {}
         self._by_labels: dict[str, Curve] = {}
         self.traffic = Traffic()
+        self.unseen = 0
 
     def readings(self, attack: Attack, barrier: Barrier) -> list[Reading]:
         """Returns how attackers read answers that come through a barrier."""
@@ -96,7 +98,7 @@ class Thieves:
             needed = seeds * sum(each.card.fewest for each in waiting)
             meter.keep_back(unspent // 2 if unspent // 2 >= needed else 0)
         if attack.card.comes_first:
-            once = min(self._subject.interface.width + 1, self._left // seeds)
+            once = min(self._subject.interface.width + 4, self._left // seeds)
             return max(once, self._left // (_FIRST_SHARE * seeds))
         return self._left // seeds if attack.card.makes_inputs else self._left
 
@@ -123,7 +125,7 @@ class Thieves:
         """
         return self._by_labels.get(attack.card.name) if barrier.keeps_labels else None
 
-    def live(self, attack: Attack, reading: Reading, behind: Meter, form: AnswerForm) -> Curve:
+    def live(self, attack: Attack, reading: Reading, behind: Source, form: AnswerForm) -> Curve:
         """Plays one account against a live defence until it is refused; every reading is of the
         same answers.
         """
@@ -149,6 +151,7 @@ class Thieves:
             asking = self._asking(attack, reading, barrier, share, number)
             rng = np.random.default_rng([self._options.seed, number])
             copies, stopped = self._copies(attack, asking, reading, rng, sizes)
+            self.unseen = max(self.unseen, asking.unseen)
             if copies or stopped is None:  # one that had too few queries to play says nothing
                 each.append(copies)
         points = tuple(self._point(copies) for copies in _aligned(each))
@@ -254,10 +257,10 @@ class Thieves:
         )
 
     def _error(self, copies: Sequence[_Copy]) -> float:
-        """Of the fidelity from the choice of test inputs: added where seeds say nothing of it, one
-        alone, or where a class has so few rows that they all agree by chance.
+        """Of the fidelity from the choice of test inputs: added where there are too few seeds for
+        an interval of their own, or where a class has so few rows that all may agree by chance.
         """
-        if len(copies) > 1 and not self._subject.is_balanced:
+        if len(copies) > _FEW_SEEDS and not self._subject.judge.measure.is_balanced:
             return 0.0
         return float(np.mean([copy.measured.error for copy in copies]))
 

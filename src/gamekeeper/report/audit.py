@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gamekeeper.audit.answers import Access
 from gamekeeper.audit.differences import Difference, difference
 from gamekeeper.audit.measures import Measure
 from gamekeeper.audit.options import Prices
@@ -37,6 +38,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "baseline": result.baseline,
         "has_copy": result.has_copy,
         "can_judge": result.can_judge,
+        "is_unsure": result.is_unsure,
         "test_inputs": result.test_inputs,
         "paid_queries": result.paid,
         "failed_queries": asdict(result.failed) if result.failed else None,
@@ -102,7 +104,16 @@ def headline(result: AuditResult) -> str:
     if not result.can_judge:
         return (
             f"this audit cannot say whether {name} was copied: with these test inputs even a"
-            " perfect copy cannot be distinguished from chance"
+            f" perfect copy cannot be distinguished from what is reached without a query,"
+            f" {result.baseline:.2f}"
+        )
+    if result.is_unsure:
+        low, high = best[1].interval
+        return (
+            f"this audit cannot say whether {name} was copied: the best copy reaches"
+            f" {best[1].fidelity:.2f} ({result.fidelity}), but its interval, {low:.2f} to"
+            f" {high:.2f}, includes what is reached without a query, {result.baseline:.2f}; give"
+            " more --seeds, inputs or --budget"
         )
     reached = f"the best reaches {best[1].fidelity:.2f} ({result.fidelity})"
     if not result.has_copy:
@@ -111,7 +122,10 @@ def headline(result: AuditResult) -> str:
             f" {result.baseline:.2f}, within the budget; {reached}"
         )
     least = next(iter(result.shown), 1.0)
-    return f"no attack copied {name} to {least:.2f} for certain within the budget; {reached}"
+    return (
+        f"no attack is shown to copy {name} to {least:.2f} within the budget; {reached}, with an"
+        f" interval from {best[1].interval[0]:.2f} to {best[1].interval[1]:.2f}"
+    )
 
 
 def _price(prices: Prices) -> str:
@@ -134,15 +148,29 @@ def basis(result: AuditResult) -> Iterator[str]:
         return
     because = f", because {measure.because}" if measure.because else ""
     yield (
-        f"fidelity is the {measure.name} with the undefended target on"
+        f"fidelity is the {measure.name} with the target's own answers on"
         f" {count(result.test_inputs)} test inputs{because}; {count(result.paid)} queries were"
-        " made of it in all"
+        f" made of it in all, {count(result.test_inputs)} of them for test inputs"
     )
+    yield from _fewer_seeds(result)
+    if result.access in (Access.VALUES, Access.SCORE) and not measure.is_balanced:
+        yield "if a decision falls from some value on, state it with --decision-at"
     yield f"without any query the best constant reaches {measure.constant:.3f}{_trained(measure)}"
     yield from measure.notes
-    yield from result.remarks
+    yield from dict.fromkeys(result.remarks)
     if result.failed and result.failed.remark:
         yield one_line(result.failed.remark)
+
+
+def _fewer_seeds(result: AuditResult) -> Iterator[str]:
+    """Whether the budget held fewer runs of an attack than were wanted."""
+    points = [point for curve in result.defended[0].curves for point in curve.points]
+    least = min((len(point.fidelities) for point in points), default=result.seeds)
+    if least < result.seeds:
+        yield (
+            f"the budget did not hold all {count(result.seeds)} runs of every attack: some have"
+            f" {count(least)}, and wider intervals"
+        )
 
 
 def _trained(measure: Measure) -> str:
@@ -175,12 +203,20 @@ def advice(result: AuditResult) -> Iterator[str]:
                 f"{each.defence} makes a copy of {wanted:.2f} {mean:.1f} times as expensive (95 %"
                 f" interval {low:.1f} to {high:.1f}){_not_played(each)}"
             )
+    known = {each.defence for each in compared}
+    missing = [each.defence for each in result.defended[1:] if each.defence not in known]
+    if missing:
+        yield f"not compared, because too few attacks could be played: {', '.join(missing)}"
     useless = [each.defence for each in compared if not (each.stops or each.is_costlier)]
     if useless:
         yield (
             "no difference shown for an attacker who knows of it, over"
-            f" {compared[0].seeds} seeds: {', '.join(sorted(useless))}"
+            f" {_runs(compared[0].seeds)}: {', '.join(sorted(useless))}"
         )
+
+
+def _runs(seeds: int) -> str:
+    return "one seed" if seeds == 1 else f"{count(seeds)} seeds"
 
 
 def _compared(result: AuditResult) -> tuple[float, list[Difference]]:
@@ -224,7 +260,7 @@ def users_words(users: Users) -> str:
     """Returns what a defence costs honest users, in a few words."""
     parts = [
         f"{users.label_changed:.1%} of labels changed" if users.label_changed else "",
-        f"scores changed by {users.l1:.2f} (L1)" if users.l1 else "",
+        f"class scores moved by {users.l1:.2f} in sum" if users.l1 else "",
         f"{users.withheld:.0%} of its text withheld" if users.withheld else "",
         users.said,
     ]
@@ -381,7 +417,7 @@ def usd(found: tuple[Curve, Point]) -> str:
     """Returns what a copy costs, as people write it; below a cent nothing is exact."""
     cost = found[1].usd
     if cost < _CENT:
-        return "less than $0.01"
+        return "< $0.01"
     return f"{'≤ ' if at_most(found) else ''}${cost:,.2f}"
 
 

@@ -197,8 +197,9 @@ def _line(name: str, points: Sequence[Point], number: int) -> dict[str, Any]:
 
 def _plane(lines: Sequence[dict[str, Any]], baseline: float) -> dict[str, Any]:
     """From a little below the baseline, or the worst copy that is above it, up."""
+    bests = [max(line["y"]) for line in lines]
     heights = [y for line in lines for y in line["y"] if y >= baseline]
-    lowest = max(0.0, min([baseline or 1.0, *heights], default=0.0) - _MARGIN)
+    lowest = max(0.0, min([baseline or 1.0, *heights, *bests]) - _MARGIN)
     queries = sorted({x for line in lines for x in line["x"]})
     ticks = [size for size in SIZES if queries and queries[0] <= size <= queries[-1]]
     shapes = [_level(baseline)] if baseline else []
@@ -225,6 +226,7 @@ def _row(result: AuditResult, each: Defended) -> dict[str, Any]:
     return {
         "defence": each.defence,
         "costs": [found and (usd(found), spent(found[1]), found[0].name) for found in costs],
+        "free": [fidelity <= result.baseline for fidelity in FIDELITIES],
         "best": each.best[1] if each.best else None,
         "users": users_words(each.users),
     }

@@ -3,7 +3,7 @@ the whole model.
 
     log p_k - log p_0 = (w_k - w_0) . x + (b_k - b_0)
 
-A regression's values, and a single score, are linear themselves.
+A regression's values, and a single score, are linear themselves or by a link.
 
 Queries are drawn around the pool, shrunk towards its middle so that no probability saturates.
 Rounded scores make the equations inexact: a floor keeps a probability of nought from being
@@ -16,6 +16,7 @@ refinement by likelihood and the shrinking are ours.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from gamekeeper.audit.attacks._attack import (
 )
 from gamekeeper.audit.attacks._gathering import Gathering
 from gamekeeper.audit.learners import ByLogOdds, Predict, TrainingSet
+from gamekeeper.audit.links import IDENTITY, Link, links_for
 from gamekeeper.audit.targets import Array
 
 _FLOOR = 1e-9
@@ -37,6 +39,7 @@ _REFINE_STEPS = 500
 # answers to an unknown from which on so many labels must come out of the equations
 _SHOWS = 3
 _EXPLAINS = 0.9
+_TO_CHOOSE = 3  # equations more than unknowns, which tell one link from another
 _MOST = 20  # answers to an unknown; more teach a linear model nothing
 
 
@@ -71,40 +74,63 @@ class EquationSolving:
         spread = _SHRINK * (knowledge.pool.std(axis=0) + 1e-12)
         directions = np.empty((0, width))
         asked = Gathering(ask, knowledge)
+        first = [width + 1, width + 1 + _TO_CHOOSE] if knowledge.classes == 0 else [width + 1]
         for size in [
-            width + 1,
-            *(size for size in knowledge.sizes if width + 1 < size <= _MOST * (width + 1)),
+            *first,
+            *(size for size in knowledge.sizes if first[-1] < size <= _MOST * (width + 1)),
         ]:
             more = rng.standard_normal((size - len(directions), width))
             asked.add(middle + spread * more)
             directions = np.vstack([directions, more])
-            weights = _weights(directions, asked.training)
-            explained = _explained(_with_one(directions) @ weights, asked.training)
-            predict = _predict(weights, middle, spread, asked.training)
-            yield Surrogate(queries=size, predict=predict, recipe="a linear model")
-            if size >= _SHOWS * (width + 1) and explained < _EXPLAINS:
+            copy = _solution(directions, asked.training, middle, spread)
+            yield Surrogate(queries=size, predict=copy.predict, recipe=copy.recipe)
+            if size >= _SHOWS * (width + 1) and copy.explained < _EXPLAINS:
                 return  # no linear model; more equations would be paid for without success
 
 
-def _weights(directions: Array, asked: TrainingSet) -> Array:
-    """Of the linear model that explains the answers, the offset last: (width + 1, outputs)."""
+class _Solution(NamedTuple):
+    """A copy, and what share of the answers comes out of its equations: of labels, or of the
+    variance of values.
+    """
+
+    predict: Predict
+    recipe: str
+    explained: float
+
+
+def _solution(directions: Array, asked: TrainingSet, middle: Array, spread: Array) -> _Solution:
     if asked.values is not None:
-        return np.asarray(np.linalg.lstsq(_with_one(directions), asked.values, rcond=None)[0])
+        return _of_values(directions, asked.values, middle, spread)
     assert asked.soft is not None
-    return _refined(_solved(directions, asked.soft), directions, asked.soft)
+    weights = _refined(_solved(directions, asked.soft), directions, asked.soft)
+    explained = float(((_with_one(directions) @ weights).argmax(axis=1) == asked.labels).mean())
+    return _Solution(ByLogOdds(_Linear(weights, middle, spread)), "a linear model", explained)
 
 
-def _explained(scores: Array, asked: TrainingSet) -> float:
-    """Share of the answers that the equations give: of labels, or of the variance of values."""
-    if asked.values is None:
-        return float((scores.argmax(axis=1) == asked.labels).mean())
-    spread = ((asked.values - asked.values.mean(axis=0)) ** 2).sum()
-    return float(1 - ((scores - asked.values) ** 2).sum() / max(spread, 1e-300))
+def _of_values(directions: Array, values: Array, middle: Array, spread: Array) -> _Solution:
+    """By the link that explains the values best; with no more equations than unknowns each of them
+    does, and the identity is taken.
+    """
+    found = [_by_link(link, directions, values, middle, spread) for link in links_for(values)]
+    if len(values) <= directions.shape[1] + 1:
+        return found[0]
+    return max(found, key=lambda each: each.explained)
 
 
-def _predict(weights: Array, middle: Array, spread: Array, asked: TrainingSet) -> Predict:
-    model = _Linear(weights, middle, spread)
-    return ByLogOdds(model) if asked.values is None else model
+def _by_link(
+    link: Link, directions: Array, values: Array, middle: Array, spread: Array
+) -> _Solution:
+    design = _with_one(directions)
+    weights = np.linalg.lstsq(design, link.to_linear(values), rcond=None)[0]
+    wrong = ((link.to_values(design @ weights) - values) ** 2).sum()
+    varied = ((values - values.mean(axis=0)) ** 2).sum()
+    linear = _Linear(np.asarray(weights), middle, spread)
+    recipe = "a linear model" if link is IDENTITY else f"a linear model with link {link.name}"
+    return _Solution(
+        lambda inputs: link.to_values(linear(inputs)),
+        recipe,
+        float(1 - wrong / max(varied, 1e-300)),
+    )
 
 
 class _Linear:

@@ -7,6 +7,7 @@ import numpy as np
 
 from gamekeeper.audit.learners._training_set import Learn, Predict, TrainingSet
 from gamekeeper.audit.learners.preparing import fitted
+from gamekeeper.audit.links import IDENTITY, Link, links_for
 from gamekeeper.audit.targets import Array
 
 _MOST_FOR_KERNELS = 5_000  # answers; kernel machines take the square of it
@@ -30,6 +31,8 @@ def number_learners(training: TrainingSet, seed: int) -> dict[str, Learn]:
     assert training.values is not None
     n, outputs = training.values.shape
     made = {"linear regression": _learner(lambda: Ridge(alpha=1e-6))}
+    for link in links_for(training.values)[1:]:
+        made[f"linear regression with link {link.name}"] = _learner(lambda: Ridge(alpha=1e-6), link)
     if n <= _MOST_FOR_KERNELS:
         made["kernel ridge"] = _learner(lambda: KernelRidge(kernel="rbf", alpha=0.01))
     made["network"] = _learner(
@@ -54,18 +57,19 @@ def _boosted(outputs: int, model: Any) -> Any:
     return model if outputs == 1 else MultiOutputRegressor(model)
 
 
-def _learner(make: Callable[[], Any]) -> Learn:
+def _learner(make: Callable[[], Any], link: Link = IDENTITY) -> Learn:
     def learn(training: TrainingSet) -> Predict:
         assert training.values is not None
-        middle = training.values.mean(axis=0)
-        spread = training.values.std(axis=0)
+        linear = link.to_linear(training.values)
+        middle = linear.mean(axis=0)
+        spread = linear.std(axis=0)
         spread[spread == 0] = 1.0
-        wanted = (training.values - middle) / spread
+        wanted = (linear - middle) / spread
         model = fitted(make(), training, wanted[:, 0] if wanted.shape[1] == 1 else wanted)
 
         def predict(inputs: Array) -> Array:
             given = np.asarray(model.predict(inputs)).reshape(len(inputs), -1)
-            return np.asarray(given * spread + middle)
+            return link.to_values(given * spread + middle)
 
         return predict
 
