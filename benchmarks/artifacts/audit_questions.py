@@ -11,6 +11,7 @@ from checks import (
     exits,
     is_in_form,
     measured_by,
+    reaches,
     says,
     says_not,
 )
@@ -23,16 +24,23 @@ LEARNT = "--seeds 4 --defence rounding --out out"
 of (Student's t with one degree of freedom).
 """
 USUAL = "--seeds 2 --defence rounding --out out"
-LINEAR = "is copied to 0.99 by equation-solving with {} queries, one more than it has inputs"
+LINEAR = "equation-solving copies it to 0.99 with {} queries, one more than it has inputs"
 EITHER = "(balanced )?agreement"
 """Which one it is depends on how even the classes of the test inputs are."""
 FORM = is_in_form()
 
 
-def solved(measure: str, inputs: int) -> tuple[Check, ...]:
-    """A linear model, which so many queries and one more determine."""
-    exact = copied(measure, 0.99, queries=inputs + 1, attack="equation-solving")
-    return (FORM, exits(1), exact)
+def solved(measure: str, inputs: int, out: str = "out") -> tuple[Check, ...]:
+    """A linear model, which so many queries and one more determine. How much of that is claimed
+    depends on the number of test inputs too.
+    """
+    given = {"queries": inputs + 1, "attack": "equation-solving"}
+    return (
+        FORM,
+        exits(1),
+        copied(measure, 0.95, **given),
+        reaches(0.99, out=out, **given),
+    )
 
 
 def _asks(printed: Printed) -> bool:
@@ -81,7 +89,7 @@ def binary_scores() -> list[Question]:
             command=f"{ANSWER} --decision-at 0 --budget 400 --seeds 2 --out out2",
             right=f"one score, compared by decisions; {LINEAR.format(31)}",
             checks=(
-                *solved("balanced agreement of decisions", models.CANCER),
+                *solved("balanced agreement of decisions", models.CANCER, out="out2"),
                 says("taken as one score"),
             ),
         ),
@@ -405,10 +413,8 @@ def files() -> list[Question]:
             command=f"gamekeeper audit model.onnx --answers scores {given}",
             right=f"logits of 3 classes; {LINEAR.format(31)}",
             checks=(
-                FORM,
-                exits(1),
-                says("logits of 3 classes"),
-                copied(EITHER, 0.99, queries=31, attack="equation-solving"),
+                *solved(EITHER, models.CANCER),
+                says("logits.* of 3 classes"),
             ),
         ),
         Question(
@@ -424,10 +430,8 @@ def files() -> list[Question]:
             command=f"gamekeeper audit model.pt2 {given}",
             right=f"the probability of one of two classes; {LINEAR.format(31)}",
             checks=(
-                FORM,
-                exits(1),
+                *solved(EITHER, models.CANCER),
                 says("probability of one of two classes"),
-                copied(EITHER, 0.99, queries=31, attack="equation-solving"),
             ),
         ),
         Question(
@@ -487,7 +491,7 @@ def endpoints() -> list[Question]:
             checks=(
                 FORM,
                 exits(1),
-                copied("agreement", 0.99, attack="equation-solving"),
+                copied("agreement", 0.95, attack="equation-solving"),
                 audited("failures are counted", lambda f: f["failed_queries"]["count"] > 0),
                 says("fail|not answered|without an answer"),
             ),

@@ -84,6 +84,21 @@ def costs(fidelity: str, *, queries: int, out: str = "out") -> Check:
     return Check(f"copied to {fidelity} with at most {queries} queries", is_met)
 
 
+def reaches(fidelity: float, *, queries: int, attack: str, out: str = "out") -> Check:
+    """An attack's copy has at least a fidelity after at most so many queries, on average."""
+
+    def is_met(printed: Printed) -> bool:
+        curves = document(printed.folder / out)["defences"][0]["curves"]
+        return any(
+            point["fidelity"] >= fidelity and point["queries"] <= queries
+            for curve in curves
+            if curve["attack"] == attack
+            for point in curve["points"]
+        )
+
+    return Check(f"{attack} reaches {fidelity:g} with at most {queries} queries", is_met)
+
+
 def document(out: Path) -> dict[str, Any]:
     """Returns an audit's result."""
     return dict(json.loads((out / "audit.json").read_text()))

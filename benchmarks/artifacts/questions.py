@@ -167,7 +167,6 @@ def environment_of(folder: Path, programs: Path) -> dict[str, str]:
         "HOME": str(folder),
         "XDG_STATE_HOME": str(folder / ".state"),
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": "",
     }
 
 
