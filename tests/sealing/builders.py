@@ -86,12 +86,13 @@ def message(*fields: tuple[int, int | bytes | str]) -> bytes:
 
 
 def onnx_tensor(name: str, values: np.ndarray, outside: dict[str, str] | None = None) -> bytes:
-    """A TensorProto of float32, its numbers inside or in a file beside the model."""
+    """A TensorProto of float32 or bytes, its numbers inside or in a file beside the model."""
     dims = [(1, size) for size in values.shape]
+    dtype = {"float32": 1, "uint8": 2}[values.dtype.name]
     if outside is None:
-        return message(*dims, (2, 1), (8, name), (9, values.tobytes()))
+        return message(*dims, (2, dtype), (8, name), (9, values.tobytes()))
     entries = [(13, message((1, key), (2, value))) for key, value in outside.items()]
-    return message(*dims, (2, 1), (8, name), *entries, (14, 1))
+    return message(*dims, (2, dtype), (8, name), *entries, (14, 1))
 
 
 def onnx_bytes(*initializers: bytes) -> bytes:

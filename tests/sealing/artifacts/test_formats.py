@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 
 from gamekeeper.base.errors import InputError, UsageError
 from gamekeeper.sealing.artifacts import read_model
+from gamekeeper.sealing.artifacts.formats import RECOGNISERS
+from gamekeeper.sealing.artifacts.formats._format import BINARY_SUFFIXES
 from sealing.builders import onnx_bytes, onnx_tensor, safetensors_bytes, some_tensors, write_model
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -83,6 +85,50 @@ def long_header() -> bytes:
 
 
 LONG_TEXT = b"V" + b"x" * (2 << 20) + b"\n0"
+
+
+def flatbuffer(identifier: bytes) -> bytes:
+    """A root table with one field."""
+    table_of_fields = struct.pack("<HHH", 6, 8, 4)
+    return (
+        struct.pack("<I", 16) + identifier + bytes(2) + table_of_fields + struct.pack("<iI", 6, 7)
+    )
+
+
+def catboost() -> bytes:
+    core = flatbuffer(b"\0\0\0\0")
+    return b"CBM1" + struct.pack("<I", len(core)) + core
+
+
+def catboost_that_calls() -> bytes:
+    """A model of CatBoost that an unpickler reads as a string and a call."""
+    core = struct.pack("<I", 8) + struct.pack("<HHi", 4, 4, 4)
+    core = core.ljust(62, b"\0")
+    return b"CBM1" + struct.pack("<I", len(core)) + core[:60] + b"0" + CALL + b"."
+
+
+def picture_that_calls() -> bytes:
+    """What begins and ends as a GIF does."""
+    return b"GIF89a\0\0\0" + b"0" + CALL + b".;"
+
+
+def sentencepiece_that_calls() -> bytes:
+    """A piece whose key is written with a byte too much, so that it is a number to an unpickler."""
+    text = (b"A" * 9 + b"0" + CALL + b".").ljust(65, b"#")
+    return b"\x8a\x00\x43\x0a" + bytes([len(text)]) + text
+
+
+def safetensors_that_calls() -> bytes:
+    """Its length is the opcode of a line of text, which ends in the header."""
+    for pad in range(256):
+        header = b'{"w":{"dtype":"U8","shape":[40],"data_offsets":[0,40]}' + b" " * pad + b"\n}"
+        if len(header) == ord("V"):
+            break
+    return struct.pack("<Q", len(header)) + header + (b"0" + CALL + b".").ljust(40, b" ")
+
+
+UNPICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".sav", ".p", ".pth.tar", ".pkl.gz")
+FOREIGN = (".npy", ".sav", ".p", ".pth.tar", ".dat", ".bin", ".npz", ".h5")
 PICKLES = {
     "model.pkl": pickle.dumps({"w": [1.0]}),
     "model.pt": zip_of({"model/data.pkl": pickle.dumps([1]), "model/data/0": bytes(100)}),
@@ -131,6 +177,28 @@ PICKLES = {
     "old-pyarrow.parquet": (SAMPLES / "pickled-type.parquet").read_bytes(),
     "old-pyarrow.arrow": (SAMPLES / "pickled-type.arrow").read_bytes(),
     "many.h5": (SAMPLES / "many-attributes.h5").read_bytes(),
+    **{f"hexadecimal{suffix}": b"I0x1\n0" + CALL + b"." for suffix in UNPICKLED},
+    **{f"import-only{suffix}": b"cmodeling\nX\n." for suffix in UNPICKLED},
+    **{f"prose{suffix}": b"a text" for suffix in UNPICKLED},
+    **{f"two{suffix}": b"I1\n." + CALL + b"." for suffix in (*UNPICKLED, "", ".bin", ".dat")},
+    "hexadecimal": b"I0x1\n0" + CALL + b".",
+    "long.dat": b"L0x1L\n0" + CALL + b".",
+    "float.dat": b"Fx\n0" + CALL + b".",
+    "string.dat": b"S'\\q'\n0" + CALL + b".",
+    "inst-at-end.dat": b"(S'true'\niposix\nsystemx",
+    "pytorch_model.bin.bak": b"a text",
+    "pytorch_model-00001-of-00002.bin": b"I0x1\n0" + CALL + b".",
+    **{f"gif{suffix}": picture_that_calls() for suffix in FOREIGN},
+    **{f"cbm{suffix}": catboost_that_calls() for suffix in FOREIGN},
+    **{f"tflite{suffix}": flatbuffer(b"TFL3") for suffix in FOREIGN},
+    **{f"gguf{suffix}": (SAMPLES / "llama.gguf").read_bytes() for suffix in FOREIGN},
+    **{f"safetensors{suffix}": safetensors_bytes(some_tensors()) for suffix in FOREIGN},
+    **{f"npy{suffix}": npy(np.zeros(3)) for suffix in FOREIGN if suffix != ".npy"},
+    "padded.model": sentencepiece_that_calls(),
+    "pickle-and-safetensors": safetensors_that_calls(),
+    "text.npy": b"0.5 0.25\n",
+    "text.npz": b"0.5 0.25\n",
+    "text.h5": b"0.5 0.25\n",
 }
 """Files that loaders unpickle, run, or that nobody can say what they do with."""
 
@@ -147,6 +215,30 @@ def test_what_is_not_known_to_be_harmless_is_refused(tmp_path: Path, name: str) 
         assert "damaged" not in str(refused.value)
 
 
+class Reached(Exception):
+    """An unpickler came to the import of what it then calls."""
+
+
+class Watching(pickle.Unpickler):
+    """Stops before anything is called."""
+
+    def find_class(self, module: str, name: str) -> object:
+        raise Reached
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hexadecimal.pkl", "hexadecimal", "long.dat", "gif.npy", "cbm.npy", "padded.model"),
+        "pickle-and-safetensors",
+    ],
+)
+def test_files_of_two_formats_are_pickles_indeed(name: str) -> None:
+    """Otherwise their refusal would show nothing."""
+    with pytest.raises(Reached):
+        Watching(io.BytesIO(PICKLES[name])).load()
+
+
 @pytest.mark.parametrize("name", PICKLES)
 def test_a_file_is_sealed_unexamined_if_its_owner_names_it(tmp_path: Path, name: str) -> None:
     """Alone and in a folder; which files these are is part of the contents."""
@@ -154,6 +246,13 @@ def test_a_file_is_sealed_unexamined_if_its_owner_names_it(tmp_path: Path, name:
     for path in (tmp_path / name, tmp_path):
         contents = read_model(path, allow=[name]).contents
         assert contents.allowed == (name,)
+
+
+def test_every_suffix_of_a_binary_format_is_recognised_by_one() -> None:
+    """Otherwise all files of a name would be refused, or one be a text too."""
+    elsewhere = {".safetensors", ".sft", ".onnx"}
+    by_content = {"", ".bin"}
+    assert RECOGNISERS.keys() - by_content == BINARY_SUFFIXES - elsewhere
 
 
 def test_all_refused_files_of_a_folder_are_named(tmp_path: Path) -> None:
@@ -176,7 +275,7 @@ TEXTS = {
     "vocab": b"instance\nof\n.hidden",
     "words": b"instance\nof\n.hidden",
     "classes": b"cat\ndog\n.",
-    "site.pth": b"import os\n",
+    "site.conf": b"import os\n",
     "commit.txt": b"commit 1\nauthor 2\n\n    a fix\n",
     "merges.txt": b"#version: 0.2\ni n\n",
     "README.md": b"(c) 2026\n",
@@ -198,19 +297,6 @@ def test_texts_are_texts(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     contents = read_model(tmp_path).contents
     assert len(contents.members) == 1 + len(TEXTS) and not contents.allowed
-
-
-def flatbuffer(identifier: bytes) -> bytes:
-    """A root table with one field."""
-    table_of_fields = struct.pack("<HHH", 6, 8, 4)
-    return (
-        struct.pack("<I", 16) + identifier + bytes(2) + table_of_fields + struct.pack("<iI", 6, 7)
-    )
-
-
-def catboost() -> bytes:
-    core = flatbuffer(b"\0\0\0\0")
-    return b"CBM1" + struct.pack("<I", len(core)) + core
 
 
 def models() -> dict[str, bytes]:
@@ -282,10 +368,13 @@ def test_files_beside_a_model_are_recognised(tmp_path: Path, name: str) -> None:
         read_model(tmp_path / name)
 
 
+GIF_IMAGE = b"," + bytes(8) + b"\x80" + bytes(6) + b"\2\2ab\1c\0"
 PICTURES = {
     "a.png": b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 0) + b"IEND" + bytes(4),
-    "a.jpg": b"\xff\xd8\xff\xe0 pixels \xff\xd9",
-    "a.gif": b"GIF89a pixels\x00\x3b",
+    "a.jpg": b"\xff\xd8\xff\xe0\0\x04xy\xff\xda\0\x02pixels\xff\0more\xff\xd0\xff\xff\xd9",
+    "b.jpeg": b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 0) + b"IEND" + bytes(4),
+    "a.gif": b"GIF89a\1\0\1\0\x80\0\0" + bytes(6) + GIF_IMAGE + b";",
+    "b.gif": b"GIF89a\1\0\1\0\0\0\0!\xf9\4" + bytes(5) + GIF_IMAGE + GIF_IMAGE + b";",
     "a.webp": b"RIFF" + struct.pack("<I", 8) + b"WEBP" + bytes(4),
 }
 
@@ -295,12 +384,22 @@ def test_pictures_of_a_page_are_sealed_and_half_ones_refused(tmp_path: Path) -> 
     write_model(tmp_path / "m.safetensors")
     for name, content in PICTURES.items():
         (tmp_path / name).write_bytes(content)
-    assert len(read_model(tmp_path).contents.members) == 5
+    assert len(read_model(tmp_path).contents.members) == 1 + len(PICTURES)
     for name, content in PICTURES.items():
         (tmp_path / name).write_bytes(content[:-1])
     with pytest.raises(InputError, match="damaged") as refused:
         read_model(tmp_path)
-    assert len(refused.value.faults) == 4
+    assert len(refused.value.faults) == len(PICTURES)
+
+
+def test_a_picture_with_bytes_after_its_end_is_not_known(tmp_path: Path) -> None:
+    """Programs show it, so that it is not damaged; but what follows is no picture."""
+    write_model(tmp_path / "m.safetensors")
+    for name, content in PICTURES.items():
+        (tmp_path / name).write_bytes(content + b"\n")
+    with pytest.raises(InputError, match="1 bytes after its end") as refused:
+        read_model(tmp_path)
+    assert len(refused.value.faults) == len(PICTURES) and "damaged" not in str(refused.value)
 
 
 def keras_config(**layer: object) -> bytes:

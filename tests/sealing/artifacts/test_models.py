@@ -2,8 +2,11 @@
 is sealed.
 """
 
+import io
 import json
+import pickle
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,20 @@ from sealing.builders import (
 )
 
 VALUES = np.arange(6, dtype=np.float32)
+
+
+def npy_of_objects() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([{}], dtype=object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+def zip_with_comment() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("data.pkl", pickle.dumps([1]))
+        archive.comment = b"after the end"
+    return buffer.getvalue()
 
 
 def test_numbers_that_only_look_like_a_pickle_pass(tmp_path: Path) -> None:
@@ -93,8 +110,10 @@ def test_onnx_initializers_are_found(tmp_path: Path) -> None:
     for the file.
     """
     place = {"location": "./w.bin", "offset": "4", "length": "24"}
+    start = {"location": "w.bin", "length": "4"}
     content = onnx_bytes(
         onnx_tensor("in", VALUES),
+        onnx_tensor("first", VALUES[:1], start),
         onnx_tensor("out", VALUES, place),
         onnx_tensor("tied", VALUES, place),
     )
@@ -106,7 +125,8 @@ def test_onnx_initializers_are_found(tmp_path: Path) -> None:
     outside = contents.members[1].tensors
     assert content[inside[0].begin :][: inside[0].length] == VALUES.tobytes()
     assert [(one.name, one.begin, one.shape) for one in outside] == [
-        ("out", len(content) + 4, (6,))
+        ("first", len(content), (1,)),
+        ("out", len(content) + 4, (6,)),
     ]
 
 
@@ -266,6 +286,82 @@ def test_external_data_may_look_like_anything(tmp_path: Path) -> None:
         (folder / "w.bin").write_bytes(beginning.ljust(24, b"\x90"))
         for model in (folder, folder / "m.onnx"):
             assert "w" in read_model(model).contents.tensors()
+
+
+def covered_by(*names: str, length: int) -> bytes:
+    """An ONNX model with one tensor of bytes in each of some files."""
+    values = np.zeros(length, dtype=np.uint8)
+    places = [{"location": name, "length": str(length)} for name in names]
+    return onnx_bytes(
+        *(onnx_tensor(name, values, place) for name, place in zip(names, places, strict=True))
+    )
+
+
+CALL = b"0cposix\nsystem\n(S'true'\ntR."
+NOT_NUMBERS = {
+    "objects.npy": npy_of_objects(),
+    "objects.bin": npy_of_objects(),
+    "lib.so": bytes(40),
+    "elf": b"\x7fELF" + bytes(40),
+    "model.sav": bytes(40),
+    "best.pth.tar": bytes(40),
+    "model.pkl.gz": bytes(40),
+    "call.bin": b"I0x1\n" + CALL,
+    "binary.data": pickle.dumps([1.0]),
+    "archive.weight": zip_with_comment(),
+    "packed.weight": b"\x1f\x8b\x08" + bytes(40),
+    "config.json": bytes(40),
+    "run.py": bytes(40),
+}
+
+
+@pytest.mark.parametrize("name", NOT_NUMBERS)
+def test_an_onnx_model_vouches_for_numbers_only(tmp_path: Path, name: str) -> None:
+    """To name a pickle, a program or a script as a tensor's place does not make it one."""
+    content = NOT_NUMBERS[name]
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "m.onnx").write_bytes(covered_by(name, length=len(content)))
+    with pytest.raises(InputError) as refused:
+        read_model(tmp_path)
+    assert f"--allow {name}" in str(refused.value)
+
+
+def test_an_onnx_model_vouches_for_the_bytes_of_its_tensors_only(tmp_path: Path) -> None:
+    """And for what aligns them; one byte at the start of a file says nothing about the rest."""
+    (tmp_path / "w.bin").write_bytes(bytes(5000))
+    for length, begin, is_sealed in [(1, 0, False), (904, 4096, False), (5000, 0, True)]:
+        values = np.zeros(length, dtype=np.uint8)
+        place = {"location": "w.bin", "offset": str(begin), "length": str(length)}
+        (tmp_path / "m.onnx").write_bytes(onnx_bytes(onnx_tensor("w", values, place)))
+        if is_sealed:
+            assert read_model(tmp_path).contents.tensors()
+            continue
+        with pytest.raises(InputError, match="not known"):
+            read_model(tmp_path)
+    places = [("0", "4000"), ("4096", "904")]
+    tensors = [
+        onnx_tensor(
+            begin,
+            np.zeros(int(length), dtype=np.uint8),
+            {"location": "w.bin", "offset": begin, "length": length},
+        )
+        for begin, length in places
+    ]
+    (tmp_path / "m.onnx").write_bytes(onnx_bytes(*tensors))
+    assert len(read_model(tmp_path).contents.tensors()) == 2
+
+
+def test_an_onnx_model_takes_no_note_away(tmp_path: Path) -> None:
+    """Code that a loader may run is said, also if a tensor is said to be in its file."""
+    files = {
+        "modeling_x.py": b"import os\n",
+        "chat_template.jinja": b"{{ x }}",
+        "config.json": b'{"auto_map": {"AutoModel": "modeling_x.X"}}',
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "m.onnx").write_bytes(covered_by(*files, length=1))
+    assert {path for path, _ in read_model(tmp_path).contents.code} == set(files)
 
 
 @pytest.mark.parametrize("name", ["w.pt", "pytorch_model-00001.bin", "optimizer.bin"])

@@ -150,9 +150,14 @@ def test_folder_comes_back_as_it_was(tmp_path: Path, key: PrivateKey) -> None:
         write_model(folder / f"model-{number}.safetensors", some_tensors(number))
     (folder / "config.json").write_text("{}")
     (folder / "empty.txt").write_text("")
+    start = {"location": "weights.bin", "length": "8"}
     place = {"location": "weights.bin", "offset": "8", "length": "48"}
     (folder / "onnx" / "m.onnx").write_bytes(
-        onnx_bytes(onnx_tensor("a", values), onnx_tensor("b", values, place))
+        onnx_bytes(
+            onnx_tensor("a", values),
+            onnx_tensor("c", values[0, :2], start),
+            onnx_tensor("b", values, place),
+        )
     )
     (folder / "onnx" / "weights.bin").write_bytes(bytes(8) + (values + 1).tobytes())
     seal(folder, tmp_path / "s", to=[key.public_key()])

@@ -47,10 +47,13 @@ class ProtobufReader:
 
     Args:
         data: The file.
+        is_canonical: Whether integers with more bytes than they need are refused; no program writes
+            them.
     """
 
-    def __init__(self, data: ByteSource) -> None:
+    def __init__(self, data: ByteSource, *, is_canonical: bool = False) -> None:
         self._data = data
+        self._is_canonical = is_canonical
         self._window = b""
         self._at = 0
         self._visited = 0
@@ -118,6 +121,8 @@ class ProtobufReader:
         value = 0
         for place, byte in enumerate(data):
             value |= (byte & 0x7F) << (7 * place)
+            if byte == 0 and place and self._is_canonical:
+                raise ContentsError("an integer with more bytes than it needs")
             if byte < 0x80:
                 return value, at + place + 1
         raise ContentsError(_CUT_SHORT)

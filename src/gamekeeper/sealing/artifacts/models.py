@@ -15,11 +15,12 @@ from gamekeeper.sealing.artifacts.folders import (
 )
 from gamekeeper.sealing.artifacts.formats import (
     Recognised,
+    is_like_numbers,
     recognise,
     require_known_name,
     require_no_private_key,
 )
-from gamekeeper.sealing.artifacts.onnx import OnnxFile, is_onnx, read_onnx
+from gamekeeper.sealing.artifacts.onnx import OnnxFile, are_all_tensors, is_onnx, read_onnx
 from gamekeeper.sealing.artifacts.safetensors import is_safetensors, safetensors_member
 from gamekeeper.sealing.contents import Contents, ContentsError, Member
 from gamekeeper.sealing.faults import read_faults
@@ -170,7 +171,8 @@ class _Scan:
         self._names = names
         self._members: dict[str, Member] = {}
         self._recognised: dict[str, Recognised] = {}
-        self._external: dict[str, tuple[str, OnnxFile]] = {}
+        self._external: dict[str, list[tuple[str, OnnxFile]]] = {}
+        self._numbers: set[str] = set()
         self._forbidden: dict[str, ContentsError] = {}
         self._end = 0
         self.unknown: dict[str, ContentsError] = {}
@@ -193,6 +195,8 @@ class _Scan:
             self._recognise(name, part, begin)
         except ContentsError as error:
             self.unknown[name] = error
+            if error.reason == "unknown" and is_like_numbers(part, name):
+                self._numbers.add(name)
 
     def refused(self, is_allowed: Callable[[str], bool]) -> list[tuple[str, ContentsError]]:
         """Returns the files that must not be sealed, with the reason.
@@ -201,7 +205,7 @@ class _Scan:
             is_allowed: Whether a file is accepted although its format is not known.
         """
         for path in self._external:
-            self._forget_format(path)
+            self._forgive_numbers(path)
         faults = self._forbidden | {
             name: error for name, error in self.unknown.items() if not is_allowed(name)
         }
@@ -220,7 +224,7 @@ class _Scan:
                     yield name, text
 
     def _recognise(self, name: str, part: ByteSource, begin: int) -> None:
-        if name.endswith(".safetensors") or is_safetensors(part, name):
+        if is_safetensors(part, name):
             self._members[name] = safetensors_member(part, name, begin)
             self.has_model = True
         elif is_onnx(part, name):
@@ -239,28 +243,24 @@ class _Scan:
             path = f"{folder}/{location}" if folder else location
             if path not in self._names:
                 raise ContentsError(f"its tensors are in {ascii(path)[:80]}", "missing")
-            self._external[path] = (location, onnx)
+            self._external.setdefault(path, []).append((location, onnx))
         return onnx.member(name, begin, part.size)
 
-    def _forget_format(self, path: str) -> None:
-        """Drops what was found in a file of numbers, which can look like any format by chance.
+    def _forgive_numbers(self, path: str) -> None:
+        """Accepts a file that is of no format if it is nothing but numbers of ONNX models.
 
-        Its name counts all the same: a file that loaders unpickle is not numbers to them.
+        What was recognised stays, also the code in it: to be named in an ONNX file changes nothing
+        for those who load it in another way.
         """
-        self._recognised.pop(path, None)
-        if path not in self.unknown:
-            return
-        try:
-            require_known_name(path)
-        except ContentsError:
-            return
-        del self.unknown[path]
+        ranges = [one for location, onnx in self._external[path] for one in onnx.ranges[location]]
+        if path in self._numbers and are_all_tensors(ranges, self._members[path].length):
+            self.unknown.pop(path, None)
 
     def _with_external_tensors(self, member: Member) -> Member:
         """Returns a file with the tensors that an ONNX file stores in it."""
         if member.kind != "file" or member.path not in self._external:
             return member
-        location, onnx = self._external[member.path]
+        location, onnx = self._external[member.path][-1]
         tensors = onnx.external_tensors(location, member.begin, member.length)
         return replace(member, tensors=tensors)
 

@@ -5,12 +5,13 @@ numbers, tensors in nodes and subgraphs) are sealed like the rest of the file an
 Source: onnx/onnx.proto and docs/ExternalData.md of github.com/onnx/onnx.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.artifacts._protobuf import Field, ProtobufReader
 from gamekeeper.sealing.artifacts.formats._format import suffix_of
+from gamekeeper.sealing.artifacts.formats.pickles import calls_something
 from gamekeeper.sealing.artifacts.formats.refused import require_downloaded
 from gamekeeper.sealing.contents import (
     MAX_DIMS,
@@ -59,6 +60,7 @@ _NAME = 8
 _RAW = 9
 _EXTERNAL = 13
 _MAX_DEPTH = 100
+_MAX_ALIGNMENT = 1 << 16  # to which onnx and onnxruntime align tensors in external data files
 _OTHER_SUFFIXES = {"", ".pb"}
 
 
@@ -90,11 +92,14 @@ class OnnxFile:
         external: Those in external data files, by the path of that file; offsets count from that
             file's start.
         locations: Paths of the external data files by the spelling that the ONNX file has.
+        ranges: Where all tensors of an external data file are, by the path of that file, also those
+            that are not indexed: offset and length, or None for all that follows.
     """
 
     tensors: tuple[Tensor, ...]
     external: dict[str, tuple[Tensor, ...]]
     locations: dict[str, str]
+    ranges: dict[str, tuple[tuple[int, int | None], ...]]
 
     def member(self, path: str, begin: int, length: int) -> Member:
         """Returns the ONNX file as a member of a payload."""
@@ -120,10 +125,12 @@ def is_onnx(data: ByteSource, path: str) -> bool:
     except ContentsError:
         fields = set()
     is_model = _MODEL_GRAPH in fields and _MODEL_VERSION in fields
-    if is_named and not is_model:
+    if not is_named:
+        return is_model and not calls_something(data)
+    if not is_model:
         require_downloaded(data, path)
         raise ContentsError("not an ONNX model as its name says, or not a whole one", "unknown")
-    return is_model
+    return True
 
 
 def read_onnx(data: ByteSource) -> OnnxFile:
@@ -137,6 +144,7 @@ def read_onnx(data: ByteSource) -> OnnxFile:
     internal: list[Tensor] = []
     external: dict[str, list[Tensor]] = {}
     locations: dict[str, str] = {}
+    ranges: dict[str, list[tuple[int, int | None]]] = {}
     for path, message in _tensor_messages(reader, model, ("model",)):
         proto = _tensor_proto(reader, message)
         if "location" in proto.external:
@@ -144,6 +152,7 @@ def read_onnx(data: ByteSource) -> OnnxFile:
             spelling = proto.external["location"]
             locations[spelling] = _location(spelling)
             tensors = external.setdefault(locations[spelling], [])
+            ranges.setdefault(locations[spelling], []).extend(_stated_range(proto))
             if path == _INITIALIZER:
                 tensors.extend(_tensor_at(proto, *_external_range(proto.external)))
         elif proto.raw and path == _INITIALIZER:
@@ -152,7 +161,30 @@ def read_onnx(data: ByteSource) -> OnnxFile:
         tensors=tuple(internal),
         external={path: tuple(tensors) for path, tensors in external.items()},
         locations=locations,
+        ranges={path: tuple(found) for path, found in ranges.items()},
     )
+
+
+def are_all_tensors(ranges: Iterable[tuple[int, int | None]], length: int) -> bool:
+    """Returns whether a file has nothing but tensors, and what aligns them.
+
+    Args:
+        ranges: Offset and length of each tensor; None for all that follows.
+        length: Length of the file in bytes.
+    """
+    end = 0
+    for begin, count in sorted(ranges, key=lambda one: one[0]):
+        stop = length if count is None else begin + count
+        if stop > length or not _is_padding(end, begin):
+            return False
+        end = max(end, stop)
+    return end > 0 and _is_padding(end, length)
+
+
+def _is_padding(end: int, begin: int) -> bool:
+    """Returns whether the bytes between two tensors only align the second one."""
+    alignment = min(begin & -begin, _MAX_ALIGNMENT)
+    return begin - end < max(alignment, 1)
 
 
 def _tensor_messages(
@@ -213,6 +245,21 @@ def _external_range(external: dict[str, str]) -> tuple[int, int]:
         # The length may be omitted. An impossible range keeps such a tensor out of the index.
         return 0, -1
     return begin, begin + length
+
+
+def _stated_range(proto: _TensorProto) -> list[tuple[int, int | None]]:
+    """Returns offset and length of a tensor; nothing if they are not those of its shape."""
+    try:
+        begin = int(proto.external.get("offset") or "0")
+        stated = proto.external.get("length")
+        length = int(stated) if stated else None
+    except ValueError:
+        return []
+    expected = length
+    if proto.dtype is not None and is_shape(proto.dims):
+        expected = tensor_bytes(proto.dtype, proto.dims)
+    is_true = length in (None, expected)
+    return [(begin, expected)] if is_true and begin >= 0 and (expected or 0) >= 0 else []
 
 
 def _location(path: str) -> str:

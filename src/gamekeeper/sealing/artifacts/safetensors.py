@@ -14,6 +14,7 @@ import orjson
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.artifacts.formats._format import suffix_of
+from gamekeeper.sealing.artifacts.formats.pickles import calls_something
 from gamekeeper.sealing.artifacts.formats.refused import require_downloaded
 from gamekeeper.sealing.artifacts.formats.text import is_text
 from gamekeeper.sealing.contents import (
@@ -27,21 +28,23 @@ from gamekeeper.sealing.contents import (
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000
 _METADATA = "__metadata__"
-_SUFFIXES = {".safetensors", ".sft", ""}
+_SUFFIXES = {".safetensors", ".sft"}
 _ENTRY = {"dtype", "shape", "data_offsets"}
 
 
 def is_safetensors(data: ByteSource, path: str) -> bool:
-    """Returns whether a file begins like a safetensors file and is long enough for its header.
+    """Returns whether a file is called a safetensors file; or has a name without a suffix, begins
+    like one, and is long enough for its header.
 
-    Names count too: data that begins like this has nothing to say about a file that other loaders
-    read in another way.
+    A file with another suffix is not one: other loaders read it in another way.
     """
-    if suffix_of(path) not in _SUFFIXES:
-        return False
+    suffix = suffix_of(path)
+    if suffix:
+        return suffix in _SUFFIXES
     start = data.read(0, _LENGTH_BYTES + 1)
     length = int.from_bytes(start[:_LENGTH_BYTES], "little")
-    return start[_LENGTH_BYTES:] == b"{" and length <= data.size - _LENGTH_BYTES
+    is_like_one = start[_LENGTH_BYTES:] == b"{" and length <= data.size - _LENGTH_BYTES
+    return is_like_one and not calls_something(data)
 
 
 def safetensors_member(data: ByteSource, path: str, begin: int) -> Member:

@@ -64,6 +64,20 @@ class Cursor:
         self._require(length)
         self.at += length
 
+    def skip_line(self) -> None:
+        """Moves the place behind the next end of a line, or to the end of the file."""
+        while self.left:
+            begin = self.at - self._start
+            if not 0 <= begin < len(self._window):
+                self._window = self._data.read(self.at, _WINDOW_BYTES)
+                self._start = self.at
+                begin = 0
+            end = self._window.find(b"\n", begin)
+            if end >= 0:
+                self.at = self._start + end + 1
+                return
+            self.at = self._start + len(self._window)
+
     def unsigned(self, length: int) -> int:
         """Returns the next bytes as an integer that is not negative."""
         return int.from_bytes(self.take(length), self._order)

@@ -14,6 +14,7 @@ from gamekeeper.sealing.contents import ContentsError, is_safe_path
 _MAGIC = b"PK\x03\x04"
 _END = b"PK\x05\x06"
 _END_BYTES = 22  # of the record at the end, without a comment
+_MAX_COMMENT_BYTES = (1 << 16) - 1
 _MAX_PARTS = 100_000
 _MAX_PART_BYTES = 1 << 28  # of a part that is read whole
 _ENCRYPTED = 0x1
@@ -56,6 +57,12 @@ def open_zip(data: ByteSource) -> ZipFile | None:
         return ZipFile(io.BufferedReader(_RawFile(data), 1 << 16))
     except _FAULTS:
         return None
+
+
+def has_zip_directory(data: ByteSource) -> bool:
+    """Returns whether a file could end with the directory of a zip archive and its comment."""
+    length = _END_BYTES + _MAX_COMMENT_BYTES
+    return _END in data.read(max(0, data.size - length), length)
 
 
 def parts_of(archive: ZipFile) -> list[str]:

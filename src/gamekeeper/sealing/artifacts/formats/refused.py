@@ -4,7 +4,11 @@ import re
 from pathlib import PurePosixPath
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
-from gamekeeper.sealing.artifacts.formats._format import is_named_as_pickle, suffix_of
+from gamekeeper.sealing.artifacts.formats._format import (
+    is_binary_by_name,
+    is_named_as_pickle,
+    suffix_of,
+)
 from gamekeeper.sealing.contents import ContentsError
 
 _WINDOW_BYTES = 1 << 20
@@ -23,11 +27,6 @@ _CREDENTIALS = {".env", ".netrc", ".pgpass", ".pypirc", ".git-credentials"}
 _LFS = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)
 _PAGE_SUFFIXES = {".html", ".htm", ".md", ".txt", ".jinja"}
-_BINARY_SUFFIXES = {
-    *(".safetensors", ".onnx", ".gguf", ".tflite", ".h5", ".hdf5", ".keras", ".npy", ".npz"),
-    *(".cbm", ".ubj", ".skops", ".parquet", ".arrow", ".png", ".jpg", ".jpeg", ".gif", ".webp"),
-    *(".wav", ".spm"),
-}
 
 
 def require_no_private_key(data: ByteSource, path: str) -> None:
@@ -54,7 +53,7 @@ def require_downloaded(data: ByteSource, path: str) -> None:
     suffix = suffix_of(path)
     if start.startswith(_LFS):
         raise ContentsError("a Git LFS pointer: run git lfs pull", "incomplete")
-    if not data.size and (suffix in _BINARY_SUFFIXES or is_named_as_pickle(path)):
+    if not data.size and (is_binary_by_name(path) or is_named_as_pickle(path)):
         raise ContentsError("an empty file", "incomplete")
     if suffix not in _PAGE_SUFFIXES and _PAGE.match(start):
         raise ContentsError("a web page, such as the error page of a download", "incomplete")
@@ -69,8 +68,3 @@ def require_not_credentials(path: str) -> None:
     name = PurePosixPath(path).name.lower()
     if name in _CREDENTIALS:
         raise ContentsError(f"{name}, in which programs keep passwords", "credentials")
-
-
-def is_binary_by_name(path: str) -> bool:
-    """Returns whether a file of this name is never text."""
-    return suffix_of(path) in _BINARY_SUFFIXES

@@ -1,31 +1,31 @@
 """SentencePiece models (tokenizer.model, spiece.model): a message of pieces and their scores.
 
+gensim unpickles files that are called `.model` too. The message is therefore parsed in full, and
+has to begin as SentencePiece writes it, with a piece: no pickle begins with this byte.
+
 Source: github.com/google/sentencepiece, src/sentencepiece_model.proto.
 """
 
-from itertools import islice
-
 from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.artifacts._protobuf import Field, ProtobufReader
-from gamekeeper.sealing.artifacts.formats._format import Recognised, suffix_of
+from gamekeeper.sealing.artifacts.formats._format import Recognised
 from gamekeeper.sealing.contents import ContentsError
 
-_SUFFIXES = {".model", ".spm", ".vocab"}
+_FIRST_KEY = b"\x0a"  # field 1, of bytes
 _PIECES = 1
 _FIELDS = {1, 2, 3, 4, 5}  # pieces, trainer, normalizer, self test, denormalizer
 _PIECE_FIELDS = {1, 2, 3}  # text, score, type
-_EXAMINED_PIECES = 1000
 
 
 def recognise_sentencepiece(data: ByteSource, path: str) -> Recognised | None:
     """Recognises a SentencePiece model by all of its fields."""
-    if suffix_of(path) not in _SUFFIXES or not data.size:
+    if data.read(0, 1) != _FIRST_KEY:
         return None
-    reader = ProtobufReader(data)
+    reader = ProtobufReader(data, is_canonical=True)
     try:
         fields = list(reader.fields(0, data.size))
         pieces = [one for one in fields if one.number == _PIECES]
-        are_pieces = all(_is_piece(reader, one) for one in islice(pieces, _EXAMINED_PIECES))
+        are_pieces = all(_is_piece(reader, one) for one in pieces)
     except ContentsError:
         return None
     has_only_its_fields = all(one.number in _FIELDS and one.is_bytes for one in fields)

@@ -20,17 +20,28 @@ def recognise_ubjson(data: ByteSource, path: str) -> Recognised | None:
     """Recognises an XGBoost model in UBJSON by parsing all of it.
 
     Raises:
-        ContentsError: It is damaged.
+        ContentsError: Its name says that it is UBJSON, and it is damaged.
     """
-    if suffix_of(path) != ".ubj":
-        return None
     if data.read(0, 1) != b"{":
         return None
+    is_named = suffix_of(path) == ".ubj"
+    try:
+        keys = _all_keys(data)
+    except ContentsError:
+        if is_named:
+            raise
+        return None  # JSON begins like this too
+    is_model = _LEARNER in keys
+    return Recognised(name="UBJSON", is_model=is_model) if is_model or is_named else None
+
+
+def _all_keys(data: ByteSource) -> set[bytes]:
+    """Returns the keys of the outermost object of a file."""
     cursor = Cursor(data, 1, "big")
     keys = _skip_object(cursor, 1)
     if cursor.left:
         raise ContentsError(f"{cursor.left:,} bytes after its end")
-    return Recognised(name="UBJSON", is_model=_LEARNER in keys)
+    return keys
 
 
 def _skip_value(cursor: Cursor, marker: bytes, depth: int) -> None:
