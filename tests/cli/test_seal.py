@@ -5,6 +5,7 @@ exit codes.
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,33 @@ def test_files_that_were_allowed_are_said_by_every_verb(call: Call, folder: Path
         found = json.loads(call(*words)[1])
         assert found["allowed"] == ["training_args.bin"]
         assert found["code"] == [{"path": "tokenizer_config.json", "what": "chat template (Jinja)"}]
+
+
+def test_notes_that_an_author_left_out_are_printed(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verify and open say what is in the files; inspect says that it repeats what its author said."""
+    from gamekeeper.sealing.artifacts import models
+
+    honest = models.contents_of
+    monkeypatch.setattr(
+        models,
+        "contents_of",
+        lambda *given, **more: replace(honest(*given, **more), allowed=(), code=()),
+    )
+    ignore = ("--ignore", "optimizer.pt", "--allow", "training_args.bin")
+    assert call("seal", str(folder), "--to", "serving.pub.pem", "--out", "s", *ignore)[0] == 0
+    monkeypatch.undo()
+    key = ("--key", "serving.pem")
+    template = "tokenizer_config.json: chat template (Jinja)"
+    assert call("open", "s", *key, "--out", "back")[0] == 1
+    allow = ("--allow", "*.bin")
+    code, out, narration = call("open", "s", *key, "--out", "back", *allow)
+    assert code == 0 and template in narration and "training_args.bin" in narration
+    code, out, _ = call("verify", "sealed", "s", *key, *allow)
+    assert code == 0 and template in out and "does not say what the notes below say" in out
+    out = call("inspect", "s", *key)[1]
+    assert template not in out and "this is what its author says" in out
 
 
 @pytest.mark.parametrize("option", ["--allow", "--ignore"])

@@ -32,9 +32,10 @@ def run(
 ) -> None:
     """Show what a sealed file says about itself.
 
-    Needs a sealed file; with a key it lists files and tensors too, which files were not examined,
-    and what a loader may run. Reads no tensor. Checks only that the file is complete; `gamekeeper
-    verify sealed` checks every byte.
+    Needs a sealed file; with a key it lists files and tensors too, and what its author says of
+    files that were not examined and of code that a loader may run. Reads no tensor. Checks only
+    that the file is complete; `gamekeeper verify sealed` checks every byte, and with a key what the
+    author says.
 
     Examples:
 
@@ -96,4 +97,9 @@ def _private(contents: "Contents") -> list[str]:
         lines += [
             f"    {ascii(one.name)[1:-1]}  {one.dtype} {list(one.shape)}" for one in member.tensors
         ]
-    return lines + [f"  note        {line}" for line in examined_lines(contents)]
+    said = examined_lines(contents) or ["all files were examined, and no code was found"]
+    return [
+        *lines,
+        *(f"  note        {line}" for line in said),
+        "  note        this is what its author says; open and verify sealed --key examine the files",
+    ]

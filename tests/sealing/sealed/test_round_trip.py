@@ -199,6 +199,32 @@ def sealed_unexamined(tmp_path: Path, key: PrivateKey, monkeypatch: pytest.Monke
     return tmp_path / "s"
 
 
+def test_notes_are_what_is_found_and_not_what_the_author_says(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An author can leave notes out, and an earlier version knew of none."""
+    from dataclasses import replace
+
+    from gamekeeper.sealing.artifacts import models
+
+    (tmp_path / "llm").mkdir()
+    write_model(tmp_path / "llm" / "m.safetensors")
+    (tmp_path / "llm" / "modeling.py").write_text("import os\n")
+    honest = models.contents_of
+    monkeypatch.setattr(
+        models, "contents_of", lambda *given, **more: replace(honest(*given, **more), code=())
+    )
+    seal(tmp_path / "llm", tmp_path / "s", to=[key.public_key()])
+    monkeypatch.undo()
+    code = (("modeling.py", "Python"),)
+    assert open_sealed(tmp_path / "s", tmp_path / "back", identities=[key]).code == code
+    verified = verify_sealed(tmp_path / "s", identities=[key])
+    assert verified.contents is not None and verified.contents.code == code
+    assert verified.says_all is False
+    seal(tmp_path / "llm", tmp_path / "honest", to=[key.public_key()])
+    assert verify_sealed(tmp_path / "honest", identities=[key]).says_all is True
+
+
 def test_pickle_that_another_program_sealed_is_not_written(
     tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +245,8 @@ def test_files_that_an_earlier_version_let_pass_open_when_they_are_named(
     sealed = sealed_unexamined(tmp_path, key, monkeypatch)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # a path in the model, wherever the user is
-    open_sealed(sealed, tmp_path / "back", identities=[key], allow=["extra"])
+    opened = open_sealed(sealed, tmp_path / "back", identities=[key], allow=["extra"])
+    assert opened.allowed == ("extra",)  # not examined, although the index does not say so
     assert (tmp_path / "back" / "extra").read_bytes() == pickle.dumps([1])
     assert verify_sealed(sealed, identities=[key], allow=["ex*"])
 

@@ -39,8 +39,8 @@ def run(
     """Check every byte of a sealed file. Writes nothing.
 
     Needs a sealed file. With --signer alone no key is needed: anyone who stores a file can check
-    it. With a key it is decrypted too, and its index compared with the files in it. With --quiet
-    nothing is printed. Exit 0: valid; 1: not valid; 3: it cannot be read.
+    it. With a key it is decrypted too, its index compared with the files in it, and the files
+    examined again for code. With --quiet nothing is printed. Exit 0: valid; 1: not valid; 3: it cannot be read.
 
     Examples:
 
@@ -85,6 +85,7 @@ def _document(verified: "VerifiedSeal") -> dict[str, Any]:
         "recipients_checked": verified.contents is not None,
         "files": contents_json(contents) if contents else None,
         **(examined_json(contents) if contents else {"allowed": None, "code": None}),
+        "index_says_all": verified.says_all,
     }
 
 
@@ -102,9 +103,17 @@ def _summary(path: Path, verified: "VerifiedSeal") -> list[str]:
         ),
         f"  signer      {who}",
         f"  recipients  {names}{'' if is_opened else ' (not checked: no key)'}",
-        f"  index       {'agrees with the files' if is_opened else 'not checked: no key'}",
+        f"  index       {_index(verified)}",
         *(f"  note        {line}" for line in _notes(verified)),
     ]
+
+
+def _index(verified: "VerifiedSeal") -> str:
+    if verified.says_all is None:
+        return "not checked: no key"
+    if verified.says_all:
+        return "agrees with the files"
+    return "agrees with the files, but does not say what the notes below say"
 
 
 def _notes(verified: "VerifiedSeal") -> list[str]:

@@ -1,6 +1,7 @@
 """Examines the files in a sealed file again, as they were examined when they were sealed.
 
-The index is authentic, but its author, a holder of the data key, could have written a false one.
+The index is authentic, but its author, a holder of the data key, could have written a false one, or
+an earlier version that looked for less. What is said of a file is therefore what is found now.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from gamekeeper.sealing.selection import Selection
 
 
 def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = ()) -> Contents:
-    """Returns what the sealed files are found to be.
+    """Returns what the sealed files are found to be now, whatever the index says.
 
     Args:
         opened: The unlocked file.
@@ -47,6 +48,16 @@ def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = (
     except InputError as error:
         try_ = "ask its owner; to accept it unexamined, name it with --allow"
         raise SealError([replace(one, try_=try_) for one in error.faults]) from None
+
+
+def says_all(index: Contents, found: Contents) -> bool:
+    """Returns whether an index names all files that were not examined, and all code in the others.
+
+    Args:
+        index: What the author of a sealed file says.
+        found: What `examined_contents` found.
+    """
+    return {*found.allowed} <= {*index.allowed} and {*found.code} <= {*index.code}
 
 
 def _source(

@@ -6,6 +6,7 @@ authentic, so that unchecked or incomplete plaintext is never mistaken for a mod
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -49,7 +50,8 @@ def open_sealed(
         on_progress: Called with the number of chunks done and of all chunks.
 
     Returns:
-        The files and tensors of the model.
+        The files and tensors of the model; which files were not examined, and which code is in
+        them, as it is found now rather than as the author of the index says.
 
     Raises:
         UsageError: The output is the sealed file itself, or a path or pattern of `allow` matches
@@ -68,7 +70,7 @@ def open_sealed(
             is_folder = contents.is_folder
             expected = "a folder that does not exist" if is_folder else "a new name, or --force"
             raise input_error(out, "this name is already in use", "a file or folder", expected)
-        examined_contents(opened, path, allow)
+        found = examined_contents(opened, path, allow)
         with disk_faults(out), ExitStack() as stack:
             require_room(out.parent, contents.length + shared_bytes(contents.members), out)
             outputs = Outputs(contents.members, out.parent, stack)
@@ -78,7 +80,7 @@ def open_sealed(
             else:
                 with outputs.file(0, out.parent) as new:
                     new.finish(out, is_replaced=is_replaced)
-    return contents
+    return replace(contents, allowed=found.allowed, code=found.code)
 
 
 def _decrypt(opened: UnlockedFile, outputs: Outputs, workers: int, on_progress: OnProgress) -> None:

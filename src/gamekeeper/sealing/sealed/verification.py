@@ -8,7 +8,7 @@ from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.sealing.contents import Contents
 from gamekeeper.sealing.faults import seal_error
 from gamekeeper.sealing.recipients import Identity, Stanza
-from gamekeeper.sealing.sealed.examination import examined_contents
+from gamekeeper.sealing.sealed.examination import examined_contents, says_all
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES, TAG_BYTES, SealedHeader
 from gamekeeper.sealing.sealed.parallel import Work, default_workers, each_chunk
 from gamekeeper.sealing.sealed.sealed_file import (
@@ -32,7 +32,10 @@ class VerifiedSeal:
         signer: Ed25519 public key that signed every byte, 32 bytes; None if no signature was
             checked.
         is_signer_given: Whether the caller required this signer, rather than the file naming it.
-        contents: Files and tensors of the model; None without a key.
+        contents: Files and tensors of the model, with what is found in them now; None without a
+            key.
+        says_all: Whether the index names all files that were not examined and all code that was
+            found; None without a key.
     """
 
     header: SealedHeader
@@ -41,6 +44,7 @@ class VerifiedSeal:
     signer: bytes | None
     is_signer_given: bool
     contents: Contents | None
+    says_all: bool | None
 
 
 def verify_sealed(
@@ -83,15 +87,15 @@ def verify_sealed(
         chunks = range(sealed.header.chunks)
         make_work = _chunk_checks(sealed, opened, digests)
         each_chunk(chunks, make_work, workers or default_workers(), on_progress)
-        if opened:
-            _require_matching_index(opened, path, allow)
+        found = _matching_contents(opened, path, allow) if opened else None
         return VerifiedSeal(
             header=sealed.header,
             stanzas=sealed.slot.stanzas,
             generation=sealed.slot.generation,
             signer=sealed.header.signer if digests is not None else None,
             is_signer_given=signer is not None,
-            contents=opened.contents if opened else None,
+            contents=found,
+            says_all=says_all(opened.contents, found) if opened and found else None,
         )
 
 
@@ -130,10 +134,11 @@ def _require_empty_idle_slot(sealed: SealedFile) -> None:
         )
 
 
-def _require_matching_index(opened: UnlockedFile, path: Path, allow: Sequence[str]) -> None:
-    """Compares the index with the sealed files."""
+def _matching_contents(opened: UnlockedFile, path: Path, allow: Sequence[str]) -> Contents:
+    """Returns what is found in the sealed files; the tensors have to be those of the index."""
     found = examined_contents(opened, path, allow)
     if found.members != opened.contents.members:
         raise seal_error(
             path, WRONG_INDEX, "other tensors", "the tensors of the sealed files", ASK_OWNER
         )
+    return found
