@@ -183,14 +183,15 @@ def test_notes_that_an_author_left_out_are_printed(
     from gamekeeper.sealing.artifacts import models
 
     honest = models.contents_of
-    monkeypatch.setattr(
-        models,
-        "contents_of",
-        lambda *given, **more: replace(honest(*given, **more), allowed=(), code=()),
-    )
     ignore = ("--ignore", "optimizer.pt", "--allow", "training_args.bin")
-    assert call("seal", str(folder), "--to", "serving.pub.pem", "--out", "s", *ignore)[0] == 0
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            models,
+            "contents_of",
+            lambda *given, **more: replace(honest(*given, **more), allowed=(), code=()),
+        )
+        code = call("seal", str(folder), "--to", "serving.pub.pem", "--out", "s", *ignore)[0]
+    assert code == 0
     key = ("--key", "serving.pem")
     template = "tokenizer_config.json: chat template (Jinja)"
     assert call("open", "s", *key, "--out", "back")[0] == 1

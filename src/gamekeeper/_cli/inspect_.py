@@ -101,5 +101,5 @@ def _private(contents: "Contents") -> list[str]:
     return [
         *lines,
         *(f"  note        {line}" for line in said),
-        "  note        this is what its author says; open and verify sealed --key examine the files",
+        "  note        this is what its author says; verify sealed --key examines the files",
     ]

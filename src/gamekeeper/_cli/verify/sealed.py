@@ -40,7 +40,8 @@ def run(
 
     Needs a sealed file. With --signer alone no key is needed: anyone who stores a file can check
     it. With a key it is decrypted too, its index compared with the files in it, and the files
-    examined again for code. With --quiet nothing is printed. Exit 0: valid; 1: not valid; 3: it cannot be read.
+    examined again for code. With --quiet nothing is printed. Exit 0: valid; 1: not valid; 3: it
+    cannot be read.
 
     Examples:
 
