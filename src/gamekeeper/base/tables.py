@@ -6,7 +6,8 @@
     .json                      a list of lists, of objects with names, or of values
 
 What was recognised is said in `Table.remarks`: whether the first line was read as names, which
-column was taken for an index. What cannot be recognised is refused, and names the option to state
+column was taken for an index, which numbers are codes with leading zeros, such as 01001, and stay
+text. What cannot be recognised is refused, and names the option to state
 it.
 """
 
@@ -20,7 +21,15 @@ import numpy as np
 import orjson
 import polars as pl
 
-from gamekeeper.base._headers import Column, Verdict, as_numbers, is_index, judge_first_line
+from gamekeeper.base._headers import (
+    Column,
+    Verdict,
+    as_numbers,
+    has_leading_zeros,
+    is_index,
+    judge_first_line,
+    values_of,
+)
 from gamekeeper.base._text_tables import EXPECTED, read_cells
 from gamekeeper.base.errors import InputError, input_error
 
@@ -121,7 +130,8 @@ class Table:
 
     def _has_texts(self, texts: Sequence[str]) -> InputError:
         cells = self.frame[texts[0]].drop_nulls()
-        others = cells.filter(cells.cast(pl.Float64, strict=False).is_null())
+        is_code = cells.str.contains(r"^0\d")
+        others = cells.filter(cells.cast(pl.Float64, strict=False).is_null() | is_code)
         example = others if len(others) else cells
         return input_error(
             self.path,
@@ -269,6 +279,8 @@ def _read_json(path: Path, header: Header, rows: int | None) -> Table:
         return _of_objects(path, values)
     listed = values if isinstance(values[0], list) else [[value] for value in values]
     _require_rows(path, listed)
+    if any(isinstance(value, str) for row in listed for value in row):
+        return _headed(path, _as_cells(listed), [], header, rows)
     try:
         numbers = np.asarray(listed, np.float64)
     except (ValueError, TypeError):
@@ -287,11 +299,8 @@ def _of_objects(path: Path, values: list[Any]) -> Table:
     listed = [[value[name] for name in names] for value in values]
     _require_rows(path, listed)
     places = [_place(at) for at in range(len(names))]
-    return Table(
-        frame=_parsed(_as_cells(listed)).rename(dict(zip(places, names, strict=True))),
-        names=tuple(names),
-        path=path,
-    )
+    frame = _parsed(_as_cells(listed)).rename(dict(zip(places, names, strict=True)))
+    return Table(frame=frame, names=tuple(names), path=path, remarks=tuple(_codes(frame)))
 
 
 def _require_rows(path: Path, listed: list[Any]) -> None:
@@ -329,7 +338,8 @@ def _headed(
     if _has_names(path, cells, columns, header, rows):
         return _named(path, columns, remarks)
     remark = "there is no header: line 1 is read as data"
-    return Table(frame=_parsed(cells), names=(), path=path, remarks=(remark, *remarks))
+    frame = _parsed(cells)
+    return Table(frame=frame, names=(), path=path, remarks=(remark, *remarks, *_codes(frame)))
 
 
 def _has_names(
@@ -395,9 +405,19 @@ def _below(
 ) -> Table:
     """Returns the table below line 1."""
     cells = [column.cells.alias(name) for column, name in zip(columns, called, strict=True)]
-    return Table(
-        frame=pl.DataFrame(cells), names=names, path=path, remarks=tuple(remarks), first_line=2
-    )
+    frame = pl.DataFrame(cells)
+    said = (*remarks, *_codes(frame))
+    return Table(frame=frame, names=names, path=path, remarks=said, first_line=2)
+
+
+def _codes(frame: pl.DataFrame) -> list[str]:
+    """Returns what is said of columns whose numbers begin with 0: as numbers they would lose it."""
+    texts = frame.select([name for name in frame.columns if frame[name].dtype == pl.String])
+    found = [cells for cells in texts if has_leading_zeros(cells)]
+    numbers = as_numbers(pl.DataFrame(found)) if found else []
+    pairs = zip(found, numbers, strict=True)
+    names = [cells.name for cells, number in pairs if number is not None]
+    return [f"numbers with leading zeros are read as text: {_listed(names)}"] if names else []
 
 
 def are_counted(names: Sequence[str]) -> bool:
@@ -426,7 +446,7 @@ def _require_names(path: Path, names: Sequence[str]) -> None:
 def _parsed(cells: pl.DataFrame) -> pl.DataFrame:
     """Returns cells as numbers, column by column, where all of them are."""
     parsed = zip(cells, as_numbers(cells), strict=True)
-    return pl.DataFrame([text if number is None else number for text, number in parsed])
+    return pl.DataFrame([values_of(text, number) for text, number in parsed])
 
 
 def _filled(frame: pl.DataFrame) -> pl.DataFrame:
