@@ -264,10 +264,14 @@ def test_excluded_files_are_named_in_the_error(model: Path) -> None:
 
 
 def test_leaving_out_what_is_signed_excuses_nothing(model: Path) -> None:
-    """It counts as missing."""
-    assert faults_of(model, signed(model), ignored=["weights.bin"]) == [
-        ("the file is missing", "weights.bin")
-    ]
+    """It is said that the file was signed; missing is only what is not there."""
+    signature = signed(model)
+    for ignored, name in (("weights.bin", "weights.bin"), ("layers", "head.bin")):
+        assert faults_of(model, signature, ignored=[ignored]) == [
+            ("the file is signed, but left out now", name)
+        ]
+    (model / "layers" / "head.bin").unlink()
+    assert faults_of(model, signature, ignored=["layers"]) == [("the file is missing", "head.bin")]
 
 
 @pytest.mark.parametrize("path", ["/etc", "../x", ".", "a/../../b"])

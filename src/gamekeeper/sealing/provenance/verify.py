@@ -4,6 +4,7 @@ It is stricter than the library: every file in the folder must be signed, even i
 declares it as ignored. Exceptions are the signature itself and the paths that the caller excludes.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from typing import Any
 
 from gamekeeper.base.errors import Fault, InputError, input_error
 from gamekeeper.sealing.faults import SealError, seal_error
+from gamekeeper.sealing.ignoring import is_below
 from gamekeeper.sealing.provenance._bundle import Statement, invalid_bundle, read_bundle
 from gamekeeper.sealing.provenance._library import StrictHashing, load_library, quiet
 from gamekeeper.sealing.provenance._tree import ModelTree, excluded_paths, list_files
@@ -117,7 +119,8 @@ def verify_model(
             "files that do not change while they are read",
         )
     digests = _digests(hashing.manifest)
-    faults = [*tree.faults, *_differences(model, statement, digests, _names(root, tree))]
+    differences = _differences(model, statement, digests, _names(root, tree), excluded)
+    faults = [*tree.faults, *differences]
     if error or faults:
         raise SealError(faults or [_unlisted(model, error)])
     return VerifiedModel(
@@ -217,7 +220,11 @@ def _names(root: Path, tree: ModelTree) -> set[str]:
 
 
 def _differences(
-    model: Path, statement: Statement, actual: Mapping[str, str], files: set[str]
+    model: Path,
+    statement: Statement,
+    actual: Mapping[str, str],
+    files: set[str],
+    excluded: Collection[PurePosixPath],
 ) -> Iterator[Fault]:
     """Yields the changed, missing and added files, at most `MAX_FAULTS`.
 
@@ -229,7 +236,8 @@ def _differences(
     added = files - set(map(statement.path_of, signed))
     differing = sorted({*map(statement.path_of, names), *added})
     for path in differing[:MAX_FAULTS]:
-        yield _difference(model, path, statement, actual)
+        is_ignored = is_below(PurePosixPath(path), excluded) and os.path.lexists(model / path)
+        yield _difference(model, path, statement, actual, is_ignored=is_ignored)
     if len(differing) > MAX_FAULTS:
         found = f"{len(differing):,} files, of which the first {MAX_FAULTS} are listed"
         yield Fault(
@@ -237,7 +245,9 @@ def _differences(
         )
 
 
-def _difference(model: Path, path: str, statement: Statement, actual: Mapping[str, str]) -> Fault:
+def _difference(
+    model: Path, path: str, statement: Statement, actual: Mapping[str, str], *, is_ignored: bool
+) -> Fault:
     where = shown(str(model / path))
     signed = _digest_of(path, statement.digests, statement)
     found = _digest_of(path, actual, statement)
@@ -249,6 +259,14 @@ def _difference(model: Path, path: str, statement: Statement, actual: Mapping[st
             found="a file",
             expected="no such file (the signer excluded it)" if is_excluded else "no such file",
             try_=_LEAVE_OUT,
+        )
+    if not found and is_ignored:
+        return Fault(
+            where=where,
+            problem="the file is signed, but left out now",
+            found="a file that was not checked",
+            expected=signed,
+            try_="verify it too, without --ignore",
         )
     if not found:
         return Fault(where=where, problem="the file is missing", found="nothing", expected=signed)

@@ -4,8 +4,10 @@ A seal cannot say whether such code is harmless; it says that there is some. Sou
 "custom models" (auto_map, trust_remote_code) and "chat templates"; keras, "safe_mode".
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 TEMPLATE = "chat template (Jinja)"
 _TEMPLATE_SUFFIXES = {".jinja", ".jinja2", ".j2"}
@@ -30,6 +32,19 @@ _KERAS_MODULES = ("keras", "tensorflow", "tf_keras", "tf.")
 _BUILT_IN = "builtins"
 _LAMBDAS = {"Lambda", "__lambda__"}
 _MARSHALLED = "Keras Lambda, which is Python"
+_YAML_TAGS = "YAML tags of objects of a program, such as Python's"
+_YAML_LINE = r"\r\n\x85\u2028\u2029"
+# A directive gives tags other names. A tag is where a value begins, perhaps after an anchor.
+_YAML_DIRECTIVE = re.compile(rf"(?:\A\ufeff?|[{_YAML_LINE}])%TAG\b")
+_YAML_TAG = re.compile(
+    rf"(?:\A\ufeff?|[{_YAML_LINE}]|[-?:,\[{{])\s*(?:&[^\s,\[\]{{}}]+\s+)*"
+    r"!(?:<(?P<whole>[^>\s]*)>?|(?P<short>[^\s,\[\]{}]*))"
+)
+_YAML_STANDARD = "tag:yaml.org,2002:"
+_YAML_TYPES = {
+    *("map", "seq", "str", "null", "bool", "int", "float"),
+    *("binary", "timestamp", "omap", "pairs", "set", "merge", "value", "yaml"),
+}
 
 
 def code_in_name(suffix: str) -> tuple[str, ...]:
@@ -66,8 +81,25 @@ def keras_code(document: Any) -> Iterator[str]:
 
 
 def code_in_yaml(text: bytes) -> tuple[str, ...]:
-    """Returns what a loader may run in a text of YAML."""
-    return ("YAML tags of Python objects",) if b"!!python/" in text else ()
+    """Returns what a loader may run in a text of YAML: any tag outside of its standard types.
+
+    It does not parse: what looks like such a tag in a quoted text is said too.
+    """
+    lines = text.decode("utf-8", errors="replace")
+    if _YAML_DIRECTIVE.search(lines) or any(map(_is_own_tag, _YAML_TAG.finditer(lines))):
+        return (_YAML_TAGS,)
+    return ()
+
+
+def _is_own_tag(tag: re.Match[str]) -> bool:
+    short = tag["short"]
+    if short is None:
+        whole = unquote(tag["whole"])
+    elif short.startswith("!"):
+        whole = _YAML_STANDARD + unquote(short[1:])
+    else:  # `!` alone takes a value as it is; `!x` is of the program, `!h!x` of a directive
+        return short != ""
+    return whole.removeprefix(_YAML_STANDARD) not in _YAML_TYPES
 
 
 def _in_configuration(document: dict[str, Any]) -> dict[str, None]:

@@ -9,21 +9,11 @@ from gamekeeper.sealing.artifacts.formats._format import (
     is_named_as_pickle,
     suffix_of,
 )
+from gamekeeper.sealing.artifacts.formats.credentials import is_named_as_credentials
+from gamekeeper.sealing.artifacts.formats.private_keys import has_private_key
 from gamekeeper.sealing.contents import ContentsError
 
-_WINDOW_BYTES = 1 << 20
-_OVERLAP_BYTES = 1 << 10
 _MAX_KEY_FILE_BYTES = 1 << 24  # keys are in small files; weights are not searched for them
-# The label of PEM, and then a line of base64: a text about keys has only the label. "\n" as JSON
-# writes it is a line's end too.
-_KEY = re.compile(
-    rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-    rb"(?:\s|\\[nr]|[A-Za-z-]+: [^\r\n\\]*)*[A-Za-z0-9+/=]{32}"
-    rb"|AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]{40}"
-    rb"|PuTTY-User-Key-File-\d"
-)
-_KEY_HINTS = (b"PRIVATE KEY", b"AGE-SECRET-KEY", b"PuTTY-User-Key-File")
-_CREDENTIALS = {".env", ".netrc", ".pgpass", ".pypirc", ".git-credentials"}
 _LFS = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)
 _PAGE_SUFFIXES = {".html", ".htm", ".md", ".txt", ".jinja"}
@@ -37,10 +27,8 @@ def require_no_private_key(data: ByteSource, path: str) -> None:
     """
     if data.size > _MAX_KEY_FILE_BYTES:
         return
-    for at in range(0, data.size, _WINDOW_BYTES):
-        window = data.read(at, _WINDOW_BYTES + _OVERLAP_BYTES)
-        if any(hint in window for hint in _KEY_HINTS) and _KEY.search(window):
-            raise ContentsError("a private key", "secret")
+    if has_private_key(data.read(0, data.size)):
+        raise ContentsError("a private key", "secret")
 
 
 def require_downloaded(data: ByteSource, path: str) -> None:
@@ -65,6 +53,6 @@ def require_not_credentials(path: str) -> None:
     Raises:
         ContentsError: It is one.
     """
-    name = PurePosixPath(path).name.lower()
-    if name in _CREDENTIALS:
+    if is_named_as_credentials(path):
+        name = PurePosixPath(path).name
         raise ContentsError(f"{name}, in which programs keep passwords", "credentials")
