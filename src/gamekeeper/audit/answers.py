@@ -118,7 +118,8 @@ _WORDS = {
 }
 _STATED = "--answers says so"
 _NUMBERS = {Access.SCORE, Access.VALUES, Access.MULTILABEL, Access.VECTORS}
-_FLOOR = 1e-9  # of a probability, before its logarithm
+_FLOOR = 1e-300  # of a probability, before its logarithm: small ones are exact
+_CEILING = 1 - 2.0**-53  # of a probability, before the logarithm of its rest
 _MIDDLE = 0.5  # from which on a probability means its class
 
 
@@ -316,5 +317,5 @@ def values_of(answers: Array, form: AnswerForm) -> Array:
 
 
 def _logit(shares: Array) -> Array:
-    inside = np.clip(shares, _FLOOR, 1 - _FLOOR)
+    inside = np.clip(shares, _FLOOR, _CEILING)
     return np.asarray(np.log(inside) - np.log1p(-inside))

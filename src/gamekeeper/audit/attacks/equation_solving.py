@@ -33,7 +33,7 @@ from gamekeeper.audit.learners import ByLogOdds, Predict, TrainingSet
 from gamekeeper.audit.links import IDENTITY, Link, links_for
 from gamekeeper.audit.targets import Array
 
-_FLOOR = 1e-9
+_FLOOR = 1e-9  # in place of 0, which has been rounded
 _SHRINK = 0.5  # of the pool's spread
 _REFINE_STEPS = 500
 # answers to an unknown from which on so many labels must come out of the equations
@@ -165,11 +165,15 @@ def linear_model(inputs: Array, probabilities: Array) -> Predict:
 
 
 def _solved(inputs: Array, probabilities: Array) -> Array:
-    """Least squares on log-odds, shape (width + 1, classes)."""
-    logs = np.log(np.maximum(probabilities, _FLOOR))
-    return np.asarray(
-        np.linalg.lstsq(_with_one(inputs), logs - logs.mean(axis=1, keepdims=True), rcond=None)[0]
-    )
+    """Least squares on log-odds, shape (width + 1, classes); over answers in which no probability
+    is exactly 0, if these are equations enough.
+    """
+    sound = (probabilities > 0).all(axis=1)
+    if sound.sum() <= inputs.shape[1]:
+        sound = np.ones(len(inputs), bool)
+    logs = np.log(np.where(probabilities > 0, probabilities, _FLOOR)[sound])
+    odds = logs - logs.mean(axis=1, keepdims=True)
+    return np.asarray(np.linalg.lstsq(_with_one(inputs[sound]), odds, rcond=None)[0])
 
 
 def _refined(weights: Array, inputs: Array, probabilities: Array) -> Array:

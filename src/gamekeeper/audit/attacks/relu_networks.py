@@ -28,7 +28,6 @@ recovery is ours.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,12 +99,13 @@ class ReluNetworks:
         if not knowledge.uses_scores or not knowledge.sizes:
             return
         search = _Search(ask, knowledge.pool, rng)
-        with suppress(SpentError):  # what is known by then may do
-            search.run()
-        if search.error() < _TIGHT:
+        spent = _spent(search)
+        if search.error() < _TIGHT:  # what is known by then may do
             model = search.model()
             recipe = f"a network of {len(search.units)} hidden units"
             yield Surrogate(queries=search.queries, predict=model, recipe=recipe)
+        elif spent is not None:
+            raise spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +260,15 @@ class _Search:
             self._inputs.append(inputs)
             self._odds.append(odds)
         return np.asarray(odds)
+
+
+def _spent(search: _Search) -> SpentError | None:
+    """Searches; returns what ended it before its time."""
+    try:
+        search.run()
+    except SpentError as error:
+        return error
+    return None
 
 
 def _log_odds(given: Array) -> Array:

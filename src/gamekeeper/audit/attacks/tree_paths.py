@@ -84,6 +84,8 @@ class TreePaths:
             try:
                 boxes = feeler.looked(start, boxes)
             except SpentError:
+                if not boxes:
+                    raise
                 break
             if any(yielded < size <= feeler.queries for size in knowledge.sizes):
                 yielded = feeler.queries
