@@ -164,6 +164,8 @@ MAY_BE_NAMES = {
     "selected columns of sparse numbers": lines(WAVES * (WAVES > 0.6), "120,7,45,3,88,9", "{:g}"),
     "selected columns above large numbers": lines(FIVE_DIGITS, "120,7,45,3,88,9", "{:.0f}"),
     "years above large numbers": lines(FIVE_DIGITS, numbered(6, 2019), "{:.0f}"),
+    "two years above large numbers": lines(FIVE_DIGITS[:, :2], "2019,2020", "{:.0f}"),
+    "a year above large numbers": lines(FIVE_DIGITS[:, :1], "2019", "{:.0f}"),
     "columns in reverse": lines(PIXELS, numbered(784, 783, -1), "{:.0f}"),
     "steps like those below": lines(COUNTS, "1,2,3,4,5,6", "{:.0f}"),
     "increasing like those below": lines(

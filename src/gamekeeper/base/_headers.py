@@ -273,11 +273,16 @@ def _chance_of_whole(column: Column) -> float:
 
 
 def _is_another_scale(columns: Sequence[Column]) -> bool:
-    """Whether whole numbers are outside of all below, and half of them by a factor of two."""
+    """Whether whole numbers are outside of all below, and by a factor of two: half of them where
+    there are several, each where there are many lines.
+    """
     varied = [column for column in columns if _varies(column)]
-    if len(varied) < _MIN_COUNTED or not all(map(_is_whole, columns)):
+    if not varied or not all(map(_is_whole, columns)) or not all(map(_is_outside, varied)):
         return False
-    return all(map(_is_outside, varied)) and sum(map(_is_beyond, varied)) * 2 >= len(varied)
+    beyond = sum(map(_is_beyond, varied))
+    if len(varied) >= _MIN_COUNTED:
+        return beyond * 2 >= len(varied)
+    return beyond == len(varied) and len(columns[0].below) >= _MIN_LINES
 
 
 def _is_in_order(columns: Sequence[Column]) -> bool:
