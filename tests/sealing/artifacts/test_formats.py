@@ -2,6 +2,7 @@
 them.
 """
 
+import base64
 import bz2
 import gzip
 import io
@@ -40,9 +41,9 @@ class Calls:
         return os.system, ("true",)
 
 
-def zip_of(parts: dict[str, bytes]) -> bytes:
+def zip_of(parts: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -127,6 +128,23 @@ def safetensors_that_calls() -> bytes:
     return struct.pack("<Q", len(header)) + header + (b"0" + CALL + b".").ljust(40, b" ")
 
 
+def parquet_with_pickled_type(before: int) -> bytes:
+    """The schema in a footer, in base64, with some bytes before the name of the type."""
+    schema = base64.b64encode(bytes(before) + b"arrow.py_extension_type and more")
+    footer = b"ARROW:schema\x18" + schema
+    return b"PAR1" + footer + struct.pack("<I", len(footer)) + b"PAR1"
+
+
+def arrow_stream(name: bytes = b"") -> bytes:
+    """A schema, and a batch with a body of 16 bytes."""
+    table = struct.pack("<HHHHHHi", 12, 16, 0, 0, 0, 8, 12) + bytes(4) + struct.pack("<q", 16)
+    message = struct.pack("<I", 16) + table + name
+    found = b""
+    for body in (b"x" * 16, b"y" * 16):
+        found += b"\xff" * 4 + struct.pack("<I", len(message)) + message + body
+    return found + b"\xff" * 4 + bytes(4)
+
+
 UNPICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".sav", ".p", ".pth.tar", ".pkl.gz")
 FOREIGN = (".npy", ".sav", ".p", ".pth.tar", ".dat", ".bin", ".npz", ".h5")
 PICKLES = {
@@ -196,6 +214,12 @@ PICKLES = {
     **{f"npy{suffix}": npy(np.zeros(3)) for suffix in FOREIGN if suffix != ".npy"},
     "padded.model": sentencepiece_that_calls(),
     "pickle-and-safetensors": safetensors_that_calls(),
+    **{f"{before}.parquet": parquet_with_pickled_type(before) for before in range(4)},
+    "stream.arrow": arrow_stream(b"arrow.py_extension_type"),
+    "pytables.h5": (SAMPLES / "weights.h5").read_bytes() + b"PYTABLES_FORMAT_VERSION\0",
+    "pandas.h5": (SAMPLES / "weights.h5").read_bytes() + bytes(1 << 20) + b"pandas_type\0",
+    "objects-after.npy": npy(np.zeros(3)) + npy(np.array([{}], dtype=object)),
+    "half-after.npy": npy(np.zeros(3)) + b"rest",
     "text.npy": b"0.5 0.25\n",
     "text.npz": b"0.5 0.25\n",
     "text.h5": b"0.5 0.25\n",
@@ -215,7 +239,7 @@ def test_what_is_not_known_to_be_harmless_is_refused(tmp_path: Path, name: str) 
         assert "damaged" not in str(refused.value)
 
 
-class Reached(Exception):
+class ReachedError(Exception):
     """An unpickler came to the import of what it then calls."""
 
 
@@ -223,7 +247,7 @@ class Watching(pickle.Unpickler):
     """Stops before anything is called."""
 
     def find_class(self, module: str, name: str) -> object:
-        raise Reached
+        raise ReachedError
 
 
 @pytest.mark.parametrize(
@@ -235,7 +259,7 @@ class Watching(pickle.Unpickler):
 )
 def test_files_of_two_formats_are_pickles_indeed(name: str) -> None:
     """Otherwise their refusal would show nothing."""
-    with pytest.raises(Reached):
+    with pytest.raises(ReachedError):
         Watching(io.BytesIO(PICKLES[name])).load()
 
 
@@ -369,6 +393,80 @@ def test_files_beside_a_model_are_recognised(tmp_path: Path, name: str) -> None:
 
 
 GIF_IMAGE = b"," + bytes(8) + b"\x80" + bytes(6) + b"\2\2ab\1c\0"
+
+
+def npy_header(header: str, version: int = 1, encoding: str = "latin-1") -> bytes:
+    """An array of twelve bytes with this header."""
+    text = header.encode(encoding)
+    length = len(text).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text + bytes(12)
+
+
+DTYPE = "{'descr': %s, 'fortran_order': False, 'shape': %s, }\n"
+UNUSUAL = {
+    "latin.npy": npy(np.zeros(3, dtype=[("é", "f4")])),
+    "latin2.npy": npy_header(DTYPE % ("[('é', '<f4')]", "(3,)"), 2),
+    "utf.npy": npy_header(DTYPE % ("[('日', '<f4')]", "(3,)"), 3, "utf-8"),
+    "python2.npy": npy_header(DTYPE % ("'<f4'", "(3L,)")),
+    "python2-matrix.npy": npy_header(DTYPE % ("'<f4'", "(3L, 1L)")),
+    "two.npy": npy(np.zeros(2)) + npy(np.ones(3)),
+    "odd-names.npz": zip_of(
+        {name + ".npy": npy(np.zeros(2)) for name in ("dense/kernel:0", "/a", "a|b?", "../c")}
+    ),
+    "lzma.npz": zip_of({"a.npy": npy(np.zeros(9))}, zipfile.ZIP_LZMA),
+    "lzma.skops": zip_of(
+        {"schema.json": b'{"__class__": "C", "__module__": "sklearn.deep"}'}, zipfile.ZIP_LZMA
+    ),
+    "xgboost.model": (SAMPLES / "xgboost.ubj").read_bytes(),
+    "xgboost.bin": (SAMPLES / "xgboost.ubj").read_bytes(),
+    "xgboost-text.model": (SAMPLES / "xgboost.json").read_bytes(),
+    "lightgbm.model": (SAMPLES / "lightgbm.txt").read_bytes(),
+    "old-keras.keras": (SAMPLES / "dense-earliest.h5").read_bytes(),
+    "big.gguf": b"GGUF" + struct.pack(">IQQ", 3, 0, 0),
+    "MODEL.GGUF": (SAMPLES / "llama.gguf").read_bytes(),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_an_unusual_model_that_its_library_reads_is_sealed(tmp_path: Path, name: str) -> None:
+    """Neither damaged nor of a format that is not known."""
+    (tmp_path / name).write_bytes(UNUSUAL[name])
+    assert not read_model(tmp_path / name).contents.allowed
+
+
+def empty_npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer)
+    return buffer.getvalue()
+
+
+BESIDE = {
+    "stream.arrow": arrow_stream(),
+    "empty.npz": empty_npz(),
+    "latin.txt": "café".encode("latin-1"),
+    "windows.csv": "a;b\n1;€\n".encode("cp1252"),
+    "utf-16.csv": "a,b\n1,2\n".encode("utf-16"),
+    "mark.json": b'\xef\xbb\xbf{"a": 1}',
+}
+
+
+def test_unusual_files_beside_a_model_are_sealed(tmp_path: Path) -> None:
+    """Tables and texts in encodings that other programs write."""
+    write_model(tmp_path / "m.safetensors")
+    for name, content in BESIDE.items():
+        (tmp_path / name).write_bytes(content)
+    assert len(read_model(tmp_path).contents.members) == 1 + len(BESIDE)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9, 20, 40])
+def test_a_stream_that_is_cut_short_is_refused(tmp_path: Path, cut: int) -> None:
+    """In its end, a body or a message."""
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / "s.arrow").write_bytes(arrow_stream()[:-cut])
+    with pytest.raises(InputError):
+        read_model(tmp_path)
+
+
 PICTURES = {
     "a.png": b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 0) + b"IEND" + bytes(4),
     "a.jpg": b"\xff\xd8\xff\xe0\0\x04xy\xff\xda\0\x02pixels\xff\0more\xff\xd0\xff\xff\xd9",
@@ -423,8 +521,33 @@ CODE = {
     "lambda-old.h5": ((SAMPLES / "lambda-earliest.h5").read_bytes(), "Lambda"),
     "lambda.h5": ((SAMPLES / "lambda-latest.h5").read_bytes(), "Lambda"),
     "function.keras": (keras_zip(keras_config(class_name="__lambda__")), "Lambda"),
+    "named.keras": (keras_zip(keras_config(class_name="layers.Lambda")), "Lambda"),
+    "registered.keras": (keras_zip(keras_config(class_name="pkg>Lambda")), "Lambda"),
+    "evil.keras": (keras_zip(keras_config(module="keras_evil")), "of the module keras_evil"),
+    "utils.keras": (
+        keras_zip(keras_config(module="keras.utils", class_name="get_file")),
+        "get_file of the module keras.utils",
+    ),
+    "eval.keras": (
+        keras_zip(keras_config(module="builtins", class_name="eval")),
+        "eval of the module builtins",
+    ),
     "module.keras": (keras_zip(keras_config(module="os")), "of the module os"),
     "conda.yaml": (b"a: !!python/object:os.system {}", "YAML tags"),
+    "utf-16.yaml": ("a: !!python/object:os.system {}".encode("utf-16"), "YAML tags"),
+    "eval.skops": (
+        zip_of({"schema.json": b'{"__class__": "eval", "__module__": "builtins"}'}),
+        "modules builtins.eval",
+    ),
+    "function.skops": (
+        zip_of(
+            {
+                "schema.json": b'{"__class__": "C", "__module__": "sklearn.x", "content":'
+                b' {"module_path": "os", "function": "system"}}'
+            }
+        ),
+        "modules os",
+    ),
     "own.skops": (
         zip_of({"schema.json": b'{"__class__": "C", "__module__": "mine.deep"}'}),
         "modules mine.deep",

@@ -22,6 +22,7 @@ from gamekeeper.sealing.contents import (
     ContentsError,
     Member,
     Tensor,
+    is_shape,
     require_valid_tensors,
 )
 
@@ -29,7 +30,6 @@ _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 100_000_000
 _METADATA = "__metadata__"
 _SUFFIXES = {".safetensors", ".sft"}
-_ENTRY = {"dtype", "shape", "data_offsets"}
 
 
 def is_safetensors(data: ByteSource, path: str) -> bool:
@@ -99,12 +99,14 @@ def _tensor(name: str, entry: dict[str, Any], begin: int) -> Tensor:
     first, end = entry["data_offsets"]
     numbers = [first, end, *entry["shape"]]
     are_counts = all(type(number) is int and number >= 0 for number in numbers)
-    if entry.keys() != _ENTRY or not are_counts or first > end:
+    if not are_counts or first > end:
         raise ContentsError(f"tensor {ascii(name)[:80]} has invalid offsets or an invalid shape")
     if entry["dtype"] not in DTYPE_BITS:
         dtype = ascii(entry["dtype"])[:40]
         found = f"tensor {ascii(name)[:80]} is of type {dtype}, which is not known"
         raise ContentsError(found, "unknown")
+    if not is_shape(entry["shape"]):
+        raise ContentsError(f"tensor {ascii(name)[:80]} has an impossible shape", "unknown")
     return Tensor(
         name=name,
         dtype=entry["dtype"],

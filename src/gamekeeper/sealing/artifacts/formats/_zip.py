@@ -6,19 +6,25 @@ could be read by a loader that does not know zip.
 
 import io
 import zlib
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from lzma import LZMAError
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, BadZipFile, ZipFile
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.contents import ContentsError, is_safe_path
 
 _MAGIC = b"PK\x03\x04"
 _END = b"PK\x05\x06"
-_END_BYTES = 22  # of the record at the end, without a comment
+EMPTY_BYTES = 22
+"""Length of an archive without files: the record at the end, without a comment."""
 _MAX_COMMENT_BYTES = (1 << 16) - 1
 _MAX_PARTS = 100_000
 _MAX_PART_BYTES = 1 << 28  # of a part that is read whole
+_METHODS = {ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA}  # all that zipfile unpacks
 _ENCRYPTED = 0x1
-_FAULTS = (BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zlib.error)
+_FAULTS = (
+    *(BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError),
+    *(zlib.error, LZMAError),
+)
 
 
 class PartBytes:
@@ -48,10 +54,16 @@ class PartBytes:
             raise ContentsError(f"{ascii(self._name)[:80]} cannot be unpacked") from None
 
 
-def open_zip(data: ByteSource) -> ZipFile | None:
-    """Returns a zip archive, or None if the file is not one from its first to its last byte."""
-    end = data.read(max(0, data.size - _END_BYTES), len(_END))
-    if data.read(0, len(_MAGIC)) != _MAGIC or end != _END:
+def open_zip(data: ByteSource, *, is_empty: bool = False) -> ZipFile | None:
+    """Returns a zip archive, or None if the file is not one from its first to its last byte.
+
+    Args:
+        data: The file.
+        is_empty: Whether an archive without files is wanted, rather than one with files.
+    """
+    magic = _END if is_empty else _MAGIC
+    end = data.read(max(0, data.size - EMPTY_BYTES), len(_END))
+    if data.read(0, len(magic)) != magic or end != _END:
         return None
     try:
         return ZipFile(io.BufferedReader(_RawFile(data), 1 << 16))
@@ -61,15 +73,19 @@ def open_zip(data: ByteSource) -> ZipFile | None:
 
 def has_zip_directory(data: ByteSource) -> bool:
     """Returns whether a file could end with the directory of a zip archive and its comment."""
-    length = _END_BYTES + _MAX_COMMENT_BYTES
+    length = EMPTY_BYTES + _MAX_COMMENT_BYTES
     return _END in data.read(max(0, data.size - length), length)
 
 
-def parts_of(archive: ZipFile) -> list[str]:
+def parts_of(archive: ZipFile, *, is_unpacked: bool = True) -> list[str]:
     """Returns the names of the files in an archive; an empty list if the archive is unusual.
 
     That is one with data before its first file, with a comment, with two files of one name, with
     paths that lead out of a folder, or with encrypted or otherwise compressed files.
+
+    Args:
+        archive: The archive.
+        is_unpacked: Whether a loader writes the files to disk, so that their paths matter.
     """
     parts = archive.infolist()
     names = [one.filename for one in parts]
@@ -78,8 +94,8 @@ def parts_of(archive: ZipFile) -> list[str]:
         and not archive.comment
         and min(one.header_offset for one in parts) == 0
         and len(set(names)) == len(names)
-        and all(is_safe_path(name.removesuffix("/")) for name in names)
-        and all(one.compress_type in (ZIP_STORED, ZIP_DEFLATED) for one in parts)
+        and (not is_unpacked or all(is_safe_path(name.removesuffix("/")) for name in names))
+        and all(one.compress_type in _METHODS for one in parts)
         and not any(one.flag_bits & _ENCRYPTED for one in parts)
     )
     return names if is_usual else []
@@ -113,7 +129,7 @@ class _RawFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._data.size}[whence]
         if base + offset < 0:
-            raise ValueError("an offset before the start of the file")
+            raise OSError("an offset before the start of the file")  # as a file on disk does
         self._at = base + offset
         return self._at
 

@@ -28,7 +28,9 @@ _PROGRAMS = {
     ".rb": "Ruby",
     ".cu": "CUDA",
 }
-_KERAS_MODULES = ("keras", "tensorflow", "tf_keras", "tf.")
+_KERAS = {"keras", "tensorflow", "tf_keras", "tf"}
+_KERAS_TOOLS = "utils"  # functions of this module download and read files
+_PLAIN_BUILT_IN = {"function", "list", "tuple", "dict", "set", "str", "int", "float", "bool"}
 _BUILT_IN = "builtins"
 _LAMBDAS = {"Lambda", "__lambda__"}
 _MARSHALLED = "Keras Lambda, which is Python"
@@ -74,9 +76,9 @@ def keras_code(document: Any) -> Iterator[str]:
     for one in _objects(document):
         name = one.get("class_name")
         module = one.get("module")
-        if name in _LAMBDAS:
+        if isinstance(name, str) and re.split("[.>]", name)[-1] in _LAMBDAS:
             yield _MARSHALLED
-        elif name is not None and isinstance(module, str) and not _is_keras(module):
+        elif name is not None and isinstance(module, str) and not _is_keras(module, name):
             yield f"{_shown(name)} of the module {_shown(module)}"
 
 
@@ -115,8 +117,11 @@ def _in_configuration(document: dict[str, Any]) -> dict[str, None]:
     return found
 
 
-def _is_keras(module: str) -> bool:
-    return module == _BUILT_IN or module.startswith(_KERAS_MODULES)
+def _is_keras(module: str, name: object) -> bool:
+    if module == _BUILT_IN:
+        return isinstance(name, str) and name in _PLAIN_BUILT_IN
+    parts = module.split(".")
+    return parts[0] in _KERAS and _KERAS_TOOLS not in parts
 
 
 def _objects(document: Any) -> Iterator[dict[str, Any]]:

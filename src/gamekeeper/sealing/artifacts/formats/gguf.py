@@ -53,7 +53,9 @@ def recognise_gguf(data: ByteSource, path: str) -> Recognised | None:
     """
     if data.read(0, 4) != _MAGIC:
         return None
-    cursor = Cursor(data, 4)
+    # A file of either byte order has the same magic; the version tells which it is.
+    is_big = data.read(4, 2) == bytes(2)
+    cursor = Cursor(data, 4, "big" if is_big else "little")
     version = cursor.unsigned(4)
     if version not in _VERSIONS:
         raise ContentsError(f"GGUF of version {version}", "unknown")

@@ -3,6 +3,9 @@
 The format cannot run code, but Keras makes a model of the attribute `model_config` of the root
 group, in which a Lambda layer is Python. The root group is therefore parsed: its attributes have to
 be listed in its own header, where small groups have them, so that none is missed.
+
+PyTables, and pandas with it, unpickle attributes of any object. Their files are refused by the
+names that they give to attributes; attributes of other objects than the root group are not parsed.
 Source: HDF5 File Format Specification 3.0, sections II.A, III.C, III.E, IV.A; keras,
 legacy/saving/legacy_h5_format.py.
 """
@@ -24,11 +27,15 @@ _ATTRIBUTE = 0x000C
 _CONTINUATION = 0x0010
 _ATTRIBUTE_INFO = 0x0015
 _SHARED = 0x02
+_MODEL_SUFFIXES = {".h5", ".hdf5", ".keras"}
 _MAX_BLOCKS = 1000
 _MAX_CONFIGURATION_BYTES = 1 << 28
 _CONFIGURATION = b"model_config"
 _VARIABLE_LENGTH = 9
 _STRING = 3
+_PYTABLES = (b"PYTABLES_FORMAT_VERSION\0", b"pandas_type\0", b"PSEUDOATOM\0")
+_WINDOW_BYTES = 1 << 20
+_OVERLAP_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +59,41 @@ def recognise_hdf5(data: ByteSource, path: str) -> Recognised | None:
     """Recognises weights, or a model of Keras, by the attributes of the root group.
 
     Raises:
+        ContentsError: It is damaged, its root group cannot be examined, or PyTables wrote it.
+    """
+    if not is_hdf5(data):
+        return None
+    code = code_in_hdf5(data)
+    _require_no_pickled_attributes(data)
+    return Recognised(name="HDF5", is_model=suffix_of(path) in _MODEL_SUFFIXES, code=code)
+
+
+def is_hdf5(data: ByteSource) -> bool:
+    """Returns whether a file begins as HDF5 does."""
+    return data.read(0, len(_MAGIC)) == _MAGIC
+
+
+def code_in_hdf5(data: ByteSource) -> tuple[str, ...]:
+    """Returns the code in the configuration of a model.
+
+    Raises:
         ContentsError: It is damaged, or its root group cannot be examined.
     """
-    if data.read(0, len(_MAGIC)) != _MAGIC:
-        return None
     code: tuple[str, ...] = ()
     for message in _messages(data, _root_header(data)):
         if message.kind == _ATTRIBUTE_INFO:
             _require_listed(data, message)
         if message.kind == _ATTRIBUTE:
             code += _code_in_attribute(data, message)
-    return Recognised(name="HDF5", is_model=suffix_of(path) in (".h5", ".hdf5"), code=code)
+    return code
+
+
+def _require_no_pickled_attributes(data: ByteSource) -> None:
+    """Checks that PyTables did not write a file. Names of attributes are never compressed."""
+    for at in range(0, data.size, _WINDOW_BYTES):
+        window = data.read(at, _WINDOW_BYTES + _OVERLAP_BYTES)
+        if any(name in window for name in _PYTABLES):
+            raise ContentsError("attributes that PyTables and pandas unpickle", "unpickled")
 
 
 def _root_header(data: ByteSource) -> int:
@@ -184,7 +215,10 @@ def _code_in_attribute(data: ByteSource, message: _Message) -> tuple[str, ...]:
     cursor.skip(padded[1] + padded[2])
     content = message.begin + message.length - cursor.at
     text = _string_value(data, type_at, cursor, content)
-    return code_in_json(parsed_json(text))
+    try:
+        return code_in_json(parsed_json(text))
+    except ContentsError:
+        raise ContentsError("a model_config that is not JSON", "unknown") from None
 
 
 def _string_value(data: ByteSource, type_at: int, cursor: Cursor, length: int) -> bytes:

@@ -8,7 +8,7 @@ from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.artifacts.formats._format import Recognised, suffix_of
 from gamekeeper.sealing.artifacts.formats._zip import PartBytes, open_zip, parts_of, read_part
 from gamekeeper.sealing.artifacts.formats.code import code_in_json
-from gamekeeper.sealing.artifacts.formats.hdf5 import recognise_hdf5
+from gamekeeper.sealing.artifacts.formats.hdf5 import code_in_hdf5, is_hdf5
 from gamekeeper.sealing.artifacts.formats.text import parsed_json
 from gamekeeper.sealing.contents import ContentsError
 
@@ -33,8 +33,8 @@ def recognise_keras(data: ByteSource, path: str) -> Recognised | None:
     if archive is None or set(parts_of(archive)) != _PARTS:
         return None
     parsed_json(read_part(archive, _METADATA))
-    weights = recognise_hdf5(PartBytes(archive, _WEIGHTS), _WEIGHTS)
-    if weights is None:
+    weights = PartBytes(archive, _WEIGHTS)
+    if not is_hdf5(weights):
         raise ContentsError("its weights are not a file of HDF5")
-    code = code_in_json(parsed_json(read_part(archive, _CONFIGURATION)))
+    code = code_in_json(parsed_json(read_part(archive, _CONFIGURATION))) + code_in_hdf5(weights)
     return Recognised(name="Keras", is_model=True, code=code)

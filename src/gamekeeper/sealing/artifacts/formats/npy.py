@@ -6,17 +6,20 @@ Source: numpy.lib.format.
 
 import ast
 import math
+import re
 from typing import Any
 from zipfile import ZipFile
 
 from gamekeeper.sealing.artifacts._bytes import ByteSource
 from gamekeeper.sealing.artifacts.formats._format import Recognised
-from gamekeeper.sealing.artifacts.formats._zip import PartBytes, open_zip, parts_of
+from gamekeeper.sealing.artifacts.formats._zip import EMPTY_BYTES, PartBytes, open_zip, parts_of
 from gamekeeper.sealing.contents import ContentsError
 
 _MAGIC = b"\x93NUMPY"
 _START_BYTES = 8
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}  # of the header's length, by version
+_ENCODINGS = {1: "latin-1", 2: "latin-1", 3: "utf-8"}
+_LONG = re.compile(r"(?<=\d)L(?=[,)\s])")  # a number as Python 2 wrote it
 _MAX_HEADER_BYTES = 1 << 20
 _FIELDS = {"descr", "fortran_order", "shape"}
 
@@ -29,18 +32,29 @@ def recognise_npy(data: ByteSource, path: str) -> Recognised | None:
     """
     if data.read(0, len(_MAGIC)) != _MAGIC:
         return None
-    start = data.read(0, _START_BYTES)
-    length_bytes = _LENGTH_BYTES.get(start[6] if len(start) == _START_BYTES else 0)
+    end = 0
+    while data.read(end, len(_MAGIC)) == _MAGIC:  # numpy reads one array after another
+        end = _array_end(data, end)
+    if end > data.size:
+        raise ContentsError(f"an array that ends at byte {end:,}, the file at {data.size:,}")
+    if end < data.size:
+        raise ContentsError(f"{data.size - end:,} bytes after its end", "unknown")
+    return Recognised(name="npy", is_model=True)
+
+
+def _array_end(data: ByteSource, at: int) -> int:
+    """Returns where an array ends that begins at this place."""
+    start = data.read(at, _START_BYTES)
+    version = start[6] if len(start) == _START_BYTES else 0
+    length_bytes = _LENGTH_BYTES.get(version)
     if length_bytes is None:
         raise ContentsError("a version of the header that is not known", "unknown")
-    begin = _START_BYTES + length_bytes
-    length = int.from_bytes(data.read(_START_BYTES, length_bytes), "little")
+    begin = at + _START_BYTES + length_bytes
+    length = int.from_bytes(data.read(at + _START_BYTES, length_bytes), "little")
     if length > _MAX_HEADER_BYTES or begin + length > data.size:
         raise ContentsError(f"a header of {length:,} bytes in a file of {data.size:,}")
-    expected = begin + length + _array_bytes(data.read(begin, length))
-    if expected != data.size:
-        raise ContentsError(f"an array that ends at byte {expected:,}, the file at {data.size:,}")
-    return Recognised(name="npy", is_model=True)
+    header = data.read(begin, length).decode(_ENCODINGS[version], "replace")
+    return begin + length + _array_bytes(header)
 
 
 def recognise_npz(data: ByteSource, path: str) -> Recognised | None:
@@ -49,6 +63,8 @@ def recognise_npz(data: ByteSource, path: str) -> Recognised | None:
     Raises:
         ContentsError: It has an array of objects, or a damaged one.
     """
+    if data.size == EMPTY_BYTES and open_zip(data, is_empty=True):
+        return Recognised(name="npz")
     archive = open_zip(data)
     if archive is None or not _has_only_arrays(archive):
         return None
@@ -64,11 +80,11 @@ def recognise_npz(data: ByteSource, path: str) -> Recognised | None:
 
 
 def _has_only_arrays(archive: ZipFile) -> bool:
-    names = parts_of(archive)
+    names = parts_of(archive, is_unpacked=False)
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
-def _array_bytes(header: bytes) -> int:
+def _array_bytes(header: str) -> int:
     """Returns the length of an array that its header states."""
     fields = _literal(header)
     if not isinstance(fields, dict) or fields.keys() != _FIELDS:
@@ -79,9 +95,9 @@ def _array_bytes(header: bytes) -> int:
     return math.prod(shape) * _element_bytes(fields["descr"])
 
 
-def _literal(header: bytes) -> Any:
+def _literal(header: str) -> Any:
     try:
-        return ast.literal_eval(header.decode("utf-8").strip())
+        return ast.literal_eval(_LONG.sub("", header).strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         raise ContentsError("its header is not that of an array") from None
 

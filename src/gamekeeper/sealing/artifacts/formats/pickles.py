@@ -1,8 +1,8 @@
 """Finds out whether data could be unpickled up to a call.
 
 An unpickler runs what it reads at once: what follows, broken or not, is too late. Only what makes
-every unpickler fail therefore ends the walk: a byte that is not an opcode, an opcode that needs more
-values or a mark than there can be, the end of the file. Numbers and strings are not checked:
+every unpickler fail therefore ends the walk: a byte that is not an opcode, an opcode that needs
+more values or a mark than there can be, the end of the file. Numbers and strings are not checked:
 unpicklers read more of them than `pickletools` does (`I0x1`), and a last line that has no end. A
 pickle may be followed by another, as in the files of torch before 1.6.
 """

@@ -15,7 +15,14 @@ from gamekeeper.sealing.artifacts.formats.text import parsed_json
 from gamekeeper.sealing.contents import ContentsError
 
 _SCHEMA = "schema.json"
-_KNOWN = {"builtins", "numpy", "scipy", "sklearn", "collections", "datetime", "copyreg"}
+_BUILT_IN = "builtins"
+# Of Python itself, what makes plain values only: `eval` is a built-in, too.
+_TYPES = {
+    *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list"),
+    *("NoneType", "object", "range", "set", "slice", "str", "tuple", "type"),
+}
+_CLASSES = {"__module__": "__class__", "module_path": "function"}  # of objects, of functions
+_KNOWN = {"numpy", "scipy", "sklearn", "collections", "datetime", "copyreg"}
 _MOST_NAMED = 5
 
 
@@ -52,8 +59,18 @@ def _other_modules(schema: Any) -> Iterator[str]:
         one = waiting.pop()
         if isinstance(one, dict):
             waiting.extend(one.values())
-            module = one.get("__module__")
-            if isinstance(module, str) and module.partition(".")[0] not in _KNOWN:
-                yield ascii(module)[1:-1][:80]
+            yield from _other_names(one)
         elif isinstance(one, list):
             waiting.extend(one)
+
+
+def _other_names(one: dict[str, Any]) -> Iterator[str]:
+    for key, class_key in _CLASSES.items():
+        module = one.get(key)
+        name = one.get(class_key)
+        if not isinstance(module, str):
+            continue
+        if module == _BUILT_IN and name not in _TYPES:
+            yield ascii(f"{module}.{name}")[1:-1][:80]
+        elif module != _BUILT_IN and module.partition(".")[0] not in _KNOWN:
+            yield ascii(module)[1:-1][:80]

@@ -64,7 +64,7 @@ def recognise_text(data: ByteSource, path: str) -> Recognised | None:
         raise ContentsError("a pickle of protocol 0, which is text", "unpickled")
     code = code_in_name(suffix)
     if suffix in _YAML or stem_of(path) == "mlmodel":
-        code += code_in_yaml(_whole(data))
+        code += code_in_yaml(_as_utf_8(data))
     return Recognised(name="text", code=code)
 
 
@@ -162,6 +162,12 @@ def has_text_name(path: str) -> bool:
     """Returns whether a file of this name is text to everyone."""
     name = PurePosixPath(path).name.lower()
     return name in _NAMES or bool({name, suffix_of(path)} & (_SUFFIXES | _JSON_LINES))
+
+
+def _as_utf_8(data: ByteSource) -> bytes:
+    text = _whole(data)
+    is_utf_16 = text[:2] in _UTF_16
+    return text.decode("utf-16", "replace").encode() if is_utf_16 else text
 
 
 def _whole(data: ByteSource) -> bytes:
