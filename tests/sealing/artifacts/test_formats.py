@@ -145,6 +145,20 @@ def arrow_stream(name: bytes = b"") -> bytes:
     return found + b"\xff" * 4 + bytes(4)
 
 
+def hdf5_with_attribute(value: bytes) -> bytes:
+    """A group in the root group, which has an attribute that is a string."""
+    string_type = b"\x13\0\0\0" + struct.pack("<I", len(value))
+    scalar = b"\2\0\0\0"
+    sizes = struct.pack("<HHH", 2, len(string_type), len(scalar))
+    attribute = b"\3\0" + sizes + b"\0n\0" + string_type + scalar + value
+    child = b"\x0c" + struct.pack("<HB", len(attribute), 0) + attribute
+    link = b"\1\0\1g" + struct.pack("<Q", 48 + 7 + 4 + 12)
+    root = b"\6" + struct.pack("<HB", len(link), 0) + link
+    headers = b"".join(b"OHDR\2\0" + bytes([len(one)]) + one for one in (root, child))
+    places = struct.pack("<QQQQ", 0, (1 << 64) - 1, 48 + len(headers), 48)
+    return b"\x89HDF\r\n\x1a\n\2\x08\x08\0" + places + bytes(4) + headers
+
+
 UNPICKLED = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".sav", ".p", ".pth.tar", ".pkl.gz")
 FOREIGN = (".npy", ".sav", ".p", ".pth.tar", ".dat", ".bin", ".npz", ".h5")
 PICKLES = {
@@ -216,6 +230,7 @@ PICKLES = {
     "pickle-and-safetensors": safetensors_that_calls(),
     **{f"{before}.parquet": parquet_with_pickled_type(before) for before in range(4)},
     "stream.arrow": arrow_stream(b"arrow.py_extension_type"),
+    "attribute.h5": hdf5_with_attribute(CALL + b"."),
     "pytables.h5": (SAMPLES / "weights.h5").read_bytes() + b"PYTABLES_FORMAT_VERSION\0",
     "pandas.h5": (SAMPLES / "weights.h5").read_bytes() + bytes(1 << 20) + b"pandas_type\0",
     "objects-after.npy": npy(np.zeros(3)) + npy(np.array([{}], dtype=object)),
@@ -422,6 +437,7 @@ UNUSUAL = {
     "xgboost-text.model": (SAMPLES / "xgboost.json").read_bytes(),
     "lightgbm.model": (SAMPLES / "lightgbm.txt").read_bytes(),
     "old-keras.keras": (SAMPLES / "dense-earliest.h5").read_bytes(),
+    "attribute.h5": hdf5_with_attribute(b"made by hand."),
     "big.gguf": b"GGUF" + struct.pack(">IQQ", 3, 0, 0),
     "MODEL.GGUF": (SAMPLES / "llama.gguf").read_bytes(),
 }

@@ -16,12 +16,20 @@ class Cursor:
         data: The file.
         at: Offset of the place.
         order: Byte order of its numbers.
+        window_bytes: How much is read at once.
     """
 
-    def __init__(self, data: ByteSource, at: int = 0, order: ByteOrder = "little") -> None:
+    def __init__(
+        self,
+        data: ByteSource,
+        at: int = 0,
+        order: ByteOrder = "little",
+        window_bytes: int = _WINDOW_BYTES,
+    ) -> None:
         self.at = at
         self._data = data
         self._order = order
+        self._window_bytes = window_bytes
         self._window = b""
         self._start = 0
 
@@ -39,7 +47,7 @@ class Cursor:
         self._require(length)
         begin = self.at - self._start
         if not 0 <= begin <= begin + length <= len(self._window):
-            self._window = self._data.read(self.at, max(length, _WINDOW_BYTES))
+            self._window = self._data.read(self.at, max(length, self._window_bytes))
             self._start = self.at
             begin = 0
         self.at += length
@@ -69,7 +77,7 @@ class Cursor:
         while self.left:
             begin = self.at - self._start
             if not 0 <= begin < len(self._window):
-                self._window = self._data.read(self.at, _WINDOW_BYTES)
+                self._window = self._data.read(self.at, self._window_bytes)
                 self._start = self.at
                 begin = 0
             end = self._window.find(b"\n", begin)

@@ -5,7 +5,8 @@ group, in which a Lambda layer is Python. The root group is therefore parsed: it
 be listed in its own header, where small groups have them, so that none is missed.
 
 PyTables, and pandas with it, unpickle attributes of any object. Their files are refused by the
-names that they give to attributes; attributes of other objects than the root group are not parsed.
+names that they give to attributes, and any file by a string in a header that an unpickler could
+call something with. Headers that only an index of many links leads to are not found.
 Source: HDF5 File Format Specification 3.0, sections II.A, III.C, III.E, IV.A; keras,
 legacy/saving/legacy_h5_format.py.
 """
@@ -13,10 +14,11 @@ legacy/saving/legacy_h5_format.py.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gamekeeper.sealing.artifacts._bytes import ByteSource
+from gamekeeper.sealing.artifacts._bytes import ByteSource, HeldBytes
 from gamekeeper.sealing.artifacts.formats._cursor import Cursor
 from gamekeeper.sealing.artifacts.formats._format import Recognised, suffix_of
 from gamekeeper.sealing.artifacts.formats.code import code_in_json
+from gamekeeper.sealing.artifacts.formats.pickles import calls_something
 from gamekeeper.sealing.artifacts.formats.text import parsed_json
 from gamekeeper.sealing.contents import ContentsError
 
@@ -28,7 +30,11 @@ _CONTINUATION = 0x0010
 _ATTRIBUTE_INFO = 0x0015
 _SHARED = 0x02
 _MODEL_SUFFIXES = {".h5", ".hdf5", ".keras"}
-_MAX_BLOCKS = 1000
+_MAX_BLOCKS = 10_000
+_MAX_OBJECTS = 200_000
+_CURSOR_BYTES = 1 << 10
+_LINK = 0x0006
+_SYMBOL_TABLE = 0x0011
 _MAX_CONFIGURATION_BYTES = 1 << 28
 _CONFIGURATION = b"model_config"
 _VARIABLE_LENGTH = 9
@@ -64,7 +70,11 @@ def recognise_hdf5(data: ByteSource, path: str) -> Recognised | None:
     if not is_hdf5(data):
         return None
     code = code_in_hdf5(data)
-    _require_no_pickled_attributes(data)
+    _require_no_names_of_pytables(data)
+    for header in _headers(data):
+        for message in _messages(data, header):
+            if message.kind == _ATTRIBUTE:
+                _require_no_pickle(data, message)
     return Recognised(name="HDF5", is_model=suffix_of(path) in _MODEL_SUFFIXES, code=code)
 
 
@@ -88,7 +98,7 @@ def code_in_hdf5(data: ByteSource) -> tuple[str, ...]:
     return code
 
 
-def _require_no_pickled_attributes(data: ByteSource) -> None:
+def _require_no_names_of_pytables(data: ByteSource) -> None:
     """Checks that PyTables did not write a file. Names of attributes are never compressed."""
     for at in range(0, data.size, _WINDOW_BYTES):
         window = data.read(at, _WINDOW_BYTES + _OVERLAP_BYTES)
@@ -96,9 +106,62 @@ def _require_no_pickled_attributes(data: ByteSource) -> None:
             raise ContentsError("attributes that PyTables and pandas unpickle", "unpickled")
 
 
+def _headers(data: ByteSource) -> Iterator[int]:
+    """Yields the offsets of the headers of all objects that headers and symbol tables lead to."""
+    waiting = [_root_header(data)]
+    seen = set(waiting)
+    while waiting:
+        header = waiting.pop()
+        yield header
+        for message in _messages(data, header):
+            found = {one for one in _linked(data, message) if one not in seen}
+            seen |= found
+            waiting += found
+        if len(seen) > _MAX_OBJECTS:
+            raise ContentsError(f"HDF5 of more than {_MAX_OBJECTS:,} objects", "unknown")
+
+
+def _linked(data: ByteSource, message: _Message) -> Iterator[int]:
+    """Yields the headers that a message of a group leads to."""
+    cursor = _cursor(data, message.begin)
+    if message.kind == _SYMBOL_TABLE:
+        yield from _in_tree(data, cursor.unsigned(_OFFSET))
+    elif message.kind == _LINK:
+        cursor.skip(1)
+        flags = cursor.unsigned(1)
+        is_hard = cursor.unsigned(1) == 0 if flags & 0x08 else True
+        cursor.skip(8 * bool(flags & 0x04) + 1 * bool(flags & 0x10))
+        cursor.skip(cursor.unsigned(1 << (flags & 0x03)))
+        if is_hard:
+            yield cursor.unsigned(_OFFSET)
+
+
+def _in_tree(data: ByteSource, root: int) -> Iterator[int]:
+    """Yields the headers in a group's tree of symbol tables."""
+    blocks = [(root, 0)]
+    for at, _ in _visited(blocks):
+        cursor = _cursor(data, at)
+        signature = cursor.take(4)
+        if signature == b"TREE":
+            cursor.skip(2)
+            count = cursor.unsigned(2)
+            cursor.skip(2 * _OFFSET)
+            for _ in range(count):
+                cursor.skip(_OFFSET)  # the key
+                blocks.append((cursor.unsigned(_OFFSET), 0))
+        elif signature == b"SNOD":
+            cursor.skip(2)
+            for _ in range(cursor.unsigned(2)):
+                cursor.skip(_OFFSET)  # of the name
+                yield cursor.unsigned(_OFFSET)
+                cursor.skip(24)
+        else:
+            raise ContentsError("HDF5 with a group that cannot be read")
+
+
 def _root_header(data: ByteSource) -> int:
     """Returns the offset of the root group's header."""
-    cursor = Cursor(data, len(_MAGIC))
+    cursor = _cursor(data, len(_MAGIC))
     version = cursor.unsigned(1)
     if version in (0, 1):
         cursor.skip(4)
@@ -133,14 +196,14 @@ def _messages(data: ByteSource, at: int) -> Iterator[_Message]:
 
 
 def _messages_1(data: ByteSource, at: int) -> Iterator[_Message]:
-    cursor = Cursor(data, at)
+    cursor = _cursor(data, at)
     if cursor.unsigned(1) != 1:
         raise ContentsError("HDF5 with a root group that is not known", "unknown")
     cursor.skip(7)
     length = cursor.unsigned(4)
     blocks = [(cursor.at + 4, length)]  # after the padding
     for begin, block_length in _visited(blocks):
-        cursor = Cursor(data, begin)
+        cursor = _cursor(data, begin)
         while cursor.at + 8 <= begin + block_length:
             kind = cursor.unsigned(2)
             size = cursor.unsigned(2)
@@ -151,7 +214,7 @@ def _messages_1(data: ByteSource, at: int) -> Iterator[_Message]:
 
 
 def _messages_2(data: ByteSource, at: int) -> Iterator[_Message]:
-    cursor = Cursor(data, at + 4)
+    cursor = _cursor(data, at + 4)
     cursor.skip(1)
     flags = cursor.unsigned(1)
     cursor.skip(16 * bool(flags & 0x20) + 4 * bool(flags & 0x10))
@@ -162,7 +225,7 @@ def _messages_2(data: ByteSource, at: int) -> Iterator[_Message]:
         # a continuation begins with a signature and ends, as a header does, with a checksum
         start = begin if number == 0 else begin + 4
         end = begin + block_length if number == 0 else begin + block_length - 4
-        cursor = Cursor(data, start)
+        cursor = _cursor(data, start)
         header_bytes = 4 + 2 * has_order
         while cursor.at + header_bytes <= end:
             kind = cursor.unsigned(1)
@@ -185,14 +248,14 @@ def _message(
     data: ByteSource, message: _Message, blocks: list[tuple[int, int]]
 ) -> Iterator[_Message]:
     if message.kind == _CONTINUATION:
-        cursor = Cursor(data, message.begin)
+        cursor = _cursor(data, message.begin)
         blocks.append((cursor.unsigned(_OFFSET), cursor.unsigned(_OFFSET)))
     yield message
 
 
 def _require_listed(data: ByteSource, message: _Message) -> None:
     """Checks that no attributes are stored elsewhere than in the header."""
-    cursor = Cursor(data, message.begin + 1)
+    cursor = _cursor(data, message.begin + 1)
     flags = cursor.unsigned(1)
     cursor.skip(2 * (flags & 0x01))
     if cursor.unsigned(_OFFSET) != _UNDEFINED:
@@ -200,25 +263,46 @@ def _require_listed(data: ByteSource, message: _Message) -> None:
 
 
 def _code_in_attribute(data: ByteSource, message: _Message) -> tuple[str, ...]:
-    if message.flags & _SHARED:
-        raise ContentsError("HDF5 with shared attributes, which are not examined", "unknown")
-    cursor = Cursor(data, message.begin)
-    version = cursor.unsigned(1)
-    cursor.skip(1)
-    lengths = [cursor.unsigned(2) for _ in range(3)]  # of name, type and shape
-    cursor.skip(1 * (version == 3))
-    padded = [-(-one // 8) * 8 if version == 1 else one for one in lengths]
-    name = cursor.take(padded[0])[: lengths[0]].rstrip(b"\0")
+    name, type_at, cursor = _attribute(data, message)
     if name != _CONFIGURATION:
         return ()
-    type_at = cursor.at
-    cursor.skip(padded[1] + padded[2])
     content = message.begin + message.length - cursor.at
     text = _string_value(data, type_at, cursor, content)
     try:
         return code_in_json(parsed_json(text))
     except ContentsError:
         raise ContentsError("a model_config that is not JSON", "unknown") from None
+
+
+def _require_no_pickle(data: ByteSource, message: _Message) -> None:
+    """Checks an attribute that is a string of fixed length, the kind that PyTables unpickles."""
+    _, type_at, cursor = _attribute(data, message)
+    if data.read(type_at, 1)[0] & 0x0F != _STRING:
+        return
+    content = cursor.take(max(0, message.begin + message.length - cursor.at))
+    if calls_something(HeldBytes(content)):
+        raise ContentsError("an attribute that is a pickle", "unpickled")
+
+
+def _attribute(data: ByteSource, message: _Message) -> tuple[bytes, int, Cursor]:
+    """Returns the name of an attribute, the offset of its type, and a place at its value."""
+    if message.flags & _SHARED:
+        raise ContentsError("HDF5 with shared attributes, which are not examined", "unknown")
+    cursor = _cursor(data, message.begin)
+    version = cursor.unsigned(1)
+    cursor.skip(1)
+    lengths = [cursor.unsigned(2) for _ in range(3)]  # of name, type and shape
+    cursor.skip(1 * (version == 3))
+    padded = [-(-one // 8) * 8 if version == 1 else one for one in lengths]
+    name = cursor.take(padded[0])[: lengths[0]].rstrip(b"\0")
+    type_at = cursor.at
+    cursor.skip(padded[1] + padded[2])
+    return name, type_at, cursor
+
+
+def _cursor(data: ByteSource, at: int) -> Cursor:
+    """Returns a place in a file of which little is read, in many places."""
+    return Cursor(data, at, window_bytes=_CURSOR_BYTES)
 
 
 def _string_value(data: ByteSource, type_at: int, cursor: Cursor, length: int) -> bytes:
@@ -235,7 +319,7 @@ def _string_value(data: ByteSource, type_at: int, cursor: Cursor, length: int) -
 
 def _from_heap(data: ByteSource, at: int, wanted: int) -> bytes:
     """Returns an object of a global heap collection."""
-    cursor = Cursor(data, at)
+    cursor = _cursor(data, at)
     if cursor.take(4) != b"GCOL":
         raise ContentsError("a model_config that is not in the file")
     cursor.skip(4)
