@@ -630,3 +630,13 @@ def test_a_large_table_is_read_in_less_than_a_second(tmp_path: Path) -> None:
     rows = read_table(tmp_path / "t.csv").numbers()
     assert process_time() - began < 2
     assert rows.shape == (100_000, 30)
+
+
+def test_numbers_of_columns_in_another_order_are_asked_about(tmp_path: Path) -> None:
+    """As a table has them whose columns were selected by their numbers."""
+    path = tmp_path / "selected.csv"
+    rows = "".join(f"{a},{a + 3},{a % 5},{a % 7},{a % 2}\n" for a in range(40))
+    path.write_text("4,2,0,1,3\n" + rows)
+    with pytest.raises(InputError, match="--header"):
+        read_table(path)
+    assert read_table(path, header="yes").names == ("4", "2", "0", "1", "3")

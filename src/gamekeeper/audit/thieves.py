@@ -97,7 +97,7 @@ class Thieves:
         if barrier.is_none and at and tried[at - 1].card.name == _OF_THE_POOL:
             needed = seeds * sum(each.card.fewest for each in waiting)
             meter.keep_back(unspent // 2 if unspent // 2 >= needed else 0)
-        if attack.card.comes_first:
+        if attack.card.comes_first and len(tried) > 1:
             once = min(self._subject.interface.width + 4, self._left // seeds)
             return max(once, self._left // (_FIRST_SHARE * seeds))
         return self._left // seeds if attack.card.makes_inputs else self._left

@@ -36,6 +36,7 @@ _LEADING_ZERO = r"^0\d"
 _NUMBERS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _FRACTION = r"[.eE]"
 _MIN_COUNTED = 3  # 0, 1 are ordinary values of two columns; 0, 1, 2 hardly of three
+_MIN_SHUFFLED = 4  # columns; fewer small numbers are often data
 _MIN_STEPS = 4  # 1, 2, 3 are ordinary values; of numbers from 0 to 9, four in steps are 1 in 400
 _MIN_ORDERED = 6  # that increase by chance once in 720 times
 _IMPROBABLE = 0.01  # of data that look like names, so many are asked about, or lose a line
@@ -238,13 +239,22 @@ def _numbers_above_numbers(columns: Sequence[Column]) -> Verdict:
         are_names = len(cells) >= _MIN_COUNTED and is_unlike
         return Verdict.NAMES if are_names else Verdict.UNKNOWN
     may_be_names = _is_distinct(cells) and (
-        _is_unlike(columns) or _is_another_scale(columns) or _is_in_order(columns)
+        _are_shuffled(cells)
+        or _is_unlike(columns)
+        or _is_another_scale(columns)
+        or _is_in_order(columns)
     )
     return Verdict.UNKNOWN if may_be_names else Verdict.DATA
 
 
 def _are_counted(cells: Sequence[str | None]) -> bool:
     return list(cells) == [str(at) for at in range(len(cells))]
+
+
+def _are_shuffled(cells: Sequence[str | None]) -> bool:
+    """Whether they are the numbers of columns that were selected in another order."""
+    counted = {str(at) for at in range(len(cells))}
+    return len(cells) >= _MIN_SHUFFLED and set(cells) == counted
 
 
 def _is_unlike(columns: Sequence[Column], chance: float = _IMPROBABLE) -> bool:
