@@ -6,7 +6,7 @@ or unreadable; 4 a fault of gamekeeper itself.
 
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -33,6 +33,7 @@ from gamekeeper._cli import (
 )
 from gamekeeper._cli._library_warnings import hide_library_warnings
 from gamekeeper.base.errors import GamekeeperError, UsageError
+from gamekeeper.base.extras import missing_extra
 from gamekeeper.base.text import clean
 
 app = typer.Typer(
@@ -123,9 +124,10 @@ def main() -> None:
         print("interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
     except GamekeeperError as error:
-        print(error if str(error).startswith("error: ") else f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error)
     except Exception as fault:
+        if isinstance(fault, ModuleNotFoundError) and (missing := missing_extra(fault)):
+            _fail(missing)
         kind = type(fault).__name__
         print(f"error: a fault of gamekeeper's own: {kind}: {clean(str(fault))}", file=sys.stderr)
         print(
@@ -135,6 +137,11 @@ def main() -> None:
         if is_debugging:
             print(clean(traceback.format_exc()), file=sys.stderr)
         sys.exit(4)
+
+
+def _fail(error: GamekeeperError) -> NoReturn:
+    print(error if str(error).startswith("error: ") else f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def _without_debug(words: list[str]) -> tuple[list[str], bool]:

@@ -17,6 +17,7 @@ from gamekeeper._cli.encrypted._shared import (
 )
 from gamekeeper._cli.options import Header, Json, Quiet, Seed, TrustFile
 from gamekeeper.base.errors import UsageError
+from gamekeeper.base.extras import missing_extra
 from gamekeeper.base.files import require_another_file
 
 if TYPE_CHECKING:
@@ -225,6 +226,8 @@ def _model(path: Path, trust_file: bool) -> Any:
 
         return joblib.load(path)  # reads plain pickles too
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (missing := missing_extra(error)):
+            raise missing from error
         raise unreadable(
             path, f"{type(error).__name__}: {error}"[:200], "a pickled model"
         ) from error

@@ -24,6 +24,7 @@ from gamekeeper.audit.targets._target import Array, QueryError
 from gamekeeper.audit.targets.boosters import given_names, is_booster, read_booster
 from gamekeeper.audit.targets.reading import AnswerReader
 from gamekeeper.base.errors import InputError, UsageError, input_error
+from gamekeeper.base.extras import missing_extra
 from gamekeeper.base.tables import column_order
 
 _SUM = 1e-3  # by which the sum of a row of probabilities is off, at most
@@ -164,11 +165,14 @@ def estimator_target(path: str | Path) -> EstimatorTarget:
 
     Raises:
         InputError: It cannot be read, or does not contain a model.
+        MissingExtraError: It needs a package of an extra that is not installed.
     """
     path = Path(path)
     try:
         estimator = quietly(_loaded, path)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (missing := missing_extra(error)):
+            raise missing from error
         said = f"{type(error).__name__}: {error}"
         raise _unusable(path, "the file cannot be read", said) from error
     return target_of(estimator, path)
