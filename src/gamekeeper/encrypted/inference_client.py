@@ -163,7 +163,8 @@ def key_files(folder: Path) -> tuple[Path, Path]:
 def _read_secret(path: Path, description: ModelDescription) -> Secret[bytes]:
     try:
         raw = path.read_bytes()
-        require_private_file(path)
+        if raw.startswith(_SECRET):
+            require_private_file(path)
     except OSError as error:
         found = error.strerror or str(error)
         raise input_error(

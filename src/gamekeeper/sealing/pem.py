@@ -67,10 +67,10 @@ def private_keys(path: Path, password: Password = None) -> list[Any]:
         UsageError: A password is given for a key without one.
     """
     blocks = pem_blocks(path)
-    require_private_file(path)
     private = [block for block in blocks if label_of(block).endswith(_PRIVATE)]
     if not private:
         raise _another_block(path, blocks, "a private key")
+    require_private_file(path)
     return [_unlocked(path, block, password) for block in private]
 
 

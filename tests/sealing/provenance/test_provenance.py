@@ -789,3 +789,32 @@ def test_spoilt_signature_verifies_nothing_else(model: Path) -> None:
         except (InputError, SealError) as error:
             outcomes.add(type(error).__name__)
     assert {"InputError", "SealError"} <= outcomes <= {"InputError", "SealError", 3}
+
+
+LEFT_BY_DOWNLOADS = {
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+    "an empty file": b"",
+    "a web page": b"<!DOCTYPE html><html>not found</html>",
+}
+
+
+@pytest.mark.parametrize("found", LEFT_BY_DOWNLOADS)
+def test_what_a_download_left_is_not_signed_unless_it_is_left_out(model: Path, found: str) -> None:
+    """In a folder and as a file of its own."""
+    path = model / "more.safetensors"
+    path.write_bytes(LEFT_BY_DOWNLOADS[found])
+    with pytest.raises(InputError, match=rf"found     {found}[^`]*--ignore more.safetensors"):
+        signed(model)
+    assert not (model.parent / "model.sig").exists()
+    signature = signed(model, ignored=["more.safetensors"])
+    verify_model(model, signature, by_key(model), ignored=["more.safetensors"])
+    with pytest.raises(
+        InputError, match=f"more.safetensors: the file was not downloaded\n.*{found}"
+    ):
+        sign_model(path, model.parent / "file.sig", model.parent / "key.pem")
+
+
+def test_public_key_that_others_may_read_is_said_to_be_no_private_key(model: Path) -> None:
+    (model.parent / "key.pub.pem").chmod(0o644)
+    with pytest.raises(InputError, match="not a private key\n  found     PUBLIC KEY"):
+        sign_model(model, model.parent / "a.sig", model.parent / "key.pub.pem")

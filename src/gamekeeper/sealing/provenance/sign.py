@@ -1,15 +1,20 @@
 """Signs a model with a key: ECDSA over the SHA-256 of each of its files, in OpenSSF's format."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from gamekeeper.base.errors import InputError, input_error
+from gamekeeper.base.errors import Fault, InputError, input_error
 from gamekeeper.base.files import replace_file, require_another_file
+from gamekeeper.sealing.artifacts import FileBytes
+from gamekeeper.sealing.artifacts.faults import fault_of
+from gamekeeper.sealing.artifacts.formats.refused import require_downloaded
+from gamekeeper.sealing.contents import ContentsError
+from gamekeeper.sealing.faults import read_faults
 from gamekeeper.sealing.pem import Password
 from gamekeeper.sealing.provenance._bundle import read_bundle
 from gamekeeper.sealing.provenance._keys import (
@@ -53,8 +58,9 @@ def sign_model(
         The number of signed files.
 
     Raises:
-        InputError: Something cannot be read, or a signature cannot cover it: links, empty folders;
-            or a file that is not a signature has the signature's name.
+        InputError: Something cannot be read, or a signature cannot cover it: links, empty folders,
+            pointers of Git LFS and empty downloads; or a file that is not a signature has the
+            signature's name.
         UsageError: A path to exclude is not there, the signature would replace an input, or a
             password is given for a key without one.
         MissingExtraError: The extra "provenance" is not installed.
@@ -66,8 +72,9 @@ def sign_model(
     root = Path(model).resolve()
     excluded = excluded_paths(Path(model), ignored, signature)
     tree = list_files(root, excluded)
-    if tree.faults:
-        raise InputError(tree.faults)
+    faults = [*tree.faults, *_faults_of_downloads(root, tree.files)]
+    if faults:
+        raise InputError(faults)
     if not tree.files:
         raise input_error(model, "there is nothing to sign", "no files", "a model")
     key = read_model_key(Path(private_key), password)
@@ -77,6 +84,19 @@ def sign_model(
     config.set_hashing_config(StrictHashing(hashing, lambda: tree.files))
     _write(signature, _make_signature(config, root))
     return len(tree.files)
+
+
+def _faults_of_downloads(root: Path, files: Sequence[Path]) -> Iterator[Fault]:
+    """Yields a fault for each file that is only what a download left in its place: its signature
+    would say that this is the model.
+    """
+    for path in files:
+        name = path.relative_to(root).as_posix() if path != root else path.name
+        try:
+            with read_faults(path), FileBytes(path) as part:
+                require_downloaded(part, name)
+        except ContentsError as error:
+            yield fault_of(root if path != root else path, name, error, is_folder=path != root)
 
 
 def _require_replaceable(signature: Path) -> None:
