@@ -337,3 +337,38 @@ def test_passphrase_file_that_others_can_read_is_refused(call: Call, tmp_path: P
         "seal", "model.safetensors", "--to", "passphrase", "--passphrase-file", "phrase"
     )
     assert code == 3 and "chmod 600" in error
+
+
+SAMPLES = Path(__file__).parents[1] / "sealing" / "artifacts" / "samples"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("llama.gguf", "GGUF"), ("xgboost.json", "XGBoost"), ("lightgbm.txt", "LightGBM")],
+)
+def test_format_is_named_and_unknown_tensors_are_not_counted(
+    call: Call, tmp_path: Path, name: str, kind: str
+) -> None:
+    (tmp_path / name).write_bytes((SAMPLES / name).read_bytes())
+    call("seal", name, "--to", "serving.pub.pem")
+    _, out, _ = call("inspect", f"{name}.sealed", "--key", "serving.pem")
+    assert f"{name} ({kind}" in out and " in 1 chunk\n" in out
+    _, out, _ = call("inspect", f"{name}.sealed", "--key", "serving.pem", "--json")
+    assert json.loads(out)["files"][0]["format"].startswith(kind)
+    _, out, _ = call("open", f"{name}.sealed", "--key", "serving.pem", "--out", "back")
+    assert "tensor" not in out
+
+
+def test_single_recipient_is_warned_of(call: Call) -> None:
+    assert "one recipient: without this key nobody" in seal(call)[2]
+    call("keypair", "second.pem")
+    assert "one recipient" not in seal(call, "--to", "second.pub.pem", "--force")[2]
+
+
+def test_public_key_given_as_key_is_said_to_be_one(call: Call, tmp_path: Path) -> None:
+    """Before its mode, which is right for a public key."""
+    seal(call)
+    code, _, err = call(
+        "open", "model.safetensors.sealed", "--key", "serving.pub.pem", "--out", "b"
+    )
+    assert code == 3 and "not a private key" in err and "chmod" not in err

@@ -205,3 +205,47 @@ def test_an_onnx_model_is_named_if_there_are_several(tmp_path: Path, key: Privat
             model.onnx_session()
         with pytest.raises(UsageError, match="no ONNX file c"):
             model.onnx_session("c.onnx")
+
+
+SAMPLES = Path(__file__).parent / "artifacts" / "samples"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("llama.gguf", "GGUF"), ("xgboost.json", "XGBoost"), ("xgboost.ubj", "UBJSON")],
+)
+@pytest.mark.parametrize("names", [None, ["weight"]])
+def test_model_of_which_no_tensors_are_known_says_so(
+    tmp_path: Path, name: str, kind: str, names: list[str] | None
+) -> None:
+    """An empty dict would read as a model without tensors."""
+    (tmp_path / name).write_bytes((SAMPLES / name).read_bytes())
+    key = PrivateKey.generate()
+    seal(tmp_path / name, tmp_path / "a.sealed", to=[key.public_key()])
+    with load_sealed(tmp_path / "a.sealed", keys=[key]) as model:
+        with pytest.raises(
+            UsageError, match=rf"{name} \({kind}.*\); get the bytes with model.file\(\)"
+        ):
+            model.numpy(names)
+        assert model.file() == (SAMPLES / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        (["BF16"], "tensor 'a0' is of type BF16"),
+        (["BF16"] * 2, r"tensor 'a0' and 1 other are of type BF16"),
+        (["BF16", "F8_E5M2", "BF16"], "tensor 'a0' and 2 others are of type BF16, F8_E5M2"),
+    ],
+)
+def test_tensors_of_types_that_numpy_lacks_are_counted(
+    tmp_path: Path, types: list[str], said: str
+) -> None:
+    write_tensors(tmp_path / "m.safetensors", {f"a{n}": (one, (1,)) for n, one in enumerate(types)})
+    key = PrivateKey.generate()
+    seal(tmp_path / "m.safetensors", tmp_path / "a.sealed", to=[key.public_key()])
+    with (
+        load_sealed(tmp_path / "a.sealed", keys=[key]) as model,
+        pytest.raises(UsageError, match=f"{said}, which numpy does not have: use torch"),
+    ):
+        model.numpy()

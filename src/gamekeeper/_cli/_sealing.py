@@ -3,7 +3,7 @@ command line.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,12 +80,15 @@ def recipients_json(stanzas: "Sequence[Stanza]") -> list[dict[str, str]]:
     return [{"kind": one.kind, "name": one.name} for one in stanzas]
 
 
-def contents_json(contents: "Contents") -> list[dict[str, Any]]:
-    """Returns the files of a model for JSON output."""
+def contents_json(
+    contents: "Contents", formats: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Returns the files of a model for JSON output, with their formats if they were looked for."""
     return [
         {
             "path": member.path,
             "kind": member.kind,
+            **({} if formats is None else {"format": formats.get(member.path)}),
             "bytes": member.length,
             "tensors": [
                 {"name": one.name, "dtype": one.dtype, "shape": one.shape} for one in member.tensors

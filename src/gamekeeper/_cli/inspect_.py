@@ -1,5 +1,6 @@
 """`gamekeeper inspect`: what a sealed file says about itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ def run(
     """Show what a sealed file says about itself.
 
     Needs a sealed file; with a key it lists files and tensors too, and what its author says of
-    files that were not examined and of code that a loader may run. Reads no tensor. Checks only
+    files that were not examined and of code that a loader may run. Loads no tensor. Checks only
     that the file is complete; `gamekeeper verify sealed` checks every byte, and with a key what the
     author says.
 
@@ -44,18 +45,23 @@ def run(
       gamekeeper inspect model.safetensors.sealed --key serving.pem --json
     """
     from gamekeeper.sealing.sealed import SealedFile
+    from gamekeeper.sealing.sealed.examination import formats_of
 
     keys = identities(key, passphrase_file)
     with SealedFile(sealed) as file:
-        contents = file.unlock(keys).contents if keys else None
-        document = _document(file, contents)
+        opened = file.unlock(keys) if keys else None
+        contents = opened.contents if opened else None
+        formats = formats_of(opened, opened.contents) if opened else {}
+        document = _document(file, contents, formats)
     if json:
         print_json(SCHEMA, document)
     else:
-        print("\n".join([*_public(document), *(_private(contents) if contents else [])]))
+        print("\n".join([*_public(document), *(_private(contents, formats) if contents else [])]))
 
 
-def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]:
+def _document(
+    file: "SealedFile", contents: "Contents | None", formats: Mapping[str, str]
+) -> dict[str, Any]:
     from gamekeeper.sealing.sealed import FORMAT
 
     header = file.header
@@ -69,18 +75,23 @@ def _document(file: "SealedFile", contents: "Contents | None") -> dict[str, Any]
         "recipients": recipients_json(file.slot.stanzas),
         "generation": file.slot.generation,
         "is_rewrap_unfinished": any(file.idle_slot),
-        "files": contents_json(contents) if contents else None,
+        "files": contents_json(contents, formats) if contents else None,
         **(examined_json(contents) if contents else {"allowed": None, "code": None}),
     }
 
 
 def _public(document: dict[str, Any]) -> list[str]:
+    from gamekeeper.report.formatting import counted
+
+    size = counted(document["bytes"], "byte")
+    times = document["generation"] - 1
+    rewrapped = f"rewrapped {counted(times, 'time')}" if times else "never rewrapped"
     lines = [
         f"{document['sealed']}: {document['format']}",
-        f"  holds       {document['bytes']:,} bytes in {document['chunks']:,} chunks",
+        f"  holds       {size} in {counted(document['chunks'], 'chunk')}",
         f"  signer      {document['signer'] or 'nobody'}",
         *(f"  recipient   {one['name']} ({one['kind']})" for one in document["recipients"]),
-        f"  generation  {document['generation']}: rewrapped {document['generation'] - 1} times",
+        f"  generation  {document['generation']}: {rewrapped}",
     ]
     if document["is_rewrap_unfinished"]:
         lines.append(
@@ -90,10 +101,13 @@ def _public(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _private(contents: "Contents") -> list[str]:
+def _private(contents: "Contents", formats: Mapping[str, str]) -> list[str]:
+    from gamekeeper.report.formatting import counted
+
     lines = []
     for member in contents.members:
-        lines.append(f"  file        {member.path} ({member.kind}), {member.length:,} bytes")
+        kind = formats.get(member.path, member.kind)
+        lines.append(f"  file        {member.path} ({kind}), {counted(member.length, 'byte')}")
         lines += [
             f"    {ascii(one.name)[1:-1]}  {one.dtype} {list(one.shape)}" for one in member.tensors
         ]

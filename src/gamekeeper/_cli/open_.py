@@ -1,7 +1,7 @@
 """`gamekeeper open`: decrypt a sealed model to disk."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from gamekeeper._cli._sealing import (
 from gamekeeper._cli.options import Json, Quiet
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.files import require_another_file
+
+if TYPE_CHECKING:
+    from gamekeeper.sealing.contents import Contents
 
 NAME = "open"
 SCHEMA = "gamekeeper/open@1"
@@ -86,11 +89,18 @@ def run(
             },
         )
     else:
-        print(
-            f"{target}: {contents.length:,} bytes, {len(contents.tensors()):,} tensors, no longer"
-            " encrypted"
-        )
+        print(f"{target}: {', '.join(_sizes(contents))}, no longer encrypted")
     for line in examined_lines(contents):
         say(line, quiet)
     if signer is None:
         say("the signer was not checked; to check it: --signer KEY.pub.pem", quiet)
+
+
+def _sizes(contents: "Contents") -> list[str]:
+    from gamekeeper.report.formatting import counted
+    from gamekeeper.sealing.contents import has_known_tensors
+
+    sizes = [counted(contents.length, "byte")]
+    if has_known_tensors(contents):
+        sizes.append(counted(len(contents.tensors()), "tensor"))
+    return sizes

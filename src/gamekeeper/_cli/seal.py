@@ -25,6 +25,10 @@ _NOTE = (
     " gamekeeper guard"
 )
 
+_ONE_RECIPIENT = (
+    "one recipient: without this key nobody can open it any more; to seal for a second one: --to"
+)
+
 
 def run(
     model: Annotated[Path, typer.Argument(help="A model file, or a folder with one.")],
@@ -79,6 +83,7 @@ def run(
 
       gamekeeper seal llm/ --to serving.pub.pem --ignore 'optimizer.pt' --allow extra.bin
     """
+    from gamekeeper.report.formatting import counted
     from gamekeeper.sealing.artifacts import read_model
     from gamekeeper.sealing.sealed import (
         SealedFile,
@@ -120,13 +125,15 @@ def run(
         )
     else:
         print(
-            f"{target}: {header.payload_bytes:,} bytes sealed for"
+            f"{target}: {counted(header.payload_bytes, 'byte')} sealed for"
             f" {', '.join(one.name for one in stanzas)}"
         )
     for line in examined_lines(files.contents):
         say(line, quiet)
     if files.empty_folders:
         say(f"empty folders are not kept: {', '.join(files.empty_folders[:5])}", quiet)
+    if len(stanzas) == 1:
+        say(_ONE_RECIPIENT, quiet)
     unsigned = "not signed: recipients cannot tell who made it; to sign: --sign KEY"
     say(unsigned if signer is None else f"signed by {signer}", quiet)
     say(_NOTE, quiet)

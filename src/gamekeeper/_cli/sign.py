@@ -55,6 +55,7 @@ def run(
       gamekeeper sign models/fraud --key company.pem --certificate company.crt.pem --chain ca.pem
       --out company.sig
     """
+    from gamekeeper.report.formatting import counted
     from gamekeeper.sealing.provenance import sign_model
 
     if chain and certificate is None:
@@ -71,4 +72,5 @@ def run(
     )
     if json:
         print_json(_SCHEMA, {"model": str(model), "files": files, "signature": str(out)})
-    say(f"{files:,} files of {model} are signed in {out}", quiet)
+    are = "is" if files == 1 else "are"
+    say(f"{counted(files, 'file')} of {model} {are} signed in {out}", quiet)

@@ -187,6 +187,14 @@ class Contents:
         return orjson.dumps(fields)
 
 
+def has_known_tensors(contents: Contents) -> bool:
+    """Returns whether a model has a file of a format whose tensors are read, even if it has none.
+
+    Nothing is known of the tensors in other files, such as GGUF.
+    """
+    return any(member.kind != "file" for member in contents.members)
+
+
 class ContentsError(GamekeeperError, ValueError):
     """An index, or a file that an index is made of, is invalid; the message says why.
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from gamekeeper.base.errors import MissingExtraError, UsageError
 from gamekeeper.sealing.artifacts.onnx import read_onnx
-from gamekeeper.sealing.contents import Member, Tensor
+from gamekeeper.sealing.contents import Member, Tensor, has_known_tensors
 from gamekeeper.sealing.recipients import Identity
 from gamekeeper.sealing.sealed import SealedFile
+from gamekeeper.sealing.sealed.examination import formats_of
 from gamekeeper.sealing.sealed.sealed_file import UnlockedMember
 from gamekeeper.sealing.shown import shown
 
@@ -109,8 +110,8 @@ class SealedModel:
 
         Raises:
             SealError: A chunk is not authentic; nothing is returned.
-            UsageError: There is no such tensor, or numpy lacks its type (bfloat16 and 8-bit
-                floats: use `torch`).
+            UsageError: There is no such tensor, no file has tensors that can be read here, or numpy
+                lacks its type (bfloat16 and 8-bit floats: use `torch`).
         """
         chosen = self._chosen(names, skip)
         _require_types(chosen, NUMPY, "numpy", "use torch(), or ")
@@ -130,7 +131,8 @@ class SealedModel:
 
         Raises:
             SealError: A chunk is not authentic; nothing is returned.
-            UsageError: There is no such tensor, or torch lacks its type.
+            UsageError: There is no such tensor, no file has tensors that can be read here, or
+                torch lacks its type.
             MissingExtraError: torch is not installed.
         """
         try:
@@ -212,6 +214,8 @@ class SealedModel:
         return members[path]
 
     def _chosen(self, names: Iterable[str] | None, skip: Iterable[str]) -> dict[str, Tensor]:
+        if not has_known_tensors(self._opened.contents):
+            raise self._no_tensors()
         skipped = set(skip)
         wanted = list(self.tensors if names is None else names)
         chosen = [name for name in wanted if name not in skipped]
@@ -219,6 +223,16 @@ class SealedModel:
         if missing:
             raise UsageError(f"no tensor {ascii(missing[0])[:80]} in {self._sealed.path}")
         return {name: self.tensors[name] for name in chosen}
+
+    def _no_tensors(self) -> UsageError:
+        contents = self._opened.contents
+        formats = formats_of(self._opened, contents)
+        kinds = [f"{one.path} ({formats.get(one.path, 'file')})" for one in contents.members]
+        call = "file()" if len(kinds) == 1 else "file(PATH)"
+        return UsageError(
+            f"{self._sealed.path} has no tensors that can be read here: it holds"
+            f" {_listed(kinds)}; get the bytes with model.{call}, for the library that reads them"
+        )
 
     def _decrypt(self, tensor: Tensor) -> "npt.NDArray[np.uint8]":
         """Decrypts a tensor into a new buffer, aligned as numpy and torch require."""
@@ -249,11 +263,14 @@ def _require_types(
     """
     lacking = [(name, one.dtype) for name, one in tensors.items() if one.dtype not in types]
     if lacking:
-        name, dtype = lacking[0]
-        others = f" and {len(lacking) - 1:,} others" if lacking[1:] else ""
+        name = ascii(lacking[0][0])[:80]
+        more = len(lacking) - 1
+        others = f"{more:,} {'other' if more == 1 else 'others'}"
+        which = f"{name} and {others} are" if more else f"{name} is"
+        lacked = ", ".join(dict.fromkeys(dtype for _, dtype in lacking))
         raise UsageError(
-            f"tensor {ascii(name)[:80]} is of type {dtype}, which {library} does not have"
-            f"{others}: {instead}leave tensors out with skip=[...]"
+            f"tensor {which} of type {lacked}, which {library} does not have: {instead}leave"
+            " tensors out with skip=[...]"
         )
 
 

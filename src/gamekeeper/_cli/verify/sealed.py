@@ -91,6 +91,9 @@ def _document(verified: "VerifiedSeal") -> dict[str, Any]:
 
 
 def _summary(path: Path, verified: "VerifiedSeal") -> list[str]:
+    from gamekeeper.report.formatting import counted
+
+    size = counted(verified.header.payload_bytes, "byte")
     who = "nobody" if verified.signer is None else verified.signer.hex()
     if verified.signer and not verified.is_signer_given:
         who += " (named by the file itself; name the required signer with --signer)"
@@ -98,10 +101,7 @@ def _summary(path: Path, verified: "VerifiedSeal") -> list[str]:
     is_opened = verified.contents is not None
     return [
         f"{path}: holds",
-        (
-            f"  holds       {verified.header.payload_bytes:,} bytes in {verified.header.chunks:,}"
-            " chunks"
-        ),
+        f"  holds       {size} in {counted(verified.header.chunks, 'chunk')}",
         f"  signer      {who}",
         f"  recipients  {names}{'' if is_opened else ' (not checked: no key)'}",
         f"  index       {_index(verified)}",

@@ -5,17 +5,20 @@ an earlier version that looked for less. What is said of a file is therefore wha
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from gamekeeper.base.errors import InputError
 from gamekeeper.sealing.artifacts import ByteSource, HeldBytes, contents_of
-from gamekeeper.sealing.contents import Contents, Member
+from gamekeeper.sealing.artifacts.formats import recognise
+from gamekeeper.sealing.contents import Contents, ContentsError, Member
 from gamekeeper.sealing.faults import SealError
 from gamekeeper.sealing.sealed.layout import CHUNK_BYTES
 from gamekeeper.sealing.sealed.sealed_file import UnlockedFile, UnlockedMember
 from gamekeeper.sealing.selection import Selection
+
+_NAMES = {"safetensors": "safetensors", "onnx": "ONNX"}
 
 
 def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = ()) -> Contents:
@@ -48,6 +51,29 @@ def examined_contents(opened: UnlockedFile, path: Path, allow: Sequence[str] = (
     except InputError as error:
         try_ = "ask its owner; to accept it unexamined, name it with --allow"
         raise SealError([replace(one, try_=try_) for one in error.faults]) from None
+
+
+def formats_of(opened: UnlockedFile, contents: Contents) -> dict[str, str]:
+    """Returns the format of each file, by its path: `safetensors`, `ONNX`, `GGUF`, `JSON`.
+
+    Files that were not recognised, or cannot be read, are left out.
+
+    Args:
+        opened: The unlocked file.
+        contents: The files in it.
+    """
+    found = {}
+    for member in contents.members:
+        with suppress(ContentsError, SealError):
+            found[member.path] = _format(opened, member)
+    return found
+
+
+def _format(opened: UnlockedFile, member: Member) -> str:
+    if member.kind != "file":
+        return _NAMES[member.kind]
+    with _source(opened, member)() as part:
+        return recognise(part, member.path).name
 
 
 def says_all(index: Contents, found: Contents) -> bool:
