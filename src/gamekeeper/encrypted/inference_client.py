@@ -23,6 +23,8 @@ from gamekeeper.encrypted.square_network import Array
 from gamekeeper.encrypted.wire import keys_digest, keys_message, read_answer, request_message
 
 _SECRET = b"GKHESEC1"
+MOST_NAMED = 5
+"""Clipped inputs of which a request says where they are."""
 
 
 class PreparedRequest(NamedTuple):
@@ -33,12 +35,14 @@ class PreparedRequest(NamedTuple):
         given: Number of rows in it.
         rows: Number of rows that are requested and charged: the next power of two.
         clipped: Number of inputs outside the range, which were clipped.
+        first_clipped: Row and feature of the first of them, from 0.
     """
 
     message: bytes
     given: int
     rows: int
     clipped: int
+    first_clipped: tuple[tuple[int, int], ...] = ()
 
 
 class EncryptingClient:
@@ -111,14 +115,16 @@ class EncryptingClient:
         values = self._required(inputs)
         clipped = (values < self.description.low) | (values > self.description.high)
         mapped = self.description.normalise(values)
-        rows = 1 << (len(values) - 1).bit_length()
+        rows = charged_rows(len(values))
         ciphers = [
             self._backend.encrypt(self._secret, slots, scale) for slots in layout.pack(mapped, rows)
         ]
         if self._digest is None:
             self._digest = keys_digest(self.keys())
         message = request_message(self.description, self._digest, rows, ciphers)
-        return PreparedRequest(message, len(values), rows, int(np.count_nonzero(clipped)))
+        first = tuple((int(row), int(at)) for row, at in np.argwhere(clipped)[:MOST_NAMED])
+        count = int(np.count_nonzero(clipped))
+        return PreparedRequest(message, len(values), rows, count, first)
 
     def decrypt(self, answer: bytes, asked: PreparedRequest) -> Array:
         """Returns the scores, shape (given rows, classes).
@@ -153,6 +159,11 @@ class EncryptingClient:
         if not np.isfinite(values).all():
             raise input_error("inputs", "not a number", "NaN or infinity", "finite numbers")
         return values
+
+
+def charged_rows(rows: int) -> int:
+    """Returns the rows that a request is charged: the next power of two."""
+    return 1 << (rows - 1).bit_length()
 
 
 def key_files(folder: Path) -> tuple[Path, Path]:

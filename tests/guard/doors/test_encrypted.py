@@ -117,6 +117,24 @@ def test_the_eleventh_row_after_a_budget_of_ten_is_refused(tmp_path: Path) -> No
     asyncio.run(run())
 
 
+def test_answers_say_how_many_rows_are_left(tmp_path: Path) -> None:
+    """Also the answer to keys, before anything is charged."""
+
+    async def run() -> None:
+        async with answering(tmp_path, Opaque()) as (url, guard), aiohttp.ClientSession() as client:
+            key = issued(guard, budget=Budget(rows=10))
+            headers = {"authorization": f"Bearer {key}"}
+            left = []
+            for method, path in [("PUT", "/keys"), ("POST", "/infer"), ("PUT", "/keys")]:
+                async with client.request(
+                    method, url + PATH + path, data=b"\x04", headers=headers
+                ) as got:
+                    left.append(got.headers["gamekeeper-rows-left"])
+            assert left == ["10", "6", "6"]
+
+    asyncio.run(run())
+
+
 def test_rows_are_charged_and_not_requests(tmp_path: Path) -> None:
     """A request for more rows than are left gets none; a smaller one goes through."""
 

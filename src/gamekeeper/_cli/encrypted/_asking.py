@@ -1,6 +1,7 @@
 """The client's side of HTTP."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from gamekeeper._cli.encrypted._shared import unreadable
 
@@ -9,9 +10,22 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 120
 _MOST_ANSWER_BYTES = 256 << 20
+_ROWS_LEFT = "gamekeeper-rows-left"
 
 
-def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+class Answer(NamedTuple):
+    """An answer of a server.
+
+    Args:
+        body: Its body.
+        rows_left: Rows that are left in the key's budget; None if the server does not say.
+    """
+
+    body: bytes
+    rows_left: int | None
+
+
+def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
     """Returns the answer to a request.
 
     Raises:
@@ -35,8 +49,7 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
     try:
         request = Request(url, data=body, headers=headers | binary, method=method)
         with build_opener(NoRedirects).open(request, timeout=_TIMEOUT_S) as answer:
-            read: bytes = answer.read(_MOST_ANSWER_BYTES)
-            return read
+            return Answer(answer.read(_MOST_ANSWER_BYTES), _rows_left(answer.headers))
     except HTTPError as error:
         with error:
             found = f"{error.code}: {_message(error.read(1 << 16))}"
@@ -48,6 +61,12 @@ def exchanged(method: str, url: str, body: bytes | None, headers: dict[str, str]
         raise unreadable(
             url, "not a URL, or not an API key", "http://HOST:PORT/v2/encrypted/NAME"
         ) from None
+
+
+def _rows_left(headers: Mapping[str, str]) -> int | None:
+    """Earlier servers do not state it."""
+    stated = headers.get(_ROWS_LEFT, "")
+    return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 20 else None
 
 
 def _message(body: bytes) -> str:
@@ -68,7 +87,7 @@ def description_at(url: str) -> "ModelDescription":
     from gamekeeper.encrypted.compiled_model import read_description
 
     try:
-        fields = orjson.loads(exchanged("GET", url, None, {}))
+        fields = orjson.loads(exchanged("GET", url, None, {}).body)
     except orjson.JSONDecodeError:
         raise unreadable(url, "not JSON", "the description of a model") from None
     return read_description(fields, url)

@@ -21,14 +21,8 @@ def warnings(made: "CompiledModel") -> Iterator[str]:
     )
     yield (
         f"  {made.description.name} has no more free parameters than {rows:,} answers have numbers:"
-        f" {rows:,} rows copy it"
+        f" so many rows may suffice to copy it"
     )
-    if made.network.hidden == 0:
-        inputs = made.network.inputs
-        yield (
-            f"  (a linear model with {inputs} inputs is determined by {inputs + 1:,} answers at"
-            " most)"
-        )
     yield (
         "Encrypted input cannot be inspected: signals of content see nothing, and no defence"
         " changes the scores."

@@ -11,7 +11,7 @@ from gamekeeper._cli.encrypted._asking import description_at, exchanged
 from gamekeeper._cli.encrypted._rows import read_inputs, write_scores
 from gamekeeper._cli.encrypted._shared import SCHEMA, unreadable
 from gamekeeper._cli.options import Header, Json, Quiet
-from gamekeeper.base.errors import InputError, UsageError
+from gamekeeper.base.errors import InputError, UsageError, input_error
 from gamekeeper.base.files import require_another_file
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def run(
       --keys he-keys --key-file api.key --out scores.csv
     """
     from gamekeeper.encrypted.inference_client import EncryptingClient
+    from gamekeeper.report.formatting import counted
 
     if out is not None:
         require_another_file(out, inputs, key_file, *_files_of(keys))
@@ -85,12 +86,13 @@ def run(
                 "labels": labels,
                 "rows_charged": got.charged,
                 "clipped": got.clipped,
+                "first_clipped": [{"row": row, "column": name} for row, name in got.first_clipped],
             },
         )
     elif out is None:
         print("\n".join(labels or [",".join(f"{score:.4f}" for score in row) for row in scores]))
-    answered = f"{len(scores)} of {len(rows)} rows answered, {got.charged} charged"
-    say(f"{answered}, {got.clipped} numbers clipped to the range", quiet)
+    answered = f"{len(scores)} of {counted(len(rows), 'row')} answered, {got.charged:,} charged"
+    say(f"{answered}, {_clipped_text(got)} clipped to the range", quiet)
     if got.fault is not None:
         raise got.fault  # only after the output: the rows answered before it were charged
 
@@ -107,20 +109,39 @@ class _Got(NamedTuple):
     scores: "Array"
     charged: int
     clipped: int
+    first_clipped: list[tuple[int, str]]
     fault: "InputError | None"
+
+
+def _clipped_text(got: _Got) -> str:
+    """Says how many numbers were clipped, and where the first ones are; rows count from 1."""
+    from gamekeeper.report.formatting import counted
+    from gamekeeper.sealing.shown import shown
+
+    if not got.clipped:
+        return "0 numbers"
+    where = [f"row {row:,}, {shown(column)}" for row, column in got.first_clipped]
+    more = f"; and {got.clipped - len(where):,} more" if got.clipped > len(where) else ""
+    return f"{counted(got.clipped, 'number')} ({'; '.join(where)}{more})"
 
 
 def _asked(url: str, client: "EncryptingClient", rows: "Array", key: str) -> _Got:
     import numpy as np
+
+    from gamekeeper.encrypted.inference_client import MOST_NAMED, charged_rows
 
     headers = {"authorization": f"Bearer {key}"}
     layout = client.description.layout
     scores = [np.zeros((0, layout.classes))]
     charged = 0
     clipped = 0
+    first_clipped: list[tuple[int, str]] = []
+    asked_rows = 0
     fault = None
-    exchanged("PUT", f"{url}/keys", client.keys(), headers)
-    for chunk in _chunks(rows, layout.rows, padded=layout.is_batched):
+    left = exchanged("PUT", f"{url}/keys", client.keys(), headers).rows_left
+    chunks = list(_chunks(rows, layout.rows, padded=layout.is_batched))
+    _require_budget(url, left, sum(charged_rows(len(chunk)) for chunk in chunks))
+    for chunk in chunks:
         asked = client.encrypt(chunk)
         try:
             answer = _answer(url, client, asked.message, headers)
@@ -130,19 +151,47 @@ def _asked(url: str, client: "EncryptingClient", rows: "Array", key: str) -> _Go
         scores.append(client.decrypt(answer, asked))
         charged = charged + asked.rows
         clipped = clipped + asked.clipped
-    return _Got(np.concatenate(scores), charged, clipped, fault)
+        first_clipped += [
+            (asked_rows + row + 1, _column(client.description, at))
+            for row, at in asked.first_clipped[: MOST_NAMED - len(first_clipped)]
+        ]
+        asked_rows += len(chunk)
+    return _Got(np.concatenate(scores), charged, clipped, first_clipped, fault)
+
+
+def _column(description: "ModelDescription", at: int) -> str:
+    return description.features[at] if description.features else f"column {at + 1}"
+
+
+def _require_budget(url: str, left: int | None, needed: int) -> None:
+    """Checks, before anything is charged, that the key's budget suffices; an earlier server does
+    not say what is left.
+
+    Raises:
+        InputError: It does not.
+    """
+    if left is not None and needed > left:
+        from gamekeeper.report.formatting import counted
+
+        raise input_error(
+            url,
+            "the key's budget does not suffice, and nothing was charged",
+            f"{counted(left, 'row')} left, where {needed:,} would be charged",
+            "a budget for all rows of --inputs",
+            "ask for fewer rows, or ask the server's owner for a key with more",
+        )
 
 
 def _answer(url: str, client: "EncryptingClient", message: bytes, headers: dict[str, str]) -> bytes:
     """The answer; if the server has dropped the keys meanwhile, they are sent again."""
 
     try:
-        return exchanged("POST", f"{url}/infer", message, headers)
+        return exchanged("POST", f"{url}/infer", message, headers).body
     except InputError as error:
         if not error.faults[0].found.startswith("409:"):
             raise
     exchanged("PUT", f"{url}/keys", client.keys(), headers)
-    return exchanged("POST", f"{url}/infer", message, headers)
+    return exchanged("POST", f"{url}/infer", message, headers).body
 
 
 def _chunks(rows: "Array", capacity: int, *, padded: bool) -> "Iterator[Array]":

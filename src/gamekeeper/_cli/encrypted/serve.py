@@ -135,7 +135,7 @@ def _require_budgets(
     for id, rows in budgets.items():
         if rows >= least:
             narrate(
-                f"warning: key {id} may ask {rows:,} rows, and {least:,} rows determine a model"
+                f"warning: key {id} may ask {rows:,} rows, and {least:,} rows may suffice to copy a model"
                 " that is served"
             )
     if (total := sum(budgets.values())) >= least:

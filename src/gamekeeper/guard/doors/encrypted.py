@@ -35,6 +35,9 @@ log = get_logger("gamekeeper.guard")
 OWNER = "gamekeeper.owner"
 """Key of the scope that tells the app whose keys are sent."""
 
+ROWS_LEFT = b"gamekeeper-rows-left"
+"""Header of each answer to a known key: rows that are left in its budget, decimal."""
+
 _GONE = Refusal(
     status=503, code="unavailable", message="the guard cannot reach its store; try again soon"
 )
@@ -169,12 +172,26 @@ class EncryptedDoor:
         limit_s = self._policy.limits.receive_s
         body = await read_within(receive, operation.body_bytes, limit_s)
         if operation.kind == "keys":
-            await self._app({**scope, OWNER: principal.credential}, once(body, receive), send)
+            left = self._stating_rows_left(send, principal, most)
+            await self._app({**scope, OWNER: principal.credential}, once(body, receive), left)
             return True
         rows = self._rows(operation, body)
         await self._take(principal, rows, most)
-        status = await self._answered(scope, once(body, receive), send, principal, rows)
+        left = self._stating_rows_left(send, principal, most)
+        status = await self._answered(scope, once(body, receive), left, principal, rows)
         return 200 <= status < 300
+
+    def _stating_rows_left(self, send: Send, principal: Principal, most: int) -> Send:
+        """Adds to an answer what its key has left, so that a client need not spend it in vain."""
+
+        async def stating(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                left = max(0, most - self._ledger.spent(principal.credential))
+                headers = [*message.get("headers", ()), (ROWS_LEFT, str(left).encode())]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return stating
 
     async def _answered(
         self, scope: Scope, receive: Receive, send: Send, principal: Principal, rows: int
