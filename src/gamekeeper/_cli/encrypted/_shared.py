@@ -19,8 +19,9 @@ def warnings(made: "CompiledModel") -> Iterator[str]:
         "Encryption does not stop extraction by queries: a client that receives f(x) can learn f"
         " from enough of it."
     )
+    have = "answer has" if rows == 1 else "answers have"
     yield (
-        f"  {made.description.name} has no more free parameters than {rows:,} answers have numbers:"
+        f"  {made.description.name} has no more free parameters than {rows:,} {have} numbers:"
         f" so many rows may suffice to copy it"
     )
     yield (
@@ -29,7 +30,7 @@ def warnings(made: "CompiledModel") -> Iterator[str]:
     )
     yield (
         "So serve it under a hard budget for the life of each key: well below"
-        f" {rows:,} rows for all keys of one person together."
+        f" {rows:,} {'row' if rows == 1 else 'rows'} for all keys of one person together."
     )
     yield "  (a copy that is merely good takes fewer: gamekeeper audit says how many)"
 

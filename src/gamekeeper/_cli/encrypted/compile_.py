@@ -246,12 +246,14 @@ def _costs(made: "CompiledModel") -> dict[str, Any]:
 
 
 def _report_lines(made: "CompiledModel") -> Iterator[str]:
+    from gamekeeper.report.formatting import counted
+
     network = made.network
     costs = _costs(made)
     shape = "-".join(map(str, [network.inputs, *(len(layer.bias) for layer in network.layers)]))
     yield (
-        f"{made.description.name}: {shape}, {costs['packing']}, up to {costs['rows']} rows a"
-        " request"
+        f"{made.description.name}: {shape}, {costs['packing']}, up to"
+        f" {counted(costs['rows'], 'row')} a request"
     )
     report = made.report
     yield (
@@ -309,7 +311,8 @@ def _stretched_lines(stretched: dict[str, Any]) -> Iterator[str]:
         )
     if (more := len(stretched["features"]) - _MOST_FEATURES) > 0:
         yield f"  and {more} more"
-    yield f"  without these rows, measured on {without['rows']} rows:"
+    measured = "1 row" if without["rows"] == 1 else f"{without['rows']} rows"
+    yield f"  without these rows, measured on {measured}:"
     yield from _figure_lines(without, "    ")
     bits = without["flood_bits"]
     yield f"    {'noise over weights':<22}{'not known' if bits is None else f'{bits:.1f} bits'}"

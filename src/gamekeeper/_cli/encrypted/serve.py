@@ -118,6 +118,8 @@ def _require_budgets(
     model.
     """
 
+    from gamekeeper.report.formatting import counted
+
     records = (
         []
         if guard.keys is None
@@ -135,11 +137,11 @@ def _require_budgets(
     for id, rows in budgets.items():
         if rows >= least:
             narrate(
-                f"warning: key {id} may ask {rows:,} rows, and {least:,} rows may suffice to copy a model"
-                " that is served"
+                f"warning: key {id} may ask {counted(rows, 'row')}, and {counted(least, 'row')} may"
+                " suffice to copy a model that is served"
             )
     if (total := sum(budgets.values())) >= least:
         narrate(
-            f"warning: all keys together may ask {total:,} rows; a client with several keys may"
+            f"warning: all keys together may ask {counted(total, 'row')}; a client with several keys may"
             " combine their answers"
         )

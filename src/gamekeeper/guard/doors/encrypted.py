@@ -182,7 +182,7 @@ class EncryptedDoor:
         return 200 <= status < 300
 
     def _stating_rows_left(self, send: Send, principal: Principal, most: int) -> Send:
-        """Adds to an answer what its key has left, so that a client need not spend it in vain."""
+        """Adds to an answer what its key has left, so that clients ask for no more."""
 
         async def stating(message: Message) -> None:
             if message["type"] == "http.response.start":
