@@ -142,6 +142,6 @@ def _require_budgets(
             )
     if (total := sum(budgets.values())) >= least:
         narrate(
-            f"warning: all keys together may ask {counted(total, 'row')}; a client with several keys may"
-            " combine their answers"
+            f"warning: all keys together may ask {counted(total, 'row')}; a client with several"
+            " keys may combine their answers"
         )
