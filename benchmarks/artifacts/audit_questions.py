@@ -169,8 +169,22 @@ def regressions() -> list[Question]:
             model="credit score, whole numbers from 300 to 850, function",
             make=models.credit_score,
             command=f"{ANSWER} --budget 800 {LEARNT}",
-            right="a value, not 300 labels; by R2; smooth, so that it is copied to 0.80",
+            right="labels, counts or a score: asks, with exit 2",
+            checks=(exits(2), says("--answers")),
+        ),
+        Question(
+            model="the same, said to be a value",
+            make=models.credit_score,
+            command=f"{ANSWER} --answers values --budget 800 {LEARNT}",
+            right="by R2; smooth, so that it is copied to 0.80",
             checks=(FORM, exits(0, 1), measured_by("R2"), copied("R2", 0.80)),
+        ),
+        Question(
+            model="the same, with a cut-off at 620",
+            make=models.credit_score,
+            command=f"{ANSWER} --decision-at 620 --budget 800 {LEARNT}",
+            right="one score; by the balanced agreement of its decisions",
+            checks=(FORM, exits(0, 1, 5), measured_by("balanced agreement of decisions")),
         ),
     ]
 

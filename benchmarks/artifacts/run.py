@@ -49,6 +49,7 @@ CORRECTED = """\
   more queries: an interval over two seeds has no lower bound to speak of, so that the audit rightly claimed nothing.
 - A linear model is solved if the copy has 0.99 on the test inputs; the headline has to claim 0.95, because how much is
   certain depends on the number of test inputs.
+- The credit score was taken as a value without being asked; that the command asks is right, and is what the row wants now.
 - numpy is asked only for tensors of types that it has; the rest are refused by name.
 - `inspect` does not name the format of a GGUF file; the row asks for its chat template instead.
 - With too few positives the audit compares scores by rank, which is right as well; exit 5 is asked of the same model by

@@ -146,6 +146,8 @@ def recognise(
         return _of_text(answers, stated, names)
     kind = stated or source
     because = _STATED if stated else "the model's own description says so"
+    if kind is None and decision_at is not None and answers.shape[1] == 1:
+        kind, because = AnswerKind.SCORE, "--decision-at says from which score a decision falls"
     if kind is None:
         kind, because = _from_answers(answers)
     return _form(answers, kind, because, decision_at)

@@ -13,6 +13,7 @@ from gamekeeper.audit.attacks._attack import Encode
 from gamekeeper.audit.columns import Columns
 from gamekeeper.audit.findings import answered_otherwise
 from gamekeeper.audit.inputs import TrueLabels
+from gamekeeper.audit.kinds import AnswerKind
 from gamekeeper.audit.measures import ClassJudge, Judge, NumberJudge, are_too_few
 from gamekeeper.audit.meter import Meter
 from gamekeeper.audit.options import AuditOptions
@@ -253,9 +254,15 @@ def _by_class(form: AnswerForm) -> AnswerForm:
     return replace(form, by_rank=False)
 
 
+def _stated(options: AuditOptions) -> AnswerKind | None:
+    """What the owner says that answers are; a tolerance is one of values."""
+    is_value = options.answers is None and options.tolerance is not None
+    return AnswerKind.VALUES if is_value else options.answers
+
+
 def _form(tests: Array, raw: Array, meter: Meter, options: AuditOptions) -> AnswerForm:
     """What answers are. Scores of classes that name a class too rarely are compared by rank."""
-    form = recognise(raw, options.answers, meter.answers, options.decision_at, meter.texts)
+    form = recognise(raw, _stated(options), meter.answers, options.decision_at, meter.texts)
     if form.are_numbers:
         _require_variety(raw)
         return form
