@@ -110,7 +110,7 @@ class Guarded:
 
 
 def through(folder: Path, most: int) -> Defended:
-    options = AuditOptions(budget=1_000, seeds=1, defences=())
+    options = AuditOptions(budget=1_000, seeds=1, defences=(), attacks=("learned-copy",))
     (folder / "behind").mkdir()
     behind = make_meter(folder / "behind", Guarded(most))
     result = Audit(
@@ -134,7 +134,9 @@ def test_live_defence_that_refuses_at_once_is_said(tmp_path: Path) -> None:
 
 def test_labels_have_query_costs_too(tmp_path: Path) -> None:
     """What needs no scores to be there is compared also where there are none."""
-    options = AuditOptions(budget=1_000, seeds=1, defences=("rounding", "proof-of-work"))
+    options = AuditOptions(
+        budget=1_000, seeds=1, defences=("rounding", "proof-of-work"), attacks=("learned-copy",)
+    )
     target = make_target(lambda inputs: linear_scores(inputs).argmax(axis=1))
     result = Audit(make_meter(tmp_path, target), make_inputs(), options, target.name).run()
     assert [each.defence for each in result.defended] == ["none", "proof-of-work"]

@@ -61,7 +61,8 @@ def curve_of(defended: Defended, name: str) -> Curve:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> AuditResult:
-    return play(tmp_path_factory.mktemp("audit"))
+    attacks = ("equation-solving", "learned-copy", "path-finding", "active-selection")
+    return play(tmp_path_factory.mktemp("audit"), attacks=attacks)
 
 
 def test_linear_target_is_copied_for_a_few_answers(result: AuditResult) -> None:

@@ -22,6 +22,8 @@ def predict(inputs):
 number = 3
 """
 FEW = ["--budget", "500", "--seeds", "1", "--defence", "rounding"]
+ALONE = [*FEW, "--attack", "learned-copy"]
+"""One attack, where it does not matter which."""
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_page_shows_it_and_the_log_holds_what_was_asked(here: Path) -> None:
 
 def test_log_splits_thieves_over_accounts(here: Path) -> None:
     """As many as are named, each a part of what the thief asked."""
-    few = [*FEW, "--log", "--log-accounts", "4"]
+    few = [*ALONE, "--log", "--log-accounts", "4"]
     run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *few)
     accounts = pl.read_parquet(here / "audit/exchanges.parquet")["account"]
     own = accounts.filter(accounts.str.starts_with("learned-copy-labels-0"))
@@ -170,7 +172,9 @@ def test_training_that_remembers_its_rows_is_told(here: Path) -> None:
     (here / "our_training.py").write_text(RECIPE)
     np.save("labels.npy", np.random.default_rng(1).integers(2, size=(300, 1)))
     told = ["--train", "our_training:train", "--labels", "labels.npy", "--shadows", "6"]
-    _, printed = run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, *told)
+    _, printed = run(
+        "scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *ALONE, *told
+    )
     assert "are found at 1.0% false alarms" in printed and "mislabelled copies" in printed
     assert (
         "screens that look at 1.5 times" in printed
@@ -243,7 +247,7 @@ def test_training_without_labels_is_refused(here: Path) -> None:
 
 def test_casebook_says_who_ran_it(here: Path) -> None:
     """An audit is for one's own model, and leaves a trace."""
-    run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *FEW, "--quiet")
+    run("scoring_model:predict", "--inputs", "pool.npy", "--out", "audit", *ALONE, "--quiet")
     assert verify_casebook(here / "audit/casebook").entries >= 2
 
 
@@ -254,7 +258,7 @@ def test_pickled_estimator_wants_a_word(here: Path) -> None:
     inputs = np.load("pool.npy")
     model = LogisticRegression().fit(inputs, np.where(inputs[:, 0] > 0, "yes", "no"))
     (here / "model.pkl").write_bytes(pickle.dumps(model))
-    arguments = ["model.pkl", "--inputs", "pool.npy", "--out", "audit", *FEW, "--quiet"]
+    arguments = ["model.pkl", "--inputs", "pool.npy", "--out", "audit", *ALONE, "--quiet"]
     with pytest.raises(UsageError, match="--trust-file"):
         run(*arguments)
     assert run(*arguments, "--trust-file")[0] == 1

@@ -80,9 +80,11 @@ def test_verb_without_its_extra_names_it(folder: Path, extra: str, words: str) -
     assert done.returncode == 2
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("missing", [m for m, extra in MODULES.items() if extra == "guard"])
 def test_server_of_encrypted_inputs_names_the_extra_guard(folder: Path, missing: str) -> None:
     """Which `encrypted` does not bring, whichever of its packages is lacking."""
+    pytest.importorskip("tenseal")
     from gamekeeper.encrypted.compiled_model import write_model
     from gamekeeper.encrypted.compiling import CompileOptions, train_model
 

@@ -141,15 +141,15 @@ def _in_tree(data: ByteSource, root: int) -> Iterator[int]:
     blocks = [(root, 0)]
     for at, _ in _visited(blocks):
         cursor = _cursor(data, at)
-        signature = cursor.take(4)
-        if signature == b"TREE":
+        magic = cursor.take(4)
+        if magic == b"TREE":
             cursor.skip(2)
             count = cursor.unsigned(2)
             cursor.skip(2 * _OFFSET)
             for _ in range(count):
                 cursor.skip(_OFFSET)  # the key
                 blocks.append((cursor.unsigned(_OFFSET), 0))
-        elif signature == b"SNOD":
+        elif magic == b"SNOD":
             cursor.skip(2)
             for _ in range(cursor.unsigned(2)):
                 cursor.skip(_OFFSET)  # of the name
