@@ -38,7 +38,7 @@ def audit(folder: Path, *words: str, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "gamekeeper", *command, *words],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONWARNINGS": "", **environment},
         capture_output=True,
         text=True,
         check=False,

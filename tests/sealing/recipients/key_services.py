@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from sealing.recipients.transit import Key, Transit, served
 
@@ -47,6 +48,7 @@ def _kms() -> Iterator[dict[str, str]]:
     try:
         host, port = server.get_host_and_port()
         address = f"http://{host}:{port}"
+        _forget(address)
         client = boto3.session.Session(
             aws_access_key_id=_AWS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=_AWS["AWS_SECRET_ACCESS_KEY"],
@@ -55,8 +57,15 @@ def _kms() -> Iterator[dict[str, str]]:
         key = client.create_key()["KeyMetadata"]["KeyId"]
         client.create_alias(AliasName="alias/models", TargetKeyId=key)
         yield _AWS | {"AWS_ENDPOINT_URL_KMS": address}
+        _forget(address)
     finally:
         server.stop()
+
+
+def _forget(address: str) -> None:
+    """Empties the service: all servers of a process share what they hold."""
+    with urlopen(Request(f"{address}/moto-api/reset", method="POST")):
+        pass
 
 
 def _pkcs11(folder: Path) -> dict[str, str]:
