@@ -78,8 +78,8 @@ class Thieves:
         """Returns the queries that each run of an attack may make.
 
         Of what the learned copy leaves of the audit's, half is kept for those that say what they
-        need, where it is enough for them: otherwise one that solves for a linear model where there
-        is none would leave nothing.
+        need, where it is enough for them: otherwise an attack on linear models would leave
+        nothing where the target is not linear.
 
         Args:
             attack: The attack.
