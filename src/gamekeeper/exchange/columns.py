@@ -27,6 +27,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "client": pl.String(),  # SDK or TLS fingerprint
     "payment": pl.String(),  # a token, never a card number
     "account_created": pl.Datetime("us", "UTC"),
+    "owner": pl.String(),  # who answers for the account: organisation, team, customer
+    "alias": pl.String(),  # what people call the account; shown beside it, never used
     "features": pl.List(pl.Float64()),  # for a classifier or tabular API, in place of `prompt`
 }
 """Column name to Polars type."""
