@@ -6,7 +6,7 @@ a row is short, printable and without secrets, because it ends up in terminals, 
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from gamekeeper.base.errors import Fault, GamekeeperError
 from gamekeeper.base.text import clean
 
 EXCERPT_CHARS = 80
+OTHER_REASON = "records of another kind"
 _LOOK_AT_CHARS = 2_000  # a found prompt may be 10 MB: only its beginning is masked and shown
 
 
@@ -64,12 +65,18 @@ class FileCount:
 class Tally:
     """Counts the faults of one reading.
 
-    Row faults are tolerated up to a share (`LogReader.max_bad_rows`); file faults never are.
+    Row faults are tolerated up to a share (`ReadOptions.max_bad_rows`); file faults never are.
+    Records that are not exchanges are not faults; they are counted by their reason.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, FileCount] = defaultdict(FileCount)
         self.file_faults: list[Fault] = []
+        self.left_out: list[Fault] = []
+        self.passed_over: Counter[str] = Counter()
+        self.unknown = 0
+        self.first_unknown: tuple[str, str] | None = None
+        self.remarks: dict[str, None] = {}
         self._row_faults: dict[tuple[str, str], Fault] = {}
 
     @property
@@ -93,6 +100,26 @@ class Tally:
     def add_file_fault(self, fault: Fault) -> None:
         """Notes that a file or source cannot be read (to its end)."""
         self.file_faults.append(fault)
+
+    def pass_over(self, reason: str, count: int = 1) -> None:
+        """Counts records that are not exchanges."""
+        if count:
+            self.passed_over[reason] += count
+
+    def note_other(self, file: str, place: int, found: object) -> None:
+        """Counts a line or record of which nothing is known; a log with mostly such is refused."""
+        self.pass_over(OTHER_REASON)
+        self.unknown += 1
+        if self.first_unknown is None:
+            self.first_unknown = (f"{file}:{place}", excerpt(found))
+
+    def remark(self, sentence: str) -> None:
+        """Notes what a reader of the result should know; each sentence once."""
+        self.remarks.setdefault(sentence)
+
+    def leave_out(self, fault: Fault) -> None:
+        """Notes a file that a folder held and that cannot be read."""
+        self.left_out.append(fault)
 
     def add_bad_line(
         self, file: str, place: int, problem: str, found: str, expected: str, try_: str = ""

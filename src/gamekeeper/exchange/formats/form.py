@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.faults import OTHER_REASON
 
 Row: TypeAlias = dict[str, Any]
 
@@ -34,7 +35,7 @@ class PassedOver:
 
 FAILED = PassedOver("failed calls")  # refused, throttled, or ended before a model answered
 OTHER_API = PassedOver("calls of other APIs")  # transcriptions, images, vector stores, tools, health
-OTHER_RECORD = PassedOver("records of another kind")  # nothing in it is of this format
+OTHER_RECORD = PassedOver(OTHER_REASON)  # nothing in it is of this format
 KEPT_ELSEWHERE = PassedOver("bodies kept elsewhere")  # too large for the record, in a store of its own
 NO_BODY = PassedOver("calls without a body")  # the log has the call and not what was asked
 NO_CONTENT = PassedOver("spans without content")
