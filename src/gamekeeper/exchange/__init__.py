@@ -4,8 +4,8 @@ Names are loaded when first asked for, so that the live path can read messages w
 frames.
 
 Example:
-    >>> from gamekeeper.exchange import LogReader
-    >>> reader = LogReader(["logs/"], timezone="UTC")
+    >>> from gamekeeper.exchange import LogReader, ReadOptions
+    >>> reader = LogReader(["logs/"], ReadOptions(timezone="UTC"))
     >>> frames = reader.batches()
 """
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gamekeeper.exchange.columns import OPTIONAL, REQUIRED, SCHEMA, conform
     from gamekeeper.exchange.formats import FORMATS
     from gamekeeper.exchange.limits import MAX_PROMPT_CHARS
-    from gamekeeper.exchange.reader import LogReader, ReadSummary
+    from gamekeeper.exchange.options import ReadOptions
+    from gamekeeper.exchange.reader import LogReader
+    from gamekeeper.exchange.summary import ReadSummary
 
 __all__ = [
     "FORMATS",
@@ -26,6 +28,7 @@ __all__ = [
     "REQUIRED",
     "SCHEMA",
     "LogReader",
+    "ReadOptions",
     "ReadSummary",
     "conform",
 ]
@@ -39,7 +42,8 @@ __getattr__ = lazy_names(
         "REQUIRED": "gamekeeper.exchange.columns",
         "SCHEMA": "gamekeeper.exchange.columns",
         "LogReader": "gamekeeper.exchange.reader",
-        "ReadSummary": "gamekeeper.exchange.reader",
+        "ReadOptions": "gamekeeper.exchange.options",
+        "ReadSummary": "gamekeeper.exchange.summary",
         "conform": "gamekeeper.exchange.columns",
     },
 )

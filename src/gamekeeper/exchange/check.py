@@ -1,7 +1,7 @@
 """Checks the rows of one file: valid ones become a frame, the others are counted as faults."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -14,11 +14,14 @@ from gamekeeper.exchange.containers import Record, Values
 from gamekeeper.exchange.duplicates import EACH_ONCE, TRY_ONCE, TWICE, SeenRows
 from gamekeeper.exchange.faults import Tally, excerpt
 from gamekeeper.exchange.formats import Format
+from gamekeeper.exchange.formats.form import NOBODY
+from gamekeeper.exchange.placeholders import is_nobody, is_redacted
 from gamekeeper.exchange.times import Times, read_times
 from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
 
 _ROW = "__row"  # of the block, while a frame loses rows
 _TIMES = ("time", "account_created")
+_NAMES = ("account", "owner", "alias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,13 @@ class Rows:
         places: Line or row of each, from 1, shape (n,).
         columns: Raw values by column, each of shape (n,).
         record: The record behind a row, to be shown in a fault.
+        textless: Rows that were understood and hold no text: they do not lack a prompt.
     """
 
     places: Sequence[int]
     columns: Mapping[str, Values]
     record: Callable[[int], Record]
+    textless: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ class Checker:
         tally: Where faults are counted.
         features: Shared by all files of a reading.
         seen: Likewise.
+        time_format: How times are written; None: recognise it.
         repeated: Valid rows so far that were seen before.
     """
 
@@ -78,6 +84,7 @@ class Checker:
     tally: Tally
     features: FeatureWidth
     seen: SeenRows
+    time_format: str | None = None
     repeated: int = 0
     _units: dict[str, str] = field(default_factory=dict)
 
@@ -88,13 +95,40 @@ class Checker:
         for name in (*SCHEMA, REQUEST):
             read = self._read_time if name in _TIMES else self._read_typed
             columns[name] = read(name, rows, findings)
-        findings += self._missing(columns, findings)
+        needs_text = _false_at(rows.textless, len(rows.places))
+        findings += self._missing(columns, needs_text, findings)
         findings += self._invalid_features(columns["features"])
-        frame = _mask_secrets(_without(pl.DataFrame(columns).with_row_index(_ROW), findings))
+        passed = self._passed_over(rows, columns, needs_text, findings)
+        findings = [_leave_out(finding, passed) for finding in findings]
+        frame = pl.DataFrame(columns).with_row_index(_ROW)
+        frame = _mask_secrets(_without(frame, passed, findings))
         new = self.seen.are_new(frame.drop(_ROW))
         findings.append(self._seen_before(frame.filter(~new)[_ROW].to_list()))
-        self._note(rows, findings)
+        self._note(rows, len(passed), findings)
         return frame.filter(new).drop(_ROW)
+
+    def _passed_over(
+        self,
+        rows: Rows,
+        columns: Mapping[str, pl.Series],
+        needs_text: pl.Series,
+        findings: list[_Finding],
+    ) -> set[int]:
+        """Returns the rows that are not exchanges, and counts them: nothing of ours is in them, or
+        a word in place of an account.
+        """
+        account = columns["account"]
+        names = [n for n in account.unique().drop_nulls().to_list() if is_nobody(n) or is_redacted(n)]
+        nobody = set(_true(account.is_in(names))) if names else set()
+        self.tally.pass_over(NOBODY.reason, len(nobody))
+        nothing = needs_text
+        for name in ("account", "time", "prompt", "features"):
+            nothing = nothing & columns[name].is_null()
+        wrong = set(chain.from_iterable(finding.rows for finding in findings if finding.show))
+        other = set(_true(nothing)) - wrong
+        for row in sorted(other):
+            self.tally.note_other(self.file, rows.places[row], rows.record(row))
+        return nobody | other
 
     def _seen_before(self, repeated: list[int]) -> _Finding:
         self.repeated += len(repeated)
@@ -118,7 +152,7 @@ class Checker:
         values = rows.columns.get(name)
         if values is None:
             return pl.Series(name, [None], dtype=SCHEMA[name]).new_from_index(0, len(rows.places))
-        times = read_times(values, self.zone)
+        times = read_times(values, self.zone, self.time_format)
         findings += self._unread_times(name, times)
         return times.times.rename(name)
 
@@ -151,12 +185,13 @@ class Checker:
         ]
 
     def _missing(
-        self, columns: Mapping[str, pl.Series], findings: list[_Finding]
+        self, columns: Mapping[str, pl.Series], needs_text: pl.Series, findings: list[_Finding]
     ) -> list[_Finding]:
         account = columns["account"]
         prompt = columns["prompt"]
         features = columns["features"]
-        no_content = prompt.is_null() & (features.is_null() | (features.list.len() == 0))
+        no_features = features.is_null() | (features.list.len() == 0)
+        no_content = needs_text & prompt.is_null() & no_features
         return [
             _Finding(
                 problem='field "account" is missing',
@@ -201,9 +236,9 @@ class Checker:
             ),
         ]
 
-    def _note(self, rows: Rows, findings: list[_Finding]) -> None:
+    def _note(self, rows: Rows, passed: int, findings: list[_Finding]) -> None:
         count = self.tally.files[self.file]
-        count.rows += len(rows.places)
+        count.rows += len(rows.places) - passed
         count.bad_rows += len(set(chain.from_iterable(finding.rows for finding in findings)))
         for finding in findings:
             if finding.rows:
@@ -250,8 +285,22 @@ def _plain(value: Any) -> Any:
     return value.to_list() if isinstance(value, pl.Series) else value
 
 
-def _without(frame: pl.DataFrame, findings: list[_Finding]) -> pl.DataFrame:
-    bad = set(chain.from_iterable(finding.rows for finding in findings))
+def _false_at(rows: Sequence[int], height: int) -> pl.Series:
+    """Returns a column that is true but for `rows`."""
+    column = pl.Series([True]).new_from_index(0, height)
+    return column.scatter(list(rows), False) if rows else column
+
+
+def _leave_out(finding: _Finding, passed: Collection[int]) -> _Finding:
+    if not passed:
+        return finding
+    return replace(finding, rows=[row for row in finding.rows if row not in passed])
+
+
+def _without(
+    frame: pl.DataFrame, passed: Collection[int], findings: list[_Finding]
+) -> pl.DataFrame:
+    bad = set(chain(passed, chain.from_iterable(finding.rows for finding in findings)))
     if not bad:
         return frame
     return frame.filter(~pl.int_range(pl.len()).is_in(list(bad)))
@@ -259,8 +308,9 @@ def _without(frame: pl.DataFrame, findings: list[_Finding]) -> pl.DataFrame:
 
 def _mask_secrets(frame: pl.DataFrame) -> pl.DataFrame:
     """Masks accounts that hold a secret: every output names accounts, and none may show a key."""
-    names = frame["account"].unique().drop_nulls()
-    masked = {name: mask_name(name) for name in names.to_list() if has_secret(name)}
-    if not masked:
-        return frame
-    return frame.with_columns(pl.col("account").replace(masked))
+    for column in _NAMES:
+        names = frame[column].unique().drop_nulls()
+        masked = {name: mask_name(name) for name in names.to_list() if has_secret(name)}
+        if masked:
+            frame = frame.with_columns(pl.col(column).replace(masked))
+    return frame

@@ -1,12 +1,14 @@
-"""Reads a log: sources -> blocks of rows -> our columns -> valid rows, each once -> batches.
+"""Reads a log: sources -> blocks -> records out of envelopes -> rows -> valid rows, each once ->
+batches.
 
 Frames come while the log is read, so a caller has some before it is known whether the log is valid:
 it must not write anything down before `batches` has ended without an error.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, islice
 from typing import BinaryIO
 
 import polars as pl
@@ -16,78 +18,56 @@ from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.base.text import clean
 from gamekeeper.exchange.check import Checker, FeatureWidth, Rows
 from gamekeeper.exchange.columns import SCHEMA, conform
-from gamekeeper.exchange.containers import Block, Record, dig, read_blocks
+from gamekeeper.exchange.containers import Block, Record, RecordBlock, read_blocks
 from gamekeeper.exchange.duplicates import SeenRows
+from gamekeeper.exchange.envelopes import has_envelope, unwrap
 from gamekeeper.exchange.faults import Tally, UnreadableFileError, excerpt, unreadable
 from gamekeeper.exchange.formats import FORMATS, Format, recognise
+from gamekeeper.exchange.formats.form import (
+    EMBEDDINGS,
+    KEPT_ELSEWHERE,
+    NO_BODY,
+    NO_CONTENT,
+    OTHER_RECORD,
+    PassedOver,
+    Row,
+)
 from gamekeeper.exchange.joining import Joined, Joiner
 from gamekeeper.exchange.limits import MAX_PROMPT_CHARS
-from gamekeeper.exchange.sources import Sources, find_sources, size_of
+from gamekeeper.exchange.messages import prompt_of
+from gamekeeper.exchange.options import ReadOptions
+from gamekeeper.exchange.own_columns import holds_any, own_columns, read_prompts
+from gamekeeper.exchange.paths import dig, nearest
+from gamekeeper.exchange.principals import NO_OWNER, Principals
+from gamekeeper.exchange.sources import Source, Sources, find_sources
+from gamekeeper.exchange.summary import ReadSummary
 from gamekeeper.exchange.times import require_zone
 from gamekeeper.exchange.typed import REQUEST
 
-_SNIFFED_ROWS = 20
+_SNIFFED_ROWS = 500
 _BATCH_BYTES = 256 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSummary:
-    """What was read from a log, and what was left out.
-
-    Args:
-        files: Files read, in order.
-        formats: Format name by file; a file whose format was not recognised is not in it.
-        rows: Rows looked at.
-        bad_rows: Of these, rows with a fault; dropped.
-        duplicate_rows: Of the bad ones, rows identical to an earlier one in every field that is
-            read.
-        skipped_records: Records that are not exchanges: spans of tools, failed calls, calls of
-            other APIs.
-        cut_prompts: Prompts cut at `MAX_PROMPT_CHARS`.
-        columns_seen: Columns of `SCHEMA` with any value.
-        faults: Faults within rows; a log with more of them than `max_bad_rows` is refused.
-    """
-
-    files: tuple[str, ...]
-    formats: Mapping[str, str]
-    rows: int
-    bad_rows: int
-    duplicate_rows: int
-    skipped_records: int
-    cut_prompts: int
-    columns_seen: frozenset[str]
-    faults: tuple[Fault, ...]
-
-    @property
-    def kept_rows(self) -> int:
-        """Rows without a fault, which `batches` yields."""
-        return self.rows - self.bad_rows
+_MOSTLY = 0.5  # share of records of an unknown kind above which a log is not what it was taken for
+_MAPPED_MAY_HOLD = (NO_BODY, NO_CONTENT, KEPT_ELSEWHERE, OTHER_RECORD)
+"""Reasons to pass over a record that no longer hold where the caller names where the prompt is."""
 
 
 class LogReader:
     """Reads logs of any known format and container as frames of `SCHEMA`.
 
     Args:
-        sources: Files, folders (searched for known suffixes), glob patterns, and `-` for standard
-            input.
-        format: A name of `FORMATS`, or `auto`: recognise each file by its first rows.
-        fields: Our column name to the log's field, which may lie deeper: `{"account":
-            "auth.key_id"}`.
-        timezone: Zone of times without one; they are faults without it, unless the format defines
-            it.
-        max_bad_rows: Share of rows, 0 to 1, that may be faulty; more, and `batches` raises at its
-            end.
+        sources: Files, folders, glob patterns, `-` for standard input, and addresses of stores.
+        options: How to read them.
         batch_rows: Rows of a frame; the last may have fewer, and so may one whose texts weigh 256
             MB.
         stdin: What `-` reads; `sys.stdin` if None.
-        on_progress: Called with bytes done and bytes in all, as they are on disk; a pipe counts as
+        on_progress: Called with bytes done and bytes in all, as they are stored; a pipe counts as
             none.
 
     Raises:
         UsageError: An argument does not name anything, or is out of its range.
 
     Example:
-        >>> reader = LogReader(["logs/"], timezone="UTC")
+        >>> reader = LogReader(["logs/"], ReadOptions(timezone="UTC"))
         >>> frames = list(reader.batches())  # doctest: +SKIP
         >>> reader.summary.kept_rows  # doctest: +SKIP
         50000
@@ -96,22 +76,15 @@ class LogReader:
     def __init__(
         self,
         sources: Sequence[str],
+        options: ReadOptions | None = None,
         *,
-        format: str = "auto",
-        fields: Mapping[str, str] | None = None,
-        timezone: str | None = None,
-        max_bad_rows: float = 0.0,
         batch_rows: int = 65_536,
         stdin: BinaryIO | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> None:
-        _require_arguments(sources, format, fields or {}, max_bad_rows, batch_rows)
-        require_zone(timezone)
+        self.options = options or ReadOptions()
+        _require_arguments(sources, self.options, batch_rows)
         self.sources = tuple(sources)
-        self.format = format
-        self.fields = dict(fields or {})
-        self.timezone = timezone
-        self.max_bad_rows = max_bad_rows
         self.batch_rows = batch_rows
         self.stdin = stdin
         self.on_progress = on_progress
@@ -120,7 +93,7 @@ class LogReader:
     @property
     def summary(self) -> ReadSummary:
         """What the latest `batches` has seen so far; complete once it has ended."""
-        return (self._reading or _Reading(self, Sources(files=(), faults=()))).summary()
+        return (self._reading or _Reading(self, Sources(sources=()))).summary()
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Yields frames of `SCHEMA`, rows in the order of the log; can be called again for the same
@@ -128,136 +101,179 @@ class LogReader:
 
         Raises:
             InputError: At the end, with all faults of all files: a file cannot be read, more rows
-                than `max_bad_rows` have a fault, or no row is without one.
+                than `max_bad_rows` have a fault, most records are of an unknown kind, or no row is
+                without a fault.
         """
-        self._reading = _Reading(self, find_sources(self.sources))
+        found = find_sources(
+            self.sources,
+            stdin=self.stdin,
+            sql=self.options.sql,
+            database=self.options.database,
+        )
+        self._reading = _Reading(self, found)
         yield from _rebatched(self._reading.frames(), self.batch_rows)
         self._reading.require_valid()
 
 
-def _require_arguments(
-    sources: Sequence[str],
-    format: str,
-    fields: Mapping[str, str],
-    max_bad_rows: float,
-    batch_rows: int,
-) -> None:
-    if isinstance(sources, str) or not sources:
+def _require_arguments(sources: Sequence[str], options: ReadOptions, batch_rows: int) -> None:
+    if isinstance(sources, str) or not (sources or options.sql):
         raise UsageError(
             "no logs are named; name files, folders, patterns, or - for standard input"
         )
-    if format != "auto" and format not in FORMATS:
-        raise UsageError(f'--format "{format}" is not known; expected auto, {", ".join(FORMATS)}')
-    if unknown := sorted(set(fields) - {*SCHEMA, REQUEST}):
+    if options.format != "auto" and options.format not in FORMATS:
+        raise UsageError(
+            f'--format "{options.format}" is not known; expected auto, {", ".join(FORMATS)}'
+        )
+    if unknown := sorted(set(options.fields) - {*SCHEMA, REQUEST}):
         raise UsageError(f"no such column: {', '.join(unknown)}; columns are {', '.join(SCHEMA)}")
-    if not 0 <= max_bad_rows <= 1:
-        raise UsageError(f"--max-bad-rows {max_bad_rows} must be between 0 and 1")
+    if not 0 <= options.max_bad_rows <= 1:
+        raise UsageError(f"--max-bad-rows {options.max_bad_rows} must be between 0 and 1")
     if batch_rows < 1:
         raise UsageError(f"batch_rows {batch_rows} is below 1")
+    require_zone(options.timezone)
 
 
 class _Reading:
     """One pass over the sources, with all that is counted on the way."""
 
-    def __init__(self, asked: LogReader, sources: Sources) -> None:
+    def __init__(self, asked: LogReader, found: Sources) -> None:
         self._asked = asked
-        self._sources = sources
+        self._options = asked.options
+        self._found = found
+        self._mapped_fields = {
+            name: path
+            for name, path in asked.options.fields.items()
+            if (name, path) != ("owner", NO_OWNER)
+        }
         self._tally = Tally()
         self._seen = SeenRows()
         self._features = FeatureWidth()
+        self._principals = Principals(asked.options.fields)
         self._checkers: dict[str, Checker] = {}
+        self._enveloped: dict[str, bool] = {}
         self._joiners: dict[str, Joiner] = {}
+        self._sample: Record = {}
+        self._led_somewhere: set[str] = set()
         self._done_bytes = 0
-        self._total_bytes = sum(map(size_of, sources.files))
-        self._skipped = self._cut = 0
+        self._total_bytes = sum(source.size for source in found.sources)
+        self._without_text = self._cut = self._cut_by_writer = 0
         self._columns: set[str] = set()
-        for fault in sources.faults:
+        for fault in found.faults:
             self._tally.add_file_fault(fault)
+        for sentence in found.remarks:
+            self._tally.remark(sentence)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yields valid rows as they are read; none once it is certain that `require_valid` will
         raise.
         """
-        for file in self._sources.files:
+        for source in self._found.sources:
             try:
-                yield from self._emitted(self._read_file(file))
+                yield from self._emitted(self._read_source(source))
             except UnreadableFileError as end:
-                self._tally.add_file_fault(end.fault)
-            self._finish_file(file)
+                self._note_unreadable(source, end.fault)
+            self._finish(source)
         for joiner in self._joiners.values():
             yield from self._emitted(self._checked(joiner.close()))
 
     def require_valid(self) -> None:
         """Raises `InputError` if the reading may not be used."""
-        if self._is_lost() or self._tally.bad_rows > self._asked.max_bad_rows * self._tally.rows:
-            raise InputError([*self._tally.file_faults, *self._tally.row_faults])
-        if self._tally.rows == self._tally.bad_rows:
-            raise InputError([*self._tally.row_faults, self._no_exchange()])
+        tally = self._tally
+        if tally.file_faults or tally.bad_rows > self._options.max_bad_rows * tally.rows:
+            raise InputError([*tally.file_faults, *self._row_faults(), *self._lost_fields()])
+        if self._is_mostly_other():
+            raise InputError([self._mostly_other()])
+        if tally.rows == tally.bad_rows:
+            raise InputError(
+                [*tally.left_out, *self._row_faults(), *self._lost_fields(), self._no_exchange()]
+            )
+        if faults := self._principals.faults(self._named()):
+            raise InputError(faults)
 
     def summary(self) -> ReadSummary:
         """Returns the counts so far."""
         return ReadSummary(
-            files=tuple(clean(name) for name in self._sources.files),
+            files=tuple(clean(source.name) for source in self._found.sources),
             formats={clean(file): checker.form.name for file, checker in self._checkers.items()},
             rows=self._tally.rows,
             bad_rows=self._tally.bad_rows,
             duplicate_rows=sum(checker.repeated for checker in self._checkers.values())
             + sum(joiner.repeated_parts for joiner in self._joiners.values()),
-            skipped_records=self._skipped,
+            passed_over=dict(self._tally.passed_over),
+            without_text=self._without_text,
             cut_prompts=self._cut,
+            cut_by_writer=self._cut_by_writer,
             columns_seen=frozenset(self._columns),
+            account_fields=dict(self._principals.account_fields),
+            owner_fields=dict(self._principals.owner_fields),
+            remarks=self._remarks(),
             faults=self._tally.row_faults,
         )
 
-    def _is_lost(self) -> bool:
-        return bool(self._tally.file_faults) or (
-            self._asked.max_bad_rows == 0 and self._tally.bad_rows > 0
-        )
-
-    def _no_exchange(self) -> Fault:
-        return Fault(
-            where=", ".join(self._asked.sources),
-            problem="the log contains no exchange",
-            found=(
-                f"{self._tally.rows} rows, {self._tally.bad_rows} with faults;"
-                f" {self._skipped} other records"
-            ),
-            expected="at least one row without a fault",
-        )
-
-    def _read_file(self, file: str) -> Iterator[pl.DataFrame]:
-        for block in read_blocks(file, self._tally, self._advance, self._asked.stdin):
+    def _read_source(self, source: Source) -> Iterator[pl.DataFrame]:
+        for block in read_blocks(source, self._tally, self._advance):
             if block.places:
-                yield from self._read_block(self._checker(file, block), block)
+                block = self._unwrapped(source.name, block)
+            if block.places:
+                yield from self._read_block(self._checker(source, block), block)
+
+    def _unwrapped(self, file: str, block: Block) -> Block:
+        """Returns the records inside the envelopes of a file that has them, in their order."""
+        if file not in self._enveloped:
+            self._enveloped[file] = any(map(has_envelope, _first_records(block)))
+        if not self._enveloped[file]:
+            return block
+        places: list[int] = []
+        rows: list[Record] = []
+        for place, record in zip(block.places, block.records(), strict=True):
+            for inner in unwrap(record):
+                if isinstance(inner, dict):
+                    places.append(place)
+                    rows.append(inner)
+                else:
+                    self._tally.note_other(file, place, inner)
+        return RecordBlock(places, rows)
 
     def _read_block(self, checker: Checker, block: Block) -> Iterator[pl.DataFrame]:
         if checker.form.row is None:
-            yield checker.check(self._own_columns(block))
+            frame = checker.check(self._own_columns(block))
+            self._note_own(frame)
+            yield frame
             return
-        records = self._split(checker, block)
-        if checker.form.part_key is not None:
-            joiner = self._joiners.setdefault(checker.form.name, Joiner(checker.form, self._tally))
-            records = (
-                whole
-                for record in records
-                for whole in joiner.feed(record.file, record.place, record.record)
-            )
-        yield from self._checked(records)
+        yield from self._checked(self._whole(checker, block))
+
+    def _whole(self, checker: Checker, block: Block) -> Iterator[Joined]:
+        """Yields the records of a block, out of exports that hold several, parts joined."""
+        form = checker.form
+        joiner = None
+        if form.part_key is not None:
+            joiner = self._joiners.setdefault(form.name, Joiner(form, self._tally))
+        for place, record in zip(block.places, block.records(), strict=True):
+            if not form.sniff(record) and not self._is_mapped(record):
+                self._tally.note_other(checker.file, place, record)
+                continue
+            for inner in form.split(record):
+                if joiner is None:
+                    yield Joined(checker.file, place, inner)
+                else:
+                    yield from joiner.feed(checker.file, place, inner)
+
+    def _is_mapped(self, record: Record) -> bool:
+        path = self._mapped_fields.get("prompt")
+        return path is not None and dig(record, path) is not None
 
     def _own_columns(self, block: Block) -> Rows:
-        paths = {name: self._asked.fields.get(name, name) for name in (*SCHEMA, REQUEST)}
-        names = block.names()
-        there = {
-            n: path for n, path in paths.items() if path in names or path.partition(".")[0] in names
-        }
-        return Rows(
-            block.places, {n: block.column(path) for n, path in there.items()}, block.record
-        )
+        columns = own_columns(block, self._mapped_fields)
+        self._led_somewhere |= {name for name, values in columns.items() if holds_any(values)}
+        if self._options.fields.get("owner") == NO_OWNER:
+            columns.pop("owner", None)
+        textless = read_prompts(columns)
+        return Rows(block.places, columns, block.record, textless)
 
-    def _split(self, checker: Checker, block: Block) -> Iterator[Joined]:
-        for place, record in zip(block.places, block.records(), strict=True):
-            for inner in checker.form.split(record):
-                yield Joined(checker.file, place, inner)
+    def _note_own(self, frame: pl.DataFrame) -> None:
+        if frame.height:
+            owners = frame.height - frame["owner"].null_count()
+            self._principals.note_columns(frame["account"].unique(), frame.height, owners)
 
     def _checked(self, records: Iterable[Joined]) -> Iterator[pl.DataFrame]:
         """Yields the valid rows of whole records, a frame for each run from the same file."""
@@ -267,21 +283,47 @@ class _Reading:
 
     def _mapped(self, form: Format, records: list[Joined]) -> Rows:
         assert form.row is not None
-        pairs = [
-            (record, row) for record in records if (row := form.row(record.record)) is not None
-        ]
-        self._skipped += len(records) - len(pairs)
-        columns = {name: [row.get(name) for _, row in pairs] for name in (*SCHEMA, REQUEST)}
-        for name, path in self._asked.fields.items():
-            columns[name] = [dig(record.record, path) for record, _ in pairs]
+        rows = self._principals.resolve(self._row(form, record.record) for record in records)
+        kept: list[tuple[Joined, Row]] = []
+        for record, row in zip(records, rows, strict=True):
+            if isinstance(row, PassedOver):
+                self._tally.pass_over(row.reason)
+            else:
+                kept.append((record, row))
+                self._cut_by_writer += bool(row.get("was_cut"))
+        columns = {name: [row.get(name) for _, row in kept] for name in (*SCHEMA, REQUEST)}
+        textless = [place for place, (_, row) in enumerate(kept) if row.get("without_text")]
         return Rows(
-            [record.place for record, _ in pairs], columns, lambda index: pairs[index][0].record
+            [record.place for record, _ in kept],
+            columns,
+            lambda index: kept[index][0].record,
+            textless,
         )
+
+    def _row(self, form: Format, record: Record) -> Row | PassedOver:
+        """Returns the row of a record, its mapped fields in place of the format's own."""
+        assert form.row is not None
+        row = form.row(record)
+        mapped = {name: dig(record, path) for name, path in self._mapped_fields.items()}
+        self._led_somewhere |= {name for name, value in mapped.items() if value is not None}
+        if isinstance(row, PassedOver):
+            if row not in _MAPPED_MAY_HOLD or mapped.get("prompt") is None:
+                return row
+            row = {}
+        calls = EMBEDDINGS if row.get("call") == EMBEDDINGS else "questions"
+        if calls != self._options.calls:
+            return PassedOver(calls)
+        if mapped.get("prompt") is not None:
+            row.pop("without_text", None)
+            row |= prompt_of(mapped.pop("prompt"))
+        return row | mapped
 
     def _emitted(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         for frame in frames:
             kept = self._cut_prompts(conform(frame))
             self._columns |= {column.name for column in kept if column.null_count() < kept.height}
+            textless = kept["prompt"].is_null() & kept["features"].is_null()
+            self._without_text += int(textless.sum())
             if kept.height and not self._is_lost():
                 yield kept
 
@@ -292,32 +334,133 @@ class _Reading:
             frame.with_columns(pl.col("prompt").str.head(MAX_PROMPT_CHARS)) if too_long else frame
         )
 
-    def _checker(self, file: str, block: Block) -> Checker:
+    def _checker(self, source: Source, block: Block) -> Checker:
+        file = source.name
         if file not in self._checkers:
-            form = self._format_of(file, block)
-            zone = self._asked.timezone or form.zone
+            form = self._format_of(source, block)
             self._checkers[file] = Checker(
-                file, form, zone, self._tally, self._features, self._seen
+                file,
+                form,
+                self._options.timezone or form.zone,
+                self._tally,
+                self._features,
+                self._seen,
+                self._options.time_format,
             )
         return self._checkers[file]
 
-    def _format_of(self, file: str, block: Block) -> Format:
-        if self._asked.format != "auto":
-            return FORMATS[self._asked.format]
-        sample = [block.record(index) for index in range(min(_SNIFFED_ROWS, len(block.places)))]
+    def _format_of(self, source: Source, block: Block) -> Format:
+        sample = _first_records(block)
+        if not self._sample:
+            self._sample = sample[0]
+        if self._options.format != "auto":
+            return FORMATS[self._options.format]
         form = recognise(sample)
-        if form is None and self._asked.fields:
+        if form is None and self._options.fields:
             return FORMATS["gamekeeper"]
         if form is None:
-            raise _unknown_format(file, sample[0])
+            raise _unknown_format(source.name, sample[0])
         return form
+
+    def _note_unreadable(self, source: Source, fault: Fault) -> None:
+        if source.is_named:
+            self._tally.add_file_fault(fault)
+        else:
+            self._tally.leave_out(fault)
 
     def _advance(self, done_bytes: int) -> None:
         self._asked.on_progress(self._done_bytes + done_bytes, self._total_bytes)
 
-    def _finish_file(self, file: str) -> None:
-        self._done_bytes += size_of(file)
+    def _finish(self, source: Source) -> None:
+        self._done_bytes += source.size
         self._advance(0)
+
+    def _is_lost(self) -> bool:
+        return bool(self._tally.file_faults) or (
+            self._options.max_bad_rows == 0 and self._tally.bad_rows > 0
+        )
+
+    def _is_mostly_other(self) -> bool:
+        tally = self._tally
+        is_guessed = self._options.format == "auto"
+        records = tally.rows + tally.passed_over.total()
+        return is_guessed and tally.unknown > _MOSTLY * records
+
+    def _mostly_other(self) -> Fault:
+        where, found = self._tally.first_unknown or (self._named(), "")
+        forms = sorted({checker.form.name for checker in self._checkers.values()})
+        records = self._tally.rows + self._tally.passed_over.total()
+        return Fault(
+            where=where,
+            problem="most records are of an unknown kind",
+            found=found,
+            expected=f"records of {', '.join(forms) or ', '.join(FORMATS)}",
+            try_=(
+                f"--format {forms[0] if forms else 'NAME'} to take these alone, or --account-field,"
+                " --time-field and --prompt-field"
+            ),
+            count=self._tally.unknown,
+            of=records,
+        )
+
+    def _row_faults(self) -> list[Fault]:
+        """Returns the faults of rows, each with the way on without these rows."""
+        share = self._tally.bad_rows / max(self._tally.rows, 1)
+        if share > _MOSTLY:
+            return list(self._tally.row_faults)
+        enough = math.ceil(share * 1000) / 1000
+        way_on = f"--max-bad-rows {enough:g} leaves such rows out"
+        return [_with_try(fault, way_on) for fault in self._tally.row_faults]
+
+    def _lost_fields(self) -> list[Fault]:
+        """Returns a fault for each field that was named and is in no record."""
+        faults = []
+        for name, path in self._mapped_fields.items():
+            if name in self._led_somewhere or not self._sample:
+                continue
+            near = nearest(self._sample, path)
+            faults.append(
+                Fault(
+                    where=self._named(),
+                    problem=f'"{path}" is in no record',
+                    found=excerpt(self._sample),
+                    expected=f"the field that holds {name}",
+                    try_=", or ".join(f"--field {name}={other}" for other in near[:3]),
+                )
+            )
+        return faults
+
+    def _no_exchange(self) -> Fault:
+        reasons = ", ".join(f"{n:,} {why}" for why, n in self._tally.passed_over.most_common())
+        return Fault(
+            where=self._named(),
+            problem="the log contains no exchange",
+            found=(
+                f"{self._tally.rows:,} rows, {self._tally.bad_rows:,} with faults; passed over:"
+                f" {reasons or 'nothing'}"
+            ),
+            expected="at least one row without a fault",
+        )
+
+    def _named(self) -> str:
+        return ", ".join(self._asked.sources) or "the query"
+
+    def _remarks(self) -> tuple[str, ...]:
+        left_out = [
+            f"left out: {fault.where}: {fault.problem} ({fault.found})"
+            for fault in self._tally.left_out
+        ]
+        return (*self._principals.remarks(), *self._tally.remarks, *left_out)
+
+
+def _first_records(block: Block) -> list[Record]:
+    return [block.record(i) for i in islice(range(len(block.places)), _SNIFFED_ROWS)]
+
+
+def _with_try(fault: Fault, way_on: str) -> Fault:
+    if "--max-bad-rows" in fault.try_:
+        return fault
+    return replace(fault, try_=f"{fault.try_}; or {way_on}" if fault.try_ else way_on)
 
 
 def _unknown_format(file: str, record: Record) -> UnreadableFileError:

@@ -1,5 +1,6 @@
 """The log formats we read, in the order in which they are tried: the most specific first."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from gamekeeper.exchange.containers import Record
@@ -22,6 +23,15 @@ FORMATS: dict[str, Format] = {
 
 
 def recognise(records: Iterable[Record]) -> Format | None:
-    """Returns the first format that one of `records` looks like, None if there is none."""
-    records = list(records)
-    return next((form for form in FORMATS.values() if any(map(form.sniff, records))), None)
+    """Returns the format that most of `records` look like, None if none of them looks like any.
+
+    A record counts for the first format that it looks like. Most, since a log may begin with other
+    records; of two with as many the more specific one.
+    """
+    votes: Counter[str] = Counter()
+    for record in records:
+        form = next((form for form in FORMATS.values() if form.sniff(record)), None)
+        if form is not None:
+            votes[form.name] += 1
+    winner = max(FORMATS, key=lambda name: votes[name])  # the first of those with as many
+    return FORMATS[winner] if votes[winner] else None

@@ -12,7 +12,9 @@ _TYPICAL = frozenset({"time", "account", "prompt", "features"})
 
 def sniff(record: Record) -> bool:
     """True if two or more of the columns that matter most are there."""
-    return len(_TYPICAL & record.keys()) >= 2
+    if len(_TYPICAL & record.keys()) >= 2:
+        return True
+    return len(_TYPICAL & {str(key).lower() for key in record}) >= 2
 
 
 FORMAT = Format(
