@@ -1,7 +1,7 @@
 """The command line: one file a verb, each of which parses, calls and prints.
 
 Exit codes: 0 done, nothing above threshold; 1 done, findings; 2 wrong usage; 3 input missing, empty
-or unreadable; 4 a fault of gamekeeper itself.
+or unreadable; 4 a fault of gamekeeper itself; 5 done, and nothing could have been found.
 """
 
 import sys
@@ -24,6 +24,7 @@ from gamekeeper._cli import (
     keys,
     list_,
     open_,
+    read,
     replay,
     rewrap,
     seal,
@@ -48,6 +49,7 @@ app = typer.Typer(
     ),
 )
 VERBS = (
+    read,
     hunt,
     explain,
     guard,

@@ -8,47 +8,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gamekeeper._cli._printing import indented_json
+from gamekeeper._cli._reading import require_logs, takes_reading
 from gamekeeper._cli.options import (
-    AccountField,
     ExitZero,
     Json,
-    LogFormat,
     Logs,
-    ModelField,
     NoColor,
-    PromptField,
     Quiet,
     Seed,
-    TimeField,
-    Timezone,
 )
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.progress import OnProgress
 
 if TYPE_CHECKING:
+    from gamekeeper.exchange import ReadOptions
     from gamekeeper.hunt import HuntOptions, HuntResult
 
 NAME = "hunt"
 _UNITS = {"read": "B", "encode": "prompts", "link": "decoys"}
 
 
+@takes_reading
 def run(
-    logs: Logs,
     out: Annotated[
         Path, typer.Option(help="Folder to write; replaced if an earlier hunt wrote it.")
     ],
-    format: LogFormat = "auto",
-    account_field: AccountField = None,
-    time_field: TimeField = None,
-    prompt_field: PromptField = None,
-    model_field: ModelField = None,
-    field: Annotated[
-        list[str] | None, typer.Option(help="Any other: COLUMN=FIELD, may be given more than once.")
-    ] = None,
-    timezone: Timezone = None,
-    max_bad_rows: Annotated[
-        float, typer.Option(help="Share of bad rows to tolerate, 0..1; they are left out.")
-    ] = 0.0,
+    logs: Logs = None,
+    *,
+    reading: "ReadOptions",
     encoder: Annotated[
         str, typer.Option(help="Content encoder; see `gamekeeper list encoders`.")
     ] = "auto",
@@ -92,24 +79,16 @@ def run(
     from gamekeeper.report import campaigns_document, print_hunt, require_replaceable, write_folder
     from gamekeeper.verdict import Policy
 
-    named = {
-        "account": account_field,
-        "time": time_field,
-        "prompt": prompt_field,
-        "model": model_field,
-    }
     options = HuntOptions(
-        format=format,
-        fields={k: v for k, v in named.items() if v} | dict(_pair(f) for f in field or []),
-        timezone=timezone,
-        max_bad_rows=max_bad_rows,
+        **vars(reading),
         encoder=encoder,
         policy=Policy(false_discovery_rate=fdr, without=_families(without or [])),
         redact=redact,
         seed=seed,
     )
+    named = require_logs(logs, reading)
     require_replaceable(out)
-    result = hunt_with_progress(logs, options, quiet)
+    result = hunt_with_progress(named, options, quiet)
     write_folder(result, out)
     if json:
         print(indented_json(campaigns_document(result)).decode())
@@ -147,9 +126,3 @@ def _families(names: Sequence[str]) -> frozenset[str]:
         )
     return frozenset(names)
 
-
-def _pair(text: str) -> tuple[str, str]:
-    column, equals, name = text.partition("=")
-    if not (column and equals and name):
-        raise UsageError(f'--field must be COLUMN=FIELD, such as ip=client.address; found "{text}"')
-    return column, name

@@ -8,8 +8,6 @@ import typer
 STATE = "gamekeeper-state"
 """Folder of the guard's state where none is named."""
 
-_FIELD = "Field of the log that holds it; a dotted path for nested JSON."
-
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no notes.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (also by NO_COLOR).")]
@@ -27,14 +25,11 @@ Header = Annotated[
     ),
 ]
 
-Logs = Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for standard input.")]
-LogFormat = Annotated[str, typer.Option(help="Log format; see `gamekeeper list formats`.")]
-AccountField = Annotated[str | None, typer.Option(help=_FIELD)]
-TimeField = Annotated[str | None, typer.Option(help=_FIELD)]
-PromptField = Annotated[str | None, typer.Option(help=_FIELD)]
-ModelField = Annotated[str | None, typer.Option(help=_FIELD)]
-Timezone = Annotated[
-    str | None, typer.Option(help="Time zone of times that name none, such as UTC.")
+Logs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Files, folders, globs, addresses such as s3://BUCKET/PREFIX, or - for standard input."
+    ),
 ]
 
 PolicyFile = Annotated[

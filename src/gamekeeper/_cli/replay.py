@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gamekeeper._cli._printing import indented_json, write_result
+from gamekeeper._cli._reading import require_logs, takes_reading
 from gamekeeper._cli.options import (
-    AccountField,
     ExitZero,
     Json,
-    LogFormat,
     Logs,
     NoColor,
     PolicyFile,
-    PromptField,
     Quiet,
-    TimeField,
-    Timezone,
 )
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.files import require_another_file
@@ -27,12 +23,15 @@ from gamekeeper.base.files import require_another_file
 if TYPE_CHECKING:
     import polars as pl
 
+    from gamekeeper.exchange import ReadOptions
+
 NAME = "replay"
 _OUTPUTS = ("replay.json", "exchanges.parquet")
 
 
+@takes_reading
 def run(
-    logs: Logs,
+    logs: Logs = None,
     policy: PolicyFile = None,
     labels: Annotated[
         Path | None,
@@ -46,11 +45,8 @@ def run(
         Path | None,
         typer.Option(help="Folder to write: replay.json and exchanges.parquet, one row each."),
     ] = None,
-    format: LogFormat = "auto",
-    account_field: AccountField = None,
-    time_field: TimeField = None,
-    prompt_field: PromptField = None,
-    timezone: Timezone = None,
+    *,
+    reading: "ReadOptions",
     json: Json = False,
     exit_zero: ExitZero = False,
     quiet: Quiet = False,
@@ -76,15 +72,14 @@ def run(
     from gamekeeper.guard.replay import outcomes, print_replay, replay, replay_document
     from gamekeeper.report import Progress
 
+    named = require_logs(logs, reading)
     if out is not None:
-        read = [*_on_disk(logs), policy, labels]
+        read = [*_on_disk(named), policy, labels]
         for name in _OUTPUTS:
             require_another_file(out / name, *read)
     enforced = read_policy(policy) if policy else GuardPolicy()
     truth = None if labels is None else _read_labels(labels)
-    fields = {"account": account_field, "time": time_field, "prompt": prompt_field}
-    named = {column: field for column, field in fields.items() if field}
-    log = _read_log(logs, format, named, timezone)
+    log = _read_log(named, reading)
     with Progress(quiet=quiet)("replay", unit="exchanges") as on_progress:
         replayed = replay(log, enforced, every_s=every_hours * 3600, on_progress=on_progress)
     outcome = None if truth is None else outcomes(replayed, truth)
@@ -112,15 +107,13 @@ def _parquet(exchanges: "pl.DataFrame") -> bytes:
     return written.getvalue()
 
 
-def _read_log(
-    sources: Sequence[str], format: str, fields: dict[str, str], timezone: str | None
-) -> "pl.DataFrame":
+def _read_log(sources: Sequence[str], reading: "ReadOptions") -> "pl.DataFrame":
     import polars as pl
 
     from gamekeeper.exchange import LogReader
 
     stdin = typer.get_binary_stream("stdin")
-    reader = LogReader(sources, format=format, fields=fields, timezone=timezone, stdin=stdin)
+    reader = LogReader(sources, reading, stdin=stdin)
     return pl.concat(reader.batches())
 
 

@@ -49,10 +49,7 @@ def _read(
 ) -> tuple[LogReader, Intake]:
     reader = LogReader(
         logs,
-        format=options.format,
-        fields=options.fields,
-        timezone=options.timezone,
-        max_bad_rows=options.max_bad_rows,
+        options,
         stdin=stdin,
         on_progress=lambda done, total: on_stage("read", done, total),
     )
@@ -64,7 +61,15 @@ def _read(
 
 
 def _require_one_kind(reader: LogReader) -> None:
-    if {"prompt", "features"} <= reader.summary.columns_seen:
+    seen = reader.summary.columns_seen
+    if not {"prompt", "features"} & seen:
+        raise input_error(
+            ", ".join(reader.summary.files),
+            "no exchange of the log holds text",
+            f"{reader.summary.kept_rows:,} exchanges, such as of an image alone",
+            "prompts, or features of a tabular API",
+        )
+    if {"prompt", "features"} <= seen:
         raise input_error(
             ", ".join(reader.summary.files),
             "prompts and features in one log",

@@ -56,6 +56,7 @@ class Format:
     Args:
         name: What `--format` takes.
         about: One sentence for `gamekeeper list`.
+        known_by: What a record is recognised by: "`startTime` with `api_key`".
         sniff: Whether a record looks like this format's, also a record that is not an exchange.
         row: The row of a record, or why it is not an exchange; None instead of a function: the log
             has our columns already and is not parsed further.
@@ -80,3 +81,4 @@ class Format:
     join: Callable[[list[Record]], list[Record]] | None = None
     account_try: str = "--account-field FIELD, the field that holds who was authenticated"
     prompt_try: str = "--prompt-field FIELD"
+    known_by: str = "its fields"

@@ -23,7 +23,7 @@ import polars as pl
 
 from gamekeeper.base.errors import GamekeeperError
 from gamekeeper.base.log import get_logger
-from gamekeeper.exchange import LogReader
+from gamekeeper.exchange import LogReader, ReadOptions
 from gamekeeper.guard.policy import Watch
 from gamekeeper.guard.takeover.asking import Asking
 from gamekeeper.guard.watch.ground import Ground
@@ -138,7 +138,7 @@ class Worker:
     def _remember_file(self, path: Path) -> None:
         mend(path)
         if path.stat().st_size:
-            reader = LogReader([str(path)], format="gamekeeper", max_bad_rows=1.0)
+            reader = LogReader([str(path)], ReadOptions(format="gamekeeper", max_bad_rows=1.0))
             for batch in reader.batches():
                 self._window.take(batch)
                 self._openings.match(batch)

@@ -1,0 +1,139 @@
+"""How a log was read, for people: its format, who its accounts are, what was left out, some rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gamekeeper.base.text import one_line
+from gamekeeper.exchange import OPTIONAL, ReadSummary
+from gamekeeper.report.formatting import count, counted, iso
+
+_SHOWN_FILES = 12
+_SHOWN_FAULTS = 8
+_PROMPT_CHARS = 60
+_NAME_CHARS = 28
+
+
+def reading_lines(read: ReadSummary) -> list[str]:
+    """Returns what was read and what was not, a sentence each; without any text of the log."""
+    lines = [
+        f"{counted(read.records, 'record')}: {counted(read.kept_rows, 'exchange')}",
+        f"account   {_fields(read.account_fields) or 'no account was found'}",
+    ]
+    if read.owner_fields:
+        lines.append(f"owner     {_fields(read.owner_fields)}")
+    if read.passed_over:
+        lines.append(f"passed over, because they are not exchanges: {_reasons(read.passed_over)}")
+    if read.without_text:
+        lines.append(f"without text, such as an image alone: {count(read.without_text)}")
+    if read.bad_rows:
+        lines.append(f"left out for a fault: {counted(read.bad_rows, 'row')}")
+    if read.cut_by_writer:
+        lines.append(
+            f"cut by whoever wrote the log: {counted(read.cut_by_writer, 'prompt')}; what follows"
+            " in them is not compared"
+        )
+    return lines
+
+
+def print_reading(
+    read: ReadSummary,
+    console: Console,
+    *,
+    abouts: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    accounts: int,
+) -> None:
+    """Prints how a log is read.
+
+    Args:
+        read: What was counted.
+        console: Where to print.
+        abouts: What each format is and what it is recognised by, by name.
+        rows: Some exchanges, as they were understood.
+        accounts: How many accounts there are.
+    """
+    _print_formats(read, console, abouts)
+    first, *others = reading_lines(read)
+    _say(console, f"{first} of {counted(accounts, 'account')}", "bold")
+    for line in others:
+        _say(console, line)
+    _say(console, f"columns   {', '.join(_seen(read))}")
+    if missing := [name for name in OPTIONAL if name not in read.columns_seen]:
+        _say(console, f"not there {', '.join(missing)}", "dim")
+    for fault in read.faults[:_SHOWN_FAULTS]:
+        _say(console, f"fault     {fault.where}: {fault.problem}, {counted(fault.count, 'row')}")
+    for remark in read.remarks:
+        _say(console, f"note      {remark}", "yellow")
+    if rows:
+        console.print(_table(rows))
+
+
+def _print_formats(read: ReadSummary, console: Console, abouts: Mapping[str, str]) -> None:
+    by_format: dict[str, list[str]] = {}
+    for file, name in read.formats.items():
+        by_format.setdefault(name, []).append(file)
+    for name, files in by_format.items():
+        _say(console, f"format    {name}: {abouts.get(name, '')}")
+        for file in files[:_SHOWN_FILES]:
+            _say(console, f"          {file}", "dim")
+        if len(files) > _SHOWN_FILES:
+            _say(console, f"          and {count(len(files) - _SHOWN_FILES)} more files", "dim")
+    if others := [file for file in read.files if file not in read.formats]:
+        _say(console, f"no rows   {', '.join(others[:_SHOWN_FILES])}", "dim")
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="Rows as they were understood")
+    for name in ("Time", "Account", "Model"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Prompt", ratio=1)
+    for row in rows:
+        table.add_row(
+            Text(iso(row["time"])),
+            Text(one_line(row["account"], _NAME_CHARS)),
+            Text(one_line(row["model"] or "", _NAME_CHARS)),
+            Text(_content(row)),
+        )
+    return table
+
+
+def _content(row: Mapping[str, Any]) -> str:
+    if row["prompt"] is not None:
+        return one_line(row["prompt"], _PROMPT_CHARS)
+    if row["features"] is not None:
+        return f"{len(row['features'])} numbers"
+    return "(no text)"
+
+
+def _fields(fields: Mapping[str, int]) -> str:
+    return ", ".join(f"{one_line(name)} ({count(n)})" for name, n in fields.items())
+
+
+def _reasons(passed: Mapping[str, int]) -> str:
+    ordered = sorted(passed.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count(number)} {reason}" for reason, number in ordered)
+
+
+def _seen(read: ReadSummary) -> list[str]:
+    first = ("time", "account", "owner", "prompt", "features")
+    rest = sorted(read.columns_seen - set(first))
+    return [name for name in (*first, *rest) if name in read.columns_seen]
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style=style))
+
+
+def shown_rows(frame: pl.DataFrame, number: int = 3) -> list[dict[str, Any]]:
+    """Returns some exchanges of a batch, of different accounts where there are."""
+    first_of_each = frame.unique("account", keep="first", maintain_order=True)
+    chosen = first_of_each.head(number)
+    if chosen.height < number:
+        chosen = pl.concat([chosen, frame.head(number)]).unique(maintain_order=True).head(number)
+    return chosen.to_dicts()
