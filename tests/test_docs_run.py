@@ -48,7 +48,7 @@ import typer
 
 from gamekeeper._cli import app
 from gamekeeper.audit.targets import read_endpoint
-from gamekeeper.exchange import LogReader
+from gamekeeper.exchange import LogReader, ReadOptions
 from gamekeeper.guard.policy import parse_policy
 from sealing.recipients.key_services import key_services
 
@@ -523,7 +523,7 @@ def test_sample_rows_are_read(log: list[Block], tmp_path: Path) -> None:
     paths = [tmp_path / f"{n}.jsonl" for n in range(len(log))]
     for path, block in zip(paths, log, strict=True):
         path.write_text(block.text, encoding="utf-8")
-    reader = LogReader([str(path) for path in paths], max_bad_rows=0.9)
+    reader = LogReader([str(path) for path in paths], ReadOptions(max_bad_rows=0.9))
     assert sum(len(batch) for batch in reader.batches()) > 0
 
 

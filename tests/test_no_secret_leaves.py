@@ -21,7 +21,7 @@ from gamekeeper._cli import app
 from gamekeeper.base.asgi import BodyError
 from gamekeeper.base.errors import Fault, GamekeeperError, InputError, UsageError
 from gamekeeper.base.log import get_logger
-from gamekeeper.exchange import SCHEMA, LogReader
+from gamekeeper.exchange import SCHEMA, LogReader, ReadOptions
 from gamekeeper.simulate import simulate
 
 BASE62 = string.ascii_letters + string.digits
@@ -142,7 +142,7 @@ def test_fault_of_a_row_shows_no_secret(tmp_path: Path, column: str, form: str) 
         path = tmp_path / f"{number}.jsonl"
         path.write_text(f"{row}\n")
         with pytest.raises(InputError) as raised:
-            list(LogReader([str(path)], format="gamekeeper").batches())
+            list(LogReader([str(path)], ReadOptions(format="gamekeeper")).batches())
         assert not seen_in(str(raised.value), {secret})
 
 

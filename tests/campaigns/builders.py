@@ -186,7 +186,6 @@ def some_read() -> ReadSummary:
         rows=1,
         bad_rows=0,
         duplicate_rows=0,
-        skipped_records=0,
         cut_prompts=0,
         columns_seen=frozenset({"time", "account", "prompt", "model", "system"}),
         faults=(fault,),

@@ -15,7 +15,7 @@ import pytest
 
 from gamekeeper.base.errors import Fault, InputError
 from gamekeeper.base.zstd import compress
-from gamekeeper.exchange import LogReader
+from gamekeeper.exchange import LogReader, ReadOptions
 
 TIME = "2026-11-02T12:00:00Z"
 MESSAGES = [
@@ -161,12 +161,12 @@ def write(folder: Path, name: str, content: bytes | Sequence[Any]) -> str:
 
 
 def read(*sources: str, **options: Any) -> pl.DataFrame:
-    return pl.concat(LogReader(sources, **options).batches())
+    return pl.concat(LogReader(sources, ReadOptions(**options)).batches())
 
 
 def faults(*sources: str, **options: Any) -> tuple[Fault, ...]:
     with pytest.raises(InputError) as raised:
-        list(LogReader(sources, **options).batches())
+        list(LogReader(sources, ReadOptions(**options)).batches())
     return raised.value.faults
 
 

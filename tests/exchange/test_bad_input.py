@@ -21,7 +21,7 @@ from exchange.builders import (
     write,
 )
 from gamekeeper.base.errors import InputError, UsageError
-from gamekeeper.exchange import MAX_PROMPT_CHARS, LogReader
+from gamekeeper.exchange import MAX_PROMPT_CHARS, LogReader, ReadOptions
 from gamekeeper.exchange.containers import lines
 
 
@@ -33,7 +33,9 @@ def test_truncated_compression_is_a_file_fault_that_no_share_lets_pass(
     whole.
     """
     packed = pack([own(prompt=os.urandom(200).hex()) for _ in range(2_000)])
-    reader = LogReader([write(tmp_path, "log.jsonl", packed[: len(packed) // 2])], max_bad_rows=1.0)
+    reader = LogReader(
+        [write(tmp_path, "log.jsonl", packed[: len(packed) // 2])], ReadOptions(max_bad_rows=1.0)
+    )
     with pytest.raises(InputError) as raised:
         list(reader.batches())
     assert "truncated" in raised.value.faults[0].problem
@@ -98,7 +100,7 @@ def test_bad_row_is_one_fault_at_its_line(tmp_path: Path, name: str) -> None:
 def test_bad_rows_up_to_the_share_are_dropped_and_counted(tmp_path: Path) -> None:
     """One bad row of ten passes at a tenth, not at a twentieth."""
     path = write(tmp_path, "log.jsonl", [*many(9), own(account=None)])
-    reader = LogReader([path], max_bad_rows=0.1)
+    reader = LogReader([path], ReadOptions(max_bad_rows=0.1))
     assert sum(frame.height for frame in reader.batches()) == 9
     assert (reader.summary.rows, reader.summary.bad_rows, len(reader.summary.faults)) == (10, 1, 1)
     faults(path, max_bad_rows=0.05)
@@ -167,7 +169,7 @@ def test_repeated_rows_within_the_share_are_counted_and_left_out(tmp_path: Path)
     """They are bad rows like any other; another request id is another request."""
     write(tmp_path, "a.jsonl", [own(), own(), own(request_id="2")])
     write(tmp_path, "b.jsonl", [own(), own(prompt="other")])
-    reader = LogReader([str(tmp_path)], max_bad_rows=0.4)
+    reader = LogReader([str(tmp_path)], ReadOptions(max_bad_rows=0.4))
     assert sum(frame.height for frame in reader.batches()) == 3
     summary = reader.summary
     assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (
@@ -189,7 +191,7 @@ def test_part_delivered_twice_is_a_repeated_row(tmp_path: Path) -> None:
     parts = azure_exchange()
     path = write(tmp_path, "a.jsonl", [*parts, parts[1]])
     assert (the_fault(path).where, the_fault(path).problem) == (f"{path}:5", "the same row twice")
-    reader = LogReader([path], max_bad_rows=0.5)
+    reader = LogReader([path], ReadOptions(max_bad_rows=0.5))
     assert sum(frame.height for frame in reader.batches()) == 1
     summary = reader.summary
     assert (summary.rows, summary.bad_rows, summary.duplicate_rows, summary.kept_rows) == (
@@ -204,7 +206,7 @@ def test_repeats_are_found_among_many_rows(tmp_path: Path) -> None:
     """Every row again in another file, far more than one run of hashes holds."""
     write(tmp_path, "a.jsonl", many(100_000))
     write(tmp_path, "b.jsonl", many(100_000)[::-1])
-    reader = LogReader([str(tmp_path)], max_bad_rows=0.5)
+    reader = LogReader([str(tmp_path)], ReadOptions(max_bad_rows=0.5))
     assert sum(frame.height for frame in reader.batches()) == 100_000
     assert reader.summary.duplicate_rows == 100_000
 
@@ -248,7 +250,7 @@ def test_line_above_the_limit_is_a_fault_and_the_next_line_is_read(
     """A line without end is let go while it is read; the count of lines goes on."""
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 3 << 20)
     content = [own(), own(prompt="x" * (5 << 20)), own(prompt="y"), own(account=None)]
-    reader = LogReader([write(tmp_path, "log.jsonl", content)], max_bad_rows=0.5)
+    reader = LogReader([write(tmp_path, "log.jsonl", content)], ReadOptions(max_bad_rows=0.5))
     assert sum(frame.height for frame in reader.batches()) == 2
     assert [fault.where.rsplit(":")[-1] for fault in reader.summary.faults] == ["2", "4"]
 
@@ -335,4 +337,4 @@ def test_account_that_is_a_whole_key_is_masked(tmp_path: Path) -> None:
 def test_options_that_mean_nothing_are_usage_errors(options: dict[str, Any]) -> None:
     """Before any file is opened."""
     with pytest.raises(UsageError):
-        LogReader(["x"], **options)
+        LogReader(["x"], ReadOptions(**options))

@@ -7,7 +7,7 @@ import pytest
 
 from exchange.builders import as_parquet, many, own, read, write
 from gamekeeper.base.errors import InputError
-from gamekeeper.exchange import LogReader
+from gamekeeper.exchange import LogReader, ReadOptions
 from gamekeeper.exchange.containers import parquet
 
 
@@ -40,7 +40,9 @@ def test_damaged_parquet_is_a_fault_or_still_readable(tmp_path: Path) -> None:
     for place in range(4, len(whole), len(whole) // 60):
         damaged = bytearray(whole)
         damaged[place] ^= 0x55
-        reader = LogReader([write(tmp_path, "x.parquet", bytes(damaged))], max_bad_rows=1.0)
+        reader = LogReader(
+            [write(tmp_path, "x.parquet", bytes(damaged))], ReadOptions(max_bad_rows=1.0)
+        )
         try:
             list(reader.batches())
         except InputError as error:

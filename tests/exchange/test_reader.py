@@ -20,7 +20,7 @@ from exchange.builders import (
     read,
     write,
 )
-from gamekeeper.exchange import SCHEMA, LogReader
+from gamekeeper.exchange import SCHEMA, LogReader, ReadOptions
 
 CONTAINERS = {
     "log.jsonl": as_jsonl,
@@ -135,7 +135,9 @@ def test_batch_size_does_not_change_what_is_read(
 ) -> None:
     """Rows, counts and faults are the same however they are cut into frames."""
     path = write(tmp_path_factory.mktemp("log"), "log.jsonl", [own(), *rows])
-    small, large = (LogReader([path], max_bad_rows=1.0, batch_rows=n) for n in (batch_rows, 1_000))
+    small, large = (
+        LogReader([path], ReadOptions(max_bad_rows=1.0), batch_rows=n) for n in (batch_rows, 1_000)
+    )
     frames = list(small.batches())
     assert all(frame.height == batch_rows for frame in frames[:-1])
     assert pl.concat(frames).equals(pl.concat(large.batches()))

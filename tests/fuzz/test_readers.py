@@ -26,7 +26,7 @@ from exchange.builders import (
     write,
 )
 from gamekeeper.base.errors import InputError
-from gamekeeper.exchange import SCHEMA, LogReader
+from gamekeeper.exchange import SCHEMA, LogReader, ReadOptions
 
 SPAN = span(
     attributes=attributes({"gen_ai.system": "x", "gen_ai.prompt": "Hello", "enduser.id": "e"})
@@ -63,7 +63,7 @@ def mutated(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
 
 def read_or_refuse(path: str, **options: Any) -> None:
     try:
-        for frame in LogReader([path], max_bad_rows=1.0, **options).batches():
+        for frame in LogReader([path], ReadOptions(max_bad_rows=1.0, **options)).batches():
             assert dict(frame.schema) == SCHEMA
     except InputError as error:
         assert error.faults and all(fault.where and fault.problem for fault in error.faults)

@@ -90,7 +90,7 @@ def make_read(**fields: Any) -> ReadSummary:
         "rows": 50_010,
         "bad_rows": 10,
         "duplicate_rows": 7,
-        "skipped_records": 40,
+        "passed_over": {"failed calls": 30, "calls of other APIs": 10},
         "cut_prompts": 1,
         "columns_seen": frozenset({"time", "account", "prompt", "model"}),
         "faults": (fault,),

@@ -125,4 +125,3 @@ def _families(names: Sequence[str]) -> frozenset[str]:
             f" {', '.join(sorted(known))}"
         )
     return frozenset(names)
-

@@ -130,6 +130,8 @@ def _print_summary(
     from gamekeeper.exchange import FORMATS
     from gamekeeper.report.reading import print_reading
 
-    abouts = {name: f"{form.about} Recognised by {form.known_by}." for name, form in FORMATS.items()}
+    abouts = {
+        name: f"{form.about} Recognised by {form.known_by}." for name, form in FORMATS.items()
+    }
     console = Console(no_color=no_color or None)
     print_reading(read, console, abouts=abouts, rows=rows, accounts=accounts)

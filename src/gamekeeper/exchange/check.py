@@ -118,7 +118,9 @@ class Checker:
         a word in place of an account.
         """
         account = columns["account"]
-        names = [n for n in account.unique().drop_nulls().to_list() if is_nobody(n) or is_redacted(n)]
+        names = [
+            n for n in account.unique().drop_nulls().to_list() if is_nobody(n) or is_redacted(n)
+        ]
         nobody = set(_true(account.is_in(names))) if names else set()
         self.tally.pass_over(NOBODY.reason, len(nobody))
         nothing = needs_text

@@ -65,5 +65,11 @@ def _log(result: HuntResult) -> dict[str, Any]:
         "bad_rows": read.bad_rows,
         "duplicate_rows": read.duplicate_rows,
         "skipped_records": read.skipped_records,
+        "passed_over": dict(read.passed_over),
+        "without_text": read.without_text,
+        "cut_by_writer": read.cut_by_writer,
+        "account_fields": dict(read.account_fields),
+        "owner_fields": dict(read.owner_fields),
+        "remarks": list(read.remarks),
         "cut_prompts": read.cut_prompts,
     }

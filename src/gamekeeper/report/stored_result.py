@@ -42,7 +42,19 @@ FRAMES: dict[str, dict[str, Any]] = {
 }
 """The frames in `evidence/`, by the name of file and field, and their columns."""
 
-_PLAIN = ("files", "rows", "bad_rows", "duplicate_rows", "skipped_records", "cut_prompts")
+_PLAIN = (
+    "files",
+    "rows",
+    "bad_rows",
+    "duplicate_rows",
+    "passed_over",
+    "without_text",
+    "cut_prompts",
+    "cut_by_writer",
+    "account_fields",
+    "owner_fields",
+    "remarks",
+)
 
 
 def run_document(result: HuntResult) -> dict[str, Any]:
@@ -128,8 +140,13 @@ def _summary(read: dict[str, Any]) -> ReadSummary:
         rows=read["rows"],
         bad_rows=read["bad_rows"],
         duplicate_rows=read["duplicate_rows"],
-        skipped_records=read["skipped_records"],
+        passed_over=read["passed_over"],
+        without_text=read["without_text"],
         cut_prompts=read["cut_prompts"],
+        cut_by_writer=read["cut_by_writer"],
+        account_fields=read["account_fields"],
+        owner_fields=read["owner_fields"],
+        remarks=tuple(read["remarks"]),
         columns_seen=frozenset(read["columns_seen"]),
         faults=tuple(Fault(**fault) for fault in read["faults"]),
     )

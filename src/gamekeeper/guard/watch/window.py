@@ -63,7 +63,6 @@ class Window:
             rows=self.exchanges,
             bad_rows=0,
             duplicate_rows=0,
-            skipped_records=0,
             cut_prompts=self._cut_prompts,
             columns_seen=frozenset(self._seen | {"time", "account"}),
             faults=(),
