@@ -15,7 +15,7 @@ from gamekeeper.exchange.duplicates import EACH_ONCE, TRY_ONCE, TWICE, SeenRows
 from gamekeeper.exchange.faults import Tally, excerpt
 from gamekeeper.exchange.formats import Format
 from gamekeeper.exchange.formats.form import NOBODY
-from gamekeeper.exchange.placeholders import is_nobody, is_redacted
+from gamekeeper.exchange.placeholders import nobody, redacted
 from gamekeeper.exchange.times import Times, read_times
 from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
 
@@ -118,11 +118,10 @@ class Checker:
         a word in place of an account.
         """
         account = columns["account"]
-        names = [
-            n for n in account.unique().drop_nulls().to_list() if is_nobody(n) or is_redacted(n)
-        ]
-        nobody = set(_true(account.is_in(names))) if names else set()
-        self.tally.pass_over(NOBODY.reason, len(nobody))
+        name = pl.col("account")
+        words = pl.DataFrame({"account": account.unique()}).filter(nobody(name) | redacted(name))
+        no_name = set(_true(account.is_in(words["account"]))) if words.height else set()
+        self.tally.pass_over(NOBODY.reason, len(no_name))
         nothing = needs_text
         for name in ("account", "time", "prompt", "features"):
             nothing = nothing & columns[name].is_null()
@@ -130,7 +129,7 @@ class Checker:
         other = set(_true(nothing)) - wrong
         for row in sorted(other):
             self.tally.note_other(self.file, rows.places[row], rows.record(row))
-        return nobody | other
+        return no_name | other
 
     def _seen_before(self, repeated: list[int]) -> _Finding:
         self.repeated += len(repeated)

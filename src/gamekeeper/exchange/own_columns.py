@@ -41,6 +41,7 @@ def _by_case(names: Iterable[str]) -> dict[str, str]:
 
 
 def holds_any(values: Values) -> bool:
+    """Returns whether a column has any value."""
     if isinstance(values, pl.Series):
         return values.null_count() < len(values)
     return any(value is not None for value in values)

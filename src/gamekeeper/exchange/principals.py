@@ -182,6 +182,8 @@ class Principals:
 def claimed_by_client(path: str) -> str | None:
     """Returns why a field may hold what the client says of itself, None if nothing is known."""
     keys = [_SEPARATORS.sub("", key.lower()) for key in re.split(r"[.\[\]]+", path) if key]
+    if path.lower().endswith("enduser.id"):
+        return None  # OpenTelemetry's: taken from the token or the authentication header
     whole = "".join(keys)
     last = keys[-1] if keys else ""
     if keys and keys[0] == "baggage":

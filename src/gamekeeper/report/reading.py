@@ -1,4 +1,4 @@
-"""How a log was read, for people: its format, who its accounts are, what was left out, some rows."""
+"""How a log was read, for people: format, accounts, what was left out and why, some rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
