@@ -1,5 +1,5 @@
 """Writes the pages of docs/reference that are made from code: of the verbs, the signals' cards, the
-guard's policy.
+guard's policy, and the table of formats.
 
 python docs/generate.py            writes them
 python docs/generate.py --check    exits 1 and names the pages that are stale; writes nothing
@@ -16,12 +16,15 @@ from policy_page import policy_page
 from typer.models import ArgumentInfo
 
 from gamekeeper._cli import GROUPS, VERBS
+from gamekeeper.exchange import FORMATS
 from gamekeeper.linking.card import Card
 from gamekeeper.report.formatting import FAMILIES
 from gamekeeper.signals import CARDS
 
 REFERENCE = Path(__file__).parent / "reference"
 MADE = "*This page is made by `make docs` from the code: change the code, not the page.*\n"
+TABLE_BEGINS = "<!-- made by `make docs` from the code -->"
+TABLE_ENDS = "<!-- end of what is made -->"
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
@@ -50,6 +53,8 @@ def cli_page() -> str:
         " a folder that is not replaced |",
         "| 3 | input missing, empty or unreadable |",
         "| 4 | a fault of gamekeeper itself |",
+        "| 5 | done, and nothing could have been found or judged: the log or the inputs are too"
+        " small or too alike |",
         "| 130 | interrupted from the keyboard |",
     ]
     return "\n".join(parts) + "\n"
@@ -184,7 +189,24 @@ def _card(card: Card) -> str:
     )
 
 
-PAGES = {"cli.md": cli_page, "signals.md": signals_page, "policy.md": lambda: policy_page(MADE)}
+def formats_page() -> str:
+    """Returns the page of the formats, its table made from what each format says of itself."""
+    before, _, rest = _stored(REFERENCE / "formats.md").partition(TABLE_BEGINS)
+    _, _, after = rest.partition(TABLE_ENDS)
+    rows = [
+        f"| `{form.name}` | {_cell(form.about)} | {_cell(form.known_by)} |"
+        for form in FORMATS.values()
+    ]
+    table = ["| `--format` | reads | recognised by |", "|---|---|---|", *rows]
+    return "\n".join([before + TABLE_BEGINS, *table, TABLE_ENDS + after])
+
+
+PAGES = {
+    "cli.md": cli_page,
+    "signals.md": signals_page,
+    "policy.md": lambda: policy_page(MADE),
+    "formats.md": formats_page,
+}
 
 
 def stale() -> list[str]:
