@@ -63,7 +63,8 @@ _REDACTED = re.compile(
     # the word alone, whatever is around it
     rf"(?i)^(?:\W|_)*(?:{_MASK_WORD})(?:\W|_)*$"
     # the word inside brackets, with what was there: `[REDACTED_API_KEY]`, `<secret:key>`
-    rf"|^(?:[a-z]+[ :=_-]+)?[\[<{{(*%]+(?:[a-z]+[ :=_-])?(?:{_TAG_WORD})(?:[ :=_-][a-z0-9 :=_.-]*)?[\]>}})*%]+$"
+    r"|^(?:[a-z]+[ :=_-]+)?[\[<{(*%]+(?:[a-z]+[ :=_-])?"
+    rf"(?:{_TAG_WORD})(?:[ :=_-][a-z0-9 :=_.-]*)?[\]>}})*%]+$"
     # a mask behind a beginning that all have: `***`, `sk-***`, `Bearer ****`
     r"|^(?:[a-z]{1,10}[ :=_-]{1,2}){0,3}[*•●█…]{2,}$"
     r"|^[x#.•*-]{3,}$"
