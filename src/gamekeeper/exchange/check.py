@@ -16,7 +16,7 @@ from gamekeeper.exchange.faults import Tally, excerpt
 from gamekeeper.exchange.formats import Format
 from gamekeeper.exchange.formats.form import NOBODY
 from gamekeeper.exchange.placeholders import nobody, redacted
-from gamekeeper.exchange.times import Times, read_times
+from gamekeeper.exchange.times import TimeReader
 from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
 
 _ROW = "__row"  # of the block, while a frame loses rows
@@ -86,7 +86,7 @@ class Checker:
     seen: SeenRows
     time_format: str | None = None
     repeated: int = 0
-    _units: dict[str, str] = field(default_factory=dict)
+    _time_readers: dict[str, TimeReader] = field(default_factory=dict)
 
     def check(self, rows: Rows) -> pl.DataFrame:
         """Returns the valid rows, each once: the columns of `SCHEMA` and `REQUEST`."""
@@ -153,37 +153,25 @@ class Checker:
         values = rows.columns.get(name)
         if values is None:
             return pl.Series(name, [None], dtype=SCHEMA[name]).new_from_index(0, len(rows.places))
-        times = read_times(values, self.zone, self.time_format)
-        findings += self._unread_times(name, times)
+        times = self._time_reader(name).read(values)
+        findings += [
+            _Finding(
+                problem=f'"{name}" {problem.problem}',
+                rows=problem.rows,
+                expected=problem.expected,
+                try_=problem.try_,
+                show=name,
+            )
+            for problem in times.problems
+        ]
         return times.times.rename(name)
 
-    def _unread_times(self, name: str, times: Times) -> list[_Finding]:
-        unit = self._units.get(name) or next((u for u in times.units if u), None)
-        if unit:
-            self._units[name] = unit
-        return [
-            _Finding(
-                problem=f'"{name}" cannot be read as a time',
-                rows=times.unreadable,
-                show=name,
-                expected="ISO 8601, or a number from 1970 in s, ms, us or ns; 2000 to 2100",
-                try_="--time-field FIELD" if name == "time" else "",
-            ),
-            _Finding(
-                problem=f'"{name}" has no time zone',
-                rows=times.zoneless,
-                show=name,
-                expected="an offset: 2026-11-02T12:00:00Z",
-                try_="--timezone UTC",
-            ),
-            _Finding(
-                problem=f'"{name}" changes its unit within the file',
-                rows=_other_units(times.units, unit),
-                show=name,
-                expected=f"{unit}, as before in this file",
-                try_="split the log where its unit changes",
-            ),
-        ]
+    def _time_reader(self, name: str) -> TimeReader:
+        if name not in self._time_readers:
+            is_time = name == "time"
+            form = self.time_format if is_time else None
+            self._time_readers[name] = TimeReader(self.zone, form, dates=not is_time)
+        return self._time_readers[name]
 
     def _missing(
         self, columns: Mapping[str, pl.Series], needs_text: pl.Series, findings: list[_Finding]
@@ -270,10 +258,6 @@ def _absent(mask: pl.Series, findings: list[_Finding], *columns: str) -> list[in
         chain.from_iterable(finding.rows for finding in findings if finding.show in columns)
     )
     return [row for row in _true(mask) if row not in invalid]
-
-
-def _other_units(units: pl.Series, unit: str | None) -> list[int]:
-    return [] if unit is None else _true(units != unit)
 
 
 def _shown(rows: Rows, column: str | None, row: int) -> str:
