@@ -95,10 +95,11 @@ def run(
 
 
 def _on_disk(logs: Sequence[str]) -> list[str]:
-    """Returns the files of the log; standard input is not one."""
-    from gamekeeper.exchange.sources import STDIN, find_sources
+    """Returns the files of the log that are on this machine; standard input is not one."""
+    from gamekeeper.exchange.sources import find_sources
 
-    return [file for file in find_sources(logs).files if file != STDIN]
+    names = (source.name for source in find_sources(logs).sources)
+    return [name for name in names if Path(name).is_file()]
 
 
 def _parquet(exchanges: "pl.DataFrame") -> bytes:

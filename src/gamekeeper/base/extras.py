@@ -33,6 +33,18 @@ MODULES = {
     "pkcs11": "pkcs11",
     "OpenSSL": "provenance",
     "model_signing": "provenance",
+    "fsspec": "stores",
+    "s3fs": "stores",
+    "gcsfs": "stores",
+    "adlfs": "stores",
+    "duckdb": "sql",
+    "adbc_driver_postgresql": "sql",
+    "pyarrow": "sql",
+    "clickhouse_connect": "clickhouse",
+    "google": "bigquery",
+    "adbc_driver_snowflake": "snowflake",
+    "confluent_kafka": "kafka",
+    "pyiceberg": "lake",
 }
 """Extra of pyproject.toml that brings a module, itself or as a dependency."""
 
