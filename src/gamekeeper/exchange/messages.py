@@ -1,29 +1,72 @@
-"""Chat messages -> prompt, system, turn, answer; in the shapes of OpenAI, Anthropic, Bedrock and
-OTel.
+"""Requests and messages -> prompt, system, turn, answer; in the shapes of all vendors.
 
-Content is a string or a list of parts; only text parts count. A user message that holds nothing but
-the results of tools was not written by the user: agents send thousands of them for one thing that
-somebody asked.
+The prompt is the latest message that a user wrote. A user message that holds nothing but the
+results of tools was not written by the user: agents send thousands of them for one thing that
+somebody asked. The same holds for what clients inject, see `gamekeeper.exchange.texts`. A message
+without text, such as an image alone, is said to be `without_text`; its prompt is never "".
 """
 
+import ast
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-# Tuples, not sets: what a log holds in place of a name may not be hashable.
-_TOOL_RESULTS = ("tool_result", "tool_call_response", "function_call_output")
-_SYSTEM_ROLES = ("system", "developer")
+from gamekeeper.exchange.texts import (
+    is_tool_result,
+    only_injected,
+    only_tool_results,
+    text_of,
+    turns_of,
+    without_injected,
+)
+
+__all__ = [
+    "answer_of",
+    "conversation_of",
+    "first",
+    "is_request",
+    "listing",
+    "mapping",
+    "parsed",
+    "pick",
+    "prompt_of",
+    "request_of",
+    "text_of",
+    "texts_of",
+    "tools_hash",
+]
+
+_MAX_REPR = 4 << 20  # characters of Python's repr; its parser takes hundred times the memory
 
 
 def parsed(value: Any) -> Any:
-    """Returns the value of JSON text, and anything else unchanged: tables keep objects as text."""
+    """Returns the value of JSON text, or of the repr of a list or dict that pandas writes to CSV;
+    anything else unchanged. Tables keep objects as text.
+    """
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "[", '"'):
         return value
     try:
         return orjson.loads(value)
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, RecursionError):
+        return _of_repr(value)
+
+
+_NUMPY_ARRAY = re.compile(r"array\(|, dtype=\w+\)")
+_NUMPY_ROWS = re.compile(r"\}\n\s*\{")
+
+
+def _of_repr(value: str) -> Any:
+    if len(value) > _MAX_REPR or not re.match(r"\s*(?:\[\s*)*\{\s*'", value):
+        return value
+    # numpy writes no commas between the objects of an array, but a line break, which is never
+    # inside a string
+    plain = _NUMPY_ROWS.sub("}, {", _NUMPY_ARRAY.sub("", value) if "dtype=" in value else value)
+    try:
+        return ast.literal_eval(plain.strip())
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return value
 
 
@@ -55,74 +98,435 @@ def pick(record: dict[str, Any], keys: Iterable[str]) -> Any:
     return None
 
 
-def text_of(content: Any) -> str:
-    """Returns the text of a message's content: the string itself, or its text parts, one a line."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else [content]
-    return "\n".join(text for part in parts if (text := _part_text(part)))
-
-
-def _part_text(part: Any) -> str:
-    if isinstance(part, str):
-        return part
-    if not isinstance(part, dict) or _is_tool_result(part):
-        return ""
-    text = first(part.get("text"), part.get("content"))  # OTel's parts say content
-    return text if isinstance(text, str) else ""
-
-
-def _is_tool_result(part: Any) -> bool:
-    return isinstance(part, dict) and (
-        part.get("type") in _TOOL_RESULTS or part.get("toolResult") is not None
-    )
+_USER = "user"
+_SYSTEM = "system"
+_ASSISTANT = "assistant"
+_TOOL = "tool"
+_ROLES = {
+    **dict.fromkeys(("user", "human", "prompter", "end_user", "enduser", "customer"), _USER),
+    **dict.fromkeys(("humanmessage", "humanmessagechunk", "question"), _USER),
+    **dict.fromkeys(("system", "developer", "systemmessage", "root", "platform"), _SYSTEM),
+    **dict.fromkeys(("assistant", "model", "ai", "bot", "chatbot", "gpt", "agent"), _ASSISTANT),
+    **dict.fromkeys(("aimessage", "aimessagechunk", "chatgpt", "bing", "bard"), _ASSISTANT),
+    **dict.fromkeys(("tool", "function", "ipython", "toolmessage", "observation"), _TOOL),
+    **dict.fromkeys(("functionmessage", "environment", "tool_response", "toolresult"), _TOOL),
+}
+_ROLE_FIELDS = ("role", "from", "author", "speaker", "sender")
+_CONTENT_FIELDS = ("content", "text", "message", "value", "kwargs", "data")
+_PARTS = frozenset({"text", "input_text", "image_url", "input_image", "image", "file"})
+_PARTS |= {"input_file", "input_audio", "document"}
+_ITEMS = frozenset({"message", "reasoning", "function_call", "item_reference", "compaction"})
+_UNKNOWN = "unknown"
 
 
 def conversation_of(messages: Any, system: Any = None) -> dict[str, Any]:
-    """Returns `prompt`, `system` and `turn` of a request's messages; the prompt is None if no user
-    wrote one.
+    """Returns what was asked in a conversation.
 
     Args:
         messages: A list of objects with `role` and `content` (or `parts`), or the JSON text of one.
         system: System text that travels apart from the messages: a string or a list of parts.
+
+    Returns:
+        `prompt`, None if there is none; `system`; `turn`, the user turns before it; `without_text`,
+        True if a user said something that is not text; `only_tools`, True if nothing but the
+        results of tools was sent. Where no user says anything the latest other message is the
+        prompt: the model answers it all the same.
     """
-    said = [message for message in listing(messages) if isinstance(message, dict)]
-    users = [
-        _content(m) for m in said if m.get("role") == "user" and not _only_tool_results(_content(m))
-    ]
+    said = [(_role(item), item) for item in _items(messages)]
+    asked = [_asked(item) for role, item in said if role == _USER]
+    users = [content for content in asked if content is not None]
     systems = [system] if system else []
-    systems += [_content(m) for m in said if m.get("role") in _SYSTEM_ROLES]
+    systems += [_content(item) for role, item in said if role == _SYSTEM]
+    real = [content for content in users if not _is_injected(content)]
+    if real:
+        prompt = without_injected(text_of(real[-1]))
+    else:  # nothing but what looks injected: then it is what was asked
+        prompt = text_of(users[-1]) if users else _other(said)
+    has_tools = not users and any(role == _TOOL or _is_result(item) for role, item in said)
+    has_text = bool(prompt.strip()) and not has_tools
     return {
-        "prompt": text_of(users[-1]) if users else None,
-        "system": "\n".join(map(text_of, systems)) or None,
-        "turn": len(users) - 1 if users else None,
+        "prompt": prompt if has_text else None,
+        "system": "\n".join(filter(None, map(text_of, systems))) or None,
+        "turn": len(real or users) - 1 if users else None,
+        "without_text": bool(users) and not has_text,
+        "only_tools": has_tools,
     }
 
 
-def _content(message: dict[str, Any]) -> Any:
-    return message["parts"] if isinstance(message.get("parts"), list) else message.get("content")
+def _items(messages: Any) -> list[Any]:
+    messages = parsed(messages)
+    if isinstance(messages, dict):
+        inner = messages.get("messages")
+        messages = inner if isinstance(inner, list) else [messages]
+    if not isinstance(messages, list):
+        return []
+    if messages and isinstance(messages[0], list):  # a batch of conversations
+        messages = messages[0]
+    parts = [item for item in messages if isinstance(item, dict | str)]
+    return [{"role": _USER, "content": parts}] if parts and all(map(_is_part, parts)) else parts
 
 
-def _only_tool_results(content: Any) -> bool:
-    return isinstance(content, list) and bool(content) and all(map(_is_tool_result, content))
+def _is_part(item: Any) -> bool:
+    """Whether an item is content of a user by itself: Responses takes parts without a message."""
+    return isinstance(item, dict) and item.get("type") in _PARTS and not item.get("role")
+
+
+def _role(item: Any) -> str:
+    if isinstance(item, str) or _is_part(item):
+        return _USER
+    for field in _ROLE_FIELDS:
+        role = item.get(field)
+        if isinstance(role, dict):  # ChatGPT's own export: {"author": {"role": ...}}
+            role = role.get("role")
+        if isinstance(role, str) and role:
+            return _ROLES.get(role) or _ROLES.get(role.lower(), _UNKNOWN)
+    kind = item.get("type")
+    if is_tool_result(item):
+        return _TOOL
+    if isinstance(kind, str) and kind.lower() in _ROLES:  # LangChain: {"type": "human"}
+        return _ROLES[kind.lower()]
+    if isinstance(name := item.get("id"), list) and name and isinstance(name[-1], str):
+        return _ROLES.get(name[-1].lower(), _UNKNOWN)  # LangChain's constructors
+    return _ASSISTANT if kind is not None else _UNKNOWN
+
+
+def _content(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    if isinstance(item.get("parts"), list):
+        return item["parts"]
+    if _is_part(item):
+        return [item]
+    for field in _CONTENT_FIELDS:
+        held = item.get(field)
+        if held is not None and held != "" and (field != "data" or isinstance(held, dict)):
+            return held
+    return None
+
+
+def _asked(item: Any) -> Any:
+    """Returns the content of a user's message, None if it holds nothing but results of tools."""
+    content = _content(item)
+    if _is_result(item) or only_tool_results(content):
+        return None
+    return "" if content is None else content
+
+
+def _is_result(item: Any) -> bool:
+    return is_tool_result(item) or only_tool_results(_content(item))
+
+
+def _is_injected(content: Any) -> bool:
+    """Whether a client wrote all of it; what it writes begins with a mark."""
+    if isinstance(content, str) and content.lstrip()[:1] not in ("<", "#", "[", "C"):
+        return False
+    return only_injected(content)
+
+
+def _other(said: list[tuple[str, Any]]) -> str:
+    """Returns the text of the latest message that is not a user's: not an answer if possible."""
+    for wanted in (_UNKNOWN, _SYSTEM, _ASSISTANT):
+        texts = [text_of(_content(item)) for role, item in said if role == wanted]
+        if spoken := [text for text in texts if text.strip()]:
+            return spoken[-1]
+    return ""
+
+
+_SYSTEM_FIELDS = (
+    *("system", "instructions", "systemInstruction", "system_instruction", "systeminstruction"),
+    *("system_prompt", "systemPrompt", "preamble"),
+)
+_CONVERSATIONS = (
+    *("messages", "contents", "conversation", "conversations", "prompt_messages", "input_messages"),
+    *("chat_messages", "dialogue", "dialog", "turns", "chat"),
+)
+"""Fields that hold a list of messages."""
+
+_WHOLE_PROMPTS = ("prompt", "inputText", "inputtext", "inputs")
+"""Fields whose text may be a conversation in a model's chat template."""
+
+_ASKED = (
+    *("input", *_WHOLE_PROMPTS, "message", "texts", "text", "content", "input_text"),
+    *("user_input", "userInput", "user_prompt", "userPrompt", "user_message", "userMessage"),
+    *("query", "question", "instruction"),
+)
+_BATCHES = ("instances", "requests")
+
+
+def is_request(value: Any) -> bool:
+    """Returns whether an object looks like the body of a request to a model."""
+    return isinstance(value, dict) and any(
+        value.get(field) not in (None, "", {}, [])
+        for field in (*_CONVERSATIONS, *_ASKED, *_BATCHES)
+    )
+
+
+def request_of(body: dict[str, Any], *, is_table: bool = False, depth: int = 3) -> dict[str, Any]:
+    """Returns what a request's body asks, as `conversation_of`; empty if it asks nothing.
+
+    Args:
+        body: A body of any vendor's API.
+        is_table: The fields are cells of a table, in which lists are kept as JSON text. Elsewhere a
+            text is what the user wrote, also if it looks like JSON.
+        depth: How deep a body may be within a body.
+    """
+    system = pick(body, _SYSTEM_FIELDS)
+    for field in _CONVERSATIONS:
+        if (said := _conversation(body.get(field), field, system)) is not None:
+            return said
+    if body.get("chat_history") and isinstance(body.get("message"), str):  # Cohere
+        return conversation_of(
+            [*listing(body["chat_history"]), {"role": _USER, "content": body["message"]}], system
+        )
+    for field in _ASKED:
+        if said := _asked_in(body.get(field), field, system, is_table, depth):
+            return said
+    for field in _BATCHES:
+        if depth and (inner := [item for item in listing(body.get(field)) if is_request(item)]):
+            return _joined([request_of(item, depth=depth - 1) for item in inner])
+    if body.get("role") == _USER:  # a message of an assistant's thread
+        return conversation_of([body], system)
+    return {}
+
+
+def _conversation(value: Any, field: str, system: Any) -> dict[str, Any] | None:
+    """Returns what a list of messages asks, None if it is not one."""
+    messages = parsed(value)
+    if isinstance(messages, list) and messages:
+        is_known = field in ("messages", "contents") or _are_messages(messages)
+        return conversation_of(messages, system) if is_known else None
+    if isinstance(messages, dict) and messages and field in ("messages", "contents"):
+        return conversation_of(messages, system)
+    if isinstance(messages, str) and messages.strip() and field == "messages":
+        if messages.lstrip()[:2] in ("[{", "{'", '{"'):
+            return {"prompt": None, "system": None, "turn": None}  # a list that was cut
+        return _text_asked(messages, system)  # LiteLLM's payload of other APIs
+    return None
+
+
+def _asked_in(
+    value: Any, field: str, system: Any, is_table: bool, depth: int
+) -> dict[str, Any] | None:
+    if isinstance(value, str) and is_table and _are_messages(items := parsed(value)):
+        value = items
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        turns = turns_of(value, is_prompt=True) if field in _WHOLE_PROMPTS else None
+        return conversation_of(turns, system) if turns else _text_asked(value, system)
+    if isinstance(value, dict):
+        if field in ("message", "content") or value.get("role"):
+            return conversation_of([{"role": _USER, **value}], system)
+        return request_of(value, depth=depth - 1) if depth else None
+    if isinstance(value, list) and value:
+        return _list_asked(value, system)
+    return None
+
+
+def _list_asked(values: list[Any], system: Any) -> dict[str, Any]:
+    """Returns what a list asks: messages or items, several texts, or the ids of tokens."""
+    if any(isinstance(value, dict) for value in values):
+        return conversation_of(values, system)
+    texts = [value for value in values if isinstance(value, str)]
+    text = "\n".join(texts)
+    has_text = bool(text.strip())
+    return {
+        "prompt": text if has_text else None,
+        "system": text_of(system) or None,
+        "turn": None,
+        "without_text": not has_text,
+    }
+
+
+def _text_asked(text: str, system: Any) -> dict[str, Any]:
+    return {
+        "prompt": without_injected(text) or text,
+        "system": text_of(system) or None,
+        "turn": None,
+        "without_text": False,
+    }
+
+
+def _joined(asked: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns several requests of one call as one."""
+    texts = [one["prompt"] for one in asked if one.get("prompt")]
+    if len(asked) == 1:
+        return asked[0]
+    return {
+        "prompt": "\n".join(texts) or None,
+        "system": next((one["system"] for one in asked if one.get("system")), None),
+        "turn": None,
+        "without_text": not texts,
+    }
+
+
+def _are_messages(items: Any) -> bool:
+    """Returns whether a list is one of messages or items, not a list of the user's own."""
+    return isinstance(items, list) and bool(items) and all(map(_is_message, items))
+
+
+def _is_message(item: Any) -> bool:
+    if isinstance(item, list):
+        return _are_messages(item)
+    if not isinstance(item, dict):
+        return False
+    if any(isinstance(item.get(field), str | dict) for field in ("role", "from")):
+        return True
+    if isinstance(item.get("author"), dict):
+        return True
+    kind = item.get("type")
+    if not isinstance(kind, str):
+        return False
+    return (
+        is_tool_result(item)
+        or kind in _ITEMS
+        or (kind in _PARTS and len(item) > 1)
+        or (kind.lower() in _ROLES and ("content" in item or "data" in item))
+    )
+
+
+def prompt_of(value: Any) -> dict[str, Any]:
+    """Returns what a value asks that somebody named as the prompt, as `conversation_of`.
+
+    Args:
+        value: Text; a list of messages, parts or contents, or its JSON text; the body of a request
+            as an object or JSON text. JSON text that is none of these is what the user wrote.
+
+    Example:
+        >>> prompt_of('[{"role": "user", "content": "What is a comet?"}]')["prompt"]
+        'What is a comet?'
+        >>> prompt_of('{"a": 1}')["prompt"]
+        '{"a": 1}'
+    """
+    if isinstance(value, str):
+        return _text_prompt(value)
+    if isinstance(value, list):
+        return _list_asked(value, None) if value else {"prompt": None}
+    if isinstance(value, dict):
+        if value.get("role") or value.get("parts"):
+            return conversation_of([{"role": _USER, **value}])
+        return request_of(value) or _inner_prompt(value)
+    return {"prompt": value}
+
+
+def _text_prompt(text: str) -> dict[str, Any]:
+    held = parsed(text)
+    if _are_messages(held):
+        return conversation_of(held)
+    if isinstance(held, dict) and (_is_message(held) or _is_body(held)):
+        return prompt_of(held)
+    turns = turns_of(text)
+    return conversation_of(turns) if turns else _text_asked(text, None)
+
+
+def _is_body(value: dict[str, Any]) -> bool:
+    """Returns whether an object that was found in text is a request, not what a user wrote."""
+    if any(_are_messages(listing(value.get(field))) for field in (*_CONVERSATIONS, "input")):
+        return True
+    if any(isinstance(item, dict) and "parts" in item for item in listing(value.get("contents"))):
+        return True
+    settings = ("max_tokens", "temperature", "stream", "maxTokens", "textGenerationConfig")
+    return is_request(value) and ("model" in value or any(name in value for name in settings))
+
+
+def _inner_prompt(value: dict[str, Any]) -> dict[str, Any]:
+    """Returns what an envelope around a request asks: {"body": {...}}."""
+    for inner in value.values():
+        body = parsed(inner)
+        if isinstance(body, dict) and _is_body(body):
+            return request_of(body)
+    return {"prompt": None}
 
 
 def texts_of(messages: Iterable[Any]) -> str | None:
     """Returns the text of several answers, one a line; None if there is none."""
-    return (
-        "\n".join(t for m in messages if isinstance(m, dict) and (t := text_of(_content(m))))
-        or None
-    )
+    texts = [
+        text_of(_content(m)) for m in messages if isinstance(m, dict) and not is_tool_result(m)
+    ]
+    return "\n".join(filter(None, texts)) or None
+
+
+_ANSWERS = (
+    *("choices", "candidates", "output", "outputs", "content", "message", "messages", "results"),
+    *("generations", "generation", "completions", "completion", "predictions", "generated_text"),
+    *("outputText", "output_text", "text", "response", "answer", "delta", "contentBlockDelta"),
+    *("parts", "data", "result", "body"),
+)
+_ANSWER_DEPTH = 10
 
 
 def answer_of(response: Any) -> str | None:
-    """Returns the text of an OpenAI-style response (chat, completion, Responses API), None if it
-    has none.
+    """Returns the text of a response of any vendor's API, None if it has none.
+
+    Args:
+        response: The body, as an object or JSON text; the chunks of a stream, as a list or as
+            server-sent events; or the text itself.
     """
-    response = mapping(response)
-    choices = [choice for choice in listing(response.get("choices")) if isinstance(choice, dict)]
-    messages = [choice.get("message") or {"content": choice.get("text")} for choice in choices]
-    return texts_of(messages) or texts_of(listing(response.get("output")))
+    response = parsed(response)
+    if isinstance(response, str):
+        chunks = _events(response)
+        return _streamed(chunks) if chunks else response.strip() or None
+    if isinstance(response, list) and len(response) > 1 and any(map(_is_chunk, response)):
+        return _streamed(response)
+    return "\n".join(_answers(response, _ANSWER_DEPTH)) or None
+
+
+def _answers(value: Any, depth: int) -> list[str]:
+    if isinstance(value, str):
+        return [value] if value else []
+    if depth == 0:
+        return []
+    if isinstance(value, list):
+        return [text for item in value for text in _answers(item, depth - 1)]
+    if not isinstance(value, dict) or is_tool_result(value) or value.get("thought") is True:
+        return []
+    kind = value.get("type")
+    if isinstance(kind, str) and (kind in ("function_call", "tool_use") or not _speaks(kind)):
+        return []
+    for field in _ANSWERS:
+        held = value.get(field)
+        if held is not None and (found := _answers(held, depth - 1)):
+            return found
+    return []
+
+
+def _speaks(kind: str) -> bool:
+    return not kind.startswith(("thinking", "redacted_thinking", "reasoning", "summary_text"))
+
+
+def _is_chunk(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    chunk_fields = ("delta", "contentBlockDelta", "candidates", "outputText", "generation")
+    if any(field in item for field in chunk_fields):
+        return True
+    return any(
+        isinstance(choice, dict) and "delta" in choice for choice in listing(item.get("choices"))
+    )
+
+
+def _streamed(chunks: list[Any]) -> str | None:
+    """Returns the text of the parts of a stream. The events of the Responses API repeat the whole
+    at their end; only its deltas count.
+    """
+    texts: list[str] = []
+    for chunk in chunks:
+        kind = chunk.get("type") if isinstance(chunk, dict) else None
+        if isinstance(kind, str) and kind.startswith("response.") and kind != _TEXT_DELTA:
+            continue
+        texts += _answers(chunk, _ANSWER_DEPTH)
+    return "".join(texts) or None
+
+
+_TEXT_DELTA = "response.output_text.delta"
+_EVENT = re.compile(r"^data:[ ]?(.*)$", re.MULTILINE)
+
+
+def _events(text: str) -> list[Any]:
+    """Returns the data of server-sent events; empty if the text is not of these."""
+    if not text.lstrip().startswith(("data:", "event:")):
+        return []
+    return [event for line in _EVENT.findall(text) if isinstance(event := parsed(line), dict)]
 
 
 def tools_hash(tools: Any) -> str | None:
