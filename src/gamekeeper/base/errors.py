@@ -17,6 +17,7 @@
     ├── BodyError                          a request's body is too large, too slow or cut off
     ├── ContentsError                      the index of a sealed file is invalid
     ├── UnreadableFileError                a log file cannot be read, or not to its end
+    │   └── SourceLostError                ... because its store denied access or broke off
     ├── UnreadableRequestError             a request or an answer has not the form of its route
     ├── CredentialError                    a request's credential is missing or not valid
     ├── BadTokenError                      a token or its key is not valid

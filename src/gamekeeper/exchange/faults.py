@@ -26,6 +26,13 @@ class UnreadableFileError(GamekeeperError):
         self.fault = fault
 
 
+class SourceLostError(UnreadableFileError):
+    """A store denied access or broke off: the log has more than was read, whoever named the file.
+
+    A file that a folder holds by chance is left out if it cannot be read; this one never is.
+    """
+
+
 def unreadable(
     where: str, problem: str, found: str, expected: str, try_: str = ""
 ) -> UnreadableFileError:

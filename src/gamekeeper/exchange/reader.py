@@ -21,7 +21,13 @@ from gamekeeper.exchange.columns import SCHEMA, conform
 from gamekeeper.exchange.containers import Block, Record, RecordBlock, read_blocks
 from gamekeeper.exchange.duplicates import SeenRows
 from gamekeeper.exchange.envelopes import has_envelope, unwrap
-from gamekeeper.exchange.faults import Tally, UnreadableFileError, excerpt, unreadable
+from gamekeeper.exchange.faults import (
+    SourceLostError,
+    Tally,
+    UnreadableFileError,
+    excerpt,
+    unreadable,
+)
 from gamekeeper.exchange.formats import FORMATS, Format, recognise
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
@@ -171,7 +177,7 @@ class _Reading:
             try:
                 yield from self._emitted(self._read_source(source))
             except UnreadableFileError as end:
-                self._note_unreadable(source, end.fault)
+                self._note_unreadable(source, end)
             self._finish(source)
         for joiner in self._joiners.values():
             yield from self._emitted(self._checked(joiner.close()))
@@ -362,11 +368,11 @@ class _Reading:
             raise _unknown_format(source.name, sample[0])
         return form
 
-    def _note_unreadable(self, source: Source, fault: Fault) -> None:
-        if source.is_named:
-            self._tally.add_file_fault(fault)
+    def _note_unreadable(self, source: Source, end: UnreadableFileError) -> None:
+        if source.is_named or isinstance(end, SourceLostError):
+            self._tally.add_file_fault(end.fault)
         else:
-            self._tally.leave_out(fault)
+            self._tally.leave_out(end.fault)
 
     def _advance(self, done_bytes: int) -> None:
         self._asked.on_progress(self._done_bytes + done_bytes, self._total_bytes)

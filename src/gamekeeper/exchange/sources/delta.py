@@ -65,17 +65,21 @@ class DeltaTable:
     version: int = -1
     files: dict[tuple[str, str], DeltaFile] = field(default_factory=dict)
     mapping: str = "none"
+    has_protocol: bool = False
 
     def apply(self, action: Mapping[str, Any], where: str) -> None:
         """Takes over an action of the log; those that are about nothing to read are passed over."""
-        if added := action.get("add"):
+        if (added := _present(action, "add")) is not None:
             data = _data_file(added, where)
             self.files[data.path, _vector(added)] = data
-        if removed := action.get("remove"):
+        if (removed := _present(action, "remove")) is not None:
             self.files.pop((_path(removed, where), _vector(removed)), None)
-        if protocol := action.get("protocol"):
+        if (protocol := _present(action, "protocol")) is not None:
             _require_known(protocol, where)
-        if metadata := action.get("metaData"):
+            self.has_protocol = True
+        if (metadata := _present(action, "metaData")) is not None:
+            if not isinstance(metadata, Mapping):
+                raise _damaged(where, excerpt(metadata))
             settings = _as_mapping(metadata.get("configuration"))
             self.mapping = settings.get("delta.columnMapping.mode") or "none"
 
@@ -184,6 +188,14 @@ def _checkpoint_actions(place: Place, path: str) -> Iterator[Mapping[str, Any]]:
         yield from frame.iter_rows(named=True)
 
 
+def _present(action: Mapping[str, Any], name: str) -> Any:
+    """Returns an action; in Parquet, those that a row does not have are there without values."""
+    value = action.get(name)
+    if isinstance(value, Mapping) and value and all(one is None for one in value.values()):
+        return None
+    return value
+
+
 def _data_file(added: Any, where: str) -> DeltaFile:
     path = _path(added, where)
     values = _as_mapping(added.get("partitionValues"))
@@ -240,6 +252,8 @@ def _require_known(protocol: Any, where: str) -> None:
 
 
 def _require_plain(table: DeltaTable, where: str) -> None:
+    if not table.has_protocol:
+        raise _damaged(where, "no protocol in it")
     vectors = sum(1 for _, vector in table.files if vector)
     if vectors:
         raise unreadable(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from gamekeeper.base.errors import MissingExtraError, UsageError
 from gamekeeper.base.text import one_line
-from gamekeeper.exchange.faults import UnreadableFileError, unreadable
+from gamekeeper.exchange.faults import SourceLostError, UnreadableFileError, unreadable
 from gamekeeper.exchange.sources import iceberg
 from gamekeeper.exchange.sources.addresses import path_of, scheme_of, shown, without_secrets
 from gamekeeper.exchange.sources.folders import Found, add_folder, add_table_of_metadata
@@ -198,7 +198,7 @@ class _Stream(io.RawIOBase):
         view = memoryview(buffer)
         content = self._guarded(partial(self._stream.read, len(view)))
         if not content and self._at < self._size:
-            raise self._cut_short("the connection ended")
+            raise self._lost("the connection ended")
         view[: len(content)] = content
         self._at += len(content)
         return len(content)
@@ -212,12 +212,14 @@ class _Stream(io.RawIOBase):
     def _guarded(self, step: Callable[[], T]) -> T:
         try:
             return step()
+        except UnreadableFileError:
+            raise
         except Exception as error:
-            raise self._cut_short(_reason(error)) from None
+            raise self._lost(_reason(error)) from None
 
-    def _cut_short(self, reason: str) -> UnreadableFileError:
+    def _lost(self, reason: str) -> SourceLostError:
         of = f" of {self._size:,}" if self._size else ""
-        return unreadable(
+        return _source_lost(
             self._where,
             "the connection broke before the end",
             f"{self._at:,}{of} bytes, then: {reason}",
@@ -342,7 +344,11 @@ def _retried(step: Callable[[], T]) -> T:
     return step()
 
 
-def _fault(where: str, error: Exception, scheme: str) -> UnreadableFileError:
+def _source_lost(where: str, problem: str, found: str, expected: str, try_: str) -> SourceLostError:
+    return SourceLostError(unreadable(where, problem, found, expected, try_).fault)
+
+
+def _fault(where: str, error: Exception, scheme: str) -> SourceLostError:
     advice = _ADVICE.get(_MODULES.get(scheme, ""), "")
     status = getattr(error, "status", None) or getattr(error, "status_code", None)
     if isinstance(error, FileNotFoundError) or status == 404:
@@ -353,7 +359,7 @@ def _fault(where: str, error: Exception, scheme: str) -> UnreadableFileError:
         problem, expected, try_ = "there are no credentials for the store", "credentials", advice
     else:
         problem, expected, try_ = "the store cannot be read", "a store that answers", advice
-    return unreadable(where, problem, _reason(error), expected, try_)
+    return _source_lost(where, problem, _reason(error), expected, try_)
 
 
 def _reason(error: BaseException) -> str:
