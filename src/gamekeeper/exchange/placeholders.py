@@ -13,7 +13,7 @@ import re
 
 import polars as pl
 
-_NO_NAMES = (
+_WORDS = (
     "none",
     "null",
     "nil",
@@ -79,7 +79,7 @@ def is_nobody(text: str) -> bool:
         (True, False, True)
     """
     plain = text.strip().lower()
-    return plain in _ABSENT or _NOBODY.match(plain) is not None
+    return plain in NO_NAMES or _NOBODY.match(plain) is not None
 
 
 def is_redacted(text: str) -> bool:
@@ -98,7 +98,7 @@ def is_redacted(text: str) -> bool:
 def nobody(names: pl.Expr) -> pl.Expr:
     """Returns `is_nobody` of a column of text."""
     plain = names.str.strip_chars().str.to_lowercase()
-    return plain.is_in(sorted(_ABSENT)) | plain.str.contains(_NOBODY.pattern)
+    return plain.is_in(sorted(NO_NAMES)) | plain.str.contains(_NOBODY.pattern)
 
 
 def redacted(names: pl.Expr) -> pl.Expr:
@@ -107,6 +107,7 @@ def redacted(names: pl.Expr) -> pl.Expr:
 
 
 _BRACKETS = (("", ""), ("<", ">"), ("[", "]"), ("(", ")"), ('"', '"'), ("'", "'"))
-_ABSENT = frozenset(
-    f"{left}{name}{right}" for name in (*_NO_NAMES, *_DIGESTS) for left, right in _BRACKETS
+NO_NAMES = frozenset(
+    f"{left}{name}{right}" for name in (*_WORDS, *_DIGESTS) for left, right in _BRACKETS
 )
+"""Words in the place of a name, in lower case."""

@@ -1,29 +1,71 @@
-"""Converts raw values of one field to a column of the type in `SCHEMA`, and says which are invalid.
+r"""Converts raw values of a field to a column of the type in `SCHEMA`, and says which are invalid.
 
 The fast path converts a whole column at once; only a column with an unexpected value is converted
-value by value. Both accept the same: a whole float as an integer, a number
-written as text (CSV has nothing else), a number as an identifier, true and false as 1 and 0.
-Nothing is rounded, cut or guessed.
+value by value. Both accept the same:
+
+    identifiers   text without the blanks around it, whole numbers (3.0 of pandas is 3, also in CSV), UUIDs; a
+                  truth or a number with a fraction is not an identifier
+    numbers       also as text, which CSV alone has; a whole float as an integer
+    truths        true and false, t and f, yes and no, 1 and 0
+    absent        null, the NaN of pandas and the words for it (`NULL`, `None`, `\N`), but where
+                  somebody may have written them: of prompts and answers `\N` alone is absent
+
+A word in the place of an identifier ("-", "[REDACTED]") is absent as well: shared by all rows it
+would link them. Of accounts it stays, because the row is then counted as one that names nobody.
+An object or a list in an optional column of text, numbers or truths is not ours: the log has a
+field of its own with that name. Nothing is rounded, cut or guessed.
 """
 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Integral
 from typing import Any
+from uuid import UUID
 
 import orjson
 import polars as pl
 
-from gamekeeper.exchange.columns import SCHEMA
+from gamekeeper.exchange.columns import OPTIONAL, SCHEMA
 from gamekeeper.exchange.containers import Values
+from gamekeeper.exchange.placeholders import NO_NAMES, nobody, redacted
 
 REQUEST = "request_id"
 _TYPES = {**SCHEMA, REQUEST: pl.String()}
+_CONTENT = frozenset({"prompt", "system", "answer"})
 # often written as numbers
-_IDENTIFIERS = frozenset({"account", "conversation", "payment", REQUEST})
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
-_UNBUILDABLE = (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError)
+_IDENTIFIERS = frozenset({"account", "conversation", "payment", "owner", "alias", REQUEST})
+_MAY_BE_FOREIGN = frozenset({*OPTIONAL, REQUEST})
+_AROUND = " \t\r\n\x0b\x0c\x85\xa0\x00"  # columns of a fixed width are filled up with NUL
+_SQL_NULL = "\\N"
+_ABSENT = ("", "null", "none", "nan", "nat", "nil", "<na>", "n/a", "na", "-", "\\n", "undefined")
+_TRUTHS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
+}
+_WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")
+_WHOLE_TEXT = r"^[+-]?\d{1,18}(?:\.0*)?$"
+_WHOLE_FLOAT = r"^(\d{1,15})\.0$"
+_EXACT = 2**53
+"""From here on two whole numbers may be the same float, and two accounts one."""
+_MOST_DIGITS = 100
+_UNBUILDABLE = (
+    TypeError,
+    ValueError,
+    OverflowError,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,  # of a Decimal that is not a number, inside a list
+)
+_BUILT_FROM: dict[type[pl.DataType], set[type]] = {
+    pl.String: {str},
+    pl.Int64: {int},
+    pl.Float64: {float, int},
+    pl.Boolean: {bool},
+    pl.List: {list},
+}
+"""What Polars builds a column of without looking at each value twice."""
 
 DESCRIPTIONS = {
     pl.String(): "text",
@@ -36,10 +78,18 @@ DESCRIPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A column, null where a value was invalid, and the indices of those values."""
+    """A column, null where a value was invalid, absent or not ours.
+
+    Args:
+        column: The values.
+        wrong: Indices of invalid values.
+        not_ours: Indices of objects and lists in an optional column that has neither: the log has
+            another field of that name.
+    """
 
     column: pl.Series
     wrong: list[int]
+    not_ours: list[int] = field(default_factory=list)
 
 
 def typed(name: str, values: Values | None, height: int) -> Typed:
@@ -53,34 +103,73 @@ def typed(name: str, values: Values | None, height: int) -> Typed:
     kind = _TYPES[name]
     if values is None:
         return Typed(pl.Series(name, [None], dtype=kind).new_from_index(0, height), [])
-    if isinstance(values, pl.Series):
-        return _from_series(name, values)
-    try:
-        return Typed(pl.Series(name, values, dtype=kind, strict=True), [])
-    except _UNBUILDABLE:
+    read = _from_series(name, values) if isinstance(values, pl.Series) else _from_list(name, values)
+    return Typed(_cleaned(name, read.column), read.wrong, read.not_ours)
+
+
+def _from_list(name: str, values: list[Any]) -> Typed:
+    kind = _TYPES[name]
+    found = set(map(type, values)) - {type(None)}
+    if found == {str} and kind != pl.String:
         return _from_texts(name, values) or _one_by_one(name, values)
-
-
-def _from_texts(name: str, values: list[Any]) -> Typed | None:
-    """Returns the numbers of a column that is all text, as in CSV; None if it is not such a
-    column.
-    """
-    if _TYPES[name] not in (pl.Int64, pl.Float64):
-        return None
+    if not found <= _BUILT_FROM[type(kind)]:
+        return _one_by_one(name, values)
     try:
-        texts = pl.Series(name, values, dtype=pl.String, strict=True)
+        column = pl.Series(name, values, dtype=kind, strict=True)
     except _UNBUILDABLE:
-        return None
-    numbers = texts.cast(_TYPES[name], strict=False)
-    sound = numbers.null_count() == texts.null_count() and bool(numbers.is_finite().all())
-    return Typed(numbers, []) if sound else None
+        return _one_by_one(name, values)
+    return _finite(column) or _one_by_one(name, values)
 
 
 def _from_series(name: str, values: pl.Series) -> Typed:
     kind = _TYPES[name]
     if values.dtype == kind or _casts_whole(name, values.dtype):
-        return Typed(values.cast(kind).rename(name), [])
+        return _finite(values.cast(kind).rename(name)) or _one_by_one(name, values.to_list())
+    if values.dtype.is_float() and (name in _IDENTIFIERS or kind == pl.Int64):
+        return _from_floats(name, values)
+    if values.dtype == pl.String:
+        return _from_texts(name, values) or _one_by_one(name, values.to_list())
     return _one_by_one(name, values.to_list())
+
+
+def _finite(column: pl.Series) -> Typed | None:
+    """Returns a column without the NaN of pandas; None if infinity is in it."""
+    if column.dtype != pl.Float64:
+        return Typed(column, [])
+    column = column.fill_nan(None)
+    return None if column.is_infinite().any() else Typed(column, [])
+
+
+def _from_floats(name: str, values: pl.Series) -> Typed:
+    """Returns whole numbers that a missing value among them made floats."""
+    floats = values.cast(pl.Float64).fill_nan(None)
+    is_whole = (floats == floats.floor()) & (floats.abs() < _EXACT)
+    whole = floats.set(~is_whole.fill_null(True), None).cast(pl.Int64)
+    wrong = (~is_whole).fill_null(False).arg_true().to_list()
+    return Typed(whole.cast(_TYPES[name]).rename(name), wrong)
+
+
+def _from_texts(name: str, values: Values) -> Typed | None:
+    """Returns the numbers of a column that is all text, as in CSV; None if it is not such a
+    column.
+    """
+    kind = _TYPES[name]
+    if kind not in (pl.Int64, pl.Float64):
+        return None
+    try:
+        texts = pl.Series(name, values, dtype=pl.String, strict=True)
+    except _UNBUILDABLE:
+        return None
+    text = pl.col(name).str.strip_chars()
+    given = texts.to_frame().select(pl.when(~text.str.to_lowercase().is_in(_ABSENT)).then(text))
+    numbers = given[name].cast(kind, strict=False)
+    if kind == pl.Int64 and numbers.null_count() > given[name].null_count():
+        whole = pl.when(pl.col(name).str.contains(_WHOLE_TEXT)).then(
+            pl.col(name).str.extract(r"^([+-]?\d+)")
+        )
+        numbers = given.select(whole.cast(kind, strict=False)).to_series()
+    is_sound = numbers.null_count() == given[name].null_count() and numbers.is_finite().all()
+    return Typed(numbers, []) if is_sound else None
 
 
 def _casts_whole(name: str, found: pl.DataType) -> bool:
@@ -97,22 +186,59 @@ def _casts_whole(name: str, found: pl.DataType) -> bool:
     )
 
 
+def _cleaned(name: str, column: pl.Series) -> pl.Series:
+    """Returns text without blanks around identifiers, and without what says that it is absent."""
+    if column.dtype != pl.String or column.null_count() == len(column):
+        return column
+    if name in _CONTENT:
+        is_null = column == _SQL_NULL
+        return column.set(is_null, None) if is_null.any() else column
+    column = column.str.strip_chars(_AROUND)
+    if name in _IDENTIFIERS and column.str.ends_with(".0").any():
+        column = column.str.replace(_WHOLE_FLOAT, "${1}")
+    if name == "account":
+        return column
+    words = _words(column.unique() if name != REQUEST else column, name)
+    return column.set(column.is_in(words), None) if len(words) else column
+
+
+def _words(names: pl.Series, name: str) -> pl.Series:
+    text = pl.col(name)
+    if name == REQUEST:  # each is another: patterns are too slow for all of them
+        is_word = text.str.to_lowercase().is_in(sorted(NO_NAMES))
+    else:
+        is_word = nobody(text) | redacted(text)
+    return names.to_frame().filter(is_word).to_series().unique()
+
+
 def _one_by_one(name: str, values: list[Any]) -> Typed:
     convert = _converter(name)
+    may_be_foreign = name in _MAY_BE_FOREIGN
     column: list[Any] = []
     wrong: list[int] = []
+    not_ours: list[int] = []
     for index, value in enumerate(values):
-        try:
-            column.append(None if value is None else convert(value))
-        except (TypeError, ValueError, OverflowError):
-            column.append(None)
-            wrong.append(index)
-    return Typed(pl.Series(name, column, dtype=_TYPES[name]), wrong)
+        converted = None
+        if may_be_foreign and isinstance(value, list | dict):
+            not_ours.append(index)
+        elif not _is_absent(value):
+            try:
+                converted = convert(value)
+            except (TypeError, ValueError, OverflowError, ArithmeticError):
+                wrong.append(index)
+        column.append(converted)
+    return Typed(pl.Series(name, column, dtype=_TYPES[name]), wrong, not_ours)
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float | Decimal) and value != value)
 
 
 def _converter(name: str) -> Callable[[Any], Any]:
     if name in _IDENTIFIERS:
         return _identifier
+    if name in _CONTENT:
+        return _content
     kind = _TYPES[name]
     if kind == pl.String:
         return _text
@@ -120,51 +246,82 @@ def _converter(name: str) -> Callable[[Any], Any]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        value = value.decode()
     if not isinstance(value, str):
         raise TypeError
     value.encode()  # a lone surrogate is not text
     return value
 
 
+def _content(value: Any) -> str:
+    """Returns what somebody wrote. An emoji that was cut in half is not worth a row."""
+    if not isinstance(value, str):
+        return _text(value)
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _identifier(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _text(value)
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, float | Decimal):
+        return str(_whole_of(value))
+    return _text(str(value) if isinstance(value, UUID) else value)
 
 
-def _whole(value: Any) -> int:
+def _whole_of(value: float | Decimal) -> int:
+    if isinstance(value, float) and abs(value) >= _EXACT:
+        raise ValueError
+    if isinstance(value, Decimal) and (not value.is_finite() or value.adjusted() > _MOST_DIGITS):
+        raise ValueError
+    if value != int(value):
+        raise ValueError
+    return int(value)
+
+
+def _whole(value: Any) -> int | None:
     if isinstance(value, str):
-        if not _WHOLE.fullmatch(value):
+        if _means_absent(value):
+            return None
+        found = _WHOLE.fullmatch(value.strip())
+        if found is None:
             raise ValueError
-        return int(value)
+        return int(found[1])
+    if isinstance(value, Decimal):
+        value = _whole_of(value)
     if value != int(value) or not -(2**63) <= value < 2**63:
         raise ValueError
     return int(value)
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, list | dict):
+def _number(value: Any) -> float | None:
+    if isinstance(value, list | dict | bytes):
         raise TypeError
+    if isinstance(value, str) and _means_absent(value):
+        return None
     number = float(value)
-    if isinstance(value, str) and not math.isfinite(number):
+    if not math.isfinite(number):
         raise ValueError
     return number
 
 
-def _truth(value: Any) -> bool:
+def _truth(value: Any) -> bool | None:
     if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}.get(value.lower()) or _false(
-            value
-        )
+        if _means_absent(value):
+            return None
+        truth = _TRUTHS.get(value.strip().lower())
+        if truth is None:
+            raise ValueError
+        return truth
     if value in (0, 1):
         return bool(value)
     raise ValueError
 
 
-def _false(value: str) -> bool:
-    if value.lower() not in ("false", "0"):
-        raise ValueError
-    return False
+def _means_absent(text: str) -> bool:
+    return text.strip().lower() in _ABSENT
 
 
 def _numbers(value: Any) -> list[float | None]:
@@ -176,6 +333,6 @@ def _numbers(value: Any) -> list[float | None]:
 
 
 def _inner_number(value: Any) -> float:
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float | Decimal):
         raise TypeError
     return float(value)
