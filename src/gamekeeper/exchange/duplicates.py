@@ -20,32 +20,22 @@ TRY_ONCE = (
 )
 
 
-class SeenRows:
-    """All rows seen so far."""
+class SeenHashes:
+    """64-bit hashes seen so far: 8 bytes each."""
 
     def __init__(self) -> None:
         self._runs: list[np.ndarray] = []  # uint64, sorted, the longest first
 
-    def are_new(self, frame: pl.DataFrame) -> pl.Series:
-        """Returns whether each row is seen for the first time, here or before; remembers all of
-        them.
-        """
-        hashes = frame.hash_rows(seed=0).to_numpy()
-        unique, firsts = np.unique(hashes, return_index=True)
-        unseen = ~self._contains(unique)
-        self._remember(unique[unseen])
-        new = np.zeros(len(hashes), dtype=bool)
-        new[firsts[unseen]] = True
-        return pl.Series("new", new)
-
-    def _contains(self, hashes: np.ndarray) -> np.ndarray:
+    def contain(self, hashes: np.ndarray) -> np.ndarray:
+        """Returns whether each hash was added before, shape (n,)."""
         found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
             places = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
             found |= run[places] == hashes
         return found
 
-    def _remember(self, hashes: np.ndarray) -> None:
+    def add(self, hashes: np.ndarray) -> None:
+        """Remembers hashes, which are sorted and not there yet."""
         if len(hashes):
             self._runs.append(hashes)
         while len(self._runs) > 1 and len(self._runs[-2]) <= max(
@@ -54,3 +44,22 @@ class SeenRows:
             merged = np.concatenate([self._runs.pop(), self._runs.pop()])
             merged.sort()
             self._runs.append(merged)
+
+
+class SeenRows:
+    """All rows seen so far."""
+
+    def __init__(self) -> None:
+        self._seen = SeenHashes()
+
+    def are_new(self, frame: pl.DataFrame) -> pl.Series:
+        """Returns whether each row is seen for the first time, here or before; remembers all of
+        them.
+        """
+        hashes = frame.hash_rows(seed=0).to_numpy()
+        unique, firsts = np.unique(hashes, return_index=True)
+        unseen = ~self._seen.contain(unique)
+        self._seen.add(unique[unseen])
+        new = np.zeros(len(hashes), dtype=bool)
+        new[firsts[unseen]] = True
+        return pl.Series("new", new)

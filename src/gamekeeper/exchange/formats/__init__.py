@@ -4,7 +4,18 @@ from collections import Counter
 from collections.abc import Iterable
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats import azure, bedrock, gamekeeper, litellm, openai, otel
+from gamekeeper.exchange.formats import (
+    azure,
+    bedrock,
+    gamekeeper,
+    helicone,
+    langfuse,
+    langsmith,
+    litellm,
+    openai,
+    tracers,
+    traces,
+)
 from gamekeeper.exchange.formats.form import Format, Row
 
 __all__ = ["FORMATS", "Format", "Row", "recognise"]
@@ -12,7 +23,11 @@ __all__ = ["FORMATS", "Format", "Row", "recognise"]
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
-        otel.FORMAT,
+        langsmith.FORMAT,
+        langfuse.FORMAT,
+        helicone.FORMAT,
+        tracers.FORMAT,
+        traces.FORMAT,
         bedrock.FORMAT,
         azure.FORMAT,
         litellm.FORMAT,

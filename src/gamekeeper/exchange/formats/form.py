@@ -34,11 +34,16 @@ class PassedOver:
 
 
 FAILED = PassedOver("failed calls")  # refused, throttled, or ended before a model answered
-OTHER_API = PassedOver("calls of other APIs")  # transcriptions, images, vector stores, tools, health
+OTHER_API = PassedOver(
+    "calls of other APIs"
+)  # transcriptions, images, vector stores, tools, health
 OTHER_RECORD = PassedOver(OTHER_REASON)  # nothing in it is of this format
-KEPT_ELSEWHERE = PassedOver("bodies kept elsewhere")  # too large for the record, in a store of its own
+KEPT_ELSEWHERE = PassedOver(
+    "bodies kept elsewhere"
+)  # too large for the record, in a store of its own
 NO_BODY = PassedOver("calls without a body")  # the log has the call and not what was asked
 NO_CONTENT = PassedOver("spans without content")
+OTHER_SPAN = PassedOver("spans of other kinds")  # tools, agents, web requests, lines of a log
 SAID_TWICE = PassedOver("outer spans of a call")  # says again what an inner span says
 TOOL_RESULTS = PassedOver("tool results alone")  # a step in which no user wrote anything
 NOBODY = PassedOver("no name of an account")  # "None", "-", "anonymous" in its place
@@ -66,7 +71,9 @@ class Format:
         part_key: The record's group and number if exchanges are split over records, else None. The
             number is None for a part without a place of its own.
         join: The records that a group's parts make together; the parts come in order of their
-            number, those without one last.
+            number, those without one last. A record that is one of the parts keeps its place.
+        is_whole: Whether parts need no further one, so that they need not wait; None: never known.
+        late: What becomes of parts whose group was whole before they came.
         account_try: What to do when the account is missing.
         prompt_try: What to do when the prompt is missing.
     """
@@ -79,6 +86,8 @@ class Format:
     zone: str | None = None
     part_key: Callable[[Record], tuple[str, int | None] | None] | None = None
     join: Callable[[list[Record]], list[Record]] | None = None
+    is_whole: Callable[[list[Record]], bool] | None = None
+    late: Callable[[list[Record]], list[Record]] | None = None
     account_try: str = "--account-field FIELD, the field that holds who was authenticated"
     prompt_try: str = "--prompt-field FIELD"
     known_by: str = "its fields"
