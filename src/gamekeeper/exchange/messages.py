@@ -168,7 +168,10 @@ def _items(messages: Any) -> list[Any]:
 
 def _is_part(item: Any) -> bool:
     """Whether an item is content of a user by itself: Responses takes parts without a message."""
-    return isinstance(item, dict) and item.get("type") in _PARTS and not item.get("role")
+    if not isinstance(item, dict) or item.get("role"):
+        return False
+    kind = item.get("type")
+    return isinstance(kind, str) and kind in _PARTS
 
 
 def _role(item: Any) -> str:

@@ -1,33 +1,50 @@
-"""Amazon Bedrock model invocation logs (ModelInvocationLog), from S3 or CloudWatch.
+"""Amazon Bedrock model invocation logs (ModelInvocationLog), from S3, CloudWatch, Athena or a SIEM.
 
 The account is the caller's ARN. Of an assumed role it is the role without the session: the client
 that assumes the role names the session, and could name each one differently. Sessions of AWS IAM
-Identity Center are named by AWS and stay. `--account-field identity.arn` keeps whole ARNs. Source:
-Amazon Bedrock user guide, model invocation logging.
+Identity Center are named by AWS and stay. `--account-field identity.arn` keeps whole ARNs.
+
+Bodies above 100 KB are objects of their own in S3, which the record names. Athena writes names in
+lower case and bodies as JSON text; a SIEM flattens names (`input.inputBodyJson`).
+
+Source: Amazon Bedrock user guide, model invocation logging; its API reference for Converse, and the
+parameters of the models of Anthropic, Amazon, Meta, Mistral, Cohere, AI21 and DeepSeek.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats.form import Format, Row
-from gamekeeper.exchange.messages import (
-    conversation_of,
-    first,
-    listing,
-    mapping,
-    text_of,
-    texts_of,
-    tools_hash,
+from gamekeeper.exchange.formats.calls import (
+    asked_or_why_not,
+    failed_unanswered,
+    kind_of,
+    settings,
 )
+from gamekeeper.exchange.formats.form import (
+    KEPT_ELSEWHERE,
+    NO_BODY,
+    OTHER_RECORD,
+    Format,
+    PassedOver,
+    Row,
+)
+from gamekeeper.exchange.messages import answer_of, first, mapping, parsed
 
 _SCHEMA_TYPE = "ModelInvocationLog"
 _NAMED_BY_AWS = "AWSReservedSSO_"
+_SIDES = ("input", "output", "identity", "requestmetadata")
 
 
 def sniff(record: Record) -> bool:
-    """True if the record says so itself."""
-    return record.get("schemaType") == _SCHEMA_TYPE or _inside(record) is not None
+    """True if the record says so itself, or has its fields."""
+    if record.get("schemaType") == _SCHEMA_TYPE or _inside(record) is not None:
+        return True
+    names = {name.lower(): name for name in record if isinstance(name, str)}
+    if record.get(names.get("schematype", "")) == _SCHEMA_TYPE:
+        return True
+    has_input = any(name == "input" or name.startswith("input.") for name in names)
+    return "modelid" in names and "requestid" in names and has_input
 
 
 def split(record: Record) -> Iterable[Record]:
@@ -35,47 +52,82 @@ def split(record: Record) -> Iterable[Record]:
     return (_inside(record) or record,)
 
 
-def row(record: Record) -> Row | None:
-    """Returns the row of one invocation; None for one that failed before the model saw it."""
-    if record.get("errorCode") and not mapping(record.get("input")):
-        return None
-    asked = mapping(record.get("input"))
-    given = mapping(record.get("output"))
-    body = mapping(asked.get("inputBodyJson"))
+def row(record: Record) -> Row | PassedOver:
+    """Returns the row of one invocation, or why it is not an exchange."""
+    log = _nested(record)
+    if log.get("modelid") is None and not mapping(log.get("input")):
+        return OTHER_RECORD
+    asked_side, given = _lowered(log.get("input")), _lowered(log.get("output"))
+    response = parsed(given.get("outputbodyjson"))
+    answer = answer_of(response)
+    if (failed := failed_unanswered(answer, log, given)) is not None:
+        return failed
+    body = mapping(asked_side.get("inputbodyjson"))
+    if not body:
+        is_elsewhere = first(asked_side.get("inputbodys3path"), asked_side.get("s3path"))
+        return KEPT_ELSEWHERE if is_elsewhere else NO_BODY
+    operation = log.get("operation")
+    named = operation if isinstance(operation, str) and not _may_be_any(operation) else None
+    kind = kind_of(body, response, log.get("modelid"), named)
+    asked = asked_or_why_not(body, kind)
+    if isinstance(asked, PassedOver):
+        return asked
+    arn = mapping(log.get("identity")).get("arn")
     return {
-        **_asked(body),
-        "time": record.get("timestamp"),
-        "account": first(
-            _caller(mapping(record.get("identity")).get("arn")), record.get("accountId")
-        ),
-        "model": record.get("modelId"),
-        "conversation": first(mapping(record.get("requestMetadata")).get("session")),
-        "answer": _answer(parsed_body(given)),
-        "input_tokens": asked.get("inputTokenCount"),
-        "output_tokens": given.get("outputTokenCount"),
-        "temperature": first(
-            body.get("temperature"), *(mapping(body.get(k)).get("temperature") for k in _CONFIGS)
-        ),
-        "tools": tools_hash(first(body.get("tools"), mapping(body.get("toolConfig")).get("tools"))),
-        "request_id": record.get("requestId"),
+        **asked,
+        **settings(body),
+        "time": log.get("timestamp"),
+        "principals": {"identity.arn": _caller(arn), "accountId": log.get("accountid")},
+        "owners": {"accountId": log.get("accountid")},
+        "claimed": _claimed(arn, mapping(log.get("requestmetadata"))),
+        "model": log.get("modelid"),
+        "conversation": first(mapping(log.get("requestmetadata")).get("session")),
+        "answer": answer,
+        "input_tokens": asked_side.get("inputtokencount"),
+        "output_tokens": given.get("outputtokencount"),
+        "request_id": log.get("requestid"),
     }
 
 
-_CONFIGS = ("inferenceConfig", "textGenerationConfig")
-
-
-def parsed_body(given: Record) -> list[Record]:
-    """Returns the answer's body as a list: the parts of a stream, or the one object."""
-    body = given.get("outputBodyJson")
-    return [part for part in listing(body) if isinstance(part, dict)] or [mapping(body)]
+def _may_be_any(operation: str) -> bool:
+    """InvokeModel calls models of all kinds; only the body says of which."""
+    return operation.lower().startswith("invokemodel") and "bidirectional" not in operation.lower()
 
 
 def _inside(record: Record) -> Record | None:
     for key in ("message", "@message"):
-        inner = mapping(record.get(key)) if isinstance(record.get(key), (str, dict)) else {}
+        inner = mapping(record.get(key)) if isinstance(record.get(key), str | dict) else {}
         if inner.get("schemaType") == _SCHEMA_TYPE:
             return inner
     return None
+
+
+def _nested(record: Record) -> Record:
+    """Returns a record with names in lower case, and flattened names put into their objects."""
+    log: Record = {}
+    for name, value in record.items():
+        side, _, inner = str(name).lower().partition(".")
+        if side not in _SIDES:
+            log[str(name).lower()] = value
+        elif not inner:
+            log[side] = {**_lowered(value), **mapping(log.get(side))}
+        else:
+            log[side] = {**mapping(log.get(side)), **_under(str(name), value, inner)}
+    return log
+
+
+def _under(name: str, value: Any, inner: str) -> Record:
+    """Returns what a flattened name holds; a SIEM may have flattened the body as well."""
+    field, _, deeper = inner.partition(".")
+    if not deeper:
+        return {field: value}
+    last = name.rpartition(".")[2]
+    is_list_of_messages = field == "inputbodyjson" and deeper == last.lower()
+    return {field: {last: value}} if is_list_of_messages else {}
+
+
+def _lowered(value: Any) -> Record:
+    return {str(name).lower(): held for name, held in mapping(value).items()}
 
 
 def _caller(arn: Any) -> Any:
@@ -84,36 +136,12 @@ def _caller(arn: Any) -> Any:
     return "/".join(arn.split("/")[:2])
 
 
-def _asked(body: Record) -> Row:
-    if body.get("messages") is not None:  # Anthropic, Converse, Nova
-        return conversation_of(body["messages"], body.get("system"))
-    asked = first(body.get("inputText"), body.get("prompt"))  # Titan; Llama, Mistral
-    return {"prompt": None if asked is None else text_of(asked), "turn": None, "system": None}
-
-
-def _answer(parts: list[Record]) -> str | None:
-    if len(parts) > 1:
-        return "".join(map(_delta, parts)) or None
-    body = parts[0]
-    results = listing(body.get("results"))
-    answer: str | None = first(
-        texts_of([mapping(mapping(body.get("output")).get("message"))]),  # Converse
-        texts_of([body]),  # Anthropic
-        "\n".join(text_of(mapping(result).get("outputText")) for result in results),  # Titan
-        body.get("generation"),  # Llama
-    )
-    return answer
-
-
-def _delta(part: Record) -> str:
-    """Returns the text of one part of a stream: Anthropic's `delta`, or Converse's
-    `contentBlockDelta`.
-    """
-    part = mapping(part.get("contentBlockDelta")) or part
-    text = first(
-        mapping(part.get("delta")).get("text"), part.get("outputText"), part.get("generation")
-    )
-    return text if isinstance(text, str) else ""
+def _claimed(arn: Any, metadata: Record) -> Row:
+    """Returns what the client chooses: the session of a role, and the metadata of a request."""
+    session = arn.rpartition("/")[2] if isinstance(arn, str) and arn != _caller(arn) else None
+    return {"identity.arn (session)": session} | {
+        f"requestMetadata.{name}": value for name, value in metadata.items()
+    }
 
 
 FORMAT = Format(

@@ -1,0 +1,166 @@
+"""Who called, as the gateway says: keys, users, teams and organisations by any of their names.
+
+Names are compared without case and separators. They may be fields of the record, or of an object in
+it that holds who was authenticated (`auth`, `consumer`, `requestContext.authorizer`). A field that
+a client can choose is never among them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.calls import names_of
+from gamekeeper.exchange.messages import mapping
+
+_KEYS = (
+    *("apikeyid", "apikeyhash", "keyid", "keyhash", "hashedapikey", "hashedkey", "apikeyuuid"),
+    *("virtualkeyid", "virtualkey", "userapikeyhash", "userapikey", "heliconeapikeyid"),
+    *(
+        "heliconeproxykeyid",
+        "tokenid",
+        "accesskeyid",
+        "accesskey",
+        "credentialid",
+        "subscriptionkeyid",
+    ),
+    *("apimsubscriptionid", "subscriptionid", "authenticatedentityid", "apikey", "apikeyused"),
+    *("apitoken", "keyfingerprint", "keyprefix", "apikeyprefix", "account", "clientid"),
+)
+_USERS = (
+    *("consumerid", "consumer", "consumerusername", "userid", "useruuid", "userobjectid"),
+    *("userapikeyuserid", "accountid", "principalid", "principal", "callerid", "caller"),
+    *("requester", "requestedby", "subject", "sub", "username", "useremail", "email", "login"),
+    *("memberid", "actorid", "actor", "identity", "identityarn"),
+)
+_SERVICES = (
+    "serviceaccount",
+    "serviceaccountid",
+    "appid",
+    "applicationid",
+    "application",
+    "appname",
+)
+_PROJECTS = ("projectid", "project", "userapikeyprojectid")
+_TEAMS = (
+    *("teamid", "team", "userapikeyteamid", "groupid", "workspaceid", "workspace"),
+    *("workspaceslug", "departmentid", "department"),
+)
+_CUSTOMERS = ("tenantid", "tenant", "customerid", "customer", "companyid", "company")
+_ORGANISATIONS = (
+    *("organizationid", "organization", "organisationid", "organisation", "orgid", "org"),
+    *("userapikeyorgid", "organizationname"),
+)
+_NARROW_FIRST = (*_KEYS, *_USERS, *_SERVICES, *_PROJECTS, *_TEAMS, *_CUSTOMERS, *_ORGANISATIONS)
+_WIDE_FIRST = (*_ORGANISATIONS, *_CUSTOMERS, *_TEAMS, *_PROJECTS, "accountid")
+_ALIASES = (
+    *("apikeyalias", "keyalias", "apikeyname", "keyname", "virtualkeyname", "tokenname"),
+    *("userapikeyalias", "accountname", "consumername", "displayname", "teamalias", "teamname"),
+    *("userapikeyteamalias", "projectname", "organizationname", "orgname", "tenantname"),
+)
+_CLAIMED = (
+    *("user", "enduser", "enduserid", "safetyidentifier", "promptcachekey", "customeridentifier"),
+    *("requestuserid", "heliconeuserid", "xuserid", "promptuser"),
+)
+_AUTHENTICATED = {
+    # objects in which the server says who was authenticated: what their `id` and `name` are of
+    **dict.fromkeys(("auth", "authentication", "authn", "authcontext", "authinfo"), ""),
+    **dict.fromkeys(("authorizer", "claims", "securitycontext", "identity", "principal"), ""),
+    **dict.fromkeys(("caller", "requestcontext", "subscription"), ""),
+    **dict.fromkeys(("apikey", "key", "credential", "virtualkey", "apikeyinfo"), "apikey"),
+    "authenticatedentity": "authenticatedentity",
+    "consumer": "consumer",
+    "user": "user",
+    "account": "account",
+    "serviceaccount": "serviceaccount",
+    "project": "project",
+    "team": "team",
+    "workspace": "workspace",
+    "tenant": "tenant",
+    "customer": "customer",
+    "organization": "organization",
+    "organisation": "organisation",
+    "org": "org",
+}
+_DEPTH = 3
+_RANK = {name: place for place, name in enumerate(_NARROW_FIRST)}
+
+
+def principals_of(record: Record, names: dict[str, str]) -> dict[str, Any]:
+    """Returns who was authenticated: path -> value, the narrowest first."""
+    claimed = _chosen_by_clients(names)
+    found = [
+        (_RANK[name], path, value)
+        for name, path, value in _callers(record, names, _DEPTH)
+        if name in _RANK and name not in claimed
+    ]
+    found.sort(key=lambda one: one[0])
+    return {path: value for _, path, value in found}
+
+
+def owners_of(record: Record, names: dict[str, str]) -> dict[str, Any]:
+    """Returns who answers for the caller: path -> value, the widest first."""
+    by_name: dict[str, tuple[str, Any]] = {}
+    for name, path, value in _callers(record, names, _DEPTH):
+        by_name.setdefault(name, (path, value))
+    found = [by_name[name] for name in _WIDE_FIRST if name in by_name]
+    return dict(found)
+
+
+def claimed_of(record: Record, names: dict[str, str], request: Record) -> dict[str, Any]:
+    """Returns what the client says of itself: field -> value."""
+    wanted = (*_CLAIMED, *_chosen_by_clients(names))
+    found = {names[name]: record[names[name]] for name in wanted if name in names}
+    inside = {f"request.{name}": request.get(name) for name in ("user", "safety_identifier")}
+    return {path: value for path, value in (found | inside).items() if _is_name(value)}
+
+
+def alias_of(record: Record, names: dict[str, str]) -> str | None:
+    """Returns what people call the caller, None if nothing is known."""
+    by_name: dict[str, Any] = {}
+    for name, _, value in _callers(record, names, _DEPTH):
+        by_name.setdefault(name, value)
+    value = next((by_name[name] for name in _ALIASES if name in by_name), None)
+    return value if isinstance(value, str) else None
+
+
+def _chosen_by_clients(names: dict[str, str]) -> tuple[str, ...]:
+    """Helicone's `user_id` is the header Helicone-User-Id."""
+    is_helicone = any(name.startswith("helicone") for name in names) or "requestuserid" in names
+    return ("userid",) if is_helicone else ()
+
+
+def _callers(
+    record: Record, names: dict[str, str], depth: int, path: str = ""
+) -> Iterator[tuple[str, str, Any]]:
+    """Yields folded name, path and value of all that names a caller, in objects as well."""
+    for name, spelt in names.items():
+        value = record[spelt]
+        if _is_name(value) and not (name in _AUTHENTICATED and _is_json(value)):
+            yield name, f"{path}{spelt}", value
+        elif name in _AUTHENTICATED and depth and (inner := mapping(value)):
+            of = _AUTHENTICATED[name]
+            for inner_name, inner_path, held in _callers(
+                inner, names_of(inner), depth - 1, f"{path}{spelt}."
+            ):
+                yield _whose(of, inner_name), inner_path, held
+
+
+def _whose(of: str, name: str) -> str:
+    """Returns the name of a field inside an object: the `id` of `consumer` is `consumerid`."""
+    if not of:
+        return "identityarn" if name == "arn" else name
+    if name in ("id", "uuid", "hash", "slug"):
+        return f"{of}id" if f"{of}id" in _RANK else of
+    if name in ("name", "username", "email", "alias", "customid"):
+        return f"{of}name" if name in ("name", "alias") else f"{of}{name}"
+    return name
+
+
+def _is_name(value: Any) -> bool:
+    return (isinstance(value, str) and bool(value.strip())) or (
+        isinstance(value, int) and not isinstance(value, bool)
+    )
+
+
+def _is_json(value: Any) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith("{")
