@@ -3,7 +3,7 @@ r"""Converts raw values of a field to a column of the type in `SCHEMA`, and says
 The fast path converts a whole column at once; only a column with an unexpected value is converted
 value by value. Both accept the same:
 
-    identifiers   text without the blanks around it, whole numbers (3.0 of pandas is 3, also in CSV), UUIDs; a
+    identifiers   text without the blanks around it, UUIDs, whole numbers (3.0 of pandas is 3); a
                   truth or a number with a fraction is not an identifier
     numbers       also as text, which CSV alone has; a whole float as an integer
     truths        true and false, t and f, yes and no, 1 and 0
