@@ -348,8 +348,10 @@ def _source_lost(where: str, problem: str, found: str, expected: str, try_: str)
     return SourceLostError(unreadable(where, problem, found, expected, try_).fault)
 
 
-def _fault(where: str, error: Exception, scheme: str) -> SourceLostError:
+def _fault(where: str, error: BaseException, scheme: str) -> SourceLostError:
     advice = _ADVICE.get(_MODULES.get(scheme, ""), "")
+    if scheme in _WEB and error.__cause__ is not None:  # whatever it was, fsspec says "not found"
+        error = error.__cause__
     status = getattr(error, "status", None) or getattr(error, "status_code", None)
     if isinstance(error, FileNotFoundError) or status == 404:
         problem, expected, try_ = "not found", "an address that leads to a log", ""

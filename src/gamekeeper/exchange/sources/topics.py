@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from gamekeeper.base.errors import MissingExtraError, UsageError
-from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
+from gamekeeper.base.text import one_line
+from gamekeeper.exchange.faults import UnreadableFileError, unreadable
 from gamekeeper.exchange.sources.addresses import shown, without_secrets
 from gamekeeper.exchange.sources.source import ByteSource
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _ANSWER_S = 15.0
 _SILENCE_S = 60.0
 _BATCH = 1_000
+_PAUSE_S = 0.2
+_REASON_CHARS = 300
 _OURS = {
     "group.id": "gamekeeper",  # wanted by the client, though no group is joined
     "enable.auto.commit": False,
@@ -84,11 +87,12 @@ def _settings(address: str, query: dict[str, list[str]]) -> dict[str, Any]:
 def _open(where: str, name: str, settings: dict[str, Any]) -> BinaryIO:
     from confluent_kafka import Consumer, KafkaException
 
-    silent = {"log_cb": _ignore, "error_cb": _ignore}
+    # its own lines stay off the terminal: errors come back from its calls
+    silent = {"log_level": 0, "error_cb": _ignore}
     try:
-        consumer = Consumer(settings | silent)
+        consumer = Consumer(silent | settings)
     except (KafkaException, ValueError, TypeError) as error:
-        raise UsageError(f"{where}: {excerpt(without_secrets(str(error)))}") from None
+        raise UsageError(f"{where}: {_reason(error)}") from None
     try:
         ends = _ends(consumer, where, name)
         consumer.assign([partition for partition, _ in ends])
@@ -110,7 +114,7 @@ def _ends(consumer: "Consumer", where: str, name: str) -> "list[tuple[TopicParti
         raise unreadable(
             where,
             "the topic cannot be read",
-            excerpt(str(found.error or "no partition")),
+            _reason(found.error) if found.error else "no partition",
             "a topic that exists, and permission to read it",
         )
     ends = []
@@ -154,7 +158,7 @@ class _Messages(io.RawIOBase):
     def _read(self) -> Iterator[bytes]:
         heard = time.monotonic()
         while self._left:
-            messages = self._consumer.consume(_BATCH, timeout=1.0)
+            messages = self._consumer.consume(_BATCH, timeout=_PAUSE_S)
             values = [value for value in map(self._value, messages) if value]
             if messages:
                 heard = time.monotonic()
@@ -174,7 +178,7 @@ class _Messages(io.RawIOBase):
             self._left.pop(partition, None)
             return None
         if error is not None:
-            raise self._broken(str(error))
+            raise self._broken(_reason(error))
         if end is None or message.offset() >= end:
             self._left.pop(partition, None)  # what came after the start
             return None
@@ -187,7 +191,7 @@ class _Messages(io.RawIOBase):
         return unreadable(
             self._where,
             "the topic cannot be read to its end",
-            excerpt(without_secrets(reason)),
+            reason,
             "every message that was there at the start",
             "run the command again",
         )
@@ -197,11 +201,18 @@ def _no_answer(where: str, error: Exception) -> UnreadableFileError:
     return unreadable(
         where,
         "the broker does not answer",
-        excerpt(without_secrets(str(error))),
+        _reason(error),
         "a broker that can be reached",
         "?config=client.properties where it wants TLS or a password",
     )
 
 
+def _reason(error: Any) -> str:
+    """Returns what Kafka says; an exception holds an error, which holds the sentence."""
+    inner = error.args[0] if isinstance(error, Exception) and error.args else error
+    sentence = inner.str() if hasattr(inner, "str") else str(inner)
+    return one_line(without_secrets(sentence), _REASON_CHARS)
+
+
 def _ignore(*_: object) -> None:
-    """Keeps the client's own lines from the terminal: errors come back from its calls."""
+    """Does nothing: what matters comes back from the calls as well."""
