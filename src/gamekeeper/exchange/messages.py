@@ -25,6 +25,7 @@ from gamekeeper.exchange.texts import (
 
 __all__ = [
     "answer_of",
+    "are_messages",
     "conversation_of",
     "first",
     "is_request",
@@ -190,13 +191,15 @@ def _role(item: Any) -> str:
         return _ROLES[kind.lower()]
     if isinstance(name := item.get("id"), list) and name and isinstance(name[-1], str):
         return _ROLES.get(name[-1].lower(), _UNKNOWN)  # LangChain's constructors
+    if kind is None and "parts" in item:  # Gemini: a content without a role is the user's
+        return _USER
     return _ASSISTANT if kind is not None else _UNKNOWN
 
 
 def _content(item: Any) -> Any:
     if not isinstance(item, dict):
         return item
-    if isinstance(item.get("parts"), list):
+    if isinstance(item.get("parts"), list | dict):
         return item["parts"]
     if _is_part(item):
         return [item]
@@ -296,7 +299,9 @@ def _conversation(value: Any, field: str, system: Any) -> dict[str, Any] | None:
     """Returns what a list of messages asks, None if it is not one."""
     messages = parsed(value)
     if isinstance(messages, list) and messages:
-        is_known = field in ("messages", "contents") or _are_messages(messages)
+        if not any(isinstance(message, dict | list) for message in messages):
+            return _list_asked(messages, system)
+        is_known = field in ("messages", "contents") or are_messages(messages)
         return conversation_of(messages, system) if is_known else None
     if isinstance(messages, dict) and messages and field in ("messages", "contents"):
         return conversation_of(messages, system)
@@ -310,7 +315,7 @@ def _conversation(value: Any, field: str, system: Any) -> dict[str, Any] | None:
 def _asked_in(
     value: Any, field: str, system: Any, is_table: bool, depth: int
 ) -> dict[str, Any] | None:
-    if isinstance(value, str) and is_table and _are_messages(items := parsed(value)):
+    if isinstance(value, str) and is_table and are_messages(items := parsed(value)):
         value = items
     if isinstance(value, str):
         if not value.strip():
@@ -320,6 +325,8 @@ def _asked_in(
     if isinstance(value, dict):
         if field in ("message", "content") or value.get("role"):
             return conversation_of([{"role": _USER, **value}], system)
+        if isinstance(filled := value.get("variables"), dict):  # a prompt that OpenAI stores
+            return _list_asked([text_of(held) for held in filled.values()], system)
         return request_of(value, depth=depth - 1) if depth else None
     if isinstance(value, list) and value:
         return _list_asked(value, system)
@@ -363,14 +370,14 @@ def _joined(asked: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _are_messages(items: Any) -> bool:
-    """Returns whether a list is one of messages or items, not a list of the user's own."""
+def are_messages(items: Any) -> bool:
+    """Returns whether a value is a list of messages or items, not a list of the user's own."""
     return isinstance(items, list) and bool(items) and all(map(_is_message, items))
 
 
 def _is_message(item: Any) -> bool:
     if isinstance(item, list):
-        return _are_messages(item)
+        return are_messages(item)
     if not isinstance(item, dict):
         return False
     if any(isinstance(item.get(field), str | dict) for field in ("role", "from")):
@@ -414,7 +421,7 @@ def prompt_of(value: Any) -> dict[str, Any]:
 
 def _text_prompt(text: str) -> dict[str, Any]:
     held = parsed(text)
-    if _are_messages(held):
+    if are_messages(held):
         return conversation_of(held)
     if isinstance(held, dict) and (_is_message(held) or _is_body(held)):
         return prompt_of(held)
@@ -424,7 +431,7 @@ def _text_prompt(text: str) -> dict[str, Any]:
 
 def _is_body(value: dict[str, Any]) -> bool:
     """Returns whether an object that was found in text is a request, not what a user wrote."""
-    if any(_are_messages(listing(value.get(field))) for field in (*_CONVERSATIONS, "input")):
+    if any(are_messages(listing(value.get(field))) for field in (*_CONVERSATIONS, "input")):
         return True
     if any(isinstance(item, dict) and "parts" in item for item in listing(value.get("contents"))):
         return True

@@ -227,9 +227,11 @@ _END = re.compile(
     r"|<\|(?:BOS_TOKEN|EOS_TOKEN)\|>|<｜(?:begin|end)▁of▁sentence｜>"
 )
 _LLAMA2_SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
-_PLAIN = re.compile(r"(?:\A|\n| (?=ASSISTANT))(Human|User|USER|Assistant|ASSISTANT|Bot|System):")
+_PLAIN = re.compile(
+    r"(?:\A|\n| (?=(?:USER|ASSISTANT):))(Human|User|USER|Assistant|ASSISTANT|Bot|System):"
+)
 _PLAIN_END = re.compile(r"(?:\n| (?=ASSISTANT))(?:Assistant|ASSISTANT|Bot):\s*\Z")
-_ALPACA = re.compile(r"### (Instruction|Human|User|Input|Response|Assistant):?[ \n]")
+_ALPACA = re.compile(r"### (Instruction|Human|User|Input|Response|Assistant):?(?:[ \n]|\Z)")
 _ALPACA_END = re.compile(r"### (?:Response|Assistant):?\s*\Z")
 _ROLES = {
     "[INST]": "user",

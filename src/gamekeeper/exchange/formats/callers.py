@@ -23,14 +23,21 @@ _KEYS = (
         "credentialid",
         "subscriptionkeyid",
     ),
-    *("apimsubscriptionid", "subscriptionid", "authenticatedentityid", "apikey", "apikeyused"),
+    *(
+        "apimsubscriptionid",
+        "subscriptionid",
+        "subscriptionname",
+        "authenticatedentityid",
+        "apikey",
+        "apikeyused",
+    ),
     *("apitoken", "keyfingerprint", "keyprefix", "apikeyprefix", "account", "clientid"),
 )
 _USERS = (
     *("consumerid", "consumer", "consumerusername", "userid", "useruuid", "userobjectid"),
     *("userapikeyuserid", "accountid", "principalid", "principal", "callerid", "caller"),
     *("requester", "requestedby", "subject", "sub", "username", "useremail", "email", "login"),
-    *("memberid", "actorid", "actor", "identity", "identityarn"),
+    *("userauthenticatedid", "memberid", "actorid", "actor", "identity", "identityarn"),
 )
 _SERVICES = (
     "serviceaccount",
@@ -65,7 +72,7 @@ _AUTHENTICATED = {
     # objects in which the server says who was authenticated: what their `id` and `name` are of
     **dict.fromkeys(("auth", "authentication", "authn", "authcontext", "authinfo"), ""),
     **dict.fromkeys(("authorizer", "claims", "securitycontext", "identity", "principal"), ""),
-    **dict.fromkeys(("caller", "requestcontext", "subscription"), ""),
+    **dict.fromkeys(("caller", "requestcontext", "subscription", "customdimensions"), ""),
     **dict.fromkeys(("apikey", "key", "credential", "virtualkey", "apikeyinfo"), "apikey"),
     "authenticatedentity": "authenticatedentity",
     "consumer": "consumer",
@@ -121,6 +128,11 @@ def alias_of(record: Record, names: dict[str, str]) -> str | None:
         by_name.setdefault(name, value)
     value = next((by_name[name] for name in _ALIASES if name in by_name), None)
     return value if isinstance(value, str) else None
+
+
+def names_a_caller(names: dict[str, str]) -> bool:
+    """Returns whether one of the names is of who was authenticated."""
+    return any(name in _RANK or name in _AUTHENTICATED for name in names)
 
 
 def _chosen_by_clients(names: dict[str, str]) -> tuple[str, ...]:

@@ -49,9 +49,8 @@ def names_of(record: Record) -> dict[str, str]:
 
 _QUESTION_ENDS = frozenset(
     {"completions", "completion", "complete", "responses", "messages", "converse", "chat"}
-    | {"converse-stream", "invoke", "invoke-with-response-stream", "invocations", "generate"}
-    | {"generatecontent", "streamgeneratecontent", "rawpredict", "streamrawpredict"}
-    | {"generate_stream", "generate_text", "generations", "ask", "query", "v1", "v2"}
+    | {"converse-stream", "generate", "generatecontent", "streamgeneratecontent"}
+    | {"generate_stream", "generate_text", "generations", "ask"}
     # names of operations: LiteLLM's call types, Azure's
     | {"acompletion", "atext_completion", "text_completion", "aresponses", "anthropic_messages"}
     | {"aanthropic_messages", "generate_content", "agenerate_content", "generate_content_stream"}
@@ -177,7 +176,7 @@ def _holds_vectors(response: Any) -> bool:
 _STATUSES = (
     *("status", "statuscode", "httpstatus", "httpstatuscode", "responsestatus", "responsecode"),
     *("responsestatuscode", "httpresponsestatuscode", "upstreamstatus", "backendresponsecode"),
-    *("httpcode", "outcome", "resultcode", "resulttype", "resultsignature", "callstatus"),
+    *("httpcode", "resultcode", "outcome", "resulttype", "resultsignature", "callstatus"),
 )
 _ERRORS = (
     *("error", "errors", "errorcode", "errormessage", "errortype", "errorstr", "errorinformation"),
@@ -206,6 +205,7 @@ _BAD_WORDS = (
     ),
 )
 _NO_ERROR = frozenset({"", "none", "null", "false", "0", "nan", "-", "n/a", "{}", "[]", "no", "ok"})
+_FIRST_BAD, _LAST_BAD = 300, 999  # of HTTP: nothing but 2xx holds an answer
 _CODE = re.compile(r"\s*(-?\d{1,9})(?:\.0)?(?:\s|$)")
 
 
@@ -229,7 +229,7 @@ def _is_bad_status(value: Any) -> bool:
     if isinstance(value, bool) or value is None:
         return False
     if isinstance(value, int | float):
-        return value >= 300 or value < 0
+        return value < 0 or _FIRST_BAD <= value <= _LAST_BAD
     if not isinstance(value, str):
         return False
     if (code := _CODE.match(value)) is not None:

@@ -38,6 +38,7 @@ from gamekeeper.exchange.formats.form import (
 from gamekeeper.exchange.messages import answer_of, first, is_request, mapping, parsed
 
 _CUT = re.compile(r"\(litellm_truncated[^)]*\)|\.\.\. \(truncated \d+ chars\)")
+_HEALTH = "litellm-internal-health-check"
 _CUT_WHOLE = "litellm_truncated"
 _NAMES = {
     name.lower(): name
@@ -73,7 +74,11 @@ def row(record: Record) -> Row | PassedOver:
     call_type = record.get("call_type")
     if isinstance(call_type, str) and api_of(call_type) == OTHER:
         return OTHER_API
+    if _HEALTH in (record.get("api_key"), metadata.get("user_api_key"), record.get("user")):
+        return OTHER_API
     request = _request(record)
+    if isinstance(call_type, str) and "pass" in call_type:
+        request = _passed_through(request)
     route = metadata.get("user_api_key_request_route")
     kind = kind_of(request, response, record.get("model"), call_type, route)
     asked = asked_or_why_not(request, kind)
@@ -125,6 +130,15 @@ def _request(record: Record) -> Record:
         return request
     inner = mapping(mapping(record.get("metadata")).get("proxy_server_request"))
     return mapping(inner.get("body")) or inner or request
+
+
+def _passed_through(request: Record) -> Record:
+    """Returns the body that the proxy passed on unread: it logs it as the text of one message."""
+    messages = request.get("messages")
+    if not isinstance(messages, list) or len(messages) != 1 or not isinstance(messages[0], dict):
+        return request
+    body = mapping(messages[0].get("content"))
+    return body if is_request(body) else request
 
 
 def _without_body(record: Record, metadata: Record) -> PassedOver:

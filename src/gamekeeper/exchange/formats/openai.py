@@ -17,24 +17,32 @@ Source: API references of the vendors; Databricks inference tables; Vertex AI re
 logging; Kong AI proxy (`log_payloads`); Portkey logs export; Cloudflare AI Gateway logs.
 """
 
+import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats.callers import alias_of, claimed_of, owners_of, principals_of
+from gamekeeper.exchange.formats.callers import (
+    alias_of,
+    claimed_of,
+    names_a_caller,
+    owners_of,
+    principals_of,
+)
 from gamekeeper.exchange.formats.calls import (
     OTHER,
     api_of,
     asked_or_why_not,
     failed_unanswered,
+    fold,
     kind_of,
     names_of,
     settings,
     usage,
 )
 from gamekeeper.exchange.formats.form import (
-    FAILED,
     KEPT_ELSEWHERE,
     NO_BODY,
     OTHER_API,
@@ -43,13 +51,30 @@ from gamekeeper.exchange.formats.form import (
     PassedOver,
     Row,
 )
-from gamekeeper.exchange.messages import answer_of, first, is_request, mapping, parsed, pick
+from gamekeeper.exchange.messages import (
+    answer_of,
+    are_messages,
+    conversation_of,
+    first,
+    is_request,
+    mapping,
+    parsed,
+    pick,
+    texts_of,
+)
 from gamekeeper.exchange.placeholders import is_redacted
 
 _REQUESTS = (
     *("request", "requestbody", "body", "requestjson", "requestpayload", "requestdata", "req"),
     *("reqbody", "fullrequest", "rawrequest", "llmrequest", "apirequest", "modelrequest"),
-    *("httprequestbody", "httprequest", "originalrequest", "proxyserverrequest", "requestparams"),
+    *(
+        "httprequestbody",
+        "httprequestbodycontent",
+        "httprequest",
+        "originalrequest",
+        "proxyserverrequest",
+        "requestparams",
+    ),
     *(
         "requestcontent",
         "chatrequest",
@@ -64,10 +89,18 @@ _WEAK_REQUESTS = ("input", "inputs", "kwargs", "params", "data", "args", "parame
 
 _CONTAINERS = (
     *("ai", "aiproxy", "proxy", "http", "properties", "customdimensions", "attributes", "event"),
-    *("detail", "log", "llm", "requestcontext"),
+    *("detail", "log", "llm", "payload", "requestcontext"),
 )
 _RESPONSES = (
-    *("response", "responsebody", "responsejson", "responsepayload", "resp", "respbody"),
+    *(
+        "llmresponsetext",
+        "response",
+        "responsebody",
+        "responsejson",
+        "responsepayload",
+        "resp",
+        "respbody",
+    ),
     *("fullresponse", "rawresponse", "llmresponse", "apiresponse", "modelresponse", "httpresponse"),
     *("httpresponsebody", "completion", "output", "outputs", "answer", "result", "reply"),
     *("responsetext", "completionmessage", "outputtext"),
@@ -77,7 +110,24 @@ _STRONG = (
     *("chat_history", "prompt_messages", "input_messages"),
 )
 _CONVERSATIONS = ("conversation", "conversations", "chat_messages", "dialogue", "dialog", "turns")
-_PLAIN_PROMPTS = ("prompt", "question", "query", "user_prompt", "userprompt", "inputs")
+_ANSWERED = ("choices", "output", "outputs", "completion", "completions", "answer", "answers")
+"""Fields whose messages are the model's."""
+
+_PLAIN_PROMPTS = (
+    *(
+        "prompt",
+        "question",
+        "userprompt",
+        "usermessage",
+        "prompttext",
+        "userinput",
+        "query",
+        "input",
+    ),
+    *("inputs", "request", "requesttext", "requestcontent", "req"),
+)
+"""Fields that hold a prompt as plain text, without a request around it."""
+
 _TIMES = (
     *("timestamp", "created", "createdat", "time", "requesttime", "requestcreatedat", "startedat"),
     *(
@@ -97,7 +147,7 @@ _TIMES = (
         "requeststarttime",
         "requesttimeepoch",
     ),
-    *("createdtime", "timecreated", "timeunix", "createtime", "date", "timestampmicros"),
+    *("createdtime", "timecreated", "timeunix", "createtime", "tstamp", "date", "timestampmicros"),
 )
 _ADDRESSES = (
     *("ip", "ipaddress", "clientip", "remoteaddr", "remoteaddress", "sourceip", "clientaddress"),
@@ -134,9 +184,15 @@ _TOO_LARGE = (
     "bodys3path",
     "requests3path",
 )
+_CONTEXTS = ("requestcontext", "httprequest", "request", "client", "source", "network")
+_HINTS = frozenset({*_TIMES, *_PATHS, *_RESPONSES, "customid"})
+_OWN = ("payment", "asn", "account_created")
+"""Columns of ours that gateways have no other name for."""
+
 _HTTP_FIELDS = frozenset({"method", "uri", "url", "headers", "path", "querystring", "httpversion"})
 _REQUEST_LINE = re.compile(r"[A-Z]{3,7} \S+")
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "CONNECT", "TRACE"})
+_BASE64_OBJECT = ("eyJ", "eyA", "ewo", "ewog")  # of `{"`, `{ ` and `{` with a new line
 _DEPTH = 4  # of wrappers: properties, http, request, body
 
 
@@ -147,36 +203,50 @@ class _Call:
     names: dict[str, str]
     request: Record | None
     is_bare: bool
-    text: str | None = None
 
 
 def sniff(record: Record) -> bool:
     """True if there are messages, or a wrapper of a request, whatever is in it."""
-    if record.get("prompt") is not None and {"time", "account"} <= record.keys():
+    if record.get("prompt") is not None and ("time" in record or "account" in record):
         return False  # our own columns
     names = names_of(record)
-    if _bare(record, names) is not None or "choices" in names:
+    if "choices" in names or _bare(record, names) is not None:
+        return True
+    if any(name in names for name in _PLAIN_PROMPTS) and _is_table(names):
         return True
     is_wrapper = any(name in names and _may_wrap(record[names[name]]) for name in _REQUESTS)
-    if is_wrapper and any(name in names for name in (*_TIMES, *_PATHS, *_RESPONSES, "customid")):
+    is_call = not _HINTS.isdisjoint(names)
+    if is_wrapper and is_call:
         return True
+    if any(name in names for name in _PATHS) and any(name in names for name in _METHODS):
+        return True  # a line of a gateway, such as a look at the list of models
+    if "customid" in names and ("response" in names or "result" in names):
+        return True  # what came out of a batch
     return _find_request(record, names, _DEPTH) is not None
+
+
+def _is_table(names: dict[str, str]) -> bool:
+    """Whether a record has a time, a caller and a model or an answer beside its prompt."""
+    has_time = any(name in names for name in _TIMES)
+    has_more = any(name in names for name in (*_MODELS, *_RESPONSES))
+    return has_time and has_more and names_a_caller(names)
 
 
 def row(record: Record) -> Row | PassedOver:
     """Returns the row of one request, or why it is not an exchange."""
     call = _call(record)
     names = call.names
-    response = _response(record, call)
+    response, answer = _response(record, call)
+    if answer is None and call.is_bare:
+        answer = _last_answer(record)
     paths = _paths(record, names)
-    answer = answer_of(response)
-    failed = failed_unanswered(answer, record, mapping(_held(record, names, ("response",))))
-    if failed is not None:
+    if (failed := failed_unanswered(answer, record, *_outcomes(record, names))) is not None:
         return failed
-    if call.request is None:
-        return _plain(record, call) or _nothing_asked(record, names, paths)
     request = call.request
-    response = response if isinstance(response, dict) else {}
+    if request is None:
+        if (nothing := _nothing_asked(record, names, paths)) is not None:
+            return nothing
+        request = {}  # a body that was cut cannot be understood: a row without a prompt
     model = first(
         request.get("model"),
         response.get("model"),
@@ -185,7 +255,7 @@ def row(record: Record) -> Row | PassedOver:
         request.get("modelId"),
     )
     kind = kind_of(request, response, model, *paths)
-    asked = asked_or_why_not(request, kind, is_table=call.is_bare)
+    asked = asked_or_why_not(request, kind, is_table=call.is_bare) if request else {}
     if isinstance(asked, PassedOver):
         return _elsewhere(record, names) or asked
     return {
@@ -200,7 +270,7 @@ def row(record: Record) -> Row | PassedOver:
         ),
         "model": model if isinstance(model, str) else None,
         "answer": answer,
-        **usage(response, record, _meta(record)),
+        **usage(response, record, *_meta(record, names)),
         "conversation": _session(record, names, request),
         "request_id": _text(
             first(_held(record, names, _IDS), response.get("id"), request.get("request_id"))
@@ -215,6 +285,7 @@ def _common(record: Record, call: _Call) -> Row:
         "owners": owners_of(record, names),
         "claimed": claimed_of(record, names, {} if call.is_bare else call.request or {}),
         "alias": alias_of(record, names),
+        **{name: record.get(name) for name in _OWN},
         "ip": _text(first(_held(record, names, _ADDRESSES), *_nested(record, names, _ADDRESSES))),
         "client": _client(record, names),
     }
@@ -228,7 +299,8 @@ def _call(record: Record) -> _Call:
     request = _find_request(record, names, _DEPTH)
     if request is not None:
         return _Call(names, request, is_bare=False)
-    return _Call(names, None, is_bare=False, text=_plain_text(record, names))
+    text = _plain_text(record, names)
+    return _Call(names, None if text is None else {"prompt": text}, is_bare=text is not None)
 
 
 def _bare(record: Record, names: dict[str, str]) -> Record | None:
@@ -243,6 +315,10 @@ def _bare(record: Record, names: dict[str, str]) -> Record | None:
         return body
     if body.get("chat_history") and body.get("message"):
         return body
+    for name, value in body.items():
+        may_be = _may_be_messages(value) and fold(str(name)) not in _ANSWERED
+        if may_be and are_messages(messages := parsed(value)):
+            return {**body, "messages": messages}
     is_completion = record.get("object") == "text_completion"
     return body if "prompt" in body and is_completion else None
 
@@ -265,7 +341,7 @@ def _find_request(record: Record, names: dict[str, str], depth: int) -> Record |
 
 def _body(value: Any, depth: int, name: str) -> Record | None:
     """Returns the request in the value of a wrapper, None if there is none."""
-    value = parsed(value)
+    value = parsed(_decoded(value))
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict) or not value:
@@ -281,42 +357,35 @@ def _body(value: Any, depth: int, name: str) -> Record | None:
     return value
 
 
+def _decoded(value: Any) -> Any:
+    """Returns a body out of base64, in which API Gateway hands over what it takes for binary."""
+    if not isinstance(value, str) or not value.startswith(_BASE64_OBJECT):
+        return value
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return value
+
+
 def _plain_text(record: Record, names: dict[str, str]) -> str | None:
     """Returns a prompt that is text by itself: {"request": "What is a comet?"}."""
-    for name in ("prompt", *_REQUESTS, "question", "query", "userprompt", "inputs", "input"):
+    for name in _PLAIN_PROMPTS:
         value = record.get(names[name]) if name in names else None
         if not isinstance(value, str) or not value.strip() or is_redacted(value[:80]):
             continue
-        if _REQUEST_LINE.match(value) or value.lstrip()[:1] in ("{", "["):
+        if name.startswith("req") and _is_no_prompt(value):
             continue
         return value
     return None
 
 
-def _plain(record: Record, call: _Call) -> Row | PassedOver | None:
-    """Returns the row of a record whose prompt is text, None if it has no such text."""
-    if call.text is None:
-        return None
-    names = call.names
-    model = _held(record, names, _MODELS)
-    kind = kind_of({"prompt": call.text}, _response(record, call), model, *_paths(record, names))
-    asked = asked_or_why_not({"prompt": call.text}, kind)
-    if isinstance(asked, PassedOver):
-        return asked
-    return {
-        **asked,
-        **_common(record, call),
-        **usage(record),
-        "time": _held(record, names, _TIMES),
-        "model": model if isinstance(model, str) else None,
-        "answer": answer_of(_response(record, call)),
-        "conversation": _session(record, names, {}),
-        "request_id": _text(_held(record, names, _IDS)),
-    }
+def _is_no_prompt(text: str) -> bool:
+    """Whether the text of a request is its first line, or a body that was cut."""
+    return _REQUEST_LINE.match(text) is not None or text.lstrip()[:1] in ("{", "[")
 
 
-def _nothing_asked(record: Record, names: dict[str, str], paths: list[str]) -> Row | PassedOver:
-    """Says why a record without a request is not an exchange."""
+def _nothing_asked(record: Record, names: dict[str, str], paths: list[str]) -> PassedOver | None:
+    """Says why a record without a request is not an exchange; None if its body was cut."""
     if (elsewhere := _elsewhere(record, names)) is not None:
         return elsewhere
     method = _held(record, names, _METHODS)
@@ -325,12 +394,14 @@ def _nothing_asked(record: Record, names: dict[str, str], paths: list[str]) -> R
     if any(api_of(path) == OTHER for path in paths):
         return OTHER_API
     wrapped = [record[names[name]] for name in _REQUESTS if name in names]
-    if any(isinstance(value, str) and value.lstrip()[:1] in ("{", "[") for value in wrapped):
-        held = [parsed(value) for value in wrapped]
-        if any(isinstance(value, str) and value.strip() for value in held):
-            return {"prompt": None}  # a body that was cut: it cannot be understood
+    if any(isinstance(parsed(value), str) and _starts_json(value) for value in wrapped):
+        return None
     is_call = bool(wrapped or paths or any(name in names for name in ("choices", *_RESPONSES)))
     return NO_BODY if is_call else OTHER_RECORD
+
+
+def _starts_json(value: Any) -> bool:
+    return isinstance(value, str) and value.lstrip()[:1] in ("{", "[")
 
 
 def _elsewhere(record: Record, names: dict[str, str]) -> PassedOver | None:
@@ -342,41 +413,69 @@ def _elsewhere(record: Record, names: dict[str, str]) -> PassedOver | None:
     return None
 
 
-def _response(record: Record, call: _Call) -> Any:
-    """Returns the body of the response, out of its wrapper; None if there is none."""
-    names = call.names
+def _response(record: Record, call: _Call) -> tuple[Record, str | None]:
+    """Returns the body of the response, and its text: out of their wrapper."""
+    found: Record = {}
+    for held in _responses(record, call.names, _DEPTH):
+        body = held
+        if isinstance(held, dict):
+            inner = pick(held, ("body", "content", "json", "payload"))
+            body = mapping(inner) or held
+        answer = answer_of(body)
+        found = found or (body if isinstance(body, dict) else {})
+        if answer is not None:
+            return body if isinstance(body, dict) else {}, answer
+    return found, None
+
+
+def _responses(record: Record, names: dict[str, str], depth: int) -> Iterator[Any]:
+    """Yields what may be the response, the likeliest first."""
     for name in _RESPONSES:
         value = parsed(record[names[name]]) if name in names else None
-        if value in (None, "", [], {}) or (call.request is not None and value is call.request):
-            continue
-        if isinstance(value, dict):
-            inner = mapping(pick(value, ("body", "content", "json", "payload", "response")))
-            return inner or value
-        return value
-    if "choices" in record:
-        return record
+        if _is_filled(value):
+            yield value
+    if "choices" in names:
+        yield record
     for name in _CONTAINERS:
-        inner = mapping(record[names[name]]) if name in names else {}
-        if inner and (found := _response(inner, _Call(names_of(inner), None, is_bare=False))):
-            return found
+        inner = mapping(record[names[name]]) if name in names and depth else {}
+        if inner:
+            yield from _responses(inner, names_of(inner), depth - 1)
+
+
+def _last_answer(record: Record) -> str | None:
+    """Returns the answer at the end of a conversation, as data sets keep it."""
+    for name in _CONVERSATIONS:
+        turns = _list(record.get(name))
+        if turns and isinstance(turns[-1], dict) and conversation_of(turns[-1:])["turn"] is None:
+            return texts_of(turns[-1:])
     return None
+
+
+def _outcomes(record: Record, names: dict[str, str]) -> list[Record]:
+    """Returns the objects beside the record itself that say how a call ended."""
+    http = mapping(_held(record, names, ("http",)))
+    held = [_held(record, names, ("response",)), http.get("response"), http]
+    held += [_held(record, names, (name,)) for name in ("httpresponse", "result")]
+    return [found for one in held if (found := mapping(one))]
 
 
 def _paths(record: Record, names: dict[str, str]) -> list[str]:
     """Returns what says which API was called: the path, the operation, the request line."""
     found = [record[names[name]] for name in _PATHS if name in names]
-    http = mapping(_held(record, names, ("request", "httprequest", "http")))
-    found += [http.get(name) for name in ("path", "url", "uri")]
+    for http in (*found, *(_held(record, names, (n,)) for n in ("request", "httprequest", "http"))):
+        if isinstance(http, dict):
+            found += [http.get(name) for name in ("path", "url", "uri", "full", "original")]
     line = _held(record, names, ("request",))
     if isinstance(line, str) and _REQUEST_LINE.match(line):
         found.append(line)
     return [path for path in found if isinstance(path, str) and path]
 
 
-def _meta(record: Record) -> Record:
-    """Returns the counts that Kong keeps beside the payload."""
-    ai = mapping(record.get("ai"))
-    return mapping(ai.get("proxy")) or mapping(ai.get("ai-proxy")) or ai
+def _meta(record: Record, names: dict[str, str]) -> list[Record]:
+    """Returns the objects beside the bodies in which gateways count tokens."""
+    ai = mapping(_held(record, names, ("ai",)))
+    held = (ai, ai.get("proxy"), ai.get("ai-proxy"), _held(record, names, ("llmsummary",)))
+    return [found for one in held if (found := mapping(one))]
 
 
 def _client(record: Record, names: dict[str, str]) -> str | None:
@@ -430,6 +529,10 @@ def _may_wrap(value: Any) -> bool:
     return value is None or isinstance(value, dict | list | str)
 
 
+def _may_be_messages(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, str) and value.lstrip()[:2] == "[{")
+
+
 FORMAT = Format(
     name="openai",
     about=(
@@ -443,5 +546,3 @@ FORMAT = Format(
     ),
     prompt_try="log the body of requests, or --prompt-field FIELD",
 )
-
-__all__ = ["FAILED", "FORMAT", "row", "settings", "sniff"]
