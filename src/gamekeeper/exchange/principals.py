@@ -56,12 +56,13 @@ class Principals:
         self._is_one_account = True
         self._owner_order: list[str] | None = None
 
-    def resolve(self, rows: Iterable[Row]) -> list[Row | PassedOver]:
+    def resolve(self, rows: Iterable[Row | PassedOver]) -> list[Row | PassedOver]:
         """Returns the rows with `account` and `owner`; one that names nobody is passed over."""
         rows = list(rows)
-        if self._owner_order is None and rows:
-            self._owner_order = _owner_order(rows)
-        return [self._resolved(row) for row in rows]
+        exchanges = [row for row in rows if not isinstance(row, PassedOver)]
+        if self._owner_order is None and exchanges:
+            self._owner_order = _owner_order(exchanges)
+        return [row if isinstance(row, PassedOver) else self._resolved(row) for row in rows]
 
     def faults(self, logs: str) -> list[Fault]:
         """Returns the fault of a log whose callers are told apart by another field than was taken.

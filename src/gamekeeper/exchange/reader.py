@@ -35,6 +35,7 @@ from gamekeeper.exchange.formats.form import (
     NO_BODY,
     NO_CONTENT,
     OTHER_RECORD,
+    TOOL_RESULTS,
     PassedOver,
     Row,
 )
@@ -322,6 +323,8 @@ class _Reading:
         if mapped.get("prompt") is not None:
             row.pop("without_text", None)
             row |= prompt_of(mapped.pop("prompt"))
+            if row.get("only_tools"):
+                return TOOL_RESULTS
         return row | mapped
 
     def _emitted(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -446,7 +449,16 @@ class _Reading:
                 f" {reasons or 'nothing'}"
             ),
             expected="at least one row without a fault",
+            try_=self._how_to_keep_prompts(),
         )
+
+    def _how_to_keep_prompts(self) -> str:
+        """Returns how to have the software that wrote the log keep what was asked, if it did not."""
+        reasons = (NO_BODY.reason, NO_CONTENT.reason, KEPT_ELSEWHERE.reason)
+        if not any(self._tally.passed_over[reason] for reason in reasons):
+            return ""
+        forms = {checker.form.name: checker.form for checker in self._checkers.values()}
+        return "; ".join(f"keep prompts: {form.prompt_try}" for form in forms.values())
 
     def _named(self) -> str:
         return ", ".join(self._asked.sources) or "the query"
