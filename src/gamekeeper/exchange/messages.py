@@ -387,6 +387,8 @@ def _is_message(item: Any) -> bool:
     kind = item.get("type")
     if not isinstance(kind, str):
         return False
+    if item.get("lc") is not None and isinstance(item.get("kwargs"), dict):  # LangChain
+        return True
     return (
         is_tool_result(item)
         or kind in _ITEMS
