@@ -57,7 +57,7 @@ _EXCEL_DAYS = 100_000  # 2100 is day 73,051
 _DAY_MS = 86_400_000
 _ABSENT = ("", "NULL", "NONE", "NAN", "NAT", "NIL", "<NA>", "N/A", "-", "\\N")
 _ISO_8601 = "ISO 8601, or a number from 1970 in s, ms, us or ns; 2000 to 2100"
-_EXAMPLE_FORMAT = '--time-format "%d/%m/%Y %H:%M:%S"'
+_FEWEST_DIGITS = 4  # of what may be a time: a day, a month and an hour
 
 # why a value is not a time
 _UNREADABLE = "unreadable"
@@ -198,7 +198,7 @@ class TimeReader:
         done = [frame for frame in done if frame.height] or done[:1]
         read = pl.concat(done).with_columns(given=pl.lit(True))
         if read.height == len(column):
-            return read if len(done) == 1 else read.sort("row")
+            return read if read["row"].is_sorted() else read.sort("row")
         rows = pl.DataFrame({"row": pl.int_range(len(column), dtype=pl.UInt32, eager=True)})
         whole = rows.join(read, on="row", how="left", maintain_order="left")
         return whole.with_columns(pl.col("given").fill_null(False))
@@ -308,9 +308,11 @@ class TimeReader:
         return pl.concat(done) if done else _result(left.clear())
 
     def _in_pattern(self, pattern: str, left: pl.DataFrame) -> pl.DataFrame:
-        parts = left["raw"].str.extract_groups(pattern).struct.unnest()
-        year = pl.coalesce(name for name in ("year", "short") if name in parts.columns)
-        matched = left.select("row").hstack(parts).filter(year.is_not_null())
+        matches = left.filter(pl.col("raw").str.contains(pattern))
+        if matches.is_empty():
+            return _result(matches)
+        parts = matches["raw"].str.extract_groups(pattern).struct.unnest()
+        matched = matches.select("row").hstack(parts)
         times = composed(matched.drop("row"), self.zone, self._order)
         flaw = (
             pl.when("is_ambiguous")
@@ -377,12 +379,11 @@ class TimeReader:
                 expected=expected,
                 try_="leave --time-format out, if the file has times of several forms",
             )
-        has_digits = sum(map(str.isdigit, excerpt(values[rows[0]]))) >= 4
         return TimeProblem(
             problem="cannot be read as a time",
             rows=rows,
             expected=_ISO_8601,
-            try_=_EXAMPLE_FORMAT if has_digits else "--time-field FIELD, the field with the time",
+            try_=_remedy(excerpt(values[rows[0]])),
         )
 
     def _other_units(self, units: pl.Series) -> Iterator[TimeProblem]:
@@ -460,6 +461,14 @@ def _yearless(left: pl.DataFrame) -> pl.DataFrame:
 def _by_first(texts: pl.Series, patterns: Iterable[str]) -> list[str]:
     first = texts.head(1)
     return sorted(patterns, key=lambda pattern: not first.str.contains(pattern).any())
+
+
+def _remedy(text: str) -> str:
+    if re.match(_NUMBER, text) is not None:
+        return "--time-field FIELD, the field with the time; or --time-format excel"
+    if sum(map(str.isdigit, text)) < _FEWEST_DIGITS:
+        return "--time-field FIELD, the field with the time"
+    return '--time-format "%d/%m/%Y %H:%M:%S", as the log writes it'
 
 
 def _ambiguous(rows: list[int], values: Values) -> TimeProblem:
