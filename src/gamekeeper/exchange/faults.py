@@ -27,7 +27,7 @@ class UnreadableFileError(GamekeeperError):
 
 
 class SourceLostError(UnreadableFileError):
-    """A store denied access or broke off: the log has more than was read, whoever named the file.
+    """A store denied access or broke off: the log has more than was read.
 
     A file that a folder holds by chance is left out if it cannot be read; this one never is.
     """
