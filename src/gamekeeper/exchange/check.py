@@ -120,7 +120,7 @@ class Checker:
         account = columns["account"]
         name = pl.col("account")
         words = pl.DataFrame({"account": account.unique()}).filter(nobody(name) | redacted(name))
-        no_name = set(_true(account.is_in(words["account"]))) if words.height else set()
+        no_name = set(_true(account.is_in(words["account"].to_list()))) if words.height else set()
         self.tally.pass_over(NOBODY.reason, len(no_name))
         nothing = needs_text
         for name in ("account", "time", "prompt", "features"):

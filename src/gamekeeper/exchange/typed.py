@@ -199,16 +199,17 @@ def _cleaned(name: str, column: pl.Series) -> pl.Series:
     if name == "account":
         return column
     words = _words(column.unique() if name != REQUEST else column, name)
-    return column.set(column.is_in(words), None) if len(words) else column
+    return column.set(column.is_in(words), None) if words else column
 
 
-def _words(names: pl.Series, name: str) -> pl.Series:
+def _words(names: pl.Series, name: str) -> list[str]:
+    """Returns those of the names that are words in the place of a name."""
     text = pl.col(name)
     if name == REQUEST:  # each is another: patterns are too slow for all of them
         is_word = text.str.to_lowercase().is_in(sorted(NO_NAMES))
     else:
         is_word = nobody(text) | redacted(text)
-    return names.to_frame().filter(is_word).to_series().unique()
+    return names.to_frame().filter(is_word).to_series().unique().to_list()
 
 
 def _one_by_one(name: str, values: list[Any]) -> Typed:
@@ -231,7 +232,9 @@ def _one_by_one(name: str, values: list[Any]) -> Typed:
 
 
 def _is_absent(value: Any) -> bool:
-    return value is None or (isinstance(value, float | Decimal) and value != value)
+    if isinstance(value, Decimal):  # one that signals cannot be compared
+        return value.is_nan()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _converter(name: str) -> Callable[[Any], Any]:
