@@ -1,28 +1,93 @@
-"""CSV, also with tabs, semicolons or bars: a header, then rows. A quoted cell may hold line
-ends.
+"""CSV, also with tabs, semicolons or bars: a header, then rows. A quoted cell may hold line ends.
+
+Whole rows of a few megabytes are read by Polars, which is fast and lets many things pass, and the
+result is checked against the text: as many line ends, delimiters and quotes outside of the cells
+as a table of its shape has (`_is_exact`). Where that fails, the rows are read by `csv`, which is
+strict and says the line of each fault. tests/exchange compares the two.
+
+Dialects: quotes with a backslash before them (Spark, Snowflake, MySQL) are doubled before they are
+read. A first line `sep=;` names the delimiter. Lines of `#` before the header are comments, unless
+one is `#Fields:` (W3C, Zeek): then it is the header, and `-` is no value.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
 
 from gamekeeper.exchange.containers.block import BLOCK_ROWS, Block, TableBlock
-from gamekeeper.exchange.containers.jsons import note_long_line, note_not_utf8
-from gamekeeper.exchange.containers.lines import MAX_LINE_BYTES, Lines
+from gamekeeper.exchange.containers.lines import (
+    MAX_LINE_BYTES,
+    Lines,
+    note_long_line,
+    note_not_utf8,
+)
+from gamekeeper.exchange.containers.reprs import with_values
 from gamekeeper.exchange.faults import Tally, excerpt, unreadable
 
 _DELIMITERS = ",\t;|"
+_SEP = re.compile(rb'"?sep=(.)"?\r?\n?$', re.IGNORECASE | re.DOTALL)
+_FIELDS = re.compile(rb"#fields:?[ \t]", re.IGNORECASE)
+_ESCAPED = re.compile(rb'\\(["\\])')
+_EXCERPT_BYTES = 1_000
+_PROBED_BYTES = 1 << 20
+_LOOK_AT_LINES = 20
+_BACKSLASH_QUOTE = b'\\"'
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a table is written.
+
+    Args:
+        delimiter: Between cells.
+        names: Of the columns, each once.
+        is_escaped: Quotes inside of cells have a backslash before them.
+        is_commented: Lines that begin with # are comments, and - is no value.
+    """
+
+    delimiter: str
+    names: list[str]
+    is_escaped: bool = False
+    is_commented: bool = False
+
+
+def looks_like_csv(head: bytes) -> bool:
+    """True if the first lines have a delimiter and the same number of cells."""
+    lines = [line for line in head.split(b"\n")[:_LOOK_AT_LINES] if line.strip()]
+    if not lines:
+        return False
+    if _SEP.match(lines[0]) or _FIELDS.match(lines[0]) or lines[0].startswith(b"#separator"):
+        return True
+    return len(_split_header(lines[0], _delimiter(lines[0]))) > 1
+
+
+def has_even_rows(head: bytes) -> bool:
+    """True if the lines after the first have as many cells as it: a table whose last column is
+    JSON, not lines of text that end with JSON.
+    """
+    lines = [line for line in head.split(b"\n")[:_LOOK_AT_LINES] if line.strip()]
+    if not lines or b"{" in lines[0]:
+        return False
+    delimiter = _delimiter(lines[0])
+    cells = [len(_split_header(line, delimiter)) for line in lines]
+    return len(cells) > 1 and cells[0] > 1 and cells[1:-1].count(cells[0]) == len(cells[1:-1])
 
 
 def read_csv(
-    file: str, start: bytes, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
+    file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
 ) -> Iterator[Block]:
     """Yields the rows as tables of text, an empty cell being null.
 
+    A name that the header has twice is `name_2` the second time. A cell that is a list or dict as
+    Python writes them is that list or dict.
+
     Args:
         file: Named in faults.
-        start: The first bytes of the content: its first line decides the delimiter.
         blocks: All lines.
         tally: Where bad rows are noted.
         tell: Called after each block of lines.
@@ -31,56 +96,381 @@ def read_csv(
         UnreadableFileError: The header cannot be used.
     """
     csv.field_size_limit(MAX_LINE_BYTES)  # its own is 131,072 characters: less than a long prompt
-    rows = _rows(file, _Text(file, blocks, tally, tell), _delimiter(start), tally)
-    header = _header(file, next(rows, (1, []))[1])
-    places: list[int] = []
-    cells: list[list[str]] = []
-    place = 0
-    for place, row in rows:
-        if len(row) != len(header):
-            _note_ragged(file, place, row, header, tally)
+    lines = iter(blocks)
+    first = next(lines, None)
+    if first is None:
+        return
+    if first.text is None:
+        note_long_line(file, first.first, tally)
+        return
+    dialect, rest = _header(file, first)
+    reader = _Reader(file, dialect, tally)
+    for block in reader.read(_chained(rest, lines, tell)):
+        if block.places:
+            yield block
+
+
+def _chained(first: Lines, others: Iterator[Lines], tell: Callable[[], None]) -> Iterator[Lines]:
+    yield first
+    tell()
+    for block in others:
+        yield block
+        tell()
+
+
+# --- the header
+
+
+def _header(file: str, block: Lines) -> tuple[Dialect, Lines]:
+    """Returns the dialect, and the lines after the header."""
+    text = block.text or b""
+    place = block.first
+    delimiter = ""
+    is_commented = False
+    comment = b""
+    while text:
+        line, end, rest = text.partition(b"\n")
+        if match := _SEP.match(line):
+            delimiter = match[1].decode(errors="replace")
+        elif _FIELDS.match(line):
+            is_commented = True
+            comment = line
+        elif line.startswith(b"#"):
+            comment = comment if is_commented else line
+        elif line.strip():
+            break
+        text = rest
+        place += len(end)
+    if is_commented:
+        return _of_fields(comment), Lines(place, text)
+    if _is_header(comment, text.partition(b"\n")[0]):
+        text = comment[1:] + b"\n" + text
+        place -= 1
+    delimiter = delimiter or _delimiter(text.partition(b"\n")[0])
+    is_escaped = _is_escaped(text, delimiter)
+    names, used = _names(file, place, text, delimiter, is_escaped)
+    return Dialect(delimiter, names, is_escaped), Lines(
+        place + text[:used].count(b"\n"), text[used:]
+    )
+
+
+def _of_fields(line: bytes) -> Dialect:
+    delimiter = "\t" if b"\t" in line else " "
+    names = line.decode(errors="replace").strip().split(delimiter)[1:]
+    return Dialect(delimiter, _unique(names), is_commented=True)
+
+
+def _is_header(comment: bytes, row: bytes) -> bool:
+    """True if a line of # has the names of a table: as many cells as the row after it."""
+    delimiter = _delimiter(comment)
+    cells = len(_split_header(comment, delimiter))
+    return bool(comment) and cells > 1 and cells == len(_split_header(row, delimiter))
+
+
+def _split_header(line: bytes, delimiter: str) -> list[str]:
+    with suppress(csv.Error, StopIteration):
+        return next(csv.reader([line.decode(errors="replace")], delimiter=delimiter))
+    return []
+
+
+def _delimiter(line: bytes) -> str:
+    text = re.sub(r'"[^"]*"', "", line.decode(errors="replace"))
+    return max(_DELIMITERS, key=text.count)
+
+
+def _names(
+    file: str, place: int, text: bytes, delimiter: str, is_escaped: bool
+) -> tuple[list[str], int]:
+    """Returns the names of the header, and how many bytes of the text it takes."""
+    plain = _unescaped(text) if is_escaped else text
+    lines = (line.decode(errors="replace") + "\n" for line in plain.split(b"\n"))
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        names = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
+    except csv.Error:
+        names = []
+    if not any(names):
+        raise unreadable(
+            f"{file}:{place}",
+            "the header cannot be used",
+            excerpt(text[:_EXCERPT_BYTES].decode(errors="replace").partition("\n")[0]),
+            "a name for each column",
+        )
+    used = 0
+    for _ in range(reader.line_num):
+        used = text.find(b"\n", used) + 1 or len(text)
+    return _unique(names), used
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    unique: list[str] = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        given = name if seen[name] == 1 else f"{name}_{seen[name]}"
+        while given in unique and given != name:
+            seen[name] += 1
+            given = f"{name}_{seen[name]}"
+        unique.append(given)
+        seen.setdefault(given, 1)
+    return unique
+
+
+# --- rows
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads rows by Polars while they are well-formed, else by `csv`.
+
+    Args:
+        file: Named in faults.
+        dialect: How the table is written.
+        tally: Where bad rows are noted.
+    """
+
+    file: str
+    dialect: Dialect
+    tally: Tally
+
+    def read(self, blocks: Iterator[Lines]) -> Iterator[TableBlock]:
+        """Yields the rows of all lines."""
+        if self.dialect.is_escaped:
+            blocks = map(_with_standard_quotes, blocks)
+        if self.dialect.is_commented:
+            yield from self._exact(blocks)
+            return
+        rows = _whole_rows(blocks)
+        for block in rows:
+            if block.text is None:
+                note_long_line(self.file, block.first, self.tally)
+                continue
+            table = self._fast(block)
+            if table is not None:
+                yield table
+            elif _has_sound_quotes(block.text, self.dialect.delimiter):
+                yield from self._exact(iter([block]))
+            elif self._is_escaped_after_all(block.text):
+                escaped = replace(self.dialect, is_escaped=True)
+                reader = _Reader(self.file, escaped, self.tally)
+                yield from reader.read(_rejoined(block, rows))
+            else:
+                # a quote too many: where rows begin after it, `csv` alone can say
+                yield from self._exact(_rejoined(block, rows))
+
+    def _fast(self, block: Lines) -> TableBlock | None:
+        """Returns the rows, None if they may differ from what `csv` makes of them."""
+        text = block.text or b""
+        delimiter = self.dialect.delimiter
+        if _has_lone_returns(text):
+            return None
+        is_narrow = len(self.dialect.names) == 1
+        if is_narrow and (b"\n\n" in text or b"\n\r\n" in text or text[:1] in (b"\n", b"\r")):
+            return None  # a row without a cell, which Polars takes for a cell
+        frame = _parsed(text, self.dialect)
+        if frame is None:
+            return None
+        inner = _signs_of(frame, text, delimiter)
+        if not _is_exact(text, frame, delimiter, inner):
+            return None
+        return _table(block.first, text, frame, bool(inner.ends))
+
+    def _is_escaped_after_all(self, text: bytes) -> bool:
+        """True if quotes turn out to have backslashes, after rows that had none."""
+        if self.dialect.is_escaped or _BACKSLASH_QUOTE not in text:
+            return False
+        return _has_sound_quotes(_unescaped(text), self.dialect.delimiter)
+
+    def _exact(self, blocks: Iterator[Lines]) -> Iterator[TableBlock]:
+        texts = _Texts(self.file, self.tally, self.dialect)
+        width = len(self.dialect.names)
+        places: list[int] = []
+        cells: list[list[str]] = []
+        for place, row in _rows(self.file, texts, blocks, self.tally):
+            if len(row) != width:
+                _note_ragged(self.file, place, row, width, self.tally)
+                continue
+            places.append(place)
+            cells.append(row)
+            if len(cells) == BLOCK_ROWS:
+                yield self._of_cells(places, cells)
+                places = []
+                cells = []
+        if places:
+            yield self._of_cells(places, cells)
+
+    def _of_cells(self, places: list[int], cells: list[list[str]]) -> TableBlock:
+        none = ("", "-", "(empty)") if self.dialect.is_commented else ("",)
+        columns = {
+            name: [None if value in none else value for value in values]
+            for name, values in zip(self.dialect.names, zip(*cells, strict=True), strict=True)
+        }
+        frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+        return TableBlock(places, with_values(frame))
+
+
+def _table(first: int, text: bytes, frame: pl.DataFrame, has_ends: bool) -> TableBlock:
+    places: Sequence[int] = range(first, first + frame.height)
+    if has_ends:
+        places = _places(first, frame)
+    if b'""' in text:
+        frame = frame.select(pl.all().replace("", None))
+    return TableBlock(places, with_values(frame))
+
+
+def _parsed(text: bytes, dialect: Dialect) -> pl.DataFrame | None:
+    try:
+        return pl.read_csv(
+            text,
+            has_header=False,
+            schema=dict.fromkeys(dialect.names, pl.String),
+            separator=dialect.delimiter,
+            quote_char='"',
+            encoding="utf8",
+        )
+    except (Exception, pl.exceptions.PanicException):  # whatever it is, `csv` says it better
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """How often each sign that matters is in the cells of a table, and their bytes."""
+
+    ends: int
+    returns: int
+    delimiters: int
+    quotes: int
+    bytes: int
+
+
+def _signs_of(frame: pl.DataFrame, text: bytes, delimiter: str) -> _Signs:
+    if b'"' not in text:
+        return _Signs(0, 0, 0, 0, 0)  # cells that are not quoted have none
+    cells = pl.all().str
+    counts = {
+        name: pl.sum_horizontal(cells.count_matches(sign, literal=True).sum())
+        for name, sign in (("ends", "\n"), ("delimiters", delimiter), ("quotes", '"'))
+    }
+    if b"\r" in text:
+        counts["returns"] = pl.sum_horizontal(cells.count_matches("\r", literal=True).sum())
+    counts["bytes"] = pl.sum_horizontal(cells.len_bytes().sum())
+    found = frame.select(**counts).row(0, named=True)
+    return _Signs(**{"returns": 0} | found)
+
+
+def _is_exact(text: bytes, frame: pl.DataFrame, delimiter: str, inner: _Signs) -> bool:
+    """True if the cells are all that the text has.
+
+    Every line end, delimiter and byte of the text is either inside of a cell or one that a table
+    of this shape has. Polars fills a short row with nulls, which leaves delimiters missing; a row
+    that is too long it refuses.
+    """
+    height, width = frame.shape
+    is_cut = not text.endswith(b"\n")  # the last line of a file may have no end
+    ends = _count(text, b"\n") - inner.ends + is_cut
+    delimiters = _count(text, delimiter.encode()) - inner.delimiters
+    if ends != height or delimiters != height * (width - 1):
+        return False
+    if b'"' not in text:
+        return True
+    quotes = _count(text, b'"') - 2 * inner.quotes  # inside of a cell it is written as two
+    outside = quotes + delimiters + ends - is_cut + _count(text, b"\r") - inner.returns
+    is_quoted = quotes >= 0 and quotes % 2 == 0
+    return is_quoted and len(text) == inner.bytes + inner.quotes + outside
+
+
+def _has_lone_returns(text: bytes) -> bool:
+    codes = np.frombuffer(text, np.uint8)
+    following = np.flatnonzero(codes == ord("\r")) + 1
+    return bool(following.size) and (
+        following[-1] == codes.size or bool((codes[following] != ord("\n")).any())
+    )
+
+
+def _count(text: bytes, sign: bytes) -> int:
+    """Counts a byte, faster than `bytes.count` does where it is frequent."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == sign[0]))
+
+
+def _places(first: int, frame: pl.DataFrame) -> list[int]:
+    """Returns the line of each row: rows with line ends in their cells take several."""
+    ends = frame.select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True)))
+    extra = ends.to_series().cast(pl.Int64)
+    before = (extra + 1).cum_sum().shift(1, fill_value=0)
+    return (before + first).to_list()
+
+
+def _whole_rows(blocks: Iterator[Lines]) -> Iterator[Lines]:
+    """Yields blocks that end with a row, if quotes are well-formed: after an even number of them.
+
+    A block without such an end is joined with the next, up to `MAX_LINE_BYTES`.
+    """
+    held = Lines(1, b"")
+    for block in blocks:
+        if block.text is None or held.text is None:
+            if held.text:
+                yield held
+            yield block
+            held = Lines(block.first + 1, b"")
             continue
-        places.append(place)
-        cells.append(row)
-        if len(cells) == BLOCK_ROWS:
-            yield _table(header, places, cells)
-            places = []
-            cells = []
-    if not place and not tally.files[file].rows:
-        raise unreadable(file, "the file is empty", "a header without rows", "one row or more")
-    yield _table(header, places, cells)
+        first = held.first if held.text else block.first
+        text = held.text + block.text
+        end = _end_of_rows(text)
+        if not end and len(text) > MAX_LINE_BYTES:
+            end = len(text)
+        if end:
+            yield Lines(first, text[:end])
+        held = Lines(first + text[:end].count(b"\n"), text[end:])
+    if held.text:
+        yield held
 
 
-class _Text:
+def _end_of_rows(text: bytes) -> int:
+    """Returns where the last whole row ends, 0 if there is none."""
+    odd = _count(text, b'"') % 2
+    end = len(text)
+    while odd and end > 0:
+        start = text.rfind(b"\n", 0, end - 1) + 1
+        odd = (odd + text.count(b'"', start, end)) % 2
+        end = start
+    return end
+
+
+def _rejoined(block: Lines, rows: Iterator[Lines]) -> Iterator[Lines]:
+    yield block
+    yield from rows
+
+
+# --- the exact path
+
+
+class _Texts:
     """The lines as text, one by one as `csv.reader` asks for them, and the numbers of those that
     are not valid UTF-8.
     """
 
-    def __init__(
-        self, file: str, blocks: Iterable[Lines], tally: Tally, tell: Callable[[], None]
-    ) -> None:
+    def __init__(self, file: str, tally: Tally, dialect: Dialect) -> None:
         self._file = file
-        self._blocks = blocks
         self._tally = tally
-        self._tell = tell
+        self.dialect = dialect
         self.bad_lines: set[int] = set()
+        self.first = 1
 
-    def __iter__(self) -> Iterator[str]:
-        for block in self._blocks:
-            yield from self._texts(block)
-            self._tell()
+    def of(self, blocks: Iterator[Lines]) -> Iterator[str]:
+        """Yields the lines with their ends."""
+        for block in blocks:
+            yield from self._of_block(block)
 
-    def _texts(self, block: Lines) -> Iterable[str]:
-        whole = [line for line in block.lines if line is not None]
-        if len(whole) == len(block.lines):
-            with suppress(UnicodeDecodeError):  # then line by line, to find which
-                return [line + "\n" for line in b"\n".join(whole).decode().split("\n")]
-        return map(self._decoded, count(block.first), block.lines)
+    def _of_block(self, block: Lines) -> Iterable[str]:
+        for place, line in enumerate(block.split(), block.first):
+            yield self._decoded(place, line)
 
     def _decoded(self, place: int, line: bytes | None) -> str:
         if line is None:
             note_long_line(self._file, place, self._tally)
             return "\n"  # keeps the count of lines
+        if self.dialect.is_commented and line.startswith(b"#"):
+            return "\n"
         try:
             return line.decode() + "\n"
         except UnicodeDecodeError as bad:
@@ -89,10 +479,17 @@ class _Text:
             return line.decode(errors="replace") + "\n"
 
 
-def _rows(file: str, text: _Text, delimiter: str, tally: Tally) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+def _rows(
+    file: str, texts: _Texts, blocks: Iterator[Lines], tally: Tally
+) -> Iterator[tuple[int, list[str]]]:
+    first = next(blocks, None)
+    if first is None:
+        return
+    before = first.first - 1
+    lines = texts.of(_rejoined(first, blocks))
+    reader = csv.reader(lines, delimiter=texts.dialect.delimiter, strict=True)
     while True:
-        place = reader.line_num + 1
+        place = before + reader.line_num + 1
         try:
             row = next(reader)
         except StopIteration:
@@ -106,7 +503,7 @@ def _rows(file: str, text: _Text, delimiter: str, tally: Tally) -> Iterator[tupl
                 'quotes around a cell, "" inside it',
             )
             continue
-        if row and not _spans(text.bad_lines, place, reader.line_num):
+        if row and not _spans(texts.bad_lines, place, before + reader.line_num):
             yield place, row
 
 
@@ -114,36 +511,50 @@ def _spans(bad_lines: set[int], first: int, last: int) -> bool:
     return bool(bad_lines) and any(place in bad_lines for place in range(first, last + 1))
 
 
-def _delimiter(start: bytes) -> str:
-    first = start.partition(b"\n")[0].decode(errors="replace")
-    return max(_DELIMITERS, key=first.count)
-
-
-def _header(file: str, names: list[str]) -> list[str]:
-    names = [name.strip() for name in names]
-    if not any(names) or len(set(names)) < len(names):
-        raise unreadable(
-            f"{file}:1",
-            "the header cannot be used",
-            excerpt(",".join(names)),
-            "a different name for each column",
-        )
-    return names
-
-
-def _note_ragged(file: str, place: int, row: list[str], header: list[str], tally: Tally) -> None:
+def _note_ragged(file: str, place: int, row: list[str], width: int, tally: Tally) -> None:
     tally.add_bad_line(
         file,
         place,
         "the row and the header have different numbers of cells",
         f"{len(row)} cells: {excerpt(','.join(row))}",
-        f"{len(header)} cells",
+        f"{width} cells",
         "quote cells that hold a delimiter or a line end",
     )
 
 
-def _table(header: list[str], places: list[int], cells: list[list[str]]) -> TableBlock:
-    columns = zip(*cells, strict=True) if cells else ([] for _ in header)
-    return TableBlock(
-        places, {n: [v or None for v in values] for n, values in zip(header, columns, strict=True)}
-    )
+# --- quotes with backslashes
+
+
+def _unescaped(text: bytes) -> bytes:
+    r"""Returns a text with `\"` as `""` and `\\` as `\`; another backslash stays as it is."""
+    return _ESCAPED.sub(_standard, text)
+
+
+def _with_standard_quotes(block: Lines) -> Lines:
+    return block if block.text is None else Lines(block.first, _unescaped(block.text))
+
+
+def _standard(match: re.Match[bytes]) -> bytes:
+    return b'""' if match[1] == b'"' else b"\\"
+
+
+def _is_escaped(text: bytes, delimiter: str) -> bool:
+    """True if the rows are well-formed with backslashes before quotes, and are not without."""
+    start = text[:_PROBED_BYTES]
+    if _BACKSLASH_QUOTE not in start:
+        return False
+    start = start[: _end_of_rows(_unescaped(start)) or None] if len(text) > len(start) else start
+    if _has_sound_quotes(start, delimiter):
+        return False
+    return _has_sound_quotes(_unescaped(start), delimiter)
+
+
+def _has_sound_quotes(text: bytes, delimiter: str) -> bool:
+    """True if `csv` finds no fault in the quotes, so that the text ends with a row."""
+    lines = (line + "\n" for line in text.decode(errors="replace").split("\n"))
+    try:
+        for _ in csv.reader(lines, delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True

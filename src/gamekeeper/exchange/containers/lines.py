@@ -1,87 +1,67 @@
-"""Splits the bytes of a file into lines, decompressed, in blocks of a few megabytes.
+"""Splits the bytes of a file into whole lines, in blocks of a few megabytes.
 
-Compression is recognised by magic bytes, not by suffix: logs are renamed more often than they are
-recompressed. Memory stays bounded whatever the file holds: a block is about `BLOCK_BYTES`, and a
-line above `MAX_LINE_BYTES` is skipped while it is read.
+Memory stays bounded whatever the file holds: a block is about `BLOCK_BYTES`, and a line above
+`MAX_LINE_BYTES` is skipped while it is read.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from gamekeeper.base.zstd import ZstdError, ZstdFile
-from gamekeeper.exchange.faults import unreadable
+from gamekeeper.exchange.faults import Tally
 
 BLOCK_BYTES = 4 << 20
 MAX_LINE_BYTES = 64 << 20
-_READ_BYTES = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Consecutive lines without their ends; None stands for one that was above `MAX_LINE_BYTES`."""
+    """Consecutive whole lines.
+
+    Args:
+        first: Number of the first, from 1.
+        text: The lines with their ends, which the last of a file may lack; None for one line
+            above `MAX_LINE_BYTES`, which was skipped.
+    """
 
     first: int
-    lines: list[bytes | None]
+    text: bytes | None
+
+    def split(self) -> list[bytes | None]:
+        """Returns the lines without their ends, None for one above `MAX_LINE_BYTES`."""
+        if self.text is None:
+            return [None]
+        lines: list[bytes | None] = [*self.text.split(b"\n")]
+        if not lines[-1]:
+            lines.pop()
+        if len(self.text) > MAX_LINE_BYTES:
+            return [line if len(line or b"") <= MAX_LINE_BYTES else None for line in lines]
+        return lines
 
 
-def decompressed(file: str, stream: BinaryIO, head: bytes) -> Iterator[bytes]:
-    """Yields the content of `stream`, whose first bytes are `head` (peeked, not read).
-
-    Raises:
-        UnreadableFileError: The compressed data end early or are damaged; all before was yielded.
-    """
-    if head.startswith(_GZIP_MAGIC):
-        return _gunzip(file, stream)
-    if head.startswith(_ZSTD_MAGIC):
-        return _unzstd(file, stream)
-    return iter(lambda: stream.read(_READ_BYTES), b"")
-
-
-def _gunzip(file: str, stream: BinaryIO) -> Iterator[bytes]:
-    unpacked = gzip.GzipFile(fileobj=stream)
-    try:
-        while chunk := unpacked.read1(_READ_BYTES):
-            yield chunk
-    except EOFError:
-        raise _truncated(file, "gzip") from None
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise _damaged(file, "gzip", error) from None
-
-
-def _unzstd(file: str, stream: BinaryIO) -> Iterator[bytes]:
-    unpacked = ZstdFile(stream)
-    try:
-        while chunk := unpacked.read1(_READ_BYTES):
-            yield chunk
-    except EOFError:
-        raise _truncated(file, "zstd") from None
-    except ZstdError as error:
-        raise _damaged(file, "zstd", error) from None
-
-
-def _truncated(file: str, kind: str) -> Exception:
-    return unreadable(
+def note_long_line(file: str, place: int, tally: Tally) -> None:
+    """Notes a line above `MAX_LINE_BYTES`, which was skipped."""
+    tally.add_bad_line(
         file,
-        f"the {kind} data are truncated",
-        "the end of the file inside the compressed data",
-        f"a complete {kind} file",
-        "copy the file again; it may have been incomplete",
+        place,
+        "the line is too long",
+        f"more than {MAX_LINE_BYTES >> 20} MB without a line end",
+        "one exchange a line",
+        "check whether line ends were lost in a transfer",
     )
 
 
-def _damaged(file: str, kind: str, error: Exception) -> Exception:
-    return unreadable(
+def note_not_utf8(
+    file: str, place: int, line: bytes, bad: UnicodeDecodeError, tally: Tally
+) -> None:
+    """Notes a line whose bytes are not UTF-8."""
+    found = f"byte 0x{line[bad.start]:02x} at position {bad.start + 1} of the line"
+    tally.add_bad_line(
         file,
-        f"the {kind} data are damaged",
-        str(error),
-        f"an undamaged {kind} file",
-        f"{kind} -t {file}",
+        place,
+        "bytes are not UTF-8",
+        found,
+        "UTF-8 text",
+        "convert the log: iconv -f ENCODING -t UTF-8",
     )
 
 
@@ -111,9 +91,8 @@ class _Splitter:
         self._number = 1
         self._pieces: list[bytes] = []
         self._bytes = 0
-        self._has_end = (
-            False  # joining pieces that hold no line end again and again would be quadratic
-        )
+        # joining pieces that hold no line end again and again would be quadratic
+        self._has_end = False
         self._dropping = False
 
     def feed(self, chunk: bytes) -> Lines | None:
@@ -135,13 +114,11 @@ class _Splitter:
         too.
         """
         if self._dropping:
-            return self._number_lines([None]) if last else None
-        whole, end, rest = b"".join(self._pieces).rpartition(b"\n")
-        self._keep(rest)
-        if last:
-            whole = whole + end + rest
-            end = b"\n"
-        return self._number_lines(self._split(whole)) if end else None
+            return self._numbered(None) if last else None
+        joined = b"".join(self._pieces)
+        end = len(joined) if last else joined.rfind(b"\n") + 1
+        self._keep(joined[end:])
+        return self._numbered(joined[:end]) if end else None
 
     def _drop(self, chunk: bytes) -> Lines | None:
         _, end, rest = chunk.partition(b"\n")
@@ -149,16 +126,11 @@ class _Splitter:
             return None
         self._dropping = False
         self._keep(rest)
-        return self._number_lines([None])
+        return self._numbered(None)
 
-    def _split(self, whole: bytes) -> list[bytes | None]:
-        if self._number == 1:
-            whole = whole.removeprefix(_BOM)
-        return [line if len(line) <= MAX_LINE_BYTES else None for line in whole.split(b"\n")]
-
-    def _number_lines(self, lines: list[bytes | None]) -> Lines:
-        block = Lines(self._number, lines)
-        self._number += len(lines)
+    def _numbered(self, text: bytes | None) -> Lines:
+        block = Lines(self._number, text)
+        self._number += text.count(b"\n") if text is not None else 1
         return block
 
     def _keep(self, rest: bytes) -> None:
