@@ -147,6 +147,11 @@ class Checker:
                     show=name,
                 )
             )
+        if read.not_ours:
+            self.tally.remark(
+                f'the field "{name}" of {self.file} holds objects or lists: it is not our column'
+                " and is left aside"
+            )
         return read.column
 
     def _read_time(self, name: str, rows: Rows, findings: list[_Finding]) -> pl.Series:
