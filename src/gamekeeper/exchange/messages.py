@@ -372,12 +372,14 @@ def _joined(asked: list[dict[str, Any]]) -> dict[str, Any]:
 
 def are_messages(items: Any) -> bool:
     """Returns whether a value is a list of messages or items, not a list of the user's own."""
-    return isinstance(items, list) and bool(items) and all(map(_is_message, items))
+    if not isinstance(items, list) or not items:
+        return False
+    if isinstance(items[0], list):  # a batch of conversations
+        items = items[0]
+    return bool(items) and all(map(_is_message, items))
 
 
 def _is_message(item: Any) -> bool:
-    if isinstance(item, list):
-        return are_messages(item)
     if not isinstance(item, dict):
         return False
     if any(isinstance(item.get(field), str | dict) for field in ("role", "from")):

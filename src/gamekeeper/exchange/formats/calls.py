@@ -225,7 +225,8 @@ def has_failed(record: Record, names: dict[str, str] | None = None) -> bool:
 
 def _is_bad_status(value: Any) -> bool:
     if isinstance(value, dict):  # {"code": 429}
-        return any(_is_bad_status(value.get(key)) for key in ("code", "status", "status_code"))
+        held = [value.get(key) for key in ("code", "status", "status_code")]
+        return any(_is_bad_status(inner) for inner in held if not isinstance(inner, dict))
     if isinstance(value, bool) or value is None:
         return False
     if isinstance(value, int | float):
@@ -238,12 +239,11 @@ def _is_bad_status(value: Any) -> bool:
     return any(bad in word for bad in _BAD_WORDS)
 
 
-def _is_error(value: Any) -> bool:
+def _is_error(value: Any, depth: int = 4) -> bool:
     value = parsed(value)
-    if isinstance(value, dict):
-        return any(map(_is_error, value.values()))
-    if isinstance(value, list):
-        return any(map(_is_error, value))
+    if isinstance(value, dict | list):
+        held = value.values() if isinstance(value, dict) else value
+        return any(depth == 0 or _is_error(inner, depth - 1) for inner in held)
     if isinstance(value, str):
         return value.strip().lower() not in _NO_ERROR
     return value is not None and value is not False and value != 0
