@@ -126,7 +126,7 @@ def takes_reading(verb: Callable[..., None]) -> Callable[..., None]:
     by_name = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     run.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
     run.__annotations__ = _hints(verb) | _hints(reading_options)
-    del run.__wrapped__  # type: ignore[attr-defined]
+    del run.__wrapped__
     return run
 
 
@@ -149,7 +149,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     plain = {n: a for n, a in function.__annotations__.items() if n not in left_out}
     holder = functools.wraps(function, updated=())(lambda: None)
     holder.__annotations__ = plain
-    del holder.__wrapped__  # type: ignore[attr-defined]
+    del holder.__wrapped__
     return get_type_hints(holder, function.__globals__, include_extras=True)
 
 

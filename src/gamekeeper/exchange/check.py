@@ -118,8 +118,8 @@ class Checker:
         a word in place of an account.
         """
         account = columns["account"]
-        name = pl.col("account")
-        words = pl.DataFrame({"account": account.unique()}).filter(nobody(name) | redacted(name))
+        named = pl.col("account")
+        words = pl.DataFrame({"account": account.unique()}).filter(nobody(named) | redacted(named))
         no_name = set(_true(account.is_in(words["account"].to_list()))) if words.height else set()
         self.tally.pass_over(NOBODY.reason, len(no_name))
         nothing = needs_text
