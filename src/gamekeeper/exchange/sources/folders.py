@@ -175,16 +175,16 @@ def _add_iceberg(
     table = iceberg.read_iceberg(place, root, names, named)
     partitions = {path: partition_of(path) for path in table.files}
     sizes = {entry.path: entry.size for entry in inside}
-    shown = place.shown(root)
+    where = place.shown(root)
     if table.frames is not None:
-        found.add(place.identity(root), TableSource(name=shown, frames=table.frames))
+        found.add(place.identity(root), TableSource(name=where, frames=table.frames))
         how = "its files through pyiceberg, which leaves out deleted rows"
     else:
         _add_data(found, place, root, sizes if named is None else None, partitions)
         old = _old_files(inside, partitions) if named is None else 0
         how = f"{len(partitions)} files{_left_out(old)}"
     found.remark(
-        f"{shown}: an Iceberg table, read at snapshot {table.snapshot} of {table.metadata}: {how}"
+        f"{where}: an Iceberg table, read at snapshot {table.snapshot} of {table.metadata}: {how}"
     )
 
 

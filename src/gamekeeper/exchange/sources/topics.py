@@ -156,13 +156,13 @@ class _Messages(io.RawIOBase):
         super().close()
 
     def _read(self) -> Iterator[bytes]:
-        heard = time.monotonic()
+        latest = time.monotonic()
         while self._left:
             messages = self._consumer.consume(_BATCH, timeout=_PAUSE_S)
             values = [value for value in map(self._value, messages) if value]
             if messages:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > _SILENCE_S:
+                latest = time.monotonic()
+            elif time.monotonic() - latest > _SILENCE_S:
                 raise self._broken(f"no message for {_SILENCE_S:.0f} s")
             if values:
                 yield b"\n".join((*values, b""))
