@@ -109,6 +109,14 @@ def test_a_log_in_a_bucket_is_read_to_its_rows(s3: Any) -> None:
     assert rows.height == 60
 
 
+@pytest.mark.parametrize("name", ["s3://logs/delta/*.parquet", "s3://logs/delta/old.parquet"])
+def test_files_of_a_delta_table_in_a_store_are_read_by_the_table_alone(s3: Any, name: str) -> None:
+    """A pattern would lead to rows that were deleted."""
+    found = find_sources([name])
+    assert not found.sources
+    assert found.faults[0].try_ == "s3://logs/delta"
+
+
 @pytest.mark.parametrize("name", ["s3://no-such-bucket/a", "s3://logs/none.jsonl", "s3://logs/x*"])
 def test_what_is_not_in_a_store_is_a_fault(s3: Any, name: str) -> None:
     found = find_sources([name])

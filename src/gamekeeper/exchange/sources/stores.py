@@ -11,15 +11,16 @@ import importlib
 import io
 import tempfile
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from gamekeeper.base.errors import MissingExtraError, UsageError
 from gamekeeper.base.text import one_line
 from gamekeeper.exchange.faults import SourceLostError, UnreadableFileError, unreadable
-from gamekeeper.exchange.sources import iceberg
+from gamekeeper.exchange.sources import delta, iceberg
 from gamekeeper.exchange.sources.addresses import path_of, scheme_of, shown, without_secrets
 from gamekeeper.exchange.sources.folders import Found, add_folder, add_table_of_metadata
 from gamekeeper.exchange.sources.selection import Entry, partition_of, reason_to_leave_out
@@ -265,13 +266,32 @@ def _add_object(found: Found, store: Store, name: str) -> None:
     if iceberg.is_metadata(last) and folder.endswith(f"/{iceberg.FOLDER}"):
         add_table_of_metadata(found, store.at(folder.rpartition("/")[0]), last)
         return
+    _require_no_table(store, [store.root])
     found.add(store.identity(""), _file(store, int(details.get("size") or 0), is_named=True))
+
+
+def _require_no_table(store: Store, keys: Iterable[str]) -> None:
+    """Raises if objects are in the folder of a Delta table: some may be of earlier versions."""
+    parents = {str(parent) for key in keys for parent in PurePosixPath(key).parents}
+    for parent in sorted(parents - {".", "/"}):
+        if store.at(f"{parent}/{delta.LOG}").exists():
+            table = store.at(parent).shown("")
+            raise unreadable(
+                store.shown(""),
+                "it leads to files of a Delta table, some of which may be of earlier versions",
+                f"in the folder of {table}",
+                "the table itself",
+                table,
+            )
 
 
 def _add_pattern(found: Found, store: Store) -> None:
     left_out: list[str] = []
     matched = 0
-    for key, details in sorted(store.matches().items()):
+    matches = store.matches()
+    if scheme_of(store.root) not in _WEB:
+        _require_no_table(store, matches)
+    for key, details in sorted(matches.items()):
         one = store.at(key)
         if details.get("type") == "directory":
             if "**" not in store.root:
