@@ -68,7 +68,7 @@ ROWS: dict[str, tuple[Any, str, str]] = {
         "--prompt-field",
     ),
     "odd time": (own(time="yesterday"), "cannot be read as a time", "--time-field"),
-    "day alone": (own(time="2026-11-02"), "cannot be read as a time", ""),
+    "day alone": (own(time="2026-11-02"), "is a date without a time of day", "--time-format"),
     "year 1": (own(time="0001-01-01T00:00:00Z"), "cannot be read as a time", ""),
     "small number": (own(time=12), "cannot be read as a time", ""),
     "no zone": (own(time="2026-11-02T12:00:00"), "has no time zone", "--timezone UTC"),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.exchange.faults import excerpt
 from gamekeeper.exchange.times import TimeProblem, TimeReader, read_times
 
 AT = datetime(2031, 5, 14, 16, 7, 9, tzinfo=UTC)
@@ -274,6 +275,16 @@ JSON = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def test_value_that_cannot_be_printed_is_a_fault_all_the_same() -> None:
+    """A number of 5,000 digits, an object of 3,000 levels."""
+    deep: dict[str, Any] = {}
+    for _ in range(3_000):
+        deep = {"$date": deep}
+    for value in (10**5_000, deep, "[" * 5_000):
+        assert problem([value, "x"]).rows == [0, 1]
+        assert len(excerpt(value)) <= 80
 
 
 @settings(max_examples=20, deadline=None)

@@ -58,7 +58,10 @@ def _as_json(value: object) -> str:
             for k, v in value.items()
             if v is not None
         }
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):  # too many digits or levels, odd keys
+        return f"a value that cannot be shown ({type(value).__name__})"
 
 
 @dataclass(slots=True)

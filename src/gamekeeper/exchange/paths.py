@@ -10,8 +10,8 @@ A path is keys with dots between them. Each leads
                          attributes of OpenTelemetry are written
     into text            that is JSON, or what Python prints of a dict
 
-A null is not a value: a path that ends in one leads nowhere. `$.` of JSONPath and the first dot of
-jq may be written before a path.
+A null is as if it were not there, as in a table: a path that ends in one leads nowhere. `$.` of
+JSONPath and the first dot of jq may be written before a path.
 """
 
 import ast
@@ -136,7 +136,7 @@ def _follow_keys(value: Mapping[str, Any], tokens: tuple[str, ...], at: int) -> 
             found = _follow(inner, tokens, end)
             if found is not None:
                 return found
-    names = tuple(value)
+    names = tuple(name for name, inner in value.items() if inner is not None)
     for end in ends:
         name = _alike(names, ".".join(tokens[at:end]))
         if name is not None:

@@ -74,8 +74,9 @@ def _text(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and value != value):
         return None
     found = _plain(value, 0)
-    # a lone surrogate is not text; a question mark is not a time
-    return (repr(value) if found is None else found).encode(errors="replace").decode()
+    if found is None:  # the name of a type is not a time, and can be written of any value
+        return type(value).__name__
+    return found.encode(errors="replace").decode()  # a lone surrogate is not text
 
 
 def _plain(value: Any, depth: int) -> str | None:

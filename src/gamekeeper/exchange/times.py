@@ -332,10 +332,10 @@ class TimeReader:
         if int(bad.sum()) < int(read["given"].sum()):
             self._has_fit = True
             return
-        shown = excerpt(values[int(bad.arg_true()[0])])
+        example = excerpt(values[int(bad.arg_true()[0])])
         raise UsageError(
-            f'--time-format "{self.format.text}" does not read "{shown}"; leave it out, or describe'
-            " this value: %Y-%m-%d %H:%M:%S is 2026-11-02 09:14:03"
+            f'--time-format "{self.format.text}" does not read "{example}"; leave it out, or'
+            " describe this value: %Y-%m-%d %H:%M:%S is 2026-11-02 09:14:03"
         )
 
     def _problems(self, read: pl.DataFrame, values: Values) -> Iterator[TimeProblem]:
@@ -465,9 +465,9 @@ def _by_first(texts: pl.Series, patterns: Iterable[str]) -> list[str]:
 
 def _remedy(text: str) -> str:
     if re.match(_NUMBER, text) is not None:
-        return "--time-field FIELD, the field with the time; or --time-format excel"
+        return "--time-field FIELD, or --time-format excel for the days of a spreadsheet"
     if sum(map(str.isdigit, text)) < _FEWEST_DIGITS:
-        return "--time-field FIELD, the field with the time"
+        return "--time-field FIELD"
     return '--time-format "%d/%m/%Y %H:%M:%S", as the log writes it'
 
 
