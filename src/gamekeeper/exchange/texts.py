@@ -224,7 +224,7 @@ _MARKER = re.compile(
 _END = re.compile(
     r"<\|(?:eot_id|eot|eom_id|im_end|end|endoftext|end_of_text|begin_of_text|START_OF_TURN_TOKEN"
     r"|END_OF_TURN_TOKEN|return|call|startoftext)\|>|<(?:bos|eos|end_of_turn|BOS_TOKEN)>|</?s>"
-    r"|<\|(?:BOS_TOKEN|EOS_TOKEN)\|>|<｜(?:begin|end)▁of▁sentence｜>"
+    r"|<\|start\|>assistant\Z|<\|(?:BOS_TOKEN|EOS_TOKEN)\|>|<｜(?:begin|end)▁of▁sentence｜>"
 )
 _LLAMA2_SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
 _PLAIN = re.compile(

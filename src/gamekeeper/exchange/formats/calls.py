@@ -50,7 +50,7 @@ def names_of(record: Record) -> dict[str, str]:
 _QUESTION_ENDS = frozenset(
     {"completions", "completion", "complete", "responses", "messages", "converse", "chat"}
     | {"converse-stream", "generate", "generatecontent", "streamgeneratecontent"}
-    | {"generate_stream", "generate_text", "generations", "ask"}
+    | {"generate_stream", "generate_text", "ask"}
     # names of operations: LiteLLM's call types, Azure's
     | {"acompletion", "atext_completion", "text_completion", "aresponses", "anthropic_messages"}
     | {"aanthropic_messages", "generate_content", "agenerate_content", "generate_content_stream"}
@@ -101,13 +101,13 @@ def api_of(name: str) -> str | None:
         return _operation(plain)
     parts = [part for part in re.split("[/:]", path[1]) if part]
     if not parts:
-        return OTHER
+        return None
     last = parts[-1]
     if last in _EMBEDDING_ENDS:
         return EMBEDDINGS
-    if last in _OTHER_ENDS or not _OTHER_PARTS.isdisjoint(parts):
-        return OTHER
-    return QUESTION if last in _QUESTION_ENDS else None
+    if last in _QUESTION_ENDS and "mcp" not in parts:
+        return QUESTION
+    return OTHER if last in _OTHER_ENDS or not _OTHER_PARTS.isdisjoint(parts) else None
 
 
 def _operation(name: str) -> str | None:
