@@ -73,7 +73,8 @@ def _of_repr(value: str) -> Any:
 
 def mapping(value: Any) -> dict[str, Any]:
     """Returns an object, parsed if it is text; an empty one for anything else."""
-    value = parsed(value)
+    if isinstance(value, str):
+        value = parsed(value)
     return value if isinstance(value, dict) else {}
 
 

@@ -26,7 +26,8 @@ _HOLDERS = (
 
 _TOOL_KINDS = frozenset({"tool_result", "tool-result", "tool_response", "tool", "function_result"})
 _TOOL_ENDINGS = ("_tool_result", "_call_output", "_call_response")
-_TOOL_FIELDS = ("toolResult", "toolresult", "functionResponse", "function_response")
+_TOOL_FIELDS = frozenset({"toolResult", "toolresult", "functionResponse", "function_response"})
+_PLAIN_KINDS = ("text", "input_text")
 _THOUGHTS = frozenset(
     {"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text", "thought"}
 )
@@ -50,7 +51,8 @@ def is_tool_result(part: Any) -> bool:
         kind in _TOOL_KINDS or kind.endswith(_TOOL_ENDINGS) or kind.startswith("tool-")
     ):
         return True
-    return any(part.get(field) is not None for field in _TOOL_FIELDS)
+    fields = _TOOL_FIELDS & part.keys()
+    return any(part[field] is not None for field in fields)
 
 
 def only_tool_results(content: Any) -> bool:
@@ -78,9 +80,21 @@ def _texts(content: Any, depth: int) -> Iterator[str]:
         return
     elif isinstance(content, list):
         for part in content:
-            yield from _texts(part, depth - 1)
+            if _is_plain(part):
+                yield part["text"]
+            else:
+                yield from _texts(part, depth - 1)
     elif isinstance(content, dict) and not (is_tool_result(content) or _is_thought(content)):
         yield from _part_texts(content, depth - 1)
+
+
+def _is_plain(part: Any) -> bool:
+    """Whether a part is text and nothing else, as most are."""
+    if not isinstance(part, dict) or len(part) > 2:
+        return False
+    text = part.get("text")
+    is_text = len(part) == 1 or part.get("type") in _PLAIN_KINDS
+    return is_text and isinstance(text, str) and bool(text)
 
 
 def _part_texts(part: dict[str, Any], depth: int) -> Iterator[str]:

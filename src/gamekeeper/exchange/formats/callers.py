@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats.calls import names_of
+from gamekeeper.exchange.formats.calls import Names, fold, names_of
+from gamekeeper.exchange.formats.form import Row
 from gamekeeper.exchange.messages import mapping
 
 _KEYS = (
@@ -90,62 +91,63 @@ _AUTHENTICATED = {
 }
 _DEPTH = 3
 _RANK = {name: place for place, name in enumerate(_NARROW_FIRST)}
+_INSIDE = ("id", "uuid", "hash", "slug", "name", "username", "email", "alias", "customid", "arn")
+_OF_CALLERS = tuple(dict.fromkeys((*_RANK, *_ALIASES, *_INSIDE, *_AUTHENTICATED)))
 
 
-def principals_of(record: Record, names: dict[str, str]) -> dict[str, Any]:
-    """Returns who was authenticated: path -> value, the narrowest first."""
-    claimed = _chosen_by_clients(names)
-    found = [
-        (_RANK[name], path, value)
-        for name, path, value in _callers(record, names, _DEPTH)
-        if name in _RANK and name not in claimed
-    ]
-    found.sort(key=lambda one: one[0])
-    return {path: value for _, path, value in found}
+def callers_of(record: Record, names: Names, request: Record) -> Row:
+    """Returns who called, as columns of a row.
 
+    Args:
+        record: A record of a gateway.
+        names: Its names.
+        request: The client's request, if it is an object of its own in the record.
 
-def owners_of(record: Record, names: dict[str, str]) -> dict[str, Any]:
-    """Returns who answers for the caller: path -> value, the widest first."""
-    by_name: dict[str, tuple[str, Any]] = {}
+    Returns:
+        `principals`, the narrowest first; `owners`, the widest first; `claimed`, what the client
+        says of itself; and `alias`, what people call the caller.
+    """
+    chosen = _chosen_by_clients(names)
+    by_name: dict[str, list[tuple[str, Any]]] = {}
     for name, path, value in _callers(record, names, _DEPTH):
-        by_name.setdefault(name, (path, value))
-    found = [by_name[name] for name in _WIDE_FIRST if name in by_name]
-    return dict(found)
+        by_name.setdefault(name, []).append((path, value))
+    narrow = sorted(_RANK.keys() & by_name.keys(), key=_RANK.__getitem__)
+    wide = [name for name in _WIDE_FIRST if name in by_name]
+    alias = next((by_name[name][0][1] for name in _ALIASES if name in by_name), None)
+    return {
+        "principals": {
+            path: value for name in narrow if name not in chosen for path, value in by_name[name]
+        },
+        "owners": dict(by_name[name][0] for name in wide),
+        "claimed": _claimed(record, names, request),
+        "alias": alias if isinstance(alias, str) else None,
+    }
 
 
-def claimed_of(record: Record, names: dict[str, str], request: Record) -> dict[str, Any]:
-    """Returns what the client says of itself: field -> value."""
+def _claimed(record: Record, names: Names, request: Record) -> dict[str, Any]:
     wanted = (*_CLAIMED, *_chosen_by_clients(names))
-    found = {names[name]: record[names[name]] for name in wanted if name in names}
+    found = {name: record[name] for name in names.present(wanted)}
     inside = {f"request.{name}": request.get(name) for name in ("user", "safety_identifier")}
     return {path: value for path, value in (found | inside).items() if _is_name(value)}
 
 
-def alias_of(record: Record, names: dict[str, str]) -> str | None:
-    """Returns what people call the caller, None if nothing is known."""
-    by_name: dict[str, Any] = {}
-    for name, _, value in _callers(record, names, _DEPTH):
-        by_name.setdefault(name, value)
-    value = next((by_name[name] for name in _ALIASES if name in by_name), None)
-    return value if isinstance(value, str) else None
-
-
-def names_a_caller(names: dict[str, str]) -> bool:
+def names_a_caller(names: Names) -> bool:
     """Returns whether one of the names is of who was authenticated."""
     return any(name in _RANK or name in _AUTHENTICATED for name in names)
 
 
-def _chosen_by_clients(names: dict[str, str]) -> tuple[str, ...]:
+def _chosen_by_clients(names: Names) -> tuple[str, ...]:
     """Helicone's `user_id` is the header Helicone-User-Id."""
     is_helicone = any(name.startswith("helicone") for name in names) or "requestuserid" in names
     return ("userid",) if is_helicone else ()
 
 
 def _callers(
-    record: Record, names: dict[str, str], depth: int, path: str = ""
+    record: Record, names: Names, depth: int, path: str = ""
 ) -> Iterator[tuple[str, str, Any]]:
     """Yields folded name, path and value of all that names a caller, in objects as well."""
-    for name, spelt in names.items():
+    for spelt in names.present(_OF_CALLERS):
+        name = fold(spelt)
         value = record[spelt]
         if _is_name(value) and not (name in _AUTHENTICATED and _is_json(value)):
             yield name, f"{path}{spelt}", value

@@ -10,6 +10,7 @@ RFC 9110 for status codes.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -38,13 +39,39 @@ def fold(name: str) -> str:
     return _SEPARATORS.sub("", name.lower())
 
 
-def names_of(record: Record) -> dict[str, str]:
-    """Returns the names of a record by their folded form; of two that fold alike, the first."""
-    names: dict[str, str] = {}
-    for name in record:
-        if isinstance(name, str):
-            names.setdefault(fold(name), name)
-    return names
+class Names(dict[str, str]):
+    """The names of a record by their folded form; of two that fold alike, the first.
+
+    All records of a log have the same few sets of names, so what is found in one is kept.
+    """
+
+    def __init__(self, record: Iterable[Any]) -> None:
+        super().__init__()
+        self._present: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for name in record:
+            if isinstance(name, str):
+                self.setdefault(fold(name), name)
+
+    def present(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns the record's own spelling of those of the wanted names that it has, in order."""
+        found = self._present.get(wanted)
+        if found is None:
+            found = tuple(self[name] for name in wanted if name in self)
+            self._present[wanted] = found
+        return found
+
+
+_KEPT_NAMES = 100  # in a record whose names are kept: longer ones are rarely alike
+
+
+def names_of(record: Record) -> Names:
+    """Returns the names of a record."""
+    return _names(tuple(record)) if len(record) <= _KEPT_NAMES else Names(record)
+
+
+@lru_cache(maxsize=512)
+def _names(record: tuple[Any, ...]) -> Names:
+    return Names(record)
 
 
 _QUESTION_ENDS = frozenset(
@@ -209,17 +236,14 @@ _FIRST_BAD, _LAST_BAD = 300, 999  # of HTTP: nothing but 2xx holds an answer
 _CODE = re.compile(r"\s*(-?\d{1,9})(?:\.0)?(?:\s|$)")
 
 
-def has_failed(record: Record, names: dict[str, str] | None = None) -> bool:
+def has_failed(record: Record) -> bool:
     """Returns whether a record says that its call failed, by a status code, a word or an error."""
-    names = names_of(record) if names is None else names
-    for name in _STATUSES:
-        if name in names and _is_bad_status(record[names[name]]):
-            return True
-    for name in _ERRORS:
-        if name in names and _is_error(record[names[name]]):
-            return True
-    return any(n in names and _is(record[names[n]], "false") for n in _GOOD) or any(
-        n in names and _is(record[names[n]], "true") for n in _BAD
+    names = names_of(record)
+    return (
+        any(_is_bad_status(record[name]) for name in names.present(_STATUSES))
+        or any(_is_error(record[name]) for name in names.present(_ERRORS))
+        or any(_is(record[name], "false") for name in names.present(_GOOD))
+        or any(_is(record[name], "true") for name in names.present(_BAD))
     )
 
 
@@ -342,7 +366,7 @@ def usage(*places: Record) -> Row:
                 ("output_tokens", _OUTPUT_TOKENS),
             ):
                 if found[column] is None:
-                    found[column] = _count(first(*(held[names[f]] for f in fields if f in names)))
+                    found[column] = _count(first(*(held[name] for name in names.present(fields))))
     return found
 
 

@@ -24,15 +24,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats.callers import (
-    alias_of,
-    claimed_of,
-    names_a_caller,
-    owners_of,
-    principals_of,
-)
+from gamekeeper.exchange.formats.callers import callers_of, names_a_caller
 from gamekeeper.exchange.formats.calls import (
     OTHER,
+    Names,
     api_of,
     asked_or_why_not,
     failed_unanswered,
@@ -91,6 +86,7 @@ _CONTAINERS = (
     *("ai", "aiproxy", "proxy", "http", "properties", "customdimensions", "attributes", "event"),
     *("detail", "log", "llm", "payload", "requestcontext"),
 )
+_WRAPPERS = (*_REQUESTS, *_WEAK_REQUESTS, *_CONTAINERS)
 _RESPONSES = (
     *(
         "llmresponsetext",
@@ -200,7 +196,7 @@ _DEPTH = 4  # of wrappers: properties, http, request, body
 class _Call:
     """A record taken apart: its body, and whether the body is the record itself."""
 
-    names: dict[str, str]
+    names: Names
     request: Record | None
     is_bare: bool
 
@@ -225,7 +221,7 @@ def sniff(record: Record) -> bool:
     return _find_request(record, names, _DEPTH) is not None
 
 
-def _is_table(names: dict[str, str]) -> bool:
+def _is_table(names: Names) -> bool:
     """Whether a record has a time, a caller and a model or an answer beside its prompt."""
     has_time = any(name in names for name in _TIMES)
     has_more = any(name in names for name in (*_MODELS, *_RESPONSES))
@@ -281,10 +277,7 @@ def row(record: Record) -> Row | PassedOver:
 def _common(record: Record, call: _Call) -> Row:
     names = call.names
     return {
-        "principals": principals_of(record, names),
-        "owners": owners_of(record, names),
-        "claimed": claimed_of(record, names, {} if call.is_bare else call.request or {}),
-        "alias": alias_of(record, names),
+        **callers_of(record, names, {} if call.is_bare else call.request or {}),
         **{name: record.get(name) for name in _OWN},
         "ip": _text(first(_held(record, names, _ADDRESSES), *_nested(record, names, _ADDRESSES))),
         "client": _client(record, names),
@@ -303,7 +296,7 @@ def _call(record: Record) -> _Call:
     return _Call(names, None if text is None else {"prompt": text}, is_bare=text is not None)
 
 
-def _bare(record: Record, names: dict[str, str]) -> Record | None:
+def _bare(record: Record, names: Names) -> Record | None:
     """Returns the record with the names of a request if it is one itself, None if not."""
     body = record if "messages" in record or "input" in record else _lowered(record, names)
     if _is_filled(body.get("messages")) or _is_filled(body.get("contents")):
@@ -323,19 +316,18 @@ def _bare(record: Record, names: dict[str, str]) -> Record | None:
     return body if "prompt" in body and is_completion else None
 
 
-def _lowered(record: Record, names: dict[str, str]) -> Record:
+def _lowered(record: Record, names: Names) -> Record:
     """Returns a record whose names are in upper case, as Snowflake writes them, in lower case."""
     if all(name.islower() for name in names.values()):
         return record
     return {name.lower(): record[name] for name in names.values()} | record
 
 
-def _find_request(record: Record, names: dict[str, str], depth: int) -> Record | None:
-    for name in (*_REQUESTS, *_WEAK_REQUESTS, *_CONTAINERS):
-        if name in names and depth:
-            body = _body(record[names[name]], depth - 1, name)
-            if body is not None:
-                return body
+def _find_request(record: Record, names: Names, depth: int) -> Record | None:
+    for name in names.present(_WRAPPERS) if depth else ():
+        body = _body(record[name], depth - 1, fold(name))
+        if body is not None:
+            return body
     return None
 
 
@@ -367,7 +359,7 @@ def _decoded(value: Any) -> Any:
         return value
 
 
-def _plain_text(record: Record, names: dict[str, str]) -> str | None:
+def _plain_text(record: Record, names: Names) -> str | None:
     """Returns a prompt that is text by itself: {"request": "What is a comet?"}."""
     for name in _PLAIN_PROMPTS:
         value = record.get(names[name]) if name in names else None
@@ -384,7 +376,7 @@ def _is_no_prompt(text: str) -> bool:
     return _REQUEST_LINE.match(text) is not None or text.lstrip()[:1] in ("{", "[")
 
 
-def _nothing_asked(record: Record, names: dict[str, str], paths: list[str]) -> PassedOver | None:
+def _nothing_asked(record: Record, names: Names, paths: list[str]) -> PassedOver | None:
     """Says why a record without a request is not an exchange; None if its body was cut."""
     if (elsewhere := _elsewhere(record, names)) is not None:
         return elsewhere
@@ -404,7 +396,7 @@ def _starts_json(value: Any) -> bool:
     return isinstance(value, str) and value.lstrip()[:1] in ("{", "[")
 
 
-def _elsewhere(record: Record, names: dict[str, str]) -> PassedOver | None:
+def _elsewhere(record: Record, names: Names) -> PassedOver | None:
     """Says whether the log kept the body elsewhere, or not at all for its size."""
     for name in _TOO_LARGE:
         value = parsed(_held(record, names, (name,)))
@@ -428,17 +420,16 @@ def _response(record: Record, call: _Call) -> tuple[Record, str | None]:
     return found, None
 
 
-def _responses(record: Record, names: dict[str, str], depth: int) -> Iterator[Any]:
+def _responses(record: Record, names: Names, depth: int) -> Iterator[Any]:
     """Yields what may be the response, the likeliest first."""
-    for name in _RESPONSES:
-        value = parsed(record[names[name]]) if name in names else None
+    for name in names.present(_RESPONSES):
+        value = parsed(record[name])
         if _is_filled(value):
             yield value
     if "choices" in names:
         yield record
-    for name in _CONTAINERS:
-        inner = mapping(record[names[name]]) if name in names and depth else {}
-        if inner:
+    for name in names.present(_CONTAINERS) if depth else ():
+        if inner := mapping(record[name]):
             yield from _responses(inner, names_of(inner), depth - 1)
 
 
@@ -451,7 +442,7 @@ def _last_answer(record: Record) -> str | None:
     return None
 
 
-def _outcomes(record: Record, names: dict[str, str]) -> list[Record]:
+def _outcomes(record: Record, names: Names) -> list[Record]:
     """Returns the objects beside the record itself that say how a call ended."""
     http = mapping(_held(record, names, ("http",)))
     held = [_held(record, names, ("response",)), http.get("response"), http]
@@ -459,9 +450,9 @@ def _outcomes(record: Record, names: dict[str, str]) -> list[Record]:
     return [found for one in held if (found := mapping(one))]
 
 
-def _paths(record: Record, names: dict[str, str]) -> list[str]:
+def _paths(record: Record, names: Names) -> list[str]:
     """Returns what says which API was called: the path, the operation, the request line."""
-    found = [record[names[name]] for name in _PATHS if name in names]
+    found = [record[name] for name in names.present(_PATHS)]
     for http in (*found, *(_held(record, names, (n,)) for n in ("request", "httprequest", "http"))):
         if isinstance(http, dict):
             found += [http.get(name) for name in ("path", "url", "uri", "full", "original")]
@@ -471,27 +462,27 @@ def _paths(record: Record, names: dict[str, str]) -> list[str]:
     return [path for path in found if isinstance(path, str) and path]
 
 
-def _meta(record: Record, names: dict[str, str]) -> list[Record]:
+def _meta(record: Record, names: Names) -> list[Record]:
     """Returns the objects beside the bodies in which gateways count tokens."""
     ai = mapping(_held(record, names, ("ai",)))
     held = (ai, ai.get("proxy"), ai.get("ai-proxy"), _held(record, names, ("llmsummary",)))
     return [found for one in held if (found := mapping(one))]
 
 
-def _client(record: Record, names: dict[str, str]) -> str | None:
+def _client(record: Record, names: Names) -> str | None:
     headers = mapping(mapping(_held(record, names, ("request", "httprequest"))).get("headers"))
     agent = next((held for name, held in headers.items() if name.lower() == "user-agent"), None)
     return _text(first(_held(record, names, _CLIENTS), *_nested(record, names, _CLIENTS), agent))
 
 
-def _session(record: Record, names: dict[str, str], request: Record) -> str | None:
+def _session(record: Record, names: Names, request: Record) -> str | None:
     conversation = first(request.get("conversation"), record.get("conversation"))
     if isinstance(conversation, dict):
         conversation = conversation.get("id")
     return _text(first(_held(record, names, _SESSIONS), conversation))
 
 
-def _nested(record: Record, names: dict[str, str], wanted: tuple[str, ...]) -> list[Any]:
+def _nested(record: Record, names: Names, wanted: tuple[str, ...]) -> list[Any]:
     """Returns values of the call's own context, in which the server wrote them."""
     contexts = [
         mapping(_held(record, names, (name,))) for name in ("requestcontext", "httprequest")
@@ -500,14 +491,9 @@ def _nested(record: Record, names: dict[str, str], wanted: tuple[str, ...]) -> l
     return [_held(context, names_of(context), wanted) for context in contexts if context]
 
 
-def _held(record: Record, names: dict[str, str], wanted: tuple[str, ...]) -> Any:
+def _held(record: Record, names: Names, wanted: tuple[str, ...]) -> Any:
     """Returns the value of the first of the wanted names that holds something."""
-    for name in wanted:
-        if name in names:
-            value = record[names[name]]
-            if value is not None and value != "":
-                return value
-    return None
+    return pick(record, names.present(wanted))
 
 
 def _text(value: Any) -> str | None:
