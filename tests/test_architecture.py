@@ -26,7 +26,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "signals": {"exchange", "encoding", "linking"},
     "verdict": {"exchange", "encoding", "linking", "signals", "evidence"},
     "campaigns": {"exchange", "encoding", "linking", "signals", "evidence", "verdict"},
-    "hunt": {"exchange", "campaigns", "verdict"},
+    # a hunt that finds nothing plants simulated campaigns, to say what it could have found
+    "hunt": {"exchange", "campaigns", "verdict", "simulate"},
     "guard": {
         "exchange",
         "encoding",

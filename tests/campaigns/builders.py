@@ -169,7 +169,17 @@ def comparison_of(sample: LinkSample) -> Comparison:
         pl.int_range(pl.len(), dtype=pl.UInt64).alias("row_hash"),
         pl.lit(0, pl.UInt16).alias("cell"),
     )
-    return Comparison(rows=rows, accounts=numbered(log), sample=sample, encoders=("none/1",))
+    accounts = numbered(log)
+    account = pl.col("account")
+    members = accounts.with_columns(
+        account.alias("unit"),
+        account.alias("label"),
+        pl.lit(None, pl.String).alias("owner"),
+        pl.lit(None, pl.String).alias("alias"),
+    )
+    return Comparison(
+        rows=rows, accounts=accounts, members=members, sample=sample, encoders=("none/1",)
+    )
 
 
 def some_read() -> ReadSummary:

@@ -17,10 +17,10 @@ from campaigns.builders import (
     some_group,
 )
 from campaigns.uniform import require_uniform, require_valid
-from gamekeeper.campaigns.claims import Claims, _confirmed, _disjoint
+from gamekeeper.campaigns.claims import Claims, _disjoint, _p_values
 from gamekeeper.encoding import Payloads
-from gamekeeper.evidence import rank_p_values
-from gamekeeper.linking import LinkSample, Ordinary, claim, strength
+from gamekeeper.evidence import discoveries, rank_p_values
+from gamekeeper.linking import Group, LinkSample, Ordinary, claim, strength
 from gamekeeper.verdict import Policy
 from linking.builders import DIM, NO_TEXT, World
 
@@ -28,6 +28,13 @@ RATE = 0.1
 POLICY = Policy(false_discovery_rate=RATE)
 WORLDS = 16
 USUAL = Ordinary.of([])
+
+
+def confirmed(
+    claims: list[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy
+) -> np.ndarray:
+    """Which claims hold."""
+    return discoveries(_p_values(claims, decoys, ordinary), policy.false_discovery_rate)
 
 
 @cache
@@ -168,7 +175,7 @@ def confirmed_in_one_world(rng: np.random.Generator, real: int) -> np.ndarray:
     groups = [some_group(rng.poisson(6, 10), rng.uniform(0, 0.25)) for _ in range(10 + 99 + real)]
     decoys = np.array([strength(group, USUAL) for group in groups[10:109]])
     strong = [some_group(100 + rng.poisson(6, 40), 0.0) for _ in range(real)]
-    return _confirmed([*groups[:10], *strong], decoys, USUAL, POLICY)
+    return confirmed([*groups[:10], *strong], decoys, USUAL, POLICY)
 
 
 @pytest.mark.parametrize("real", [0, 5])
@@ -188,7 +195,7 @@ def test_claim_of_no_strength_never_holds() -> None:
     """Even where no decoy has any: accounts that keep to their own subjects are not a campaign."""
     ordinary = some_group(np.full(10, 9), own_interest=0.7, follow_up=0.1)
     assert strength(ordinary, USUAL) == 0
-    assert not _confirmed([ordinary], np.zeros(199), USUAL, Policy(false_discovery_rate=0.5)).any()
+    assert not confirmed([ordinary], np.zeros(199), USUAL, Policy(false_discovery_rate=0.5)).any()
 
 
 def test_tie_with_a_decoy_counts_against_the_claim() -> None:
@@ -196,9 +203,9 @@ def test_tie_with_a_decoy_counts_against_the_claim() -> None:
     group = some_group(np.full(10, 9))
     decoys = np.zeros(99)
     policy = Policy(false_discovery_rate=0.05)
-    assert _confirmed([group], decoys, USUAL, policy).all()
+    assert confirmed([group], decoys, USUAL, policy).all()
     decoys[:10] = strength(group, USUAL)
-    assert not _confirmed([group], decoys, USUAL, policy).any()
+    assert not confirmed([group], decoys, USUAL, policy).any()
 
 
 # --------------------------------------------------------------------------- strength and choosing

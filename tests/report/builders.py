@@ -146,11 +146,13 @@ def make_redacted_result() -> HuntResult:
 
 def _accounts(campaigns: Sequence[Campaign]) -> pl.DataFrame:
     rows = [
-        (name, one.id, one.verdict.value, one.p_benign, 131)
+        (name, one.id, one.verdict.value, one.p_benign, 131, None, None)
         for one in campaigns
         for name in one.accounts
     ]
-    rows += [(f"user-{i:04d}", None, "allow", 0.02 + 0.97 * i / 700, 16) for i in range(700)]
+    rows += [
+        (f"user-{i:04d}", None, "allow", 0.02 + 0.97 * i / 700, 16, None, None) for i in range(700)
+    ]
     return pl.DataFrame(rows, schema=ACCOUNTS, orient="row")
 
 

@@ -73,6 +73,8 @@ def test_the_folder_holds_what_others_read(tmp_path: Path) -> None:
         "verdict",
         "p_benign",
         "exchanges",
+        "owner",
+        "alias",
     ]
 
 

@@ -122,7 +122,8 @@ def test_a_redacted_explanation_says_so() -> None:
 def test_the_campaigns_document_has_its_fixed_fields() -> None:
     """Programs rely on the names; what was not measured is null."""
     document = campaigns_document(make_result([make_campaign(p_benign=float("nan"))]))
-    assert set(document) == {"schema", "campaigns", "log", "could_not_show", "encoders"}
+    fields = {"schema", "campaigns", "log", "could_not_show", "power", "encoders"}
+    assert set(document) == fields
     assert document["schema"] == "gamekeeper/hunt@1"
     (campaign,) = document["campaigns"]
     assert (

@@ -18,6 +18,8 @@ KINDS = {
     "reseller",
     "redteam",
     "campaign",
+    "key-pool",
+    "relay",
 }
 SCRIPTS = {"zh": r"\p{Han}", "ru": r"\p{Cyrillic}", "ar": r"\p{Arabic}"}
 

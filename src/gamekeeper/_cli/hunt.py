@@ -63,7 +63,7 @@ def run(
     Needs a log with the time, account and prompt (or features) of each exchange. Writes
     verdicts.parquet (one row an account), campaigns.json and report.html: all of them or nothing.
     Prints a table, or with --json campaigns.json; with --quiet alone neither. Exit 0: no campaign
-    found; 1: campaigns found.
+    found; 1: campaigns found; 5: no campaign found, and this log could not have shown one.
 
     Examples:
 
@@ -94,7 +94,13 @@ def run(
         print(indented_json(campaigns_document(result)).decode())
     elif not quiet:
         print_hunt(result, Console(no_color=no_color or None), out)
-    raise typer.Exit(1 if result.campaigns and not exit_zero else 0)
+    raise typer.Exit(0 if exit_zero else _exit_code(result))
+
+
+def _exit_code(result: "HuntResult") -> int:
+    if result.campaigns:
+        return 1
+    return 5 if result.could_find_nothing else 0
 
 
 def hunt_with_progress(logs: Sequence[str], options: "HuntOptions", quiet: bool) -> "HuntResult":

@@ -10,7 +10,7 @@ among the decoys would only make every p-value larger.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import poisson
@@ -36,9 +36,8 @@ from gamekeeper.verdict import Policy
 _DECOYS = 1_999
 _DECOYS_OF_ACCOUNT = 4
 _LONE_DECOYS = 9_999
-_LONE_BROAD = (
-    0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
-)
+LONE_BROAD = 0.95
+"""Of the spliced accounts' median breadth; narrower accounts look like apps and are not judged."""
 _MIN_EXCHANGES = 3  # of an account that a decoy is built around
 _SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
 
@@ -55,6 +54,9 @@ class FoundGroup:
         strength: Its statistic.
         decoys: The decoys' statistics.
         groups: What ties it, the strongest first; empty for a single account.
+        pooled: The claim as it was before its accounts were taken for one ordinary account; see
+            `pools`.
+        says: Why they were, in words.
     """
 
     accounts: np.ndarray
@@ -64,6 +66,8 @@ class FoundGroup:
     strength: float
     decoys: np.ndarray
     groups: tuple[Group, ...]
+    pooled: "FoundGroup | None" = None
+    says: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,8 @@ class Claims:
         ordinary: How strongly accounts of ordinary groups of this log keep to their own subjects.
         tested: Number of claims tested.
         decoys: Number of decoys they were ranked against.
+        decoy_strengths: Their statistics, shape (decoys,).
+        p_values: Of the claims tested, shape (tested,).
         innocent: Numbers of the accounts that may serve as decoys.
         p_account: Rank of each account among ordinary ones, shape (accounts,).
         near_sittings: Sittings of each account with exchanges near any campaign's, int, shape
@@ -88,6 +94,8 @@ class Claims:
     innocent: np.ndarray
     p_account: np.ndarray
     near_sittings: np.ndarray
+    decoy_strengths: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    p_values: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def find_campaigns(
@@ -102,7 +110,8 @@ def find_campaigns(
     ordinary = Ordinary.of([group for groups_of_one in around for group in groups_of_one])
     decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in around])
     claims = claim(groups, ordinary, policy.min_accounts)
-    confirmed = _confirmed(claims, decoys, ordinary, policy)
+    p_values = _p_values(claims, decoys, ordinary)
+    confirmed = discoveries(p_values, policy.false_discovery_rate)
     found = _disjoint(
         [
             _found(linker, c, groups, decoys, ordinary)
@@ -121,6 +130,8 @@ def find_campaigns(
         innocent=innocent,
         p_account=p_account,
         near_sittings=near_sittings,
+        decoy_strengths=decoys,
+        p_values=p_values,
     )
 
 
@@ -151,12 +162,9 @@ def _decoys(
     return around
 
 
-def _confirmed(
-    claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy
-) -> np.ndarray:
+def _p_values(claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary) -> np.ndarray:
     strengths = np.array([strength(c, ordinary) for c in claims])
-    p_values = np.where(strengths > 0, rank_p_values(strengths, decoys), 1.0)
-    return discoveries(p_values, policy.false_discovery_rate)
+    return np.where(strengths > 0, rank_p_values(strengths, decoys), 1.0)
 
 
 def _found(
@@ -230,7 +238,7 @@ def _lone(
     spliced = spliced_readings(sample, innocent, sizes.tolist(), seed)
     if not spliced:
         return []
-    broad = _LONE_BROAD * np.median([s.breadth for s in spliced])
+    broad = LONE_BROAD * np.median([s.breadth for s in spliced])
     judged = [r for r in readings if r.breadth >= broad]
     decoys = np.array([-s.follow_up for s in spliced])
     values = np.array([-r.follow_up for r in judged])

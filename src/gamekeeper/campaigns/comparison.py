@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.base.progress import OnProgress
+from gamekeeper.campaigns.units import Units
 from gamekeeper.encoding import (
     SHAPE_ENCODER,
     Payloads,
@@ -27,20 +28,57 @@ class Comparison:
     """The sample, encoded.
 
     Args:
-        rows: The sampled exchanges in order of account number and time, with the column `cell`.
-        accounts: Columns `account`, `number`, `exchanges`, `first_seen`, `last_seen`, by number.
-        sample: The same rows as arrays.
+        rows: The sampled exchanges in order of unit number and time, with the columns `unit`,
+            `number` and `cell`.
+        accounts: Columns `account` (the key of the unit), `number`, `exchanges`, `first_seen`,
+            `last_seen`, by number.
+        members: Whose accounts the units are: columns `account`, `unit`, `label`, `owner`, `alias`,
+            `number`, `exchanges`, `first_seen`, `last_seen`, one row an account.
+        sample: The same rows as arrays; an account in it is a unit.
         encoders: Names and versions of what encoded them.
+        content: What encoded them; None for features.
     """
 
     rows: pl.DataFrame
     accounts: pl.DataFrame
+    members: pl.DataFrame
     sample: LinkSample
     encoders: tuple[str, ...]
+    content: ContentEncoder | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """What each unit is called, by number."""
+        named = self.members.group_by("number").agg(pl.col("label").min())
+        return named.sort("number")["label"].to_list()
+
+    def accounts_of(self, units: np.ndarray) -> pl.DataFrame:
+        """Returns the rows of `members` of these units (numbers)."""
+        return self.members.filter(pl.col("number").is_in(units.tolist()))
+
+    def regrouped(self, units: Units, totals: pl.DataFrame) -> "Comparison":
+        """Returns the same exchanges with other units; nothing is encoded again.
+
+        Args:
+            units: Which accounts are one.
+            totals: As `Intake.totals`.
+        """
+        keyed = units.key(self.rows.drop("unit", "number", "cell").with_row_index("place"))
+        accounts, rows = _numbered(keyed, units.totals(totals))
+        vectors = self.sample.vectors[rows["place"].to_numpy()]
+        return _compared(
+            rows.drop("place"), accounts, units, totals, vectors, self.content, self.encoders
+        )
 
 
 def compare(
-    sampled: pl.DataFrame, totals: pl.DataFrame, encoder: str, on_progress: OnProgress
+    sampled: pl.DataFrame,
+    totals: pl.DataFrame,
+    encoder: str,
+    on_progress: OnProgress,
+    *,
+    units: Units | None = None,
+    most_of_unit: int = 1_024,
 ) -> Comparison:
     """Encodes a sample.
 
@@ -49,30 +87,58 @@ def compare(
         totals: As `Intake.totals`.
         encoder: Name of the content encoder.
         on_progress: Called with rows encoded and rows in all.
+        units: Which accounts are linked as one; every account by itself where None.
+        most_of_unit: Exchanges of a unit of several accounts that are compared, at most.
     """
-    accounts = number_accounts(sampled, totals)
-    rows = sampled.join(accounts.select("account", "number"), on="account").sort(
-        "number", "time", "row_hash"
-    )
-    if rows["prompt"].null_count() == len(rows):
+    units = units or Units.of(totals, *_NOBODY)
+    accounts, rows = _numbered(units.sample(sampled, most_of_unit), units.totals(totals))
+    if rows["features"].null_count() < len(rows) and rows["prompt"].null_count() == len(rows):
         content = None
         vectors = scale_features(rows["features"])
+        names: tuple[str, ...] = ("scaled-features/1",)
     else:
+        # an exchange without text has no neighbours; see `_link_sample`
         rows = rows.with_columns(pl.col("prompt").fill_null(""))
         content = load_encoder(encoder)
         vectors = _encode(rows["prompt"], content, on_progress)
-    pieces = fragments(rows)
-    sample = _link_sample(rows, len(accounts), vectors, pieces, content)
-    names = (
-        ("scaled-features/1",)
-        if content is None
-        else (f"{content.name}/{content.version}", SHAPE_ENCODER)
-    )
+        names = (f"{content.name}/{content.version}", SHAPE_ENCODER)
+    return _compared(rows, accounts, units, totals, vectors, content, names)
+
+
+_NOBODY = (
+    pl.DataFrame(schema={"account": pl.String, "owner": pl.String}),
+    pl.DataFrame(schema={"account": pl.String, "alias": pl.String}),
+)
+
+
+def _numbered(keyed: pl.DataFrame, totals: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Units by number, and the rows in their order."""
+    by_unit = keyed.select(pl.col("unit").alias("account"), "row_hash")
+    accounts = number_accounts(by_unit, totals)
+    numbers = accounts.select(pl.col("account").alias("unit"), "number")
+    # the account comes last: it decides only between equal exchanges of one unit
+    rows = keyed.join(numbers, on="unit").sort("number", "time", "row_hash", "account")
+    return accounts, rows
+
+
+def _compared(
+    rows: pl.DataFrame,
+    accounts: pl.DataFrame,
+    units: Units,
+    totals: pl.DataFrame,
+    vectors: np.ndarray,
+    content: ContentEncoder | None,
+    encoders: tuple[str, ...],
+) -> Comparison:
+    numbers = accounts.select(pl.col("account").alias("unit"), "number")
+    members = units.members.join(totals, on="account").join(numbers, on="unit")
     return Comparison(
         rows=rows.with_columns(pl.Series("cell", cells(vectors))),
         accounts=accounts,
-        sample=sample,
-        encoders=names,
+        members=members,
+        sample=_link_sample(rows, len(accounts), vectors, fragments(rows), content),
+        encoders=encoders,
+        content=content,
     )
 
 

@@ -27,10 +27,21 @@ def findings(
     weighed: list[list[RankedReading]],
     summaries: Mapping[str, pl.DataFrame],
     name: Callable[[Sequence[Sequence[str]]], Sequence[str]],
+    of_units: Sequence[str] = (),
 ) -> HuntResult:
-    """Returns what was found as records; `seconds` is left empty."""
-    account = compared.accounts["account"].to_list()
-    names = name([[account[i] for i in found.accounts] for found in claims.found])
+    """Returns what was found as records; `seconds` and `power` are left empty.
+
+    Args:
+        read: Where the exchanges came from.
+        options: How they were searched.
+        compared: The sample.
+        claims: What was found in it.
+        weighed: The readings of each claim that was found.
+        summaries: Of the signals, by unit.
+        name: Gives campaigns their names, from their members' accounts.
+        of_units: What was decided on who is linked as one, in words.
+    """
+    names = name([_accounts_of(compared, found) for found in claims.found])
     campaigns = tuple(
         _campaign(id, found, readings, compared, claims, options)
         for id, found, readings in zip(names, claims.found, weighed, strict=True)
@@ -56,12 +67,16 @@ def findings(
         linked_sample=len(compared.rows),
         first_seen=compared.accounts["first_seen"].min(),  # type: ignore[arg-type]
         last_seen=compared.accounts["last_seen"].max(),  # type: ignore[arg-type]
-        could_not_show=_could_not_show(read, compared, claims, options.policy),
+        could_not_show=(*of_units, *_could_not_show(read, compared, claims, options.policy)),
         encoders=compared.encoders,
         seconds={},
         redacted=options.redact,
         policy=options.policy,
     )
+
+
+def _accounts_of(compared: Comparison, found: FoundGroup) -> list[str]:
+    return compared.accounts_of(found.accounts)["account"].sort().to_list()
 
 
 def _campaign(
@@ -72,9 +87,11 @@ def _campaign(
     claims: Claims,
     options: SearchOptions,
 ) -> Campaign:
-    members = compared.accounts.filter(pl.col("number").is_in(found.accounts.tolist()))
-    against = families(readings) or tuple(g.family for g in found.groups[:1])
+    members = compared.accounts_of(found.accounts)
+    tie = found.pooled or found
+    against = families(readings) or tuple(g.family for g in tie.groups[:1])
     strong = [r for r in readings if r.p_value <= 0.05 and r.card.maturity != "experimental"]
+    reasons = tuple(r.says for r in strong)
     return Campaign(
         id=name,
         accounts=tuple(members["account"].sort()),
@@ -85,11 +102,12 @@ def _campaign(
         p_benign=found.p_benign,
         decoys=len(found.decoys),
         verdict=judge(against, options.policy) if found.groups else Verdict.WATCH,
-        families=against if found.groups else ("coverage",),
-        reasons=tuple(r.says for r in strong),
+        families=against if tie.groups else ("coverage",),
+        reasons=(found.says, *reasons) if found.pooled else reasons,
         innocent=_innocent(strong),
         links=0,
         fragments=() if options.redact else report_frames.shared_fragments(compared, found),
+        owners=tuple(members["owner"].drop_nulls().unique().sort()),
     )
 
 
@@ -106,9 +124,10 @@ def _without_excerpts(read: ReadSummary) -> ReadSummary:
 
 
 def _accounts(compared: Comparison, claims: Claims, campaigns: Sequence[Campaign]) -> pl.DataFrame:
+    """A row an account: the judgement of its unit, its own exchanges."""
     member = {a: (c.id, str(c.verdict)) for c in campaigns for a in c.accounts}
-    frame = compared.accounts.with_columns(
-        pl.Series("p_benign", claims.p_account),
+    frame = compared.members.with_columns(
+        pl.Series("p_benign", claims.p_account[compared.members["number"].to_numpy()]),
         pl.col("account")
         .replace_strict({a: m[0] for a, m in member.items()}, default=None, return_dtype=pl.String)
         .alias("campaign"),
@@ -148,7 +167,7 @@ def _account_readings(
     for found in claims.found:
         member[found.accounts] = True
     outside = near[~member] if (~member).any() else np.zeros(1)
-    accounts = compared.accounts["account"]
+    accounts = compared.labels
     median = np.median(outside)
     high = np.quantile(outside, 0.95)
     rows = [

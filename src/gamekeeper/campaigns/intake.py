@@ -23,6 +23,12 @@ _LARGEST_SAMPLE = 1_024  # exchanges of one account
 _TEXT_CHARS = 4_000  # no encoder looks further
 _IDENTITY = ("time", "prompt", "system", "model", "conversation", "turn")
 _KEPT = ("account", "time", "model", "system", "prompt", "features", "prompt_hash", "row_hash")
+_NAMED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "account": pl.String,
+    "name": pl.String,
+    "exchanges": pl.UInt32,
+    "last_seen": pl.Datetime("us", "UTC"),
+}
 
 
 class Intake:
@@ -40,11 +46,15 @@ class Intake:
         self._waiting = 0
         self._totals: list[pl.DataFrame] = []
         self._summaries: dict[str, list[pl.DataFrame]] = {name: [] for name in signals}
+        self._owners = [pl.DataFrame(schema=_NAMED)]
+        self._aliases = [pl.DataFrame(schema=_NAMED)]
 
     def take(self, exchanges: pl.DataFrame) -> None:
         """Adds a batch, a frame of `exchange.SCHEMA`."""
         hashed = with_hashes(exchanges)
         self._totals.append(_totals(hashed))
+        self._owners.append(_named(hashed, "owner"))
+        self._aliases.append(_latest(_named(hashed, "alias")))
         for name, parts in self._summaries.items():
             parts.append(SIGNALS[name].summarise(hashed))
         self._samples.append(
@@ -62,6 +72,8 @@ class Intake:
         self._totals += other._totals
         for name, parts in self._summaries.items():
             parts += other._summaries[name]
+        self._owners += other._owners
+        self._aliases += other._aliases
         self._samples += other._samples
         self._waiting += sum(map(len, other._samples))
         self._per_account = min(self._per_account, other._per_account)
@@ -70,6 +82,26 @@ class Intake:
     def totals(self) -> pl.DataFrame:
         """Columns `account`, `exchanges`, `first_seen`, `last_seen`."""
         return _add_totals(self._totals)
+
+    @property
+    def owners(self) -> pl.DataFrame:
+        """Columns `account` and `owner`: who answers for most of an account's exchanges.
+
+        An account is left out if no owner has more than half of its exchanges that name one.
+        """
+        named = _add_named(self._owners)
+        most = named.filter(pl.col("exchanges") * 2 > pl.col("exchanges").sum().over("account"))
+        return most.select("account", pl.col("name").alias("owner"))
+
+    @property
+    def aliases(self) -> pl.DataFrame:
+        """Columns `account` and `alias`: what an account was called last."""
+        return _latest(pl.concat(self._aliases)).select("account", pl.col("name").alias("alias"))
+
+    @property
+    def most_of_account(self) -> int:
+        """Exchanges of one account in the sample, at most."""
+        return self._per_account
 
     @property
     def summaries(self) -> dict[str, pl.DataFrame]:
@@ -89,6 +121,8 @@ class Intake:
         """Merges what has come in; memory falls back to what stays."""
         self._waiting = 0
         self._totals = [self.totals]
+        self._owners = [_add_named(self._owners)]
+        self._aliases = [_latest(pl.concat(self._aliases))]
         for name, parts in self._summaries.items():
             self._summaries[name] = [add(*parts)]
         merged = pl.concat(self._samples)
@@ -107,8 +141,10 @@ def with_hashes(exchanges: pl.DataFrame) -> pl.DataFrame:
     account).
     """
     text = pl.col("features").list.eval(pl.element().cast(pl.String)).list.join(",")
+    asked = pl.coalesce("prompt", text)
     return exchanges.with_columns(
-        pl.coalesce("prompt", text).hash(11).alias("prompt_hash"),
+        # an exchange without text repeats nothing: two of them are not the same prompt
+        pl.when(asked.is_not_null()).then(asked.hash(11)).alias("prompt_hash"),
         pl.struct(*_IDENTITY, text.alias("features")).hash(13).alias("row_hash"),
     )
 
@@ -119,6 +155,29 @@ def _totals(exchanges: pl.DataFrame) -> pl.DataFrame:
         pl.col("time").min().alias("first_seen"),
         pl.col("time").max().alias("last_seen"),
     )
+
+
+def _named(exchanges: pl.DataFrame, column: str) -> pl.DataFrame:
+    """How often, and when last, each account came with each value of `column`."""
+    if exchanges[column].null_count() == len(exchanges):
+        return pl.DataFrame(schema=_NAMED)
+    named = exchanges.drop_nulls(column).group_by("account", pl.col(column).alias("name"))
+    return named.agg(
+        pl.len().cast(pl.UInt32).alias("exchanges"), pl.col("time").max().alias("last_seen")
+    )
+
+
+def _add_named(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    return (
+        pl.concat(parts)
+        .group_by("account", "name")
+        .agg(pl.col("exchanges").sum(), pl.col("last_seen").max())
+    )
+
+
+def _latest(named: pl.DataFrame) -> pl.DataFrame:
+    """The name that was seen last of each account; at the same moment, the last by alphabet."""
+    return named.sort("last_seen", "name").unique("account", keep="last", maintain_order=True)
 
 
 def _add_totals(parts: list[pl.DataFrame]) -> pl.DataFrame:

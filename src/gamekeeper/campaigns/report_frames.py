@@ -27,7 +27,7 @@ def links_frame(
     """Pairs of accounts of one campaign whose linked exchanges are neighbours or share a
     template; those of a family in `without` are left out.
     """
-    account = compared.accounts["account"].to_list()
+    account = compared.labels
     frames = [pl.DataFrame(schema=LINKS)]
     for name, found in zip(names, claims.found, strict=True):
         for family, a, b, weight in _pairs(compared, found):

@@ -10,12 +10,19 @@ from gamekeeper.verdict import Policy, Verdict
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 
+OWNER_LABEL = "owner:"
+"""Comes before the name of an owner that is linked as one, where accounts are named too: in links
+and readings.
+"""
+
 ACCOUNTS: Columns = {
     "account": pl.String,
     "campaign": pl.String,  # null: in no campaign
     "verdict": pl.String,  # allow, watch, slow, limit, deny
     "p_benign": pl.Float64,  # rank among ordinary accounts; small: rare among them
     "exchanges": pl.UInt32,
+    "owner": pl.String,  # who answers for it, if the log says; judged as one with its others
+    "alias": pl.String,  # what people call the account, if the log says
 }
 """Columns of `verdicts.parquet`, one row an account seen, by falling suspicion."""
 
@@ -87,6 +94,7 @@ class Campaign:
         innocent: What an innocent explanation would look like, in words.
         links: Number of account pairs that are tied.
         fragments: Sentences that its prompts share and others hardly use; empty when redacted.
+        owners: Declared owners of its accounts, each linked as one.
     """
 
     id: str
@@ -103,6 +111,48 @@ class Campaign:
     innocent: tuple[str, ...]
     links: int
     fragments: tuple[str, ...]
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedCampaign:
+    """A campaign that was put into the log to see whether the search would find it.
+
+    Args:
+        accounts: Its accounts.
+        exchanges_each: Exchanges of each.
+        found: Whether it was found, and would have passed the test beside the log's own claims.
+    """
+
+    accounts: int
+    exchanges_each: int
+    found: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """What a hunt that found nothing could have found.
+
+    Args:
+        planted: Campaigns that were planted, by size.
+        false_discovery_rate: At which they were tested.
+        claims: The log's own claims that were tested.
+        decoys: Decoys they were ranked against.
+        why: Why some or all could not be found, in words.
+        remedy: What would change it, in words.
+    """
+
+    planted: tuple[PlantedCampaign, ...]
+    false_discovery_rate: float
+    claims: int
+    decoys: int
+    why: tuple[str, ...]
+    remedy: tuple[str, ...]
+
+    @property
+    def smallest(self) -> PlantedCampaign | None:
+        """The smallest planted campaign that was found."""
+        return next((planted for planted in self.planted if planted.found), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +177,7 @@ class HuntResult:
         seconds: Wall time by stage.
         redacted: Whether prompts were left out.
         policy: The thresholds that were used.
+        power: What a hunt that found nothing could have found; None where it was not measured.
     """
 
     accounts: pl.DataFrame
@@ -146,6 +197,26 @@ class HuntResult:
     seconds: dict[str, float]
     redacted: bool
     policy: Policy
+    power: Power | None = None
+
+    @property
+    def could_find_nothing(self) -> bool:
+        """Whether nothing was found and nothing could have been: no planted campaign was found."""
+        if self.power is None or self.campaigns:
+            return False
+        return self.power.smallest is None
 
 
-__all__ = ["ACCOUNTS", "EXAMPLES", "LINKS", "MAP", "READINGS", "TIMELINE", "Campaign", "HuntResult"]
+__all__ = [
+    "ACCOUNTS",
+    "EXAMPLES",
+    "LINKS",
+    "MAP",
+    "OWNER_LABEL",
+    "READINGS",
+    "TIMELINE",
+    "Campaign",
+    "HuntResult",
+    "PlantedCampaign",
+    "Power",
+]

@@ -141,6 +141,8 @@ def _ties(found: FoundGroup, claims: Claims) -> list[RankedReading]:
     """The readings that found the campaign: what ties it, and that its prompts are interchangeable
     between accounts.
     """
+    if found.pooled is not None:
+        return _ties(found.pooled, claims)
     if not found.groups:
         says = (
             "a single account asks about a broad range of subjects in no order: a prompt has little"

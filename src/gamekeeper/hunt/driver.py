@@ -10,6 +10,7 @@ from gamekeeper.base.progress import OnStage, ignore_stage
 from gamekeeper.campaigns import HuntResult, Intake, new_intake, search
 from gamekeeper.exchange import LogReader
 from gamekeeper.hunt.options import HuntOptions
+from gamekeeper.hunt.planting import planted_deck
 
 
 def hunt(
@@ -40,7 +41,7 @@ def hunt(
     began = perf_counter()
     reader, intake = _read(logs, options, stdin, on_stage)
     read_s = perf_counter() - began
-    result = search(intake, reader.summary, options, on_stage=on_stage)
+    result = search(intake, reader.summary, options, on_stage=on_stage, deck=planted_deck)
     return replace(result, seconds={"read": read_s, **result.seconds})
 
 

@@ -2,11 +2,19 @@
 
 from gamekeeper.linking.candidates import AccountLinks, around_accounts, candidates, link_accounts
 from gamekeeper.linking.groups import Group, Linker
-from gamekeeper.linking.lone import LoneReading, lone_readings, spliced_readings
+from gamekeeper.linking.lone import (
+    MIN_JOINED,
+    LoneReading,
+    joined_reading,
+    lone_readings,
+    spliced_readings,
+    spliced_recent,
+)
 from gamekeeper.linking.sample import LinkSample
 from gamekeeper.linking.strength import Ordinary, claim, strength
 
 __all__ = [
+    "MIN_JOINED",
     "AccountLinks",
     "Group",
     "LinkSample",
@@ -16,8 +24,10 @@ __all__ = [
     "around_accounts",
     "candidates",
     "claim",
+    "joined_reading",
     "link_accounts",
     "lone_readings",
     "spliced_readings",
+    "spliced_recent",
     "strength",
 ]

@@ -26,6 +26,9 @@ MIN_EXCHANGES = 200
 
 _MIN_SITTINGS = 3
 _PAIRS = 1_000
+_RECENT = 8  # conversations of a pool that may be under way at once
+MIN_JOINED = 50
+"""Exchanges of several accounts below which they cannot be read as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,54 @@ def spliced_readings(
     ends = np.flatnonzero(np.diff(sample.sitting[usable], append=-1) != 0) + 1
     sittings = np.split(usable, ends[:-1])
     return [_read(sample, _splice(sittings, size, rng), -1, rng) for size in sizes]
+
+
+def joined_reading(sample: LinkSample, accounts: np.ndarray, seed: int) -> LoneReading:
+    """Reads several accounts as if they were one: all their exchanges in order of time."""
+    rows = np.flatnonzero(np.isin(sample.accounts, accounts))
+    rows = rows[np.argsort(sample.time_s[rows], kind="stable")]
+    return read_recent(sample.vectors[rows], np.random.default_rng(seed))
+
+
+def spliced_recent(
+    sample: LinkSample, ordinary: np.ndarray, size: int, count: int, seed: int
+) -> list[LoneReading]:
+    """Reads `count` spliced accounts of `size` exchanges as `joined_reading` does."""
+    rng = np.random.default_rng(seed)
+    usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
+    if not len(usable):
+        return []
+    ends = np.flatnonzero(np.diff(sample.sitting[usable], append=-1) != 0) + 1
+    sittings = np.split(usable, ends[:-1])
+    return [read_recent(sample.vectors[_splice(sittings, size, rng)], rng) for _ in range(count)]
+
+
+def read_recent(vectors: np.ndarray, rng: np.random.Generator) -> LoneReading:
+    """Reads exchanges in order of time, many conversations of which may be under way at once.
+
+    Follow-up is how much closer a prompt lies to the nearest of the `_RECENT` before it than to the
+    nearest of as many at random: the prompt before is often another customer's. `account` is -1.
+    """
+    count = len(vectors)
+    a, b = rng.integers(0, count, (2, _PAIRS))
+    breadth = float(distance(vectors[a[a != b]], vectors[b[a != b]]).mean())
+    later = np.arange(_RECENT, count)
+    before = [distance(vectors[later], vectors[later - lag]) for lag in range(1, _RECENT + 1)]
+    drawn = rng.integers(0, count - 1, (_RECENT, len(later)))
+    drawn += drawn >= later  # not the prompt itself
+    random = [distance(vectors[later], vectors[other]) for other in drawn]
+    nearest_random = np.sort(np.min(random, axis=0))
+    nearest_before = np.min(before, axis=0)
+    low = np.searchsorted(nearest_random, nearest_before, "left")
+    high = np.searchsorted(nearest_random, nearest_before, "right")
+    rank = (low + high) / (2 * len(later))
+    return LoneReading(
+        account=-1,
+        follow_up=float(0.5 - rank.mean()),
+        # both sides are drawn, so twice the variance of the mean of uniform ranks
+        follow_up_error=float(1 / np.sqrt(6 * len(later))),
+        breadth=breadth,
+    )
 
 
 def _splice(sittings: list[np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,9 @@ from typing import Any
 
 from gamekeeper.base.text import clean
 from gamekeeper.campaigns.result import Campaign, HuntResult
+from gamekeeper.report.account_names import AccountNames
 from gamekeeper.report.formatting import iso
+from gamekeeper.report.power import power_document
 
 SCHEMA = "gamekeeper/hunt@1"
 
@@ -15,17 +17,20 @@ def campaigns_document(result: HuntResult) -> dict[str, Any]:
 
     The same log hunted twice gives the same document: it holds no wall time.
     """
+    names = AccountNames(result.accounts)
     return {
         "schema": SCHEMA,
-        "campaigns": [campaign_document(campaign) for campaign in result.campaigns],
+        "campaigns": [campaign_document(campaign, names) for campaign in result.campaigns],
         "log": _log(result),
         "could_not_show": list(result.could_not_show),
+        "power": power_document(result.power) if result.power else None,
         "encoders": list(result.encoders),
     }
 
 
-def campaign_document(campaign: Campaign) -> dict[str, Any]:
-    """Returns one campaign, accounts by name, times in ISO 8601."""
+def campaign_document(campaign: Campaign, names: AccountNames) -> dict[str, Any]:
+    """Returns one campaign, accounts by name, times in ISO 8601; `names` knows aliases."""
+    aliases = {account: names.alias(account) for account in campaign.accounts}
     return {
         "id": campaign.id,
         "verdict": campaign.verdict.value,
@@ -41,6 +46,8 @@ def campaign_document(campaign: Campaign) -> dict[str, Any]:
         "links": campaign.links,
         "fragments": list(campaign.fragments),
         "accounts": list(campaign.accounts),
+        "owners": list(campaign.owners),
+        "aliases": {account: alias for account, alias in aliases.items() if alias is not None},
     }
 
 

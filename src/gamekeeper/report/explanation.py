@@ -1,21 +1,25 @@
-"""Why a campaign or an account got its verdict: what `gamekeeper explain` shows, also as JSON."""
+"""Why a campaign, an account or an owner got its verdict: what `gamekeeper explain` shows, also as
+JSON.
+"""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.names import mask_name
 from gamekeeper.base.text import one_line
-from gamekeeper.campaigns.result import Campaign, HuntResult
+from gamekeeper.campaigns.result import OWNER_LABEL, Campaign, HuntResult
+from gamekeeper.report.account_names import AccountNames, matching
 from gamekeeper.report.document import campaign_document, measured
 from gamekeeper.report.formatting import iso
 from gamekeeper.verdict import Verdict
 
 SCHEMA = "gamekeeper/explain@1"
 
+_LISTED = 5
 _COMPARED_NAMES = 20_000
 """Accounts, by falling suspicion, that an unknown name is compared with: a million would take a
 minute.
@@ -24,11 +28,11 @@ minute.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All that is known of one campaign or one account.
+    """All that is known of one campaign, one account or one owner.
 
     Args:
-        subject: The campaign's id, or the account.
-        is_account: Whether it is an account.
+        subject: The campaign's id, the account, or the owner.
+        kind: Which of them it is.
         verdict: What is recommended.
         p_benign: Its rank among ordinary groups or accounts.
         exchanges: All its exchanges.
@@ -36,10 +40,13 @@ class Explanation:
         readings: Its rows of `READINGS`, the strongest first.
         links: Its rows of `LINKS`, the strongest first.
         examples: Its rows of `EXAMPLES`.
+        accounts: The accounts of an owner; else none.
+        owner: Who answers for an account, if the log says.
+        alias: What people call an account, if the log says.
     """
 
     subject: str
-    is_account: bool
+    kind: Literal["campaign", "account", "owner"]
     verdict: Verdict
     p_benign: float
     exchanges: int
@@ -47,43 +54,92 @@ class Explanation:
     readings: pl.DataFrame
     links: pl.DataFrame
     examples: pl.DataFrame
+    accounts: tuple[str, ...] = ()
+    owner: str | None = None
+    alias: str | None = None
 
 
 def explain(result: HuntResult, subject: str) -> Explanation:
-    """Gathers the evidence for and against a campaign or an account.
+    """Gathers the evidence for and against a campaign, an account or an owner.
+
+    Args:
+        result: What was found.
+        subject: A campaign's id; the name of an account or of an owner, its alias, or a beginning
+            that no other has; `owner:NAME` for an owner that is called as an account is.
 
     Raises:
-        UsageError: The campaign or account does not exist; names the closest ones.
+        UsageError: There is no such campaign, account or owner, or several; names the closest.
     """
     campaign = next((c for c in result.campaigns if c.id == subject), None)
     if campaign is not None:
         return _campaign(result, campaign)
-    rows = result.accounts.filter(pl.col("account").is_in([subject, mask_name(subject)]))
-    if not rows.height:
-        raise UsageError(_unknown(result, subject))
-    return _account(result, rows.row(0, named=True))
+    if (owner := _named_as_owner(result, subject)) is not None:
+        return _owner(result, owner)
+    if (account := _named_account(result, subject)) is not None:
+        rows = result.accounts.filter(pl.col("account") == account)
+        return _account(result, rows.row(0, named=True))
+    owners = result.accounts["owner"].drop_nulls()
+    if (owner := matching(owners, subject, "owners")) is not None:
+        return _owner(result, owner)
+    raise UsageError(_unknown(result, subject))
+
+
+def _named_as_owner(result: HuntResult, subject: str) -> str | None:
+    """The owner that `owner:NAME` names, or NAME where it is an owner's and no account's."""
+    owners = result.accounts["owner"].drop_nulls()
+    name = subject.removeprefix(OWNER_LABEL)
+    if name != subject:
+        return matching(owners, name, "owners")
+    is_account = (result.accounts["account"] == subject).any()
+    return subject if not is_account and (owners == subject).any() else None
+
+
+def _named_account(result: HuntResult, subject: str) -> str | None:
+    """The account of this name, masked name, alias, or beginning."""
+    names = result.accounts["account"]
+    for name in (subject, mask_name(subject)):
+        if (names == name).any():
+            return name
+    if any(subject.lower() == campaign.id.lower() for campaign in result.campaigns):
+        return None  # a campaign was meant
+    called = result.accounts.filter(pl.col("alias") == subject)["account"]
+    if len(called) == 1:
+        return str(called[0])
+    if len(called):
+        listed = ", ".join(one_line(name) for name in called.head(_LISTED))
+        raise UsageError(f'{len(called)} accounts are called "{one_line(subject)}": {listed}')
+    return matching(names, subject, "accounts")
 
 
 def explanation_json(result: HuntResult, subject: str) -> dict[str, Any]:
     """Returns the explanation as JSON for programs.
 
     Raises:
-        UsageError: There is no such campaign or account.
+        UsageError: There is no such campaign, account or owner, or several.
     """
     known = explain(result, subject)
     return {
         "schema": SCHEMA,
         "subject": known.subject,
-        "kind": "account" if known.is_account else "campaign",
+        "kind": known.kind,
         "verdict": known.verdict.value,
         "p_benign": measured(known.p_benign),
         "exchanges": known.exchanges,
-        "campaign": campaign_document(known.campaign) if known.campaign else None,
+        "accounts": list(known.accounts),
+        "owner": known.owner,
+        "alias": known.alias,
+        "campaign": _campaign_of(result, known),
         "readings": _rows(known.readings),
         "links": _rows(known.links),
         "examples": _rows(known.examples),
         "redacted": result.redacted,
     }
+
+
+def _campaign_of(result: HuntResult, known: Explanation) -> dict[str, Any] | None:
+    if known.campaign is None:
+        return None
+    return campaign_document(known.campaign, AccountNames(result.accounts))
 
 
 def readings_of(result: HuntResult, subject: str) -> pl.DataFrame:
@@ -95,7 +151,7 @@ def readings_of(result: HuntResult, subject: str) -> pl.DataFrame:
 def _campaign(result: HuntResult, campaign: Campaign) -> Explanation:
     return Explanation(
         subject=campaign.id,
-        is_account=False,
+        kind="campaign",
         verdict=campaign.verdict,
         p_benign=campaign.p_benign,
         exchanges=campaign.exchanges,
@@ -108,17 +164,52 @@ def _campaign(result: HuntResult, campaign: Campaign) -> Explanation:
 
 def _account(result: HuntResult, row: dict[str, Any]) -> Explanation:
     name = row["account"]
+    # what is known of an owner that is linked as one is known of its accounts
+    names = [name] if row["owner"] is None else [name, OWNER_LABEL + row["owner"]]
     return Explanation(
         subject=name,
-        is_account=True,
+        kind="account",
         verdict=Verdict(row["verdict"]),
         p_benign=float("nan") if row["p_benign"] is None else row["p_benign"],
         exchanges=row["exchanges"],
         campaign=next((c for c in result.campaigns if c.id == row["campaign"]), None),
-        readings=readings_of(result, name),
-        links=_strongest(result.links.filter((pl.col("a") == name) | (pl.col("b") == name))),
+        readings=_readings_of_any(result, names),
+        links=_links_of_any(result, names),
         examples=result.examples.filter(pl.col("account") == name),
+        owner=row["owner"],
+        alias=row["alias"],
     )
+
+
+def _owner(result: HuntResult, owner: str) -> Explanation:
+    accounts = result.accounts.filter(pl.col("owner") == owner)
+    # the accounts of an owner that says nothing are judged one by one: the gravest verdict counts
+    verdicts = [Verdict(name) for name in accounts["verdict"].unique()]
+    verdict = max(verdicts, key=lambda one: one.step)
+    gravest = accounts.filter(pl.col("verdict") == str(verdict)).sort("p_benign", "account")
+    first = gravest.row(0, named=True)
+    label = [OWNER_LABEL + owner]
+    return Explanation(
+        subject=owner,
+        kind="owner",
+        verdict=verdict,
+        p_benign=float("nan") if first["p_benign"] is None else first["p_benign"],
+        exchanges=int(accounts["exchanges"].sum()),
+        campaign=next((c for c in result.campaigns if c.id == first["campaign"]), None),
+        readings=_readings_of_any(result, label),
+        links=_links_of_any(result, label),
+        examples=result.examples.filter(pl.col("account").is_in(accounts["account"].implode())),
+        accounts=tuple(accounts["account"].sort()),
+        owner=owner,
+    )
+
+
+def _readings_of_any(result: HuntResult, names: list[str]) -> pl.DataFrame:
+    return pl.concat([readings_of(result, name) for name in names])
+
+
+def _links_of_any(result: HuntResult, names: list[str]) -> pl.DataFrame:
+    return _strongest(result.links.filter(pl.col("a").is_in(names) | pl.col("b").is_in(names)))
 
 
 def _strongest(links: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +229,7 @@ def _unknown(result: HuntResult, subject: str) -> str:
         if close
         else "verdicts.parquet lists the accounts, campaigns.json the campaigns"
     )
-    return f'no campaign or account "{one_line(mask_name(subject))}" in this hunt; {try_}'
+    return f'no campaign, account or owner "{one_line(mask_name(subject))}" in this hunt; {try_}'
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

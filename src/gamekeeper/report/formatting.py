@@ -106,8 +106,15 @@ def iso(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def headline(campaigns: int, accounts: int, exchanges: int, of: int) -> str:
-    """Returns what was found, in one sentence."""
+def headline(
+    campaigns: int, accounts: int, exchanges: int, of: int, *, could_find_nothing: bool = False
+) -> str:
+    """Returns what was found, in one sentence; also that nothing could have been."""
+    if could_find_nothing:
+        return (
+            f"No campaign found, and none could have been: {counted(of, 'exchange')} of this log"
+            " do not suffice"
+        )
     if not campaigns:
         return f"No campaign found in {counted(of, 'exchange')}"
     part = share(exchanges, of)

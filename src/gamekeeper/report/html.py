@@ -6,9 +6,12 @@ from typing import Any
 import polars as pl
 
 from gamekeeper.campaigns.result import Campaign, HuntResult
+from gamekeeper.report.account_names import AccountNames
 from gamekeeper.report.explanation import readings_of
+from gamekeeper.report.formatting import headline
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, pictures
+from gamekeeper.report.power import power_sentence
 from gamekeeper.report.strip_plot import WIDTH, StripPlot, strip_plot
 
 MAX_SECTIONS = 40
@@ -39,14 +42,25 @@ def render_html(result: HuntResult) -> str:
     figures = [
         {"id": picture.id, **picture.figure} for section in sections for picture in section.pictures
     ]
+    suspects = sum(len(campaign.accounts) for campaign in result.campaigns)
+    exchanges = sum(campaign.exchanges for campaign in result.campaigns)
     return render_page(
         "report.html.j2",
         figures,
         result=result,
+        found=headline(
+            len(result.campaigns),
+            suspects,
+            exchanges,
+            result.exchanges,
+            could_find_nothing=result.could_find_nothing,
+        ),
+        names=AccountNames(result.accounts),
+        has_owners=result.accounts["owner"].null_count() < result.accounts.height,
+        power_sentence=power_sentence,
         sections=sections,
         accounts=result.accounts.head(MAX_ACCOUNTS).to_dicts(),
-        suspects=sum(len(campaign.accounts) for campaign in result.campaigns),
-        suspect_exchanges=sum(campaign.exchanges for campaign in result.campaigns),
+        suspects=suspects,
         policy=result.policy,
         strip_width=WIDTH,
         prompt_chars=MAX_PROMPT_CHARS,

@@ -16,6 +16,7 @@ import polars as pl
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.account_graph import AccountGraph, lay_out
+from gamekeeper.report.account_names import AccountNames
 from gamekeeper.report.formatting import FAMILIES, count, counted, measure, shortened
 
 _CAMPAIGN = "var(--accent)"
@@ -108,12 +109,13 @@ def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
     graph = lay_out(result.links.filter(pl.col("campaign") == campaign.id))
     if graph is None:
         return None
+    names = AccountNames(result.accounts)
     return Picture(
         id=f"{campaign.id}-network",
         kind="network",
         title="Accounts and what links them",
         caption=_network_caption(graph, len(campaign.accounts)),
-        figure={"data": [*_edges(graph), _nodes(graph)], "layout": _plane()},
+        figure={"data": [*_edges(graph), _nodes(graph, names)], "layout": _plane()},
     )
 
 
@@ -157,9 +159,9 @@ def _edges(graph: AccountGraph) -> list[dict[str, Any]]:
     ]
 
 
-def _nodes(graph: AccountGraph) -> dict[str, Any]:
+def _nodes(graph: AccountGraph, names: AccountNames) -> dict[str, Any]:
     labels = [
-        f"{_plotly_text(name)}<br>{counted(int(degree), 'link')} drawn"
+        f"{_plotly_text(names(name))}<br>{counted(int(degree), 'link')} drawn"
         for name, degree in zip(graph.names, graph.degrees, strict=True)
     ]
     return {

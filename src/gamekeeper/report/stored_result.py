@@ -7,7 +7,7 @@ twice.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -25,10 +25,12 @@ from gamekeeper.campaigns.result import (
     TIMELINE,
     Campaign,
     HuntResult,
+    Power,
 )
 from gamekeeper.exchange import ReadSummary
 from gamekeeper.report.document import SCHEMA as HUNT_SCHEMA
 from gamekeeper.report.formatting import iso
+from gamekeeper.report.power import power_of
 from gamekeeper.verdict import Policy, Verdict
 
 SCHEMA = "gamekeeper/evidence@1"
@@ -101,11 +103,12 @@ def read_evidence(out: Path) -> HuntResult:
         name: _frame(out / "evidence" / f"{name}.parquet", columns)
         for name, columns in FRAMES.items()
     }
-    accounts = _frame(out / "verdicts.parquet", ACCOUNTS)
+    accounts = _frame(out / "verdicts.parquet", ACCOUNTS, added=("owner", "alias"))
     try:
-        return _result(
-            run, [_campaign(document) for document in hunt["campaigns"]], accounts, frames
-        )
+        campaigns = [_campaign(document) for document in hunt["campaigns"]]
+        # earlier versions measured no power
+        power = hunt.get("power")
+        return _result(run, campaigns, accounts, frames, power_of(power) if power else None)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(out / "evidence" / RUN, f"{type(error).__name__}: {error}") from error
 
@@ -115,6 +118,7 @@ def _result(
     campaigns: list[Campaign],
     accounts: pl.DataFrame,
     frames: dict[str, pl.DataFrame],
+    power: Power | None,
 ) -> HuntResult:
     return HuntResult(
         accounts=accounts,
@@ -130,6 +134,7 @@ def _result(
         seconds=run["seconds"],
         redacted=run["redacted"],
         policy=Policy(**run["policy"] | {"without": frozenset(run["policy"]["without"])}),
+        power=power,
     )
 
 
@@ -169,6 +174,7 @@ def _campaign(document: dict[str, Any]) -> Campaign:
         innocent=tuple(document["innocent"]),
         links=document["links"],
         fragments=tuple(document["fragments"]),
+        owners=tuple(document.get("owners", ())),
     )
 
 
@@ -186,9 +192,12 @@ def _json(path: Path, schema: str) -> dict[str, Any]:
     return document
 
 
-def _frame(path: Path, columns: dict[str, Any]) -> pl.DataFrame:
+def _frame(path: Path, columns: dict[str, Any], added: Sequence[str] = ()) -> pl.DataFrame:
+    """Reads a frame of these columns; earlier versions wrote it without those `added`."""
     frame = _opened(path, lambda: pl.read_parquet(path))
     assert isinstance(frame, pl.DataFrame)
+    missing = [name for name in added if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, columns[name]).alias(name) for name in missing)
     if dict(frame.schema) != columns:
         raise _damaged(path, ", ".join(f"{name}: {kind}" for name, kind in frame.schema.items()))
     return frame

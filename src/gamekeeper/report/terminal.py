@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gamekeeper.base.text import one_line
-from gamekeeper.campaigns.result import Campaign, HuntResult
+from gamekeeper.campaigns.result import Campaign, HuntResult, Power
+from gamekeeper.report.account_names import AccountNames
 from gamekeeper.report.explanation import Explanation, explain
 from gamekeeper.report.formatting import (
     VERDICTS,
@@ -26,6 +27,8 @@ from gamekeeper.report.formatting import (
     probability,
     rank,
 )
+from gamekeeper.report.power import power_sentence
+from gamekeeper.report.reading import reading_lines
 from gamekeeper.verdict import Verdict
 
 _STYLES = {
@@ -37,6 +40,7 @@ _STYLES = {
 _REASONS = 2
 _LINKS = 10
 _EXAMPLES = 5
+_ACCOUNTS = 20  # named in one line
 _PROMPT_CHARS = 300
 _SENTENCE_CHARS = 1_000
 
@@ -52,10 +56,24 @@ def print_hunt(result: HuntResult, console: Console, out: str | Path) -> None:
     out = Path(out)
     suspects = sum(len(campaign.accounts) for campaign in result.campaigns)
     theirs = sum(campaign.exchanges for campaign in result.campaigns)
-    _say(console, headline(len(result.campaigns), suspects, theirs, result.exchanges), "bold")
+    found = headline(
+        len(result.campaigns),
+        suspects,
+        theirs,
+        result.exchanges,
+        could_find_nothing=result.could_find_nothing,
+    )
+    _say(console, found, "bold")
+    if result.power:
+        _print_power(result.power, console)
     if result.campaigns:
         console.print(_campaign_table(result.campaigns))
     _say(console, _read_line(result))
+    _, *others = reading_lines(result.read)
+    for line in others:
+        _say(console, line)
+    for remark in result.read.remarks:
+        _say(console, f"note      {remark}", "yellow")
     for sentence in result.could_not_show:
         _say(console, f"could not show: {sentence}", "dim")
     console.print()
@@ -64,15 +82,25 @@ def print_hunt(result: HuntResult, console: Console, out: str | Path) -> None:
     _say(console, f"report  {out / 'report.html'}")
 
 
+def _print_power(power: Power, console: Console) -> None:
+    _say(console, power_sentence(power))
+    for reason in power.why:
+        _say(console, f"  because {reason}")
+    for remedy in power.remedy:
+        _say(console, f"  try     {remedy}")
+
+
 def print_explanation(result: HuntResult, subject: str, console: Console) -> None:
-    """Prints why a campaign or an account was judged as it was.
+    """Prints why a campaign, an account or an owner was judged as it was.
 
     Raises:
-        UsageError: There is no such campaign or account; names the closest ones.
+        UsageError: There is no such campaign, account or owner, or several; names the closest.
     """
     known = explain(result, subject)
-    _say(console, _title(known), "bold")
+    names = AccountNames(result.accounts)
+    _say(console, _title(known, names), "bold")
     _say(console, f"p_benign {probability(known.p_benign)}: {_ranked(known)}")
+    _print_owner(known, names, console)
     if known.campaign:
         _print_campaign(known.campaign, console)
     if known.readings.height:
@@ -83,8 +111,8 @@ def print_explanation(result: HuntResult, subject: str, console: Console) -> Non
             console,
             f"Strongest links, {min(known.links.height, _LINKS)} of {count(known.links.height)}",
         )
-        console.print(_links_table(known.links))
-    _print_examples(known, result.redacted, console)
+        console.print(_links_table(known.links, names))
+    _print_examples(known, names, result.redacted, console)
     if known.campaign:
         _head(console, "What an innocent explanation would look like")
         _list(console, known.campaign.innocent)
@@ -122,22 +150,32 @@ def _read_line(result: HuntResult) -> str:
     )
 
 
-def _title(known: Explanation) -> str:
-    kind = "account" if known.is_account else "campaign"
-    member = f" in campaign {known.campaign.id}" if known.is_account and known.campaign else ""
+def _title(known: Explanation, names: AccountNames) -> str:
+    is_member = known.kind != "campaign" and known.campaign
+    member = f" in campaign {known.campaign.id}" if is_member and known.campaign else ""
+    name = names(known.subject) if known.kind == "account" else known.subject
     verdict = f"{known.verdict} ({VERDICTS[known.verdict]})"
     return (
-        f"{kind} {one_line(known.subject)}{member}: {verdict},"
-        f" {counted(known.exchanges, 'exchange')}"
+        f"{known.kind} {one_line(name)}{member}: {verdict}, {counted(known.exchanges, 'exchange')}"
     )
 
 
 def _ranked(known: Explanation) -> str:
-    if known.is_account:
+    if known.kind != "campaign":
         return "its rank among ordinary accounts" + (
             "" if known.campaign else "; it belongs to no campaign"
         )
     return rank(known.p_benign, known.campaign.decoys if known.campaign else None)
+
+
+def _print_owner(known: Explanation, names: AccountNames, console: Console) -> None:
+    if known.kind == "owner":
+        some = ", ".join(one_line(names(account)) for account in known.accounts[:_ACCOUNTS])
+        more = len(known.accounts) - _ACCOUNTS
+        rest = f" and {count(more)} more" if more > 0 else ""
+        _say(console, f"{counted(len(known.accounts), 'account')}: {some}{rest}")
+    elif known.owner is not None:
+        _say(console, f"its owner is {one_line(known.owner)}")
 
 
 def _print_campaign(campaign: Campaign, console: Console) -> None:
@@ -147,6 +185,11 @@ def _print_campaign(campaign: Campaign, console: Console) -> None:
         f" {counted(campaign.links, 'link')}"
     )
     _say(console, f"{campaign.id} is {size}, {span}")
+    if campaign.owners:
+        some = ", ".join(one_line(owner) for owner in campaign.owners[:_ACCOUNTS])
+        more = len(campaign.owners) - _ACCOUNTS
+        rest = f" and {count(more)} more" if more > 0 else ""
+        _say(console, f"declared owners: {some}{rest}")
     _head(console, f"Why {campaign.id}")
     _list(console, campaign.reasons)
 
@@ -167,7 +210,7 @@ def _reading(row: dict[str, Any]) -> tuple[str, ...]:
     return *levels, probability(row["p_value"]), count(row["decoys"] or 0)
 
 
-def _links_table(links: pl.DataFrame) -> Table:
+def _links_table(links: pl.DataFrame, names: AccountNames) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("Account", "Account", "Family"):
         # an account that is cut short could be any of several
@@ -175,19 +218,23 @@ def _links_table(links: pl.DataFrame) -> Table:
     table.add_column("Neighbouring exchanges", justify="right")
     for row in links.head(_LINKS).iter_rows(named=True):
         table.add_row(
-            *(Text(one_line(row[name])) for name in ("a", "b", "family")), measure(row["exchanges"])
+            *(Text(one_line(names(row[end]))) for end in ("a", "b")),
+            Text(one_line(row["family"])),
+            measure(row["exchanges"]),
         )
     return table
 
 
-def _print_examples(known: Explanation, redacted: bool, console: Console) -> None:
+def _print_examples(
+    known: Explanation, names: AccountNames, redacted: bool, console: Console
+) -> None:
     if not known.examples.height:
         return
     _head(console, "Example exchanges")
     if redacted:
         _say(console, "  prompts were left out of this run (redacted)", "dim")
     for row in known.examples.head(_EXAMPLES).iter_rows(named=True):
-        about = [one_line(row["account"]), one_line(row["model"] or "")]
+        about = [one_line(names(row["account"])), one_line(row["model"] or "")]
         _say(console, "  " + "  ".join([moment(row["time"]), *filter(None, about)]), "dim")
         if row["prompt"] is not None:
             _say(console, f"    {one_line(row['prompt'], _PROMPT_CHARS)}")

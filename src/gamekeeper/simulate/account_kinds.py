@@ -75,6 +75,7 @@ class SimulatedAccount:
         output_tokens: Median length of an answer, in tokens.
         temperature: As asked for, or None for the default.
         tools: Hash of the tool schemas, or None.
+        owner: Who answers for the account, where the log says so.
     """
 
     kind: str
@@ -89,6 +90,7 @@ class SimulatedAccount:
     output_tokens: float = 180.0
     temperature: float | None = None
     tools: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

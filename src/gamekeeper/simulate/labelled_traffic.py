@@ -35,18 +35,21 @@ def book(accounts: Sequence[SimulatedAccount], rng: np.random.Generator) -> Labe
     """Returns all accounts' calls as one log, under names that say nothing about the account."""
     names = [f"acct_{i:06d}" for i in rng.permutation(len(accounts))]
     frames = [_calls(account, name, rng) for account, name in zip(accounts, names, strict=True)]
-    rows = [_owner(account, name) for account, name in zip(accounts, names, strict=True)]
-    owners = pl.DataFrame(rows, infer_schema_length=None)
-    exchanges = pl.concat(frames).join(owners, on="account", how="left", maintain_order="left")
+    rows = [_account_row(account, name) for account, name in zip(accounts, names, strict=True)]
+    attributes = pl.DataFrame(rows, infer_schema_length=None)
+    exchanges = pl.concat(frames).join(attributes, on="account", how="left", maintain_order="left")
     exchanges = exchanges.with_columns(
         _moment("time"),
         _moment("account_created"),
         conversation=pl.concat_str("account", "conversation", separator="-"),
         input_tokens=_tokens("prompt") + _tokens("system"),
     )
-    labels = owners.select(pl.col(name).cast(kind) for name, kind in LABELS.items()).sort("account")
+    labels = attributes.select(pl.col(name).cast(kind) for name, kind in LABELS.items()).sort(
+        "account"
+    )
     return LabelledTraffic(
-        exchanges=conform(exchanges.sort("time", "account", "turn")), labels=labels
+        exchanges=conform(exchanges.sort("time", "account", "turn")),
+        labels=labels.sort("account"),
     )
 
 
@@ -75,7 +78,7 @@ def _rows(account: SimulatedAccount, count: int) -> list[list[float] | None]:
     return [None] * count if account.features is None else account.features.tolist()
 
 
-def _owner(account: SimulatedAccount, name: str) -> dict[str, str | int | float | None]:
+def _account_row(account: SimulatedAccount, name: str) -> dict[str, str | int | float | None]:
     network = account.network
     return {
         "account": name,
@@ -90,6 +93,7 @@ def _owner(account: SimulatedAccount, name: str) -> dict[str, str | int | float 
         "client": network.client,
         "payment": network.payment,
         "account_created": network.created_s,
+        "owner": account.owner,
     }
 
 

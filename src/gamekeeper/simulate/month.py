@@ -15,6 +15,7 @@ from gamekeeper.simulate.account_kinds import (
 )
 from gamekeeper.simulate.campaigns import PLANS, campaign
 from gamekeeper.simulate.labelled_traffic import LabelledTraffic, book
+from gamekeeper.simulate.pools import KeyPools, Relays
 from gamekeeper.simulate.scene import Scene
 
 
@@ -42,6 +43,8 @@ def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> LabelledTraffi
     accounts = _benign(scene, scale)
     for plan in PLANS:
         accounts += campaign(scene, plan, scale)
+    # drawn last, so that the accounts of a seed stay what they were before there were pools
+    accounts += _households(scene, scale, ((KeyPools(), 6), (Relays(), 2)))
     return book(accounts, scene.rng)
 
 
@@ -56,6 +59,12 @@ def _benign(scene: Scene, scale: float) -> list[SimulatedAccount]:
         (reseller, 6),
         (redteam, 14),
     )
+    return _households(scene, scale, households)
+
+
+def _households(
+    scene: Scene, scale: float, households: tuple[tuple[Household, int], ...]
+) -> list[SimulatedAccount]:
     return [
         account
         for open_accounts, count in households

@@ -1,0 +1,68 @@
+"""What a hunt that found nothing could have found, for people and for programs."""
+
+from typing import Any
+
+from gamekeeper.campaigns.result import PlantedCampaign, Power
+from gamekeeper.report.formatting import count, counted
+
+
+def power_sentence(power: Power) -> str:
+    """Returns what a hunt that found nothing could have found."""
+    smallest = power.smallest
+    if smallest is None:
+        sizes = ", ".join(count(planted.accounts) for planted in power.planted)
+        return (
+            f"none of the campaigns that were planted to test this log was found: {sizes} accounts,"
+            f" {count(power.planted[0].exchanges_each)} exchanges each"
+        )
+    return (
+        f"the smallest planted campaign that was found had {counted(smallest.accounts, 'account')}"
+        f" with {counted(smallest.exchanges_each, 'exchange')} each and no cover; a smaller one, or"
+        " one that hides, may be missed"
+    )
+
+
+def power_document(power: Power) -> dict[str, Any]:
+    """Returns it as JSON."""
+    smallest = power.smallest
+    each = "exchanges_each"
+    return {
+        "smallest": smallest and {"accounts": smallest.accounts, each: smallest.exchanges_each},
+        "planted": [_planted(planted) for planted in power.planted],
+        "fdr": power.false_discovery_rate,
+        "claims": power.claims,
+        "decoys": power.decoys,
+        "why": list(power.why),
+        "remedy": list(power.remedy),
+    }
+
+
+def power_of(document: dict[str, Any]) -> Power:
+    """Returns what `power_document` wrote.
+
+    Raises:
+        KeyError, TypeError: It did not write this.
+    """
+    planted = [
+        PlantedCampaign(
+            accounts=one["accounts"], exchanges_each=one["exchanges_each"], found=one["found"]
+        )
+        for one in document["planted"]
+    ]
+    return Power(
+        planted=tuple(planted),
+        false_discovery_rate=document["fdr"],
+        claims=document["claims"],
+        decoys=document["decoys"],
+        why=tuple(document["why"]),
+        remedy=tuple(document["remedy"]),
+    )
+
+
+def _planted(planted: PlantedCampaign) -> dict[str, Any]:
+    return {
+        "accounts": planted.accounts,
+        "exchanges_each": planted.exchanges_each,
+        "exchanges": planted.accounts * planted.exchanges_each,
+        "found": planted.found,
+    }
