@@ -105,7 +105,9 @@ _STRONG = (
     *("messages", "contents", "input", "prompt", "inputs", "inputText", "texts", "instances"),
     *("chat_history", "prompt_messages", "input_messages"),
 )
-_CONVERSATIONS = ("conversation", "conversations", "chat_messages", "dialogue", "dialog", "turns")
+_CONVERSATIONS = (
+    *("conversation", "conversations", "chatmessages", "dialogue", "dialog", "turns"),
+)
 _ANSWERED = ("choices", "output", "outputs", "completion", "completions", "answer", "answers")
 """Fields whose messages are the model's."""
 
@@ -180,7 +182,7 @@ _TOO_LARGE = (
     "bodys3path",
     "requests3path",
 )
-_CONTEXTS = ("requestcontext", "httprequest", "request", "client", "source", "network")
+_CONTEXTS = ("requestcontext", "client", "source", "network")
 _HINTS = frozenset({*_TIMES, *_PATHS, *_RESPONSES, "customid"})
 _OWN = ("payment", "asn", "account_created")
 """Columns of ours that gateways have no other name for."""
@@ -234,7 +236,7 @@ def row(record: Record) -> Row | PassedOver:
     names = call.names
     response, answer = _response(record, call)
     if answer is None and call.is_bare:
-        answer = _last_answer(record)
+        answer = _last_answer(record, names)
     paths = _paths(record, names)
     if (failed := failed_unanswered(answer, record, *_outcomes(record, names))) is not None:
         return failed
@@ -262,7 +264,7 @@ def row(record: Record) -> Row | PassedOver:
             _held(record, names, _TIMES),
             response.get("created"),
             response.get("created_at"),
-            *_nested(record, names, _TIMES),
+            _nested(record, names, _TIMES),
         ),
         "model": model if isinstance(model, str) else None,
         "answer": answer,
@@ -279,7 +281,7 @@ def _common(record: Record, call: _Call) -> Row:
     return {
         **callers_of(record, names, {} if call.is_bare else call.request or {}),
         **{name: record.get(name) for name in _OWN},
-        "ip": _text(first(_held(record, names, _ADDRESSES), *_nested(record, names, _ADDRESSES))),
+        "ip": _text(first(_held(record, names, _ADDRESSES), _nested(record, names, _ADDRESSES))),
         "client": _client(record, names),
     }
 
@@ -301,8 +303,8 @@ def _bare(record: Record, names: Names) -> Record | None:
     body = record if "messages" in record or "input" in record else _lowered(record, names)
     if _is_filled(body.get("messages")) or _is_filled(body.get("contents")):
         return body
-    for name in _CONVERSATIONS:
-        if any(isinstance(turn, dict) for turn in _list(body.get(name))):
+    for name in names.present(_CONVERSATIONS):
+        if any(isinstance(turn, dict) for turn in _list(record[name])):
             return body
     if "input" in body and body.get("model") is not None and not isinstance(body["input"], dict):
         return body
@@ -433,10 +435,10 @@ def _responses(record: Record, names: Names, depth: int) -> Iterator[Any]:
             yield from _responses(inner, names_of(inner), depth - 1)
 
 
-def _last_answer(record: Record) -> str | None:
+def _last_answer(record: Record, names: Names) -> str | None:
     """Returns the answer at the end of a conversation, as data sets keep it."""
-    for name in _CONVERSATIONS:
-        turns = _list(record.get(name))
+    for name in names.present(_CONVERSATIONS):
+        turns = _list(record[name])
         if turns and isinstance(turns[-1], dict) and conversation_of(turns[-1:])["turn"] is None:
             return texts_of(turns[-1:])
     return None
@@ -453,9 +455,10 @@ def _outcomes(record: Record, names: Names) -> list[Record]:
 def _paths(record: Record, names: Names) -> list[str]:
     """Returns what says which API was called: the path, the operation, the request line."""
     found = [record[name] for name in names.present(_PATHS)]
-    for http in (*found, *(_held(record, names, (n,)) for n in ("request", "httprequest", "http"))):
-        if isinstance(http, dict):
-            found += [http.get(name) for name in ("path", "url", "uri", "full", "original")]
+    http = record[names["http"]] if "http" in names else None
+    for place in (*found, *_https(record, names), http):
+        if isinstance(place, dict):
+            found += [place.get(name) for name in ("path", "url", "uri", "full", "original")]
     line = _held(record, names, ("request",))
     if isinstance(line, str) and _REQUEST_LINE.match(line):
         found.append(line)
@@ -470,9 +473,11 @@ def _meta(record: Record, names: Names) -> list[Record]:
 
 
 def _client(record: Record, names: Names) -> str | None:
-    headers = mapping(mapping(_held(record, names, ("request", "httprequest"))).get("headers"))
-    agent = next((held for name, held in headers.items() if name.lower() == "user-agent"), None)
-    return _text(first(_held(record, names, _CLIENTS), *_nested(record, names, _CLIENTS), agent))
+    if (said := _text(_held(record, names, _CLIENTS))) is not None:
+        return said
+    headers = [mapping(http.get("headers")) for http in _https(record, names)]
+    agents = [_held(one, names_of(one), _CLIENTS) for one in headers]
+    return _text(first(*agents, _nested(record, names, _CLIENTS)))
 
 
 def _session(record: Record, names: Names, request: Record) -> str | None:
@@ -482,13 +487,18 @@ def _session(record: Record, names: Names, request: Record) -> str | None:
     return _text(first(_held(record, names, _SESSIONS), conversation))
 
 
-def _nested(record: Record, names: Names, wanted: tuple[str, ...]) -> list[Any]:
-    """Returns values of the call's own context, in which the server wrote them."""
-    contexts = [
-        mapping(_held(record, names, (name,))) for name in ("requestcontext", "httprequest")
-    ]
-    contexts += [mapping(contexts[0].get("identity")), mapping(contexts[0].get("http"))]
-    return [_held(context, names_of(context), wanted) for context in contexts if context]
+def _nested(record: Record, names: Names, wanted: tuple[str, ...]) -> Any:
+    """Returns a value of the call's own context, in which the server wrote it."""
+    contexts = [mapping(record[name]) for name in names.present(_CONTEXTS)]
+    contexts += [http for http in _https(record, names) if not _HTTP_FIELDS.isdisjoint(http)]
+    contexts += [mapping(one.get(name)) for one in contexts for name in ("identity", "http")]
+    return first(*(_held(context, names_of(context), wanted) for context in contexts if context))
+
+
+def _https(record: Record, names: Names) -> list[Record]:
+    """Returns what may be a request of HTTP, around the client's body or beside it."""
+    held = [record[name] for name in names.present(("request", "httprequest"))]
+    return [http for http in held if isinstance(http, dict)]
 
 
 def _held(record: Record, names: Names, wanted: tuple[str, ...]) -> Any:
