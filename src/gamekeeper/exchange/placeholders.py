@@ -79,7 +79,7 @@ def is_nobody(text: str) -> bool:
         (True, False, True)
     """
     plain = text.strip().lower()
-    return plain in NO_NAMES or _NOBODY.match(plain) is not None
+    return plain in _NO_NAMES or _NOBODY.match(plain) is not None
 
 
 def is_redacted(text: str) -> bool:
@@ -98,7 +98,7 @@ def is_redacted(text: str) -> bool:
 def nobody(names: pl.Expr) -> pl.Expr:
     """Returns `is_nobody` of a column of text."""
     plain = names.str.strip_chars().str.to_lowercase()
-    return plain.is_in(sorted(NO_NAMES)) | plain.str.contains(_NOBODY.pattern)
+    return plain.is_in(sorted(_NO_NAMES)) | plain.str.contains(_NOBODY.pattern)
 
 
 def redacted(names: pl.Expr) -> pl.Expr:
@@ -107,7 +107,15 @@ def redacted(names: pl.Expr) -> pl.Expr:
 
 
 _BRACKETS = (("", ""), ("<", ">"), ("[", "]"), ("(", ")"), ('"', '"'), ("'", "'"))
-NO_NAMES = frozenset(
+_NO_NAMES = frozenset(
     f"{left}{name}{right}" for name in (*_WORDS, *_DIGESTS) for left, right in _BRACKETS
 )
 """Words in the place of a name, in lower case."""
+
+MAY_BE_NO_NAME = (
+    # no digit, zeros alone, brackets and masks, blanks or NUL at an end, the float of a number
+    r"^[^0-9]*$|^[0-]{8,}$|[\[\]<>{}()*%•●█…]|^[\s\x00]|[\s\x00]$|\.0$"
+    rf"|^(?i:{'|'.join(_DIGESTS)})$"
+)
+"""A pattern that finds all of these words, and names that have blanks around them, in one pass over
+a column; of what it finds most are names."""

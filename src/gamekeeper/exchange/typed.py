@@ -21,8 +21,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -30,13 +31,15 @@ import polars as pl
 
 from gamekeeper.exchange.columns import OPTIONAL, SCHEMA
 from gamekeeper.exchange.containers import Values
-from gamekeeper.exchange.placeholders import NO_NAMES, nobody, redacted
+from gamekeeper.exchange.placeholders import MAY_BE_NO_NAME, is_nobody, is_redacted
 
 REQUEST = "request_id"
 _TYPES = {**SCHEMA, REQUEST: pl.String()}
 _CONTENT = frozenset({"prompt", "system", "answer"})
 # often written as numbers
 _IDENTIFIERS = frozenset({"account", "conversation", "payment", "owner", "alias", REQUEST})
+# a word in place of a request's id links nothing, and tools are our hash
+_NEVER_SHARED = frozenset({REQUEST, "tools"})
 _MAY_BE_FOREIGN = frozenset({*OPTIONAL, REQUEST})
 _AROUND = " \t\r\n\x0b\x0c\x85\xa0\x00"  # columns of a fixed width are filled up with NUL
 _SQL_NULL = "\\N"
@@ -47,7 +50,7 @@ _TRUTHS = {
 }
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:\.0*)?")
 _WHOLE_TEXT = r"^[+-]?\d{1,18}(?:\.0*)?$"
-_WHOLE_FLOAT = r"^(\d{1,15})\.0$"
+_WHOLE_FLOAT = re.compile(r"^([0-9]{1,15})\.0$")
 _EXACT = 2**53
 """From here on two whole numbers may be the same float, and two accounts one."""
 _MOST_DIGITS = 100
@@ -193,23 +196,26 @@ def _cleaned(name: str, column: pl.Series) -> pl.Series:
     if name in _CONTENT:
         is_null = column == _SQL_NULL
         return column.set(is_null, None) if is_null.any() else column
-    column = column.str.strip_chars(_AROUND)
-    if name in _IDENTIFIERS and column.str.ends_with(".0").any():
-        column = column.str.replace(_WHOLE_FLOAT, "${1}")
-    if name == "account":
+    if name in _NEVER_SHARED:
         return column
-    words = _words(column.unique() if name != REQUEST else column, name)
-    return column.set(column.is_in(words), None) if words else column
+    names = column.unique()  # few, so that the pattern and what follows cost little
+    names = names.filter(names.str.contains(MAY_BE_NO_NAME))
+    if names.is_empty():
+        return column
+    kind = "account" if name == "account" else "identifier" if name in _IDENTIFIERS else "text"
+    changes = {text: clean for text in names.to_list() if (clean := _clean(text, kind)) != text}
+    return column.replace(changes) if changes else column
 
 
-def _words(names: pl.Series, name: str) -> list[str]:
-    """Returns those of the names that are words in the place of a name."""
-    text = pl.col(name)
-    if name == REQUEST:  # each is another: patterns are too slow for all of them
-        is_word = text.str.to_lowercase().is_in(sorted(NO_NAMES))
-    else:
-        is_word = nobody(text) | redacted(text)
-    return names.to_frame().filter(is_word).to_series().unique().to_list()
+@lru_cache(maxsize=65_536)
+def _clean(text: str, kind: Literal["account", "identifier", "text"]) -> str | None:
+    """Returns a name as it is meant, None for a word in the place of a name."""
+    plain = text.strip(_AROUND)
+    if kind != "text":
+        plain = _WHOLE_FLOAT.sub(r"\1", plain)
+    if kind != "account" and (is_nobody(plain) or is_redacted(plain)):
+        return None
+    return plain
 
 
 def _one_by_one(name: str, values: list[Any]) -> Typed:
