@@ -55,9 +55,12 @@ def test_damaged_compression_is_a_file_fault(tmp_path: Path, pack: Any) -> None:
 
 ROWS: dict[str, tuple[Any, str, str]] = {
     "not JSON": (b'{"time": \n', "does not parse as JSON", ""),
-    "NaN in JSON": (b'{"features": [NaN]}\n', "NaN or Infinity", ""),
+    "NaN in JSON": (
+        b'{"time": "2026-11-02T12:00:00Z", "account": "a", "features": [NaN, 1]}\n',
+        "NaN, infinity or null",
+        "",
+    ),
     "not UTF-8": (b'{"prompt": "caf\xe9"}\n', "not UTF-8", "iconv"),
-    "no object": (b"[1, 2]\n", "not a JSON object", ""),
     "no account": ({"time": TIME, "prompt": "x"}, '"account" is missing', "--account-field"),
     "null account": (own(account=None), '"account" is missing', "--account-field"),
     "empty account": (own(account=" "), '"account" is missing', "--account-field"),
@@ -76,7 +79,11 @@ ROWS: dict[str, tuple[Any, str, str]] = {
     "prompt is a list": (own(prompt=["x"]), '"prompt" has the wrong type', ""),
     "account is a list": (own(account=["x"]), '"account" has the wrong type', ""),
     "features are text": (own(features="x"), '"features" has the wrong type', ""),
-    "number too large": (b'{"features": [1e999]}\n', "does not parse as JSON", ""),
+    "number too large": (
+        b'{"time": "2026-11-02T12:00:00Z", "account": "a", "features": [1e999, 1]}\n',
+        "NaN, infinity or null",
+        "",
+    ),
     "null feature": (own(features=[None, 1]), "NaN, infinity or null", ""),
     "other width": (own(features=[1]), "differs in length", ""),
 }

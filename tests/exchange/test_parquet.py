@@ -8,7 +8,7 @@ import pytest
 from exchange.builders import as_parquet, many, own, read, write
 from gamekeeper.base.errors import InputError
 from gamekeeper.exchange import LogReader, ReadOptions
-from gamekeeper.exchange.containers import parquet
+from gamekeeper.exchange.containers import columnar
 
 
 @pytest.mark.parametrize("rows_of_a_group", [1_000, 50_000])
@@ -16,11 +16,11 @@ def test_parquet_is_read_in_the_same_blocks_whatever_its_row_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_of_a_group: int
 ) -> None:
     """Row groups and the size of a slice decide how the file is read, not what comes out."""
-    monkeypatch.setattr(parquet, "_SLICE_BYTES", 5 << 20)
+    monkeypatch.setattr(columnar, "_SLICE_BYTES", 5 << 20)
     frame = pl.DataFrame({"row": range(50_000), "text": ["x" * 100] * 50_000})
     frame.write_parquet(tmp_path / "x.parquet", row_group_size=rows_of_a_group)
     with io.BufferedReader(io.FileIO(tmp_path / "x.parquet")) as stream:
-        blocks = list(parquet.read_parquet("x", stream, lambda share: None))
+        blocks = list(columnar.read_columns("x", "Parquet", stream, lambda share: None))
     assert [len(block.places) for block in blocks] == [16_384, 16_384, 16_384, 848]
     assert [row for block in blocks for row in block.column("row")] == list(range(50_000))
     assert [place for block in blocks for place in block.places] == list(range(1, 50_001))

@@ -7,12 +7,11 @@ or rows of the file, never by the caller's batch size: what is found in a log do
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Protocol, TypeAlias
 
 import polars as pl
 
-from gamekeeper.exchange.paths import dig
+from gamekeeper.exchange.paths import column as column_at
 
 Record: TypeAlias = dict[str, Any]
 Values: TypeAlias = pl.Series | list[Any]
@@ -63,7 +62,7 @@ class RecordBlock:
     def column(self, path: str) -> Values:
         """Returns the values of one field."""
         if "." in path:
-            return [dig(row, path) for row in self.rows]
+            return column_at(self, path)
         return [row.get(path) for row in self.rows]
 
     def record(self, index: int) -> Record:
@@ -101,10 +100,7 @@ class TableBlock:
         """Returns the values of one column, or of a field inside another column."""
         if path in self.columns:
             return self.columns[path]
-        for root in _roots(path):
-            if root in self.columns:
-                return [dig({root: value}, path) for value in _listed(self.columns[root])]
-        return [dig(record, path) for record in self.records()]
+        return column_at(self, path)
 
     def record(self, index: int) -> Record:
         """Returns one row as a dict."""
@@ -119,8 +115,3 @@ def _listed(values: Values) -> list[Any]:
 def _cell(values: Values, index: int) -> Any:
     value = values[index]
     return value.to_list() if isinstance(value, pl.Series) else value
-
-
-def _roots(path: str) -> list[str]:
-    """Returns the names that a path may begin with, the longest first: a name may hold dots."""
-    return list(accumulate(path.split("."), "{}.{}".format))[-2::-1]

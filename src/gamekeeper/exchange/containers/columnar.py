@@ -17,6 +17,7 @@ import polars as pl
 
 from gamekeeper.exchange.containers.block import BLOCK_ROWS, Block, TableBlock
 from gamekeeper.exchange.containers.plain import plain_columns
+from gamekeeper.exchange.containers.streams import rewind
 from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ _SLICE_ROWS = 64 * BLOCK_ROWS  # at most: an account's name in every row may tak
 _KINDS = (
     (b"PAR1", "Parquet"),
     (b"ARROW1", "Arrow"),
-    (b"\xff\xff\xff\xff", "a stream of Arrow"),
+    (b"\xff\xff\xff\xff", "Arrow stream"),
     (b"Obj\x01", "Avro"),
     (b"ORC", "ORC"),
 )
@@ -61,14 +62,14 @@ def read_columns(
             blocks before the damage were yielded.
     """
     head = stream.read(len(b"ARROW1"))
-    stream.seek(0)
+    rewind(stream)
     if not any(head.startswith(magic) for magic, name in _KINDS if name == kind):
         raise _of_another_kind(file, kind, head)
     if kind == "Parquet":
         return _sliced(file, kind, lambda: pl.scan_parquet(stream), advance)
     if kind == "Arrow":
         return _sliced(file, kind, lambda: pl.scan_ipc(stream), advance)
-    read = {"a stream of Arrow": _read_stream, "Avro": _read_avro, "ORC": _read_orc}[kind]
+    read = {"Arrow stream": _read_stream, "Avro": _read_avro, "ORC": _read_orc}[kind]
     return table_blocks([_guarded(file, kind, lambda: read(stream))])
 
 

@@ -59,11 +59,10 @@ class Dialect:
 def looks_like_csv(head: bytes) -> bool:
     """True if the first lines have a delimiter and the same number of cells."""
     lines = [line for line in head.split(b"\n")[:_LOOK_AT_LINES] if line.strip()]
-    if not lines:
-        return False
-    if _SEP.match(lines[0]) or _FIELDS.match(lines[0]) or lines[0].startswith(b"#separator"):
+    if any(_SEP.match(line) or _FIELDS.match(line) for line in lines):
         return True
-    return len(_split_header(lines[0], _delimiter(lines[0]))) > 1
+    line = next((line for line in lines if not line.startswith(b"#")), b"")
+    return len(_split_header(line, _delimiter(line))) > 1
 
 
 def has_even_rows(head: bytes) -> bool:
@@ -267,13 +266,16 @@ class _Reader:
         is_narrow = len(self.dialect.names) == 1
         if is_narrow and (b"\n\n" in text or b"\n\r\n" in text or text[:1] in (b"\n", b"\r")):
             return None  # a row without a cell, which Polars takes for a cell
+        is_quoted = b'"' in text
+        if is_quoted and not _has_standard_quotes(text, delimiter):
+            return None
         frame = _parsed(text, self.dialect)
         if frame is None:
             return None
-        inner = _signs_of(frame, text, delimiter)
-        if not _is_exact(text, frame, delimiter, inner):
+        inner_ends = _inside(frame, "\n") if is_quoted else 0
+        if not _is_exact(text, frame, delimiter, inner_ends):
             return None
-        return _table(block.first, text, frame, bool(inner.ends))
+        return _table(block.first, text, frame, bool(inner_ends))
 
     def _is_escaped_after_all(self, text: bytes) -> bool:
         """True if quotes turn out to have backslashes, after rows that had none."""
@@ -332,51 +334,45 @@ def _parsed(text: bytes, dialect: Dialect) -> pl.DataFrame | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Signs:
-    """How often each sign that matters is in the cells of a table, and their bytes."""
+def _has_standard_quotes(text: bytes, delimiter: str) -> bool:
+    """True if each quote opens or closes a cell, or is one of two beside each other inside of one.
 
-    ends: int
-    returns: int
-    delimiters: int
-    quotes: int
-    bytes: int
-
-
-def _signs_of(frame: pl.DataFrame, text: bytes, delimiter: str) -> _Signs:
-    if b'"' not in text:
-        return _Signs(0, 0, 0, 0, 0)  # cells that are not quoted have none
-    cells = pl.all().str
-    counts = {
-        name: pl.sum_horizontal(cells.count_matches(sign, literal=True).sum())
-        for name, sign in (("ends", "\n"), ("delimiters", delimiter), ("quotes", '"'))
-    }
-    if b"\r" in text:
-        counts["returns"] = pl.sum_horizontal(cells.count_matches("\r", literal=True).sum())
-    counts["bytes"] = pl.sum_horizontal(cells.len_bytes().sum())
-    found = frame.select(**counts).row(0, named=True)
-    return _Signs(**{"returns": 0} | found)
+    Two beside each other close a cell and open it again, so that quotes open and close by turns.
+    """
+    codes = np.frombuffer(text, np.uint8)
+    places = np.flatnonzero(codes == ord('"'))
+    if places.size % 2:
+        return False
+    around = np.zeros(256, dtype=bool)
+    around[[ord(delimiter), ord("\n"), ord('"')]] = True
+    padded = np.concatenate(([ord("\n")], codes, [ord("\n")]))
+    before = padded[places[::2]]
+    after = padded[places[1::2] + 2]
+    is_open = around[before]
+    around[ord("\r")] = True
+    return bool(is_open.all() and around[after].all())
 
 
-def _is_exact(text: bytes, frame: pl.DataFrame, delimiter: str, inner: _Signs) -> bool:
-    """True if the cells are all that the text has.
+def _is_exact(text: bytes, frame: pl.DataFrame, delimiter: str, inner_ends: int) -> bool:
+    """True if the table has as many rows and cells as the text.
 
-    Every line end, delimiter and byte of the text is either inside of a cell or one that a table
-    of this shape has. Polars fills a short row with nulls, which leaves delimiters missing; a row
-    that is too long it refuses.
+    Polars fills a short row with nulls, which leaves delimiters missing; a row that is too long it
+    refuses.
     """
     height, width = frame.shape
     is_cut = not text.endswith(b"\n")  # the last line of a file may have no end
-    ends = _count(text, b"\n") - inner.ends + is_cut
-    delimiters = _count(text, delimiter.encode()) - inner.delimiters
-    if ends != height or delimiters != height * (width - 1):
+    if _count(text, b"\n") + is_cut != height + inner_ends:
         return False
-    if b'"' not in text:
-        return True
-    quotes = _count(text, b'"') - 2 * inner.quotes  # inside of a cell it is written as two
-    outside = quotes + delimiters + ends - is_cut + _count(text, b"\r") - inner.returns
-    is_quoted = quotes >= 0 and quotes % 2 == 0
-    return is_quoted and len(text) == inner.bytes + inner.quotes + outside
+    delimiters = _count(text, delimiter.encode())
+    if delimiters > height * (width - 1) and b'"' in text:
+        delimiters -= _inside(frame, delimiter)
+    return delimiters == height * (width - 1)
+
+
+def _inside(frame: pl.DataFrame, sign: str) -> int:
+    """Counts a sign inside of cells."""
+    counts = pl.all().str.count_matches(sign, literal=True).sum()
+    return int(frame.select(pl.sum_horizontal(counts)).item() or 0)
 
 
 def _has_lone_returns(text: bytes) -> bool:

@@ -78,7 +78,7 @@ def read_json(
 def is_json(head: bytes) -> bool:
     """True if a text begins as JSON, or one of its first lines ends with an object."""
     start = head.lstrip(_BETWEEN_BYTES)
-    if start.startswith(b"{") or _is_array(start):
+    if start.startswith((b"{", b'"{\\"')) or _is_array(start):
         return True
     lines = head.split(b"\n")[:50]
     return any(b"{" in line and _prefixed(line.decode(errors="replace")) for line in lines)

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
 from gamekeeper.exchange.sources import STDIN, ByteSource
@@ -134,7 +134,7 @@ def on_disk(name: str, stream: Stream) -> Iterator[io.BufferedReader]:
         UnreadableFileError: There is not enough room for temporary files.
     """
     if stream.file is not None:
-        stream.file.seek(0)
+        rewind(stream.file)
         yield cast(io.BufferedReader, stream.file)
         return
     with tempfile.TemporaryFile() as copy:
@@ -143,8 +143,17 @@ def on_disk(name: str, stream: Stream) -> Iterator[io.BufferedReader]:
             copy.flush()
         except OSError as error:
             raise _no_room(name, error) from None
-        copy.seek(0)
+        rewind(copy)
         yield cast(io.BufferedReader, copy)
+
+
+def rewind(file: IO[bytes]) -> None:
+    """Moves to the beginning, also for Polars, which reads where the system's own place is.
+
+    A seek inside of what is buffered would not move that.
+    """
+    file.seek(0, os.SEEK_END)
+    file.seek(0)
 
 
 def _no_room(name: str, error: OSError) -> UnreadableFileError:
