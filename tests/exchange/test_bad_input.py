@@ -239,7 +239,7 @@ def test_unreadable_file_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise PermissionError(13, "Permission denied")
 
     path = write(tmp_path, "log.jsonl", [own()])
-    monkeypatch.setattr("io.FileIO", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     assert the_fault(path).found == "Permission denied"
 
 

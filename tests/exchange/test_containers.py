@@ -289,7 +289,7 @@ def test_values_are_plain_whatever_the_columns_are(write: str) -> None:
     second = {"account": 10**15 + 1, "share": 2.0, "text": "b", "mixed": b"\xff\x00", "kind": "b"}
     assert block.records() == [PLAIN, second]
     assert [block.record(0), block.record(1)] == [PLAIN, second]
-    assert {name: list(block.column(name))[0] for name in PLAIN if name != "numbers"} == {
+    assert {name: next(iter(block.column(name))) for name in PLAIN if name != "numbers"} == {
         name: value for name, value in PLAIN.items() if name != "numbers"
     }
     assert block.column("body.raw") == ["text", None]

@@ -57,4 +57,4 @@ def test_account_in_sixteen_bytes_is_a_uuid(tmp_path: Path) -> None:
         frame = pl.DataFrame([own()]).with_columns(pl.lit(value).alias("account"))
         path = tmp_path / "log.parquet"
         frame.write_parquet(path)
-        assert read(path)["account"].to_list() == [str(uuid.UUID(bytes=value))]
+        assert read(str(path))["account"].to_list() == [str(uuid.UUID(bytes=value))]

@@ -132,6 +132,7 @@ _LISTS = (
     "collection",
     "conversations",
 )
+_DATADOG = {"_id", "date", "ddsource", "host", "status", "tags", "timestamp"}
 _SURE_LISTS = ("logEvents", "records", "Records", "receivedMessages", "Messages", "streams")
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _SURE = (
@@ -406,7 +407,8 @@ def _holds_one(inner: Record) -> bool:
 def _is_datadog(names: set[str], inner: Record) -> bool:
     if names <= {"id", "type", "attributes"}:
         return "attributes" in inner or "message" in inner or "timestamp" in inner
-    return {"service", "status"} <= names and bool(names & {"_id", "date", "tags", "ddsource"})
+    is_span = not names.isdisjoint({"name", "kind", "context", "resource"})
+    return "service" in names and not names.isdisjoint(_DATADOG) and not is_span
 
 
 def _out_of(outer: Record, key: str, inner: Record) -> Record:
