@@ -1,5 +1,7 @@
 """Any bytes in place of a log: a frame of `SCHEMA` or `InputError` comes out, and nothing else."""
 
+import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,16 @@ from exchange.builders import (
     span,
     write,
 )
+from exchange.test_containers import FILES
+from exchange.test_envelopes import ENVELOPES, TABLES, WHOLE
 from gamekeeper.base.errors import InputError
 from gamekeeper.exchange import SCHEMA, LogReader, ReadOptions
+from gamekeeper.exchange.containers import read_blocks
+from gamekeeper.exchange.envelopes import unwrap
+from gamekeeper.exchange.faults import Tally, UnreadableFileError
+from gamekeeper.exchange.sources import ByteSource
+
+LONGER = int(os.environ.get("GAMEKEEPER_FUZZ", "1"))  # 100: about ten minutes
 
 SPAN = span(
     attributes=attributes({"gen_ai.system": "x", "gen_ai.prompt": "Hello", "enduser.id": "e"})
@@ -54,6 +64,9 @@ change = st.tuples(
 )
 
 
+CONTAINERS = {kind: content for kind, content in FILES.items() if len(content) < 20_000}
+
+
 def mutated(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
     for place, length, new in changes:
         at = int(place * len(content))
@@ -71,7 +84,9 @@ def read_or_refuse(path: str, **options: Any) -> None:
 
 @pytest.mark.parametrize("name", VALID)
 @settings(
-    max_examples=60, deadline=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60 * LONGER,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(changes=st.lists(change, min_size=1, max_size=4))
 def test_changed_bytes_are_read_or_refused(
@@ -79,6 +94,34 @@ def test_changed_bytes_are_read_or_refused(
 ) -> None:
     """A few bytes replaced, inserted or lost anywhere in a valid file."""
     read_or_refuse(write(tmp_path, name, mutated(VALID[name], changes)))
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+@settings(max_examples=15 * LONGER, deadline=None)
+@given(changes=st.lists(change, min_size=1, max_size=4))
+def test_changed_files_of_every_kind_are_read_or_refused(
+    kind: str, changes: list[tuple[float, int, bytes]]
+) -> None:
+    """Blocks of plain values come out, or one fault of the file, and nothing else."""
+    content = mutated(CONTAINERS[kind], changes)
+    source = ByteSource(name="x", open=lambda: io.BytesIO(content))
+    try:
+        for block in read_blocks(source, Tally(), lambda done: None):
+            for record in block.records():
+                assert all(isinstance(one, dict) for one in unwrap(record))
+            assert len(block.records()) == len(block.places)
+    except UnreadableFileError as refusal:
+        assert refusal.fault.problem and refusal.fault.expected
+
+
+@settings(max_examples=200 * LONGER, deadline=None)
+@given(data=st.data())
+def test_misshapen_envelopes_are_opened_or_left(data: st.DataObject) -> None:
+    """Any part of an envelope may be anything."""
+    template = data.draw(st.sampled_from([*ENVELOPES.values(), *TABLES.values(), *WHOLE.values()]))
+    record = data.draw(misshapen(template))
+    if isinstance(record, dict):
+        assert all(isinstance(one, dict) for one in unwrap(record))
 
 
 anything = st.recursive(
@@ -119,7 +162,7 @@ def misshapen(draw: st.DrawFn, template: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-@settings(max_examples=80, deadline=2_000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80 * LONGER, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_misshapen_records_are_read_or_refused(
     tmp_path: Path, name: str, data: st.DataObject
