@@ -8,6 +8,7 @@ of their own (`signed_body_url`). Times are UTC. Source: Helicone, API reference
 schema of `request_response_rmt`.
 """
 
+import re
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
@@ -41,6 +42,7 @@ _PRINCIPALS = (
 )
 _OWNERS = ("organization_id", "helicone_org_id", "helicone_organization_id")
 _CLAIMED = ("request_user_id", "user_id", "request_properties", "properties")
+_FIRST_ERROR = 400
 _OTHER_PATHS = ("/images", "/audio", "/moderations", "/files", "/models", "/rerank", "/vector")
 _ELSEWHERE = ("signed_body_url", "storage_location", "body_url")
 
@@ -54,7 +56,7 @@ def row(record: Record) -> Row | PassedOver:
     """Returns the row of a request, or why it is not an exchange."""
     if _has_failed(record):
         return FAILED
-    path = str(first(record.get("request_path"), record.get("target_url"), ""))
+    path = _path(record)
     if any(other in path for other in _OTHER_PATHS):
         return OTHER_API
     request = mapping(record.get("request_body"))
@@ -83,11 +85,15 @@ def row(record: Record) -> Row | PassedOver:
 
 def _has_failed(record: Record) -> bool:
     status = first(record.get("response_status"), record.get("status"))
-    try:
-        code = int(status)
-    except (TypeError, ValueError):
-        return False
-    return not 0 <= code < 400  # below 0: cancelled, or stopped as a threat
+    if isinstance(status, str) and re.fullmatch(r"-?\d{1,6}", status):
+        status = int(status)
+    is_code = isinstance(status, int) and not isinstance(status, bool)
+    return is_code and not 0 <= status < _FIRST_ERROR  # below 0: cancelled, or stopped as a threat
+
+
+def _path(record: Record) -> str:
+    path = first(record.get("request_path"), record.get("target_url"))
+    return path if isinstance(path, str) else ""
 
 
 def _property(record: Record, name: str) -> Any:

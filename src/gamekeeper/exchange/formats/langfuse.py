@@ -116,7 +116,8 @@ def row(record: Record) -> Row | PassedOver:
         **asked,
         **parameters_in(first(record.get("model_parameters"), record.get("modelParameters"))),
         **tokens_in(
-            *(record.get(name) for name in ("usage_details", "usageDetails", "usage")), record
+            *(record.get(name) for name in ("usage_details", "usageDetails", "usage")),
+            named_in(record, ("promptTokens", "completionTokens")),
         ),
         "time": first(record.get("start_time"), record.get("startTime"), record.get("timestamp")),
         "principals": {
@@ -141,8 +142,8 @@ def row(record: Record) -> Row | PassedOver:
 
 def _type(record: Record) -> str | None:
     kind = record.get("type")
-    if isinstance(kind, str) and kind.upper() in _TYPES and _is_observation(record):
-        return kind.upper()
+    if isinstance(kind, str) and kind in _TYPES and _is_observation(record):
+        return kind
     if "id" not in record:
         return None
     if "timestamp" in record and any(name in record for name in _OF_USERS):

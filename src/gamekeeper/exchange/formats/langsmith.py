@@ -54,7 +54,7 @@ def join(parts: list[Record]) -> list[Record]:
         part["parent_run_id"] for part in parts if isinstance(part.get("parent_run_id"), str)
     }
     for part in parts:
-        if part.get("id") in parents:
+        if isinstance(part.get("id"), str) and part["id"] in parents:
             part["said_twice"] = True
     return parts
 

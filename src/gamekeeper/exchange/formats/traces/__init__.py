@@ -1,9 +1,9 @@
 """OpenTelemetry spans and log records of generative AI, in the spellings of those who write them.
 
 A record is an export, or one span or log record (`exports`); `fields` gives their fields one name
-A record is an export, or one span or log record (`exports`); `fields` gives their fields one name
-what comes from other spans of the trace (`joins`) are apart from each other, since instrumentations
-mix them freely.
+each. What a span is (`roles`), what was asked and answered (`contents`), who asked (`accounts`),
+and what comes from other spans of the trace (`joins`) are apart from each other, since
+instrumentations mix them freely.
 """
 
 from gamekeeper.exchange.formats.form import Format

@@ -7,6 +7,8 @@ Sources: OpenTelemetry registry, enduser and user; OpenInference, user.id; Langf
 Vercel AI SDK and LiteLLM, attributes of their spans; monitoring pages of coding assistants.
 """
 
+from collections.abc import Collection
+
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.form import Row
 
@@ -42,6 +44,8 @@ KEYS = (
 )
 """Principals, the narrowest first."""
 
+_KEYS = frozenset(KEYS)
+
 OWNERS = (
     "organization.id",
     "organization_id",
@@ -65,12 +69,13 @@ OWNERS = (
 """Who answers for accounts, the widest first."""
 
 _CLAIMED = ("gen_ai.request.user", "gen_ai.openai.request.user", "llm.user", "llm.request.user")
+_ANY = frozenset((*KEYS, *OWNERS, *_CLAIMED))
 _CLAIMED_PREFIXES = ("baggage.", "session.id", "http.request.header.")
 
 
 def is_named(attributes: Record) -> bool:
     """True if attributes name a principal."""
-    return any(attributes.get(key) not in (None, "") for key in KEYS)
+    return any(attributes[key] not in (None, "") for key in _KEYS.intersection(attributes))
 
 
 def name_in(record: Record) -> object:
@@ -80,16 +85,19 @@ def name_in(record: Record) -> object:
 
 def accounts_of(record: Record) -> Row:
     """Returns `principals`, `owners` and `claimed` of a flat span or log record."""
-    owners = _held(record, OWNERS)
-    principals = _held(record, KEYS)
+    there = _ANY.intersection(record)
+    owners = _held(record, OWNERS, there)
+    principals = _held(record, KEYS, there)
     for field in reversed(owners):
         principals.setdefault(field, owners[field])
-    claimed = _held(record, _CLAIMED)
-    for key, value in record.items():
+    claimed = _held(record, _CLAIMED, there)
+    for key in record:
         if key.startswith(_CLAIMED_PREFIXES):
-            claimed[key] = value
+            claimed[key] = record[key]
     return {"principals": principals, "owners": owners, "claimed": claimed}
 
 
-def _held(record: Record, keys: tuple[str, ...]) -> Record:
-    return {key: value for key in keys if (value := record.get(key)) is not None and value != ""}
+def _held(record: Record, keys: tuple[str, ...], there: Collection[str]) -> Record:
+    if not there:
+        return {}
+    return {key: record[key] for key in keys if key in there and record[key] not in (None, "")}

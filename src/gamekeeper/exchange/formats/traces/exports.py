@@ -28,10 +28,17 @@ from gamekeeper.exchange.formats.traces.fields import (
 from gamekeeper.exchange.formats.traces.roles import OTHER, role_of
 from gamekeeper.exchange.messages import mapping, parsed
 
-_SPANS = ("resourceSpans", "resource_spans", "ResourceSpans", "batches")
-_LOGS = ("resourceLogs", "resource_logs", "ResourceLogs")
-_METRICS = ("resourceMetrics", "resource_metrics")  # the collector writes them into the same file
-_SCOPES = (
+_RESOURCES = {
+    "resourceSpans",
+    "resource_spans",
+    "ResourceSpans",
+    "batches",
+    "resourceLogs",
+    "resource_logs",
+    "ResourceLogs",
+}
+_METRICS = {"resourceMetrics", "resource_metrics"}  # the collector writes them into the same file
+_SCOPES = {
     "scopeSpans",
     "scope_spans",
     "instrumentationLibrarySpans",
@@ -40,8 +47,8 @@ _SCOPES = (
     "scope_logs",
     "instrumentationLibraryLogs",
     "instrumentation_library_logs",
-)
-_ITEMS = ("spans", "logRecords", "log_records", "logs")
+}
+_ITEMS = {"spans", "logRecords", "log_records", "logs"}
 _AROUND = ("data", "result", "trace")  # what an API puts an export into
 
 
@@ -58,9 +65,9 @@ def split(record: Record) -> Iterable[Record]:
 
 def _export(record: Record) -> Callable[[Record], Iterable[Record]] | None:
     """Returns the function that finds the spans inside a record, None if it is no export."""
-    if any(key in record for key in (*_SPANS, *_LOGS)):
+    if not _RESOURCES.isdisjoint(record):
         return _of_resources
-    if any(key in record for key in _METRICS):
+    if not _METRICS.isdisjoint(record):
         return _nothing
     if "spans" in record and ("traceID" in record or "processes" in record):
         return _of_jaeger
@@ -75,6 +82,13 @@ def _export(record: Record) -> Callable[[Record], Iterable[Record]] | None:
     return None
 
 
+def _held(record: Record, names: set[str]) -> Iterator[Record]:
+    """Yields the objects in the lists that a record has under any of the names."""
+    for key, value in record.items():
+        if key in names:
+            yield from dicts(value)
+
+
 def _nothing(_record: Record) -> Iterable[Record]:
     return ()
 
@@ -87,19 +101,16 @@ def _of_inner(record: Record) -> Iterator[Record]:
 
 
 def _of_resources(record: Record) -> Iterator[Record]:
-    for key in (*_SPANS, *_LOGS):
-        for holder in dicts(record.get(key)):
-            resource = attributes_of(holder.get("resource"))
-            for scopes in _SCOPES:
-                for scope_holder in dicts(holder.get(scopes)):
-                    yield from _of_scope(scope_holder, resource)
+    for holder in _held(record, _RESOURCES):
+        resource = attributes_of(holder.get("resource"))
+        for scope_holder in _held(holder, _SCOPES):
+            yield from _of_scope(scope_holder, resource)
 
 
 def _of_scope(holder: Record, resource: Record) -> Iterator[Record]:
     scope = mapping(holder.get("scope") or holder.get("instrumentationLibrary")).get("name")
-    for items in _ITEMS:
-        for raw in dicts(holder.get(items)):
-            yield _flat(named(raw), resource, scope)
+    for raw in _held(holder, _ITEMS):
+        yield _flat(named(raw), resource, scope)
 
 
 def _of_jaeger(record: Record) -> Iterator[Record]:
@@ -114,7 +125,7 @@ def _is_one(record: Record) -> bool:
     names = {name_of(key) for key in record}
     if not names & {"traceId", "context"}:
         return False
-    if "attributes" in names or any(key.startswith("attributes.") for key in record):
+    if "attributes" in names or any(str(key).startswith("attributes.") for key in record):
         return "spanId" in names or "id" in names or _trace_of(named(record)) is not None
     return False
 
@@ -160,7 +171,7 @@ def _in(fields: Record, name: str, holder: str) -> Any:
         return fields[name]
     context = fields.get(holder)
     if isinstance(context, dict):
-        return next((value for key, value in context.items() if name_of(str(key)) == name), None)
+        return next((value for key, value in context.items() if name_of(key) == name), None)
     return None
 
 

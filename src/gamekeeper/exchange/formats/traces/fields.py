@@ -1,9 +1,9 @@
 """What a span or a log record says, whoever wrote it: one name for each of its fields.
 
-The same id is `traceId` in OTLP JSON, `trace_id` with the names of the proto, `context.trace_id` on
-the console of the Python SDK, `SpanContext.TraceID` on that of Go, `traceID` in Jaeger, `TraceId` in
-a ClickHouse table. Attributes are a list of keys and values, an object, or an object inside an
-object. Here they become
+The same id is `traceId` in OTLP JSON, `trace_id` with the names of the proto, `context.trace_id`
+on the console of the Python SDK, `SpanContext.TraceID` on that of Go, `traceID` in Jaeger, and
+`TraceId` in a ClickHouse table. Attributes are a list of keys and values, an object, or an object
+inside an object. Here they become
 
     {"gen_ai.system": "openai", ..., "span": {"traceId": ..., "spanId": ..., "name": ..., ...}}
 
@@ -20,7 +20,8 @@ from typing import Any
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.messages import parsed
 
-_DEEPEST = 60  # levels of objects inside each other that are followed: hostile logs have more
+_DEEPEST = 60  # levels of AnyValues inside each other that are followed: hostile logs have more
+_DEEPEST_KEY = 8  # objects that make a dotted key: attributes.llm.token_count.prompt_details.audio
 
 _SPELLINGS = {
     "traceId": ("traceid", "contexttraceid"),
@@ -88,13 +89,15 @@ _VALUES = ("value", "Value", "vStr", "vInt64", "vFloat64", "vBool", "vBinary")
 
 
 @lru_cache(maxsize=4096)
-def name_of(key: str) -> str | None:
+def name_of(key: Any) -> str | None:
     """Returns our name of a field, None for a field of which we know nothing.
 
     Example:
         >>> name_of("context.trace_id")
         'traceId'
     """
+    if not isinstance(key, str):
+        return None
     return _NAMES.get(key.lower().replace("_", "").replace(".", "").replace(" ", ""))
 
 
@@ -109,7 +112,7 @@ def named(raw: Record) -> Record:
             found[name] = {**found.get(name, {}), **attributes_of(value)}
         elif name is not None:
             found.setdefault(name, value)
-        elif key.startswith("attributes."):
+        elif isinstance(key, str) and key.startswith("attributes."):
             found["attributes"] = {
                 **found.get("attributes", {}),
                 **flattened(key.removeprefix("attributes."), value),
@@ -119,7 +122,10 @@ def named(raw: Record) -> Record:
 
 def attributes_of(value: Any) -> Record:
     """Returns attributes as a flat dict: of a list of keys and values, an object, or JSON text."""
-    value = parsed(value)
+    if isinstance(value, str):
+        value = parsed(value)
+    if isinstance(value, list):
+        return _of_pairs(value)
     if isinstance(value, dict):
         inner = value.get("attributes", value.get("Attributes"))
         if inner is not None and not isinstance(inner, str):
@@ -127,16 +133,19 @@ def attributes_of(value: Any) -> Record:
         if isinstance(value.get("tags"), list):
             return attributes_of(value["tags"])  # a process of Jaeger
         return _of_object(value)
-    return _of_pairs(value) if isinstance(value, list) else {}
+    return {}
 
 
 def _of_pairs(pairs: list[Any]) -> Record:
     found: Record = {}
     for pair in pairs:
         if isinstance(pair, dict):
-            key = pair.get("key", pair.get("Key"))
-            if isinstance(key, str):
+            key = pair.get("key")
+            value = pair.get("value")
+            if key is None or value is None:
+                key = pair.get("key", pair.get("Key"))
                 value = next((pair[name] for name in _VALUES if pair.get(name) is not None), None)
+            if isinstance(key, str):
                 found[key] = any_value(value)
         elif isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str):
             found[pair[0]] = pair[1]
@@ -154,7 +163,7 @@ def _of_object(value: Record) -> Record:
 
 def flattened(key: str, value: Any, depth: int = 0) -> Record:
     """Returns an object inside an object as one with dotted keys; lists stay what they are."""
-    if not isinstance(value, dict) or not value or depth > _DEEPEST:
+    if not isinstance(value, dict) or not value or depth > _DEEPEST_KEY:
         return {key: value}
     found: Record = {}
     for inner_key, inner in value.items():
@@ -205,18 +214,22 @@ def _any_of(kind: str, inner: Any, depth: int) -> Any:
 
 def dicts(value: Any) -> list[Record]:
     """Returns the objects of an array, of the JSON text of one, or of nothing."""
-    value = parsed(value)
+    if isinstance(value, str):
+        value = parsed(value)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def identifier(value: Any) -> str | None:
-    """Returns a trace or span id as text: without 0x, bytes as hex, zeros as no id."""
+    """Returns a trace or span id as text: without 0x, bytes as hex, zeros alone as no id."""
     if isinstance(value, bytes):
         value = value.hex()
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         return None
     text = str(value).lower().removeprefix("0x")
-    return text if text.strip("0") else None
+    return None if text in _NO_IDS else text
+
+
+_NO_IDS = ("", "0" * 16, "0" * 32)
 
 
 def first_of(record: Record, keys: Iterable[str]) -> Any:

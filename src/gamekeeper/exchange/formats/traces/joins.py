@@ -97,7 +97,8 @@ def _is_around(record: Record) -> bool:
     span = record["span"]
     if span["named"]:
         return True
-    return "body" not in span and (span["parentSpanId"] is None or _is_server(span))
+    is_log = "body" in span or span["eventName"] is not None
+    return not is_log and (span["parentSpanId"] is None or _is_server(span))
 
 
 def _is_server(span: Record) -> bool:
@@ -140,17 +141,13 @@ def _is_step(outer: Record, inner: Record) -> bool:
 
 def _name(part: Record, parts: list[Record]) -> None:
     for other in _around(part, parts):
-        if other["span"]["named"]:
-            _give_name(part, other)
-            return
-    servers = [other for other in parts if _is_root(other)]
-    for others in (servers, parts):
-        named = [other for other in others if other["span"]["named"]]
-        if named and len({str(accounts.name_in(other)) for other in named}) == 1:
-            _give_name(part, named[0])
-            return
-    for other in servers:  # a field that the user names may be on any of them
-        _describe(part, other)
+        _give_name(part, other)
+    roots = [other for other in parts if _is_root(other)]
+    if len(roots) == 1:
+        _give_name(part, roots[0])
+    named = [other for other in parts if other["span"]["named"]]
+    if named and len({str(accounts.name_in(other)) for other in named}) == 1:
+        _give_name(part, named[0])
 
 
 def _around(part: Record, parts: list[Record]) -> Iterable[Record]:
@@ -179,5 +176,5 @@ def _give_name(part: Record, other: Record) -> None:
 
 def _describe(part: Record, other: Record) -> None:
     for key, value in other.items():
-        if not key.startswith(_NOT_OF_CALLERS):
+        if key not in accounts.KEYS and not key.startswith(_NOT_OF_CALLERS):
             part.setdefault(key, value)
