@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -22,6 +23,7 @@ from gamekeeper.exchange.typed import DESCRIPTIONS, REQUEST, typed
 _ROW = "__row"  # of the block, while a frame loses rows
 _TIMES = ("time", "account_created")
 _NAMES = ("account", "owner", "alias")
+_KNOWN_NAMES = 1 << 17  # an account comes again in every block
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,12 @@ def _mask_secrets(frame: pl.DataFrame) -> pl.DataFrame:
     """Masks accounts that hold a secret: every output names accounts, and none may show a key."""
     for column in _NAMES:
         names = frame[column].unique().drop_nulls()
-        masked = {name: mask_name(name) for name in names.to_list() if has_secret(name)}
+        masked = {name: mask_name(name) for name in names.to_list() if _is_secret(name)}
         if masked:
             frame = frame.with_columns(pl.col(column).replace(masked))
     return frame
+
+
+@lru_cache(maxsize=_KNOWN_NAMES)
+def _is_secret(name: str) -> bool:
+    return has_secret(name)
