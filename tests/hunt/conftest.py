@@ -15,7 +15,9 @@ def month() -> LabelledTraffic:
     equal.
     """
     made = simulate(seed=1, scale=0.1)
-    kept = made.labels.filter(pl.col("campaign").is_null() | pl.col("campaign").is_in(CAMPAIGNS))
+    is_pool = pl.col("kind").is_in(["key-pool", "relay"])
+    is_kept = pl.col("campaign").is_null() | pl.col("campaign").is_in(CAMPAIGNS)
+    kept = made.labels.filter(is_kept & ~is_pool)
     exchanges = made.exchanges.join(kept, on="account", how="semi", maintain_order="left")
     return LabelledTraffic(
         exchanges=exchanges.with_columns(pl.col("time").dt.truncate("1m")).unique(

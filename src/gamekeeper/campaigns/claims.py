@@ -36,8 +36,9 @@ from gamekeeper.verdict import Policy
 _DECOYS = 1_999
 _DECOYS_OF_ACCOUNT = 4
 _LONE_DECOYS = 9_999
-LONE_BROAD = 0.95
-"""Of the spliced accounts' median breadth; narrower accounts look like apps and are not judged."""
+_LONE_BROAD = (
+    0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
+)
 _MIN_EXCHANGES = 3  # of an account that a decoy is built around
 _SAME = 0.5  # share of accounts that two families must have in common to speak of one campaign
 
@@ -238,7 +239,7 @@ def _lone(
     spliced = spliced_readings(sample, innocent, sizes.tolist(), seed)
     if not spliced:
         return []
-    broad = LONE_BROAD * np.median([s.breadth for s in spliced])
+    broad = _LONE_BROAD * np.median([s.breadth for s in spliced])
     judged = [r for r in readings if r.breadth >= broad]
     decoys = np.array([-s.follow_up for s in spliced])
     values = np.array([-r.follow_up for r in judged])

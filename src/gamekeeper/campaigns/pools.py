@@ -3,11 +3,11 @@
 One product behind twelve keys looks like a campaign: prompts are interchangeable between the keys,
 because a router deals them. Its card and address do not tell it from a thief who pays for all
 accounts with one card. What tells them apart is what the accounts ask *together*. As one account, a
-product keeps to its subjects, or its customers' conversations follow up on themselves; a deck that
-is worth copying is broad and follows up on nothing:
+product's customers ask the same few things again, or follow up on what they asked; a deck that is
+worth copying repeats nothing and follows up on nothing:
 
-    ordinary as a whole    narrower than ordinary accounts joined together, or with at least half
-                           of the follow-up that those have
+    ordinary as a whole    novelty below `_REPEATS` of that of ordinary accounts joined together,
+                           or at least half of the follow-up that those have
 
 Such a pool is linked as one account from then on, and is a reason to look (`watch`), not to act.
 A pool of which neither can be shown is not ordinary, and its claim is weighed as any other.
@@ -22,15 +22,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from gamekeeper.campaigns.claims import LONE_BROAD, Claims, FoundGroup
+from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import Comparison
-from gamekeeper.linking import MIN_JOINED, LoneReading, joined_reading, spliced_recent
+from gamekeeper.linking import MIN_JOINED, JoinedReading, joined_ordinary, joined_reading
 
 SHARED = {"shared-payment": "a means of payment", "shared-ip": "an address"}
 """Signals whose values name a pool, and what they are called."""
 
 _MOST = 0.5
-_SPLICED = 199
+_JOINED = 99
+# of the novelty of ordinary accounts joined together: 95 % of single apps are below, and the
+# campaigns that were measured above (docs/explanation/how-hunt-works.md)
+_REPEATS = 0.7
 _MOST_ROWS = 2_000  # of a spliced account: more measure nothing better
 
 
@@ -134,26 +137,26 @@ def _ordinary(
     size = int(sample.exchanges[members].sum())
     if size < MIN_JOINED:
         return None
-    spliced = spliced_recent(sample, claims.innocent, min(size, _MOST_ROWS), _SPLICED, seed)
-    if not spliced:
+    ordinary = joined_ordinary(sample, claims.innocent, min(size, _MOST_ROWS), _JOINED, seed)
+    if not ordinary:
         return None
     reading = joined_reading(sample, members, seed)
-    usual = float(np.median([s.follow_up for s in spliced]))
-    broad = float(np.median([s.breadth for s in spliced]))
-    if reading.breadth < LONE_BROAD * broad:
-        like = "keep to few subjects, as one app does"
-    elif not reading.is_one_deck(usual):
+    follow_up = float(np.median([one.follow_up for one in ordinary]))
+    novelty = float(np.median([one.novelty for one in ordinary]))
+    if reading.novelty < _REPEATS * novelty:
+        like = "ask the same few things again, as customers of one app do"
+    elif not reading.is_one_deck(follow_up):
         like = "follow up on what was asked, as customers do"
     else:
         return None
     return (
         f"{len(members)} of its accounts share {what}, and as if they were one account they {like}"
-        f"{_figures(reading, usual, broad)}"
+        f"{_figures(reading, novelty, follow_up)}"
     )
 
 
-def _figures(reading: LoneReading, usual: float, broad: float) -> str:
+def _figures(reading: JoinedReading, novelty: float, follow_up: float) -> str:
     return (
-        f" (breadth {reading.breadth:.2f}, follow-up {reading.follow_up:+.2f}; ordinary accounts"
-        f" joined together: {broad:.2f}, {usual:+.2f})"
+        f" (novelty {reading.novelty:.2f}, follow-up {reading.follow_up:+.2f}; ordinary accounts"
+        f" joined together: {novelty:.2f}, {follow_up:+.2f})"
     )

@@ -1,8 +1,8 @@
 """What a hunt that found nothing could have found: campaigns are planted and searched for.
 
 That nothing was found says something only if something could have been. So campaigns of several
-sizes, each with prompts of its own, are put into the sample over the log's own period, at the log's
-own rate, and the sample is linked again. All are planted at once, because linking is what takes
+sizes, each with prompts of its own, are put into the sample at the times and the rate of the log's
+own accounts, and the sample is linked again. All are planted at once, because linking is what takes
 time; each is tested as if it were alone, beside the claims of the log itself:
 
     found    a group has more than half of its accounts from the planted campaign and holds at
@@ -87,9 +87,8 @@ def _planted(
         prompt for number, size in enumerate(sizes) for prompt in deck(number, size * each, seed)
     ]
     accounts = np.repeat(np.arange(first, starts[-1]), each)
-    times = rng.choice(compared.sample.time_s, len(accounts))
-    order = np.lexsort((times, accounts))
-    sample = _with_rows(compared, accounts, times[order], [prompts[i] for i in order])
+    times = np.concatenate([_times(compared.sample, each, rng) for _ in range(sum(sizes))])
+    sample = _with_rows(compared, accounts, times, prompts)
     linker = Linker(sample)
     groups = list(candidates(linker, link_accounts(sample), policy.without))
     return [
@@ -100,6 +99,19 @@ def _planted(
         )
         for size, start in zip(sizes, starts, strict=False)
     ]
+
+
+def _times(sample: LinkSample, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The times of `count` exchanges of accounts of the log: its sittings, days and pauses."""
+    starts = np.concatenate([[0], np.cumsum(sample.exchanges)])
+    active = np.flatnonzero(sample.exchanges)
+    drawn: list[np.ndarray] = []
+    missing = count
+    while missing > 0:
+        account = int(rng.choice(active))
+        drawn.append(sample.time_s[starts[account] : starts[account + 1]][:missing])
+        missing -= len(drawn[-1])
+    return np.sort(np.concatenate(drawn))
 
 
 def _with_rows(

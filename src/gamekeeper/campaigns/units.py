@@ -19,6 +19,10 @@ import polars as pl
 
 from gamekeeper.campaigns.result import OWNER_LABEL
 
+# beginnings of keys
+_ACCOUNT = "a"
+_OWNER = "o"
+_POOL = "p"
 _MOST = 0.5  # share of accounts, and of exchanges, above which one owner says nothing
 
 
@@ -66,11 +70,11 @@ class Units:
         else:
             keys = (
                 pl.when("counts")
-                .then("o" + pl.col("owner"))
-                .otherwise("a" + account)
+                .then(_after(_OWNER, "owner"))
+                .otherwise(_after(_ACCOUNT, "account"))
                 .alias("unit"),
                 pl.when("counts")
-                .then(OWNER_LABEL + pl.col("owner"))
+                .then(_after(OWNER_LABEL, "owner"))
                 .otherwise(account)
                 .alias("label"),
             )
@@ -83,14 +87,16 @@ class Units:
 
     def with_pools(self, pools: Sequence[Sequence[str]]) -> "Units":
         """Returns units in which each of `pools`, keys of units, is one; no key is in two."""
-        # "p" is the beginning of no other key, once keys have a beginning
-        marked = self.members if self.joined else self.members.with_columns("a" + pl.col("unit"))
-        begins = "" if self.joined else "a"
-        first = marked.select(pl.col("unit").str.starts_with("p").sum()).item()
+        begin = "" if self.joined else _ACCOUNT
+        keyed = self.members.with_columns(_after(begin, "unit").alias("unit"))
+        # no key begins so, but for pools of an earlier round
+        earlier = keyed.filter(pl.col("unit").str.starts_with(_POOL))["unit"].n_unique()
         of_pool = {
-            begins + key: f"p{first + number}" for number, keys in enumerate(pools) for key in keys
+            begin + key: f"{_POOL}{earlier} {number}"
+            for number, keys in enumerate(pools)
+            for key in keys
         }
-        joined = marked.with_columns(pl.col("unit").replace(of_pool))
+        joined = keyed.with_columns(pl.col("unit").replace(of_pool))
         return replace(self, members=joined, joined=True)
 
     def key(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -127,6 +133,10 @@ class Units:
         if not self.joined:
             return keyed
         return keyed.filter(pl.col("row_hash").rank("ordinal").over("unit") <= most)
+
+
+def _after(begin: str, column: str) -> pl.Expr:
+    return pl.concat_str(pl.lit(begin), pl.col(column))
 
 
 def _owner_of_nearly_all(known: pl.DataFrame) -> str | None:

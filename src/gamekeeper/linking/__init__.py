@@ -4,11 +4,12 @@ from gamekeeper.linking.candidates import AccountLinks, around_accounts, candida
 from gamekeeper.linking.groups import Group, Linker
 from gamekeeper.linking.lone import (
     MIN_JOINED,
+    JoinedReading,
     LoneReading,
+    joined_ordinary,
     joined_reading,
     lone_readings,
     spliced_readings,
-    spliced_recent,
 )
 from gamekeeper.linking.sample import LinkSample
 from gamekeeper.linking.strength import Ordinary, claim, strength
@@ -17,6 +18,7 @@ __all__ = [
     "MIN_JOINED",
     "AccountLinks",
     "Group",
+    "JoinedReading",
     "LinkSample",
     "Linker",
     "LoneReading",
@@ -24,10 +26,10 @@ __all__ = [
     "around_accounts",
     "candidates",
     "claim",
+    "joined_ordinary",
     "joined_reading",
     "link_accounts",
     "lone_readings",
     "spliced_readings",
-    "spliced_recent",
     "strength",
 ]

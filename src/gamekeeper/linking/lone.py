@@ -19,6 +19,7 @@ import numpy as np
 
 from gamekeeper.linking.memory import distance
 from gamekeeper.linking.sample import LinkSample
+from gamekeeper.linking.search import nearest
 from gamekeeper.linking.strength import ONE_DECK, Z
 
 MIN_EXCHANGES = 200
@@ -27,6 +28,7 @@ MIN_EXCHANGES = 200
 _MIN_SITTINGS = 3
 _PAIRS = 1_000
 _RECENT = 8  # conversations of a pool that may be under way at once
+_COMPARED = 240  # prompts
 MIN_JOINED = 50
 """Exchanges of several accounts below which they cannot be read as one."""
 
@@ -73,57 +75,80 @@ def spliced_readings(
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
     if not len(usable):
         return []
-    ends = np.flatnonzero(np.diff(sample.sitting[usable], append=-1) != 0) + 1
-    sittings = np.split(usable, ends[:-1])
+    sittings = _sittings(sample, usable)
     return [_read(sample, _splice(sittings, size, rng), -1, rng) for size in sizes]
 
 
-def joined_reading(sample: LinkSample, accounts: np.ndarray, seed: int) -> LoneReading:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedReading:
+    """Readings of several accounts as if they were one.
+
+    Args:
+        follow_up: How much closer a prompt lies to the nearest of the `_RECENT` before it than to
+            the nearest of as many at random: the prompt before is often another customer's.
+        follow_up_error: Its standard error.
+        novelty: Mean distance of a prompt to the nearest of the others, over that of any two; low
+            where customers ask the same things again. It falls with the number of prompts, so
+            at most `_COMPARED` are compared.
+    """
+
+    follow_up: float
+    follow_up_error: float
+    novelty: float
+
+    def is_one_deck(self, usual: float) -> bool:
+        """Whether follow-up stays below half of what is usual, as for a single account."""
+        return self.follow_up + Z * self.follow_up_error < ONE_DECK * usual
+
+
+def joined_reading(sample: LinkSample, accounts: np.ndarray, seed: int) -> JoinedReading:
     """Reads several accounts as if they were one: all their exchanges in order of time."""
     rows = np.flatnonzero(np.isin(sample.accounts, accounts))
     rows = rows[np.argsort(sample.time_s[rows], kind="stable")]
-    return read_recent(sample.vectors[rows], np.random.default_rng(seed))
+    return _read_joined(sample.vectors[rows], np.random.default_rng(seed))
 
 
-def spliced_recent(
+def joined_ordinary(
     sample: LinkSample, ordinary: np.ndarray, size: int, count: int, seed: int
-) -> list[LoneReading]:
+) -> list[JoinedReading]:
     """Reads `count` spliced accounts of `size` exchanges as `joined_reading` does."""
     rng = np.random.default_rng(seed)
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
     if not len(usable):
         return []
-    ends = np.flatnonzero(np.diff(sample.sitting[usable], append=-1) != 0) + 1
-    sittings = np.split(usable, ends[:-1])
-    return [read_recent(sample.vectors[_splice(sittings, size, rng)], rng) for _ in range(count)]
+    sittings = _sittings(sample, usable)
+    return [_read_joined(sample.vectors[_splice(sittings, size, rng)], rng) for _ in range(count)]
 
 
-def read_recent(vectors: np.ndarray, rng: np.random.Generator) -> LoneReading:
-    """Reads exchanges in order of time, many conversations of which may be under way at once.
-
-    Follow-up is how much closer a prompt lies to the nearest of the `_RECENT` before it than to the
-    nearest of as many at random: the prompt before is often another customer's. `account` is -1.
-    """
-    count = len(vectors)
-    a, b = rng.integers(0, count, (2, _PAIRS))
-    breadth = float(distance(vectors[a[a != b]], vectors[b[a != b]]).mean())
-    later = np.arange(_RECENT, count)
+def _read_joined(vectors: np.ndarray, rng: np.random.Generator) -> JoinedReading:
+    later = np.arange(_RECENT, len(vectors))
     before = [distance(vectors[later], vectors[later - lag]) for lag in range(1, _RECENT + 1)]
-    drawn = rng.integers(0, count - 1, (_RECENT, len(later)))
+    drawn = rng.integers(0, len(vectors) - 1, (_RECENT, len(later)))
     drawn += drawn >= later  # not the prompt itself
-    random = [distance(vectors[later], vectors[other]) for other in drawn]
-    nearest_random = np.sort(np.min(random, axis=0))
+    at_random = [distance(vectors[later], vectors[other]) for other in drawn]
     nearest_before = np.min(before, axis=0)
+    nearest_random = np.sort(np.min(at_random, axis=0))
     low = np.searchsorted(nearest_random, nearest_before, "left")
     high = np.searchsorted(nearest_random, nearest_before, "right")
-    rank = (low + high) / (2 * len(later))
-    return LoneReading(
-        account=-1,
-        follow_up=float(0.5 - rank.mean()),
+    return JoinedReading(
+        follow_up=float(0.5 - ((low + high) / (2 * len(later))).mean()),
         # both sides are drawn, so twice the variance of the mean of uniform ranks
         follow_up_error=float(1 / np.sqrt(6 * len(later))),
-        breadth=breadth,
+        novelty=_novelty(vectors[rng.permutation(len(vectors))[:_COMPARED]], rng),
     )
+
+
+def _novelty(vectors: np.ndarray, rng: np.random.Generator) -> float:
+    a, b = rng.integers(0, len(vectors), (2, _PAIRS))
+    apart = a != b
+    usual = float(np.median(distance(vectors[a[apart]], vectors[b[apart]])))
+    found = nearest(vectors, min(2, len(vectors)), exact_below=len(vectors) + 1, rounds=1)
+    return float(found.squares[:, -1].mean()) / max(usual, 1e-9)
+
+
+def _sittings(sample: LinkSample, usable: np.ndarray) -> list[np.ndarray]:
+    ends = np.flatnonzero(np.diff(sample.sitting[usable], append=-1) != 0) + 1
+    return np.split(usable, ends[:-1])
 
 
 def _splice(sittings: list[np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:

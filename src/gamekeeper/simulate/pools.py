@@ -44,7 +44,8 @@ class KeyPools:
     """The key pools of one simulation; routers, and whether the owner is declared, take turns."""
 
     def __init__(self) -> None:
-        self._variants = cycle([(r, declared) for declared in (False, True) for r in ROUTERS])
+        # six in all: each router with and without a declared owner
+        self._variants = cycle(zip(ROUTERS * 2, (True, False) * 3, strict=True))
 
     def __call__(self, scene: Scene) -> list[SimulatedAccount]:
         """Draws the accounts of one product: its keys, with one card, address and client."""
@@ -56,7 +57,7 @@ class Relays:
     """The relays of one simulation; every second one declares its owner."""
 
     def __init__(self) -> None:
-        self._declared = cycle([False, True])
+        self._declared = cycle([True, False])
 
     def __call__(self, scene: Scene) -> list[SimulatedAccount]:
         """Draws the accounts of one relay."""
