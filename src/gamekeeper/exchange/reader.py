@@ -453,7 +453,7 @@ class _Reading:
         )
 
     def _how_to_keep_prompts(self) -> str:
-        """Returns how to have whoever wrote the log keep what was asked, if it was not kept."""
+        """Returns how to have the writer of the log keep what was asked, if it was not kept."""
         reasons = (NO_BODY.reason, NO_CONTENT.reason, KEPT_ELSEWHERE.reason)
         if not any(self._tally.passed_over[reason] for reason in reasons):
             return ""
