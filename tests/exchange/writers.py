@@ -5,6 +5,7 @@ A writer takes rows of our columns and returns the records of its log. Earlier t
 conversation are written as messages, as clients send them.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -249,8 +250,191 @@ def _azure(row: Record) -> list[Record]:
     ]
 
 
+def _attributes(values: Record) -> list[Record]:
+    kinds = {int: "intValue", float: "doubleValue"}
+    return [
+        {"key": key, "value": {kinds.get(type(value), "stringValue"): value}}
+        for key, value in values.items()
+        if value is not None
+    ]
+
+
+def _trace(row: Record) -> str:
+    held = f"{row['account']}-{row['time'].timestamp()}-{row['conversation']}-{row['prompt']}"
+    return hashlib.sha256(held.encode()).hexdigest()[:32]
+
+
+def _export(row: Record, attributes: Record, **fields: Any) -> Record:
+    span = {
+        "traceId": _trace(row),
+        "spanId": "b7ad6b7169203331",
+        "startTimeUnixNano": str(int(row["time"].timestamp() * 1_000_000) * 1000),
+        "attributes": _attributes(attributes),
+        **fields,
+    }
+    return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [span]}]}]}
+
+
+def _call(row: Record) -> Record:
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": row["model"],
+        "gen_ai.request.temperature": row["temperature"],
+        "gen_ai.request.choice.count": row["n"],
+        "gen_ai.usage.input_tokens": row["input_tokens"],
+        "gen_ai.usage.output_tokens": row["output_tokens"],
+        "gen_ai.conversation.id": row["conversation"],
+    }
+
+
+def _caller(row: Record) -> Record:
+    return {
+        "enduser.id": row["account"],
+        "client.address": row["ip"],
+        "user_agent.original": row["client"],
+    }
+
+
+def _said(row: Record) -> Record:
+    messages = [
+        {"role": m["role"], "parts": [{"type": "text", "content": m["content"]}]}
+        for m in _without_system(row)
+    ]
+    system = [{"type": "text", "content": row["system"]}] if row["system"] else None
+    return {
+        "gen_ai.input.messages": json.dumps(messages),
+        "gen_ai.system_instructions": json.dumps(system) if system else None,
+    }
+
+
+def _otel(row: Record) -> list[Record]:
+    return [_export(row, {**_call(row), **_caller(row), **_said(row)})]
+
+
+def _otel_root(row: Record) -> list[Record]:
+    root = "a7ad6b7169203331"
+    return [
+        _export(row, {**_call(row), **_said(row)}, parentSpanId=root),
+        _export(row, _caller(row), spanId=root, kind=2),
+    ]
+
+
+def _otel_logs(row: Record) -> list[Record]:
+    said = [
+        {
+            "timeUnixNano": "1",
+            "traceId": _trace(row),
+            "spanId": "b7ad6b7169203331",
+            "eventName": f"gen_ai.{message['role']}.message",
+            "body": {"kvlistValue": {"values": _attributes({"content": message["content"]})}},
+        }
+        for message in chat(row)
+    ]
+    records = {"resourceLogs": [{"scopeLogs": [{"logRecords": said}]}]}
+    return [records, _export(row, {**_call(row), **_caller(row)})]
+
+
+def _openllmetry(row: Record) -> list[Record]:
+    held: Record = {"llm.request.type": "chat"}
+    for number, message in enumerate(chat(row)):
+        held[f"gen_ai.prompt.{number}.role"] = message["role"]
+        held[f"gen_ai.prompt.{number}.content"] = message["content"]
+    call = {key: value for key, value in _call(row).items() if not key.endswith("operation.name")}
+    return [_export(row, {**call, **_caller(row), **held})]
+
+
+def _openinference(row: Record) -> list[Record]:
+    held: Record = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": row["model"],
+        "llm.token_count.prompt": row["input_tokens"],
+        "llm.token_count.completion": row["output_tokens"],
+        "user.id": row["account"],
+        "session.id": row["conversation"],
+    }
+    for number, message in enumerate(chat(row)):
+        held[f"llm.input_messages.{number}.message.role"] = message["role"]
+        held[f"llm.input_messages.{number}.message.content"] = message["content"]
+    return [_export(row, held)]
+
+
+def _vercel(row: Record) -> list[Record]:
+    outer = "a7ad6b7169203331"
+    user = {"ai.telemetry.metadata.userId": row["account"]}
+    messages = json.dumps(chat(row))
+    asked = json.dumps({"messages": chat(row)})
+    inner = {
+        "ai.operationId": "ai.streamText.doStream",
+        "ai.model.id": row["model"],
+        "ai.prompt.messages": messages,
+        "ai.usage.promptTokens": row["input_tokens"],
+        "ai.usage.completionTokens": row["output_tokens"],
+    }
+    around = {"ai.operationId": "ai.streamText", "ai.prompt": asked}
+    return [
+        _export(row, user | inner, parentSpanId=outer),
+        _export(row, user | around, spanId=outer),
+    ]
+
+
+def _langfuse(row: Record) -> list[Record]:
+    return [
+        {
+            "id": _trace(row),
+            "trace_id": _trace(row),
+            "type": "GENERATION",
+            "start_time": row["time"].strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "level": "DEFAULT",
+            "user_id": row["account"],
+            "session_id": row["conversation"],
+            "input": json.dumps(chat(row)),
+            "provided_model_name": row["model"],
+            "usage_details": _usage(row, "input", "output"),
+        }
+    ]
+
+
+def _langsmith(row: Record) -> list[Record]:
+    kinds = {"user": "human", "assistant": "ai", "system": "system"}
+    messages = [{"type": kinds[m["role"]], "content": m["content"]} for m in chat(row)]
+    extra = {
+        "metadata": {"user_id": row["account"], "thread_id": row["conversation"]},
+        "invocation_params": {"model": row["model"]},
+    }
+    return [
+        {
+            "id": _trace(row),
+            "trace_id": _trace(row),
+            "run_type": "llm",
+            "start_time": row["time"].strftime("%Y-%m-%dT%H:%M:%S.%f"),
+            "inputs": json.dumps({"messages": [messages]}),
+            "outputs": "{}",
+            "extra": json.dumps(extra),
+            **_usage(row, "prompt_tokens", "completion_tokens"),
+        }
+    ]
+
+
+def _helicone(row: Record) -> list[Record]:
+    return [
+        {
+            "request_id": _trace(row),
+            "request_created_at": row["time"].strftime("%Y-%m-%d %H:%M:%S.%f"),
+            "request_body": {"model": row["model"], "messages": chat(row)},
+            "request_user_id": "chosen",
+            "request_properties": {"Helicone-Session-Id": row["conversation"]},
+            "helicone_api_key_id": row["account"],
+            "response_status": 200,
+            "model": row["model"],
+            **_usage(row, "prompt_tokens", "completion_tokens"),
+        }
+    ]
+
+
 _OF_GATEWAYS = (*HELD, "ip", "client", "conversation")
 _OF_LITELLM = (*HELD, "ip", "conversation")
+_OF_SPANS = (*_OF_GATEWAYS, "temperature", "n")
+_OF_TOOLS = (*HELD, "conversation")
 
 WRITERS: dict[str, Writer] = {
     "openai": Writer(records=_openai, columns=(*_OF_GATEWAYS, "temperature", "n", "logprobs")),
@@ -266,4 +450,13 @@ WRITERS: dict[str, Writer] = {
     "bedrock": Writer(records=_converse, prefix=_ARN),
     "bedrock llama": Writer(records=_llama, prefix=_ARN),
     "azure": Writer(records=_azure, columns=(*HELD, "ip")),
+    "otel": Writer(records=_otel, columns=_OF_SPANS),
+    "otel, account on the root": Writer(records=_otel_root, columns=_OF_SPANS),
+    "otel, log records": Writer(records=_otel_logs, columns=_OF_SPANS),
+    "openllmetry": Writer(records=_openllmetry, columns=_OF_SPANS),
+    "openinference": Writer(records=_openinference, columns=_OF_TOOLS),
+    "vercel": Writer(records=_vercel),
+    "langfuse": Writer(records=_langfuse, columns=_OF_TOOLS),
+    "langsmith": Writer(records=_langsmith, columns=_OF_TOOLS),
+    "helicone": Writer(records=_helicone, columns=_OF_TOOLS),
 }

@@ -17,7 +17,7 @@ from gamekeeper.exchange.formats.form import (
 from gamekeeper.exchange.formats.traces import contents, roles
 from gamekeeper.exchange.formats.traces.accounts import accounts_of
 from gamekeeper.exchange.formats.traces.fields import first_of
-from gamekeeper.exchange.messages import parsed, tools_hash
+from gamekeeper.exchange.messages import first, mapping, tools_hash
 from gamekeeper.exchange.placeholders import is_redacted
 
 _ERRORS = ("error", "status_code_error", "statuscode.error", "2")
@@ -122,8 +122,7 @@ def _is_masked(prompt: Any) -> bool:
 
 def _settings(record: Record, role: str) -> Row:
     span = record["span"]
-    given = parsed(record.get("llm.invocation_parameters"))
-    given = given if isinstance(given, dict) else {}
+    given = mapping(record.get("llm.invocation_parameters"))
     return {
         "time": span["startTimeUnixNano"],
         "model": first_of(record, _MODELS),
@@ -131,8 +130,8 @@ def _settings(record: Record, role: str) -> Row:
         "answer": None if role in (roles.EMBED, roles.PROMPT) else contents.answer_in(record),
         "input_tokens": first_of(record, _INPUT_TOKENS),
         "output_tokens": first_of(record, _OUTPUT_TOKENS),
-        "temperature": first_of(record, _TEMPERATURES) or given.get("temperature"),
-        "n": record.get("gen_ai.request.choice.count") or given.get("n"),
+        "temperature": first(first_of(record, _TEMPERATURES), given.get("temperature")),
+        "n": first(record.get("gen_ai.request.choice.count"), given.get("n")),
         "tools": tools_hash(first_of(record, _TOOLS)),
         "ip": first_of(record, _ADDRESSES),
         "client": first_of(record, _CLIENTS),
