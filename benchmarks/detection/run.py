@@ -2,12 +2,13 @@
 speed.
 
     python benchmarks/detection/run.py --data DATA --tools TOOLS [--seeds 1 2 3] [--mix MIX]
-    [--ablate] [--alone]
+    [--ablate] [--alone] [--pools]
 
 DATA holds prompt sets and arrival traces, TOOLS the composer and the scorer (compose_traffic.py,
 score_hunt.py, mix_dev.json); neither is part of this project. Every hunt runs in a process of its
 own, so that its time and peak memory are its own. Scenario ids are permanent: detection/mix-SEED,
-detection/without-FAMILY, detection/alone-NAME.
+detection/without-FAMILY, detection/alone-NAME, detection/key-pool-ROUTER-OWNER,
+detection/relay-OWNER (OWNER: declared or undeclared).
 """
 
 import argparse
@@ -18,10 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
+from pools import ROUTERS, with_key_pool, with_relay
 
 from gamekeeper.evidence import wilson_interval
 
@@ -192,6 +195,27 @@ def only(mix: Path, name: str | None, out: Path) -> Path:
     return out
 
 
+def pools(args: argparse.Namespace, traffic: Path, seed: int) -> Iterator[tuple[str, Path]]:
+    """Yields the traffic with a key pool or a relay in it, by name."""
+    for declared in (False, True):
+        owner = "declared" if declared else "undeclared"
+        for router in ROUTERS:
+            name = f"key-pool-{router}-{owner}"
+            out = args.work / f"traffic-{name}-{seed}"
+            yield name, with_key_pool(traffic, out, router, declared=declared, seed=seed)
+        out = args.work / f"traffic-relay-{owner}-{seed}"
+        yield f"relay-{owner}", with_relay(traffic, out, declared=declared, seed=seed)
+
+
+def verdicts_of_pool(args: argparse.Namespace, scenario: str, traffic: Path) -> dict[str, int]:
+    """How many accounts of the pool have each verdict: none may be above `watch`."""
+    found = pl.read_parquet(args.work / "found" / scenario.replace("/", "-") / "verdicts.parquet")
+    labels = pl.read_parquet(traffic / "labels.parquet")
+    pooled = labels.filter(pl.col("kind").is_in(["key-pool", "relay"]))
+    counts = found.join(pooled, on="account", how="semi").group_by("verdict").len()
+    return dict(counts.sort("verdict").iter_rows())
+
+
 def scenarios(args: argparse.Namespace) -> list[Outcome]:
     """Runs what was asked for, printing each line as it comes."""
     outcomes = []
@@ -205,6 +229,12 @@ def scenarios(args: argparse.Namespace) -> list[Outcome]:
         show(measure(args, f"detection/{args.mix.stem}-{seed}", traffic))
         for family in ABLATED if args.ablate else ():
             show(measure(args, f"detection/without-{family}-{seed}", traffic, "--without", family))
+        for name, pooled in pools(args, traffic, seed) if args.pools else ():
+            outcome = measure(args, f"detection/{name}-{seed}", pooled)
+            show(outcome)
+            print(
+                f"  {name}-{seed}: {verdicts_of_pool(args, outcome.scenario, pooled)}", flush=True
+            )
     names = [c["name"] for c in json.loads(args.mix.read_text())["campaigns"]]
     for name in [*names, None] if args.alone else []:
         mix = only(args.mix, name, args.work / f"alone-{name}.json")
@@ -234,6 +264,9 @@ def main() -> None:
     )
     ap.add_argument(
         "--alone", action="store_true", help="also each campaign alone in the log, and none"
+    )
+    ap.add_argument(
+        "--pools", action="store_true", help="also one app behind several keys, and a relay"
     )
     ap.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "gamekeeper-bench")
     ap.add_argument("--results", type=Path, default=Path("results/detection.json"))

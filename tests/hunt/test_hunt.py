@@ -9,7 +9,15 @@ import polars as pl
 import pytest
 
 from gamekeeper.base.errors import InputError
-from gamekeeper.campaigns.result import ACCOUNTS, EXAMPLES, LINKS, MAP, READINGS, TIMELINE
+from gamekeeper.campaigns.result import (
+    ACCOUNTS,
+    EXAMPLES,
+    LINKS,
+    MAP,
+    OWNER_LABEL,
+    READINGS,
+    TIMELINE,
+)
 from gamekeeper.hunt import HuntOptions, HuntResult, hunt
 from gamekeeper.simulate import LabelledTraffic, simulate, simulate_classifier
 from gamekeeper.verdict import Policy, Verdict
@@ -66,7 +74,7 @@ def require_whole(result: HuntResult) -> None:
     for frame in (result.links, result.examples, result.timeline):
         assert set(frame["campaign"]) <= ids
     assert set(result.map["campaign"].drop_nulls()) <= ids
-    seen = set(accounts["account"])
+    seen = set(accounts["account"]) | {OWNER_LABEL + o for o in accounts["owner"].drop_nulls()}
     assert set(result.readings["subject"]) <= ids | seen
 
 
@@ -213,6 +221,8 @@ def test_small_logs_are_hunted_and_nothing_is_found(
     found = hunt([written(tmp_path, rows)], HuntOptions(encoder="hashing"))
     require_whole(found)
     assert found.campaigns == () and found.exchanges == len(rows)
+    # a tabular log has no prompts to plant
+    assert found.could_find_nothing == ("prompt" in found.read.columns_seen)
     assert any("ordinary accounts" in sentence for sentence in found.could_not_show)
 
 
