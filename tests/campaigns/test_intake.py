@@ -94,6 +94,20 @@ def test_order_of_rows_of_equal_time_changes_no_array() -> None:
     assert np.array_equal(left.sample.accounts, right.sample.accounts)
 
 
+def test_exchange_without_text_is_linked_to_nobody() -> None:
+    """It is no prompt that several sent: it has no neighbour, and repeats nothing."""
+    without = pl.col("account").is_in(["a0", "a1"])
+    frame = log(300).with_columns(
+        pl.when(without).then(None).otherwise(pl.col("prompt")).alias("prompt")
+    )
+    intake = taken(frame)
+    compared = compare(intake.sample, intake.totals, "hashing", lambda done, total: None)
+    empty = compared.rows["account"].is_in(["a0", "a1"]).to_numpy()
+    assert empty.any() and compared.sample.repeated[empty].all()
+    assert compared.sample.adjacency[empty].nnz == compared.sample.adjacency[:, empty].nnz == 0
+    assert compared.rows.filter(empty)["prompt_hash"].null_count() == empty.sum()
+
+
 def test_accounts_are_numbered_by_what_they_sent() -> None:
     """Renaming keeps the numbers."""
     names = {f"a{i}": f"z{9 - i}" for i in range(7)}

@@ -1,4 +1,4 @@
-"""`gamekeeper explain`: why a campaign or an account was judged as it was."""
+"""`gamekeeper explain`: why a campaign, an account or an owner was judged as it was."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,17 @@ NAME = "explain"
 
 def run(
     subject: Annotated[
-        str, typer.Argument(metavar="CAMPAIGN|ACCOUNT", help="Such as C1, or an account's name.")
+        str,
+        typer.Argument(
+            metavar="CAMPAIGN|ACCOUNT|OWNER",
+            help="Such as C1, the name of an account or owner, or its unique beginning, or an alias.",
+        ),
     ],
     folder: Annotated[Path, typer.Option("--in", help="Folder that a hunt wrote.")],
     json: Json = False,
     no_color: NoColor = False,
 ) -> None:
-    """Explain the verdict on a campaign or an account.
+    """Explain the verdict on a campaign, an account or an owner.
 
     Needs the folder that `gamekeeper hunt` wrote. Shows the readings with the decoys they were
     ranked against, links, example exchanges, and what an innocent explanation would look like.
@@ -29,6 +33,8 @@ def run(
       gamekeeper explain C1 --in found
 
       gamekeeper explain acct_000123 --in found --json
+
+      gamekeeper explain 9f2c41 --in found
     """
     from rich.console import Console
 
