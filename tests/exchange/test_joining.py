@@ -78,6 +78,21 @@ def test_whole_records_do_not_wait_for_the_end(monkeypatch: pytest.MonkeyPatch) 
     assert early == 55
 
 
+def test_an_exchange_does_not_wait_once_its_last_part_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A span that got its messages is whole."""
+    monkeypatch.setattr(joining, "QUIET_RECORDS", 3)
+    joiner = Joiner(OTEL, Tally())
+    found: list[Joined] = []
+    bare = [numbered(n, spans(span(BARE))) for n in range(1, 60)]
+    said = [numbered(n, logs(*SAID)) for n in range(1, 60)]
+    for export in (*bare, *said):
+        for record in OTEL.split(export):
+            found += joiner.feed("a", 1, record)
+    assert len(exchanges(found)) > 50
+
+
 def test_what_had_to_be_closed_early_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded; an exchange is never lost to that in silence."""
     monkeypatch.setattr(joining, "QUIET_RECORDS", 3)

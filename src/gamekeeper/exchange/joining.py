@@ -74,7 +74,7 @@ class Joiner:
         self.repeated_parts = 0
 
     def feed(self, file: str, place: int, record: Record) -> Iterator[Joined]:
-        """Takes a record; yields it if it is no part, and groups that need not wait any longer."""
+        """Takes a record; yields it if it is not a part, and groups that need not wait longer."""
         assert self._form.part_key is not None
         key = self._form.part_key(record)
         if key is None:

@@ -2,7 +2,7 @@
 
     {"request_id", "request_created_at", "request_body", "response_body", "request_user_id", ...}
 
-`request_user_id` is the header Helicone-User-Id, and properties are headers as well: whoever calls
+`request_user_id` is the header Helicone-User-Id, and properties are headers as well: the caller
 writes them. The account is the key by which Helicone knew the caller. Bodies may be kept in a store
 of their own (`signed_body_url`). Times are UTC. Source: Helicone, API reference of requests, and
 schema of `request_response_rmt`.

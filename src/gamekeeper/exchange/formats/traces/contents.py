@@ -282,7 +282,7 @@ def _plain(message: Any) -> Any:
 
 
 def _content(content: Any) -> Any:
-    """Returns the parts of a message's content; JSON text that is no list of parts stays text."""
+    """Returns the parts of a content; JSON text that is not a list of parts stays text."""
     if isinstance(content, str) and content.startswith("["):
         parts = parsed(content)
         return parts if _are_parts(parts) else content

@@ -64,7 +64,7 @@ def split(record: Record) -> Iterable[Record]:
 
 
 def _export(record: Record) -> Callable[[Record], Iterable[Record]] | None:
-    """Returns the function that finds the spans inside a record, None if it is no export."""
+    """Returns the function that finds the spans inside a record, None if it is not an export."""
     if not _RESOURCES.isdisjoint(record):
         return _of_resources
     if not _METRICS.isdisjoint(record):

@@ -1,4 +1,4 @@
-"""What a span or a log record says, whoever wrote it: one name for each of its fields.
+"""What a span or a log record says, in any spelling: one name for each of its fields.
 
 The same id is `traceId` in OTLP JSON, `trace_id` with the names of the proto, `context.trace_id`
 on the console of the Python SDK, `SpanContext.TraceID` on that of Go, `traceID` in Jaeger, and

@@ -54,22 +54,28 @@ def part_key(record: Record) -> tuple[str, int | None] | None:
 
 def is_whole(parts: list[Record]) -> bool:
     """True if no part needs another one that is not there."""
-    spans = {part["span"]["spanId"] for part in parts if part["span"]["role"] in _CALLS}
-    outer = any(part["span"]["role"] == roles.OUTER for part in parts)
-    inner = any(part["span"]["role"] in (roles.CALL, roles.DETAILS) for part in parts)
-    if outer and not inner:
+    roles_there = {part["span"]["role"] for part in parts}
+    if roles.OUTER in roles_there and roles_there.isdisjoint((roles.CALL, roles.DETAILS)):
         return False
-    return all(_is_whole(part, spans) for part in parts)
+    spans = {part["span"]["spanId"] for part in parts if part["span"]["role"] in _CALLS}
+    told = {part["span"]["spanId"] for part in parts if _is_question(part)}
+    return all(_is_whole(part, spans, told) for part in parts)
 
 
-def _is_whole(part: Record, spans: set[str | None]) -> bool:
+def _is_question(part: Record) -> bool:
+    span = part["span"]
+    return span["role"] == roles.DETAILS or span["eventName"] == "gen_ai.user.message"
+
+
+def _is_whole(part: Record, spans: set[str | None], told: set[str | None]) -> bool:
     span = part["span"]
     role = span["role"]
     if role == roles.EVENT:
         return span["spanId"] in spans
     if role == roles.OTHER:
         return True
-    return bool(span["content"] and (span["named"] or role == roles.OUTER))
+    has_content = span["content"] or span["spanId"] in told
+    return has_content and (span["named"] or role == roles.OUTER)
 
 
 def join(parts: list[Record]) -> list[Record]:
