@@ -16,7 +16,7 @@ def run(
         str,
         typer.Argument(
             metavar="CAMPAIGN|ACCOUNT|OWNER",
-            help="Such as C1, the name of an account or owner, or its unique beginning, or an alias.",
+            help="Such as C1; an account or owner, or a unique beginning of its name; an alias.",
         ),
     ],
     folder: Annotated[Path, typer.Option("--in", help="Folder that a hunt wrote.")],
