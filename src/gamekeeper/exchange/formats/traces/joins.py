@@ -75,7 +75,7 @@ def _is_whole(part: Record, spans: set[str | None], told: set[str | None]) -> bo
     if role == roles.OTHER:
         return True
     has_content = span["content"] or span["spanId"] in told
-    return has_content and (span["named"] or role == roles.OUTER)
+    return bool(has_content and (span["named"] or role == roles.OUTER))
 
 
 def join(parts: list[Record]) -> list[Record]:
