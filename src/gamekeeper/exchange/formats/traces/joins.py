@@ -64,7 +64,7 @@ def is_whole(parts: list[Record]) -> bool:
 
 def _is_question(part: Record) -> bool:
     span = part["span"]
-    return span["role"] == roles.DETAILS or span["eventName"] == "gen_ai.user.message"
+    return bool(span["role"] == roles.DETAILS or span["eventName"] == "gen_ai.user.message")
 
 
 def _is_whole(part: Record, spans: set[str | None], told: set[str | None]) -> bool:
