@@ -314,7 +314,8 @@ class Reader:
 
 _STOPS = (
     "trap 'code=$?;"
-    ' case "$code $BASH_COMMAND" in "1 gamekeeper hunt"*|"1 gamekeeper demo"*|"1 gamekeeper audit"*) ;;'
+    ' case "$code $BASH_COMMAND" in "1 gamekeeper hunt"*|"5 gamekeeper hunt"*) ;;'
+    ' "1 gamekeeper demo"*|"1 gamekeeper audit"*) ;;'
     " *) exit $code ;; esac' ERR\n"
 )
 """A block stops where a command fails. Exit code 1 of a hunt or an audit says that something was found."""

@@ -159,7 +159,7 @@ def _totals(exchanges: pl.DataFrame) -> pl.DataFrame:
 
 def _named(exchanges: pl.DataFrame, column: str) -> pl.DataFrame:
     """How often, and when last, each account came with each value of `column`."""
-    if exchanges[column].null_count() == len(exchanges):
+    if column not in exchanges.columns or exchanges[column].null_count() == len(exchanges):
         return pl.DataFrame(schema=_NAMED)
     named = exchanges.drop_nulls(column).group_by("account", pl.col(column).alias("name"))
     return named.agg(
