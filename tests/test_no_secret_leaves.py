@@ -141,9 +141,14 @@ def test_fault_of_a_row_shows_no_secret(tmp_path: Path, column: str, form: str) 
     for number, row in enumerate(rows):
         path = tmp_path / f"{number}.jsonl"
         path.write_text(f"{row}\n")
-        with pytest.raises(InputError) as raised:
-            list(LogReader([str(path)], ReadOptions(format="gamekeeper")).batches())
-        assert not seen_in(str(raised.value), {secret})
+        reader = LogReader([str(path)], ReadOptions(format="gamekeeper"))
+        said = ""
+        try:
+            list(reader.batches())
+        except InputError as error:
+            said = str(error)
+        assert said or number == 0, "an object in place of text may be a field of the log's own"
+        assert secret not in said + " ".join(reader.summary.remarks)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -180,7 +180,7 @@ def has_envelope(record: Mapping[str, Any]) -> bool:
 
 
 def unwrap(record: Record) -> list[Record]:
-    """Returns the records inside of `record`, through several envelopes; itself if it is none."""
+    """Returns the records inside of `record`, through several envelopes; itself if it is not one."""
     records = [record]
     for _ in range(_MAX_LAYERS):
         opened = [_opened(one) for one in records]

@@ -20,7 +20,7 @@ class ReadSummary:
         passed_over: Records that are not exchanges, by reason.
         without_text: Exchanges whose request holds no text, such as an image alone.
         cut_prompts: Prompts cut at `MAX_PROMPT_CHARS`.
-        cut_by_writer: Prompts that whoever wrote the log had cut.
+        cut_by_writer: Prompts that were cut by the software that wrote the log.
         columns_seen: Columns of `SCHEMA` with any value.
         account_fields: Exchanges by the field that their account came from.
         owner_fields: Likewise for the owner.

@@ -84,7 +84,7 @@ class JoinedReading:
     """Readings of several accounts as if they were one.
 
     Args:
-        follow_up: How much closer a prompt lies to the nearest of the `_RECENT` before it than to
+        follow_up: How much closer a prompt is to the nearest of the `_RECENT` before it than to
             the nearest of as many at random: the prompt before is often another customer's.
         follow_up_error: Its standard error.
         novelty: Mean distance of a prompt to the nearest of the others, over that of any two; low

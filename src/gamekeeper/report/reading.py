@@ -35,7 +35,7 @@ def reading_lines(read: ReadSummary) -> list[str]:
         lines.append(f"left out for a fault: {counted(read.bad_rows, 'row')}")
     if read.cut_by_writer:
         lines.append(
-            f"cut by whoever wrote the log: {counted(read.cut_by_writer, 'prompt')}; what follows"
+            f"cut by the software that wrote the log: {counted(read.cut_by_writer, 'prompt')}; what follows"
             " in them is not compared"
         )
     return lines

@@ -34,7 +34,7 @@ _SUFFIXES = {".parquet": "Parquet", ".pq": "Parquet", ".arrow": "Arrow", ".feath
 
 
 def kind_of(head: bytes, suffix: str) -> str:
-    """Returns what a table of columns is, empty if it is none.
+    """Returns what a table of columns is, empty if it is not one.
 
     Args:
         head: The first bytes of the file.

@@ -7,7 +7,7 @@ strict and says the line of each fault. tests/exchange compares the two.
 
 Dialects: quotes with a backslash before them (Spark, Snowflake, MySQL) are doubled before they are
 read. A first line `sep=;` names the delimiter. Lines of `#` before the header are comments, unless
-one is `#Fields:` (W3C, Zeek): then it is the header, and `-` is no value.
+one is `#Fields:` (W3C, Zeek): then it is the header, and `-` is an absent value.
 """
 
 import csv
@@ -47,7 +47,7 @@ class Dialect:
         delimiter: Between cells.
         names: Of the columns, each once.
         is_escaped: Quotes inside of cells have a backslash before them.
-        is_commented: Lines that begin with # are comments, and - is no value.
+        is_commented: Lines that begin with # are comments, and - is an absent value.
     """
 
     delimiter: str

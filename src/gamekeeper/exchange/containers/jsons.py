@@ -95,7 +95,7 @@ def _blocks(file: str, chunks: Iterator[bytes], head: bytes, tally: Tally) -> It
 
 
 def is_by_lines(head: bytes) -> bool:
-    """True if the first line is a whole value, or is none and not the beginning of one."""
+    """True if the first line is a whole value, or neither that nor its beginning."""
     start = head.lstrip(_BETWEEN_BYTES)
     first, end, rest = start.partition(b"\n")
     if not start.startswith(b"{") and not _is_array(start):

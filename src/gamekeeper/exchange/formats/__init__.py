@@ -40,13 +40,15 @@ FORMATS: dict[str, Format] = {
 def recognise(records: Iterable[Record]) -> Format | None:
     """Returns the format that most of `records` look like, None if none of them looks like any.
 
-    A record counts for the first format that it looks like. Most, since a log may begin with other
-    records; of two with as many the more specific one.
+    A record counts for the first format that it looks like, or for our own where it has all that an
+    exchange needs under our names. Most, since a log may begin with other records; of two with as
+    many the more specific one.
     """
     votes: Counter[str] = Counter()
     for record in records:
-        form = next((form for form in FORMATS.values() if form.sniff(record)), None)
-        if form is not None:
+        if gamekeeper.is_whole(record):
+            votes[gamekeeper.FORMAT.name] += 1
+        elif form := next((form for form in FORMATS.values() if form.sniff(record)), None):
             votes[form.name] += 1
     winner = max(FORMATS, key=lambda name: votes[name])  # the first of those with as many
     return FORMATS[winner] if votes[winner] else None

@@ -218,7 +218,10 @@ def _rejoined(pieces: list[Any]) -> Any:
 
 FORMAT = Format(
     name="azure",
-    about="Azure API Management logs of language models, parts rejoined.",
+    about=(
+        "Azure API Management logs of language models, parts rejoined: tables, portal CSV, Event Hub."
+    ),
+    known_by="a correlation id with a part of an exchange, or with a subscription",
     sniff=sniff,
     row=row,
     split=split,

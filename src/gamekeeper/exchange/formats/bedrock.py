@@ -146,7 +146,11 @@ def _claimed(arn: Any, metadata: Record) -> Row:
 
 FORMAT = Format(
     name="bedrock",
-    about="Amazon Bedrock model invocation logs.",
+    about=(
+        "Amazon Bedrock model invocation logs: S3, CloudWatch, Athena, flattened; the account is the"
+        " caller's ARN, of an assumed role without the session."
+    ),
+    known_by="`schemaType` with `ModelInvocationLog`, or an identity with an input body",
     sniff=sniff,
     row=row,
     split=split,

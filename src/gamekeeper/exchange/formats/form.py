@@ -8,7 +8,7 @@ A row is a dict of our column names to raw values, and may hold besides
     claimed         names that the client chooses: field -> value; never used, but named in messages
     without_text    True: the request was understood and holds no text, such as an image alone
     call            `EMBEDDINGS` for a call of an embedding model
-    was_cut         True: whoever wrote the log cut the prompt
+    was_cut         True: the software that wrote the log cut the prompt
 
 What is not there is absent or None. A format that knows who was authenticated by one field alone
 may give `account` in place of `principals`.

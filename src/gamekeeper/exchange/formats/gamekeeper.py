@@ -8,6 +8,12 @@ from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.form import Format
 
 _TYPICAL = frozenset({"time", "account", "prompt", "features"})
+_CONTENT = frozenset({"prompt", "features"})
+
+
+def is_whole(record: Record) -> bool:
+    """True if all that an exchange needs is there under our own names: nothing is more specific."""
+    return "time" in record and "account" in record and not _CONTENT.isdisjoint(record)
 
 
 def sniff(record: Record) -> bool:
@@ -20,6 +26,7 @@ def sniff(record: Record) -> bool:
 FORMAT = Format(
     name="gamekeeper",
     about="Our own column names, as JSON Lines, CSV or Parquet.",
+    known_by="two or more of `time`, `account`, `prompt` and `features`",
     sniff=sniff,
     row=None,
 )

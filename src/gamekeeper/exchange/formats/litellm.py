@@ -190,7 +190,11 @@ def _text(value: Any) -> str | None:
 
 FORMAT = Format(
     name="litellm",
-    about="LiteLLM spend logs and standard logging payloads, as JSON Lines, CSV or Parquet.",
+    about=(
+        "LiteLLM spend logs and standard logging payloads; the account is the hash of the key, and"
+        " `end_user` is what the client says."
+    ),
+    known_by="`startTime` with a key or a call type",
     sniff=sniff,
     row=row,
     zone="UTC",

@@ -533,8 +533,10 @@ FORMAT = Format(
     name="openai",
     about=(
         "Requests of any vendor's API (messages, contents, prompt or input) as gateways log them,"
-        " with or without their response."
+        " bare or in a wrapper of any name, with or without their response; names are compared"
+        " without case and separators."
     ),
+    known_by="`messages`, `input`, `contents` or `prompt`, bare or inside a request",
     sniff=sniff,
     row=row,
     account_try=(

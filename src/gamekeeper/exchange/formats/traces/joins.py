@@ -58,8 +58,8 @@ def is_whole(parts: list[Record]) -> bool:
     if roles.OUTER in roles_there and roles_there.isdisjoint((roles.CALL, roles.DETAILS)):
         return False
     spans = {part["span"]["spanId"] for part in parts if part["span"]["role"] in _CALLS}
-    told = {part["span"]["spanId"] for part in parts if _is_question(part)}
-    return all(_is_whole(part, spans, told) for part in parts)
+    questioned = {part["span"]["spanId"] for part in parts if _is_question(part)}
+    return all(_is_whole(part, spans, questioned) for part in parts)
 
 
 def _is_question(part: Record) -> bool:
@@ -67,14 +67,14 @@ def _is_question(part: Record) -> bool:
     return bool(span["role"] == roles.DETAILS or span["eventName"] == "gen_ai.user.message")
 
 
-def _is_whole(part: Record, spans: set[str | None], told: set[str | None]) -> bool:
+def _is_whole(part: Record, spans: set[str | None], questioned: set[str | None]) -> bool:
     span = part["span"]
     role = span["role"]
     if role == roles.EVENT:
         return span["spanId"] in spans
     if role == roles.OTHER:
         return True
-    has_content = span["content"] or span["spanId"] in told
+    has_content = span["content"] or span["spanId"] in questioned
     return bool(has_content and (span["named"] or role == roles.OUTER))
 
 
