@@ -55,6 +55,7 @@ class Principals:
         self._first_account: str | None = None
         self._is_one_account = True
         self._owner_order: list[str] | None = None
+        self._claimed: set[str] = set()
 
     def resolve(self, rows: Iterable[Row | PassedOver]) -> list[Row | PassedOver]:
         """Returns the rows with `account` and `owner`; one that names nobody is passed over."""
@@ -88,7 +89,7 @@ class Principals:
         """Returns what a reader of the result should know about its accounts."""
         remarks = []
         field = self._named.get("account")
-        if field and (why := claimed_by_client(field)):
+        if field and (why := self._claim(field)):
             remarks.append(
                 f"the account is taken from {field}, which a client may choose: {why}. A thief can"
                 " write anything there"
@@ -111,9 +112,16 @@ class Principals:
         if owners:
             self.owner_fields[self._named.get("owner", "owner")] += owners
 
+    def _claim(self, path: str) -> str | None:
+        """Returns why a field may hold what the client says: its name, or the format, says so."""
+        if path in self._claimed or path.rpartition(".")[2] in self._claimed:
+            return "the format of the log says so"
+        return claimed_by_client(path)
+
     def _resolved(self, row: Row) -> Row | PassedOver:
         row["owner"] = self._owner(row)
         if "account" in self._named:
+            self._claimed.update(row.get("claimed") or ())
             return self._checked(row, self._named["account"], row.get("account"))
         candidates = row.get("principals")
         if candidates is None:

@@ -11,12 +11,13 @@ from rich.text import Text
 
 from gamekeeper.base.text import one_line
 from gamekeeper.exchange import OPTIONAL, ReadSummary
-from gamekeeper.report.formatting import count, counted, iso
+from gamekeeper.report.formatting import count, counted
 
 _SHOWN_FILES = 12
 _SHOWN_FAULTS = 8
 _PROMPT_CHARS = 60
-_NAME_CHARS = 28
+_NAME_CHARS = 20
+_HASH_CHARS = 8  # of an account beside its alias
 
 
 def reading_lines(read: ReadSummary) -> list[str]:
@@ -89,18 +90,25 @@ def _print_formats(read: ReadSummary, console: Console, abouts: Mapping[str, str
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="Rows as they were understood")
-    for name in ("Time", "Account", "Model"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Prompt", ratio=1)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="Rows as they were understood, times in UTC")
+    table.add_column("Time", no_wrap=True)
+    for name in ("Account", "Model"):
+        table.add_column(name, max_width=_NAME_CHARS, overflow="ellipsis", no_wrap=True)
+    table.add_column("Prompt", ratio=1, min_width=_NAME_CHARS)
     for row in rows:
         table.add_row(
-            Text(iso(row["time"])),
-            Text(one_line(row["account"], _NAME_CHARS)),
-            Text(one_line(row["model"] or "", _NAME_CHARS)),
+            Text(f"{row['time']:%Y-%m-%d %H:%M:%S}"),
+            Text(_account(row)),
+            Text(one_line(row["model"] or "")),
             Text(_content(row)),
         )
     return table
+
+
+def _account(row: Mapping[str, Any]) -> str:
+    alias = row["alias"]
+    account = one_line(row["account"])
+    return f"{account[:_HASH_CHARS]} {one_line(alias)}" if alias else account
 
 
 def _content(row: Mapping[str, Any]) -> str:
