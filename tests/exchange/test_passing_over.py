@@ -119,3 +119,12 @@ def test_rows_in_upper_case_are_our_columns(tmp_path: Path) -> None:
     """Warehouses unload names in upper case."""
     rows = [{name.upper(): value for name, value in row.items()} for row in many(3)]
     assert read(write(tmp_path, "a.jsonl", rows)).height == 3
+
+
+def test_own_prompts_of_tools_or_of_blanks_are_no_empty_questions(tmp_path: Path) -> None:
+    """A tool's result alone is passed over; blank text is an exchange without text."""
+    result = [{"role": "user", "content": [{"type": "tool_result", "content": "42"}]}]
+    path = write(tmp_path, "a.jsonl", [own(prompt=result), own(prompt=" \n"), own()])
+    found = summary(path)
+    assert (found.kept_rows, found.without_text) == (2, 1)
+    assert found.passed_over == {"tool results alone": 1}

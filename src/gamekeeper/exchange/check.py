@@ -35,12 +35,14 @@ class Rows:
         columns: Raw values by column, each of shape (n,).
         record: The record behind a row, to be shown in a fault.
         textless: Rows that were understood and hold no text: they do not lack a prompt.
+        passed_over: Rows that are not exchanges, and why.
     """
 
     places: Sequence[int]
     columns: Mapping[str, Values]
     record: Callable[[int], Record]
     textless: Sequence[int] = ()
+    passed_over: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -121,17 +123,21 @@ class Checker:
         """
         account = columns["account"]
         named = pl.col("account")
-        words = pl.DataFrame({"account": account.unique()}).filter(nobody(named) | redacted(named))
+        is_word = (nobody(named) | redacted(named)) & (named.str.strip_chars() != "")
+        words = pl.DataFrame({"account": account.unique()}).filter(is_word)
         no_name = set(_true(account.is_in(words["account"].to_list()))) if words.height else set()
+        no_name -= rows.passed_over.keys()
         self.tally.pass_over(NOBODY.reason, len(no_name))
         nothing = needs_text
         for name in ("account", "time", "prompt", "features"):
             nothing = nothing & columns[name].is_null()
         wrong = set(chain.from_iterable(finding.rows for finding in findings if finding.show))
-        other = set(_true(nothing)) - wrong
+        other = set(_true(nothing)) - wrong - no_name - rows.passed_over.keys()
         for row in sorted(other):
             self.tally.note_other(self.file, rows.places[row], rows.record(row))
-        return no_name | other
+        for reason in rows.passed_over.values():
+            self.tally.pass_over(reason)
+        return no_name | other | set(rows.passed_over)
 
     def _seen_before(self, repeated: list[int]) -> _Finding:
         self.repeated += len(repeated)

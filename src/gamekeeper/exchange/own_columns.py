@@ -5,6 +5,7 @@ are lists of messages, or their JSON text, become the latest user message.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -47,35 +48,57 @@ def holds_any(values: Values) -> bool:
     return any(value is not None for value in values)
 
 
-def read_prompts(columns: dict[str, Values]) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class PromptsRead:
+    """What is known of rows whose prompt was more or less than text.
+
+    Args:
+        textless: Rows that hold no text: of an image alone, or of blanks.
+        tool_results: Rows in which no user wrote anything.
+    """
+
+    textless: list[int]
+    tool_results: list[int]
+
+
+def read_prompts(columns: dict[str, Values]) -> PromptsRead:
     """Replaces prompts that are messages, or their JSON text, by the latest user message.
 
-    Returns:
-        The rows whose messages hold no text.
+    What is neither text nor messages stays, to be named as a fault.
     """
     prompts = columns.get("prompt")
-    if prompts is None:
-        return []
-    places = _structured(prompts)
-    if not places:
-        return []
+    places = [] if prompts is None else _structured(prompts)
+    if prompts is None or not places:
+        return PromptsRead([], [])
     values = prompts.to_list() if isinstance(prompts, pl.Series) else list(prompts)
-    read: dict[int, Row] = {place: prompt_of(values[place]) for place in places}
+    read = {place: _read(values[place]) for place in places}
+    found = PromptsRead(
+        [place for place, row in read.items() if row.get("without_text")],
+        [place for place, row in read.items() if row.get("only_tools")],
+    )
+    neither = {*found.textless, *found.tool_results}
     for place, row in read.items():
-        values[place] = row.get("prompt")
+        if row.get("prompt") is not None or place in neither:
+            values[place] = row.get("prompt")
     columns["prompt"] = values
     for name in ("system", "turn"):
         if name not in columns and any(row.get(name) is not None for row in read.values()):
             columns[name] = [read.get(place, {}).get(name) for place in range(len(values))]
-    return [place for place, row in read.items() if row.get("without_text")]
+    return found
+
+
+def _read(value: Any) -> Row:
+    if isinstance(value, str) and not value.strip():
+        return {"prompt": None, "without_text": True}
+    return prompt_of(value)
 
 
 def _structured(values: Values) -> list[int]:
     """Returns the places of values that may be messages: lists, objects, and what looks like their
-    JSON text.
+    JSON text; and of blank text.
     """
     if isinstance(values, pl.Series) and values.dtype == pl.String:
-        starts = values.str.strip_chars_start().str.head(1).is_in(["[", "{"])
+        starts = values.str.strip_chars_start().str.head(1).is_in(["[", "{", ""])
         return starts.fill_null(False).arg_true().to_list()
     listed = values.to_list() if isinstance(values, pl.Series) else values
     return [place for place, value in enumerate(listed) if _may_be_messages(value)]
@@ -83,5 +106,6 @@ def _structured(values: Values) -> list[int]:
 
 def _may_be_messages(value: Any) -> bool:
     if isinstance(value, str):
-        return value[:1] in ("[", "{") or (value[:1].isspace() and value.lstrip()[:1] in "[{")
+        first = value[:1]
+        return first in ("[", "{", "") or (first.isspace() and value.lstrip()[:1] in "[{")
     return isinstance(value, list | dict)

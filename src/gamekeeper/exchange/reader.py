@@ -274,8 +274,9 @@ class _Reading:
         self._led_somewhere |= {name for name, values in columns.items() if holds_any(values)}
         if self._options.fields.get("owner") == NO_OWNER:
             columns.pop("owner", None)
-        textless = read_prompts(columns)
-        return Rows(block.places, columns, block.record, textless)
+        read = read_prompts(columns)
+        passed = dict.fromkeys(read.tool_results, TOOL_RESULTS.reason)
+        return Rows(block.places, columns, block.record, read.textless, passed)
 
     def _note_own(self, frame: pl.DataFrame) -> None:
         if frame.height:
@@ -322,9 +323,12 @@ class _Reading:
             return PassedOver(calls)
         if mapped.get("prompt") is not None:
             row.pop("without_text", None)
-            row |= prompt_of(mapped.pop("prompt"))
+            named = mapped.pop("prompt")
+            row |= prompt_of(named)
             if row.get("only_tools"):
                 return TOOL_RESULTS
+            if row.get("prompt") is None and not row.get("without_text"):
+                row["prompt"] = named  # to be named as a fault: it is neither text nor messages
         return row | mapped
 
     def _emitted(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -440,6 +444,13 @@ class _Reading:
         return faults
 
     def _no_exchange(self) -> Fault:
+        if not self._tally.rows and not self._tally.passed_over:
+            return Fault(
+                where=self._named(),
+                problem="the log is empty",
+                found=f"{len(self._found.sources)} sources without a record",
+                expected="one record or more",
+            )
         reasons = ", ".join(f"{n:,} {why}" for why, n in self._tally.passed_over.most_common())
         return Fault(
             where=self._named(),
