@@ -15,7 +15,7 @@ HEAVY := slow or extra or browser
 CORE := $(foreach name,base evidence casebook exchange encoding linking signals campaigns verdict architecture words,\
 	$(wildcard tests/$(name) tests/test_$(name).py src/gamekeeper/$(name) src/gamekeeper/$(name).py))
 LIGHT := guard,audit,redis,otel
-EXTRAS := $(LIGHT),torch,onnx,witness,geo,multilingual,encrypted,kms,vault,pkcs11,provenance,stores,sql,kafka,lake
+EXTRAS := $(LIGHT),torch,onnx,witness,geo,multilingual,encrypted,kms,vault,pkcs11,provenance,stores,sql,kafka,arrow,lake
 # program:package of Debian that brings it
 PROGRAMS := chromium:chromium redis-server:redis-server softhsm2-util:softhsm2 pg_ctlcluster:postgresql jq:jq zstd:zstd openssl:openssl
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends

@@ -145,15 +145,23 @@ FILES: dict[str, bytes] = {
 }
 
 
+def require_library(kind: str) -> None:
+    """Arrow needs an extra."""
+    if "Arrow" in kind:
+        pytest.importorskip("pyarrow")
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_rows_are_the_same_in_every_kind_of_file(kind: str) -> None:
     """Its content says what it is: no file has a suffix here."""
+    require_library(kind)
     assert records(FILES[kind]) == ROWS
 
 
 @pytest.mark.parametrize("kind", ["Parquet", "zip", "gzip", "JSON Lines", "CSV", "Arrow"])
 def test_streams_that_cannot_go_back_are_read(kind: str) -> None:
     """A pipe gives some bytes at a time, and has no size."""
+    require_library(kind)
 
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
@@ -208,6 +216,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_other_files_are_refused_by_their_name(kind: str) -> None:
     """The message says what the file is, and what to do."""
+    require_library(kind)
     content, word = REFUSED[kind]
     assert word in refusal(content)
 

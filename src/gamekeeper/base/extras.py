@@ -39,7 +39,7 @@ MODULES = {
     "adlfs": "stores",
     "duckdb": "sql",
     "adbc_driver_postgresql": "sql",
-    "pyarrow": "sql",
+    "pyarrow": "arrow",
     "clickhouse_connect": "clickhouse",
     "google": "bigquery",
     "adbc_driver_snowflake": "snowflake",

@@ -1,17 +1,20 @@
 """Parquet, Arrow, Avro and ORC: tables that come as columns.
 
-Parquet and Arrow files are read some dozen megabytes of rows at a time, whatever the size of their
-row groups. Polars decodes a slice of a file without the rows around it. A slice of a large row
-group costs its own rows and a pass over the headers of the pages before it, so slices have a size
-in bytes: few for short rows, small for long ones. Streams of Arrow and Avro come in one piece, so
-memory bounds them.
+Parquet is read some dozen megabytes of rows at a time, whatever the size of its row groups. Polars
+decodes a slice of a file without the rows around it. A slice of a large row group costs its own
+rows and a pass over the headers of the pages before it, so slices have a size in bytes: few for
+short rows, small for long ones. Arrow and ORC come in the batches that their writer made. Avro comes
+in one piece, so memory bounds it.
+
+Arrow is read by pyarrow, and each batch is validated: of a damaged one Polars believes the sizes
+that it states, and the process is aborted when that much memory is not to be had.
 """
 
 import importlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -67,10 +70,7 @@ def read_columns(
         raise _of_another_kind(file, kind, head)
     if kind == "Parquet":
         return _sliced(file, kind, lambda: pl.scan_parquet(stream), advance)
-    if kind == "Arrow":
-        return _sliced(file, kind, lambda: pl.scan_ipc(stream), advance)
-    read = {"Arrow stream": _read_stream, "Avro": _read_avro, "ORC": _read_orc}[kind]
-    return table_blocks([_guarded(file, kind, lambda: read(stream))])
+    return table_blocks(_guarded_frames(file, kind, _READERS[kind](stream)))
 
 
 def table_blocks(frames: Iterable[pl.DataFrame]) -> Iterator[Block]:
@@ -118,19 +118,47 @@ def _rows_of_a_slice(last: pl.DataFrame) -> int:
     return min(max(blocks, 1) * BLOCK_ROWS, _SLICE_ROWS)
 
 
-def _read_stream(stream: io.BufferedReader) -> pl.DataFrame:
-    return pl.read_ipc_stream(stream)
+def _read_arrow(stream: io.BufferedReader) -> Iterator[pl.DataFrame]:
+    table = importlib.import_module("pyarrow.ipc").open_file(stream)
+    for number in range(table.num_record_batches):
+        yield _frame(table.get_batch(number))
 
 
-def _read_avro(stream: io.BufferedReader) -> pl.DataFrame:
-    return pl.read_avro(stream)
+def _read_arrow_stream(stream: io.BufferedReader) -> Iterator[pl.DataFrame]:
+    for batch in importlib.import_module("pyarrow.ipc").open_stream(stream):
+        yield _frame(batch)
 
 
-def _read_orc(stream: io.BufferedReader) -> pl.DataFrame:
-    orc = importlib.import_module("pyarrow.orc")
-    frame = pl.from_arrow(orc.ORCFile(stream).read())
+def _read_avro(stream: io.BufferedReader) -> Iterator[pl.DataFrame]:
+    yield pl.read_avro(stream)
+
+
+def _read_orc(stream: io.BufferedReader) -> Iterator[pl.DataFrame]:
+    table = importlib.import_module("pyarrow.orc").ORCFile(stream)
+    for number in range(table.nstripes):
+        yield _frame(table.read_stripe(number))
+
+
+def _frame(batch: Any) -> pl.DataFrame:
+    batch.validate(full=True)
+    frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+_READERS: dict[str, Callable[[io.BufferedReader], Iterator[pl.DataFrame]]] = {
+    "Arrow": _read_arrow,
+    "Arrow stream": _read_arrow_stream,
+    "Avro": _read_avro,
+    "ORC": _read_orc,
+}
+
+
+def _guarded_frames(
+    file: str, kind: str, frames: Iterator[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    while (frame := _guarded(file, kind, lambda: next(frames, None))) is not None:
+        yield frame
 
 
 def _guarded(file: str, kind: str, step: Callable[[], T]) -> T:
@@ -168,6 +196,7 @@ def _needs_library(file: str, kind: str, module: str) -> UnreadableFileError:
         file,
         f"the file is {kind}, which needs a library that is not installed",
         f"no module {module}",
-        "JSON, CSV, Parquet or Arrow",
-        f"pip install {module.partition('.')[0]}, or convert the file to Parquet",
+        "JSON, CSV or Parquet",
+        'the extra "arrow": pip install ".[arrow]" in a copy of the repository; or convert the file'
+        " to Parquet",
     )
