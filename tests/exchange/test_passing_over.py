@@ -128,3 +128,15 @@ def test_own_prompts_of_tools_or_of_blanks_are_no_empty_questions(tmp_path: Path
     found = summary(path)
     assert (found.kept_rows, found.without_text) == (2, 1)
     assert found.passed_over == {"tool results alone": 1}
+
+
+def test_fields_that_may_be_meant_are_named(tmp_path: Path) -> None:
+    """Of a log of one's own, and of a row that lacks something: the remedy can be copied."""
+    record = {"when": 1.775e9, "meta": {"user": "claimed", "tenantKey": "t1"}, "sentAt": 1.775e9}
+    record["log"] = {"ask": [{"role": "user", "content": "Hello?"}]}
+    (fault,) = faults(write(tmp_path, "own.jsonl", [record]))
+    assert "--account-field meta.tenantKey --time-field sentAt" in fault.try_
+    assert "--prompt-field log.ask" in fault.try_
+    lacking = {"time": 1.775e9, "prompt": "Hello?", "apiKeyName": "k1"}
+    (fault,) = faults(write(tmp_path, "a.jsonl", [lacking]), format="gamekeeper")
+    assert "--account-field apiKeyName" in fault.try_

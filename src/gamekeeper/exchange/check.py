@@ -10,6 +10,7 @@ import polars as pl
 
 from gamekeeper.base.names import mask_name
 from gamekeeper.base.text import has_secret
+from gamekeeper.exchange.candidates import with_candidates
 from gamekeeper.exchange.columns import SCHEMA
 from gamekeeper.exchange.containers import Record, Values
 from gamekeeper.exchange.duplicates import EACH_ONCE, TRY_ONCE, TWICE, SeenRows
@@ -57,7 +58,7 @@ class FeatureWidth:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Finding:
     """The rows of a block that share a problem; `show` is the column to show, None for the whole
-    record.
+    record; `lacks` the column that is missing.
     """
 
     problem: str
@@ -65,6 +66,7 @@ class _Finding:
     expected: str
     try_: str = ""
     show: str | None = None
+    lacks: str | None = None
 
 
 @dataclass(slots=True)
@@ -202,16 +204,19 @@ class Checker:
                     account.is_null() | (account.str.strip_chars() == ""), findings, "account"
                 ),
                 try_=self.form.account_try,
+                lacks="account",
             ),
             _Finding(
                 problem='field "time" is missing',
                 expected='"time": when the query was asked',
                 rows=_absent(columns["time"].is_null(), findings, "time"),
                 try_="--time-field FIELD",
+                lacks="time",
             ),
             _Finding(
                 problem='both "prompt" and "features" are missing',
                 try_=self.form.prompt_try,
+                lacks="prompt",
                 expected='"prompt": what the user asked, or "features": a list of numbers',
                 rows=_absent(no_content, findings, "prompt", "features"),
             ),
@@ -248,13 +253,16 @@ class Checker:
 
     def _note_finding(self, rows: Rows, finding: _Finding) -> None:
         row = finding.rows[0]
+        try_ = finding.try_
+        if finding.lacks:
+            try_ = with_candidates(try_, rows.record(row), finding.lacks)
         self.tally.add_row_fault(
             self.file,
             rows.places[row],
             finding.problem,
             _shown(rows, finding.show, row),
             finding.expected,
-            finding.try_,
+            try_,
             len(finding.rows),
         )
 

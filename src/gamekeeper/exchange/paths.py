@@ -20,6 +20,7 @@ import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -92,12 +93,17 @@ def nearest(record: Mapping[str, Any], path: str) -> list[str]:
     wanted = _loosened(path)
     last = wanted.rpartition(".")[2]
     scores: dict[str, float] = {}
-    for there in _paths(record, "", 0):
+    for there, _ in every_path(record):
         scores[there] = _likeness(wanted, last, _loosened(there))
-        if len(scores) == _MAX_PATHS:
-            break
     near = [there for there, score in scores.items() if score >= _NEAR_RATIO]
     return sorted(near, key=lambda there: (-scores[there], len(there), there))[:_NEAR]
+
+
+def every_path(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields the paths of a record and what they lead to, the first `_MAX_PATHS` of them; of lists
+    those into the first element.
+    """
+    return islice(_paths(record, "", 0), _MAX_PATHS)
 
 
 def _listed(values: "Values") -> list[Any]:
@@ -250,8 +256,8 @@ def _printed(text: str) -> Any:
         return None
 
 
-def _paths(value: Any, before: str, depth: int) -> Iterator[str]:
-    """Yields the paths into a value, of lists those into the first element."""
+def _paths(value: Any, before: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Yields the paths into a value and what they lead to."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, str):
@@ -265,7 +271,7 @@ def _paths(value: Any, before: str, depth: int) -> Iterator[str]:
         if inner is None:
             continue
         path = f"{before}.{key}" if before else str(key)
-        yield path
+        yield path, inner
         yield from _paths(inner, path, depth + 1)
 
 

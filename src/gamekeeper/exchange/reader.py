@@ -16,6 +16,7 @@ import polars as pl
 from gamekeeper.base.errors import Fault, InputError, UsageError
 from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.base.text import clean
+from gamekeeper.exchange.candidates import candidates
 from gamekeeper.exchange.check import Checker, FeatureWidth, Rows
 from gamekeeper.exchange.columns import SCHEMA, conform
 from gamekeeper.exchange.containers import Block, Record, RecordBlock, read_blocks
@@ -493,12 +494,16 @@ def _with_try(fault: Fault, way_on: str) -> Fault:
 
 
 def _unknown_format(file: str, record: Record) -> UnreadableFileError:
+    named = []
+    for column in ("account", "time", "prompt"):
+        found = candidates(record, column)
+        named.append(f"--{column}-field {found[0] if found else 'FIELD'}")
     return unreadable(
         file,
         "the format of the rows is not known",
         f"fields {excerpt(', '.join(map(str, record)))}",
         f"rows of {', '.join(FORMATS)}",
-        "--account-field FIELD --time-field FIELD --prompt-field FIELD, or --format",
+        f"{' '.join(named)}, or --format",
     )
 
 
