@@ -56,7 +56,6 @@ def test_a_file_of_a_folder_is_a_log_whatever_its_suffix(tmp_path: Path, name: s
         "amazon-bedrock-logs-permission-check",
         "aws-logs-write-test",
         "day_$folder$",
-        "empty.jsonl",
     ],
 )
 def test_what_systems_leave_beside_a_log_is_left_out_in_silence(tmp_path: Path, name: str) -> None:
@@ -183,3 +182,17 @@ def test_no_name_ends_in_a_traceback(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert find_sources([name]).faults
+
+
+def test_results_of_a_hunt_are_not_read_as_a_log(tmp_path: Path) -> None:
+    """`hunt logs --out logs/found` must not add its example rows to the next reading of `logs`."""
+    names = ["a.jsonl", "empty.jsonl", "found/evidence/run.json", "found/verdicts.parquet"]
+    names += ["found/campaigns.json", "found/evidence/examples.parquet"]
+    names += ["played/replay.json", "played/exchanges.parquet"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"" if name.startswith("empty") else b"x")
+    found = find_sources([str(tmp_path)])
+    assert [Path(source.name).name for source in found.sources] == ["a.jsonl"]
+    assert any("results of gamekeeper itself" in remark for remark in found.remarks)
+    assert any("empty.jsonl" in remark for remark in found.remarks)

@@ -15,6 +15,7 @@ import pytest
 from gamekeeper.base.errors import UsageError
 from gamekeeper.exchange.faults import UnreadableFileError
 from gamekeeper.exchange.sources import TableSource, find_sources
+from gamekeeper.exchange.sources.addresses import shown, without_secrets
 from gamekeeper.exchange.sources.queries import require_query
 
 
@@ -167,3 +168,20 @@ def test_postgres_streams_rows_and_is_not_changed(postgres: str) -> None:
         list(source.frames())  # type: ignore[union-attr]
     assert "read-only" in caught.value.fault.found
     assert rows("select count(*) as n from calls", postgres)["n"].to_list() == [20_000]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres//bob:Gehe1mpass@h/db",  # the colon was forgotten
+        "s3://AKIA:Gehe1mpass@bucket/x",
+        "sqlite://bob:Gehe1mpass@spend.db",
+        "postgres://bob:Gehe1m@pass/x#1@h/db",
+        "postgres://bob:pass?Gehe1m@h/db",
+        "https://Gehe1mpass@h/a.jsonl",
+    ],
+)
+def test_no_part_of_a_password_is_shown(address: str) -> None:
+    """Whatever sign it holds, and wherever the address is wrong."""
+    for text in (shown(address), without_secrets(f'Invalid name "{address}": retry')):
+        assert not any(part in text for part in ("Gehe1m", "pass", "x#1"))

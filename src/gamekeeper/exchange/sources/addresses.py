@@ -11,6 +11,9 @@ from gamekeeper.base.text import MASK
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s'\"<>]+")
+_CREDENTIALS = re.compile(r"[^\s'\"<>/:@]+:(?!//)[^\s'\"<>]+@")
+"""A user and a password before a host, also where `://` was forgotten."""
+
 _PASSWORD = re.compile(
     r"(?i)(?P<name>\b(?:password|passwd|pwd|sslpassword|token|secret\w*|account_?key|sas\w*))"
     r"(?P<sign>\s*=\s*)(?:'[^']*'|[^\s;&'\"]+)"
@@ -37,17 +40,24 @@ def shown(address: str) -> str:
     """
     found = _SCHEME.match(address)
     if found is None:
-        return address
-    rest, hash_sign, _ = address[found.end() :].partition("#")
+        return _CREDENTIALS.sub(f"{MASK}@", address)
+    before, at, behind = address[found.end() :].rpartition("@")
+    if at and ":" in before.partition("/")[0]:
+        # a password may hold any sign as it is: what is before the last "@" is not shown
+        return f"{found[0]}{MASK}@{_without_values(behind)}"
+    return f"{found[0]}{_without_values(before + at + behind)}"
+
+
+def _without_values(address: str) -> str:
+    rest, hash_sign, _ = address.partition("#")
     path, mark, query = rest.partition("?")
-    # a password may hold "/" or "@" as they are: all up to the last "@" before the query is masked
-    user, at, place = path.rpartition("@")
-    if at and not _is_user(user):
-        user, at, place = "", "", path
+    user, at, place = path.partition("@")
+    if at and "/" not in user:  # a user alone, or a token in its place
+        path = f"{MASK}@{place}"
     parts = [part.partition("=")[0] for part in query.split("&")] if mark else []
     values = "&".join(f"{name}={MASK}" for name in parts)
     end = f"#{MASK}" if hash_sign else ""
-    return f"{found[0]}{MASK if at else ''}{at}{place}{mark}{values}{end}"
+    return f"{path}{mark}{values}{end}"
 
 
 def without_secrets(text: str) -> str:
@@ -58,13 +68,14 @@ def without_secrets(text: str) -> str:
         'no answer from http://***@h/x?t=*** password=***'
     """
     masked = _ADDRESS.sub(lambda found: shown(found[0]), text)
+    masked = _CREDENTIALS.sub(f"{MASK}@", masked)
     return _PASSWORD.sub(rf"\g<name>\g<sign>{MASK}", masked)
 
 
 def secrets_of(address: str) -> tuple[str, ...]:
     """Returns the password of an address, as it is written and decoded; none if it has none."""
     found = _SCHEME.match(address)
-    user = address[found.end() :].partition("?")[0].rpartition("@")[0] if found else ""
+    user = address[found.end() :].rpartition("@")[0] if found else ""
     password = user.partition(":")[2]
     return tuple({password, unquote(password), quote(password)}) if password else ()
 
@@ -72,8 +83,3 @@ def secrets_of(address: str) -> tuple[str, ...]:
 def path_of(address: str) -> str:
     """Returns the path of an address, decoded, without its query."""
     return unquote(urlsplit(address).path)
-
-
-def _is_user(text: str) -> bool:
-    """Returns whether what is before `@` is a user: an object's name may hold one, behind `/`."""
-    return "/" not in text or ":" in text.partition("/")[0]

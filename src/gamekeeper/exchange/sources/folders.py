@@ -88,7 +88,7 @@ def add_folder(
         return
     if not chosen.empty:
         raise _no_log(place.shown(""), len(loose))
-    found.remark(f"{place.shown('')}: its {chosen.empty} files are empty")
+    found.remark(f"{place.shown('')}: its {len(chosen.empty)} files are empty")
 
 
 def add_table_of_metadata(found: Found, place: Folder, name: str) -> None:

@@ -30,6 +30,7 @@ FILES = "duckdb://"
 
 _BATCH_ROWS = 10_000
 _REASON_CHARS = 300
+_TO_ENCODE = frozenset("@/#?%")  # signs of a password that divide an address
 _QUERIES = ("select", "with", "values", "table", "from", "(")
 _SKIPPED = re.compile(
     r"""(?xs)
@@ -73,8 +74,7 @@ def query(sql: str, database: str | None) -> TableSource:
     require_query(text)
     kind = DATABASES.get(scheme_of(address))
     if kind is None:
-        known = ", ".join(f"{one}://" for one in DATABASES)
-        raise UsageError(f'--database "{shown(address)}" is not known; known: {known}')
+        raise UsageError(_not_known(address))
     try:
         importlib.import_module(kind.module)
     except ModuleNotFoundError:
@@ -86,6 +86,15 @@ def query(sql: str, database: str | None) -> TableSource:
         return _guarded(kind, address, text, name)
 
     return TableSource(name=name, frames=frames)
+
+
+def _not_known(address: str) -> str:
+    known = ", ".join(f"{one}://" for one in DATABASES)
+    said = f'--database "{shown(address)}" is not known; known: {known}'
+    if not os.path.isfile(address):
+        return said
+    kind = "duckdb" if Path(address).suffix in (".duckdb", ".ddb") else "sqlite"
+    return f"{said}. It is a file: try --database {kind}://{address}"
 
 
 def require_query(sql: str) -> None:
@@ -136,7 +145,16 @@ def _failed(name: str, error: Exception, address: str) -> UnreadableFileError:
         "the query failed",
         one_line(reason, _REASON_CHARS) or type(error).__name__,
         "a query that the database answers",
+        _remedy(address),
     )
+
+
+def _remedy(address: str) -> str:
+    if address == FILES:
+        return "--database ADDRESS: without it the query is about files, select * from 'a.parquet'"
+    if any(set(secret) & _TO_ENCODE for secret in secrets_of(address)[:1]):
+        return "write @ : / # ? and % of a password in percent-encoding: @ is %40"
+    return ""
 
 
 def _as_frames(batches: Iterable[Any]) -> Frames:
@@ -177,7 +195,7 @@ def _sqlite(address: str, sql: str) -> Frames:
     file = address.removeprefix("sqlite://")
     if not os.path.isfile(file):
         raise unreadable(
-            file, "no such database", shown(address), "sqlite:///PATH, or sqlite://PATH"
+            shown(address), "no such database", shown(file), "sqlite:///PATH, or sqlite://PATH"
         )
     with closing(sqlite3.connect(f"file:{quote(file)}?mode=ro", uri=True)) as connection:
         cursor = connection.execute(sql)

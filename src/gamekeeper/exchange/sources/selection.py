@@ -9,7 +9,7 @@ The rules look at paths alone, so that they are the same for a disk and a store.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
@@ -55,6 +55,13 @@ _TABLE_LOGS = frozenset({"_delta_log", ".hoodie"})
 BODIES = "bodies that Bedrock keeps apart from its log"
 """Why the files of Bedrock's folder `data` are left out."""
 
+RESULTS = "results of gamekeeper itself"
+"""Why what a hunt or a replay wrote into a folder of logs is left out: it holds rows of them."""
+
+_HUNT = "evidence/run.json"
+_OF_HUNT = ("verdicts.parquet", "campaigns.json")
+_OF_REPLAY = ("replay.json", "exchanges.parquet")
+
 _REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("unfinished files", _UNFINISHED),
     ("checksums and signatures", _CHECKSUMS),
@@ -99,26 +106,33 @@ class Chosen:
 
     files: list[Entry] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
-    empty: int = 0
+    empty: list[str] = field(default_factory=list)
 
     def remarks(self, folder: str) -> list[str]:
         """Returns a sentence for each reason; what nobody misses is not named."""
-        return [
+        remarks = [
             f"{folder}: {reason} were left out: {_some(names)}"
             for reason, names in self.left_out.items()
             if reason
         ]
+        if self.empty and self.files:
+            remarks.append(f"{folder}: empty files, in which nothing came: {_some(self.empty)}")
+        return remarks
 
 
 def choose(entries: Iterable[Entry]) -> Chosen:
     """Returns which files may be logs; `Entry.path` is below the folder that was named."""
     chosen = Chosen()
+    entries = list(entries)
+    results = _results_of_ours({entry.path for entry in entries})
     for entry in entries:
         reason = reason_to_leave_out(entry.path)
+        if reason is None and entry.path.startswith(results):
+            reason = RESULTS
         if reason is not None:
             chosen.left_out.setdefault(reason, []).append(entry.path)
         elif entry.size == 0:
-            chosen.empty += 1
+            chosen.empty.append(entry.path)
         else:
             chosen.files.append(entry)
     return chosen
@@ -146,6 +160,21 @@ def reason_to_leave_out(path: str) -> str | None:
         if pattern.fullmatch(name):
             return reason
     return None
+
+
+def _results_of_ours(paths: Set[str]) -> tuple[str, ...]:
+    """Returns what the paths of results begin with."""
+    found: list[str] = []
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        root = f"{folder}/" if folder else ""
+        of_replay = {root + one for one in _OF_REPLAY}
+        if name == _OF_REPLAY[0] and of_replay <= paths:
+            found += of_replay
+        root = path.removesuffix(_HUNT)
+        if path.endswith(_HUNT) and {root + one for one in _OF_HUNT} <= paths:
+            found.append(root)
+    return tuple(found)
 
 
 def is_skipped_folder(name: str) -> bool:
