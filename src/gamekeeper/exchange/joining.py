@@ -14,6 +14,7 @@ decides (`Format.late`). Closed groups are remembered by a hash, 8 bytes each.
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -30,8 +31,7 @@ WAITING_BYTES = 512 << 20
 _PART_BYTES = 300  # what Python needs around each part that waits
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """One whole record, with the file and place that it is from."""
 
     file: str
@@ -39,8 +39,7 @@ class Joined:
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     file: str
     place: int
     number: int | None
@@ -225,9 +224,8 @@ class _Names:
 
 def _weight_of(record: Record) -> int:
     """Returns about how many bytes a record has: its texts, which are most of it."""
-    return _PART_BYTES + sum(
-        len(value) if isinstance(value, str) else 64 for value in record.values()
-    )
+    sizes = [len(value) if isinstance(value, str) else 64 for value in record.values()]
+    return _PART_BYTES + sum(sizes)
 
 
 def _waiting_weight_of(part: _Part) -> int:

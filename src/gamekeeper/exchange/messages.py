@@ -15,9 +15,12 @@ from typing import Any
 import orjson
 
 from gamekeeper.exchange.texts import (
+    TOOL_FIELDS,
     is_tool_result,
     only_injected,
     only_tool_results,
+    plain_part,
+    plain_text,
     text_of,
     turns_of,
     without_injected,
@@ -28,6 +31,7 @@ __all__ = [
     "are_messages",
     "conversation_of",
     "first",
+    "is_filled",
     "is_request",
     "listing",
     "mapping",
@@ -100,6 +104,11 @@ def pick(record: dict[str, Any], keys: Iterable[str]) -> Any:
     return None
 
 
+def is_filled(value: Any) -> bool:
+    """Returns whether a value is not None, nor an empty text, list or object."""
+    return value is not None and value != "" and value != [] and value != {}
+
+
 _USER = "user"
 _SYSTEM = "system"
 _ASSISTANT = "assistant"
@@ -134,6 +143,10 @@ def conversation_of(messages: Any, system: Any = None) -> dict[str, Any]:
         results of tools was sent. Where no user says anything the latest other message is the
         prompt: the model answers it all the same.
     """
+    if isinstance(messages, str):
+        messages = parsed(messages)
+    if (plain := _plain_conversation(messages, system)) is not None:
+        return plain
     said = [(_role(item), item) for item in _items(messages)]
     asked = [_asked(item) for role, item in said if role == _USER]
     users = [content for content in asked if content is not None]
@@ -148,15 +161,66 @@ def conversation_of(messages: Any, system: Any = None) -> dict[str, Any]:
     has_text = bool(prompt.strip()) and not has_tools
     return {
         "prompt": prompt if has_text else None,
-        "system": "\n".join(filter(None, map(text_of, systems))) or None,
+        "system": _system_of(systems),
         "turn": len(real or users) - 1 if users else None,
         "without_text": bool(users) and not has_text,
         "only_tools": has_tools,
     }
 
 
+def _plain_conversation(messages: Any, system: Any) -> dict[str, Any] | None:
+    """Returns what `conversation_of` does, of messages that hold text alone and of which one is a
+    user's; None for any others. Most are such, and in one pass they cost a quarter.
+    """
+    if not isinstance(messages, list):
+        return None
+    users: list[str] = []
+    systems = [system] if system else []
+    for message in messages:
+        if not isinstance(message, dict):
+            return None
+        role = message.get("role")
+        text = message.get("content")
+        if len(message) > 2 or not isinstance(text, str):
+            text = _plain_content(message)
+        if not text or not isinstance(role, str) or not role:
+            return None
+        role = _ROLES.get(role) or _ROLES.get(role.lower())
+        if role == _USER:
+            users.append(text)
+        elif role == _SYSTEM:
+            systems.append(text)
+    if not users:
+        return None
+    real = [text for text in users if not _is_injected(text)]
+    prompt = without_injected(real[-1]) if real else users[-1]
+    has_text = bool(prompt.strip())
+    return {
+        "prompt": prompt if has_text else None,
+        "system": _system_of(systems),
+        "turn": len(real or users) - 1,
+        "without_text": not has_text,
+        "only_tools": False,
+    }
+
+
+def _plain_content(message: dict[str, Any]) -> str | None:
+    """Returns the text of a message that is nothing but text, None of any other."""
+    if message.get("type", "message") != "message" or not TOOL_FIELDS.isdisjoint(message):
+        return None
+    parts = message.get("parts")
+    if parts is None:
+        return plain_text(message.get("content"))
+    return plain_part(parts[0]) if isinstance(parts, list) and len(parts) == 1 else None
+
+
+def _system_of(systems: list[Any]) -> str | None:
+    if not systems:
+        return None
+    return "\n".join(filter(None, map(text_of, systems))) or None
+
+
 def _items(messages: Any) -> list[Any]:
-    messages = parsed(messages)
     if isinstance(messages, dict):
         inner = messages.get("messages")
         messages = inner if isinstance(inner, list) else [messages]
@@ -164,7 +228,7 @@ def _items(messages: Any) -> list[Any]:
         return []
     if messages and isinstance(messages[0], list):  # a batch of conversations
         messages = messages[0]
-    parts = [item for item in messages if isinstance(item, dict | str)]
+    parts = [item for item in messages if isinstance(item, (dict, str))]
     return [{"role": _USER, "content": parts}] if parts and all(map(_is_part, parts)) else parts
 
 
@@ -200,7 +264,7 @@ def _role(item: Any) -> str:
 def _content(item: Any) -> Any:
     if not isinstance(item, dict):
         return item
-    if isinstance(item.get("parts"), list | dict):
+    if isinstance(item.get("parts"), (list, dict)):
         return item["parts"]
     if _is_part(item):
         return [item]
@@ -258,14 +322,14 @@ _ASKED = (
     *("query", "question", "instruction"),
 )
 _BATCHES = ("instances", "requests")
+_REQUEST_FIELDS = frozenset((*_CONVERSATIONS, *_ASKED, *_BATCHES))
 
 
 def is_request(value: Any) -> bool:
     """Returns whether an object looks like the body of a request to a model."""
-    return isinstance(value, dict) and any(
-        value.get(field) not in (None, "", {}, [])
-        for field in (*_CONVERSATIONS, *_ASKED, *_BATCHES)
-    )
+    if not isinstance(value, dict) or _REQUEST_FIELDS.isdisjoint(value):
+        return False
+    return any(field in _REQUEST_FIELDS and is_filled(held) for field, held in value.items())
 
 
 def request_of(body: dict[str, Any], *, is_table: bool = False, depth: int = 3) -> dict[str, Any]:
@@ -300,7 +364,7 @@ def _conversation(value: Any, field: str, system: Any) -> dict[str, Any] | None:
     """Returns what a list of messages asks, None if it is not one."""
     messages = parsed(value)
     if isinstance(messages, list) and messages:
-        if not any(isinstance(message, dict | list) for message in messages):
+        if _are_plain(messages):
             return _list_asked(messages, system)
         is_known = field in ("messages", "contents") or are_messages(messages)
         return conversation_of(messages, system) if is_known else None
@@ -311,6 +375,13 @@ def _conversation(value: Any, field: str, system: Any) -> dict[str, Any] | None:
             return {"prompt": None, "system": None, "turn": None}  # a list that was cut
         return _text_asked(messages, system)  # LiteLLM's payload of other APIs
     return None
+
+
+def _are_plain(values: list[Any]) -> bool:
+    """Whether a list holds neither objects nor lists: texts, or the ids of tokens."""
+    if isinstance(values[0], (dict, list)):
+        return False
+    return not any(isinstance(value, (dict, list)) for value in values)
 
 
 def _asked_in(
@@ -383,7 +454,7 @@ def are_messages(items: Any) -> bool:
 def _is_message(item: Any) -> bool:
     if not isinstance(item, dict):
         return False
-    if any(isinstance(item.get(field), str | dict) for field in ("role", "from")):
+    if isinstance(item.get("role"), (str, dict)) or isinstance(item.get("from"), (str, dict)):
         return True
     if isinstance(item.get("author"), dict):
         return True
@@ -467,6 +538,7 @@ _ANSWERS = (
     *("outputText", "output_text", "text", "response", "answer", "delta", "contentBlockDelta"),
     *("parts", "data", "result", "body"),
 )
+_ANSWER_FIELDS = frozenset(_ANSWERS)
 _ANSWER_DEPTH = 10
 
 
@@ -493,7 +565,9 @@ def _answers(value: Any, depth: int) -> list[str]:
         return []
     if isinstance(value, list):
         return [text for item in value for text in _answers(item, depth - 1)]
-    if not isinstance(value, dict) or is_tool_result(value) or value.get("thought") is True:
+    if not isinstance(value, dict) or _ANSWER_FIELDS.isdisjoint(value):
+        return []
+    if is_tool_result(value) or value.get("thought") is True:
         return []
     kind = value.get("type")
     if isinstance(kind, str) and (kind in ("function_call", "tool_use") or not _speaks(kind)):

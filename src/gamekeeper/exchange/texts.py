@@ -26,7 +26,9 @@ _HOLDERS = (
 
 _TOOL_KINDS = frozenset({"tool_result", "tool-result", "tool_response", "tool", "function_result"})
 _TOOL_ENDINGS = ("_tool_result", "_call_output", "_call_response")
-_TOOL_FIELDS = frozenset({"toolResult", "toolresult", "functionResponse", "function_response"})
+TOOL_FIELDS = frozenset({"toolResult", "toolresult", "functionResponse", "function_response"})
+"""Fields of a part that hold what a tool returned, in APIs whose parts have no type."""
+
 _PLAIN_KINDS = ("text", "input_text")
 _THOUGHTS = frozenset(
     {"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text", "thought"}
@@ -51,8 +53,9 @@ def is_tool_result(part: Any) -> bool:
         kind in _TOOL_KINDS or kind.endswith(_TOOL_ENDINGS) or kind.startswith("tool-")
     ):
         return True
-    fields = _TOOL_FIELDS & part.keys()
-    return any(part[field] is not None for field in fields)
+    if TOOL_FIELDS.isdisjoint(part):
+        return False
+    return any(part.get(field) is not None for field in TOOL_FIELDS)
 
 
 def only_tool_results(content: Any) -> bool:
@@ -80,21 +83,36 @@ def _texts(content: Any, depth: int) -> Iterator[str]:
         return
     elif isinstance(content, list):
         for part in content:
-            if _is_plain(part):
-                yield part["text"]
+            if (text := plain_part(part)) is not None:
+                yield text
             else:
                 yield from _texts(part, depth - 1)
     elif isinstance(content, dict) and not (is_tool_result(content) or _is_thought(content)):
         yield from _part_texts(content, depth - 1)
 
 
-def _is_plain(part: Any) -> bool:
-    """Whether a part is text and nothing else, as most are."""
+def plain_text(content: Any) -> str | None:
+    """Returns the text of content that is a string or one part of text, as most is; None for any
+    other content, which `text_of` takes apart.
+    """
+    if isinstance(content, str):
+        return content or None
+    if isinstance(content, list) and len(content) == 1:
+        return plain_part(content[0])
+    return None
+
+
+def plain_part(part: Any) -> str | None:
+    """Returns the text of a part that holds nothing else."""
     if not isinstance(part, dict) or len(part) > 2:
-        return False
+        return None
     text = part.get("text")
-    is_text = len(part) == 1 or part.get("type") in _PLAIN_KINDS
-    return is_text and isinstance(text, str) and bool(text)
+    if len(part) == 2:
+        if part.get("type") not in _PLAIN_KINDS:
+            return None
+        if text is None:  # OpenTelemetry's spelling
+            text = part.get("content")
+    return text if isinstance(text, str) and text else None
 
 
 def _part_texts(part: dict[str, Any], depth: int) -> Iterator[str]:

@@ -118,7 +118,7 @@ def row(record: Record) -> Row | PassedOver:
         return OTHER_API if is_other else NO_BODY
     answer = _answer(pick(record, _RESPONSES))
     outcome = {name: record[name] for name in _OUTCOMES if name in record}
-    if (failed := failed_unanswered(answer, outcome)) is not None:
+    if (failed := failed_unanswered(answer, (outcome,))) is not None:
         return failed
     request = _request(record)
     if not request:

@@ -12,6 +12,7 @@ parameters of the models of Anthropic, Amazon, Meta, Mistral, Cohere, AI21 and D
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
@@ -55,12 +56,12 @@ def split(record: Record) -> Iterable[Record]:
 def row(record: Record) -> Row | PassedOver:
     """Returns the row of one invocation, or why it is not an exchange."""
     log = _nested(record)
-    if log.get("modelid") is None and not mapping(log.get("input")):
+    asked_side, given = log.get("input", {}), log.get("output", {})
+    if log.get("modelid") is None and not asked_side:
         return OTHER_RECORD
-    asked_side, given = _lowered(log.get("input")), _lowered(log.get("output"))
     response = parsed(given.get("outputbodyjson"))
     answer = answer_of(response)
-    if (failed := failed_unanswered(answer, log, given)) is not None:
+    if (failed := failed_unanswered(answer, (log, given))) is not None:
         return failed
     body = mapping(asked_side.get("inputbodyjson"))
     if not body:
@@ -72,16 +73,17 @@ def row(record: Record) -> Row | PassedOver:
     asked = asked_or_why_not(body, kind)
     if isinstance(asked, PassedOver):
         return asked
-    arn = mapping(log.get("identity")).get("arn")
+    arn = log.get("identity", {}).get("arn")
+    metadata = log.get("requestmetadata", {})
     return {
         **asked,
         **settings(body),
         "time": log.get("timestamp"),
         "principals": {"identity.arn": _caller(arn), "accountId": log.get("accountid")},
         "owners": {"accountId": log.get("accountid")},
-        "claimed": _claimed(arn, mapping(log.get("requestmetadata"))),
+        "claimed": _claimed(arn, metadata),
         "model": log.get("modelid"),
-        "conversation": first(mapping(log.get("requestmetadata")).get("session")),
+        "conversation": first(metadata.get("session")),
         "answer": answer,
         "input_tokens": asked_side.get("inputtokencount"),
         "output_tokens": given.get("outputtokencount"),
@@ -106,14 +108,22 @@ def _nested(record: Record) -> Record:
     """Returns a record with names in lower case, and flattened names put into their objects."""
     log: Record = {}
     for name, value in record.items():
-        side, _, inner = str(name).lower().partition(".")
-        if side not in _SIDES:
-            log[str(name).lower()] = value
+        lowered, side, inner = _place_of(str(name))
+        if side is None:
+            log[lowered] = value
         elif not inner:
-            log[side] = {**_lowered(value), **mapping(log.get(side))}
+            log[side] = _lowered(value) | log.get(side, {})
         else:
-            log[side] = {**mapping(log.get(side)), **_under(str(name), value, inner)}
+            log[side] = log.get(side, {}) | _under(str(name), value, inner)
     return log
+
+
+@lru_cache(maxsize=1024)
+def _place_of(name: str) -> tuple[str, str | None, str]:
+    """Returns a name in lower case, which side of a record it is of, and the rest of the name."""
+    lowered = name.lower()
+    side, _, inner = lowered.partition(".")
+    return lowered, side if side in _SIDES else None, inner
 
 
 def _under(name: str, value: Any, inner: str) -> Record:
@@ -127,7 +137,7 @@ def _under(name: str, value: Any, inner: str) -> Record:
 
 
 def _lowered(value: Any) -> Record:
-    return {str(name).lower(): held for name, held in mapping(value).items()}
+    return {_place_of(str(name))[0]: held for name, held in mapping(value).items()}
 
 
 def _caller(arn: Any) -> Any:

@@ -5,11 +5,11 @@ it that holds who was authenticated (`auth`, `consumer`, `requestContext.authori
 a client can choose is never among them.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats.calls import Names, fold, names_of
+from gamekeeper.exchange.formats.calls import Names, Wanted, fold, names_of
 from gamekeeper.exchange.formats.form import Row
 from gamekeeper.exchange.messages import mapping
 
@@ -65,10 +65,14 @@ _ALIASES = (
     *("userapikeyalias", "accountname", "consumername", "displayname", "teamalias", "teamname"),
     *("userapikeyteamalias", "projectname", "organizationname", "orgname", "tenantname"),
 )
-_CLAIMED = (
-    *("user", "enduser", "enduserid", "safetyidentifier", "promptcachekey", "customeridentifier"),
-    *("requestuserid", "heliconeuserid", "xuserid", "promptuser"),
+_CLAIMED = Wanted(
+    (
+        *("user", "enduser", "enduserid", "safetyidentifier", "promptcachekey"),
+        *("customeridentifier", "requestuserid", "heliconeuserid", "xuserid", "promptuser"),
+    )
 )
+_CLAIMED_IN_HELICONE = Wanted((*_CLAIMED, "userid"))
+_CLAIMED_IN_REQUEST = ("user", "safety_identifier")
 _AUTHENTICATED = {
     # objects in which the server says who was authenticated: what their `id` and `name` are of
     **dict.fromkeys(("auth", "authentication", "authn", "authcontext", "authinfo"), ""),
@@ -91,8 +95,11 @@ _AUTHENTICATED = {
 }
 _DEPTH = 3
 _RANK = {name: place for place, name in enumerate(_NARROW_FIRST)}
+_WIDTH = {name: place for place, name in enumerate(_WIDE_FIRST)}
+_ALIAS_RANK = {name: place for place, name in enumerate(_ALIASES)}
 _INSIDE = ("id", "uuid", "hash", "slug", "name", "username", "email", "alias", "customid", "arn")
-_OF_CALLERS = tuple(dict.fromkeys((*_RANK, *_ALIASES, *_INSIDE, *_AUTHENTICATED)))
+_OBJECTS = Wanted(_AUTHENTICATED)
+_OF_CALLERS = Wanted(dict.fromkeys((*_RANK, *_ALIASES, *_INSIDE, *_AUTHENTICATED)))
 
 
 def callers_of(record: Record, names: Names, request: Record) -> Row:
@@ -107,28 +114,70 @@ def callers_of(record: Record, names: Names, request: Record) -> Row:
         `principals`, the narrowest first; `owners`, the widest first; `claimed`, what the client
         says of itself; and `alias`, what people call the caller.
     """
-    chosen = _chosen_by_clients(names)
+    if not any(map(_may_hold, map(record.get, names.present(_OBJECTS)))):
+        return _named_plainly(record, names, request)
+    is_helicone = names.fact(_is_helicone)
     by_name: dict[str, list[tuple[str, Any]]] = {}
     for name, path, value in _callers(record, names, _DEPTH):
         by_name.setdefault(name, []).append((path, value))
-    narrow = sorted(_RANK.keys() & by_name.keys(), key=_RANK.__getitem__)
-    wide = [name for name in _WIDE_FIRST if name in by_name]
-    alias = next((by_name[name][0][1] for name in _ALIASES if name in by_name), None)
+    aliases = _in_order(by_name, _ALIAS_RANK)
+    alias = by_name[aliases[0]][0][1] if aliases else None
     return {
         "principals": {
-            path: value for name in narrow if name not in chosen for path, value in by_name[name]
+            path: value
+            for name in _in_order(by_name, _RANK)
+            if not (is_helicone and name == "userid")
+            for path, value in by_name[name]
         },
-        "owners": dict(by_name[name][0] for name in wide),
+        "owners": dict(by_name[name][0] for name in _in_order(by_name, _WIDTH)),
         "claimed": _claimed(record, names, request),
         "alias": alias if isinstance(alias, str) else None,
     }
 
 
+class _Plain(NamedTuple):
+    """Those of a record's names that name a caller, in the order in which they count."""
+
+    narrow: tuple[str, ...]
+    wide: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+
+def _plain(names: Names) -> _Plain:
+    chosen = {"userid"} if names.fact(_is_helicone) else set()
+    return _Plain(
+        tuple(names[name] for name in _NARROW_FIRST if name in names and name not in chosen),
+        tuple(names[name] for name in _WIDE_FIRST if name in names),
+        tuple(names[name] for name in _ALIASES if name in names),
+    )
+
+
+def _named_plainly(record: Record, names: Names, request: Record) -> Row:
+    """Returns what `callers_of` does where no caller is an object, as in most logs: then only
+    values differ from record to record.
+    """
+    plain = names.fact(_plain)
+    alias = next((record[name] for name in plain.aliases if _is_name(record[name])), None)
+    return {
+        "principals": {n: record[n] for n in plain.narrow if _is_name(record[n])},
+        "owners": {n: record[n] for n in plain.wide if _is_name(record[n])},
+        "claimed": _claimed(record, names, request),
+        "alias": alias if isinstance(alias, str) else None,
+    }
+
+
+def _in_order(names: Iterable[str], ranks: dict[str, int]) -> list[str]:
+    """Returns those of the names that have a rank, by it."""
+    return sorted((name for name in names if name in ranks), key=ranks.__getitem__)
+
+
 def _claimed(record: Record, names: Names, request: Record) -> dict[str, Any]:
-    wanted = (*_CLAIMED, *_chosen_by_clients(names))
+    wanted = _CLAIMED_IN_HELICONE if names.fact(_is_helicone) else _CLAIMED
     found = {name: record[name] for name in names.present(wanted)}
-    inside = {f"request.{name}": request.get(name) for name in ("user", "safety_identifier")}
-    return {path: value for path, value in (found | inside).items() if _is_name(value)}
+    for name in _CLAIMED_IN_REQUEST:
+        if name in request:
+            found[f"request.{name}"] = request[name]
+    return {path: value for path, value in found.items() if _is_name(value)} if found else found
 
 
 def names_a_caller(names: Names) -> bool:
@@ -136,10 +185,9 @@ def names_a_caller(names: Names) -> bool:
     return any(name in _RANK or name in _AUTHENTICATED for name in names)
 
 
-def _chosen_by_clients(names: Names) -> tuple[str, ...]:
-    """Helicone's `user_id` is the header Helicone-User-Id."""
-    is_helicone = any(name.startswith("helicone") for name in names) or "requestuserid" in names
-    return ("userid",) if is_helicone else ()
+def _is_helicone(names: Names) -> bool:
+    """Helicone's `user_id` is the header Helicone-User-Id, which clients choose."""
+    return any(name.startswith("helicone") for name in names) or "requestuserid" in names
 
 
 def _callers(
@@ -147,8 +195,10 @@ def _callers(
 ) -> Iterator[tuple[str, str, Any]]:
     """Yields folded name, path and value of all that names a caller, in objects as well."""
     for spelt in names.present(_OF_CALLERS):
-        name = fold(spelt)
         value = record[spelt]
+        if value is None:
+            continue
+        name = fold(spelt)
         if _is_name(value) and not (name in _AUTHENTICATED and _is_json(value)):
             yield name, f"{path}{spelt}", value
         elif name in _AUTHENTICATED and depth and (inner := mapping(value)):
@@ -174,6 +224,10 @@ def _is_name(value: Any) -> bool:
     return (isinstance(value, str) and bool(value.strip())) or (
         isinstance(value, int) and not isinstance(value, bool)
     )
+
+
+def _may_hold(value: Any) -> bool:
+    return isinstance(value, dict) or _is_json(value)
 
 
 def _is_json(value: Any) -> bool:

@@ -10,9 +10,9 @@ RFC 9110 for status codes.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.form import (
@@ -24,7 +24,14 @@ from gamekeeper.exchange.formats.form import (
     PassedOver,
     Row,
 )
-from gamekeeper.exchange.messages import first, mapping, parsed, request_of, tools_hash
+from gamekeeper.exchange.messages import (
+    first,
+    is_filled,
+    mapping,
+    parsed,
+    request_of,
+    tools_hash,
+)
 from gamekeeper.exchange.placeholders import is_redacted
 
 QUESTION = "question"
@@ -39,6 +46,23 @@ def fold(name: str) -> str:
     return _SEPARATORS.sub("", name.lower())
 
 
+class Wanted(tuple[str, ...]):
+    """Folded names that are looked for in records, the likeliest first.
+
+    Each is made once, and is a key by its identity: a tuple hashes all of its texts at every
+    look-up, which took a quarter of the time of a record.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+_Fact = TypeVar("_Fact")
+
+
 class Names(dict[str, str]):
     """The names of a record by their folded form; of two that fold alike, the first.
 
@@ -47,18 +71,34 @@ class Names(dict[str, str]):
 
     def __init__(self, record: Iterable[Any]) -> None:
         super().__init__()
-        self._present: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._present: dict[Wanted, tuple[str, ...]] = {}
+        self._facts: dict[Any, Any] = {}
         for name in record:
             if isinstance(name, str):
                 self.setdefault(fold(name), name)
 
-    def present(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    def present(self, wanted: Wanted) -> tuple[str, ...]:
         """Returns the record's own spelling of those of the wanted names that it has, in order."""
         found = self._present.get(wanted)
         if found is None:
             found = tuple(self[name] for name in wanted if name in self)
             self._present[wanted] = found
         return found
+
+    def fact(self, tell: Callable[["Names"], _Fact]) -> _Fact:
+        """Returns what a function says of the names; it is asked once."""
+        if tell not in self._facts:
+            self._facts[tell] = tell(self)
+        found: _Fact = self._facts[tell]
+        return found
+
+    def held(self, record: Record, wanted: Wanted) -> Any:
+        """Returns the value of the first of the wanted names that holds something."""
+        for name in self.present(wanted):
+            value = record[name]
+            if value is not None and value != "":
+                return value
+        return None
 
 
 _KEPT_NAMES = 100  # in a record whose names are kept: longer ones are rarely alike
@@ -175,12 +215,13 @@ def kind_of(request: Record, response: Any, model: Any, *names: Any) -> str:
         names: Path and operation, those that are known.
     """
     known = [api for name in names if isinstance(name, str) and (api := api_of(name))]
-    if OTHER in known and QUESTION not in known and EMBEDDINGS not in known:
-        return OTHER
     if known:
+        if OTHER in known and QUESTION not in known and EMBEDDINGS not in known:
+            return OTHER
         return EMBEDDINGS if EMBEDDINGS in known else QUESTION
-    if any(request.get(field) not in (None, "", [], {}) for field in _CHAT_FIELDS):
-        return QUESTION
+    for field in _CHAT_FIELDS:
+        if is_filled(request.get(field)):
+            return QUESTION
     name = model if isinstance(model, str) else ""
     if _holds_vectors(response) or _EMBEDDING_MODEL.search(name):
         return EMBEDDINGS
@@ -191,7 +232,7 @@ def kind_of(request: Record, response: Any, model: Any, *names: Any) -> str:
 
 
 def _holds_vectors(response: Any) -> bool:
-    response = mapping(response) if isinstance(response, str | dict) else {}
+    response = mapping(response) if isinstance(response, (str, dict)) else {}
     if response.get("embedding") is not None or response.get("embeddings") is not None:
         return True
     data = response.get("data")
@@ -233,18 +274,14 @@ _BAD_WORDS = (
 )
 _NO_ERROR = frozenset({"", "none", "null", "false", "0", "nan", "-", "n/a", "{}", "[]", "no", "ok"})
 _FIRST_BAD, _LAST_BAD = 300, 999  # of HTTP: nothing but 2xx holds an answer
+_SHORT = 40  # characters of a status that is a word
 _CODE = re.compile(r"\s*(-?\d{1,9})(?:\.0)?(?:\s|$)")
 
 
 def has_failed(record: Record) -> bool:
     """Returns whether a record says that its call failed, by a status code, a word or an error."""
-    names = names_of(record)
-    return (
-        any(_is_bad_status(record[name]) for name in names.present(_STATUSES))
-        or any(_is_error(record[name]) for name in names.present(_ERRORS))
-        or any(_is(record[name], "false") for name in names.present(_GOOD))
-        or any(_is(record[name], "true") for name in names.present(_BAD))
-    )
+    outcomes = names_of(record).present(_OUTCOMES)
+    return any(_SAYS_FAILED[fold(name)](record[name]) for name in outcomes)
 
 
 def _is_bad_status(value: Any) -> bool:
@@ -253,19 +290,26 @@ def _is_bad_status(value: Any) -> bool:
         return any(_is_bad_status(inner) for inner in held if not isinstance(inner, dict))
     if isinstance(value, bool) or value is None:
         return False
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return value < 0 or _FIRST_BAD <= value <= _LAST_BAD
     if not isinstance(value, str):
         return False
-    if (code := _CODE.match(value)) is not None:
+    return _is_bad_short_text(value) if len(value) <= _SHORT else _is_bad_text(value)
+
+
+def _is_bad_text(text: str) -> bool:
+    if (code := _CODE.match(text)) is not None:
         return _is_bad_status(int(code[1]))
-    word = value.strip().lower()[:40]
+    word = text.strip().lower()[:_SHORT]
     return any(bad in word for bad in _BAD_WORDS)
+
+
+_is_bad_short_text = lru_cache(maxsize=256)(_is_bad_text)  # a log has few of these
 
 
 def _is_error(value: Any, depth: int = 4) -> bool:
     value = parsed(value)
-    if isinstance(value, dict | list):
+    if isinstance(value, (dict, list)):
         held = value.values() if isinstance(value, dict) else value
         return any(depth == 0 or _is_error(inner, depth - 1) for inner in held)
     if isinstance(value, str):
@@ -273,8 +317,21 @@ def _is_error(value: Any, depth: int = 4) -> bool:
     return value is not None and value is not False and value != 0
 
 
-def _is(value: Any, word: str) -> bool:
-    return str(value).strip().lower() == word if isinstance(value, bool | str) else False
+def _is_false(value: Any) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().lower() == "false")
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+_SAYS_FAILED: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(_STATUSES, _is_bad_status),
+    **dict.fromkeys(_ERRORS, _is_error),
+    **dict.fromkeys(_GOOD, _is_false),
+    **dict.fromkeys(_BAD, _is_true),
+}
+_OUTCOMES = Wanted(_SAYS_FAILED)
 
 
 def asked_or_why_not(request: Record, kind: str, *, is_table: bool = False) -> Row | PassedOver:
@@ -309,17 +366,15 @@ def settings(request: Record) -> Row:
     """Returns the parameters asked for: temperature, n, logprobs and the tools' hash."""
     config = _config(request)
     logprobs = first(request.get("logprobs"), config.get("responseLogprobs"))
-    tools = first(
-        request.get("tools"),
-        request.get("functions"),
-        mapping(request.get("toolConfig")).get("tools"),
-    )
+    tools = first(request.get("tools"), request.get("functions"))
+    if tools is None and "toolConfig" in request:
+        tools = mapping(request["toolConfig"]).get("tools")
     return {
         "temperature": first(request.get("temperature"), config.get("temperature")),
         "n": first(request.get("n"), config.get("candidateCount")),
         # completions say how many, chat says whether
         "logprobs": True if _is_count(logprobs) else logprobs,
-        "tools": _hashed(tools),
+        "tools": None if tools is None else _hashed(tools),
     }
 
 
@@ -330,7 +385,10 @@ _CONFIGS = (
 
 
 def _config(request: Record) -> Record:
-    return next((held for name in _CONFIGS if isinstance(held := request.get(name), dict)), {})
+    for name in _CONFIGS:
+        if isinstance(held := request.get(name), dict):
+            return held
+    return {}
 
 
 def _is_count(value: Any) -> bool:
@@ -339,35 +397,46 @@ def _is_count(value: Any) -> bool:
 
 def _hashed(tools: Any) -> str | None:
     try:
-        return tools_hash(tools) if isinstance(tools, list | dict | str) else None
+        return tools_hash(tools) if isinstance(tools, (list, dict, str)) else None
     except (TypeError, RecursionError):  # nested too deeply, or numbers that JSON has not
         return None
 
 
 _USAGES = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokens", "usage_details")
-_INPUT_TOKENS = (
-    *("prompttokens", "inputtokens", "prompttokencount", "inputtokencount", "tokensin"),
-    *("prompttoken", "promptevalcount", "prompttokensused", "reqtokens", "inputtextTokencount"),
+_INPUT_TOKENS = Wanted(
+    (
+        *("prompttokens", "inputtokens", "prompttokencount", "inputtokencount", "tokensin"),
+        *("prompttoken", "promptevalcount", "prompttokensused", "reqtokens", "inputtextTokencount"),
+    )
 )
-_OUTPUT_TOKENS = (
-    *("completiontokens", "outputtokens", "candidatestokencount", "outputtokencount", "tokensout"),
-    *("completiontoken", "evalcount", "restokens", "generatedtokens"),
+_OUTPUT_TOKENS = Wanted(
+    (
+        *("completiontokens", "outputtokens", "candidatestokencount", "outputtokencount"),
+        *("tokensout", "completiontoken", "evalcount", "restokens", "generatedtokens"),
+    )
 )
 
 
-def usage(*places: Record) -> Row:
+def usage(places: Iterable[Record]) -> Row:
     """Returns the counts of tokens from the first of `places` that has each."""
-    found: Row = {"input_tokens": None, "output_tokens": None}
+    asked = given = None
+    for held in _usages(places):
+        names = names_of(held)
+        if asked is None:
+            asked = _count(names.held(held, _INPUT_TOKENS))
+        if given is None:
+            given = _count(names.held(held, _OUTPUT_TOKENS))
+        if asked is not None and given is not None:
+            break
+    return {"input_tokens": asked, "output_tokens": given}
+
+
+def _usages(places: Iterable[Record]) -> Iterator[Record]:
     for place in places:
-        for held in (*(mapping(place.get(name)) for name in _USAGES if name in place), place):
-            names = names_of(held)
-            for column, fields in (
-                ("input_tokens", _INPUT_TOKENS),
-                ("output_tokens", _OUTPUT_TOKENS),
-            ):
-                if found[column] is None:
-                    found[column] = _count(first(*(held[name] for name in names.present(fields))))
-    return found
+        for name in _USAGES:
+            if name in place:
+                yield mapping(place[name])
+        yield place
 
 
 def _count(value: Any) -> int | None:
@@ -378,6 +447,11 @@ def _count(value: Any) -> int | None:
     return value if _is_count(value) else None
 
 
-def failed_unanswered(answer: str | None, *places: Record) -> PassedOver | None:
-    """Returns `FAILED` if a call failed and no model answered, None if it is an exchange."""
+def failed_unanswered(answer: str | None, places: Iterable[Record]) -> PassedOver | None:
+    """Returns `FAILED` if a call failed and no model answered, None if it is an exchange.
+
+    Args:
+        answer: What the model answered.
+        places: Objects that may say how the call ended; looked at only without an answer.
+    """
     return FAILED if answer is None and any(map(has_failed, places)) else None

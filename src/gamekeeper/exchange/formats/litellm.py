@@ -69,7 +69,7 @@ def row(record: Record) -> Row | PassedOver:
     metadata = mapping(record.get("metadata"))
     response = parsed(record.get("response"))
     answer = answer_of(response)
-    if failed_unanswered(answer, _outcome(record), _outcome(metadata)):
+    if failed_unanswered(answer, map(_outcome, (record, metadata))):
         return FAILED
     call_type = record.get("call_type")
     if isinstance(call_type, str) and api_of(call_type) == OTHER:
@@ -97,8 +97,12 @@ def row(record: Record) -> Row | PassedOver:
         "ip": first(record.get("requester_ip_address"), metadata.get("requester_ip_address")),
         "client": _text(metadata.get("user_agent")),
         "request_id": _text(first(record.get("request_id"), record.get("id"))),
-        "was_cut": bool(_CUT.search(asked.get("prompt") or "")),
+        "was_cut": _was_cut(asked["prompt"]),
     }
+
+
+def _was_cut(prompt: str | None) -> bool:
+    return prompt is not None and "trunc" in prompt and _CUT.search(prompt) is not None
 
 
 def _spelt(record: Record) -> Record:
@@ -112,6 +116,7 @@ _OUTCOMES = ("status", "error_information", "error_str", "exception")
 
 
 def _outcome(record: Record) -> Record:
+    """Returns what the proxy says of how a call ended; other fields may be the client's."""
     return {name: record[name] for name in _OUTCOMES if name in record}
 
 

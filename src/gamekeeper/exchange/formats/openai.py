@@ -20,14 +20,14 @@ logging; Kong AI proxy (`log_payloads`); Portkey logs export; Cloudflare AI Gate
 import base64
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.callers import callers_of, names_a_caller
 from gamekeeper.exchange.formats.calls import (
     OTHER,
     Names,
+    Wanted,
     api_of,
     asked_or_why_not,
     failed_unanswered,
@@ -51,6 +51,7 @@ from gamekeeper.exchange.messages import (
     are_messages,
     conversation_of,
     first,
+    is_filled,
     is_request,
     mapping,
     parsed,
@@ -59,134 +60,221 @@ from gamekeeper.exchange.messages import (
 )
 from gamekeeper.exchange.placeholders import is_redacted
 
-_REQUESTS = (
-    *("request", "requestbody", "body", "requestjson", "requestpayload", "requestdata", "req"),
-    *("reqbody", "fullrequest", "rawrequest", "llmrequest", "apirequest", "modelrequest"),
-    *(
-        "httprequestbody",
-        "httprequestbodycontent",
-        "httprequest",
-        "originalrequest",
-        "proxyserverrequest",
-        "requestparams",
-    ),
-    *(
-        "requestcontent",
-        "chatrequest",
-        "completionrequest",
-        "payload",
-        "jsonbody",
-        "requestmessage",
-    ),
+_REQUESTS = Wanted(
+    (
+        *("request", "requestbody", "body", "requestjson", "requestpayload", "requestdata", "req"),
+        *("reqbody", "fullrequest", "rawrequest", "llmrequest", "apirequest", "modelrequest"),
+        *(
+            "httprequestbody",
+            "httprequestbodycontent",
+            "httprequest",
+            "originalrequest",
+            "proxyserverrequest",
+            "requestparams",
+        ),
+        *(
+            "requestcontent",
+            "chatrequest",
+            "completionrequest",
+            "payload",
+            "jsonbody",
+            "requestmessage",
+        ),
+    )
 )
-_WEAK_REQUESTS = ("input", "inputs", "kwargs", "params", "data", "args", "parameters", "content")
+_WEAK_REQUESTS = Wanted(
+    ("input", "inputs", "kwargs", "params", "data", "args", "parameters", "content")
+)
 """Fields that hold a request in some logs and something else in others."""
 
-_CONTAINERS = (
-    *("ai", "aiproxy", "proxy", "http", "properties", "customdimensions", "attributes", "event"),
-    *("detail", "log", "llm", "payload", "requestcontext"),
+_CONTAINERS = Wanted(
+    (
+        *(
+            "ai",
+            "aiproxy",
+            "proxy",
+            "http",
+            "properties",
+            "customdimensions",
+            "attributes",
+            "event",
+        ),
+        *("detail", "log", "llm", "payload", "requestcontext"),
+    )
 )
-_WRAPPERS = (*_REQUESTS, *_WEAK_REQUESTS, *_CONTAINERS)
-_RESPONSES = (
-    *(
-        "llmresponsetext",
-        "response",
-        "responsebody",
-        "responsejson",
-        "responsepayload",
-        "resp",
-        "respbody",
-    ),
-    *("fullresponse", "rawresponse", "llmresponse", "apiresponse", "modelresponse", "httpresponse"),
-    *("httpresponsebody", "completion", "output", "outputs", "answer", "result", "reply"),
-    *("responsetext", "completionmessage", "outputtext"),
+_WRAPPERS = Wanted((*_REQUESTS, *_WEAK_REQUESTS, *_CONTAINERS))
+_RESPONSES = Wanted(
+    (
+        *(
+            "llmresponsetext",
+            "response",
+            "responsebody",
+            "responsejson",
+            "responsepayload",
+            "resp",
+            "respbody",
+        ),
+        *(
+            "fullresponse",
+            "rawresponse",
+            "llmresponse",
+            "apiresponse",
+            "modelresponse",
+            "httpresponse",
+        ),
+        *("httpresponsebody", "completion", "output", "outputs", "answer", "result", "reply"),
+        *("responsetext", "completionmessage", "outputtext"),
+    )
 )
-_STRONG = (
-    *("messages", "contents", "input", "prompt", "inputs", "inputText", "texts", "instances"),
-    *("chat_history", "prompt_messages", "input_messages"),
+_STRONG = frozenset(
+    {"messages", "contents", "input", "prompt", "inputs", "inputText", "texts", "instances"}
+    | {"chat_history", "prompt_messages", "input_messages"}
 )
-_CONVERSATIONS = (
-    *("conversation", "conversations", "chatmessages", "dialogue", "dialog", "turns"),
+_CONVERSATIONS = Wanted(
+    (*("conversation", "conversations", "chatmessages", "dialogue", "dialog", "turns"),)
 )
 _ANSWERED = ("choices", "output", "outputs", "completion", "completions", "answer", "answers")
 """Fields whose messages are the model's."""
 
-_PLAIN_PROMPTS = (
-    *(
-        "prompt",
-        "question",
-        "userprompt",
-        "usermessage",
-        "prompttext",
-        "userinput",
-        "query",
-        "input",
-    ),
-    *("inputs", "request", "requesttext", "requestcontent", "req"),
+_PLAIN_PROMPTS = Wanted(
+    (
+        *(
+            "prompt",
+            "question",
+            "userprompt",
+            "usermessage",
+            "prompttext",
+            "userinput",
+            "query",
+            "input",
+        ),
+        *("inputs", "request", "requesttext", "requestcontent", "req"),
+    )
 )
 """Fields that hold a prompt as plain text, without a request around it."""
 
-_TIMES = (
-    *("timestamp", "created", "createdat", "time", "requesttime", "requestcreatedat", "startedat"),
-    *(
-        "starttime",
-        "requesttimestamp",
-        "requestedat",
-        "ts",
-        "datetime",
-        "timestampms",
-        "loggingtime",
-    ),
-    *(
-        "receivedat",
-        "loggedat",
-        "eventtime",
-        "eventtimestamp",
-        "requeststarttime",
-        "requesttimeepoch",
-    ),
-    *("createdtime", "timecreated", "timeunix", "createtime", "tstamp", "date", "timestampmicros"),
+_TIMES = Wanted(
+    (
+        *(
+            "timestamp",
+            "created",
+            "createdat",
+            "time",
+            "requesttime",
+            "requestcreatedat",
+            "startedat",
+        ),
+        *(
+            "starttime",
+            "requesttimestamp",
+            "requestedat",
+            "ts",
+            "datetime",
+            "timestampms",
+            "loggingtime",
+        ),
+        *(
+            "receivedat",
+            "loggedat",
+            "eventtime",
+            "eventtimestamp",
+            "requeststarttime",
+            "requesttimeepoch",
+        ),
+        *(
+            "createdtime",
+            "timecreated",
+            "timeunix",
+            "createtime",
+            "tstamp",
+            "date",
+            "timestampmicros",
+        ),
+    )
 )
-_ADDRESSES = (
-    *("ip", "ipaddress", "clientip", "remoteaddr", "remoteaddress", "sourceip", "clientaddress"),
-    *("requesteripaddress", "calleripaddress", "remoteip", "clientipaddress", "userip"),
-    *("xforwardedfor", "httpremoteaddr"),
+_ADDRESSES = Wanted(
+    (
+        *(
+            "ip",
+            "ipaddress",
+            "clientip",
+            "remoteaddr",
+            "remoteaddress",
+            "sourceip",
+            "clientaddress",
+        ),
+        *("requesteripaddress", "calleripaddress", "remoteip", "clientipaddress", "userip"),
+        *("xforwardedfor", "httpremoteaddr"),
+    )
 )
-_CLIENTS = ("useragent", "client", "httpuseragent", "requestuseragent")
-_MODELS = (
-    *("model", "modelname", "modelid", "aimodel", "requestmodel", "requestedmodel", "modelversion"),
-    *("deploymentname", "engine", "responsemodel"),
+_CLIENTS = Wanted(("useragent", "client", "httpuseragent", "requestuseragent"))
+_MODELS = Wanted(
+    (
+        *(
+            "model",
+            "modelname",
+            "modelid",
+            "aimodel",
+            "requestmodel",
+            "requestedmodel",
+            "modelversion",
+        ),
+        *("deploymentname", "engine", "responsemodel"),
+    )
 )
-_SESSIONS = (
-    "conversationid",
-    "sessionid",
-    "threadid",
-    "chatid",
-    "conversationhash",
-    "promptsession",
+_SESSIONS = Wanted(
+    (
+        "conversationid",
+        "sessionid",
+        "threadid",
+        "chatid",
+        "conversationhash",
+        "promptsession",
+    )
 )
-_IDS = (
-    *("requestid", "id", "customid", "traceid", "correlationid", "databricksrequestid"),
-    *("generationid", "eventid", "logid", "clientrequestid"),
+_IDS = Wanted(
+    (
+        *("requestid", "id", "customid", "traceid", "correlationid", "databricksrequestid"),
+        *("generationid", "eventid", "logid", "clientrequestid"),
+    )
 )
-_PATHS = (
-    *("path", "url", "endpoint", "uri", "route", "requestpath", "requesturl", "requesturi"),
-    *("requestroute", "targeturl", "httppath", "httptarget", "httpurl", "rawpath", "apimethod"),
-    *("operation", "operationname", "calltype", "requesttype", "api", "upstreamuri", "operationid"),
+_PATHS = Wanted(
+    (
+        *("path", "url", "endpoint", "uri", "route", "requestpath", "requesturl", "requesturi"),
+        *("requestroute", "targeturl", "httppath", "httptarget", "httpurl", "rawpath", "apimethod"),
+        *(
+            "operation",
+            "operationname",
+            "calltype",
+            "requesttype",
+            "api",
+            "upstreamuri",
+            "operationid",
+        ),
+    )
 )
-_METHODS = ("method", "httpmethod", "requestmethod", "verb")
-_TOO_LARGE = (
-    "loggingerrorcodes",
-    "bodytruncated",
-    "requesttruncated",
-    "bodys3path",
-    "requests3path",
+_METHODS = Wanted(("method", "httpmethod", "requestmethod", "verb"))
+_TOO_LARGE = Wanted(
+    (
+        "loggingerrorcodes",
+        "bodytruncated",
+        "requesttruncated",
+        "bodys3path",
+        "requests3path",
+    )
 )
-_CONTEXTS = ("requestcontext", "client", "source", "network")
-_HINTS = frozenset({*_TIMES, *_PATHS, *_RESPONSES, "customid"})
+_CONTEXTS = Wanted(("requestcontext", "client", "source", "network"))
+_HINTS = Wanted((*_TIMES, *_PATHS, *_RESPONSES, "customid"))
+_ANSWERERS = Wanted((*_MODELS, *_RESPONSES))
+_HTTPS = Wanted(("request", "httprequest"))
+_LINE = Wanted(("request",))
+_OUTCOMES = Wanted(("response", "httpresponse", "result"))
 _OWN = ("payment", "asn", "account_created")
 """Columns of ours that gateways have no other name for."""
 
+_PATHS_AND_HOLDERS = Wanted((*_PATHS, *_HTTPS, "http"))
+_BODIES = ("body", "content", "json", "payload")
+_PATHS_INSIDE = ("path", "url", "uri", "full", "original")
 _HTTP_FIELDS = frozenset({"method", "uri", "url", "headers", "path", "querystring", "httpversion"})
 _REQUEST_LINE = re.compile(r"[A-Z]{3,7} \S+")
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "CONNECT", "TRACE"})
@@ -194,8 +282,7 @@ _BASE64_OBJECT = ("eyJ", "eyA", "ewo", "ewog")  # of `{"`, `{ ` and `{` with a n
 _DEPTH = 4  # of wrappers: properties, http, request, body
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """A record taken apart: its body, and whether the body is the record itself."""
 
     names: Names
@@ -208,26 +295,28 @@ def sniff(record: Record) -> bool:
     if record.get("prompt") is not None and ("time" in record or "account" in record):
         return False  # our own columns
     names = names_of(record)
-    if "choices" in names or _bare(record, names) is not None:
+    if names.fact(_is_call) or is_filled(record.get("messages")):
         return True
-    if any(name in names for name in _PLAIN_PROMPTS) and _is_table(names):
+    is_wrapper = any(_may_wrap(record[name]) for name in names.present(_REQUESTS))
+    if is_wrapper and names.present(_HINTS):
         return True
-    is_wrapper = any(name in names and _may_wrap(record[names[name]]) for name in _REQUESTS)
-    is_call = not _HINTS.isdisjoint(names)
-    if is_wrapper and is_call:
+    return _bare(record, names) is not None or _find_request(record, names, _DEPTH) is not None
+
+
+def _is_call(names: Names) -> bool:
+    """Whether the names alone say that a record is a call of a model."""
+    if "choices" in names or _is_table(names):
         return True
-    if any(name in names for name in _PATHS) and any(name in names for name in _METHODS):
+    if names.present(_PATHS) and names.present(_METHODS):
         return True  # a line of a gateway, such as a look at the list of models
-    if "customid" in names and ("response" in names or "result" in names):
-        return True  # what came out of a batch
-    return _find_request(record, names, _DEPTH) is not None
+    # what came out of a batch
+    return "customid" in names and ("response" in names or "result" in names)
 
 
 def _is_table(names: Names) -> bool:
     """Whether a record has a time, a caller and a model or an answer beside its prompt."""
-    has_time = any(name in names for name in _TIMES)
-    has_more = any(name in names for name in (*_MODELS, *_RESPONSES))
-    return has_time and has_more and names_a_caller(names)
+    has_call = names.present(_TIMES) and names.present(_ANSWERERS)
+    return bool(names.present(_PLAIN_PROMPTS) and has_call) and names_a_caller(names)
 
 
 def row(record: Record) -> Row | PassedOver:
@@ -238,7 +327,7 @@ def row(record: Record) -> Row | PassedOver:
     if answer is None and call.is_bare:
         answer = _last_answer(record, names)
     paths = _paths(record, names)
-    if (failed := failed_unanswered(answer, record, *_outcomes(record, names))) is not None:
+    if (failed := failed_unanswered(answer, _outcomes(record, names))) is not None:
         return failed
     request = call.request
     if request is None:
@@ -249,7 +338,7 @@ def row(record: Record) -> Row | PassedOver:
         request.get("model"),
         response.get("model"),
         response.get("modelVersion"),
-        _held(record, names, _MODELS),
+        names.held(record, _MODELS),
         request.get("modelId"),
     )
     kind = kind_of(request, response, model, *paths)
@@ -260,30 +349,38 @@ def row(record: Record) -> Row | PassedOver:
         **asked,
         **settings(request),
         **_common(record, call),
-        "time": first(
-            _held(record, names, _TIMES),
-            response.get("created"),
-            response.get("created_at"),
-            _nested(record, names, _TIMES),
-        ),
+        "time": _time(record, names, response),
         "model": model if isinstance(model, str) else None,
         "answer": answer,
-        **usage(response, record, *_meta(record, names)),
+        **usage(_counted(record, names, response)),
         "conversation": _session(record, names, request),
         "request_id": _text(
-            first(_held(record, names, _IDS), response.get("id"), request.get("request_id"))
+            first(names.held(record, _IDS), response.get("id"), request.get("request_id"))
         ),
     }
 
 
 def _common(record: Record, call: _Call) -> Row:
     names = call.names
-    return {
-        **callers_of(record, names, {} if call.is_bare else call.request or {}),
-        **{name: record.get(name) for name in _OWN},
-        "ip": _text(first(_held(record, names, _ADDRESSES), _nested(record, names, _ADDRESSES))),
-        "client": _client(record, names),
-    }
+    row = callers_of(record, names, {} if call.is_bare else call.request or {})
+    row |= {name: record[name] for name in _OWN if name in record}
+    row["ip"] = _text(_here_or_nested(record, names, _ADDRESSES))
+    row["client"] = _client(record, names)
+    return row
+
+
+def _time(record: Record, names: Names, response: Record) -> Any:
+    said = first(
+        names.held(record, _TIMES),
+        response.get("created"),
+        response.get("created_at"),
+    )
+    return _nested(record, names, _TIMES) if said is None else said
+
+
+def _here_or_nested(record: Record, names: Names, wanted: Wanted) -> Any:
+    here = names.held(record, wanted)
+    return _nested(record, names, wanted) if here is None else here
 
 
 def _call(record: Record) -> _Call:
@@ -301,7 +398,7 @@ def _call(record: Record) -> _Call:
 def _bare(record: Record, names: Names) -> Record | None:
     """Returns the record with the names of a request if it is one itself, None if not."""
     body = record if "messages" in record or "input" in record else _lowered(record, names)
-    if _is_filled(body.get("messages")) or _is_filled(body.get("contents")):
+    if is_filled(body.get("messages")) or is_filled(body.get("contents")):
         return body
     for name in names.present(_CONVERSATIONS):
         if any(isinstance(turn, dict) for turn in _list(record[name])):
@@ -311,8 +408,9 @@ def _bare(record: Record, names: Names) -> Record | None:
     if body.get("chat_history") and body.get("message"):
         return body
     for name, value in body.items():
-        may_be = _may_be_messages(value) and fold(str(name)) not in _ANSWERED
-        if may_be and are_messages(messages := parsed(value)):
+        if not _may_be_messages(value) or fold(str(name)) in _ANSWERED:
+            continue
+        if are_messages(messages := parsed(value)):
             return {**body, "messages": messages}
     is_completion = record.get("object") == "text_completion"
     return body if "prompt" in body and is_completion else None
@@ -320,9 +418,13 @@ def _bare(record: Record, names: Names) -> Record | None:
 
 def _lowered(record: Record, names: Names) -> Record:
     """Returns a record whose names are in upper case, as Snowflake writes them, in lower case."""
-    if all(name.islower() for name in names.values()):
+    if names.fact(_are_lower):
         return record
     return {name.lower(): record[name] for name in names.values()} | record
+
+
+def _are_lower(names: Names) -> bool:
+    return all(name.islower() for name in names.values())
 
 
 def _find_request(record: Record, names: Names, depth: int) -> Record | None:
@@ -340,7 +442,7 @@ def _body(value: Any, depth: int, name: str) -> Record | None:
         value = value[0]
     if not isinstance(value, dict) or not value:
         return None
-    if any(_is_filled(value.get(field)) for field in _STRONG) and name not in _CONTAINERS:
+    if name not in _CONTAINERS and _is_strong(value):
         return value
     inner = _find_request(value, names_of(value), depth)
     if inner is not None:
@@ -349,6 +451,11 @@ def _body(value: Any, depth: int, name: str) -> Record | None:
     if is_weak or not is_request(value) or not _HTTP_FIELDS.isdisjoint(value):
         return None
     return value
+
+
+def _is_strong(value: Record) -> bool:
+    """Whether an object holds what only a request does."""
+    return any(field in _STRONG and is_filled(held) for field, held in value.items())
 
 
 def _decoded(value: Any) -> Any:
@@ -363,11 +470,11 @@ def _decoded(value: Any) -> Any:
 
 def _plain_text(record: Record, names: Names) -> str | None:
     """Returns a prompt that is text by itself: {"request": "What is a comet?"}."""
-    for name in _PLAIN_PROMPTS:
-        value = record.get(names[name]) if name in names else None
+    for name in names.present(_PLAIN_PROMPTS):
+        value = record[name]
         if not isinstance(value, str) or not value.strip() or is_redacted(value[:80]):
             continue
-        if name.startswith("req") and _is_no_prompt(value):
+        if fold(name).startswith("req") and _is_no_prompt(value):
             continue
         return value
     return None
@@ -382,15 +489,15 @@ def _nothing_asked(record: Record, names: Names, paths: list[str]) -> PassedOver
     """Says why a record without a request is not an exchange; None if its body was cut."""
     if (elsewhere := _elsewhere(record, names)) is not None:
         return elsewhere
-    method = _held(record, names, _METHODS)
+    method = names.held(record, _METHODS)
     if isinstance(method, str) and method.strip().upper() in _READS:
         return OTHER_API
     if any(api_of(path) == OTHER for path in paths):
         return OTHER_API
-    wrapped = [record[names[name]] for name in _REQUESTS if name in names]
+    wrapped = [record[name] for name in names.present(_REQUESTS)]
     if any(isinstance(parsed(value), str) and _starts_json(value) for value in wrapped):
         return None
-    is_call = bool(wrapped or paths or any(name in names for name in ("choices", *_RESPONSES)))
+    is_call = bool(wrapped or paths or "choices" in names or names.present(_RESPONSES))
     return NO_BODY if is_call else OTHER_RECORD
 
 
@@ -400,8 +507,8 @@ def _starts_json(value: Any) -> bool:
 
 def _elsewhere(record: Record, names: Names) -> PassedOver | None:
     """Says whether the log kept the body elsewhere, or not at all for its size."""
-    for name in _TOO_LARGE:
-        value = parsed(_held(record, names, (name,)))
+    for name in names.present(_TOO_LARGE):
+        value = parsed(record[name])
         if value not in (None, "", [], {}, False, "false", "False"):
             return KEPT_ELSEWHERE
     return None
@@ -413,8 +520,8 @@ def _response(record: Record, call: _Call) -> tuple[Record, str | None]:
     for held in _responses(record, call.names, _DEPTH):
         body = held
         if isinstance(held, dict):
-            inner = pick(held, ("body", "content", "json", "payload"))
-            body = mapping(inner) or held
+            inner = pick(held, _BODIES)
+            body = held if inner is None else mapping(inner) or held
         answer = answer_of(body)
         found = found or (body if isinstance(body, dict) else {})
         if answer is not None:
@@ -426,7 +533,7 @@ def _responses(record: Record, names: Names, depth: int) -> Iterator[Any]:
     """Yields what may be the response, the likeliest first."""
     for name in names.present(_RESPONSES):
         value = parsed(record[name])
-        if _is_filled(value):
+        if is_filled(value):
             yield value
     if "choices" in names:
         yield record
@@ -444,39 +551,47 @@ def _last_answer(record: Record, names: Names) -> str | None:
     return None
 
 
-def _outcomes(record: Record, names: Names) -> list[Record]:
-    """Returns the objects beside the record itself that say how a call ended."""
-    http = mapping(_held(record, names, ("http",)))
-    held = [_held(record, names, ("response",)), http.get("response"), http]
-    held += [_held(record, names, (name,)) for name in ("httpresponse", "result")]
-    return [found for one in held if (found := mapping(one))]
+def _outcomes(record: Record, names: Names) -> Iterator[Record]:
+    """Yields what may say how a call ended: the record itself, and objects in it."""
+    yield record
+    for name in names.present(_OUTCOMES):
+        yield mapping(record[name])
+    if "http" in names:
+        http = mapping(record[names["http"]])
+        yield http
+        yield mapping(http.get("response"))
 
 
 def _paths(record: Record, names: Names) -> list[str]:
     """Returns what says which API was called: the path, the operation, the request line."""
     found = [record[name] for name in names.present(_PATHS)]
-    http = record[names["http"]] if "http" in names else None
-    for place in (*found, *_https(record, names), http):
+    for name in names.present(_PATHS_AND_HOLDERS):
+        place = record[name]
         if isinstance(place, dict):
-            found += [place.get(name) for name in ("path", "url", "uri", "full", "original")]
-    line = _held(record, names, ("request",))
+            found += [place[inside] for inside in _PATHS_INSIDE if inside in place]
+    line = names.held(record, _LINE)
     if isinstance(line, str) and _REQUEST_LINE.match(line):
         found.append(line)
     return [path for path in found if isinstance(path, str) and path]
 
 
-def _meta(record: Record, names: Names) -> list[Record]:
-    """Returns the objects beside the bodies in which gateways count tokens."""
-    ai = mapping(_held(record, names, ("ai",)))
-    held = (ai, ai.get("proxy"), ai.get("ai-proxy"), _held(record, names, ("llmsummary",)))
-    return [found for one in held if (found := mapping(one))]
+def _counted(record: Record, names: Names, response: Record) -> Iterator[Record]:
+    """Yields the objects in which gateways count tokens: the bodies, and those beside them."""
+    if response:
+        yield response
+    yield record
+    if "ai" in names:
+        ai = mapping(record[names["ai"]])
+        yield from (ai, mapping(ai.get("proxy")), mapping(ai.get("ai-proxy")))
+    if "llmsummary" in names:
+        yield mapping(record[names["llmsummary"]])
 
 
 def _client(record: Record, names: Names) -> str | None:
-    if (said := _text(_held(record, names, _CLIENTS))) is not None:
+    if (said := _text(names.held(record, _CLIENTS))) is not None:
         return said
     headers = [mapping(http.get("headers")) for http in _https(record, names)]
-    agents = [_held(one, names_of(one), _CLIENTS) for one in headers]
+    agents = [names_of(one).held(one, _CLIENTS) for one in headers]
     return _text(first(*agents, _nested(record, names, _CLIENTS)))
 
 
@@ -484,26 +599,21 @@ def _session(record: Record, names: Names, request: Record) -> str | None:
     conversation = first(request.get("conversation"), record.get("conversation"))
     if isinstance(conversation, dict):
         conversation = conversation.get("id")
-    return _text(first(_held(record, names, _SESSIONS), conversation))
+    return _text(first(names.held(record, _SESSIONS), conversation))
 
 
-def _nested(record: Record, names: Names, wanted: tuple[str, ...]) -> Any:
+def _nested(record: Record, names: Names, wanted: Wanted) -> Any:
     """Returns a value of the call's own context, in which the server wrote it."""
     contexts = [mapping(record[name]) for name in names.present(_CONTEXTS)]
     contexts += [http for http in _https(record, names) if not _HTTP_FIELDS.isdisjoint(http)]
     contexts += [mapping(one.get(name)) for one in contexts for name in ("identity", "http")]
-    return first(*(_held(context, names_of(context), wanted) for context in contexts if context))
+    return first(*(names_of(context).held(context, wanted) for context in contexts if context))
 
 
 def _https(record: Record, names: Names) -> list[Record]:
     """Returns what may be a request of HTTP, around the client's body or beside it."""
-    held = [record[name] for name in names.present(("request", "httprequest"))]
+    held = [record[name] for name in names.present(_HTTPS)]
     return [http for http in held if isinstance(http, dict)]
-
-
-def _held(record: Record, names: Names, wanted: tuple[str, ...]) -> Any:
-    """Returns the value of the first of the wanted names that holds something."""
-    return pick(record, names.present(wanted))
 
 
 def _text(value: Any) -> str | None:
@@ -517,12 +627,8 @@ def _list(value: Any) -> list[Any]:
     return held if isinstance(held, list) else []
 
 
-def _is_filled(value: Any) -> bool:
-    return value is not None and value != "" and value != [] and value != {}
-
-
 def _may_wrap(value: Any) -> bool:
-    return value is None or isinstance(value, dict | list | str)
+    return value is None or isinstance(value, (dict, list, str))
 
 
 def _may_be_messages(value: Any) -> bool:

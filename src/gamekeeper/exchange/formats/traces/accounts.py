@@ -7,7 +7,8 @@ Sources: OpenTelemetry registry, enduser and user; OpenInference, user.id; Langf
 Vercel AI SDK and LiteLLM, attributes of their spans; monitoring pages of coding assistants.
 """
 
-from collections.abc import Collection
+from functools import lru_cache
+from typing import NamedTuple
 
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.form import Row
@@ -44,8 +45,6 @@ KEYS = (
 )
 """Principals, the narrowest first."""
 
-_KEYS = frozenset(KEYS)
-
 OWNERS = (
     "organization.id",
     "organization_id",
@@ -69,13 +68,12 @@ OWNERS = (
 """Who answers for accounts, the widest first."""
 
 _CLAIMED = ("gen_ai.request.user", "gen_ai.openai.request.user", "llm.user", "llm.request.user")
-_ANY = frozenset((*KEYS, *OWNERS, *_CLAIMED))
 _CLAIMED_PREFIXES = ("baggage.", "session.id", "http.request.header.")
 
 
 def is_named(attributes: Record) -> bool:
     """True if attributes name a principal."""
-    return any(attributes[key] not in (None, "") for key in _KEYS.intersection(attributes))
+    return bool(_held(attributes, _there(tuple(attributes)).principals))
 
 
 def name_in(record: Record) -> object:
@@ -85,19 +83,36 @@ def name_in(record: Record) -> object:
 
 def accounts_of(record: Record) -> Row:
     """Returns `principals`, `owners` and `claimed` of a flat span or log record."""
-    there = _ANY.intersection(record)
-    owners = _held(record, OWNERS, there)
-    principals = _held(record, KEYS, there)
+    there = _there(tuple(record))
+    owners = _held(record, there.owners)
+    principals = _held(record, there.principals)
     for field in reversed(owners):
         principals.setdefault(field, owners[field])
-    claimed = _held(record, _CLAIMED, there)
-    for key in record:
-        if key.startswith(_CLAIMED_PREFIXES):
-            claimed[key] = record[key]
+    claimed = _held(record, there.claimed)
+    for key in there.from_clients:
+        claimed[key] = record[key]
     return {"principals": principals, "owners": owners, "claimed": claimed}
 
 
-def _held(record: Record, keys: tuple[str, ...], there: Collection[str]) -> Record:
-    if not there:
-        return {}
-    return {key: record[key] for key in keys if key in there and record[key] not in (None, "")}
+class _There(NamedTuple):
+    """The keys of a record that name somebody, each kind in its order."""
+
+    principals: tuple[str, ...]
+    owners: tuple[str, ...]
+    claimed: tuple[str, ...]
+    from_clients: tuple[str, ...]
+
+
+@lru_cache(maxsize=512)  # the spans of a log have the same few sets of keys
+def _there(keys: tuple[str, ...]) -> _There:
+    there = frozenset(keys)
+    return _There(
+        tuple(key for key in KEYS if key in there),
+        tuple(key for key in OWNERS if key in there),
+        tuple(key for key in _CLAIMED if key in there),
+        tuple(key for key in keys if key.startswith(_CLAIMED_PREFIXES)),
+    )
+
+
+def _held(record: Record, keys: tuple[str, ...]) -> Record:
+    return {key: value for key in keys if (value := record[key]) is not None and value != ""}

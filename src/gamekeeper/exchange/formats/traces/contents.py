@@ -12,6 +12,7 @@ list of parts (`[{"type": "text", ...}]`), which instrumentations write as text,
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
@@ -242,13 +243,25 @@ def _tree(record: Record, prefix: str) -> list[Any]:
     whole = parsed(record.get(prefix))
     if isinstance(whole, list) and all(isinstance(item, dict) for item in whole):
         return whole
-    dotted = f"{prefix}."
+    numbered = _numbered(tuple(record), f"{prefix}.")
+    if not numbered:
+        return []
     root: Record = {}
-    for key, value in record.items():
-        if key.startswith(dotted) and key[len(dotted) : len(dotted) + 1].isdecimal():
-            _put(root, key[len(dotted) :].split(".", _DEEPEST), value)
+    for key, path in numbered:
+        _put(root, path, record[key])
     listed = _listed(root)
     return listed if isinstance(listed, list) else []
+
+
+@lru_cache(maxsize=2048)  # the spans of a log have the same few sets of keys
+def _numbered(keys: tuple[str, ...], dotted: str) -> list[tuple[str, list[str]]]:
+    """Returns the keys that are a prefix, a dot and a number, each with the path behind it."""
+    start = len(dotted)
+    return [
+        (key, key[start:].split(".", _DEEPEST))
+        for key in keys
+        if key.startswith(dotted) and key[start : start + 1].isdecimal()
+    ]
 
 
 def _put(node: Record, path: list[str], value: Any) -> None:

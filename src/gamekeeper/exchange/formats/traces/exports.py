@@ -82,11 +82,9 @@ def _export(record: Record) -> Callable[[Record], Iterable[Record]] | None:
     return None
 
 
-def _held(record: Record, names: set[str]) -> Iterator[Record]:
-    """Yields the objects in the lists that a record has under any of the names."""
-    for key, value in record.items():
-        if key in names:
-            yield from dicts(value)
+def _held(record: Record, names: set[str]) -> list[Record]:
+    """Returns the objects in the lists that a record has under any of the names."""
+    return [item for key, value in record.items() if key in names for item in dicts(value)]
 
 
 def _nothing(_record: Record) -> Iterable[Record]:

@@ -99,7 +99,7 @@ def has_failed(record: Record) -> bool:
     """True if a call ended in an error, also one that a content policy or a limit refused."""
     if first_of(record, ("error.type",)) is not None:
         return True
-    if str(record.get("error", "")).lower() == "true":  # Jaeger and Zipkin
+    if "error" in record and str(record["error"]).lower() == "true":  # Jaeger and Zipkin
         return True
     status = record["span"].get("status") or record.get("otel.status_code")
     if isinstance(status, dict):
