@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from gamekeeper.exchange import ReadOptions
+    from gamekeeper.guard.replay import Replayed
 
 NAME = "replay"
 _OUTPUTS = ("replay.json", "exchanges.parquet")
@@ -39,7 +40,11 @@ def run(
     ] = None,
     every_hours: Annotated[
         float,
-        typer.Option(help="Hours between two searches of the log, in its own time.", min=1),
+        typer.Option(
+            help="Hours of the log between two searches; a shorter log is searched once, at its"
+            " end.",
+            min=1,
+        ),
     ] = 24,
     out: Annotated[
         Path | None,
@@ -58,7 +63,7 @@ def run(
     its own clock through the guard's own code, enforcing the policy; exchanges that would have been
     refused are not linked. With labels, the outcome is shown beside the truth. Prints a table, or
     with --json replay.json; with --quiet alone neither. Exit 0: no account would have been slowed
-    or more; 1: some would.
+    or more; 1: some would; 5: nothing was searched, because there were too few exchanges.
 
     Examples:
 
@@ -91,7 +96,13 @@ def run(
         print(document.decode())
     elif not quiet:
         print_replay(replayed, outcome, Console(no_color=no_color or None))
-    raise typer.Exit(1 if len(replayed.held) and not exit_zero else 0)
+    raise typer.Exit(0 if exit_zero else _exit_code(replayed))
+
+
+def _exit_code(replayed: "Replayed") -> int:
+    if len(replayed.held):
+        return 1
+    return 0 if replayed.searches else 5
 
 
 def _on_disk(logs: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ order of a line are shown as their code: an escape character as `\\u001b`.
 import math
 from datetime import datetime
 
+from gamekeeper.base.wording import counted as counted
 from gamekeeper.verdict import Verdict
 
 FAMILIES = {
@@ -44,11 +45,6 @@ def shortened(text: str, limit: int) -> str:
 def count(number: float) -> str:
     """Returns a whole number with separators: `28,800,000`."""
     return f"{number:,.0f}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun: `1 campaign`, `2 campaigns`, `no campaigns`."""
-    return f"{count(number) if number else 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def share(part: float, whole: float) -> str:

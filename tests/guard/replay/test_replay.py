@@ -8,6 +8,7 @@ import pytest
 from gamekeeper.base.errors import InputError
 from gamekeeper.guard.policy import DayBudget, GuardPolicy, Identity
 from gamekeeper.guard.replay import Outcome, Replayed, outcomes, replay, replay_document
+from gamekeeper.guard.replay.report import headline
 from gamekeeper.simulate import LabelledTraffic, simulate
 
 
@@ -70,9 +71,30 @@ def test_log_without_campaigns_does_nothing_to_anybody(traffic: LabelledTraffic)
     assert not len(replayed.held) and set(replayed.exchanges["action"]) == {"pass"}
 
 
+def test_log_that_is_shorter_than_the_time_between_searches_is_searched_at_its_end(
+    traffic: LabelledTraffic,
+) -> None:
+    """Ten hours with a search a day: the headline says how often, and why then."""
+    log = quiet(traffic, 12)
+    hours = pl.col("time") - pl.col("time").min()
+    short = log.with_columns(pl.col("time").min() + hours / 80)
+    replayed = replay(short, GuardPolicy())
+    assert replayed.searches == 1 and replayed.searched_at_end
+    assert "1 search of the log, at its end, because it is shorter" in headline(replayed)
+
+
+def test_log_with_nothing_to_compare_says_that_nothing_was_searched(
+    traffic: LabelledTraffic,
+) -> None:
+    """That no account was slowed then means nothing."""
+    replayed = replay(quiet(traffic, 3), GuardPolicy(), every_s=3_600)
+    assert not replayed.searches and not replayed.searched_at_end
+    assert "nothing was searched" in headline(replayed)
+
+
 def test_order_of_rows_changes_nothing(traffic: LabelledTraffic) -> None:
     """Files are read in any order."""
-    log = quiet(traffic)
+    log = quiet(traffic, 4)
     policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=3)))
     first, again = (
         replay(each, policy, every_s=1e9)
@@ -83,7 +105,7 @@ def test_order_of_rows_changes_nothing(traffic: LabelledTraffic) -> None:
 
 def test_budget_that_is_used_up_shows(traffic: LabelledTraffic) -> None:
     """It begins anew at midnight."""
-    log = quiet(traffic)
+    log = quiet(traffic, 4)
     policy = GuardPolicy(identity=Identity(budget=DayBudget(requests=2)))
     exchanges = replay(log, policy, every_s=1e9).exchanges
     by_day = exchanges.group_by("account", pl.col("time").dt.date()).agg(
@@ -139,7 +161,7 @@ def test_hours_count_from_the_first_exchange_to_half_of_those_that_had_begun(
         orient="row",
     )
     replayed = Replayed(
-        exchanges=exchanges, held=held, watched={}, grouped=frozenset("ab"), followed=(), passes=1
+        exchanges=exchanges, held=held, watched={}, grouped=frozenset("ab"), followed=(), searches=1
     )
     labels = pl.DataFrame({"account": list("abcd"), "campaign": ["k"] * 4})
     (outcome,) = outcomes(replayed, labels).campaigns

@@ -1,8 +1,9 @@
 """A log played before the guard, on the log's own clock.
 
 Every hour of the log is judged exchange by exchange, what is answered goes to the window, and
-accounts that use a known template join its campaign and are watched; every `every_s` a pass looks
-for campaigns. All of it is the guard's own code.
+accounts that use a known template join its campaign and are watched; every `every_s` the window is
+searched for campaigns. A log that is shorter is searched once, at its end. All of it is the guard's
+own code.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ from gamekeeper.guard.watch.window import Window
 from gamekeeper.verdict import Verdict
 
 _STEP = timedelta(hours=1)
-_FEW = 100  # exchanges; with fewer there is nothing to compare
+FEW = 100
+"""Answered exchanges; with fewer there is nothing to compare, and nothing is searched."""
+
 _KEY = bytes(32)  # nothing is given out that it would keep secret
 
 
@@ -60,7 +63,8 @@ class Replayed:
         watched: When each account was first held at `watch` or more; others are left out.
         grouped: Accounts that were in a campaign or joined one at any time, whatever the verdict.
         followed: Campaigns, by name.
-        passes: How many were made.
+        searches: How often the log was searched for campaigns.
+        searched_at_end: Whether the only search was at the log's end, because none was due before.
     """
 
     exchanges: pl.DataFrame
@@ -68,7 +72,8 @@ class Replayed:
     watched: dict[str, datetime]
     grouped: frozenset[str]
     followed: tuple[Followed, ...]
-    passes: int
+    searches: int
+    searched_at_end: bool = False
 
 
 def replay(
@@ -84,7 +89,7 @@ def replay(
     Args:
         log: Of `exchange.SCHEMA`, in any order.
         policy: What to do; `[watch] every_s` is not used.
-        every_s: Between two passes, in seconds of the log.
+        every_s: Between two searches, in seconds of the log.
         enforce: Whether it acts, whatever the policy says; a dry run decides the same and does
             nothing.
         on_progress: Called with exchanges done, and in all.
@@ -104,7 +109,7 @@ class _Player:
 
     Args:
         policy: What to do.
-        every_s: Between two passes.
+        every_s: Between two searches.
         first: Time of the first exchange.
     """
 
@@ -128,7 +133,7 @@ class _Player:
         self._limited: dict[str, float] = {}
         self._grouped: set[str] = set()
         self._decided: dict[str, dict[Verdict, datetime]] = {}
-        self._passes = 0
+        self._searches = 0
 
     def take(self, rows: pl.DataFrame) -> None:
         """Judges an hour's exchanges, links those that would have been answered, and looks if it is
@@ -141,11 +146,15 @@ class _Player:
         self._window.take(seen)
         self._core.decisions.join(self._openings.match(seen), self._clock.now())
         if self._now >= self._due:
-            self._pass()
+            self._search()
         self._note()
 
     def outcome(self, log: pl.DataFrame) -> Replayed:
-        """Returns what would have been done."""
+        """Returns what would have been done; a log that was not searched yet is searched."""
+        is_searched = self._searches > 0
+        if not is_searched:
+            self._search()
+            self._note()
         actions, waits, answered = zip(*self._actions, strict=True)
         exchanges = log.select("time", "account").with_columns(
             pl.Series("action", actions),
@@ -172,7 +181,8 @@ class _Player:
             watched={account: _time(at) for account, at in self._watched.items()},
             grouped=frozenset(self._grouped),
             followed=followed,
-            passes=self._passes,
+            searches=self._searches,
+            searched_at_end=self._searches > 0 and not is_searched,
         )
 
     def _judge(self, now: float, account: str, model: str | None, tokens: int) -> bool:
@@ -191,11 +201,11 @@ class _Player:
         self._actions.append((act.action, act.wait_s, is_answered))
         return is_answered
 
-    def _pass(self) -> None:
+    def _search(self) -> None:
         self._due = self._now + self._every_s
-        if self._window.exchanges < _FEW:
+        if self._window.exchanges < FEW:
             return
-        self._passes += 1
+        self._searches += 1
         read = self._window.read_summary(())
         passed = look(
             self._window.merged(), read, self._options, self._names, self._found, self._clock.now()

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gamekeeper.base.text import one_line
 from gamekeeper.guard.replay.outcome import CampaignOutcome, OrdinaryOutcome, Outcome
-from gamekeeper.guard.replay.player import Followed, Replayed
+from gamekeeper.guard.replay.player import FEW, Followed, Replayed
 from gamekeeper.report.formatting import count, counted, iso, share
 
 SCHEMA = "gamekeeper/replay@1"
@@ -23,7 +23,8 @@ def replay_document(replayed: Replayed, outcome: Outcome | None) -> dict[str, An
         "schema": SCHEMA,
         "exchanges": len(replayed.exchanges),
         "accounts": replayed.exchanges["account"].n_unique(),
-        "passes": replayed.passes,
+        "searches": replayed.searches,
+        "searched_at_end": replayed.searched_at_end,
         "actions": dict(_actions(replayed)),
         "campaigns": [_followed(each) for each in replayed.followed],
         "held": [
@@ -47,7 +48,8 @@ def print_replay(replayed: Replayed, outcome: Outcome | None, console: Console) 
         console.print(_campaigns(replayed))
     _say(
         console,
-        "exchanges: " + ", ".join(f"{count(n)} {action}" for action, n in _actions(replayed)),
+        "exchanges by action: "
+        + ", ".join(f"{count(n)} {action}" for action, n in _actions(replayed)),
     )
     if outcome is None:
         return
@@ -63,9 +65,21 @@ def headline(replayed: Replayed) -> str:
     return (
         f"the guard would have slowed {counted(len(replayed.held), 'account')} of"
         f" {count(replayed.exchanges['account'].n_unique())} and refused"
-        f" {counted(refused, 'exchange')} of {count(len(replayed.exchanges))}, by"
-        f" {counted(replayed.passes, 'pass')} over the log"
+        f" {counted(refused, 'exchange')} of {count(len(replayed.exchanges))}; {_searched(replayed)}"
     )
+
+
+def _searched(replayed: Replayed) -> str:
+    """How often the log was searched for campaigns, and why not where it was not."""
+    if not replayed.searches:
+        return (
+            "nothing was searched, so no campaign could have been found: at no time were there"
+            f" {FEW} answered exchanges to compare"
+        )
+    searched = f"{counted(replayed.searches, 'search')} of the log"
+    if replayed.searched_at_end:
+        return f"{searched}, at its end, because it is shorter than --every-hours"
+    return searched
 
 
 def _campaigns(replayed: Replayed) -> Table:
