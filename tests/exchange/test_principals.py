@@ -86,3 +86,32 @@ def test_owners_of_own_columns_are_read_and_can_be_left_aside(tmp_path: Path) ->
     assert read(path)["owner"].to_list() == ["acme"]
     assert read(path)["alias"].to_list() == ["shop"]
     assert read(path, fields={"owner": "none"})["owner"].to_list() == [None]
+
+
+def remarks(path: str, **fields: str) -> str:
+    reader = LogReader([path], ReadOptions(fields=fields))
+    list(reader.batches())
+    return " ".join(reader.summary.remarks)
+
+
+def test_an_account_that_merges_keys_is_noted(tmp_path: Path) -> None:
+    """A project was named where keys are there."""
+    rows = [openai(api_key_id=f"k{i}", project="p", created=1.775e9 + i) for i in range(4)]
+    path = write(tmp_path, "log.jsonl", rows)
+    assert "api_key_id is narrower than project" in remarks(path, account="project")
+    assert "narrower" not in remarks(path, account="api_key_id")
+
+
+def test_account_and_owner_the_wrong_way_round_are_noted(tmp_path: Path) -> None:
+    """An account with many owners is more likely an owner with many accounts."""
+    rows = [own(account=f"a{i % 3}", owner=f"o{i}", prompt=f"{i}") for i in range(9)]
+    path = write(tmp_path, "log.jsonl", rows)
+    assert "wrong way round" in remarks(path)
+    assert "wrong way round" not in remarks(path, account="owner", owner="account")
+
+
+def test_a_field_of_words_for_nobody_is_named_as_the_cause(tmp_path: Path) -> None:
+    """Not the prompts, which are there."""
+    rows = [openai(user_id="-", api_key_id=f"k{i}", created=1.775e9 + i) for i in range(4)]
+    (fault,) = faults(write(tmp_path, "log.jsonl", rows), fields={"account": "user_id"})
+    assert "words for nobody" in fault.try_

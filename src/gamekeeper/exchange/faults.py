@@ -100,6 +100,11 @@ class Tally:
         return sum(count.bad_rows for count in self.files.values())
 
     @property
+    def records(self) -> int:
+        """All records looked at, those that are not exchanges included."""
+        return self.rows + self.passed_over.total()
+
+    @property
     def row_faults(self) -> tuple[Fault, ...]:
         """One fault for each file and problem, `of` being the rows of that file."""
         return tuple(

@@ -21,6 +21,7 @@ NO_OWNER = "none"
 """Given as the field of the owner: owners are not read."""
 
 _ENOUGH = 20  # exchanges after which one account for all of them is worth a word
+_MANY_SHARED = 0.1  # share of accounts with several owners that is worth a word
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _CLAIMED = {
     "user": "the request's `user` is what the client says",
@@ -56,6 +57,10 @@ class Principals:
         self._is_one_account = True
         self._owner_order: list[str] | None = None
         self._claimed: set[str] = set()
+        self._narrow: dict[str, str] = {}
+        self._merged: Counter[str] = Counter()
+        self._owner_of: dict[str, str] = {}
+        self._shared: set[str] = set()
 
     def resolve(self, rows: Iterable[Row | PassedOver]) -> list[Row | PassedOver]:
         """Returns the rows with `account` and `owner`; one that names nobody is passed over."""
@@ -99,6 +104,17 @@ class Principals:
                 "all exchanges are of one account: accounts that act together cannot be seen. Name"
                 " a field that tells the callers apart with --account-field"
             )
+        if self._merged and field:
+            narrower = self._merged.most_common(1)[0][0]
+            remarks.append(
+                f"{narrower} is narrower than {field}: an account holds several of it. Without"
+                " --account-field the narrower one is taken"
+            )
+        if len(self._shared) > _MANY_SHARED * len(self._owner_of):
+            remarks.append(
+                f"{len(self._shared):,} of {len(self._owner_of):,} accounts have more than one"
+                " owner: the fields of account and owner may be the wrong way round"
+            )
         if len(self.account_fields) > 1:
             counts = ", ".join(f"{name} ({n:,})" for name, n in self.account_fields.most_common())
             remarks.append(f"accounts come from several fields: {counts}")
@@ -112,6 +128,23 @@ class Principals:
         if owners:
             self.owner_fields[self._named.get("owner", "owner")] += owners
 
+    def _see_narrower(self, row: Row) -> None:
+        """Notes whether accounts that were named hold several of the narrowest principals."""
+        account = _name(row.get("account"))
+        for field, value in (row.get("principals") or {}).items():
+            name = _name(value)
+            if account is None or name is None or is_nobody(name) or is_redacted(name):
+                continue
+            if field != self._named["account"] and self._narrow.setdefault(account, name) != name:
+                self._merged[field] += 1
+            return
+
+    def note_owners(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Takes accounts with their owners, each pair once a batch."""
+        for account, owner in pairs:
+            if self._owner_of.setdefault(account, owner) != owner:
+                self._shared.add(account)
+
     def _claim(self, path: str) -> str | None:
         """Returns why a field may hold what the client says: its name, or the format, says so."""
         if path in self._claimed or path.rpartition(".")[2] in self._claimed:
@@ -122,6 +155,7 @@ class Principals:
         row["owner"] = self._owner(row)
         if "account" in self._named:
             self._claimed.update(row.get("claimed") or ())
+            self._see_narrower(row)
             return self._checked(row, self._named["account"], row.get("account"))
         candidates = row.get("principals")
         if candidates is None:
@@ -156,7 +190,7 @@ class Principals:
 
     def _owner(self, row: Row) -> Any:
         if "owner" in self._named:
-            return None if self._named["owner"] == NO_OWNER else row.get("owner")
+            return self._named_owner(row)
         owners = row.get("owners")
         if not owners:
             return row.get("owner")
@@ -166,6 +200,13 @@ class Principals:
                 self.owner_fields[field] += 1
                 return name
         return None
+
+    def _named_owner(self, row: Row) -> Any:
+        if self._named["owner"] == NO_OWNER:
+            return None
+        owner = row.get("owner")
+        self.owner_fields[self._named["owner"]] += owner is not None
+        return owner
 
     def _see_field(self, field: str, name: str) -> None:
         if field not in self._varied and self._first.setdefault(field, name) != name:

@@ -5,9 +5,7 @@ Frames come while the log is read, so a caller has some before it is known wheth
 it must not write anything down before `batches` has ended without an error.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby, islice
 from typing import BinaryIO
 
@@ -16,7 +14,7 @@ import polars as pl
 from gamekeeper.base.errors import Fault, InputError, UsageError
 from gamekeeper.base.progress import OnProgress, ignore_progress
 from gamekeeper.base.text import clean
-from gamekeeper.exchange.candidates import candidates
+from gamekeeper.exchange import refusals
 from gamekeeper.exchange.check import Checker, FeatureWidth, Rows
 from gamekeeper.exchange.columns import SCHEMA, conform
 from gamekeeper.exchange.containers import Block, Record, RecordBlock, read_blocks
@@ -26,8 +24,6 @@ from gamekeeper.exchange.faults import (
     SourceLostError,
     Tally,
     UnreadableFileError,
-    excerpt,
-    unreadable,
 )
 from gamekeeper.exchange.formats import FORMATS, Format, recognise
 from gamekeeper.exchange.formats.form import (
@@ -45,7 +41,7 @@ from gamekeeper.exchange.limits import MAX_PROMPT_CHARS
 from gamekeeper.exchange.messages import prompt_of
 from gamekeeper.exchange.options import ReadOptions
 from gamekeeper.exchange.own_columns import holds_any, own_columns, read_prompts
-from gamekeeper.exchange.paths import dig, nearest
+from gamekeeper.exchange.paths import dig
 from gamekeeper.exchange.principals import NO_OWNER, Principals
 from gamekeeper.exchange.sources import Source, Sources, find_sources
 from gamekeeper.exchange.summary import ReadSummary
@@ -162,6 +158,7 @@ class _Reading:
         self._joiners: dict[str, Joiner] = {}
         self._sample: Record = {}
         self._led_somewhere: set[str] = set()
+        self._left_out: list[str] = []
         self._done_bytes = 0
         self._total_bytes = sum(source.size for source in found.sources)
         self._without_text = self._cut = self._cut_by_writer = 0
@@ -188,13 +185,12 @@ class _Reading:
         """Raises `InputError` if the reading may not be used."""
         tally = self._tally
         if tally.file_faults or tally.bad_rows > self._options.max_bad_rows * tally.rows:
-            raise InputError([*tally.file_faults, *self._row_faults(), *self._lost_fields()])
+            raise InputError([*tally.file_faults, *self._row_faults()])
         if self._is_mostly_other():
-            raise InputError([self._mostly_other()])
+            raise InputError([refusals.mostly_other(tally, self._forms(), self._named())])
         if tally.rows == tally.bad_rows:
-            raise InputError(
-                [*tally.left_out, *self._row_faults(), *self._lost_fields(), self._no_exchange()]
-            )
+            nothing = refusals.no_exchange(tally, self._forms(), self._named())
+            raise InputError([*tally.left_out, *self._row_faults(), nothing])
         if faults := self._principals.faults(self._named()):
             raise InputError(faults)
 
@@ -338,6 +334,9 @@ class _Reading:
             self._columns |= {column.name for column in kept if column.null_count() < kept.height}
             textless = kept["prompt"].is_null() & kept["features"].is_null()
             self._without_text += int(textless.sum())
+            if kept["owner"].null_count() < kept.height:
+                pairs = kept.select("account", "owner").drop_nulls().unique()
+                self._principals.note_owners(pairs.iter_rows())
             if kept.height and not self._is_lost():
                 yield kept
 
@@ -352,6 +351,7 @@ class _Reading:
         file = source.name
         if file not in self._checkers:
             form = self._format_of(source, block)
+            self._note_zone(form)
             self._checkers[file] = Checker(
                 file,
                 form,
@@ -363,6 +363,14 @@ class _Reading:
             )
         return self._checkers[file]
 
+    def _note_zone(self, form: Format) -> None:
+        zone = self._options.timezone
+        if zone is not None and form.zone is not None and zone != form.zone:
+            self._tally.remark(
+                f"{form.name} writes its times in {form.zone}; those without a zone were read in"
+                f" {zone}, as --timezone says"
+            )
+
     def _format_of(self, source: Source, block: Block) -> Format:
         sample = _first_records(block)
         if not self._sample:
@@ -373,7 +381,7 @@ class _Reading:
         if form is None and self._options.fields:
             return FORMATS["gamekeeper"]
         if form is None:
-            raise _unknown_format(source.name, sample[0])
+            raise refusals.unknown_format(source.name, sample[0])
         return form
 
     def _note_unreadable(self, source: Source, end: UnreadableFileError) -> None:
@@ -381,6 +389,9 @@ class _Reading:
             self._tally.add_file_fault(end.fault)
         else:
             self._tally.leave_out(end.fault)
+            rows = self._tally.files[source.name].rows
+            begins = f"read up to its row {rows:,} only" if rows else "left out"
+            self._left_out.append(f"{begins}: {end.fault.where}: {end.fault.problem}")
 
     def _advance(self, done_bytes: int) -> None:
         self._asked.on_progress(self._done_bytes + done_bytes, self._total_bytes)
@@ -394,117 +405,39 @@ class _Reading:
             self._options.max_bad_rows == 0 and self._tally.bad_rows > 0
         )
 
-    def _is_mostly_other(self) -> bool:
-        tally = self._tally
-        is_guessed = self._options.format == "auto"
-        records = tally.rows + tally.passed_over.total()
-        return is_guessed and tally.unknown > _MOSTLY * records
-
-    def _mostly_other(self) -> Fault:
-        where, found = self._tally.first_unknown or (self._named(), "")
-        forms = sorted({checker.form.name for checker in self._checkers.values()})
-        records = self._tally.rows + self._tally.passed_over.total()
-        return Fault(
-            where=where,
-            problem="most records are of an unknown kind",
-            found=found,
-            expected=f"records of {', '.join(forms) or ', '.join(FORMATS)}",
-            try_=(
-                f"--format {forms[0] if forms else 'NAME'} to take these alone, or --account-field,"
-                " --time-field and --prompt-field"
-            ),
-            count=self._tally.unknown,
-            of=records,
-        )
-
     def _row_faults(self) -> list[Fault]:
-        """Returns the faults of rows, each with the way on without these rows."""
-        share = self._tally.bad_rows / max(self._tally.rows, 1)
-        if share > _MOSTLY:
-            return list(self._tally.row_faults)
-        enough = math.ceil(share * 1000) / 1000
-        way_on = f"--max-bad-rows {enough:g} leaves such rows out"
-        return [_with_try(fault, way_on) for fault in self._tally.row_faults]
+        lost = self._lost_fields()
+        missing = {f'"{name}" is missing' for name in self._mapped_fields if lost}
+        faults = refusals.with_way_on(self._tally)
+        kept = [fault for fault in faults if not any(end in fault.problem for end in missing)]
+        return [*lost, *(kept if lost else faults)]
 
     def _lost_fields(self) -> list[Fault]:
-        """Returns a fault for each field that was named and is in no record."""
-        faults = []
-        for name, path in self._mapped_fields.items():
-            if name in self._led_somewhere or not self._sample:
-                continue
-            near = nearest(self._sample, path)
-            faults.append(
-                Fault(
-                    where=self._named(),
-                    problem=f'"{path}" is in no record',
-                    found=excerpt(self._sample),
-                    expected=f"the field that holds {name}",
-                    try_=", or ".join(f"--field {name}={other}" for other in near[:3]),
-                )
-            )
-        return faults
+        nowhere = {
+            name: path
+            for name, path in self._mapped_fields.items()
+            if name not in self._led_somewhere
+        }
+        return refusals.lost_fields(nowhere, self._sample, self._named())
 
-    def _no_exchange(self) -> Fault:
-        if not self._tally.rows and not self._tally.passed_over:
-            return Fault(
-                where=self._named(),
-                problem="the log is empty",
-                found=f"{len(self._found.sources)} sources without a record",
-                expected="one record or more",
-            )
-        reasons = ", ".join(f"{n:,} {why}" for why, n in self._tally.passed_over.most_common())
-        return Fault(
-            where=self._named(),
-            problem="the log contains no exchange",
-            found=(
-                f"{self._tally.rows:,} rows, {self._tally.bad_rows:,} with faults; passed over:"
-                f" {reasons or 'nothing'}"
-            ),
-            expected="at least one row without a fault",
-            try_=self._how_to_keep_prompts(),
+    def _is_mostly_other(self) -> bool:
+        is_guessed = self._options.format == "auto"
+        return is_guessed and self._tally.unknown > _MOSTLY * self._tally.records
+
+    def _forms(self) -> list[Format]:
+        return list(
+            {checker.form.name: checker.form for checker in self._checkers.values()}.values()
         )
-
-    def _how_to_keep_prompts(self) -> str:
-        """Returns how to have the writer of the log keep what was asked, if it was not kept."""
-        reasons = (NO_BODY.reason, NO_CONTENT.reason, KEPT_ELSEWHERE.reason)
-        if not any(self._tally.passed_over[reason] for reason in reasons):
-            return ""
-        forms = {checker.form.name: checker.form for checker in self._checkers.values()}
-        return "; ".join(f"keep prompts: {form.prompt_try}" for form in forms.values())
 
     def _named(self) -> str:
         return ", ".join(self._asked.sources) or "the query"
 
     def _remarks(self) -> tuple[str, ...]:
-        left_out = [
-            f"left out: {fault.where}: {fault.problem} ({fault.found})"
-            for fault in self._tally.left_out
-        ]
-        return (*self._principals.remarks(), *self._tally.remarks, *left_out)
+        return (*self._principals.remarks(), *self._tally.remarks, *self._left_out)
 
 
 def _first_records(block: Block) -> list[Record]:
     return [block.record(i) for i in islice(range(len(block.places)), _SNIFFED_ROWS)]
-
-
-def _with_try(fault: Fault, way_on: str) -> Fault:
-    if "--max-bad-rows" in fault.try_:
-        return fault
-    return replace(fault, try_=f"{fault.try_}; or {way_on}" if fault.try_ else way_on)
-
-
-def _unknown_format(file: str, record: Record) -> UnreadableFileError:
-    named = []
-    for column in ("account", "time", "prompt"):
-        found = candidates(record, column)
-        named.append(f"--{column}-field {found[0] if found else 'FIELD'}")
-    return unreadable(
-        file,
-        "the format of the rows is not known",
-        f"fields {excerpt(', '.join(map(str, record)))}",
-        f"rows of {', '.join(FORMATS)}",
-        f"{' '.join(named)}, or --format",
-    )
 
 
 def _rebatched(frames: Iterable[pl.DataFrame], batch_rows: int) -> Iterator[pl.DataFrame]:

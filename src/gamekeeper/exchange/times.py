@@ -350,7 +350,7 @@ class TimeReader:
                 problem="has no time zone",
                 rows=rows[_ZONELESS],
                 expected="an offset: 2026-11-02T12:00:00Z",
-                try_="--timezone UTC",
+                try_="--timezone UTC, or --timezone Europe/Berlin: the zone of the writer",
             )
         if _AMBIGUOUS in rows:
             yield _ambiguous(rows[_AMBIGUOUS], values)
