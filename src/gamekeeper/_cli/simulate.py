@@ -17,7 +17,7 @@ def run(
     seed: Seed = 1,
     days: Annotated[int, typer.Option(help="Days of traffic.")] = 30,
     scale: Annotated[
-        float, typer.Option(help="1 is about 1,500 accounts and 43,000 exchanges.")
+        float, typer.Option(help="1 is about 1,600 accounts and 48,600 exchanges.")
     ] = 1.0,
     classifier: Annotated[
         bool, typer.Option(help="An API that scores rows of numbers, in place of a text API.")

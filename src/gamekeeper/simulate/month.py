@@ -25,7 +25,7 @@ def simulate(*, seed: int, days: int = 30, scale: float = 1.0) -> LabelledTraffi
     Args:
         seed: Same seed, days and scale: same frames.
         days: Length of the traffic; at least 1.
-        scale: Number of accounts over that of the standard month (about 1,500 accounts, 43,000
+        scale: Number of accounts over that of the standard month (about 1,600 accounts, 48,600
             exchanges). A campaign keeps at least 12 accounts, and every kind at least one
             household.
 
