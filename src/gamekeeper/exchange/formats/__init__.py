@@ -5,14 +5,17 @@ from collections.abc import Iterable
 
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats import (
+    applications,
     azure,
     bedrock,
+    chats,
     gamekeeper,
     helicone,
     langfuse,
     langsmith,
     litellm,
     openai,
+    services,
     tracers,
     traces,
 )
@@ -23,6 +26,9 @@ __all__ = ["FORMATS", "Format", "Row", "recognise"]
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
+        *applications.FORMATS,
+        *services.FORMATS,
+        chats.FORMAT,
         langsmith.FORMAT,
         langfuse.FORMAT,
         helicone.FORMAT,
