@@ -49,6 +49,28 @@ ENVELOPES: dict[str, Any] = {
     "SQS": {"Messages": [{"MessageId": "1", "Body": TEXT, "ReceiptHandle": "r"}]},
     "EventBridge": {"version": "0", "id": "1", "detail-type": "call", "source": "app", "time": "t", "region": "r", "resources": [], "detail": TIMED},
     "journald": {"MESSAGE": TEXT, "PRIORITY": "6", "_HOSTNAME": "h"},
+    "EventBridge of a cloud's account": {"version": "0", "id": "1", "detail-type": "call", "source": "app", "account": "123456789012", "time": "t", "region": "r", "resources": [], "detail": TIMED},
+    "Event Grid": {"id": "1", "topic": "t", "subject": "s", "eventType": "e", "eventTime": "t", "dataVersion": "1", "metadataVersion": "1", "data": TIMED},
+    "CloudEvents": {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "time": "t", "traceparent": "00", "tenant_id": "x", "data": TIMED},
+    "CloudEvents in Base64": {"specversion": "1.0", "id": "1", "source": "s", "type": "call", "data_base64": base64.b64encode(TEXT.encode()).decode()},
+    "fluent-bit on a machine of a cloud": {"log": TEXT, "account_id": "123456789012", "ec2_instance_id": "i", "az": "a"},
+    "page of Spring": {"content": [TIMED], "pageable": {"pageNumber": 0}, "totalElements": 1, "sort": {"sorted": False}, "first": True},
+    "page of Opik": {"content": [TIMED], "page": 1, "size": 10, "total": 1},
+    "page of JSON:API": {"data": [{"type": "requests", "id": "1", "attributes": TIMED}], "jsonapi": {"version": "1.1"}, "links": {}},
+    "page of HAL": {"_embedded": {"requests": [TIMED]}, "_links": {"self": {}}, "page": {"size": 1}},
+    "page with pageInfo": {"data": [TIMED], "pageInfo": {"hasNextPage": False}, "totalCount": 1},
+    "page under a name of its own": {"calls": [TIMED], "totalCount": 1},
+    "GraphQL's edges": {"data": {"requests": {"edges": [{"node": TIMED, "cursor": "c"}], "pageInfo": {"hasNextPage": False}}}},
+    "GraphQL's list": {"data": {"calls": [TIMED]}, "extensions": {"cost": 1}},
+    "GraphQL far down": {"data": {"viewer": {"account": {"asked": {"nodes": [TIMED], "totalCount": 1}}}}},
+    "New Relic": {"results": [{"events": [TIMED]}], "metadata": {"contents": [{"function": "events"}], "messages": [], "guid": "g"}},
+    "winston": {"level": "info", "message": "called", "meta": TIMED, "timestamp": "t", "service": "s"},
+    "bunyan": {"level": 30, "pid": 1, "hostname": "h", "msg": "called", "context": TIMED, "v": 0, "trace_id": "t"},
+    "tracing of Rust": {"timestamp": "t", "level": "INFO", "target": "app", "fields": TIMED},
+    "Serilog": {"Timestamp": "t", "Level": "Information", "MessageTemplate": "x", "Properties": TIMED},
+    "Loguru": {"text": "x", "record": {"elapsed": {}, "extra": TIMED, "level": {"name": "INFO"}, "message": "x", "time": {"repr": "t", "timestamp": 1.5}}},
+    "rows by a key": {"r0": TIMED},
+    "update of the bulk API": {"doc": TIMED},
     "message inside message": {"message": json.dumps({"log": TEXT, "stream": "stdout"}), "@timestamp": "t"},
 }  # fmt: skip
 
@@ -66,6 +88,10 @@ TABLES: dict[str, Any] = {
     "ClickHouse": {"meta": [{"name": "a", "type": "Int"}, {"name": "b", "type": "Int"}], "data": [[1, 2], [3, None]], "rows": 2},
     "Snowflake": {"resultSetMetaData": {"rowType": [{"name": "a"}, {"name": "b"}]}, "data": [[1, 2], [3, None]]},
     "BigQuery": {"schema": {"fields": [{"name": "a"}, {"name": "b"}]}, "rows": [{"f": [{"v": 1}, {"v": 2}]}, {"f": [{"v": 3}, {"v": None}]}]},
+    "OpenSearch": {"schema": [{"name": "a", "type": "int"}, {"name": "b", "type": "int"}], "datarows": [[1, 2], [3, None]], "total": 2, "status": 200},
+    "InfluxDB": {"results": [{"statement_id": 0, "series": [{"name": "m", "columns": ["a", "b"], "values": [[1, 2], [3, None]]}]}]},
+    "pandas by columns": {"a": {"0": 1, "1": 3}, "b": {"0": 2, "1": None}},
+    "pandas by rows": {"0": {"a": 1, "b": 2}, "1": {"a": 3, "b": None}},
     "pandas": {"columns": ["a", "b"], "index": [0, 1], "data": [[1, 2], [3, None]]},
 }  # fmt: skip
 
@@ -73,7 +99,48 @@ TABLES: dict[str, Any] = {
 @pytest.mark.parametrize("kind", TABLES)
 def test_rows_of_a_query_get_the_names_of_its_columns(kind: str) -> None:
     """A cell that is null is absent."""
-    assert unwrap(TABLES[kind]) == [{"a": 1, "b": 2}, {"a": 3}]
+    found = [{k: v for k, v in row.items() if v is not None} for row in unwrap(TABLES[kind])]
+    assert found == [{"a": 1, "b": 2}, {"a": 3}]
+
+
+def test_lists_of_one_length_with_times_are_columns() -> None:
+    """Whatever the column of the times is called."""
+    rows = [{"when": "2026-11-02T12:00:00Z", "who": "a"}, {"when": "2026-11-02 12:00", "who": "b"}]
+    assert unwrap({name: [row[name] for row in rows] for name in rows[0]}) == rows
+
+
+def test_account_of_a_cloud_is_no_caller() -> None:
+    """All requests of an event bus have the same: it is whose bus it is."""
+    event = ENVELOPES["EventBridge of a cloud's account"]
+    (found,) = unwrap(event)
+    assert "account" not in found and found["region"] == "r"
+    (found,) = unwrap(event | {"detail": TIMED | {"account": "b"}})
+    assert found["account"] == "b"
+
+
+def test_span_of_datadog_has_its_time_and_the_fields_of_the_call() -> None:
+    """From its intake, and from its API."""
+    call = {"span_id": "1", "trace_id": "2", "name": "chat"}
+    asked = {"kind": "llm", "input": {"messages": [{"role": "user", "content": "Hi"}]}}
+    intake = {"type": "span", "attributes": {"ml_app": "a", "spans": [call | {"start_ns": 5, "meta": asked}]}}  # fmt: skip
+    (found,) = unwrap({"data": intake})
+    assert (found["time"], found["input"]) == (5, asked["input"])
+    span = {"id": "9", "type": "span", "attributes": call | asked | {"start_ms": 6}}
+    (found,) = unwrap({"data": [span], "links": {"next": "u"}, "meta": {"elapsed": 1}})
+    assert (found["time"], found["input"]) == (6, asked["input"])
+
+
+def test_object_of_any_depth_is_looked_into() -> None:
+    """A thousand levels are as far as JSON is parsed."""
+    deep: dict[str, Any] = {"a": 1}
+    for level in range(1_000):
+        deep = {("data", "_embedded", "x")[level % 3]: deep}
+        assert unwrap(deep)
+
+
+def test_action_of_the_bulk_api_holds_no_record() -> None:
+    """It says what to do with the next line."""
+    assert unwrap({"index": {"_index": "i", "_id": "1"}}) == unwrap({"create": {}}) == []
 
 
 def test_record_without_a_time_gets_the_envelopes() -> None:
@@ -104,6 +171,16 @@ WHOLE: dict[str, Any] = {
     "a time of MongoDB": {"_id": {"$oid": "1"}, "time": {"$date": "t"}, "asked": "x"},
     "text": {"log": "Server started\n", "stream": "stdout", "time": "t"},
     "nothing": {},
+    "request and response": {"request": {"messages": [{"role": "user", "content": "Hi"}], "model": "m", "timestamp": 1}, "response": {"model": "m", "timestamp": 2}},
+    "alike objects": {"user": {"id": 1, "name": "a"}, "org": {"id": 2, "name": "b"}},
+    "own columns of a cloud": {"time": "t", "account": "123456789012", "region": "r", "prompt": "Hi"},
+    "a request's lists": {"messages": [{"role": "user", "content": "Hi"}], "tools": [{"name": "f", "input": {}}]},
+    "a step of a model": {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]},
+    "a message of Anthropic": {"id": "1", "type": "message", "model": "m", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]},
+    "contents of Gemini": {"contents": [{"parts": [{"text": "Hi"}]}]},
+    "context of a caller": {"level": "info", "msg": "x", "user": "a", "context": {"prompt": "y", "model": "m"}},
+    "a list in a record": {"who": "a", "asked": "Hi", "steps": [{"prompt": "x", "model": "m"}]},
+    "spans alone": {"spans": [{"span_id": "1", "name": "chat", "input": "x", "start": 1}]},
 }  # fmt: skip
 
 
