@@ -243,19 +243,17 @@ def _tree(record: Record, prefix: str) -> list[Any]:
     whole = parsed(record.get(prefix))
     if isinstance(whole, list) and all(isinstance(item, dict) for item in whole):
         return whole
-    numbered = _numbered(tuple(record), f"{prefix}.")
-    if not numbered:
-        return []
     root: Record = {}
-    for key, path in numbered:
+    for key, path in _numbered(tuple(record), prefix):
         _put(root, path, record[key])
     listed = _listed(root)
     return listed if isinstance(listed, list) else []
 
 
 @lru_cache(maxsize=2048)  # the spans of a log have the same few sets of keys
-def _numbered(keys: tuple[str, ...], dotted: str) -> list[tuple[str, list[str]]]:
+def _numbered(keys: tuple[str, ...], prefix: str) -> list[tuple[str, list[str]]]:
     """Returns the keys that are a prefix, a dot and a number, each with the path behind it."""
+    dotted = f"{prefix}."
     start = len(dotted)
     return [
         (key, key[start:].split(".", _DEEPEST))
@@ -277,9 +275,8 @@ def _listed(node: Any) -> Any:
     """Returns objects whose keys are all numbers as lists, at every depth."""
     if not isinstance(node, dict) or not node:
         return node
-    numbers = [key for key in node if key.isdecimal() and len(key) <= _MOST_DIGITS]
-    if len(numbers) == len(node):
-        return [_listed(node[key]) for key in sorted(numbers, key=int)]
+    if all(key.isdecimal() and len(key) <= _MOST_DIGITS for key in node):
+        return [_listed(node[key]) for key in sorted(node, key=int)]
     return {key: _listed(inner) for key, inner in node.items()}
 
 
