@@ -112,6 +112,35 @@ FILES: dict[str, bytes] = {
         json.dumps(row).encode() + b"\n"
         for row in ([list(ROWS[0])] + [list(row.values()) for row in ROWS])
     ),
+    "events of fluentd": b"".join(
+        json.dumps([f"app.{i}", 1_793_620_800 + i, row]).encode() + b"\n"
+        for i, row in enumerate(ROWS)
+    ),
+    "one event of fluentd": json.dumps(
+        ["app", [[1_793_620_800, ROWS[0]], [1_793_620_801, ROWS[1]], [1_793_620_802, ROWS[2]]]]
+    ).encode(),
+    "events of Fluent Bit": b"".join(
+        json.dumps([[1_793_620_800.5, {}], row]).encode() + b"\n" for row in ROWS
+    ),
+    "an array of events": json.dumps([[1_793_620_800, row] for row in ROWS], indent=1).encode(),
+    "single quotes": "".join(
+        ",".join("'" + cell.replace("'", "''") + "'" for cell in cells) + "\n"
+        for cells in (list(ROWS[0]), *(list(row.values()) for row in ROWS))
+    ).encode(),
+    "single quotes with backslashes": b"time;who;asked\r\n"
+    + "".join(f"'{r['time']}';'{r['who']}';'{r['asked']}'\r\n" for r in ROWS).encode(),
+    "Markdown": b"| time | who | asked |\n|:--|---|:-:|\n"
+    + "".join(f"| {r['time']} | {r['who']} | {r['asked']} |\n" for r in ROWS).encode(),
+    "psql": b"  time  | who | asked \n--------+-----+-------\n"
+    + "".join(f" {r['time']} | {r['who']} | {r['asked']}\n" for r in ROWS).encode()
+    + b"(3 rows)\n\n",
+    "mysql": b"+----+--+---+\n| time | who | asked |\n+----+--+---+\n"
+    + "".join(f"| {r['time']} | {r['who']:9} | {r['asked']} |\n" for r in ROWS).encode()
+    + b"+----+--+---+\n",
+    "bytes of nginx": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+    .replace("ö", "\\xC3\\xB6")
+    .replace("ß", "\\xC3\\x9F")
+    .encode(),
     "JSON text on each line": b"".join(
         json.dumps(line.decode()).encode() + b"\n" for line in JSONL.splitlines()
     ),
@@ -628,3 +657,54 @@ def test_source_that_cannot_be_opened_or_read_is_a_fault() -> None:
             ):
                 found += block.records()
         assert len(found) == rows
+
+
+def test_time_of_a_tuple_is_its_records_where_that_has_none() -> None:
+    """Fluentd keeps it beside the record; tuples among objects are records as well."""
+    lines = [{"who": "a"}, ["app", 1_793_620_800, {"who": "b"}], ["app", {"who": "c"}], [1, 2]]
+    tally = Tally()
+    found = records("".join(json.dumps(line) + "\n" for line in lines).encode(), tally=tally)
+    assert found == [{"who": "a"}, {"who": "b", "time": 1_793_620_800}]
+    assert tally.unknown == 2
+
+
+def test_body_that_nginx_escaped_is_the_text_it_was() -> None:
+    """Quotes, backslashes and what is not ASCII are bytes in hexadecimal; JSON's own escapes stay."""
+    body = json.dumps({"prompt": 'a "b"\n\\ Größe'}, ensure_ascii=False)
+    kept = set(range(32, 127)) - {34, 92}
+    escaped = "".join(chr(b) if b in kept else f"\\x{b:02X}" for b in body.encode())
+    for prefix in ("", "<190>Nov  2 09:14:03 web nginx: "):
+        (found,) = records(f'{prefix}{{"body": "{escaped}", "path": "\\\\x41"}}\n'.encode())
+        assert found == {"body": body, "path": "\\x41"}
+
+
+def test_single_quote_in_some_cells_is_part_of_them() -> None:
+    """Quotes count where all cells of text are within them."""
+    (found,) = records(b"who,asked\na,'Hi'\n")
+    assert found == {"who": "a", "asked": "'Hi'"}
+    rows = b"who,n,asked\n'a',1,'Hi, it''s\nme'\n'b',,'It\\'s'\n"
+    assert [row["asked"] for row in records(rows.replace(b"''", b"\\'"))] == [
+        "Hi, it's\nme",
+        "It's",
+    ]
+
+
+def test_drawn_row_with_a_bar_too_many_is_a_fault() -> None:
+    """Nothing says which bar is part of a cell."""
+    tally = Tally()
+    text = b"| who | asked |\n|---|---|\n| a | x \\| y |\n| b | x | y |\n|  | z |\n"
+    assert records(text, tally=tally) == [{"who": "a", "asked": "x | y"}, {"asked": "z"}]
+    assert tally.bad_rows == 1
+    assert records(b" who | n \n-----+---\n     | 1\n b   | \n") == [{"n": "1"}, {"who": "b"}]
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_member_that_is_left_out_is_remarked_upon(
+    pack: Callable[[dict[str, bytes]], bytes],
+) -> None:
+    """A log may be named as a document is; what a system adds is of no interest."""
+    tally = Tally()
+    members = {"a.jsonl": JSONL, "b.txt": JSONL, "c.md": b"#", "__MACOSX/._a.jsonl": b"x"}
+    assert len(records(pack(members), tally=tally)) == len(ROWS)
+    (remark,) = tally.remarks
+    assert "left out: x: 2 files" in remark and "b.txt, c.md" in remark

@@ -1,7 +1,8 @@
 """Reads a source as blocks of rows. What a file is, its content says; its suffix is the last hint.
 
 Off come, in this order: compression (up to three layers), an archive, the frames of a collector,
-the encoding and the line ends of a text. What is left is a table of columns, CSV or JSON.
+the encoding and the line ends of a text. What is left is a table of columns, a
+drawn table, CSV or JSON.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from gamekeeper.exchange.containers.block import Block, Record, RecordBlock, Tab
 from gamekeeper.exchange.containers.columnar import kind_of, read_columns, table_blocks
 from gamekeeper.exchange.containers.compression import uncompressed
 from gamekeeper.exchange.containers.csvs import has_even_rows, looks_like_csv, read_csv
+from gamekeeper.exchange.containers.drawn import is_drawn, read_drawn
 from gamekeeper.exchange.containers.framed import is_framed, messages
 from gamekeeper.exchange.containers.jsons import is_json, read_json
 from gamekeeper.exchange.containers.lines import BLOCK_BYTES, line_blocks
@@ -125,10 +127,10 @@ class _Reader:
                 "unpack it first, and name the folder",
             )
         if not is_zip:
-            yield from self._members(name, tar_members(name, stream), archives)
+            yield from self._members(name, tar_members(name, stream, self._tally), archives)
             return
         with on_disk(name, stream) as file:
-            yield from self._members(name, zip_members(name, file), archives)
+            yield from self._members(name, zip_members(name, file, self._tally), archives)
 
     def _members(
         self, name: str, members: Iterator[tuple[str, Stream]], archives: int
@@ -154,7 +156,9 @@ class _Reader:
         if not head.strip():
             _require_nothing(name, text)
             return
-        if _is_csv(name, head):
+        if is_drawn(head):
+            yield from read_drawn(name, line_blocks(text.chunks()), self._tally, self._tell)
+        elif _is_csv(name, head):
             yield from read_csv(name, line_blocks(text.chunks()), self._tally, self._tell)
         else:
             yield from read_json(name, text.chunks(), head, self._tally, self._tell)

@@ -1,7 +1,7 @@
 """Archives: zip and tar hold logs as folders do; each member that looks like a log is read.
 
 A zip is read from its end, so it is a file on disk or is copied to one; a tar is read as it comes.
-Members are read in the archive's order, piece by piece.
+Members are read in the archive's order, piece by piece. Those that are left out are remarked upon.
 """
 
 import io
@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import IO, cast
 
 from gamekeeper.exchange.containers.streams import Stream
-from gamekeeper.exchange.faults import UnreadableFileError, excerpt, unreadable
+from gamekeeper.exchange.faults import Tally, UnreadableFileError, excerpt, unreadable
 from gamekeeper.exchange.sources import known_suffix
 
 ZIP = b"PK\x03\x04"
@@ -41,7 +41,7 @@ def is_tar(head: bytes) -> bool:
     return head.startswith(_TAR, _TAR_AT)
 
 
-def zip_members(name: str, file: io.BufferedReader) -> Iterator[tuple[str, Stream]]:
+def zip_members(name: str, file: io.BufferedReader, tally: Tally) -> Iterator[tuple[str, Stream]]:
     """Yields the name and content of each file that looks like a log, in the archive's order.
 
     Raises:
@@ -55,6 +55,7 @@ def zip_members(name: str, file: io.BufferedReader) -> Iterator[tuple[str, Strea
     if _OFFICE in names:
         raise _office(name, names)
     chosen = _chosen(name, names)
+    _remark_left_out(name, [one for one in names if _is_file(one) and one not in chosen], tally)
     for info in archive.infolist():
         if info.filename in chosen:
             yield info.filename, _zip_member(name, archive, info)
@@ -76,7 +77,7 @@ def _zip_member(name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> S
     return Stream(_guarded(name, "zip", member))
 
 
-def tar_members(name: str, stream: Stream) -> Iterator[tuple[str, Stream]]:
+def tar_members(name: str, stream: Stream, tally: Tally) -> Iterator[tuple[str, Stream]]:
     """Yields the name and content of each file that looks like a log, in the archive's order.
 
     A member must be read before the next one is asked for.
@@ -86,6 +87,7 @@ def tar_members(name: str, stream: Stream) -> Iterator[tuple[str, Stream]]:
     """
     found = False
     names = []
+    left_out = []
     try:
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
             for info in archive:
@@ -94,10 +96,13 @@ def tar_members(name: str, stream: Stream) -> Iterator[tuple[str, Stream]]:
                 if member is not None:
                     found = True
                     yield info.name, Stream(_guarded(name, "tar", member))
+                elif info.isfile() and _is_file(info.name):
+                    left_out.append(info.name)
     except (tarfile.TarError, *_DAMAGE) as error:
         raise _damaged(name, "tar", error) from None
     if not found:
         raise _without_log(name, names)
+    _remark_left_out(name, left_out, tally)
 
 
 def _is_candidate(info: tarfile.TarInfo) -> bool:
@@ -115,11 +120,25 @@ def _guarded(name: str, kind: str, member: IO[bytes]) -> Callable[[int], bytes]:
 
 
 def _chosen(name: str, names: list[str]) -> set[str]:
-    visible = [one for one in names if not one.endswith("/") and not _is_hidden(one)]
+    visible = [one for one in names if _is_file(one)]
     chosen = {one for one in visible if len(visible) == 1 or _may_be_log(one)}
     if not chosen:
         raise _without_log(name, names)
     return chosen
+
+
+def _is_file(member: str) -> bool:
+    """True for a member that somebody put there: no folder, nothing that a system adds."""
+    return not member.endswith("/") and not _is_hidden(member)
+
+
+def _remark_left_out(name: str, members: list[str], tally: Tally) -> None:
+    if members:
+        files = "file" if len(members) == 1 else "files"
+        tally.remark(
+            f"left out: {name}: {len(members)} {files} without a suffix of logs"
+            f" ({excerpt(', '.join(members))}); to have one read, unpack it and name it"
+        )
 
 
 def _is_hidden(member: str) -> bool:

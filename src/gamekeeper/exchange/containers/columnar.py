@@ -3,8 +3,8 @@
 Parquet is read some dozen megabytes of rows at a time, whatever the size of its row groups. Polars
 decodes a slice of a file without the rows around it. A slice of a large row group costs its own
 rows and a pass over the headers of the pages before it, so slices have a size in bytes: few for
-short rows, small for long ones. Arrow and ORC come in the batches that their writer made. Avro comes
-in one piece, so memory bounds it.
+short rows, small for long ones. Arrow and ORC come in the batches that their writer made. Avro
+comes in one piece, so memory bounds it.
 
 Arrow is read by pyarrow, and each batch is validated: of a damaged one Polars believes the sizes
 that it states, and the process is aborted when that much memory is not to be had.
@@ -154,9 +154,7 @@ _READERS: dict[str, Callable[[io.BufferedReader], Iterator[pl.DataFrame]]] = {
 }
 
 
-def _guarded_frames(
-    file: str, kind: str, frames: Iterator[pl.DataFrame]
-) -> Iterator[pl.DataFrame]:
+def _guarded_frames(file: str, kind: str, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     while (frame := _guarded(file, kind, lambda: next(frames, None))) is not None:
         yield frame
 

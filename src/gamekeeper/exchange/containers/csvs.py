@@ -5,7 +5,8 @@ result is checked against the text: as many line ends, delimiters and quotes out
 as a table of its shape has (`_is_exact`). Where that fails, the rows are read by `csv`, which is
 strict and says the line of each fault. tests/exchange compares the two.
 
-Dialects: quotes with a backslash before them (Spark, Snowflake, MySQL) are doubled before they are
+Dialects: single quotes, where all cells of text at the beginning are within them; `csv` reads such
+tables. Quotes with a backslash before them (Spark, Snowflake, MySQL) are doubled before they are
 read. A first line `sep=;` names the delimiter. Lines of `#` before the header are comments, unless
 one is `#Fields:` (W3C, Zeek): then it is the header, and `-` is an absent value.
 """
@@ -33,10 +34,12 @@ _DELIMITERS = ",\t;|"
 _SEP = re.compile(rb'"?sep=(.)"?\r?\n?$', re.IGNORECASE | re.DOTALL)
 _FIELDS = re.compile(rb"#fields:?[ \t]", re.IGNORECASE)
 _ESCAPED = re.compile(rb'\\(["\\])')
+_ESCAPED_SINGLE = re.compile(rb"\\(['\\])")
 _EXCERPT_BYTES = 1_000
 _PROBED_BYTES = 1 << 20
 _LOOK_AT_LINES = 20
 _BACKSLASH_QUOTE = b'\\"'
+_QUOTED_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,14 @@ class Dialect:
         names: Of the columns, each once.
         is_escaped: Quotes inside of cells have a backslash before them.
         is_commented: Lines that begin with # are comments, and - is an absent value.
+        quote: Around cells.
     """
 
     delimiter: str
     names: list[str]
     is_escaped: bool = False
     is_commented: bool = False
+    quote: str = '"'
 
 
 def looks_like_csv(head: bytes) -> bool:
@@ -146,17 +151,43 @@ def _header(file: str, block: Lines) -> tuple[Dialect, Lines]:
         text = comment[1:] + b"\n" + text
         place -= 1
     delimiter = delimiter or _delimiter(text.partition(b"\n")[0])
-    is_escaped = _is_escaped(text, delimiter)
-    names, used = _names(file, place, text, delimiter, is_escaped)
-    return Dialect(delimiter, names, is_escaped), Lines(
-        place + text[:used].count(b"\n"), text[used:]
+    quote = _quote(text, delimiter)
+    is_escaped = _is_escaped(text, delimiter, quote)
+    names, used = _names(file, place, text, Dialect(delimiter, [], is_escaped, quote=quote))
+    dialect = Dialect(delimiter, names, is_escaped, quote=quote)
+    return dialect, Lines(place + text[:used].count(b"\n"), text[used:])
+
+
+def _quote(text: bytes, delimiter: str) -> str:
+    """Returns the sign around cells: a single quote if all of the first rows have it around each
+    cell that is not a number or empty.
+    """
+    cell = rb"(?:'(?:[^'\\]|\\.|'')*'|[\d.eE+-]*)"
+    row = re.compile(
+        cell + rb"(?:" + re.escape(delimiter.encode()) + cell + rb")*\r?(?:\n|\Z)", re.S
     )
+    start = text[:_QUOTED_BYTES]
+    header, _, rows = start.partition(b"\n")
+    if not header.startswith(b"'") and b'"' not in header:
+        start = rows
+    at = 0
+    has_rows = False
+    for _ in range(_LOOK_AT_LINES):
+        match = row.match(start, at) if at < len(start) else None
+        if match is None:
+            break
+        has_rows = has_rows or b"'" in match[0]
+        at = match.end()
+    else:
+        return "'" if has_rows else '"'
+    is_whole = at == len(start) or len(text) > _QUOTED_BYTES
+    return "'" if has_rows and is_whole else '"'
 
 
 def _of_fields(line: bytes) -> Dialect:
     delimiter = "\t" if b"\t" in line else " "
     names = line.decode(errors="replace").strip().split(delimiter)[1:]
-    return Dialect(delimiter, _unique(names), is_commented=True)
+    return Dialect(delimiter, unique(names), is_commented=True)
 
 
 def _is_header(comment: bytes, row: bytes) -> bool:
@@ -177,13 +208,11 @@ def _delimiter(line: bytes) -> str:
     return max(_DELIMITERS, key=text.count)
 
 
-def _names(
-    file: str, place: int, text: bytes, delimiter: str, is_escaped: bool
-) -> tuple[list[str], int]:
+def _names(file: str, place: int, text: bytes, dialect: Dialect) -> tuple[list[str], int]:
     """Returns the names of the header, and how many bytes of the text it takes."""
-    plain = _unescaped(text) if is_escaped else text
+    plain = _unescaped(text, dialect.quote) if dialect.is_escaped else text
     lines = (line.decode(errors="replace") + "\n" for line in plain.split(b"\n"))
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote)
     try:
         names = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
     except csv.Error:
@@ -198,10 +227,11 @@ def _names(
     used = 0
     for _ in range(reader.line_num):
         used = text.find(b"\n", used) + 1 or len(text)
-    return _unique(names), used
+    return unique(names), used
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique(names: list[str]) -> list[str]:
+    """Returns names each once: `name_2` for one that comes a second time."""
     seen: dict[str, int] = {}
     unique: list[str] = []
     for name in names:
@@ -235,8 +265,8 @@ class _Reader:
     def read(self, blocks: Iterator[Lines]) -> Iterator[TableBlock]:
         """Yields the rows of all lines."""
         if self.dialect.is_escaped:
-            blocks = map(_with_standard_quotes, blocks)
-        if self.dialect.is_commented:
+            blocks = (_with_standard_quotes(block, self.dialect.quote) for block in blocks)
+        if self.dialect.is_commented or self.dialect.quote != '"':
             yield from self._exact(blocks)
             return
         rows = _whole_rows(blocks)
@@ -290,7 +320,7 @@ class _Reader:
         cells: list[list[str]] = []
         for place, row in _rows(self.file, texts, blocks, self.tally):
             if len(row) != width:
-                _note_ragged(self.file, place, row, width, self.tally)
+                note_ragged(self.file, place, row, width, self.tally)
                 continue
             places.append(place)
             cells.append(row)
@@ -364,7 +394,7 @@ def _is_exact(text: bytes, frame: pl.DataFrame, delimiter: str, inner_ends: int)
     if _count(text, b"\n") + is_cut != height + inner_ends:
         return False
     delimiters = _count(text, delimiter.encode())
-    if delimiters > height * (width - 1) and b'"' in text:
+    if b'"' in text:
         delimiters -= _inside(frame, delimiter)
     return delimiters == height * (width - 1)
 
@@ -483,7 +513,8 @@ def _rows(
         return
     before = first.first - 1
     lines = texts.of(_rejoined(first, blocks))
-    reader = csv.reader(lines, delimiter=texts.dialect.delimiter, strict=True)
+    dialect = texts.dialect
+    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
     while True:
         place = before + reader.line_num + 1
         try:
@@ -507,7 +538,8 @@ def _spans(bad_lines: set[int], first: int, last: int) -> bool:
     return bool(bad_lines) and any(place in bad_lines for place in range(first, last + 1))
 
 
-def _note_ragged(file: str, place: int, row: list[str], width: int, tally: Tally) -> None:
+def note_ragged(file: str, place: int, row: list[str], width: int, tally: Tally) -> None:
+    """Notes a row that has not as many cells as the table has columns."""
     tally.add_bad_line(
         file,
         place,
@@ -521,22 +553,24 @@ def _note_ragged(file: str, place: int, row: list[str], width: int, tally: Tally
 # --- quotes with backslashes
 
 
-def _unescaped(text: bytes) -> bytes:
+def _unescaped(text: bytes, quote: str = '"') -> bytes:
     r"""Returns a text with `\"` as `""` and `\\` as `\`; another backslash stays as it is."""
-    return _ESCAPED.sub(_standard, text)
+    return (_ESCAPED if quote == '"' else _ESCAPED_SINGLE).sub(_standard, text)
 
 
-def _with_standard_quotes(block: Lines) -> Lines:
-    return block if block.text is None else Lines(block.first, _unescaped(block.text))
+def _with_standard_quotes(block: Lines, quote: str) -> Lines:
+    return block if block.text is None else Lines(block.first, _unescaped(block.text, quote))
 
 
 def _standard(match: re.Match[bytes]) -> bytes:
-    return b'""' if match[1] == b'"' else b"\\"
+    return b"\\" if match[1] == b"\\" else match[1] * 2
 
 
-def _is_escaped(text: bytes, delimiter: str) -> bool:
+def _is_escaped(text: bytes, delimiter: str, quote: str) -> bool:
     """True if the rows are well-formed with backslashes before quotes, and are not without."""
     start = text[:_PROBED_BYTES]
+    if quote != '"':
+        return b"\\'" in start
     if _BACKSLASH_QUOTE not in start:
         return False
     start = start[: _end_of_rows(_unescaped(start)) or None] if len(text) > len(start) else start

@@ -4,7 +4,7 @@ objects over many lines, an array over the file, and lines with something before
 Lines are read by lines, which is fast; everything else value by value, in bounded memory: an array
 of any size is read element by element. Lines that are not JSON are what else a program wrote into
 its log; they are counted as other records and are not faults. A line that begins as JSON and does
-not parse is a fault.
+not parse is a fault. Arrays of fluentd, of a tag, a time and a record, are that record.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from gamekeeper.exchange.containers.block import BLOCK_ROWS, Block, Record, RecordBlock
-from gamekeeper.exchange.containers.lenient import value_at
+from gamekeeper.exchange.containers.lenient import value_at, with_json_escapes
 from gamekeeper.exchange.containers.lines import (
     BLOCK_BYTES,
     Lines,
@@ -81,7 +81,11 @@ def is_json(head: bytes) -> bool:
     if start.startswith((b"{", b'"{\\"')) or _is_array(start):
         return True
     lines = head.split(b"\n")[:50]
-    return any(b"{" in line and _prefixed(line.decode(errors="replace")) for line in lines)
+    return any(b"{" in line and _prefixed(_text_of(line)) for line in lines)
+
+
+def _text_of(line: bytes) -> str:
+    return with_json_escapes(line.decode(errors="replace"))
 
 
 def _blocks(file: str, chunks: Iterator[bytes], head: bytes, tally: Tally) -> Iterator[RecordBlock]:
@@ -100,16 +104,17 @@ def is_by_lines(head: bytes) -> bool:
     first, end, rest = start.partition(b"\n")
     if not start.startswith(b"{") and not _is_array(start):
         return True
-    if not end:
+    if not end and not first.startswith(b'["'):
         return False
     try:
         text = first.decode(errors="replace")
-        _, stop = value_at(text, 0)
+        value, stop = value_at(text, 0)
     except json.JSONDecodeError as error:
         return not _is_cut(error, text) or rest.lstrip(b"\r\n").startswith(b"{")
     except ValueError:
         return True
-    return not text[stop:].strip(_BETWEEN) and (first.startswith(b"{") or bool(rest.strip()))
+    is_record = isinstance(value, dict) or bool(_events(value))
+    return not text[stop:].strip(_BETWEEN) and (is_record or bool(rest.strip()))
 
 
 def _is_array(start: bytes) -> bool:
@@ -203,7 +208,7 @@ class _LineReader:
     def _odd(self, place: int, line: bytes) -> None:
         """Reads a line that is not one JSON value."""
         try:
-            text = line.decode().strip(_BETWEEN)
+            text = with_json_escapes(line.decode()).strip(_BETWEEN)
         except UnicodeDecodeError as bad:
             self._not_utf8(place, line, bad)
             return
@@ -271,7 +276,7 @@ class _LineReader:
             self._from_arrays = True
             self._add(place, dict(zip(self._names, values, strict=True)))
             return
-        for value in values:
+        for value in _events(values) or values:
             if isinstance(value, dict):
                 self._from_arrays = True
                 self._add(place, value)
@@ -280,13 +285,48 @@ class _LineReader:
 
     def _note_arrays(self, arrays: Iterable[tuple[int, list[Any]]]) -> None:
         for place, values in arrays:
-            self.tally.note_other(self.file, place, values)
+            events = _events(values)
+            for event in events:
+                self._add(place, event)
+            if not events:
+                self.tally.note_other(self.file, place, values)
 
 
 def _are_names(values: list[Any]) -> bool:
     """True for the first line of ClickHouse's JSONCompactEachRowWithNames."""
     texts = [value for value in values if isinstance(value, str) and value]
     return len(texts) == len(values) > 1 and len(set(texts)) == len(texts)
+
+
+def _events(value: Any) -> list[Record]:
+    """Returns the records of an event of fluentd or Fluent Bit, with its time; none if it is not
+    one.
+
+    These are `[tag, time, record]`, `[time, record]`, `[[time, metadata], record]` and `[tag,
+    [[time, record], ...]]`. Source: Fluentd Forward Protocol Specification v1.
+    """
+    if not isinstance(value, list) or not 2 <= len(value) <= 4:
+        return []
+    if isinstance(value[0], str) and not _is_time(value[0]):
+        value = value[1:]
+    if len(value) == 1 or isinstance(value[1], list | str):
+        entries = value[0]
+        events = [_events(one) for one in entries] if _are_lists(entries) else []
+        return [event for found in events for event in found]
+    time = value[0][0] if isinstance(value[0], list) and value[0] else value[0]
+    if not _is_time(time) or not isinstance(value[1], dict):
+        return []
+    return [with_time(value[1], time)]
+
+
+def _are_lists(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, list) for one in value)
+
+
+def _is_time(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.replace(".", "", 1).isdecimal() or _TIME.match(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _whole_object(text: str, at: int) -> Record | None:
@@ -333,13 +373,14 @@ def _value_blocks(
     rows: list[Record] = []
     weight = 0
     for place, size, value in values:
-        if not isinstance(value, dict):
+        found = [value] if isinstance(value, dict) else _events(value)
+        if not found:
             tally.note_other(file, place, value)
             continue
-        places.append(place)
-        rows.append(value)
+        places.extend([place] * len(found))
+        rows.extend(found)
         weight += size
-        if len(rows) == BLOCK_ROWS or weight > BLOCK_BYTES:
+        if len(rows) >= BLOCK_ROWS or weight > BLOCK_BYTES:
             yield RecordBlock(places, rows)
             places = []
             rows = []
