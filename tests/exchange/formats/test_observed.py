@@ -215,3 +215,33 @@ def test_bodies_of_helicone_in_a_store_are_counted(tmp_path: Path) -> None:
     reader = LogReader([write(tmp_path, "log.jsonl", [helicone(), away])])
     list(reader.batches())
     assert reader.summary.passed_over == {"bodies kept elsewhere": 1}
+
+
+@pytest.mark.parametrize(
+    ("tool", "objects"),
+    [
+        (weave, ("inputs", "output", "attributes", "summary")),
+        (opik, ("input", "output", "metadata", "usage")),
+        (langsmith, ("inputs", "extra")),
+        (helicone, ("request_body",)),
+    ],
+)
+def test_a_table_with_a_column_for_each_part_is_the_same_export(
+    tmp_path: Path, tool: Any, objects: tuple[str, ...]
+) -> None:
+    """`inputs.messages` and `inputs.model` in place of `inputs`."""
+    cells: dict[str, Any] = {}
+    for name, value in tool().items():
+        value = json.loads(value) if name in objects and isinstance(value, str) else value
+        parts = value.items() if name in objects else ()
+        cells |= {f"{name}.{part}": inner for part, inner in parts} or {name: value}
+    texts = {k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in cells.items()}
+    row = read(write(tmp_path, "log.csv", [texts])).row(0, named=True)
+    assert (row["prompt"], row["account"]) == (QUESTION, "ann")
+
+
+def test_the_user_of_an_opik_trace_is_that_of_its_spans(tmp_path: Path) -> None:
+    """Opik exports a file for each trace."""
+    span = opik(metadata={})
+    trace = {"trace": {"id": "t1", "metadata": {"user_id": "ann"}}, "spans": [span]}
+    assert read(write(tmp_path, "log.json", json.dumps(trace).encode()))["account"][0] == "ann"

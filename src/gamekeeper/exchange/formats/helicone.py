@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.dotted import gathered
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
     FAILED,
@@ -49,7 +50,9 @@ _ELSEWHERE = ("signed_body_url", "storage_location", "body_url")
 
 def sniff(record: Record) -> bool:
     """True if the record is a request of Helicone."""
-    return "request_created_at" in record and ("request_body" in record or "request_id" in record)
+    return "request_created_at" in record and (
+        "request_body" in record or "request_id" in record or "request_body.messages" in record
+    )
 
 
 def row(record: Record) -> Row | PassedOver:
@@ -107,6 +110,7 @@ FORMAT = Format(
     known_by="`request_created_at` with `request_body`",
     sniff=sniff,
     row=row,
+    split=lambda record: (gathered(record),),
     zone="UTC",
     account_try=(
         "--account-field FIELD, one that Helicone sets: request_user_id is a header of the caller"

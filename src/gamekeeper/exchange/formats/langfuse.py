@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.dotted import gathered
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
     FAILED,
@@ -59,6 +60,7 @@ def sniff(record: Record) -> bool:
 
 def split(record: Record) -> Iterable[Record]:
     """Yields the observations inside a trace after the trace, or the record itself."""
+    record = gathered(record)
     observations = [item for item in listing(record.get("observations")) if isinstance(item, dict)]
     yield {**record, "trace_id": _trace(record), "kind_of_record": _type(record)}
     for item in observations:

@@ -9,6 +9,7 @@ and bulk data export.
 """
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.dotted import gathered
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
     FAILED,
@@ -34,7 +35,9 @@ _THREADS = ("thread_id", "conversation_id", "session_id")
 
 def sniff(record: Record) -> bool:
     """True if the record is a run."""
-    return "run_type" in record and ("inputs" in record or "start_time" in record)
+    return "run_type" in record and (
+        "inputs" in record or "start_time" in record or "inputs.messages" in record
+    )
 
 
 def part_key(record: Record) -> tuple[str, int | None] | None:
@@ -112,6 +115,7 @@ FORMAT = Format(
     known_by="`run_type` with `inputs`",
     sniff=sniff,
     row=row,
+    split=lambda record: (gathered(record),),
     zone="UTC",
     part_key=part_key,
     join=join,

@@ -4,12 +4,17 @@
     Braintrust   {"span_attributes": {"type": "llm"}, "created", "input", "output", "metadata"}
     Weave        {"op_name": "...chat.completions.create...", "started_at", "inputs", "output"}
 
+Tables have a column for each part: `inputs.messages`. Opik writes a file for each trace as well,
+`{"trace", "spans"}`: what the trace says of its user is then given to its spans.
+
 The account is what the application puts into the metadata. Source: API references of the three.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.dotted import gathered
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
     FAILED,
@@ -27,7 +32,7 @@ from gamekeeper.exchange.formats.observed import (
     parameters_in,
     tokens_in,
 )
-from gamekeeper.exchange.messages import first, mapping
+from gamekeeper.exchange.messages import first, listing, mapping
 
 _CALLS = ("chat", "completion", "responses.create", "messages.create", "generate_content", "invoke")
 _EMBED = "embed"
@@ -35,11 +40,32 @@ _EMBED = "embed"
 
 def sniff(record: Record) -> bool:
     """True if the record is a span of Opik or Braintrust, or a call of Weave."""
+    if _is_trace(record):
+        return True
+    record = gathered(record)
     if "op_name" in record:
         return "started_at" in record
     if "span_attributes" in record:
         return "created" in record or "span_parents" in record
     return "type" in record and "input" in record and _has_trace(record)
+
+
+def split(record: Record) -> Iterator[Record]:
+    """Yields a record with its columns as objects, or the spans of a trace."""
+    if not _is_trace(record):
+        yield gathered(record)
+        return
+    trace = record["trace"]
+    shared = {"metadata": trace.get("metadata"), "thread_id": trace.get("thread_id")}
+    for span in listing(record["spans"]):
+        if isinstance(span, dict):
+            said = {**mapping(shared["metadata"]), **mapping(span.get("metadata"))}
+            yield {**shared, **span, "metadata": said}
+
+
+def _is_trace(record: Record) -> bool:
+    """True if the record is a trace of Opik with its spans."""
+    return isinstance(record.get("trace"), dict) and isinstance(record.get("spans"), list)
 
 
 def _has_trace(record: Record) -> bool:
@@ -104,6 +130,7 @@ FORMAT = Format(
     known_by="`span_attributes`, `op_name`, or `trace_id` with `input`",
     sniff=sniff,
     row=row,
+    split=split,
     zone="UTC",
     account_try="--account-field metadata.FIELD, set by the application",
     prompt_try="export the calls with their input",

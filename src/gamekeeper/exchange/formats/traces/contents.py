@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.dotted import DEEPEST, listed, put
 from gamekeeper.exchange.formats.form import Row
 from gamekeeper.exchange.formats.traces.fields import dicts, first_of
 from gamekeeper.exchange.messages import (
@@ -30,8 +31,6 @@ from gamekeeper.exchange.messages import (
 
 _MESSAGE = re.compile(r"gen_ai\.(system|developer|user|assistant|tool)\.message")
 _SAYS = ("gen_ai.choice", "gen_ai.content.prompt", "gen_ai.content.completion")
-_DEEPEST = 20  # parts of a dotted key: llm.input_messages.0.message.contents.0.message_content.text
-_MOST_DIGITS = 6
 
 _REQUESTS = (
     "gen_ai.prompt",
@@ -165,14 +164,26 @@ def _several(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
-def _conversation(messages: Any, system: Any) -> Row:
+def _conversation(messages: Any, system: Any) -> Row | None:
     if isinstance(messages, str):
         if (held := restored(messages)) is not None:
-            return {**_conversation(held, system), "was_cut": True}
+            return {**(_conversation(held, system) or {"prompt": None}), "was_cut": True}
         messages = [{"role": "user", "content": messages}]
     if isinstance(messages, dict):
         return prompt_of(messages)
-    return conversation_of(messages, system)
+    asked = conversation_of(messages, system)
+    is_kept = not asked["without_text"] or any(map(_holds_content, messages))
+    return asked if is_kept else None
+
+
+def _holds_content(message: Any) -> bool:
+    """True if a message holds something: where contents are not recorded, roles may still be."""
+    if not isinstance(message, dict):
+        return True
+    return any(value for key, value in message.items() if key not in _OF_ROLES)
+
+
+_OF_ROLES = ("role", "name", "index", "id", "event.name", "gen_ai.message.index", "gen_ai.system")
 
 
 _OPENING = re.compile(r'\s*\[?\s*\{\s*"(role|parts|content|type|messages|system)"\s*:')
@@ -215,7 +226,7 @@ def _completed(text: str, is_open: bool) -> list[str]:
     return [text + '"', without_escape + '"', text + '":null', without_escape + '":null']
 
 
-def _of_vercel(asked: Any) -> Row:
+def _of_vercel(asked: Any) -> Row | None:
     """Returns the row of `ai.prompt`: the call's arguments, messages or one text."""
     asked = parsed(asked)
     held = asked if isinstance(asked, dict) else {"prompt": asked}
@@ -245,9 +256,9 @@ def _tree(record: Record, prefix: str) -> list[Any]:
         return whole
     root: Record = {}
     for key, path in _numbered(tuple(record), prefix):
-        _put(root, path, record[key])
-    listed = _listed(root)
-    return listed if isinstance(listed, list) else []
+        put(root, path, record[key])
+    found = listed(root)
+    return found if isinstance(found, list) else []
 
 
 @lru_cache(maxsize=2048)  # the spans of a log have the same few sets of keys
@@ -256,28 +267,10 @@ def _numbered(keys: tuple[str, ...], prefix: str) -> list[tuple[str, list[str]]]
     dotted = f"{prefix}."
     start = len(dotted)
     return [
-        (key, key[start:].split(".", _DEEPEST))
+        (key, key[start:].split(".", DEEPEST))
         for key in keys
         if key.startswith(dotted) and key[start : start + 1].isdecimal()
     ]
-
-
-def _put(node: Record, path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        inner = node.get(part)
-        if not isinstance(inner, dict):
-            inner = node[part] = {}
-        node = inner
-    node.setdefault(path[-1], value)
-
-
-def _listed(node: Any) -> Any:
-    """Returns objects whose keys are all numbers as lists, at every depth."""
-    if not isinstance(node, dict) or not node:
-        return node
-    if all(key.isdecimal() and len(key) <= _MOST_DIGITS for key in node):
-        return [_listed(node[key]) for key in sorted(node, key=int)]
-    return {key: _listed(inner) for key, inner in node.items()}
 
 
 def _plain(message: Any) -> Any:

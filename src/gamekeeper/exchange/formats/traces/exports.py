@@ -4,6 +4,7 @@
     {"resourceLogs": [{"resource", "scopeLogs": [{"scope", "logRecords": [...]}]}]}   OTLP JSON
     {"batches": [...]}, {"trace": {"resourceSpans": [...]}}                           Tempo
     {"traceID", "spans": [{"tags"}], "processes": {...}}, alone or inside "data"      Jaeger
+    {"info", "data": {"spans": [...]}}, {"operation_Id", "customDimensions"}          `holders`
     one span or log record                             consoles, Zipkin, ClickHouse, SigNoz, Phoenix
 
 Each with the names of the proto or of its JSON, and with `instrumentationLibrarySpans` of older
@@ -24,6 +25,12 @@ from gamekeeper.exchange.formats.traces.fields import (
     identifier,
     name_of,
     named,
+)
+from gamekeeper.exchange.formats.traces.holders import (
+    holds_spans,
+    is_of_insights,
+    item_of_insights,
+    spans_of,
 )
 from gamekeeper.exchange.formats.traces.roles import OTHER, role_of
 from gamekeeper.exchange.messages import mapping, parsed
@@ -71,6 +78,10 @@ def _export(record: Record) -> Callable[[Record], Iterable[Record]] | None:
         return _nothing
     if "spans" in record and ("traceID" in record or "processes" in record):
         return _of_jaeger
+    if holds_spans(record):
+        return _of_trace
+    if is_of_insights(record):
+        return _of_insights
     if _is_one(record):
         return _of_one
     inner = next(
@@ -119,6 +130,15 @@ def _of_jaeger(record: Record) -> Iterator[Record]:
         yield _flat(named(raw), resource, None)
 
 
+def _of_trace(record: Record) -> Iterator[Record]:
+    for fields in spans_of(record):
+        yield _flat(fields, {}, None)
+
+
+def _of_insights(record: Record) -> Iterator[Record]:
+    yield {**record, **_flat(item_of_insights(record), {}, None)}
+
+
 def _is_one(record: Record) -> bool:
     names = {name_of(key) for key in record}
     if not names & {"traceId", "context"}:
@@ -150,7 +170,7 @@ def _flat(fields: Record, resource: Record, scope: Any) -> Record:
     }
     if "body" in fields:
         span["body"] = parsed(any_value(fields["body"]))
-    if events := _events_of(fields):
+    if events := [*_events_of(fields), *_events_in(attributes)]:
         span["events"] = events
     flat = {**resource, **attributes, "span": span}
     span["role"] = role_of(flat, attributes)
@@ -210,6 +230,15 @@ def _events_of(fields: Record) -> list[Record]:
             for name, attributes in zip(names, held, strict=False)
         ]
     return [_event(raw) for raw in dicts(fields.get("events"))]
+
+
+def _events_in(attributes: Record) -> list[Record]:
+    """Returns the events that Pydantic AI and Logfire write into an attribute, in one list."""
+    return [
+        {"name": raw["event.name"], "body": raw}
+        for raw in dicts(attributes.get("events"))
+        if "event.name" in raw
+    ]
 
 
 def _event(raw: Record) -> Record:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.traces import accounts, roles
 from gamekeeper.exchange.formats.traces.contents import tell
-from gamekeeper.exchange.formats.traces.rows import has_failed
+from gamekeeper.exchange.formats.traces.statuses import has_failed, says_outcome
 
 _CALLS = (roles.CALL, roles.OUTER, roles.EMBED)
 _LOGS = (roles.EVENT, roles.DETAILS)
@@ -182,5 +182,6 @@ def _give_name(part: Record, other: Record) -> None:
 
 def _describe(part: Record, other: Record) -> None:
     for key, value in other.items():
-        if key not in accounts.KEYS and not key.startswith(_NOT_OF_CALLERS):
-            part.setdefault(key, value)
+        if key in accounts.KEYS or key.startswith(_NOT_OF_CALLERS) or says_outcome(key):
+            continue
+        part.setdefault(key, value)

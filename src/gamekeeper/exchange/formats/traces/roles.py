@@ -26,7 +26,10 @@ DETAILS = "details"
 PROMPT = "prompt"
 OTHER = "other"
 
-_CALL = re.compile(r"(chat|text|completion|generat|message|response|llm|inference)(?!.*image).*")
+_CALL = re.compile(
+    r"(chat|text|completion|generat|message|response|llm|inference)"
+    r"(?!.*(image|speech|audio|video|moderation|rerank|transcri|count_?token|token_?count)).*"
+)
 _EMBED = re.compile(r"embed.*")
 _VERCEL = re.compile(r"ai\.(generate|stream)(Text|Object|UI|Agent)\w*(\.do(Generate|Stream))?")
 _VERCEL_EMBED = re.compile(r"ai\.embed(Many)?\.doEmbed")  # the span around it says the same

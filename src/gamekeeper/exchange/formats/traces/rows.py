@@ -1,13 +1,16 @@
 """The row of one span or log record, or why it is not an exchange."""
 
+from functools import lru_cache
 from typing import Any
 
 from gamekeeper.exchange.containers import Record
+from gamekeeper.exchange.formats.calls import OTHER, kind_of
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
     FAILED,
     KEPT_ELSEWHERE,
     NO_CONTENT,
+    OTHER_API,
     OTHER_SPAN,
     SAID_TWICE,
     TOOL_RESULTS,
@@ -17,10 +20,12 @@ from gamekeeper.exchange.formats.form import (
 from gamekeeper.exchange.formats.traces import contents, roles
 from gamekeeper.exchange.formats.traces.accounts import accounts_of
 from gamekeeper.exchange.formats.traces.fields import first_of
-from gamekeeper.exchange.messages import first, mapping, tools_hash
+from gamekeeper.exchange.formats.traces.statuses import has_failed
+from gamekeeper.exchange.messages import first, listing, mapping, tools_hash
 from gamekeeper.exchange.placeholders import is_redacted
 
-_ERRORS = ("error", "status_code_error", "statuscode.error", "2")
+_OUTPUT_TYPES = ("gen_ai.output.type", "gen_ai.request.output_type", "gen_ai.output.modality")
+_NOT_TEXT = ("image", "speech", "audio", "video", "music")
 _MASK_CHARS = 40  # what stands for a text that was not written down is short
 _MODELS = (
     "gen_ai.request.model",
@@ -30,6 +35,7 @@ _MODELS = (
     "llm.request.model",
     "embedding.model_name",
     "langfuse.observation.model.name",
+    "mlflow.llm.model",
     "model",
 )
 _CONVERSATIONS = (
@@ -48,6 +54,7 @@ _INPUT_TOKENS = (
     "ai.usage.inputTokens",
     "ai.usage.tokens",
     "llm.usage.prompt_tokens",
+    "mlflow.chat.tokenUsage.input_tokens",
 )
 _OUTPUT_TOKENS = (
     "gen_ai.usage.output_tokens",
@@ -56,6 +63,7 @@ _OUTPUT_TOKENS = (
     "ai.usage.completionTokens",
     "ai.usage.outputTokens",
     "llm.usage.completion_tokens",
+    "mlflow.chat.tokenUsage.output_tokens",
 )
 _TEMPERATURES = ("gen_ai.request.temperature", "llm.request.temperature", "ai.settings.temperature")
 _TOOLS = ("gen_ai.tool.definitions", "llm.tools", "ai.prompt.tools", "llm.request.functions")
@@ -78,6 +86,8 @@ def row(record: Record) -> Row | PassedOver:
         return SAID_TWICE
     if has_failed(record):
         return FAILED
+    if role != roles.PROMPT and _is_of_other_api(record):
+        return OTHER_API
     if role in (roles.EVENT, roles.DETAILS) and "events" not in span:
         contents.tell(record, record)  # alone: without a trace to be joined by
     if role == roles.PROMPT:
@@ -95,17 +105,23 @@ def row(record: Record) -> Row | PassedOver:
     return {**asked, **accounts_of(record), **_settings(record, role)}
 
 
-def has_failed(record: Record) -> bool:
-    """True if a call ended in an error, also one that a content policy or a limit refused."""
-    if first_of(record, ("error.type",)) is not None:
-        return True
-    if "error" in record and str(record["error"]).lower() == "true":  # Jaeger and Zipkin
-        return True
-    status = record["span"].get("status") or record.get("otel.status_code")
-    if isinstance(status, dict):
-        codes = (status.get(key) for key in ("code", "Code", "status_code", "statusCode"))
-        status = next((code for code in codes if code is not None), None)
-    return status is not None and str(status).lower() in _ERRORS
+def _is_of_other_api(record: Record) -> bool:
+    """True if a model was asked for a picture, sound or a film, or is one that gives nothing else.
+
+    An operation does not say so: `generate_content` and `chat` give all of these.
+    """
+    kind = first_of(record, _OUTPUT_TYPES)
+    if kind is not None:
+        kinds = [kind] if isinstance(kind, str) else listing(kind)
+        words = [word.lower() for word in kinds if isinstance(word, str)]
+        return bool(words) and all(word in _NOT_TEXT for word in words)
+    model = first_of(record, _MODELS)
+    return isinstance(model, str) and _is_of_other_kind(model)
+
+
+@lru_cache(maxsize=512)
+def _is_of_other_kind(model: str) -> bool:
+    return kind_of({}, None, model) == OTHER
 
 
 def _of_assistant(record: Record) -> Row | None:
