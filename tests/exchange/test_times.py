@@ -1,8 +1,10 @@
 """Times in the spellings of the software that writes logs."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from gamekeeper.base.errors import UsageError
 from gamekeeper.exchange.faults import excerpt
+from gamekeeper.exchange.spellings import UNITS
 from gamekeeper.exchange.times import TimeProblem, TimeReader, read_times
 
 AT = datetime(2031, 5, 14, 16, 7, 9, tzinfo=UTC)
@@ -28,6 +31,18 @@ CLEAR = {
     "place in brackets": "2031-05-14T18:07:09+02:00[Europe/Berlin]",
     "place alone": "2031-05-14 18:07:09.000 Europe/Berlin",
     "ordinal": "2031-134T16:07:09Z",
+    "week": "2031-W20-3T16:07:09Z",
+    "basic week": "2031W203T160709Z",
+    "halves in Spanish": "14/05/2031 04:07:09\u00a0p.\u00a0m. +00",
+    "years in Chinese": "2031年5月14日 16:07:09 UTC",
+    "Japanese": "2031年5月14日(水) 午後4時7分9秒 UTC",
+    "Korean": "2031. 5. 14. 오후 4:07:09 +00:00",
+    "Korean in words": "2031년 5월 14일 수요일 오후 4시 7분 9초 UTC",
+    "Taiwan": "2031/5/14 下午4:07:09 UTC",
+    "Greek": "14/5/2031, 4:07:09 μ.μ. UTC",
+    "Windows": 135_810_148_290_000_000,
+    "Windows as text": "135810148290000000",
+    "loguru": {"repr": "2031-05-14 16:07:09.000+00:00", "timestamp": 1936541229.0},
     "mail": "Wed, 14 May 2031 12:07:09 -0400",
     "http": "Wed, 14 May 2031 16:07:09 GMT",
     "old http": "Wednesday, 14-May-31 16:07:09 GMT",
@@ -73,6 +88,7 @@ LOCAL = {
     "slashes": "2031/05/14 16:07:09",
     "ctime": "Wed May 14 16:07:09 2031",
     "digits": 20310514160709,
+    "ticks of .NET": 640_721_380_290_000_000,
     "milliseconds": "20310514160709000",
     "db2": "2031-05-14-16.07.09.000000",
     "java list": [2031, 5, 14, 16, 7, 9],
@@ -196,6 +212,11 @@ FORMATS = {
     "%s": "1936541229",
     "milliseconds": 1936541229000,
     "excel": 47982.671631944444,
+    "ticks": "640721380290000000",
+    "filetime": 135_810_148_290_000_000,
+    "%G-W%V-%u %H:%M:%S": "[2031-W20-3 16:07:09]",
+    "[%Y-%m-%d %H:%M:%S]": "[2031-05-14 16:07:09]",
+    "month-first": "05/14/2031 4:07:09 PM",
 }
 
 
@@ -298,3 +319,88 @@ def test_any_value_is_a_time_or_a_problem_or_absent(values: list[Any], format: s
     faulty = {row for one_problem in read.problems for row in one_problem.rows}
     assert len(read.times) == len(values)
     assert all(read.times[row] is None for row in faulty)
+
+
+CLOCKS = (
+    *(
+        " 09:14:03",
+        ", 9:14",
+        "T09:14:03.5",
+        " @ 09:14:03,250",
+        " 09.14.03",
+        ":09:14:03",
+        " at 9:14",
+    ),
+    *(
+        " 09:14:03 a. m.",
+        " 9:14:03 a.m.",
+        " 9:14:03\u202fAM",
+        "\u00a09:14:03 a.\u00a0m.",
+        ", 9:14am",
+    ),
+    *(" 上午9:14:03", " 09:14:03 π.μ.", " klo 09.14", " 09:14:03 UTC", " 09:14:03 +0100"),
+    *(" 09:14:03 AM GMT+1", " 09:14:03 CET", " 09:14:03 [Europe/Berlin]", " 09:14:03+01:00 (CET)"),
+)
+AROUND = ("{}", "[{}]", '"{}"', "Mon, {}", "\u200e{}")
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_every_format_that_is_offered_for_two_readings_reads_the_value(clock: str) -> None:
+    """As a day of November and as one of February."""
+    for around in AROUND:
+        for date_text in ("02/11/2026", "2-11-2026"):
+            text = around.format(date_text + clock)
+            found = problem([text], "UTC")
+            assert found.problem == "can be read as two dates", text
+            offered = re.findall(r'--time-format "([^"]+)"', found.try_)
+            assert [one(text, "UTC", form).month for form in offered] == [11, 2], text
+
+
+DATES = (
+    *(
+        "2026-11-02",
+        "2026/11/2",
+        "2026.11.02",
+        "20261102",
+        "2.11.2026",
+        "2. 11. 2026",
+        "02/11/2026",
+    ),
+    *(
+        "13-11-2026",
+        "2 Nov 2026",
+        "02-NOV-26",
+        "November 2, 2026",
+        "Mon, 02 Nov 2026",
+        "2026-W45-1",
+    ),
+    *("2026年11月2日", "2026. 11. 2.", "2026-Nov-02", "02/Nov/2026", "Nov 2 2026", "Nov 2nd, 2026"),
+    *("2. Nov. 2026", "Monday, November 2, 2026", "2026W451", "11/13/2026"),
+)
+
+
+@pytest.mark.parametrize("text", DATES)
+def test_every_format_that_is_offered_for_a_date_reads_it(text: str) -> None:
+    """As its midnight; a date in letters of its own is offered none."""
+    found = problem([text], "UTC")
+    assert found.problem == "is a date without a time of day"
+    offered = re.findall(r'--time-format "([^"]+)"', found.try_)
+    assert all(one(text, "UTC", form).hour == 0 for form in offered)
+    assert offered or text == "Nov 2nd, 2026"
+
+
+@pytest.mark.parametrize("value", [46_328.38, -5, 10**7, "5.5", "yesterday 12:345"])
+def test_no_format_is_offered_that_does_not_read_the_value(value: Any) -> None:
+    """The days of a spreadsheet from 2000 to 2100 are offered as such."""
+    offered = re.findall(r'--time-format "([^"]+)"', problem([value], "UTC").try_)
+    assert offered == (["excel"] if value == 46_328.38 else [])
+    assert all(one(value, "UTC", form) for form in offered)
+
+
+def test_numbers_of_all_units_are_apart() -> None:
+    """No number is in two of the ranges of 2000 to 2100."""
+    ranges = sorted(
+        tuple((second - unit.start_s) * unit.per_second for second in (946_684_800, 4_102_444_800))
+        for unit in UNITS.values()
+    )
+    assert all(before[1] < after[0] for before, after in pairwise(ranges))

@@ -4,6 +4,7 @@ A spelling is a regular expression whose groups are parts of a time:
 
     year month day         numbers; `short` is a year of two digits, `name` an English month,
                            `ordinal` a day of the year
+    week weekday           of ISO 8601
     first then             a day and a month in an order that the text does not say
     hour minute second     numbers; `half` is the a or p of AM and PM, `fraction` the digits behind
                            the second, `micro` a number of microseconds
@@ -22,6 +23,7 @@ import re
 from dataclasses import dataclass
 
 from gamekeeper.base.errors import UsageError
+from gamekeeper.exchange.time_parts import Order
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _MONTH_NAME = rf"(?<name>{_MONTHS})[a-z]*\.?"
@@ -41,6 +43,7 @@ _HALF = r"(?: ?(?<half>[ap])\.? ?m\.?)?"
 # each reads the same in every country
 _DATES = (
     rf"{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}",  # 2026-11-02, 2026/11/02
+    rf"{_YEAR}\. ?{_MONTH}\. ?{_DAY}\.?",  # 2026. 11. 2., Korea and Hungary
     rf"{_DAY}\.? ?[ /-]{_MONTH_NAME},?[ /-]{_YEAR}",  # 02 Nov 2026, 05/Oct/2026
     rf"{_MONTH_NAME} {_DAY}(?:st|nd|rd|th)?,? {_YEAR}",  # Oct 5, 2026
     rf"{_YEAR}[- /]{_MONTH_NAME}[- /]{_DAY}",  # 2026-Nov-02
@@ -53,7 +56,8 @@ _BASIC_DATES = (
     r"(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})",
 )
 _ORDINAL_DATE = r"(?<year>\d{4})-?(?<ordinal>\d{3})"
-_CLOCK = r"(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,:](?<fraction>\d+))?)?"
+_WEEK_DATE = r"(?<year>\d{4})-?w(?<week>\d{2})-?(?<weekday>[1-7])"
+_CLOCK = r"(?<hour>\d{1,2}):(?<minute>\d{1,2})(?::(?<second>\d{1,2})(?:[.,:](?<fraction>\d+))?)?"
 _DOTTED_CLOCK = (
     r"(?<hour>\d{1,2})\.(?<minute>\d{2})(?:\.(?<second>\d{2})(?:[.,](?<fraction>\d+))?)?"
 )
@@ -70,13 +74,17 @@ _JOINT = r"(?:t|:|_|,? (?:@ |at |um |klo )?|,)"
 
 def _spellings() -> tuple[str, ...]:
     whole = [f"{_WEEKDAY}{date}{_JOINT}{_CLOCK}{_HALF}{_ZONE}{_GO_MONOTONIC}" for date in _DATES]
-    dotted = [f"{date}[ -]{_DOTTED_CLOCK}{_HALF}{_ZONE}" for date in _DATES]
+    dotted = [f"{_WEEKDAY}{date}(?:[ -]|,? klo ){_DOTTED_CLOCK}{_HALF}{_ZONE}" for date in _DATES]
     basic = [
         rf"{_BASIC_DATES[0]}[t _]?{_BASIC_CLOCK}{_ZONE}",
         rf"{_BASIC_DATES[0]}(?<hour>\d{{2}})(?<minute>\d{{2}})(?<second>\d{{2}})(?<fraction>\d{{3}})",
         rf"{_BASIC_DATES[0]}[t ]{_CLOCK}{_ZONE}",
         rf"{_BASIC_DATES[1]}t{_BASIC_CLOCK}{_ZONE}",
-        *(f"{_ORDINAL_DATE}t{clock}{_ZONE}" for clock in (_CLOCK, _BASIC_CLOCK)),
+        *(
+            f"{date}[t ]{clock}{_ZONE}"
+            for date in (_ORDINAL_DATE, _WEEK_DATE)
+            for clock in (_CLOCK, _BASIC_CLOCK)
+        ),
     ]
     year_last = [
         rf"{_WEEKDAY}{_MONTH_NAME} {_DAY} {_CLOCK}{zone} {_YEAR}"
@@ -88,21 +96,49 @@ def _spellings() -> tuple[str, ...]:
 SPELLINGS = _spellings()
 """Dates with a time of day, read by themselves."""
 
-DATE_SPELLINGS = tuple(f"(?i)^{_WEEKDAY}{date}$" for date in (*_DATES, _BASIC_DATES[0]))
+DATE_SPELLINGS = tuple(f"(?i)^{_WEEKDAY}{date}$" for date in (*_DATES, _BASIC_DATES[0], _WEEK_DATE))
 """Dates without a time of day."""
 
 WITHOUT_YEAR = rf"(?i)^(?:<\d+>)?{_WEEKDAY}{_MONTH_NAME} +{_DAY},? {_CLOCK}"
 """Syslog of RFC 3164: `Nov  2 09:14:03`."""
 
-UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-"""Units of numbers, and how many are a second."""
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts.
+
+    Args:
+        per_second: How many are a second.
+        start_s: Where it begins, in seconds from 1970.
+        is_local: It counts what a clock shows, in a zone that the number does not say.
+    """
+
+    per_second: int
+    start_s: int = 0
+    is_local: bool = False
+
+
+UNITS = {
+    "seconds": Unit(1),
+    "milliseconds": Unit(10**3),
+    "microseconds": Unit(10**6),
+    "nanoseconds": Unit(10**9),
+    "ticks": Unit(10**7, start_s=-62_135_596_800, is_local=True),
+    "filetime": Unit(10**7, start_s=-11_644_473_600),
+}
+"""Units of numbers. Ticks are .NET's, of 100 ns from the year 1; a `DateTime` has no zone. Those of
+Windows are from 1601, in UTC."""
 
 EXCEL = "excel"
-WORDS = (*UNITS, EXCEL)
+ORDERS: dict[str, Order] = {"day-first": "day first", "month-first": "month first"}
+WORDS = (*UNITS, EXCEL, *ORDERS)
 """What a time format may be besides directives."""
 
 _DIRECTIVES = {
     "Y": r"(?<year>\d{4})",
+    "G": r"(?<year>\d{4})",
+    "V": r"(?<week>\d{2})",
+    "u": r"(?<weekday>[1-7])",
     "y": r"(?<short>\d{2})",
     "m": r" ?(?<month>\d{1,2})",
     "d": r" ?(?<day>\d{1,2})",
@@ -151,11 +187,13 @@ class TimeFormat:
         text: What the user wrote.
         pattern: The spelling, None for numbers.
         unit: A name of `UNITS`, `EXCEL`, or None for text.
+        order: Of day and month, in any of the spellings that are read by themselves.
     """
 
     text: str
     pattern: str | None = None
     unit: str | None = None
+    order: Order | None = None
 
 
 def time_format(text: str) -> TimeFormat:
@@ -165,6 +203,8 @@ def time_format(text: str) -> TimeFormat:
         UsageError: A directive is unknown, comes twice, or the day or its year is not in it.
     """
     word = {"%s": "seconds", "%Q": "milliseconds"}.get(text.strip(), text.strip().lower())
+    if word in ORDERS:
+        return TimeFormat(text, order=ORDERS[word])
     if word in WORDS:
         return TimeFormat(text, unit=word)
     pattern = _pattern(_without_shorthands(text))
@@ -174,7 +214,12 @@ def time_format(text: str) -> TimeFormat:
         raise _wrong(text, f"says the {twice[0]} twice")
     if not {"year", "short"} & set(groups):
         raise _wrong(text, "has no year (%Y)")
-    if "ordinal" not in groups and not ({"day"} < {*groups} and {"month", "name"} & {*groups}):
+    is_week = {"week", "weekday"} <= {*groups}
+    if (
+        "ordinal" not in groups
+        and not is_week
+        and not ({"day"} < {*groups} and {"month", "name"} & {*groups})
+    ):
         raise _wrong(text, "has no day (%d) and month (%m or %b)")
     return TimeFormat(text, pattern=f"(?i)^{pattern}$")
 

@@ -19,8 +19,8 @@ NAIVE = pl.Datetime("us")
 
 Order: TypeAlias = Literal["day first", "month first"]
 
-_NUMBERS = ("year", "short", "month", "day", "ordinal", "first", "then", "hour", "minute", "second",
-            "micro")  # fmt: skip
+_NUMBERS = ("year", "short", "month", "day", "ordinal", "week", "weekday", "first", "then", "hour",
+            "minute", "second", "micro")  # fmt: skip
 _TEXTS = ("name", "half", "fraction", "offset", "zone", "zulu")
 _MONTH_NUMBERS = {
     name: number
@@ -95,8 +95,11 @@ def _date(order: Order | None) -> pl.Expr:
     date = _day_of(year, month, day)
     ordinal = pl.col("ordinal")
     of_year = _day_of(year, pl.lit(1), pl.lit(1)) + pl.duration(days=ordinal - 1)
+    of_week = pl.concat_str([year, pl.col("week"), pl.col("weekday")], separator="-")
     return (
-        pl.when(ordinal.is_null())
+        pl.when(pl.col("week").is_not_null())
+        .then(of_week.str.to_date("%G-%V-%u", strict=False))
+        .when(ordinal.is_null())
         .then(date)
         .when((ordinal >= 1) & (of_year.dt.year() == year))
         .then(of_year)

@@ -31,6 +31,7 @@ _WRAPPERS = (
     "N",
     "S",
     "value",
+    "timestamp",  # Loguru
     "iso",
     "long",
     "string",
@@ -51,6 +52,22 @@ _PRINTED = re.compile(
 )
 _WRAPPED = r"^[\[{\\/'\"]|\(|^seconds:"
 _SPACES = "[\u00a0\u2000-\u200a\u202f\u3000]"  # before AM, as newer JavaScript and Java write it
+_NOT_ASCII = r"[^\x00-\x7f]"
+_IN_ENGLISH = (  # 2026年11月2日(月) 午後9時14分3秒, 2026년 11월 2일 오후 9:14:03
+    (r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일号]", "$1-$2-$3 "),
+    (
+        r"(?:[(（].[)）]|星期.|礼拜.|[月火水木金土日]曜日?|周[一二三四五六日]|[월화수목금토일]요일)",
+        "",
+    ),
+    (r"(\d{1,2}) ?[時时点點시] ?(\d{1,2}) ?[分분] ?(\d{1,2}) ?[秒초]", "$1:$2:$3"),
+    (r"(\d{1,2}) ?[時时点點시] ?(\d{1,2}) ?[分분]", "$1:$2"),
+    (r"(?:上午|午前|오전) ?(\d[\d:.,]*)", "$1 AM"),
+    (r"(?:下午|午後|午后|오후) ?(\d[\d:.,]*)", "$1 PM"),
+    (r"(?i)(\d) ?(?:π\. ?μ\.|上午|ص)", "$1 AM"),
+    (r"(?i)(\d) ?(?:μ\. ?μ\.|下午|م)", "$1 PM"),
+    (" +", " "),
+)
+"""China, Taiwan, Japan, Korea; the halves of the day of Greece and in Arabic as well."""
 _MARKS = "[\u200e\u200f\u202a-\u202e\ufeff]"
 
 
@@ -131,9 +148,9 @@ def _of_list(value: list[Any] | tuple[Any, ...]) -> str | None:
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nano:09}"
 
 
-def unwrapped(texts: pl.Series) -> pl.Series:
-    """Returns texts with single plain spaces, out of quotes, brackets, JSON and what programs print
-    of an object.
+def tidied(texts: pl.Series) -> pl.Series:
+    """Returns texts with single plain spaces, and what other languages write of a time as English
+    does.
     """
     name = texts.name
     tidy = (
@@ -145,6 +162,16 @@ def unwrapped(texts: pl.Series) -> pl.Series:
         .str.strip_chars(" ")
     )
     plain = texts.to_frame().select(tidy).to_series()
+    if not plain.str.contains(_NOT_ASCII).any():
+        return plain
+    for pattern, english in _IN_ENGLISH:
+        plain = plain.str.replace_all(pattern, english)
+    return plain.str.strip_chars(" ")
+
+
+def unwrapped(texts: pl.Series) -> pl.Series:
+    """Returns tidy texts out of quotes, brackets, JSON and what programs print of an object."""
+    plain = tidied(texts)
     is_wrapped = plain.str.contains(_WRAPPED).fill_null(False)
     if not is_wrapped.any():
         return plain

@@ -1,13 +1,14 @@
 """Times as logs write them -> microseconds UTC.
 
-Numbers count from 1970 in seconds, milli-, micro- or nanoseconds, which their magnitude tells
-apart: for the years 2000 to 2100 the four ranges are a factor of 230 apart. Text is read in the
+Numbers count from 1970 in seconds, milli-, micro- or nanoseconds, or are ticks of .NET or Windows,
+which their magnitude tells apart: for the years 2000 to 2100 the ranges have nothing in common.
+Text is read in the
 spellings of `spellings`, objects as their writers mean them (`time_values`).
 
 `10/11/2026` says a day and a month in an order that differs between countries. A value with a
 number above 12 settles the order for its block, and for the blocks behind it in the same file;
-until then such values are ambiguous and are not read. AM and PM settle nothing: India and Australia
-write them behind the day as well. Before dots comes the day.
+until then such values are ambiguous and are not read, unless the user says the order. AM and PM
+settle nothing: India and Australia write them behind the day as well. Before dots comes the day.
 
 A time without a zone is read in the zone that the user named, and is a fault without one. A name
 that several zones have (CST, IST) is read if the user's zone has it.
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -29,14 +30,15 @@ from gamekeeper.exchange.faults import excerpt
 from gamekeeper.exchange.spellings import (
     DATE_SPELLINGS,
     EXCEL,
+    ORDERS,
     SPELLINGS,
     UNITS,
     WITHOUT_YEAR,
-    TimeFormat,
+    Unit,
     time_format,
 )
 from gamekeeper.exchange.time_parts import NAIVE, TIME, Order, composed, localised
-from gamekeeper.exchange.time_values import plain_column, unwrapped
+from gamekeeper.exchange.time_values import plain_column, tidied, unwrapped
 
 # 2000-01-01, 2100-01-01
 _FIRST_S = 946_684_800
@@ -50,13 +52,20 @@ _SLASHED = r"(?i)^(?:[a-z]{3,9}\.?,? )?(\d{1,2})[/-](\d{1,2})[/-]\d{4}(?:\D|$)"
 _TWO_READINGS = re.compile(
     r"(?i)(?P<first>\d{1,2})(?P<sign>[/-])(?P<then>\d{1,2})[/-]\d{4}"
     r"(?:(?P<joint>[^\d]+)\d{1,2}:\d\d(?P<second>:\d\d)?(?:(?P<mark>[.,:])\d+)?"
-    r"(?:(?P<blank> ?)(?P<half>[ap])\.?m)?(?:(?P<gap> ?)(?P<offset>[+-]\d))?)?"
+    r"(?:(?P<blank> ?)(?P<half>[ap])\.? ?m\.?)?(?:(?P<gap> ?)(?P<offset>[+-]\d))?)?"
 )
 _EXCEL_START = datetime(1899, 12, 30)  # noqa: DTZ001
 _EXCEL_DAYS = 100_000  # 2100 is day 73,051
 _DAY_MS = 86_400_000
 _ABSENT = ("", "NULL", "NONE", "NAN", "NAT", "NIL", "<NA>", "N/A", "-", "\\N")
 _ISO_8601 = "ISO 8601, or a number from 1970 in s, ms, us or ns; 2000 to 2100"
+_DATE_FORMATS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d. %m. %Y", "%Y. %m. %d."),
+    *("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y"),
+    *("%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%Y-%b-%d", "%Y %b %d", "%d-%b-%y", "%G-W%V-%u"),
+    *("%a, %d %b %Y", "%A, %d %b %Y", "%A, %b %d, %Y", "%a %b %d %Y", "%GW%V%u"),
+)
+_UNKNOWN_ZONE = "--timezone ZONE, that of the writer, in which the zone's name has one meaning"
 _FEWEST_DIGITS = 4  # of what may be a time: a day, a month and an hour
 
 # why a value is not a time
@@ -148,8 +157,9 @@ class TimeReader:
     def __init__(self, zone: str | None, format: str | None = None, *, dates: bool = False) -> None:
         self.zone = zone
         self.dates = dates
-        self.format: TimeFormat | None = None if format is None else time_format(format)
-        self._order: Order | None = None
+        named = None if format is None else time_format(format)
+        self._order: Order | None = None if named is None else named.order
+        self.format = named if named is None or named.order is None else None
         self._unit: str | None = None
         self._has_fit = False
 
@@ -233,14 +243,21 @@ class TimeReader:
         form = self.format
         if form is not None and form.unit == EXCEL:
             return self._excel(numbers)
-        unit = _NO_TEXT
-        time = pl.lit(None, pl.Int64)
-        for name in UNITS if form is None else (form.unit or "",):
-            per_second = UNITS[name]
-            fits = pl.col("part").is_between(_FIRST_S * per_second, _LAST_S * per_second)
-            unit = pl.when(fits).then(pl.lit(name)).otherwise(unit)
-            time = pl.when(fits).then(_microseconds(per_second)).otherwise(time)
-        return _result(numbers, time=time.cast(TIME), unit=unit)
+        name = _NO_TEXT
+        time = _NO_TIME
+        flaw = _NO_TEXT
+        for known in UNITS if form is None else (form.unit or "",):
+            unit = UNITS[known]
+            moment = _microseconds(unit)
+            fits = pl.col("part").is_between(*_range(unit))
+            name = pl.when(fits).then(pl.lit(known)).otherwise(name)
+            if unit.is_local:
+                naive = moment.cast(NAIVE)
+                flaw = pl.when(fits).then(self._zoneless(naive))
+                time = pl.when(fits).then(localised(naive, self.zone)).otherwise(time)
+            else:
+                time = pl.when(fits).then(moment.cast(TIME)).otherwise(time)
+        return _result(numbers, time=time, unit=name, flaw=flaw)
 
     def _excel(self, numbers: pl.DataFrame) -> pl.DataFrame:
         days = pl.col("part")
@@ -277,8 +294,20 @@ class TimeReader:
         assert self.format is not None and self.format.pattern is not None
         if left.schema["raw"] != pl.String:
             left = left.with_columns(pl.col("raw").cast(pl.String))
-        tidy = pl.col("raw").str.replace_all(r"\s+", " ").str.strip_chars(" ")
-        return self._matched(left.with_columns(tidy), (self.format.pattern,))
+        patterns = (self.format.pattern,)
+        done: list[pl.DataFrame] = []
+        for opened in (tidied, unwrapped):  # brackets may be in the format
+            step = partial(self._matched_in, opened, patterns)
+            left = _take(step, left, done)
+        return pl.concat(done)
+
+    def _matched_in(
+        self,
+        opened: Callable[[pl.Series], pl.Series],
+        patterns: Iterable[str],
+        left: pl.DataFrame,
+    ) -> pl.DataFrame:
+        return self._matched(left.with_columns(opened(left["raw"])), patterns)
 
     def _spelled(self, left: pl.DataFrame) -> pl.DataFrame:
         """Reads what is in any of the spellings."""
@@ -353,13 +382,15 @@ class TimeReader:
                 try_="--timezone UTC, or --timezone Europe/Berlin: the zone of the writer",
             )
         if _AMBIGUOUS in rows:
-            yield _ambiguous(rows[_AMBIGUOUS], values)
+            yield _ambiguous(rows[_AMBIGUOUS], values, self.zone)
         if _DATE in rows:
+            offered = _offers(values[rows[_DATE][0]], _DATE_FORMATS, self.zone)
+            as_midnight = f"; or {offered}, which reads it as midnight" if offered else ""
             yield TimeProblem(
                 problem="is a date without a time of day",
                 rows=rows[_DATE],
                 expected="when the query was asked, to the second",
-                try_='--time-field FIELD; or --time-format "%Y-%m-%d", which reads it as midnight',
+                try_=f"--time-field FIELD{as_midnight}",
             )
         if _YEARLESS in rows:
             yield TimeProblem(
@@ -383,7 +414,7 @@ class TimeReader:
             problem="cannot be read as a time",
             rows=rows,
             expected=_ISO_8601,
-            try_=_remedy(excerpt(values[rows[0]])),
+            try_=_remedy(values[rows[0]], self.zone),
         )
 
     def _other_units(self, units: pl.Series) -> Iterator[TimeProblem]:
@@ -414,13 +445,22 @@ def _moment(seconds: int) -> pl.Expr:
     return pl.lit(seconds * 10**6).cast(TIME)
 
 
-def _microseconds(per_second: int) -> pl.Expr:
+def _range(unit: Unit) -> tuple[int, int]:
+    """Returns the numbers of the years 2000 to 2100."""
+    first, last = ((second - unit.start_s) * unit.per_second for second in (_FIRST_S, _LAST_S))
+    return first, last
+
+
+def _microseconds(unit: Unit) -> pl.Expr:
+    """Returns microseconds from 1970."""
     whole = pl.col("whole")
     part = pl.col("part")
-    if per_second <= 10**6:
-        factor = 10**6 // per_second
+    if unit.per_second <= 10**6:
+        factor = 10**6 // unit.per_second
         return pl.coalesce(whole * factor, (part * factor).round().cast(pl.Int64, strict=False))
-    return pl.coalesce(whole // 1000, (part / 1000).round().cast(pl.Int64, strict=False))
+    divisor = unit.per_second // 10**6
+    counted = pl.coalesce(whole // divisor, (part / divisor).round().cast(pl.Int64, strict=False))
+    return counted + unit.start_s * 10**6
 
 
 def _result(
@@ -463,30 +503,48 @@ def _by_first(texts: pl.Series, patterns: Iterable[str]) -> list[str]:
     return sorted(patterns, key=lambda pattern: not first.str.contains(pattern).any())
 
 
-def _remedy(text: str) -> str:
+def _remedy(value: Any, zone: str | None) -> str:
+    text = excerpt(value)
     if re.match(_NUMBER, text) is not None:
-        return "--time-field FIELD, or --time-format excel for the days of a spreadsheet"
+        offered = _offers(value, (EXCEL,), zone)
+        as_days = f", or {offered} for the days of a spreadsheet" if offered else ""
+        return f"--time-field FIELD{as_days}"
     if sum(map(str.isdigit, text)) < _FEWEST_DIGITS:
         return "--time-field FIELD"
-    return '--time-format "%d/%m/%Y %H:%M:%S", as the log writes it'
+    return (
+        "--time-field FIELD, or --time-format with the directives of strftime that describe it:"
+        " %Y-%m-%d %H:%M:%S is 2026-11-02 09:14:03"
+    )
 
 
-def _ambiguous(rows: list[int], values: Values) -> TimeProblem:
-    text = unwrapped(plain_column([values[rows[0]]]))[0]
-    found = _TWO_READINGS.search(text)
+def _offers(value: Any, formats: Iterable[str], zone: str | None) -> str:
+    """Returns the formats that read a value, as they are given."""
+    found = [form for form in formats if _is_read(value, form, zone or "UTC")]
+    return " or ".join(f'--time-format "{form}"' for form in found)
+
+
+def _is_read(value: Any, format: str, zone: str) -> bool:
+    try:
+        return read_times([value], zone, format).times[0] is not None
+    except UsageError:
+        return False
+
+
+def _ambiguous(rows: list[int], values: Values, zone: str | None) -> TimeProblem:
+    value = values[rows[0]]
+    found = _TWO_READINGS.search(unwrapped(plain_column([value]))[0])
     assert found is not None  # what is ambiguous was matched by its spelling
     first = int(found["first"])
     then = int(found["then"])
     clock = _clock_format(found)
+    dates = [found["sign"].join((*order, "%Y")) for order in (("%d", "%m"), ("%m", "%d"))]
+    offered = _offers(value, [f"{date}{clock}" for date in dates], zone)
     return TimeProblem(
         problem="can be read as two dates",
         rows=rows,
         expected=f"{_named(first, then)} if the day comes first, {_named(then, first)} if the month"
         " does; no number above 12 settles it",
-        try_=" or ".join(
-            f'--time-format "{found["sign"].join((*order, "%Y"))}{clock}"'
-            for order in (("%d", "%m"), ("%m", "%d"))
-        ),
+        try_=offered or _offers(value, ORDERS, zone) or _UNKNOWN_ZONE,
     )
 
 
