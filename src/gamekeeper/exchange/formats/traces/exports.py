@@ -33,6 +33,7 @@ from gamekeeper.exchange.formats.traces.holders import (
     spans_of,
 )
 from gamekeeper.exchange.formats.traces.roles import OTHER, role_of
+from gamekeeper.exchange.formats.traces.statuses import has_failed
 from gamekeeper.exchange.messages import mapping, parsed
 
 _RESOURCES = {
@@ -64,10 +65,13 @@ def sniff(record: Record) -> bool:
     return _export(record) is not None
 
 
-def split(record: Record) -> Iterable[Record]:
+def split(record: Record) -> Iterator[Record]:
     """Yields each span and log record as a flat dict: attributes, its own fields in `span`."""
     export = _export(record)
-    return () if export is None else export(record)
+    for flat in () if export is None else export(record):
+        span = flat["span"]
+        span["failed"] = span["role"] != OTHER and has_failed(flat)
+        yield flat
 
 
 def _export(record: Record) -> Callable[[Record], Iterable[Record]] | None:
@@ -170,7 +174,10 @@ def _flat(fields: Record, resource: Record, scope: Any) -> Record:
     }
     if "body" in fields:
         span["body"] = parsed(any_value(fields["body"]))
-    if events := [*_events_of(fields), *_events_in(attributes)]:
+    events = _events_of(fields)
+    if "events" in attributes:
+        events += _events_in(attributes)
+    if events:
         span["events"] = events
     flat = {**resource, **attributes, "span": span}
     span["role"] = role_of(flat, attributes)

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.traces import accounts, roles
 from gamekeeper.exchange.formats.traces.contents import tell
-from gamekeeper.exchange.formats.traces.statuses import has_failed, says_outcome
 
 _CALLS = (roles.CALL, roles.OUTER, roles.EMBED)
 _LOGS = (roles.EVENT, roles.DETAILS)
@@ -47,7 +46,7 @@ def part_key(record: Record) -> tuple[str, int | None] | None:
     role = span["role"]
     if role == roles.OTHER:
         return (trace, None) if _is_around(record) else None
-    if role == roles.PROMPT or has_failed(record):
+    if role == roles.PROMPT or span["failed"]:
         return None
     return (trace, None)
 
@@ -182,6 +181,5 @@ def _give_name(part: Record, other: Record) -> None:
 
 def _describe(part: Record, other: Record) -> None:
     for key, value in other.items():
-        if key in accounts.KEYS or key.startswith(_NOT_OF_CALLERS) or says_outcome(key):
-            continue
-        part.setdefault(key, value)
+        if key not in accounts.KEYS and not key.startswith(_NOT_OF_CALLERS):
+            part.setdefault(key, value)

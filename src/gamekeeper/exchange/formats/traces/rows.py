@@ -20,7 +20,6 @@ from gamekeeper.exchange.formats.form import (
 from gamekeeper.exchange.formats.traces import contents, roles
 from gamekeeper.exchange.formats.traces.accounts import accounts_of
 from gamekeeper.exchange.formats.traces.fields import first_of
-from gamekeeper.exchange.formats.traces.statuses import has_failed
 from gamekeeper.exchange.messages import first, listing, mapping, tools_hash
 from gamekeeper.exchange.placeholders import is_redacted
 
@@ -84,9 +83,10 @@ def row(record: Record) -> Row | PassedOver:
         return OTHER_SPAN
     if span.get("twice"):
         return SAID_TWICE
-    if has_failed(record):
+    if span["failed"]:
         return FAILED
-    if role != roles.PROMPT and _is_of_other_api(record):
+    model = first_of(record, _MODELS)
+    if role != roles.PROMPT and _is_of_other_api(record, model):
         return OTHER_API
     if role in (roles.EVENT, roles.DETAILS) and "events" not in span:
         contents.tell(record, record)  # alone: without a trace to be joined by
@@ -102,10 +102,10 @@ def row(record: Record) -> Row | PassedOver:
         return KEPT_ELSEWHERE if first_of(record, _REFERENCES) else NO_CONTENT
     if asked.get("only_tools"):
         return TOOL_RESULTS
-    return {**asked, **accounts_of(record), **_settings(record, role)}
+    return {**asked, **accounts_of(record), **_settings(record, role), "model": model}
 
 
-def _is_of_other_api(record: Record) -> bool:
+def _is_of_other_api(record: Record, model: Any) -> bool:
     """True if a model was asked for a picture, sound or a film, or is one that gives nothing else.
 
     An operation does not say so: `generate_content` and `chat` give all of these.
@@ -115,7 +115,6 @@ def _is_of_other_api(record: Record) -> bool:
         kinds = [kind] if isinstance(kind, str) else listing(kind)
         words = [word.lower() for word in kinds if isinstance(word, str)]
         return bool(words) and all(word in _NOT_TEXT for word in words)
-    model = first_of(record, _MODELS)
     return isinstance(model, str) and _is_of_other_kind(model)
 
 
@@ -141,7 +140,6 @@ def _settings(record: Record, role: str) -> Row:
     given = mapping(record.get("llm.invocation_parameters"))
     return {
         "time": span["startTimeUnixNano"],
-        "model": first_of(record, _MODELS),
         "conversation": first_of(record, _CONVERSATIONS),
         "answer": None if role in (roles.EMBED, roles.PROMPT) else contents.answer_in(record),
         "input_tokens": first_of(record, _INPUT_TOKENS),

@@ -22,7 +22,8 @@ _ENDS = ("statuscode", "httpstatus", "responsestatus", "httpcode", "errorcode", 
 _OF_GRPC = "grpcstatuscode"
 _FIRST_ERROR, _LAST_ERROR = 400, 999
 _CODE = re.compile(r"\d{1,3}(?:\.0)?")
-_OUTCOMES = ("error", "error.type", "otel.status_code", "gen_ai.response.finish_reasons")
+_USUAL = (200, "200")
+_OF_SPANS = "otel.status_code"
 
 
 def has_failed(record: Record) -> bool:
@@ -31,26 +32,22 @@ def has_failed(record: Record) -> bool:
         return True
     if "error" in record and str(record["error"]).lower() == "true":  # Jaeger and Zipkin
         return True
-    if any(_is_bad(key, record[key]) for key in _statuses(tuple(record))):
+    for key in _statuses(tuple(record)):
+        if record[key] not in _USUAL and _is_bad(key, record[key]):
+            return True
+    reasons = record.get("gen_ai.response.finish_reasons")
+    if reasons is not None and listing(reasons) == ["error"]:
         return True
-    if listing(record.get("gen_ai.response.finish_reasons")) == ["error"]:
-        return True
-    status = record["span"].get("status") or record.get("otel.status_code")
+    status = record["span"].get("status") or record.get(_OF_SPANS)
     if isinstance(status, dict):
         codes = (status.get(key) for key in ("code", "Code", "status_code", "statusCode"))
         status = next((code for code in codes if code is not None), None)
     return status is not None and str(status).lower() in _ERRORS
 
 
-@lru_cache(maxsize=4096)
-def says_outcome(key: str) -> bool:
-    """True if an attribute says how the call of its span ended, which is of no other span."""
-    return key in _OUTCOMES or fold(key).endswith(_ENDS)
-
-
 @lru_cache(maxsize=512)  # the spans of a log have the same few sets of keys
 def _statuses(keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(key for key in keys if key not in _OUTCOMES and says_outcome(key))
+    return tuple(key for key in keys if key != _OF_SPANS and fold(key).endswith(_ENDS))
 
 
 def _is_bad(key: str, value: Any) -> bool:
