@@ -100,8 +100,16 @@ def test_world_with_nothing_to_find_is_still_listed(people: int) -> None:
     result = result_of(comparison_of(sample), claims_of(sample))
     assert result.campaigns == () and len(result.accounts) == people
     assert result.accounts["p_benign"].to_list() == [1.0] * people
-    assert any("ordinary accounts" in sentence for sentence in result.could_not_show)
+    assert any("to rank among" in sentence for sentence in result.could_not_show)
     assert result.links.is_empty() and result.examples.is_empty()
+
+
+def test_links_beyond_those_kept_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign has as many as there are, not as many as are kept to be drawn."""
+    in_all = len(planted().links)
+    monkeypatch.setattr("gamekeeper.campaigns.report_frames.LINKS_OF_CAMPAIGN", 2)
+    result = planted.__wrapped__()
+    assert len(result.links) == 2 < result.campaigns[0].links == in_all
 
 
 # -------------------------------------------------------------------------- p-values and verdicts

@@ -113,3 +113,20 @@ def test_nothing_is_planted_unless_asked_for() -> None:
     intake.take(few_accounts("a question"))
     result = search(intake, some_read(), SearchOptions(encoder="hashing"))
     assert result.power is None and not result.could_find_nothing
+
+
+def test_owners_are_called_owners_and_what_they_hide_is_said() -> None:
+    """Twelve accounts of four owners: owners are ranked, and the way to the accounts is named."""
+    owned = few_accounts("a question").with_columns(
+        pl.format("org {}", pl.col("account").str.slice(1).cast(pl.Int64) % 4).alias("owner")
+    )
+    intake = new_intake()
+    intake.take(owned)
+    result = search(intake, some_read(), SearchOptions(encoder="hashing"), deck=deck)
+    said = " ".join(result.could_not_show)
+    assert "only 4 ordinary owners to rank among" in said and "--owner-field none" in said
+    assert "compared as 4 declared owners" in said and "accounts to rank among" not in said
+    power = result.power
+    assert power is not None and any("--owner-field none" in each for each in power.remedy)
+    assert any("belong to one owner" in each for each in power.untested)
+    assert not any("0 groups" in each for each in power.why)

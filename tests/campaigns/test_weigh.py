@@ -19,8 +19,16 @@ from campaigns.builders import (
     summaries_of,
 )
 from campaigns.uniform import require_valid
-from gamekeeper.campaigns.weigh import COUNTED, RankedReading, families, matched_sets, weigh
+from gamekeeper.campaigns.weigh import (
+    COUNTED,
+    RankedReading,
+    _say_tie,
+    families,
+    matched_sets,
+    weigh,
+)
 from gamekeeper.linking.card import Card, Family, Maturity
+from gamekeeper.linking.lone import LONE
 from gamekeeper.signals import CARDS, SIGNALS
 from gamekeeper.verdict import Policy, Verdict, judge
 
@@ -348,3 +356,24 @@ def test_families_come_in_one_order_and_decide_the_verdict(
 def test_number_of_families_decides_the_verdict(count: int, verdict: Verdict) -> None:
     """One family is watched, two are slowed, three are limited."""
     assert judge(COUNTED[:count], Policy()) is verdict
+
+
+def test_tie_is_told_in_numbers_of_the_campaign_as_it_is_listed() -> None:
+    """Of twelve accounts that were tested, three are listed in another campaign."""
+    group = some_group(np.full(12, 5))
+    found = found_group(np.arange(9), (group,))
+    found = replace(found, rows=group.rows[:45], senders=np.repeat(np.arange(9), 5))
+    says = _say_tie(group, found, "owner")
+    assert says.startswith("45 prompts of 9 owners are closer to each other's")
+    assert says.endswith("(tested with 3 more, which are listed in another campaign)")
+    whole = replace(found, accounts=np.arange(12), rows=group.rows)
+    assert _say_tie(group, whole, "account").endswith("than to those of other accounts")
+
+
+def test_single_account_is_read_in_numbers_and_words_that_agree() -> None:
+    """A share of pairs, larger than that of spliced accounts, with a card of its own."""
+    found = replace(found_group(np.arange(1), ()), strength=-0.02, decoys=np.full(99, -0.32))
+    (reading,) = weigh(claims_about(3, found), {}, numbered(ordinary_log(0)), 0)[0]
+    assert reading.card is LONE and "group" not in reading.card.look_alikes
+    assert (reading.value, reading.ordinary) == pytest.approx((0.48, 0.18))
+    assert "48% of the pairs" in reading.says and "18%" in reading.says

@@ -1,6 +1,7 @@
 """Every verb for every exit code, run as a user runs it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,16 @@ def test_version_and_help_of_all() -> None:
     assert run("--version").stdout.startswith(b"gamekeeper ")
     done = run("--help")
     assert done.returncode == 0 and all(verb.encode() in done.stdout for verb in VERBS)
+
+
+def test_reader_that_has_gone_ends_a_verb_quietly() -> None:
+    """As with `| head`: the code of SIGPIPE, which is no finding, and not a word."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "gamekeeper", "--version"]
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_campaigns_exit_1_and_json_is_campaigns_json(

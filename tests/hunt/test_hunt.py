@@ -199,7 +199,6 @@ def test_log_of_time_account_and_prompt_is_enough(month: LabelledTraffic, tmp_pa
         [row(1, "a"), row(2, "b"), row(3, "c")],
         [row(i) for i in range(60)],
         [row(i, f"a{i % 12}") for i in range(48)],
-        [row(1) | {"prompt": ""}],
         [row(1) | {"prompt": None, "features": [1.0]}],
         [row(i, f"a{i % 6}") | {"prompt": None, "features": [float(i), 1.0]} for i in range(40)],
     ],
@@ -209,7 +208,6 @@ def test_log_of_time_account_and_prompt_is_enough(month: LabelledTraffic, tmp_pa
         "3 accounts",
         "60 rows",
         "12 accounts",
-        "empty prompt",
         "1 number",
         "numbers",
     ],
@@ -223,7 +221,14 @@ def test_small_logs_are_hunted_and_nothing_is_found(
     assert found.campaigns == () and found.exchanges == len(rows)
     # a tabular log has no prompts to plant
     assert found.could_find_nothing == ("prompt" in found.read.columns_seen)
-    assert any("ordinary accounts" in sentence for sentence in found.could_not_show)
+    assert any("to rank among" in sentence for sentence in found.could_not_show)
+
+
+def test_log_without_any_text_is_refused(tmp_path: Path) -> None:
+    """Nothing could be compared; a blank prompt is no text."""
+    log = written(tmp_path, [row(1) | {"prompt": ""}])
+    with pytest.raises(InputError, match=r"no exchange of the log holds text\n.*1 exchange, "):
+        hunt([log], HuntOptions(encoder="hashing"))
 
 
 def test_redacted_result_holds_no_prompt(month: LabelledTraffic, log: Path) -> None:

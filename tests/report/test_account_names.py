@@ -70,8 +70,8 @@ def test_account_is_explained_by_a_beginning_or_its_alias(given: str) -> None:
 
 
 def test_beginning_of_several_names_lists_them() -> None:
-    """One more try suffices."""
-    with pytest.raises(UsageError, match=f'2 accounts begin with "9f2": {FIRST}, {SECOND}'):
+    """Each by as many digits as tell it from the others, and a few more: one more try suffices."""
+    with pytest.raises(UsageError, match='2 accounts begin with "9f2": 9f2c0000…, 9f2d0000…'):
         explanation_json(RESULT, "9f2")
 
 

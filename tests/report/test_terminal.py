@@ -41,7 +41,9 @@ def test_a_hunt_prints_campaigns_and_the_next_command() -> None:
     text = printed(lambda console: print_hunt(make_result(), console, Path("out")))
     assert "2 campaigns found" in text and "Five cards" not in text
     assert "read 2 files (litellm, openai): 50,000 exchanges of 720 accounts" in text
-    assert "3 bad rows, 7 repeated rows, 40 other records" in text
+    assert "out of 50,050 records" in text
+    assert "left out  10 rows for a fault, of which 7 the same as an earlier one" in text
+    assert "passed over 40, because they are not exchanges: 30 failed calls" in text
     assert "could not show: Without the column payment" in text
     assert "gamekeeper explain C1 --in out" in text and "out/report.html" in text
 
@@ -134,13 +136,30 @@ def test_the_campaigns_document_has_its_fixed_fields() -> None:
     json.dumps(document, allow_nan=False)
 
 
-@pytest.mark.parametrize(("is_terminal", "quiet"), [(False, False), (True, True)])
-def test_progress_is_silent_when_quiet_or_unwatched(is_terminal: bool, quiet: bool) -> None:
-    """Pipes and logs get no bars."""
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_progress_is_silent_when_quiet(is_terminal: bool) -> None:
+    """Neither bars nor lines."""
     console = Console(file=io.StringIO(), force_terminal=is_terminal)
-    with Progress(console, quiet=quiet)("reading", unit="B") as step:
+    with Progress(console, quiet=True)("reading", unit="B") as step:
         step(1, 2)
     assert isinstance(console.file, io.StringIO) and console.file.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [("B", "stage: 1.5 kB of 3.0 kB, "), ("prompts", "stage: 1,500 of 3,000 prompts, ")],
+)
+def test_progress_in_a_pipe_is_a_line_a_stage(
+    unit: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No bars, and not silent for minutes either."""
+    monkeypatch.setattr("gamekeeper.report.progress._BRIEF_S", 0)
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with Progress(console)("stage", unit=unit) as step:
+        step(1_500, 3_000)
+    assert isinstance(console.file, io.StringIO)
+    (line,) = console.file.getvalue().splitlines()
+    assert line.startswith(said) and line.endswith(" s")
 
 
 @pytest.mark.parametrize("unit", ["B", "exchanges", ""])

@@ -4,6 +4,8 @@ Exit codes: 0 done, nothing above threshold; 1 done, findings; 2 wrong usage; 3 
 or unreadable; 4 a fault of gamekeeper itself; 5 done, and nothing could have been found.
 """
 
+import os
+import signal
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -117,7 +119,9 @@ def main() -> None:
     if not is_debugging:
         hide_library_warnings()
     try:
-        sys.exit(app(args=words, standalone_mode=False))
+        code = app(args=words, standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except _CallError as error:
         error.message = clean(error.message)
         error.show()
@@ -125,6 +129,12 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        _end_unread()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            _end_unread()  # typer takes it for code 1, which is a finding
+        raise
     except GamekeeperError as error:
         _fail(error)
     except Exception as fault:
@@ -139,6 +149,15 @@ def main() -> None:
         if is_debugging:
             print(clean(traceback.format_exc()), file=sys.stderr)
         sys.exit(4)
+
+
+def _end_unread() -> NoReturn:
+    """Ends as a program does whose reader has gone, such as `head`: in silence, by SIGPIPE's code.
+
+    What is still buffered goes nowhere, or Python would complain about it at its end.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(128 + signal.SIGPIPE)
 
 
 def _fail(error: GamekeeperError) -> NoReturn:

@@ -49,7 +49,9 @@ def reading_options(
     ] = None,
     mapping: Annotated[
         Path | None,
-        typer.Option(help="File (TOML) that holds these options; options given here come first."),
+        typer.Option(
+            help="File (TOML) that holds these options; options given here win over the file."
+        ),
     ] = None,
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of times that name none, such as UTC.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gamekeeper.hunt import HuntOptions, HuntResult
 
 NAME = "hunt"
-_UNITS = {"read": "B", "encode": "prompts", "link": "decoys"}
+_UNITS = {"read": "B", "encode": "prompts", "link": "decoys", "plant": "campaigns"}
 
 
 @takes_reading
@@ -104,7 +104,7 @@ def _exit_code(result: "HuntResult") -> int:
 
 
 def hunt_with_progress(logs: Sequence[str], options: "HuntOptions", quiet: bool) -> "HuntResult":
-    """Hunts, with a bar for each stage on a terminal."""
+    """Hunts, with a bar for each stage on a terminal, else a line for each."""
     from gamekeeper.hunt import hunt
     from gamekeeper.report import Progress
 

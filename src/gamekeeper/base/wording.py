@@ -4,8 +4,13 @@ _HISSING = ("s", "x", "ch", "sh")
 
 
 def plural(noun: str) -> str:
-    """Returns the plural of a noun that forms it by rule: `accounts`, `searches`."""
-    return noun + ("es" if noun.endswith(_HISSING) else "s")
+    """Returns the plural of a noun that forms it by rule: `accounts`, `searches`.
+
+    Of several nouns, each: `accounts or owners`.
+    """
+    return " or ".join(
+        one + ("es" if one.endswith(_HISSING) else "s") for one in noun.split(" or ")
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -52,6 +52,19 @@ class Comparison:
         named = self.members.group_by("number").agg(pl.col("label").min())
         return named.sort("number")["label"].to_list()
 
+    @property
+    def called(self) -> str:
+        """What a unit is called: an account, or an owner where accounts are linked as theirs."""
+        is_owner = self.members["label"] != self.members["account"]
+        if not is_owner.any():
+            return "account"
+        return "owner" if is_owner.all() else "account or owner"
+
+    @property
+    def has_owners(self) -> bool:
+        """Whether accounts of any owner are linked as one."""
+        return self.called != "account"
+
     def accounts_of(self, units: np.ndarray) -> pl.DataFrame:
         """Returns the rows of `members` of these units (numbers)."""
         return self.members.filter(pl.col("number").is_in(units.tolist()))

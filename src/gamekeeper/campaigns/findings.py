@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.wording import counted
 from gamekeeper.campaigns import report_frames
 from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.options import SearchOptions
 from gamekeeper.campaigns.result import ACCOUNTS, READINGS, Campaign, HuntResult
+from gamekeeper.campaigns.units import ACCOUNT_BY_ACCOUNT
 from gamekeeper.campaigns.weigh import RankedReading, families
 from gamekeeper.exchange import OPTIONAL, ReadSummary
 from gamekeeper.signals import SIGNALS
@@ -47,9 +49,8 @@ def findings(
         for id, found, readings in zip(names, claims.found, weighed, strict=True)
     )
     without = options.policy.without
-    links = report_frames.links_frame(compared, claims, names, without)
-    counts = dict(links.group_by("campaign").len().iter_rows())
-    campaigns = tuple(replace(c, links=int(counts.get(c.id, 0))) for c in campaigns)
+    links, in_all = report_frames.links_frame(compared, claims, names, without)
+    campaigns = tuple(replace(c, links=n) for c, n in zip(campaigns, in_all, strict=True))
     return HuntResult(
         accounts=_accounts(compared, claims, campaigns),
         campaigns=campaigns,
@@ -194,7 +195,7 @@ def _could_not_show(
     sentences = [
         *_absent(read.columns_seen),
         *_sampled(len(compared.rows), int(compared.accounts["exchanges"].sum())),
-        *_ranks(claims, policy),
+        *_ranks(claims, compared, policy),
         (
             f"these cannot be distinguished from ordinary users: a group of fewer than"
             f" {policy.min_accounts} accounts, a group whose accounts are active in one sitting"
@@ -230,18 +231,22 @@ def _sampled(rows: int, exchanges: int) -> Iterator[str]:
         )
 
 
-def _ranks(claims: Claims, policy: Policy) -> Iterator[str]:
+def _ranks(claims: Claims, compared: Comparison, policy: Policy) -> Iterator[str]:
     """What cannot be shown with so few accounts or decoys."""
     ordinary = len(claims.innocent)
     if ordinary < _FEW_ORDINARY:
-        held = f"only {ordinary}" if ordinary else "no"
+        held = counted(ordinary, f"ordinary {compared.called}".replace(" or ", " or ordinary "))
+        only = "only " if ordinary else ""
+        by_account = f"; {ACCOUNT_BY_ACCOUNT}" if compared.has_owners else ""
         yield (
-            f"{held} ordinary accounts to rank among: p-values cannot be small, so campaigns may"
-            " be missed"
+            f"{only}{held} to rank among: p-values cannot be small, so campaigns may be missed"
+            f"{by_account}"
         )
     if claims.tested and 1 / (claims.decoys + 1) > policy.false_discovery_rate / claims.tested:
         yield (
-            f"{claims.tested} groups were tested against {claims.decoys:,} decoys: at a false"
-            f" discovery rate of {policy.false_discovery_rate:g} one campaign alone could not be"
-            " found"
+            f"{counted(claims.tested, 'group')} of accounts"
+            f" {'was' if claims.tested == 1 else 'were'} tested against"
+            f" {counted(claims.decoys, 'decoy')}: at a false discovery rate of"
+            f" {policy.false_discovery_rate:g} no group could be found by itself, only several"
+            " together (single accounts are tested apart)"
         )

@@ -95,13 +95,16 @@ def search(
     used = {
         n: s for n, s in by_unit.items() if SIGNALS[n].card.family not in options.policy.without
     }
-    weighed = weigh(claims, used, compared.accounts, options.seed)
+    weighed = weigh(claims, used, compared.accounts, options.seed, compared.called)
     clock.mark("weigh")
     result = findings(read, options, compared, claims, weighed, by_unit, names, units.says)
     clock.mark("draw")
     if deck is not None and not result.campaigns:
+        on_stage("plant", 0, 0)
         power = measure_power(compared, claims, deck, options.policy, options.seed)
         result = replace(result, power=power)
+        planted = len(power.planted) if power else 0
+        on_stage("plant", planted, planted)
         clock.mark("plant")
     return replace(result, seconds=clock.seconds)
 

@@ -18,9 +18,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.wording import counted
 from gamekeeper.campaigns.claims import Claims
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.result import PlantedCampaign, Power
+from gamekeeper.campaigns.units import ACCOUNT_BY_ACCOUNT
 from gamekeeper.encoding import Payloads, fragments
 from gamekeeper.evidence import discoveries, rank_p_value
 from gamekeeper.linking import Group, Linker, LinkSample, candidates, link_accounts, strength
@@ -68,6 +70,7 @@ def measure_power(
         decoys=claims.decoys,
         why=tuple(_why(compared, claims, policy, planted)),
         remedy=tuple(_remedy(compared, claims, policy, planted)),
+        untested=tuple(_untested(compared)),
     )
 
 
@@ -168,15 +171,17 @@ def _why(
     ordinary = len(claims.innocent)
     accounts = len(compared.accounts)
     if _needed_rate(claims) > policy.false_discovery_rate * (1 + 1e-12):
+        beside = f" beside the {counted(claims.tested, 'group')} tested" if claims.tested else ""
         sentences.append(
             f"not even the best possible p-value, {_best_p(claims):.2g} with"
-            f" {claims.decoys:,} decoys, could pass beside the {claims.tested:,} groups that were"
-            f" tested at a false discovery rate of {policy.false_discovery_rate:g}"
+            f" {counted(claims.decoys, 'decoy')}, could pass{beside} at a false discovery rate of"
+            f" {policy.false_discovery_rate:g}"
         )
     if ordinary < _MANY * accounts:
         sentences.append(
-            f"only {ordinary:,} of {accounts:,} accounts can serve as ordinary ones: the others"
-            " are too little active, or in groups that look like campaigns themselves"
+            f"{f'only {ordinary:,}' if ordinary else 'none'} of"
+            f" {counted(accounts, compared.called)} can serve as ordinary ones: the others are too"
+            " little active, or in groups that look like campaigns themselves"
         )
     missed = [p for p in planted if not p.found]
     if missed and not sentences:
@@ -189,12 +194,21 @@ def _why(
     return sentences
 
 
+def _untested(compared: Comparison) -> list[str]:
+    """What is left open, because every planted account has an owner of its own."""
+    if not compared.has_owners:
+        return []
+    return ["a campaign whose accounts all belong to one owner would not be seen, of any size"]
+
+
 def _remedy(
     compared: Comparison, claims: Claims, policy: Policy, planted: Sequence[PlantedCampaign]
 ) -> list[str]:
     if any(p.found for p in planted):
         return []
     remedies = ["hunt a longer period or the logs of more accounts together"]
+    if compared.has_owners:
+        remedies.append(ACCOUNT_BY_ACCOUNT)
     if len(claims.innocent) < _MANY * len(compared.accounts):
         remedies.append(
             "name the field of the narrowest caller with --account-field, such as the key or the"
@@ -203,7 +217,7 @@ def _remedy(
     needed = _needed_rate(claims)
     if policy.false_discovery_rate < needed <= _MOST_RATE:
         remedies.append(
-            f"with --fdr {_rounded_up(needed):g} one campaign alone could be found; more of what is"
+            f"with --fdr {_rounded_up(needed):g} a single campaign could be found; more of what is"
             " found may then be ordinary"
         )
     return remedies

@@ -18,22 +18,29 @@ _EXAMPLES_OF_ACCOUNT = 3
 _EXAMPLE_CHARS = 1_200
 # looked at beyond the cut, so that a secret across it is masked whole
 _CUT_SECRET_CHARS = 400
-_LINKS_OF_CAMPAIGN = 5_000
+LINKS_OF_CAMPAIGN = 5_000
+"""Links of one campaign and family that are kept, the strongest."""
 
 
 def links_frame(
     compared: Comparison, claims: Claims, names: Sequence[str], without: Collection[str]
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, list[int]]:
     """Pairs of accounts of one campaign whose linked exchanges are neighbours or share a
     template; those of a family in `without` are left out.
+
+    Returns:
+        The strongest of each campaign and family, a frame of `LINKS`; and how many there are in
+        all, by campaign.
     """
     account = compared.labels
     frames = [pl.DataFrame(schema=LINKS)]
-    for name, found in zip(names, claims.found, strict=True):
+    in_all = [0] * len(names)
+    for number, (name, found) in enumerate(zip(names, claims.found, strict=True)):
         for family, a, b, weight in _pairs(compared, found):
             if family in without:
                 continue
-            top = np.argsort(-weight, kind="stable")[:_LINKS_OF_CAMPAIGN]
+            in_all[number] += len(weight)
+            top = np.argsort(-weight, kind="stable")[:LINKS_OF_CAMPAIGN]
             ends = {"a": [account[i] for i in a[top]], "b": [account[i] for i in b[top]]}
             frames.append(
                 pl.DataFrame(
@@ -41,7 +48,7 @@ def links_frame(
                     schema=LINKS,
                 )
             )
-    return pl.concat(frames)
+    return pl.concat(frames), in_all
 
 
 def _pairs(

@@ -92,7 +92,7 @@ class Campaign:
         families: Families of evidence that are significant on their own.
         reasons: Why, in words, the strongest first.
         innocent: What an innocent explanation would look like, in words.
-        links: Number of account pairs that are tied.
+        links: Number of account pairs that are tied, by each family; `LINKS` holds the strongest.
         fragments: Sentences that its prompts share and others hardly use; empty when redacted.
         owners: Declared owners of its accounts, each linked as one.
     """
@@ -140,6 +140,7 @@ class Power:
         decoys: Decoys they were ranked against.
         why: Why some or all could not be found, in words.
         remedy: What would change it, in words.
+        untested: What no planted campaign tests, in words.
     """
 
     planted: tuple[PlantedCampaign, ...]
@@ -148,6 +149,7 @@ class Power:
     decoys: int
     why: tuple[str, ...]
     remedy: tuple[str, ...]
+    untested: tuple[str, ...] = ()
 
     @property
     def smallest(self) -> PlantedCampaign | None:

@@ -17,12 +17,17 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from gamekeeper.base.wording import counted
 from gamekeeper.campaigns.result import OWNER_LABEL
 
 # beginnings of keys
 _ACCOUNT = "a"
 _OWNER = "o"
 _POOL = "p"
+
+ACCOUNT_BY_ACCOUNT = "with --owner-field none every account is compared by itself"
+"""What helps where owners hide what is inside them, or are too few to rank among."""
+
 _MOST = 0.5  # share of accounts, and of exchanges, above which one owner says nothing
 
 
@@ -153,16 +158,16 @@ def _say_common(known: pl.DataFrame, owner: str) -> str:
     share = int(accounts["exchanges"].sum()) / max(int(known["exchanges"].sum()), 1)
     return (
         f"one owner answers for {len(accounts):,} of {len(known):,} accounts and {share:.0%} of the"
-        " exchanges: it distinguishes nobody, so its accounts were linked one by one"
+        " exchanges: it distinguishes nobody, so its accounts were compared one by one"
     )
 
 
 def _say_rolled(rolled: pl.DataFrame) -> str:
     accounts = len(rolled)
     owners = rolled["owner"].n_unique()
+    were = "was" if accounts == 1 else "were"
     return (
-        f"{accounts:,} {'account' if accounts == 1 else 'accounts'} of {owners:,} declared"
-        f" {'owner' if owners == 1 else 'owners'} were linked as their"
-        f" {'owner' if owners == 1 else 'owners'}: a campaign inside one owner is judged as one"
-        " account is"
+        f"{counted(accounts, 'account')} {were} compared as"
+        f" {counted(owners, 'declared owner')}, all accounts of an owner as if they were one: a"
+        f" campaign inside one owner would not be seen as a group; {ACCOUNT_BY_ACCOUNT}"
     )

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from gamekeeper.base.wording import counted, plural
 from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.evidence import rank_p_value
-from gamekeeper.linking import strength
+from gamekeeper.linking import Group, strength
 from gamekeeper.linking.card import Card
+from gamekeeper.linking.lone import LONE
 from gamekeeper.linking.memory import MEMORY
 from gamekeeper.signals import CARDS, SIGNALS, Counts, Signal
 
@@ -51,10 +53,21 @@ class RankedReading:
 
 
 def weigh(
-    claims: Claims, summaries: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, seed: int
+    claims: Claims,
+    summaries: Mapping[str, pl.DataFrame],
+    accounts: pl.DataFrame,
+    seed: int,
+    called: str = "account",
 ) -> list[list[RankedReading]]:
     """Returns the readings of each found campaign: what tied it, then the others, the strongest
     first.
+
+    Args:
+        claims: What was found.
+        summaries: Of the signals, by account.
+        accounts: Columns `account`, `number`, `exchanges`, by number.
+        seed: Of the sets of ordinary accounts.
+        called: What an account is called, as accounts of one owner may be linked as one.
     """
     rng = np.random.default_rng(seed)
     exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
@@ -70,7 +83,7 @@ def weigh(
         measured = sorted(
             (r for r in read if r is not None), key=lambda r: (r.p_value, r.card.name)
         )
-        weighed.append([*_ties(found, claims), *measured])
+        weighed.append([*_ties(found, claims, called), *measured])
     return weighed
 
 
@@ -137,26 +150,31 @@ def _ranked(card: Card, value: float, decoys: np.ndarray, says: str) -> RankedRe
     )
 
 
-def _ties(found: FoundGroup, claims: Claims) -> list[RankedReading]:
+def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]:
     """The readings that found the campaign: what ties it, and that its prompts are interchangeable
     between accounts.
     """
     if found.pooled is not None:
-        return _ties(found.pooled, claims)
+        return _ties(found.pooled, claims, called)
     if not found.groups:
+        # the strength is follow-up with its sign turned, which as a share of pairs is easier to
+        # read: a half is what chance gives
+        value = 0.5 + found.strength
+        decoys = 0.5 + found.decoys
         says = (
             "a single account asks about a broad range of subjects in no order: a prompt has little"
-            f" to do with the one before it (follow-up {-found.strength:+.2f}; sittings of ordinary"
-            f" accounts joined together: {-np.median(found.decoys):+.2f})"
+            f" to do with the one before it, as {value:.0%} of the pairs of its prompts from"
+            " different sittings are closer to each other (sittings of ordinary accounts joined"
+            f" together: {np.median(decoys):.0%}; chance: 50%)"
         )
-        return [_ranked(MEMORY, found.strength, found.decoys, says)]
+        return [_ranked(LONE, value, decoys, says)]
     cards = {c.family: c for c in CARDS if c.name in ("neighbouring-content", "shared-shape")}
     readings = [
         _ranked(
             cards[g.family],
             strength(g, claims.ordinary),
             found.decoys,
-            _say_tie(g.family, g.accounts, g.rows),
+            _say_tie(g, found, called),
         )
         for g in found.groups
     ]
@@ -177,11 +195,21 @@ def _ties(found: FoundGroup, claims: Claims) -> list[RankedReading]:
     return [*readings, interchangeable]
 
 
-def _say_tie(family: str, accounts: np.ndarray, rows: np.ndarray) -> str:
-    if family == "shape":
-        same = "use the same rare template with different content"
-        return f"{len(accounts)} accounts {same}, {len(rows)} times"
-    return (
-        f"{len(rows)} prompts of {len(accounts)} accounts are closer to each other's than to those"
-        " of other accounts"
-    )
+def _say_tie(group: Group, found: FoundGroup, called: str) -> str:
+    """What ties a campaign, in numbers of the campaign as it is listed."""
+    members = len(np.intersect1d(group.accounts, found.accounts))
+    rows = np.intersect1d(group.rows, found.rows)
+    who = counted(members, called)
+    if group.family == "shape":
+        uses = "uses" if members == 1 else "use"
+        tie = f"{who} {uses} the same rare template with different content, {len(rows):,} times"
+    else:
+        tie = (
+            f"{counted(len(rows), 'prompt')} of {who} are closer to each other's than to those of"
+            f" other {plural(called)}"
+        )
+    elsewhere = len(group.accounts) - members
+    if not elsewhere:
+        return tie
+    are = "is" if elsewhere == 1 else "are"
+    return f"{tie} (tested with {elsewhere:,} more, which {are} listed in another campaign)"

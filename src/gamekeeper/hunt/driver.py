@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from gamekeeper.base.errors import input_error
 from gamekeeper.base.progress import OnStage, ignore_stage
+from gamekeeper.base.wording import counted
 from gamekeeper.campaigns import HuntResult, Intake, new_intake, search
 from gamekeeper.exchange import LogReader
 from gamekeeper.hunt.options import HuntOptions
@@ -67,7 +68,7 @@ def _require_one_kind(reader: LogReader) -> None:
         raise input_error(
             ", ".join(reader.summary.files),
             "no exchange of the log holds text",
-            f"{reader.summary.kept_rows:,} exchanges, such as of an image alone",
+            f"{counted(reader.summary.kept_rows, 'exchange')}, such as of an image alone",
             "prompts, or features of a tabular API",
         )
     if {"prompt", "features"} <= seen:

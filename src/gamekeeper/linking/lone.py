@@ -17,10 +17,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gamekeeper.linking.card import Card
 from gamekeeper.linking.memory import distance
 from gamekeeper.linking.sample import LinkSample
 from gamekeeper.linking.search import nearest
 from gamekeeper.linking.strength import ONE_DECK, Z
+
+LONE = Card(
+    name="no-follow-up",
+    family="coverage",
+    purpose=(
+        "How little a single account's prompts have to do with the ones before them, for an account"
+        " that asks about a broad range of subjects."
+    ),
+    unit=(
+        "share of pairs of its prompts from different sittings that are closer than prompts that"
+        " follow each other (a half: as chance gives)"
+    ),
+    needs=("prompt",),
+    look_alikes=(
+        "a batch job or an evaluation over a broad data set; a service whose users ask once and do"
+        " not follow up, such as search, translation or classification"
+    ),
+    evasions=(
+        "keeping to one narrow subject, or sending the prompts ordered by subject: costs nothing;"
+        " replaying real conversations: costs their answers"
+    ),
+    source="this project, measured in benchmarks/detection",
+)
 
 MIN_EXCHANGES = 200
 """Fewer tell too little, and copy too little."""

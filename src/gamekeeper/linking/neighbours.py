@@ -19,8 +19,8 @@ CONTENT = Card(
         " accounts."
     ),
     unit=(
-        "linked prompts, log2-weighted and summed over accounts, less what the accounts' own"
-        " subjects explain"
+        "sum over accounts of log2(1 + linked prompts), so that one busy account does not count for"
+        " many; times 1 - memory, the part that subjects of each account's own do not explain"
     ),
     needs=("prompt or features",),
     look_alikes="a class on one subject, evaluators of one benchmark, an app with many tenants",

@@ -16,8 +16,8 @@ SHAPE = Card(
     family="shape",
     purpose=("How many accounts use the same rare template with different content."),
     unit=(
-        "linked prompts, log2-weighted and summed over accounts, less what the accounts' own"
-        " subjects explain"
+        "sum over accounts of log2(1 + linked prompts), so that one busy account does not count for"
+        " many; times 1 - memory, the part that subjects of each account's own do not explain"
     ),
     needs=("prompt",),
     look_alikes="users of one agent framework or prompt library; tenants of one product",

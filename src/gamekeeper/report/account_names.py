@@ -6,7 +6,8 @@ name is cut to its first digits, as many as are unique in the log, and its alias
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, takewhile
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from gamekeeper.base.text import one_line
 _DIGEST = re.compile(r"(?:[0-9a-f]{40,}|[0-9A-F]{40,})")
 _LENGTHS = (12, 16, 24, 32)
 _LISTED = 5
+_MORE_CHARS = 5  # shown of a name beyond what others begin with
 _ALIAS_CHARS = 60
 
 
@@ -72,7 +74,24 @@ def matching(names: pl.Series, subject: str, what: str) -> str | None:
     return str(found[0]) if len(found) else None
 
 
+def told_apart(names: Iterable[str]) -> list[str]:
+    """Returns sorted names, each cut to what tells it from the others and a little more."""
+    names = list(names)
+    alike = [0, *(_alike(one, other) for one, other in pairwise(names)), 0]
+    needed = [max(before, after) + _MORE_CHARS for before, after in pairwise(alike)]
+    return [
+        name if len(name) <= chars + 1 else f"{name[:chars]}…"
+        for name, chars in zip(names, needed, strict=True)
+    ]
+
+
+def _alike(one: str, other: str) -> int:
+    """With how many of the same characters two names begin."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 def _ambiguous(found: Sequence[str], count: int, subject: str, what: str) -> str:
-    listed = ", ".join(one_line(name) for name in found[:_LISTED])
+    listed = ", ".join(one_line(name) for name in told_apart(found)[:_LISTED])
     more = f" and {count - _LISTED:,} more" if count > _LISTED else ""
     return f'{count:,} {what} begin with "{one_line(subject)}": {listed}{more}; give more of it'

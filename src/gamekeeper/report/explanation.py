@@ -12,7 +12,7 @@ from gamekeeper.base.errors import UsageError
 from gamekeeper.base.names import mask_name
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import OWNER_LABEL, Campaign, HuntResult
-from gamekeeper.report.account_names import AccountNames, matching
+from gamekeeper.report.account_names import AccountNames, matching, told_apart
 from gamekeeper.report.document import campaign_document, measured
 from gamekeeper.report.formatting import iso
 from gamekeeper.verdict import Verdict
@@ -106,7 +106,7 @@ def _named_account(result: HuntResult, subject: str) -> str | None:
     if len(called) == 1:
         return str(called[0])
     if len(called):
-        listed = ", ".join(one_line(name) for name in called.head(_LISTED))
+        listed = ", ".join(one_line(name) for name in told_apart(called.sort())[:_LISTED])
         raise UsageError(f'{len(called)} accounts are called "{one_line(subject)}": {listed}')
     return matching(names, subject, "accounts")
 

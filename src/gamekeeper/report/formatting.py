@@ -8,6 +8,7 @@ import math
 from datetime import datetime
 
 from gamekeeper.base.wording import counted as counted
+from gamekeeper.base.wording import plural as plural
 from gamekeeper.verdict import Verdict
 
 FAMILIES = {

@@ -12,6 +12,7 @@ from gamekeeper.report.formatting import headline
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, pictures
 from gamekeeper.report.power import power_sentence
+from gamekeeper.report.reading import reading_facts
 from gamekeeper.report.strip_plot import WIDTH, StripPlot, strip_plot
 
 MAX_SECTIONS = 40
@@ -58,6 +59,7 @@ def render_html(result: HuntResult) -> str:
         names=AccountNames(result.accounts),
         has_owners=result.accounts["owner"].null_count() < result.accounts.height,
         power_sentence=power_sentence,
+        reading=reading_facts(result.read),
         sections=sections,
         accounts=result.accounts.head(MAX_ACCOUNTS).to_dicts(),
         suspects=suspects,

@@ -114,17 +114,20 @@ def _network(result: HuntResult, campaign: Campaign) -> Picture | None:
         id=f"{campaign.id}-network",
         kind="network",
         title="Accounts and what links them",
-        caption=_network_caption(graph, len(campaign.accounts)),
+        caption=_network_caption(graph, campaign),
         figure={"data": [*_edges(graph), _nodes(graph, names)], "layout": _plane()},
     )
 
 
-def _network_caption(graph: AccountGraph, accounts: int) -> str:
+def _network_caption(graph: AccountGraph, campaign: Campaign) -> str:
     families = ", ".join(
         f"{family} ({FAMILIES.get(family, 'as measured')})" for family in graph.families
     )
     drawn = len(graph.names)
     links = graph.edges.height
+    accounts = len(campaign.accounts)
+    # a result keeps the strongest only
+    in_all = max(campaign.links, graph.all_links)
     dots = (
         f"all {count(accounts)}"
         if drawn >= accounts
@@ -132,10 +135,8 @@ def _network_caption(graph: AccountGraph, accounts: int) -> str:
     )
     lines = (
         f"all {counted(links, 'link')}"
-        if links == graph.all_links
-        else (
-            f"{count(links)} of {counted(graph.all_links, 'link')}, each account's strongest first"
-        )
+        if links == in_all
+        else (f"{count(links)} of {counted(in_all, 'link')}, each account's strongest first")
     )
     return (
         f"A dot is an account, larger the more it is linked; a line is a link by {families}. "

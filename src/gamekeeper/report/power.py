@@ -12,13 +12,15 @@ def power_sentence(power: Power) -> str:
     if smallest is None:
         sizes = ", ".join(count(planted.accounts) for planted in power.planted)
         return (
-            f"none of the campaigns that were planted to test this log was found: {sizes} accounts,"
-            f" {count(power.planted[0].exchanges_each)} exchanges each"
+            "campaigns made up by gamekeeper were added to this log to test the search (planted),"
+            f" and none was found: {sizes} accounts, {count(power.planted[0].exchanges_each)}"
+            " exchanges each"
         )
     return (
-        f"the smallest planted campaign that was found had {counted(smallest.accounts, 'account')}"
-        f" with {counted(smallest.exchanges_each, 'exchange')} each and no cover; a smaller one, or"
-        " one that hides, may be missed"
+        "campaigns made up by gamekeeper were added to this log to test the search (planted): the"
+        f" smallest that was found had {counted(smallest.accounts, 'account')} with"
+        f" {counted(smallest.exchanges_each, 'exchange')} each and no ordinary exchanges beside"
+        " them (no cover); a smaller one, or one that hides, may be missed"
     )
 
 
@@ -34,6 +36,7 @@ def power_document(power: Power) -> dict[str, Any]:
         "decoys": power.decoys,
         "why": list(power.why),
         "remedy": list(power.remedy),
+        "untested": list(power.untested),
     }
 
 
@@ -56,6 +59,7 @@ def power_of(document: dict[str, Any]) -> Power:
         decoys=document["decoys"],
         why=tuple(document["why"]),
         remedy=tuple(document["remedy"]),
+        untested=tuple(document.get("untested", ())),  # earlier versions wrote none
     )
 
 

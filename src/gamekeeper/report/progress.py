@@ -1,20 +1,28 @@
-"""Progress of a long run: a bar on stderr, only on a terminal."""
+"""Progress of a long run on stderr: a bar on a terminal, else a line for each stage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 
+from rich import filesize
 from rich import progress as bars
 from rich.console import Console
 
 from gamekeeper.base.progress import OnProgress, ignore_progress
 
+_EVERY_S = 10.0  # between two lines of one stage
+_BRIEF_S = 1.0  # a stage that is not worth a line
+
 
 class Progress:
-    """Shows stages with done/total, rate and time left; silent when quiet or not on a terminal.
+    """Shows stages with done/total, rate and time left.
+
+    Where there is no terminal, a stage is a line every ten seconds and one when it ends, so that a
+    run in a pipe is not silent for minutes; a stage of less than a second says nothing.
 
     Args:
         console: Where to draw; stderr if None.
-        quiet: Draw nothing.
+        quiet: Say nothing.
 
     Example:
         >>> progress = Progress()
@@ -24,7 +32,7 @@ class Progress:
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
         self._console = console or Console(stderr=True)
-        self._is_silent = quiet or not self._console.is_terminal
+        self._is_silent = quiet
 
     @contextmanager
     def __call__(self, stage: str, unit: str = "") -> Iterator[OnProgress]:
@@ -37,9 +45,41 @@ class Progress:
         if self._is_silent:
             yield ignore_progress
             return
+        if not self._console.is_terminal:
+            with self._lines(stage, unit) as on_progress:
+                yield on_progress
+            return
         with bars.Progress(*_columns(unit), console=self._console, transient=True) as bar:
             task = bar.add_task(stage, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+    @contextmanager
+    def _lines(self, stage: str, unit: str) -> Iterator[OnProgress]:
+        began = monotonic()
+        last = (0, 0)
+        said = began
+
+        def on_progress(done: int, total: int) -> None:
+            nonlocal last, said
+            last = (done, total)
+            if monotonic() - said >= _EVERY_S:
+                said = monotonic()
+                self._say(f"{stage}: {_done(done, total, unit)}")
+
+        yield on_progress
+        took = monotonic() - began
+        if took >= _BRIEF_S:
+            self._say(f"{stage}: {_done(*last, unit)}, {took:,.1f} s")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _done(done: int, total: int, unit: str) -> str:
+    """What is done of what there is, with its unit: `12,000 of 40,000 prompts`."""
+    numbers = [filesize.decimal(n) if unit == "B" else f"{n:,}" for n in (done, total)]
+    of = f"{numbers[0]} of {numbers[1]}" if total > done else numbers[0]
+    return of if unit in ("", "B") else f"{of} {unit}"
 
 
 def _columns(unit: str) -> tuple[bars.ProgressColumn, ...]:

@@ -21,25 +21,40 @@ _HASH_CHARS = 8  # of an account beside its alias
 
 
 def reading_lines(read: ReadSummary) -> list[str]:
-    """Returns what was read and what was not, a sentence each; without any text of the log."""
-    lines = [
-        f"{counted(read.records, 'record')}: {counted(read.kept_rows, 'exchange')}",
-        f"account   {_fields(read.account_fields) or 'no account was found'}",
+    """Returns what was read and what was not, a line each; without any text of the log."""
+    first, *others = reading_facts(read)
+    return [first[1], *(f"{name:<9} {says}" for name, says in others)]
+
+
+def reading_facts(read: ReadSummary) -> list[tuple[str, str]]:
+    """Returns what was read and what was not, with a name for each; records come first."""
+    records = f"{counted(read.records, 'record')}: {counted(read.kept_rows, 'exchange')}"
+    facts = [
+        ("records", records),
+        ("account", _fields(read.account_fields) or "no account was found"),
     ]
     if read.owner_fields:
-        lines.append(f"owner     {_fields(read.owner_fields)}")
+        facts.append(("owner", _fields(read.owner_fields)))
     if read.passed_over:
-        lines.append(f"passed over, because they are not exchanges: {_reasons(read.passed_over)}")
+        passed = f"{count(read.skipped_records)}, because they are not exchanges:"
+        facts.append(("passed over", f"{passed} {_reasons(read.passed_over)}"))
     if read.without_text:
-        lines.append(f"without text, such as an image alone: {count(read.without_text)}")
+        facts.append(("without text", f"{count(read.without_text)}, such as an image alone"))
     if read.bad_rows:
-        lines.append(f"left out for a fault: {counted(read.bad_rows, 'row')}")
+        facts.append(("left out", f"{counted(read.bad_rows, 'row')} for a fault{_repeated(read)}"))
     if read.cut_by_writer:
-        lines.append(
-            f"cut by the software that wrote the log: {counted(read.cut_by_writer, 'prompt')}; what follows"
-            " in them is not compared"
-        )
-    return lines
+        cut = f"{counted(read.cut_by_writer, 'prompt')} by the software that wrote the log"
+        facts.append(("cut", f"{cut}; what follows in them is not compared"))
+    if read.cut_prompts:
+        long = counted(read.cut_prompts, "prompt")
+        facts.append(("too long", f"{long}; what follows in them is not compared"))
+    return facts
+
+
+def _repeated(read: ReadSummary) -> str:
+    if not read.duplicate_rows:
+        return ""
+    return f", of which {count(read.duplicate_rows)} the same as an earlier one"
 
 
 def print_reading(
@@ -90,7 +105,8 @@ def _print_formats(read: ReadSummary, console: Console, abouts: Mapping[str, str
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title="Rows as they were understood, times in UTC")
+    title = "Rows as they were understood, times in UTC"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title)
     table.add_column("Time", no_wrap=True)
     for name in ("Account", "Model"):
         table.add_column(name, max_width=_NAME_CHARS, overflow="ellipsis", no_wrap=True)

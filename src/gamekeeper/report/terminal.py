@@ -86,6 +86,8 @@ def _print_power(power: Power, console: Console) -> None:
     _say(console, power_sentence(power))
     for reason in power.why:
         _say(console, f"  because {reason}")
+    for sentence in power.untested:
+        _say(console, f"  but     {sentence}")
     for remedy in power.remedy:
         _say(console, f"  try     {remedy}")
 
@@ -109,7 +111,7 @@ def print_explanation(result: HuntResult, subject: str, console: Console) -> Non
     if known.links.height:
         _head(
             console,
-            f"Strongest links, {min(known.links.height, _LINKS)} of {count(known.links.height)}",
+            f"Strongest links, {min(known.links.height, _LINKS)} of {count(_links_in_all(known))}",
         )
         console.print(_links_table(known.links, names))
     _print_examples(known, names, result.redacted, console)
@@ -137,17 +139,20 @@ def _campaign_table(campaigns: Iterable[Campaign]) -> Table:
 def _read_line(result: HuntResult) -> str:
     read = result.read
     formats = ", ".join(sorted(set(read.formats.values()))) or "no known format"
-    dropped = {
-        "bad row": read.bad_rows - read.duplicate_rows,
-        "repeated row": read.duplicate_rows,
-        "other record": read.skipped_records,
-    }
-    named = ", ".join(counted(number, noun) for noun, number in dropped.items() if number)
+    # what the others are is in the lines that follow
+    of = f" out of {counted(read.records, 'record')}" if read.records > read.kept_rows else ""
     return (
         f"read {counted(len(read.files), 'file')} ({formats}):"
         f" {counted(result.exchanges, 'exchange')} of {counted(result.accounts.height, 'account')},"
-        f" {period(result.first_seen, result.last_seen)}{', without ' + named if named else ''}"
+        f" {period(result.first_seen, result.last_seen)}{of}"
     )
+
+
+def _links_in_all(known: Explanation) -> int:
+    """All links of a campaign, of which a result keeps the strongest; those kept of an account."""
+    if known.kind == "campaign" and known.campaign:
+        return max(known.campaign.links, known.links.height)
+    return known.links.height
 
 
 def _title(known: Explanation, names: AccountNames) -> str:
@@ -180,11 +185,10 @@ def _print_owner(known: Explanation, names: AccountNames, console: Console) -> N
 
 def _print_campaign(campaign: Campaign, console: Console) -> None:
     span = f"{moment(campaign.first_seen)} to {moment(campaign.last_seen)} UTC"
-    size = (
-        f"{counted(len(campaign.accounts), 'account')} connected by"
-        f" {counted(campaign.links, 'link')}"
-    )
-    _say(console, f"{campaign.id} is {size}, {span}")
+    size = counted(len(campaign.accounts), "account")
+    # a single account, and accounts that are judged as one, have no links
+    connected = f" connected by {counted(campaign.links, 'link')}" if campaign.links else ""
+    _say(console, f"{campaign.id} is {size}{connected}, {span}")
     if campaign.owners:
         some = ", ".join(one_line(owner) for owner in campaign.owners[:_ACCOUNTS])
         more = len(campaign.owners) - _ACCOUNTS

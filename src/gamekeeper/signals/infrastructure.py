@@ -40,7 +40,10 @@ class _Shared:
             name=f"shared-{column.replace('_', '-')}",
             family="infrastructure",
             purpose=f"How often two accounts of a group share {words}, weighted by how rare it is.",
-            unit="nats per pair",
+            unit=(
+                "natural logarithm of how rare a shared value is, mean over pairs of accounts (0:"
+                " nothing shared)"
+            ),
             needs=(column,),
             look_alikes=_LOOK_ALIKES,
             evasions=_EVASIONS,

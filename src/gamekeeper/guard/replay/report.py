@@ -65,7 +65,8 @@ def headline(replayed: Replayed) -> str:
     return (
         f"the guard would have slowed {counted(len(replayed.held), 'account')} of"
         f" {count(replayed.exchanges['account'].n_unique())} and refused"
-        f" {counted(refused, 'exchange')} of {count(len(replayed.exchanges))}; {_searched(replayed)}"
+        f" {counted(refused, 'exchange')} of {count(len(replayed.exchanges))};"
+        f" {_searched(replayed)}"
     )
 
 
