@@ -119,7 +119,7 @@ _OF_SERVICES = words(
 )
 _SIGNS_OF_PAGES = words(
     "has_more hasmore next next_page nextpagetoken next_page_token nexttoken next_token cursor"
-    " total total_count count object meta pagination page paging links limit offset size took"
+    " total total_count count object meta schema pagination page paging links limit offset size took"
     " timed_out status success first_id last_id errors error result_info @odata.nextlink nextlink"
     " searchedlogstreams statistics next_cursor messagetype pageinfo totalcount jsonapi included"
     " _links pageable size number totalelements totalpages numberofelements first last empty sort"
@@ -428,10 +428,11 @@ def _of_span(record: Record) -> Layer:
     """Spans of Datadog, as its intake takes them and its API gives them: the time in a name of its
     own, the fields of the call in `meta`.
     """
-    data = record.get("data")
-    spans = _inside(_inside(data, "attributes"), "spans")
+    whole = _inside(record.get("data"), "attributes")
+    spans = _inside(whole, "spans")
     if isinstance(spans, list) and spans and all(isinstance(one, dict) for one in spans):
-        return spans
+        said = {name: whole[name] for name in ("ml_app", "session_id", "tags") if name in whole}
+        return [{**said, **one} for one in spans]
     start = record.get("start_ms", record.get("start_ns"))
     if "span_id" not in record or "time" in record or start is None:
         return None

@@ -278,3 +278,26 @@ def test_no_value_of_any_kind_ends_in_a_traceback(export: Any) -> None:
             for part in forms[0].split(record):
                 assert forms[0].row is not None
                 forms[0].row(part)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": sent_to_datadog()},
+        {"data": [datadog()], "meta": {"page": {"after": "x"}}, "links": {"next": "u"}},
+        {"next": None, "results": [posthog()]},
+        {"limit": 20, "has_more": False, "data": [dify()]},
+        {"data": [thread()], "pageInfo": {"hasNextPage": False}},
+    ],
+)
+def test_a_page_of_an_api_holds_the_same_calls(tmp_path: Path, page: dict[str, Any]) -> None:
+    """What it says of all of them, such as tags of who asked, is kept."""
+    row = read(write(tmp_path, "log.json", json.dumps(page).encode())).row(0, named=True)
+    assert (row["prompt"], row["account"], row["answer"]) == (QUESTION, "ann", "Four.")
+
+
+def test_a_table_of_braintrust_is_a_page_with_its_schema(tmp_path: Path) -> None:
+    """As its query language answers."""
+    span = {"id": "s", "created": TIME, "span_attributes": {"type": "llm"}, "input": MESSAGES}
+    page = {"data": [span | {"metadata": {"user_id": "ann"}}], "schema": {"type": "array"}}
+    assert prompts(write(tmp_path, "log.json", json.dumps(page).encode())) == [QUESTION]
