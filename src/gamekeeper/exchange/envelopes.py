@@ -119,8 +119,8 @@ _OF_SERVICES = words(
 )
 _SIGNS_OF_PAGES = words(
     "has_more hasmore next next_page nextpagetoken next_page_token nexttoken next_token cursor"
-    " total total_count count object meta schema pagination page paging links limit offset size took"
-    " timed_out status success first_id last_id errors error result_info @odata.nextlink nextlink"
+    " total total_count count object meta pagination page paging links limit offset size took"
+    " schema timed_out status success first_id last_id errors error result_info @odata.nextlink nextlink"
     " searchedlogstreams statistics next_cursor messagetype pageinfo totalcount jsonapi included"
     " _links pageable size number totalelements totalpages numberofelements first last empty sort"
     " responseheader _shards aggregations facets extensions performancestats @odata.context"
