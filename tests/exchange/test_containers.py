@@ -552,6 +552,7 @@ table = st.lists(row, max_size=6).flatmap(
 @example("a", '\n""\n\nx\n', 0)
 @example("a,b", '"x\r\ny",2\r\n3,4', 0)
 @example("a,b", "1,2,3\n4\n", 0)
+@example("a,b", ',",,"\n\n\n', 0)
 def test_fast_path_of_csv_reads_what_csv_reads(header: str, text: str, cut: int) -> None:
     """Rows, lines and faults, for anything that may be in a table."""
     content = (header + "\n" + text).encode()
