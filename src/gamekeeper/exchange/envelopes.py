@@ -120,12 +120,13 @@ _OF_SERVICES = words(
 _SIGNS_OF_PAGES = words(
     "has_more hasmore next next_page nextpagetoken next_page_token nexttoken next_token cursor"
     " total total_count count object meta pagination page paging links limit offset size took"
-    " schema timed_out status success first_id last_id errors error result_info @odata.nextlink nextlink"
+    " timed_out status success first_id last_id errors error result_info @odata.nextlink nextlink"
     " searchedlogstreams statistics next_cursor messagetype pageinfo totalcount jsonapi included"
     " _links pageable size number totalelements totalpages numberofelements first last empty sort"
     " responseheader _shards aggregations facets extensions performancestats @odata.context"
     " @odata.count @odata.deltalink __typename _meta hasnextpage total_pages totalpages totalhits"
     " per_page perpage page_size pagesize page_number pagenumber version api_version apiversion"
+    " schema"
 )
 # what a request or a trace has lists of: they are no lists of requests
 _LISTS_IN_RECORDS = words(
@@ -248,7 +249,7 @@ def has_envelope(record: Mapping[str, Any]) -> bool:
 
 
 def unwrap(record: Record) -> list[Record]:
-    """Returns the records inside of `record`, through several envelopes; itself if it is none."""
+    """Returns the records inside of `record`, through several envelopes; else itself."""
     records = [record]
     for _ in range(_MAX_LAYERS):
         opened = [_opened(one) for one in records]
