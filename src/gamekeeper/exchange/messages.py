@@ -10,6 +10,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -29,16 +30,21 @@ from gamekeeper.exchange.texts import (
 __all__ = [
     "answer_of",
     "are_messages",
+    "are_tensors",
     "conversation_of",
+    "events_of",
     "first",
     "is_filled",
     "is_request",
+    "is_said_by_model",
     "listing",
     "mapping",
     "parsed",
     "pick",
     "prompt_of",
     "request_of",
+    "respelt",
+    "spelt",
     "text_of",
     "texts_of",
     "tools_hash",
@@ -228,8 +234,17 @@ def _items(messages: Any) -> list[Any]:
         return []
     if messages and isinstance(messages[0], list):  # a batch of conversations
         messages = messages[0]
-    parts = [item for item in messages if isinstance(item, (dict, str))]
+    parts = [_item_respelt(item) for item in messages if isinstance(item, (dict, str))]
     return [{"role": _USER, "content": parts}] if parts and all(map(_is_part, parts)) else parts
+
+
+def _item_respelt(item: Any) -> Any:
+    """Returns a message whose names begin with capitals, as .NET and Go write them, without."""
+    return respelt(item) if isinstance(item, dict) and _has_capitals(item) else item
+
+
+def _has_capitals(value: dict[Any, Any]) -> bool:
+    return any(isinstance(name, str) and name[:1].isupper() for name in value)
 
 
 def _is_part(item: Any) -> bool:
@@ -309,26 +324,44 @@ _SYSTEM_FIELDS = (
 )
 _CONVERSATIONS = (
     *("messages", "contents", "conversation", "conversations", "prompt_messages", "input_messages"),
-    *("chat_messages", "dialogue", "dialog", "turns", "chat"),
+    *(
+        "chat_messages",
+        "additional_messages",
+        "message_list",
+        "dialogue",
+        "dialog",
+        "turns",
+        "chat",
+    ),
 )
 """Fields that hold a list of messages."""
 
-_WHOLE_PROMPTS = ("prompt", "inputText", "inputtext", "inputs")
+_LISTS_OR_TEXT = ("messages", "contents")
+"""Fields of messages that may be a text alone."""
+
+_WHOLE_PROMPTS = ("prompt", "inputText", "inputtext", "inputs", "text_input")
 """Fields whose text may be a conversation in a model's chat template."""
 
 _ASKED = (
     *("input", *_WHOLE_PROMPTS, "message", "texts", "text", "content", "input_text"),
     *("user_input", "userInput", "user_prompt", "userPrompt", "user_message", "userMessage"),
-    *("query", "question", "instruction"),
+    *("query", "question", "instruction", "input_as_text", "input_value", "chat_input"),
+    *("human_input", "user_query", "user_question", "user_text", "prompt_text", "query_text"),
+    *("input_prompt", "utterance"),
 )
 _BATCHES = ("instances", "requests")
 _REQUEST_FIELDS = frozenset((*_CONVERSATIONS, *_ASKED, *_BATCHES))
+_SEPARATORS = re.compile("[^a-z0-9]+")
 
 
 def is_request(value: Any) -> bool:
     """Returns whether an object looks like the body of a request to a model."""
-    if not isinstance(value, dict) or _REQUEST_FIELDS.isdisjoint(value):
+    if not isinstance(value, dict):
         return False
+    if _REQUEST_FIELDS.isdisjoint(value):
+        return any(
+            spelt(field) in _REQUEST_FIELDS and is_filled(held) for field, held in value.items()
+        )
     return any(field in _REQUEST_FIELDS and is_filled(held) for field, held in value.items())
 
 
@@ -341,16 +374,23 @@ def request_of(body: dict[str, Any], *, is_table: bool = False, depth: int = 3) 
             text is what the user wrote, also if it looks like JSON.
         depth: How deep a body may be within a body.
     """
+    if _REQUEST_FIELDS.isdisjoint(body):
+        body = respelt(body)
     system = pick(body, _SYSTEM_FIELDS)
     for field in _CONVERSATIONS:
-        if (said := _conversation(body.get(field), field, system)) is not None:
+        value = body.get(field)
+        if value is not None and (said := _conversation(value, field, system)) is not None:
             return said
     if body.get("chat_history") and isinstance(body.get("message"), str):  # Cohere
         return conversation_of(
             [*listing(body["chat_history"]), {"role": _USER, "content": body["message"]}], system
         )
     for field in _ASKED:
-        if said := _asked_in(body.get(field), field, system, is_table, depth):
+        if body.get(field) is None:
+            continue
+        is_whole = field == "input" and "model_id" in body  # watsonx.ai
+        named = "prompt" if is_whole else field
+        if said := _asked_in(body[field], named, system, is_table, depth):
             return said
     for field in _BATCHES:
         if depth and (inner := [item for item in listing(body.get(field)) if is_request(item)]):
@@ -366,11 +406,11 @@ def _conversation(value: Any, field: str, system: Any) -> dict[str, Any] | None:
     if isinstance(messages, list) and messages:
         if _are_plain(messages):
             return _list_asked(messages, system)
-        is_known = field in ("messages", "contents") or are_messages(messages)
-        return conversation_of(messages, system) if is_known else None
-    if isinstance(messages, dict) and messages and field in ("messages", "contents"):
+        is_known = field in _LISTS_OR_TEXT or are_messages(messages)
+        return _logged(messages, system) if is_known else None
+    if isinstance(messages, dict) and messages and field in _LISTS_OR_TEXT:
         return conversation_of(messages, system)
-    if isinstance(messages, str) and messages.strip() and field == "messages":
+    if isinstance(messages, str) and messages.strip() and field in _LISTS_OR_TEXT:
         if messages.lstrip()[:2] in ("[{", "{'", '{"'):
             return {"prompt": None, "system": None, "turn": None}  # a list that was cut
         return _text_asked(messages, system)  # LiteLLM's payload of other APIs
@@ -392,7 +432,8 @@ def _asked_in(
     if isinstance(value, str):
         if not value.strip():
             return None
-        turns = turns_of(value, is_prompt=True) if field in _WHOLE_PROMPTS else None
+        is_prompt = field in _WHOLE_PROMPTS
+        turns = turns_of(value, is_prompt=is_prompt) if is_prompt or field == "input" else None
         return conversation_of(turns, system) if turns else _text_asked(value, system)
     if isinstance(value, dict):
         if field in ("message", "content") or value.get("role"):
@@ -401,14 +442,80 @@ def _asked_in(
             return _list_asked([text_of(held) for held in filled.values()], system)
         return request_of(value, depth=depth - 1) if depth else None
     if isinstance(value, list) and value:
+        if field == "inputs" and are_tensors(value):
+            return _tensors_asked(value, system)
         return _list_asked(value, system)
     return None
+
+
+def are_tensors(value: Any) -> bool:
+    """Returns whether a value is the tensors of the Open Inference Protocol (KServe, Triton)."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and "datatype" in one and "data" in one for one in value)
+    )
+
+
+_ASKING = re.compile(r"prompt|input|quer|question|message|text|instruct", re.IGNORECASE)
+_NOT_ASKING = re.compile(r"system|negative|stop|bad|param|config|options|lora", re.IGNORECASE)
+
+
+def _tensors_asked(tensors: list[Any], system: Any) -> dict[str, Any]:
+    """Returns what tensors ask: the texts of the one that is named as a prompt, or of all."""
+    texts = {str(one.get("name")): _strings(one["data"]) for one in tensors}
+    given = {name: held for name, held in texts.items() if held and not _NOT_ASKING.search(name)}
+    asking = {name: held for name, held in given.items() if _ASKING.search(name)} or given
+    text = "\n".join(text for held in asking.values() for text in held)
+    if not text.strip():
+        return _list_asked([], system)
+    return _asked_in(text, "inputs", system, True, 0) or _list_asked([text], system)
+
+
+def _strings(value: Any, depth: int = 4) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value if isinstance(value, list) and depth else []
+    return [text for one in inner for text in _strings(one, depth - 1)]
+
+
+def _logged(messages: list[Any], system: Any) -> dict[str, Any]:
+    """Returns what messages of a log ask; some logs keep the parts of a message as JSON text.
+
+    Not so in `conversation_of`, which the guard takes: what a model was sent as text is text.
+    """
+    said = conversation_of(messages, system)
+    prompt = said["prompt"]
+    if prompt is None or not prompt.startswith("[{") or _parts_in(prompt) is None:
+        return said
+    return conversation_of([_with_parts(message) for message in messages], system)
+
+
+def _with_parts(message: Any) -> Any:
+    if not isinstance(message, dict):
+        return message
+    parts = _parts_in(message.get("content"))
+    return message if parts is None else {**message, "content": parts}
+
+
+_PART_KINDS = _PARTS | {"output_text", "tool_use", "tool_result", "video_url", "audio_url"}
+_PART_KINDS |= {"thinking", "redacted_thinking", "input_text"}
+
+
+def _parts_in(text: Any) -> list[Any] | None:
+    """Returns the parts that a text is the JSON of, None for a list of the user's own."""
+    parts = parsed(text) if isinstance(text, str) and text.startswith("[{") else None
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return None
+    kinds = [part.get("type") for part in parts]
+    are_known = all(isinstance(kind, str) and kind in _PART_KINDS for kind in kinds)
+    return parts if are_known and all(len(part) > 1 for part in parts) else None
 
 
 def _list_asked(values: list[Any], system: Any) -> dict[str, Any]:
     """Returns what a list asks: messages or items, several texts, or the ids of tokens."""
     if any(isinstance(value, dict) for value in values):
-        return conversation_of(values, system)
+        return _logged(values, system)
     texts = [value for value in values if isinstance(value, str)]
     text = "\n".join(texts)
     has_text = bool(text.strip())
@@ -452,6 +559,7 @@ def are_messages(items: Any) -> bool:
 
 
 def _is_message(item: Any) -> bool:
+    item = _item_respelt(item)
     if not isinstance(item, dict):
         return False
     if isinstance(item.get("role"), (str, dict)) or isinstance(item.get("from"), (str, dict)):
@@ -551,7 +659,7 @@ def answer_of(response: Any) -> str | None:
     """
     response = parsed(response)
     if isinstance(response, str):
-        chunks = _events(response)
+        chunks = events_of(response)
         return _streamed(chunks) if chunks else response.strip() or None
     if isinstance(response, list) and len(response) > 1 and any(map(_is_chunk, response)):
         return _streamed(response)
@@ -565,8 +673,10 @@ def _answers(value: Any, depth: int) -> list[str]:
         return []
     if isinstance(value, list):
         return [text for item in value for text in _answers(item, depth - 1)]
-    if not isinstance(value, dict) or _ANSWER_FIELDS.isdisjoint(value):
+    if not isinstance(value, dict):
         return []
+    if _ANSWER_FIELDS.isdisjoint(value):
+        return _answers(respelt(value), depth - 1) if _has_capitals(value) else []
     if is_tool_result(value) or value.get("thought") is True:
         return []
     kind = value.get("type")
@@ -581,6 +691,63 @@ def _answers(value: Any, depth: int) -> list[str]:
 
 def _speaks(kind: str) -> bool:
     return not kind.startswith(("thinking", "redacted_thinking", "reasoning", "summary_text"))
+
+
+_SAID = frozenset(
+    {"choices", "candidates", "output", "outputs", "content", "results", "generations"}
+    | {"completions", "predictions", "delta", "contentBlockDelta", "parts"}
+)
+"""Fields in which an object or a list is of a model, and a text may be of anybody."""
+
+_SAID_AS_TEXT = frozenset(
+    {"generated_text", "outputText", "output_text", "generation", "completion"}
+)
+_AROUND = ("body", "data", "result", "response", "message", "chunk")
+_ENDS = frozenset(
+    {"finish_reason", "finishReason", "stop_reason", "stopReason", "done", "generation_id", "role"}
+    | {"is_finished", "tokens_predicted"}
+)
+"""Fields that a model's text has beside it."""
+
+
+def is_said_by_model(response: Any, depth: int = 4) -> bool:
+    """Returns whether a response holds what only a model's has: choices, content, a stream.
+
+    The `message` of an error, or a text alone, may be of whatever is in front of the model.
+    """
+    response = parsed(response)
+    if isinstance(response, str):
+        return any(map(is_said_by_model, events_of(response)))
+    if isinstance(response, list):
+        return depth > 0 and any(is_said_by_model(one, depth - 1) for one in response)
+    if not isinstance(response, dict) or depth == 0:
+        return False
+    for field, held in response.items():
+        if field in _SAID and _is_of_model(held):
+            return True
+        if field in _SAID_AS_TEXT and isinstance(held, str) and held:
+            return True
+    if not _ENDS.isdisjoint(response) and _answers(response, _ANSWER_DEPTH):
+        return True
+    if response.get("type") == _TEXT_DELTA:
+        return True
+    if any(is_said_by_model(response.get(field), depth - 1) for field in _AROUND):
+        return True
+    return _has_capitals(response) and is_said_by_model(respelt(response), depth - 1)
+
+
+def _is_of_model(held: Any) -> bool:
+    if not isinstance(held, (dict, list)) or not held:
+        return False
+    if isinstance(first_one := held[0] if isinstance(held, list) else held, dict):
+        message = first_one.get("message")
+        if isinstance(message, dict) and is_filled(message.get("tool_calls")):
+            return True
+        if first_one.get("type") in ("tool_use", "function_call"):
+            return True
+        if isinstance(message, str):  # of an error
+            return False
+    return bool(_answers(held, _ANSWER_DEPTH))
 
 
 def _is_chunk(item: Any) -> bool:
@@ -611,11 +778,49 @@ _TEXT_DELTA = "response.output_text.delta"
 _EVENT = re.compile(r"^data:[ ]?(.*)$", re.MULTILINE)
 
 
-def _events(text: str) -> list[Any]:
+def events_of(text: str) -> list[Any]:
     """Returns the data of server-sent events; empty if the text is not of these."""
     if not text.lstrip().startswith(("data:", "event:")):
         return []
     return [event for line in _EVENT.findall(text) if isinstance(event := parsed(line), dict)]
+
+
+_OTHER_NAMES = (
+    *("role", "type", "parts", "author", "name", "chat_history", "variables", "model", "tools"),
+    *("temperature", "logprobs", "n", "functions", "tool_calls", "usage", "generationConfig"),
+    *("parameters", "options", "max_tokens", "stream", "tool_call_id", "error"),
+)
+_KNOWN = dict.fromkeys(
+    (
+        *(*_CONVERSATIONS, *_ASKED, *_BATCHES, *_SYSTEM_FIELDS, *_ROLE_FIELDS, *_CONTENT_FIELDS),
+        *(*_ANSWERS, *_ENDS, *_OTHER_NAMES),
+    )
+)
+_BY_FOLDED = {_SEPARATORS.sub("", name.lower()): name for name in reversed(_KNOWN)}
+_BY_FOLDED["modelname"] = "model"
+
+
+@lru_cache(maxsize=4096)
+def spelt(name: Any) -> Any:
+    """Returns the name of a field as an API spells it, whatever its case and separators.
+
+    Example:
+        >>> spelt("Messages"), spelt("chatMessages"), spelt("ROLE"), spelt("inputText")
+        ('messages', 'chat_messages', 'role', 'inputText')
+    """
+    if not isinstance(name, str) or name in _KNOWN:
+        return name
+    return _BY_FOLDED.get(_SEPARATORS.sub("", name.lower()), name)
+
+
+def respelt(value: Any, depth: int = 12) -> Any:
+    """Returns a value in whose objects the names are spelt as an API spells them."""
+    if isinstance(value, list) and depth:
+        return [respelt(one, depth - 1) for one in value]
+    if isinstance(value, dict) and depth:
+        names = {spelt(name): name for name in reversed(value)}
+        return {known: respelt(value[name], depth - 1) for known, name in names.items()}
+    return value
 
 
 def tools_hash(tools: Any) -> str | None:

@@ -14,7 +14,7 @@ and Open WebUI send; the chat templates of Llama, Mistral, Qwen, Gemma, Phi, Dee
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _DEPTH = 12  # of parts within parts: a message, its parts, a document, its source, its parts
@@ -151,7 +151,8 @@ _INJECTED_TAGS = (
     *("command-contents", "local-command-stdout", "local-command-stderr", "local-command-caveat"),
     *("bash-input", "bash-stdout", "bash-stderr", "ide_opened_file", "ide_selection"),
     *("ide_diagnostics", "new-diagnostics", "user-prompt-submit-hook", "post-tool-use-hook"),
-    *("session-start-hook", "task-notification"),
+    *("session-start-hook", "task-notification", "system_context", "system_info"),
+    *("system_note", "system_notification", "system_message", "system_warning"),
     # Codex
     *("environment_context", "user_instructions", "user_shell_command", "turn_aborted"),
     *("permissions instructions", "collaboration_mode", "apps_instructions"),
@@ -173,8 +174,14 @@ _WRAPPER_TAGS = (
 )
 """Tags around what the user wrote."""
 
-_OPENING = re.compile("<(" + "|".join(map(re.escape, _INJECTED_TAGS)) + r")(?:\s[^<>]*)?>")
-_WRAPPER = re.compile("</?(?:" + "|".join(map(re.escape, _WRAPPER_TAGS)) + r")(?:\s[^<>]*)?>")
+
+def _any_of(tags: Iterable[str]) -> str:
+    """Returns a pattern of tags; the same tag is written with `-` and with `_`."""
+    return "|".join(re.sub("[-_]", "[-_]", tag) for tag in tags)
+
+
+_OPENING = re.compile(rf"<({_any_of(_INJECTED_TAGS)})(?:\s[^<>]*)?>", re.IGNORECASE)
+_WRAPPER = re.compile(rf"</?(?:{_any_of(_WRAPPER_TAGS)})(?:\s[^<>]*)?>", re.IGNORECASE)
 _WHOLE_TASK = re.compile(r"\s*<(task|feedback|answer|prompt)>(.*)</\1>\s*", re.DOTALL)
 _AGENTS_FILE = re.compile(r"# AGENTS\.md instructions[^\n]*\n\s*<INSTRUCTIONS>")
 _AGENTS_END = "</INSTRUCTIONS>"

@@ -181,6 +181,7 @@ def test_the_narrowest_principal_comes_first_and_the_widest_owner() -> None:
     assert list(found["principals"].items()) == [
         ("api_key_id", "k1"),
         ("auth.user.id", "u1"),
+        ("key_alias", "nightly"),
         ("team_id", "t1"),
         ("auth.org_id", "o1"),
     ]

@@ -20,7 +20,6 @@ from gamekeeper.exchange.formats.calls import (
     QUESTION,
     api_of,
     asked_or_why_not,
-    failed_unanswered,
     kind_of,
     settings,
 )
@@ -32,6 +31,7 @@ from gamekeeper.exchange.formats.form import (
     PassedOver,
     Row,
 )
+from gamekeeper.exchange.formats.outcomes import failed_unanswered
 from gamekeeper.exchange.messages import (
     answer_of,
     first,
@@ -116,15 +116,16 @@ def row(record: Record) -> Row | PassedOver:
         operation = record.get("operationname")
         is_other = isinstance(operation, str) and api_of(operation) not in (None, QUESTION)
         return OTHER_API if is_other else NO_BODY
-    answer = _answer(pick(record, _RESPONSES))
+    response = parsed(pick(record, _RESPONSES))
+    answer = _answer(response)
     outcome = {name: record[name] for name in _OUTCOMES if name in record}
-    if (failed := failed_unanswered(answer, (outcome,))) is not None:
+    if (failed := failed_unanswered(answer, response, (outcome,))) is not None:
         return failed
     request = _request(record)
     if not request:
         return _without_messages(record)
     model = first(record.get("modelname"), record.get("deploymentname"), request.get("model"))
-    kind = kind_of(request, pick(record, _RESPONSES), model, record.get("url"))
+    kind = kind_of(request, response, model, record.get("url"))
     asked = asked_or_why_not(request, kind, is_table=True)
     if isinstance(asked, PassedOver):
         return asked
@@ -219,7 +220,8 @@ def _rejoined(pieces: list[Any]) -> Any:
 FORMAT = Format(
     name="azure",
     about=(
-        "Azure API Management logs of language models, parts rejoined: tables, portal CSV, Event Hub."
+        "Azure API Management logs of language models, parts rejoined: tables, portal CSV, Event"
+        " Hub."
     ),
     known_by="a correlation id with a part of an exchange, or with a subscription",
     sniff=sniff,

@@ -18,7 +18,6 @@ from typing import Any
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.calls import (
     asked_or_why_not,
-    failed_unanswered,
     kind_of,
     settings,
 )
@@ -30,6 +29,7 @@ from gamekeeper.exchange.formats.form import (
     PassedOver,
     Row,
 )
+from gamekeeper.exchange.formats.outcomes import failed_unanswered
 from gamekeeper.exchange.messages import answer_of, first, mapping, parsed
 
 _SCHEMA_TYPE = "ModelInvocationLog"
@@ -61,7 +61,7 @@ def row(record: Record) -> Row | PassedOver:
         return OTHER_RECORD
     response = parsed(given.get("outputbodyjson"))
     answer = answer_of(response)
-    if (failed := failed_unanswered(answer, (log, given))) is not None:
+    if (failed := failed_unanswered(answer, response, (log, given))) is not None:
         return failed
     body = mapping(asked_side.get("inputbodyjson"))
     if not body:
@@ -157,8 +157,8 @@ def _claimed(arn: Any, metadata: Record) -> Row:
 FORMAT = Format(
     name="bedrock",
     about=(
-        "Amazon Bedrock model invocation logs: S3, CloudWatch, Athena, flattened; the account is the"
-        " caller's ARN, of an assumed role without the session."
+        "Amazon Bedrock model invocation logs: S3, CloudWatch, Athena, flattened; the account is"
+        " the caller's ARN, of an assumed role without the session."
     ),
     known_by="`schemaType` with `ModelInvocationLog`, or an identity with an input body",
     sniff=sniff,

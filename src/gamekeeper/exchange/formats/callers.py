@@ -33,12 +33,16 @@ _KEYS = (
         "apikeyused",
     ),
     *("apitoken", "keyfingerprint", "keyprefix", "apikeyprefix", "account", "clientid"),
+    *("xcredentialidentifier", "credentialidentifier", "xapikeyid", "apitokenid", "accesstokenid"),
 )
 _USERS = (
     *("consumerid", "consumer", "consumerusername", "userid", "useruuid", "userobjectid"),
     *("userapikeyuserid", "accountid", "principalid", "principal", "callerid", "caller"),
     *("requester", "requestedby", "subject", "sub", "username", "useremail", "email", "login"),
     *("userauthenticatedid", "memberid", "actorid", "actor", "identity", "identityarn"),
+    *("xconsumerid", "xconsumercustomid", "xconsumerusername", "principalemail", "principalname"),
+    *("principalsubject", "preferredusername", "upn", "oid", "uid", "authuser", "remoteuser"),
+    *("authenticateduser", "authenticateduserid", "xauthenticateduserid", "cognitoidentityid"),
 )
 _SERVICES = (
     "serviceaccount",
@@ -48,6 +52,12 @@ _SERVICES = (
     "application",
     "appname",
 )
+_NAMES_OF_KEYS = (
+    *("apikeyname", "virtualkeyname", "keyname", "tokenname", "apitokenname", "credentialname"),
+    *("apikeyalias", "keyalias"),
+)
+"""What people call a key: two may have the same name, so a user tells more."""
+
 _PROJECTS = ("projectid", "project", "userapikeyprojectid")
 _TEAMS = (
     *("teamid", "team", "userapikeyteamid", "groupid", "workspaceid", "workspace"),
@@ -58,7 +68,10 @@ _ORGANISATIONS = (
     *("organizationid", "organization", "organisationid", "organisation", "orgid", "org"),
     *("userapikeyorgid", "organizationname"),
 )
-_NARROW_FIRST = (*_KEYS, *_USERS, *_SERVICES, *_PROJECTS, *_TEAMS, *_CUSTOMERS, *_ORGANISATIONS)
+_NARROW_FIRST = (
+    *(*_KEYS, *_USERS, *_SERVICES, *_NAMES_OF_KEYS),
+    *(*_PROJECTS, *_TEAMS, *_CUSTOMERS, *_ORGANISATIONS),
+)
 _WIDE_FIRST = (*_ORGANISATIONS, *_CUSTOMERS, *_TEAMS, *_PROJECTS, "accountid")
 _ALIASES = (
     *("apikeyalias", "keyalias", "apikeyname", "keyname", "virtualkeyname", "tokenname"),
@@ -76,12 +89,16 @@ _CLAIMED_IN_REQUEST = ("user", "safety_identifier")
 _AUTHENTICATED = {
     # objects in which the server says who was authenticated: what their `id` and `name` are of
     **dict.fromkeys(("auth", "authentication", "authn", "authcontext", "authinfo"), ""),
+    **dict.fromkeys(("authenticationinfo", "authorization", "authz", "jwt", "jwtclaims"), ""),
+    **dict.fromkeys(("jwtpayload", "tokenclaims", "idtoken", "oidc"), ""),
+    **dict.fromkeys(("token", "accesstoken", "apitoken"), "token"),
     **dict.fromkeys(("authorizer", "claims", "securitycontext", "identity", "principal"), ""),
     **dict.fromkeys(("caller", "requestcontext", "subscription", "customdimensions"), ""),
     **dict.fromkeys(("apikey", "key", "credential", "virtualkey", "apikeyinfo"), "apikey"),
     "authenticatedentity": "authenticatedentity",
     "consumer": "consumer",
     "user": "user",
+    "userinfo": "user",
     "account": "account",
     "serviceaccount": "serviceaccount",
     "project": "project",

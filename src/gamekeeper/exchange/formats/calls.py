@@ -1,12 +1,10 @@
 """What kind of call a record is, and what a request and its response hold besides text.
 
 A call is a question, a call of an embedding model, or a call of another API: pictures, sound,
-files, tools, lists of models. Its path says which, its operation, its request or its response. A
-call that failed was answered by no model; one whose stream broke off was answered in part, and is
-an exchange.
+files, tools, lists of models. Its path says which, its operation, its request or its response.
 
-Source: API references of OpenAI, Anthropic, Google Gemini, Cohere, Ollama and vLLM for paths;
-RFC 9110 for status codes.
+Source: API references of OpenAI, Anthropic, Google Gemini and Vertex AI, Cohere, Voyage, Jina,
+Ollama, vLLM and Text Embeddings Inference for paths and fields.
 """
 
 import re
@@ -17,7 +15,6 @@ from typing import Any, TypeVar
 from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
-    FAILED,
     NO_BODY,
     OTHER_API,
     TOOL_RESULTS,
@@ -127,7 +124,10 @@ _QUESTION_ENDS = frozenset(
 )
 _EMBEDDING_ENDS = frozenset(
     {"embeddings", "embedding", "embed", "aembedding", "embedcontent", "batchembedcontents"}
-    | {"embeddings_create", "embed_content", "aembed_content"}
+    | {"embeddings_create", "embed_content", "aembed_content", "embed_sparse", "embed_all"}
+    | {"multimodalembeddings", "multimodal_embeddings", "contextualizedembeddings", "pooling"}
+    | {"text_embeddings", "sparse_embeddings", "embed_documents", "embed_query", "embed-jobs"}
+    | {"list.embedding", "text_embedding", "feature-extraction", "feature_extraction"}
 )
 _OTHER_ENDS = frozenset(
     {"models", "health", "healthz", "readyz", "livez", "readiness", "liveliness", "liveness"}
@@ -138,13 +138,23 @@ _OTHER_ENDS = frozenset(
     | {"call_mcp_tool", "list_mcp_tools", "realtime", "_arealtime", "arealtime", "ocr", "aocr"}
     | {"query_vector_store", "ingest", "aingest", "run_code", "arun_code", "aquery"}
     | {"code_interpreter_tool", "acode_interpreter_tool", "arealtime_calls"}
+    # what else gateways and vendors serve
+    | {"invoke-with-bidirectional-stream", "bidirectional-stream", "async-invoke", "apply"}
+    | {"text-to-speech", "speech-to-text", "text-to-image", "image-to-image", "text-to-video"}
+    | {"image-to-video", "imagine", "txt2img", "img2img", "usage", "apply_guardrail", "parse"}
 )
 _OTHER_PARTS = frozenset(
     {"images", "audio", "files", "batches", "vector_stores", "fine_tuning", "fine-tunes"}
     | {"assistants", "moderations", "rerank", "mcp", "realtime", "uploads", "evals", "videos"}
     | {"containers", "transcriptions", "translations", "speech", "ocr", "count_tokens"}
-    | {"vector_store", "mcp-tools", "health"}
+    | {"vector_store", "mcp-tools", "health", "image", "video", "speech-to-text", "music"}
+    | {"text-to-speech", "text-to-image", "sound-generation", "voices", "guardrail", "guardrails"}
+    | {"mj", "midjourney", "suno", "udio", "luma", "kling", "runway", "runwayml", "pika", "sdapi"}
+    | {"comfyui", "stable-image", "fine_tunes", "vectorstores", "skills", "async-invoke"}
+    | {"organization", "spend", "budget", "sso"}
 )
+_MANAGED = frozenset({"key", "keys"})
+"""First parts of paths whose `generate` makes no text."""
 _OTHER_OPERATION = re.compile(
     "image|transcription|speech|moderation|rerank|search|batch|assistant|thread|file|fine_tun"
     "|video|vector_store|container|sandbox|skill|_mcp_|mcp_|realtime|ocr|health|list_|counttokens"
@@ -172,9 +182,15 @@ def api_of(name: str) -> str | None:
     last = parts[-1]
     if last in _EMBEDDING_ENDS:
         return EMBEDDINGS
-    if last in _QUESTION_ENDS and "mcp" not in parts:
+    if last in _QUESTION_ENDS and "mcp" not in parts and parts[0] not in _MANAGED:
         return QUESTION
-    return OTHER if last in _OTHER_ENDS or not _OTHER_PARTS.isdisjoint(parts) else None
+    if last in _OTHER_ENDS or parts[0] in _MANAGED or not _OTHER_PARTS.isdisjoint(parts):
+        return OTHER
+    # /models/imagegeneration@006:predict, /model/amazon.titan-embed-text-v2/invoke
+    named = "/".join(parts)
+    if _EMBEDDING_MODEL.search(named):
+        return EMBEDDINGS
+    return OTHER if _OTHER_MODEL.search(named) else None
 
 
 def _operation(name: str) -> str | None:
@@ -189,20 +205,44 @@ def _operation(name: str) -> str | None:
 
 
 _EMBEDDING_MODEL = re.compile(
-    r"embed|(?:^|[/_.-])(?:bge|gte|e5|voyage|minilm|nomic|sentence-t5|paraphrase|ada-002)(?:[-_.]|$)",
+    r"embed(?!ded)|text2vec|(?:^|[/_.:-])(?:bge|gte|gtr|e5|minilm|nomic|mxbai|labse|m3e|ada-002"
+    r"|sentence-t5|colbert|splade|mpnet|distiluse|siglip|multi-qa|jina-clip|uae-large|stella-en"
+    r"|voyage-(?:\d|code|law|finance|multi|large|lite|context)\w*|instructor-(?:xl|large|base)"
+    r"|paraphrase-(?:multi|mini|albert|distil|mpnet|tinybert)\w*)(?:[-_.:@]|$)",
     re.IGNORECASE,
 )
 _OTHER_MODEL = re.compile(
-    r"whisper|dall-?e|gpt-image|imagen|stable-diffusion|(?:^|[/.-])(?:tts|sdxl|flux|veo|sora)(?:[-.]|$)"
+    r"whisper|dall-?e|gpt-image|imagen|imagegeneration|image-generation|stable-diffusion"
+    r"|(?:^|[/.:-])(?:tts|sdxl|flux|veo|sora|lyria|midjourney|suno|kling|seedream|seedance|cogview"
+    r"|cogvideox?|wanx)(?:[-._@]|$)"
     r"|titan-image|nova-(?:canvas|reel|sonic)|moderation|rerank|transcribe",
     re.IGNORECASE,
 )
-_EMBEDDING_FIELDS = ("encoding_format", "input_type", "embedding_types", "embeddingTypes")
-_OTHER_FIELDS = (
-    *("voice", "documents", "textToImageParams", "text_prompts", "taskType", "aspect_ratio"),
-    *("assistant_id", "textToVideoParams"),
+_EMBEDDING_FIELDS = frozenset(
+    {"encoding_format", "input_type", "embedding_types", "embeddingTypes", "embeddingConfig"}
+    | {"output_dimension", "outputDimensionality", "output_dimensionality", "late_chunking"}
+    | {"embedding_type", "embedding_format", "output_dtype", "pooling_type", "pooling"}
 )
-_CHAT_FIELDS = ("messages", "contents", "conversation", "conversations")
+_OTHER_FIELDS = frozenset(
+    {"voice", "textToImageParams", "text_prompts", "taskType", "aspect_ratio"}
+    | {"assistant_id", "textToVideoParams", "negative_prompt", "num_inference_steps", "cfg_scale"}
+    | {"guidance_scale", "num_images", "num_frames", "init_image", "image_size", "negativeText"}
+    | {"imageGenerationConfig", "videoGenerationConfig", "mask_image", "sampler_name"}
+)
+_CHAT_FIELDS = (
+    *("messages", "contents", "conversation", "conversations", "chat_messages"),
+    *("additional_messages", "thread"),
+)
+_SIZE = re.compile(r"\d{2,5}\s*[x*:]\s*\d{2,5}", re.IGNORECASE)
+_OF_PICTURES = ("b64_json", "url", "base64")
+_TASKS = ("task_type", "taskType", "task")
+_TASK = re.compile(
+    "retrieval[._]|semantic_similarity|clustering|fact_verification|text-matching|separation"
+    "|code_retrieval|search_(?:document|query)",
+    re.IGNORECASE,
+)
+_RUN = ("additional_messages", "thread")
+"""Fields of a run of an assistant that hold what is asked with it."""
 
 
 def kind_of(request: Record, response: Any, model: Any, *names: Any) -> str:
@@ -217,121 +257,102 @@ def kind_of(request: Record, response: Any, model: Any, *names: Any) -> str:
     known = [api for name in names if isinstance(name, str) and (api := api_of(name))]
     if known:
         if OTHER in known and QUESTION not in known and EMBEDDINGS not in known:
-            return OTHER
+            asks = any(isinstance(request.get(field), (list, dict)) for field in _RUN)
+            return QUESTION if asks else OTHER
         return EMBEDDINGS if EMBEDDINGS in known else QUESTION
+    name = model if isinstance(model, str) else ""
+    is_embedding = _is_of_embeddings(name)
     for field in _CHAT_FIELDS:
         if is_filled(request.get(field)):
-            return QUESTION
-    name = model if isinstance(model, str) else ""
-    if _holds_vectors(response) or _EMBEDDING_MODEL.search(name):
+            has_vectors = is_embedding and not has_choices(response)
+            return EMBEDDINGS if has_vectors else QUESTION
+    if is_embedding or _holds_vectors(response) or _asks_for_vectors(request):
         return EMBEDDINGS
-    if any(request.get(field) is not None for field in _EMBEDDING_FIELDS):
-        return EMBEDDINGS
-    is_other = any(request.get(field) is not None for field in _OTHER_FIELDS)
-    return OTHER if is_other or _OTHER_MODEL.search(name) else QUESTION
+    is_ranking = "documents" in request and "query" in request
+    is_other = is_ranking or _has_any(request, _OTHER_FIELDS)
+    return OTHER if is_other or _asks_for_picture(request) or _is_of_others(name) else QUESTION
 
 
-def _holds_vectors(response: Any) -> bool:
-    response = mapping(response) if isinstance(response, (str, dict)) else {}
-    if response.get("embedding") is not None or response.get("embeddings") is not None:
+def _has_any(request: Record, fields: frozenset[str]) -> bool:
+    if fields.isdisjoint(request):
+        return False
+    return any(request.get(field) is not None for field in fields)
+
+
+@lru_cache(maxsize=1024)
+def _is_of_embeddings(model: str) -> bool:
+    return _EMBEDDING_MODEL.search(model) is not None and not _is_of_others(model)
+
+
+@lru_cache(maxsize=1024)
+def _is_of_others(model: str) -> bool:
+    return _OTHER_MODEL.search(model) is not None
+
+
+def has_choices(response: Any) -> bool:
+    """Returns whether a response is a chat's or a completion's, as most are."""
+    return isinstance(response, dict) and is_filled(response.get("choices"))
+
+
+def _asks_for_vectors(request: Record) -> bool:
+    if _has_any(request, _EMBEDDING_FIELDS):
         return True
-    data = response.get("data")
-    return isinstance(data, list) and any(
-        isinstance(item, dict) and item.get("embedding") is not None for item in data[:1]
+    if "input" in request and request.get("dimensions") is not None:
+        return True
+    tasks = [request[field] for field in _TASKS if field in request]
+    instances = request.get("instances")
+    if isinstance(instances, list) and instances and isinstance(instances[0], dict):
+        tasks += [instances[0].get("task_type"), instances[0].get("taskType")]
+    return any(isinstance(task, str) and _TASK.match(task) is not None for task in tasks)
+
+
+def _asks_for_picture(request: Record) -> bool:
+    if not isinstance(request.get("prompt"), (str, list)):
+        return False
+    form, size = request.get("response_format"), request.get("size")
+    if isinstance(size, str) and _SIZE.fullmatch(size.strip()):
+        return True
+    if isinstance(form, str) and form in _OF_PICTURES:
+        return True
+    return _is_count(request.get("width")) and _is_count(request.get("height"))
+
+
+_VECTORS = (
+    *(
+        "embedding",
+        "embeddings",
+        "embeddings_by_type",
+        "embeddingsByType",
+        "inputTextTokenEmbedding",
+    ),
+    *("sparse_embedding", "dense_vecs", "vectors", "vector", "embedding_vector"),
+)
+_HOLDERS_OF_VECTORS = ("data", "predictions", "results", "output", "outputs", "result", "response")
+_CUT_VECTORS = re.compile(
+    r'\s*[\[{].{0,2000}?\\?"(?:object\\?"\s*:\s*\\?"embedding\\?"|embeddings?\\?"\s*:\s*[\[{])',
+    re.DOTALL,
+)
+
+
+def _holds_vectors(response: Any, depth: int = 3) -> bool:
+    """Whether a response holds vectors, where vendors keep them."""
+    held = parsed(response)
+    if isinstance(held, str):  # JSON that was cut
+        return depth == 3 and _CUT_VECTORS.match(held[:4000]) is not None
+    if isinstance(held, list) and held and depth:
+        return _is_vector(held) or _holds_vectors(held[0], depth - 1)
+    if not isinstance(held, dict) or not depth:
+        return False
+    if held.get("object") == "embedding" or any(held.get(n) is not None for n in _VECTORS):
+        return True
+    return any(
+        isinstance(held.get(name), (dict, list)) and _holds_vectors(held[name], depth - 1)
+        for name in _HOLDERS_OF_VECTORS
     )
 
 
-_STATUSES = (
-    *("status", "statuscode", "httpstatus", "httpstatuscode", "responsestatus", "responsecode"),
-    *("responsestatuscode", "httpresponsestatuscode", "upstreamstatus", "backendresponsecode"),
-    *("httpcode", "resultcode", "outcome", "resulttype", "resultsignature", "callstatus"),
-)
-_ERRORS = (
-    *("error", "errors", "errorcode", "errormessage", "errortype", "errorstr", "errorinformation"),
-    *(
-        "errorinfo",
-        "exception",
-        "exceptiontype",
-        "exceptionmessage",
-        "failurereason",
-        "errordetails",
-    ),
-)
-_GOOD = ("success", "succeeded", "ok", "issuccess", "isrequestsuccess", "issuccessful")
-_BAD = ("failed", "iserror", "haserror", "errored")
-_BAD_WORDS = (
-    *("fail", "error", "cancel", "reject", "denied", "deny", "block", "timeout", "timed_out"),
-    *(
-        "throttl",
-        "unauthori",
-        "forbidden",
-        "rate_limit",
-        "ratelimit",
-        "expired",
-        "abort",
-        "exception",
-    ),
-)
-_NO_ERROR = frozenset({"", "none", "null", "false", "0", "nan", "-", "n/a", "{}", "[]", "no", "ok"})
-_FIRST_BAD, _LAST_BAD = 300, 999  # of HTTP: nothing but 2xx holds an answer
-_SHORT = 40  # characters of a status that is a word
-_CODE = re.compile(r"\s*(-?\d{1,9})(?:\.0)?(?:\s|$)")
-
-
-def has_failed(record: Record) -> bool:
-    """Returns whether a record says that its call failed, by a status code, a word or an error."""
-    outcomes = names_of(record).present(_OUTCOMES)
-    return any(_SAYS_FAILED[fold(name)](record[name]) for name in outcomes)
-
-
-def _is_bad_status(value: Any) -> bool:
-    if isinstance(value, dict):  # {"code": 429}
-        held = [value.get(key) for key in ("code", "status", "status_code")]
-        return any(_is_bad_status(inner) for inner in held if not isinstance(inner, dict))
-    if isinstance(value, bool) or value is None:
-        return False
-    if isinstance(value, (int, float)):
-        return value < 0 or _FIRST_BAD <= value <= _LAST_BAD
-    if not isinstance(value, str):
-        return False
-    return _is_bad_short_text(value) if len(value) <= _SHORT else _is_bad_text(value)
-
-
-def _is_bad_text(text: str) -> bool:
-    if (code := _CODE.match(text)) is not None:
-        return _is_bad_status(int(code[1]))
-    word = text.strip().lower()[:_SHORT]
-    return any(bad in word for bad in _BAD_WORDS)
-
-
-_is_bad_short_text = lru_cache(maxsize=256)(_is_bad_text)  # a log has few of these
-
-
-def _is_error(value: Any, depth: int = 4) -> bool:
-    value = parsed(value)
-    if isinstance(value, (dict, list)):
-        held = value.values() if isinstance(value, dict) else value
-        return any(depth == 0 or _is_error(inner, depth - 1) for inner in held)
-    if isinstance(value, str):
-        return value.strip().lower() not in _NO_ERROR
-    return value is not None and value is not False and value != 0
-
-
-def _is_false(value: Any) -> bool:
-    return value is False or (isinstance(value, str) and value.strip().lower() == "false")
-
-
-def _is_true(value: Any) -> bool:
-    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
-
-
-_SAYS_FAILED: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(_STATUSES, _is_bad_status),
-    **dict.fromkeys(_ERRORS, _is_error),
-    **dict.fromkeys(_GOOD, _is_false),
-    **dict.fromkeys(_BAD, _is_true),
-}
-_OUTCOMES = Wanted(_SAYS_FAILED)
+def _is_vector(values: list[Any]) -> bool:
+    return len(values) > 1 and all(isinstance(value, float) for value in values[:4])
 
 
 def asked_or_why_not(request: Record, kind: str, *, is_table: bool = False) -> Row | PassedOver:
@@ -350,12 +371,19 @@ def asked_or_why_not(request: Record, kind: str, *, is_table: bool = False) -> R
     prompt = said["prompt"]
     if prompt is not None and len(prompt) < _MASK and _is_mask(prompt):
         return NO_BODY
+    if prompt is not None and prompt.startswith("data:") and _MEDIA.fullmatch(prompt.strip()):
+        said |= {"prompt": None, "without_text": True}
     if kind == EMBEDDINGS:
         said["call"] = EMBEDDINGS
     return said
 
 
 _MASK = 40  # characters; a longer text is not a mask
+_MEDIA = re.compile(
+    r"(?:data:(?:image|audio|video|application|font)/[\w.+-]+(?:;[\w=.+-]+)*,\S*\s*)+",
+    re.IGNORECASE,
+)
+"""Pictures and sound in the place of a text, and nothing beside them."""
 
 
 def _is_mask(prompt: str) -> bool:
@@ -445,13 +473,3 @@ def _count(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if _is_count(value) else None
-
-
-def failed_unanswered(answer: str | None, places: Iterable[Record]) -> PassedOver | None:
-    """Returns `FAILED` if a call failed and no model answered, None if it is an exchange.
-
-    Args:
-        answer: What the model answered.
-        places: Objects that may say how the call ended; looked at only without an answer.
-    """
-    return FAILED if answer is None and any(map(has_failed, places)) else None

@@ -22,7 +22,6 @@ from gamekeeper.exchange.formats.calls import (
     OTHER,
     api_of,
     asked_or_why_not,
-    failed_unanswered,
     kind_of,
     settings,
 )
@@ -35,6 +34,7 @@ from gamekeeper.exchange.formats.form import (
     PassedOver,
     Row,
 )
+from gamekeeper.exchange.formats.outcomes import failed_unanswered
 from gamekeeper.exchange.messages import answer_of, first, is_request, mapping, parsed
 
 _CUT = re.compile(r"\(litellm_truncated[^)]*\)|\.\.\. \(truncated \d+ chars\)")
@@ -69,7 +69,7 @@ def row(record: Record) -> Row | PassedOver:
     metadata = mapping(record.get("metadata"))
     response = parsed(record.get("response"))
     answer = answer_of(response)
-    if failed_unanswered(answer, map(_outcome, (record, metadata))):
+    if failed_unanswered(answer, response, map(_outcome, (record, metadata))):
         return FAILED
     call_type = record.get("call_type")
     if isinstance(call_type, str) and api_of(call_type) == OTHER:

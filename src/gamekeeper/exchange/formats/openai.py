@@ -30,7 +30,6 @@ from gamekeeper.exchange.formats.calls import (
     Wanted,
     api_of,
     asked_or_why_not,
-    failed_unanswered,
     fold,
     kind_of,
     names_of,
@@ -38,6 +37,7 @@ from gamekeeper.exchange.formats.calls import (
     usage,
 )
 from gamekeeper.exchange.formats.form import (
+    EMBEDDINGS,
     KEPT_ELSEWHERE,
     NO_BODY,
     OTHER_API,
@@ -46,16 +46,21 @@ from gamekeeper.exchange.formats.form import (
     PassedOver,
     Row,
 )
+from gamekeeper.exchange.formats.outcomes import failed_unanswered
 from gamekeeper.exchange.messages import (
     answer_of,
     are_messages,
+    are_tensors,
     conversation_of,
     first,
     is_filled,
     is_request,
+    listing,
     mapping,
     parsed,
     pick,
+    respelt,
+    spelt,
     texts_of,
 )
 from gamekeeper.exchange.placeholders import is_redacted
@@ -83,7 +88,10 @@ _REQUESTS = Wanted(
     )
 )
 _WEAK_REQUESTS = Wanted(
-    ("input", "inputs", "kwargs", "params", "data", "args", "parameters", "content")
+    (
+        *("input", "inputs", "kwargs", "params", "data", "args", "parameters", "content"),
+        *("prompt", "thread"),
+    )
 )
 """Fields that hold a request in some logs and something else in others."""
 
@@ -92,6 +100,7 @@ _CONTAINERS = Wanted(
         *(
             "ai",
             "aiproxy",
+            "aiproxyadvanced",
             "proxy",
             "http",
             "properties",
@@ -123,12 +132,13 @@ _RESPONSES = Wanted(
             "httpresponse",
         ),
         *("httpresponsebody", "completion", "output", "outputs", "answer", "result", "reply"),
-        *("responsetext", "completionmessage", "outputtext"),
+        *("responsetext", "completionmessage", "outputtext", "textoutput"),
     )
 )
 _STRONG = frozenset(
     {"messages", "contents", "input", "prompt", "inputs", "inputText", "texts", "instances"}
-    | {"chat_history", "prompt_messages", "input_messages"}
+    | {"chat_history", "prompt_messages", "input_messages", "chat_messages", "text_input"}
+    | {"additional_messages", "input_as_text", "chat_input"}
 )
 _CONVERSATIONS = Wanted(
     (*("conversation", "conversations", "chatmessages", "dialogue", "dialog", "turns"),)
@@ -148,13 +158,16 @@ _PLAIN_PROMPTS = Wanted(
             "query",
             "input",
         ),
-        *("inputs", "request", "requesttext", "requestcontent", "req"),
+        *("inputs", "request", "requesttext", "requestcontent", "req", "textinput", "inputastext"),
+        *("chatinput", "inputvalue", "humaninput", "userquery", "userquestion", "querytext"),
+        "utterance",
     )
 )
 """Fields that hold a prompt as plain text, without a request around it."""
 
 _TIMES = Wanted(
     (
+        *("timeiso8601", "timelocal"),  # nginx, whose request_time is a duration
         *(
             "timestamp",
             "created",
@@ -190,6 +203,17 @@ _TIMES = Wanted(
             "date",
             "timestampmicros",
         ),
+        *("msec", "logtime", "logtimestamp", "requestdatetime", "requestdate", "insertedat"),
+        *("createdon", "createddate", "creationtime", "creationdate", "requestts", "occurredat"),
+        *(
+            "datetimeutc",
+            "timestamputc",
+            "timestampiso",
+            "isotime",
+            "receivedtime",
+            "timegenerated",
+        ),
+        *("responsetimestamp", "completedat", "finishedat", "updatedat"),
     )
 )
 _ADDRESSES = Wanted(
@@ -268,7 +292,15 @@ _HINTS = Wanted((*_TIMES, *_PATHS, *_RESPONSES, "customid"))
 _ANSWERERS = Wanted((*_MODELS, *_RESPONSES))
 _HTTPS = Wanted(("request", "httprequest"))
 _LINE = Wanted(("request",))
-_OUTCOMES = Wanted(("response", "httpresponse", "result"))
+_OUTCOMES = Wanted(
+    (
+        *("response", "httpresponse", "result", "auth", "authentication", "authorization", "authz"),
+        *("responsemetadata", "meta", "metadata", "upstream", "outcome", "grpc"),
+    )
+)
+_KINDS = Wanted(("object", "type", "kind", "task", "modality", "category"))
+"""Fields that say in a word which API was called, among other things."""
+
 _OWN = ("payment", "asn", "account_created")
 """Columns of ours that gateways have no other name for."""
 
@@ -292,7 +324,9 @@ class _Call(NamedTuple):
 
 def sniff(record: Record) -> bool:
     """True if there are messages, or a wrapper of a request, whatever is in it."""
-    if record.get("prompt") is not None and ("time" in record or "account" in record):
+    prompt = record.get("prompt")
+    is_prompt = prompt is not None and not isinstance(prompt, dict)
+    if is_prompt and ("time" in record or "account" in record):
         return False  # our own columns
     names = names_of(record)
     if names.fact(_is_call) or is_filled(record.get("messages")):
@@ -323,11 +357,12 @@ def row(record: Record) -> Row | PassedOver:
     """Returns the row of one request, or why it is not an exchange."""
     call = _call(record)
     names = call.names
-    response, answer = _response(record, call)
+    said = _response(record, call)
+    response, answer = said.body, said.answer
     if answer is None and call.is_bare:
         answer = _last_answer(record, names)
     paths = _paths(record, names)
-    if (failed := failed_unanswered(answer, _outcomes(record, names))) is not None:
+    if (failed := failed_unanswered(answer, said.raw, _outcomes(record, names, said))) is not None:
         return failed
     request = call.request
     if request is None:
@@ -341,7 +376,7 @@ def row(record: Record) -> Row | PassedOver:
         names.held(record, _MODELS),
         request.get("modelId"),
     )
-    kind = kind_of(request, response, model, *paths)
+    kind = kind_of(request, said.raw, model, *paths, *_kinds(record, call))
     asked = asked_or_why_not(request, kind, is_table=call.is_bare) if request else {}
     if isinstance(asked, PassedOver):
         return _elsewhere(record, names) or asked
@@ -403,6 +438,8 @@ def _bare(record: Record, names: Names) -> Record | None:
     for name in names.present(_CONVERSATIONS):
         if any(isinstance(turn, dict) for turn in _list(record[name])):
             return body
+    if are_tensors(body.get("inputs")):
+        return body
     if "input" in body and body.get("model") is not None and not isinstance(body["input"], dict):
         return body
     if body.get("chat_history") and body.get("message"):
@@ -417,14 +454,19 @@ def _bare(record: Record, names: Names) -> Record | None:
 
 
 def _lowered(record: Record, names: Names) -> Record:
-    """Returns a record whose names are in upper case, as Snowflake writes them, in lower case."""
-    if names.fact(_are_lower):
+    """Returns a record with the names of an API beside its own: Snowflake writes them in upper
+    case, .NET and Go with capitals, Java as `chatMessages`.
+    """
+    if not (others := names.fact(_spelt_otherwise)):
         return record
-    return {name.lower(): record[name] for name in names.values()} | record
+    return {known: record[name] for known, name in others} | record
 
 
-def _are_lower(names: Names) -> bool:
-    return all(name.islower() for name in names.values())
+def _spelt_otherwise(names: Names) -> list[tuple[str, str]]:
+    """Returns pairs of the name that an API has for a field, and the record's own."""
+    spellings = [(own.lower(), own) for own in names.values()]
+    spellings += [(spelt(own), own) for own in names.values()]
+    return [(known, own) for known, own in spellings if known != own]
 
 
 def _find_request(record: Record, names: Names, depth: int) -> Record | None:
@@ -437,13 +479,19 @@ def _find_request(record: Record, names: Names, depth: int) -> Record | None:
 
 def _body(value: Any, depth: int, name: str) -> Record | None:
     """Returns the request in the value of a wrapper, None if there is none."""
-    value = parsed(_decoded(value))
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if not isinstance(value, dict) or not value:
-        return None
+    body = parsed(_decoded(value))
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    return _request_in(body, depth, name) if isinstance(body, dict) and body else None
+
+
+def _request_in(value: Record, depth: int, name: str) -> Record | None:
     if name not in _CONTAINERS and _is_strong(value):
         return value
+    if names_of(value).fact(_is_strong_otherwise):
+        value = mapping(respelt(value))
+        if name not in _CONTAINERS and _is_strong(value):
+            return value
     inner = _find_request(value, names_of(value), depth)
     if inner is not None:
         return inner
@@ -456,6 +504,11 @@ def _body(value: Any, depth: int, name: str) -> Record | None:
 def _is_strong(value: Record) -> bool:
     """Whether an object holds what only a request does."""
     return any(field in _STRONG and is_filled(held) for field, held in value.items())
+
+
+def _is_strong_otherwise(names: Names) -> bool:
+    """Whether names are spelt in another way than APIs do, of those that only a request has."""
+    return any(known in _STRONG for known, _ in names.fact(_spelt_otherwise))
 
 
 def _decoded(value: Any) -> Any:
@@ -514,19 +567,38 @@ def _elsewhere(record: Record, names: Names) -> PassedOver | None:
     return None
 
 
-def _response(record: Record, call: _Call) -> tuple[Record, str | None]:
+class _Said(NamedTuple):
+    """The response of a record: its body, the body as it is, its text, and all wrappers of it."""
+
+    body: Record
+    raw: Any
+    answer: str | None
+    wrappers: tuple[Record, ...]
+
+
+def _response(record: Record, call: _Call) -> _Said:
     """Returns the body of the response, and its text: out of their wrapper."""
-    found: Record = {}
+    found: Any = None
+    wrappers: tuple[Record, ...] = ()
     for held in _responses(record, call.names, _DEPTH):
         body = held
         if isinstance(held, dict):
-            inner = pick(held, _BODIES)
-            body = held if inner is None else mapping(inner) or held
+            body = _body_of(held)
+            wrappers += (held,)
         answer = answer_of(body)
-        found = found or (body if isinstance(body, dict) else {})
+        found = found or body
         if answer is not None:
-            return body if isinstance(body, dict) else {}, answer
-    return found, None
+            return _Said(mapping(body), body, answer, wrappers)
+    return _Said(mapping(found), found, None, wrappers)
+
+
+def _body_of(response: Record) -> Any:
+    """Returns the body inside a response of HTTP, the response itself if it is one."""
+    inner = pick(response, _BODIES)
+    if inner is None:
+        return response
+    chunks = listing(response.get("body"))
+    return mapping(inner) or chunks or response
 
 
 def _responses(record: Record, names: Names, depth: int) -> Iterator[Any]:
@@ -551,9 +623,10 @@ def _last_answer(record: Record, names: Names) -> str | None:
     return None
 
 
-def _outcomes(record: Record, names: Names) -> Iterator[Record]:
+def _outcomes(record: Record, names: Names, said: _Said) -> Iterator[Record]:
     """Yields what may say how a call ended: the record itself, and objects in it."""
     yield record
+    yield from said.wrappers
     for name in names.present(_OUTCOMES):
         yield mapping(record[name])
     if "http" in names:
@@ -575,6 +648,17 @@ def _paths(record: Record, names: Names) -> list[str]:
     return [path for path in found if isinstance(path, str) and path]
 
 
+def _kinds(record: Record, call: _Call) -> list[str]:
+    """Returns the words beside a request that say it is of an embedding model.
+
+    Beside the messages of a bare request they would be the client's own.
+    """
+    if call.is_bare and "messages" in record:
+        return []
+    words = [record[name] for name in call.names.present(_KINDS)]
+    return [word for word in words if isinstance(word, str) and api_of(word) == EMBEDDINGS]
+
+
 def _counted(record: Record, names: Names, response: Record) -> Iterator[Record]:
     """Yields the objects in which gateways count tokens: the bodies, and those beside them."""
     if response:
@@ -582,7 +666,8 @@ def _counted(record: Record, names: Names, response: Record) -> Iterator[Record]
     yield record
     if "ai" in names:
         ai = mapping(record[names["ai"]])
-        yield from (ai, mapping(ai.get("proxy")), mapping(ai.get("ai-proxy")))
+        yield ai
+        yield from map(mapping, ai.values())
     if "llmsummary" in names:
         yield mapping(record[names["llmsummary"]])
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from gamekeeper.exchange.containers import Record
-from gamekeeper.exchange.formats.calls import has_failed
 from gamekeeper.exchange.formats.form import (
     EMBEDDINGS,
     FAILED,
@@ -23,6 +22,7 @@ from gamekeeper.exchange.formats.form import (
     alone,
 )
 from gamekeeper.exchange.formats.observed import answered_in, asked_in, parameters_in
+from gamekeeper.exchange.formats.outcomes import has_failed
 from gamekeeper.exchange.paths import dig
 
 Paths: TypeAlias = tuple[str, ...]
