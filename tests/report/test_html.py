@@ -13,6 +13,7 @@ import pytest
 from gamekeeper.campaigns.result import EXAMPLES, LINKS, MAP, READINGS, TIMELINE, HuntResult
 from gamekeeper.report import render_html
 from gamekeeper.report.html import MAX_ACCOUNTS, MAX_SECTIONS
+from gamekeeper.report.reading import reading_facts
 from report.builders import (
     HOSTILE_ACCOUNT,
     make_campaign,
@@ -235,3 +236,19 @@ def test_a_log_with_nothing_amiss_renders_too() -> None:
         [], could_not_show=(), encoders=(), seconds={}, read=make_read(faults=(), formats={})
     )
     assert "The log had every column" in words(result)
+
+
+def test_what_was_read_is_told_in_the_words_and_numbers_of_read() -> None:
+    """Records, exchanges and what was passed over fit together."""
+    page = render_html(make_result())
+    for name, says in reading_facts(make_read()):
+        assert f"<dt>{name.capitalize()}</dt><dd>{says}.</dd>" in page
+    assert "50,050 records: 50,000 exchanges" in page
+
+
+def test_table_of_campaigns_names_its_values_where_it_is_stacked() -> None:
+    """On a telephone the head of the table is not seen."""
+    page = render_html(make_result())
+    head = page.split("<thead>")[1].split("</thead>")[0]
+    for name in ("Verdict", "Accounts", "Exchanges", "p_benign", "Evidence", "First seen"):
+        assert f">{name}</th>" in head and f'<td data-is="{name}"' in page
