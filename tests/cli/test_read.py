@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner
-from gamekeeper.exchange.mappings import read_mapping
 
 from gamekeeper._cli import app
 from gamekeeper.base.errors import InputError
 from gamekeeper.exchange import ReadOptions
+from gamekeeper.exchange.mappings import read_mapping
 
 ROW = {"created": 1_775_000_000, "model": "m", "messages": [{"role": "user", "content": "Hello?"}]}
 SECRET = "sk-proj-4fQz9Lm2Xc7Vb1Nn8Ka3"
