@@ -79,7 +79,9 @@ def _done(done: int, total: int, unit: str) -> str:
     """What is done of what there is, with its unit: `12,000 of 40,000 prompts`."""
     numbers = [filesize.decimal(n) if unit == "B" else f"{n:,}" for n in (done, total)]
     of = f"{numbers[0]} of {numbers[1]}" if total > done else numbers[0]
-    return of if unit in ("", "B") else f"{of} {unit}"
+    if unit in ("", "B"):
+        return of
+    return f"{of} {unit.removesuffix('s') if of == '1' else unit}"
 
 
 def _columns(unit: str) -> tuple[bars.ProgressColumn, ...]:
