@@ -103,6 +103,8 @@ def test_campaigns_exit_1_and_json_is_campaigns_json(
         "verdict",
         "p_benign",
         "exchanges",
+        "owner",
+        "alias",
     ]
     assert (out / "report.html").stat().st_size > 1_000
 
