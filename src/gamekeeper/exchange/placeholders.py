@@ -95,6 +95,16 @@ def is_redacted(text: str) -> bool:
     return _REDACTED.match(text.strip()) is not None
 
 
+_LAST_WHOLE = 1 << 53  # of floats that hold each whole number
+
+
+def is_whole(value: float) -> bool:
+    """Returns whether a float is a whole number without loss: a table with a null in a column of
+    numbers writes them all so.
+    """
+    return value.is_integer() and abs(value) < _LAST_WHOLE
+
+
 def nobody(names: pl.Expr) -> pl.Expr:
     """Returns `is_nobody` of a column of text."""
     plain = names.str.strip_chars().str.to_lowercase()

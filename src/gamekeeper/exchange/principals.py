@@ -15,7 +15,7 @@ from typing import Any
 
 from gamekeeper.base.errors import Fault
 from gamekeeper.exchange.formats.form import NOBODY, PassedOver, Row
-from gamekeeper.exchange.placeholders import is_nobody, is_redacted
+from gamekeeper.exchange.placeholders import is_nobody, is_redacted, is_whole
 
 NO_OWNER = "none"
 """Given as the field of the owner: owners are not read."""
@@ -266,7 +266,7 @@ def _name(value: Any) -> str | None:
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return None
+    return str(int(value)) if isinstance(value, float) and is_whole(value) else None
 
 
 def _listed(fields: list[str]) -> str:

@@ -191,6 +191,14 @@ def test_who_was_authenticated_is_found(fields: dict[str, Any], path: str) -> No
     assert next(iter(found["principals"].items())) == (path, "a")
 
 
+@pytest.mark.parametrize(("value", "names"), [(12345.0, True), (1.5, False), (1e23, False)])
+def test_a_number_is_a_name_if_nothing_of_it_was_lost(value: float, names: bool) -> None:
+    """Two callers could be one number that was rounded."""
+    found = row({"timestamp": TIME, "user_id": value, "request": {"messages": USER}})
+    assert not isinstance(found, PassedOver)
+    assert bool(found["principals"]) is names
+
+
 @pytest.mark.parametrize("name", ["time_iso8601", "time_local"])
 def test_the_duration_of_nginx_is_not_the_time(name: str) -> None:
     """Its `request_time` is in seconds; elsewhere the name is of a time."""

@@ -12,6 +12,7 @@ from gamekeeper.exchange.containers import Record
 from gamekeeper.exchange.formats.calls import Names, Wanted, fold, names_of
 from gamekeeper.exchange.formats.form import Row
 from gamekeeper.exchange.messages import mapping
+from gamekeeper.exchange.placeholders import is_whole
 
 _KEYS = (
     *("apikeyid", "apikeyhash", "keyid", "keyhash", "hashedapikey", "hashedkey", "apikeyuuid"),
@@ -238,9 +239,11 @@ def _whose(of: str, name: str) -> str:
 
 
 def _is_name(value: Any) -> bool:
-    return (isinstance(value, str) and bool(value.strip())) or (
-        isinstance(value, int) and not isinstance(value, bool)
-    )
+    if isinstance(value, str):
+        return bool(value.strip())
+    if isinstance(value, float):
+        return is_whole(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _may_hold(value: Any) -> bool:
