@@ -36,9 +36,9 @@ def run(
 
     Needs a log of a model API. Changes and writes nothing. Prints counts and three rows as they
     were understood; with --json one exchange a line with the columns of docs/reference/columns.md,
-    and the counts as the last line of standard error. API keys inside texts are masked. Exit 0: the log
-    can be read; 3: it cannot, with what would help. The lines of --json before a refusal count for
-    nothing.
+    and the counts as the last line of standard error. API keys inside texts are masked. Exit 0:
+    the log can be read; 3: it cannot, with what would help. The lines of --json before a refusal
+    count for nothing.
 
     Examples:
 
