@@ -116,16 +116,18 @@ def test_exit_zero_and_quiet(traffic: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "found" / "campaigns.json").read_text())["campaigns"]
 
 
-def test_nothing_found_exits_0(log: Path, tmp_path: Path) -> None:
-    """And says so."""
+def test_log_that_could_not_have_shown_a_campaign_exits_5(log: Path, tmp_path: Path) -> None:
+    """It says so first; in a pipeline that stops at any other code it is 0."""
     done = run("hunt", log, "--out", tmp_path / "found")
-    assert done.returncode == 0 and done.stdout
+    assert done.returncode == 5
+    assert done.stdout.startswith(b"No campaign found, and none could have been")
+    assert run("hunt", log, "--out", tmp_path / "found", "--exit-zero").returncode == 0
 
 
 def test_standard_input_is_hunted(tmp_path: Path) -> None:
     """`-` reads the log from a pipe."""
     done = run("hunt", "-", "--out", tmp_path / "found", "--json", stdin=rows(30))
-    assert done.returncode == 0 and json.loads(done.stdout)["log"]["exchanges"] == 30
+    assert done.returncode == 5 and json.loads(done.stdout)["log"]["exchanges"] == 30
 
 
 @pytest.mark.parametrize(

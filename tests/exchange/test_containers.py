@@ -323,6 +323,7 @@ PLAIN = {
 @pytest.mark.parametrize("write", ["write_parquet", "write_ipc", "write_ipc_stream"])
 def test_values_are_plain_whatever_the_columns_are(write: str) -> None:
     """Records and columns say the same: lists, dicts, numbers, text and times of Python."""
+    require_library("Arrow" if "ipc" in write else "Parquet")
     (block,) = blocks(frame_of(NESTED, write))
     second = {"account": 10**15 + 1, "share": 2.0, "text": "b", "mixed": b"\xff\x00", "kind": "b"}
     assert block.records() == [PLAIN, second]

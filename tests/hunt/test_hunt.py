@@ -260,7 +260,7 @@ def test_stages_are_reported_in_order(tmp_path: Path) -> None:
         on_stage=lambda *stage: stages.append(stage),
     )
     names = [name for name, _, _ in stages]
-    assert names == sorted(names, key=["read", "encode", "link"].index)
+    assert names == sorted(names, key=["read", "encode", "link", "plant"].index)
     assert all(0 <= done <= total for _, done, total in stages)
 
 
