@@ -243,6 +243,9 @@ class Reader:
         elif block.language == "sh" and block.keeps_running:
             self._serve(block)
         elif block.language == "sh":
+_PROGRESS = re.compile(r"(?m)^[a-z]+: [\d,.]+ [A-Za-z]+(?: of [\d,.]+ [A-Za-z]+)?(?:, [\d.]+ s)?\n")
+"""Lines off a terminal, where pages show what a terminal does: its bars are gone at the end."""
+
             ran = self._bash(f"{_STOPS}{block.text}\n:\n")
             assert ran.returncode == 0, f"{block.where}: exit code {ran.returncode}\n{ran.stdout}"
         elif block.language == "console":
@@ -267,7 +270,9 @@ class Reader:
         path.chmod(0o755)
 
     def _bash(self, text: str) -> subprocess.CompletedProcess[str]:
-        return self._run(["bash", "-c", text])
+        ran = self._run(["bash", "-c", text])
+        ran.stdout = _PROGRESS.sub("", ran.stdout)
+        return ran
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

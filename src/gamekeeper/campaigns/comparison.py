@@ -55,10 +55,14 @@ class Comparison:
     @property
     def called(self) -> str:
         """What a unit is called: an account, or an owner where accounts are linked as theirs."""
-        is_owner = self.members["label"] != self.members["account"]
-        if not is_owner.any():
-            return "account"
-        return "owner" if is_owner.all() else "account or owner"
+        return name_of_units(self.are_owners)
+
+    @property
+    def are_owners(self) -> np.ndarray:
+        """Whether each unit is an owner; bool, by number."""
+        is_owner = (pl.col("label") != pl.col("account")).any()
+        units = self.members.group_by("number").agg(is_owner.alias("owner"))
+        return units.sort("number")["owner"].to_numpy()
 
     @property
     def has_owners(self) -> bool:
@@ -194,3 +198,10 @@ def _link_sample(
         fragments=pieces,
         payloads=Payloads(pieces, numbers, encoder, vectors if encoder is None else None),
     )
+
+
+def name_of_units(are_owners: np.ndarray) -> str:
+    """Returns what units are called, by whether each is an owner."""
+    if not are_owners.any():
+        return "account"
+    return "owner" if are_owners.all() else "account or owner"

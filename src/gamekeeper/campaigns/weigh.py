@@ -15,6 +15,7 @@ import polars as pl
 
 from gamekeeper.base.wording import counted, plural
 from gamekeeper.campaigns.claims import Claims, FoundGroup
+from gamekeeper.campaigns.comparison import name_of_units
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import Group, strength
 from gamekeeper.linking.card import Card
@@ -57,7 +58,7 @@ def weigh(
     summaries: Mapping[str, pl.DataFrame],
     accounts: pl.DataFrame,
     seed: int,
-    called: str = "account",
+    are_owners: np.ndarray | None = None,
 ) -> list[list[RankedReading]]:
     """Returns the readings of each found campaign: what tied it, then the others, the strongest
     first.
@@ -67,7 +68,7 @@ def weigh(
         summaries: Of the signals, by account.
         accounts: Columns `account`, `number`, `exchanges`, by number.
         seed: Of the sets of ordinary accounts.
-        called: What an account is called, as accounts of one owner may be linked as one.
+        are_owners: Which of them are owners, whose accounts are linked as one; None: none is.
     """
     rng = np.random.default_rng(seed)
     exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
@@ -83,6 +84,9 @@ def weigh(
         measured = sorted(
             (r for r in read if r is not None), key=lambda r: (r.p_value, r.card.name)
         )
+        called = "account"
+        if are_owners is not None and found.pooled is None:
+            called = name_of_units(are_owners[found.accounts])
         weighed.append([*_ties(found, claims, called), *measured])
     return weighed
 
