@@ -243,9 +243,6 @@ class Reader:
         elif block.language == "sh" and block.keeps_running:
             self._serve(block)
         elif block.language == "sh":
-_PROGRESS = re.compile(r"(?m)^[a-z]+: [\d,.]+ [A-Za-z]+(?: of [\d,.]+ [A-Za-z]+)?(?:, [\d.]+ s)?\n")
-"""Lines off a terminal, where pages show what a terminal does: its bars are gone at the end."""
-
             ran = self._bash(f"{_STOPS}{block.text}\n:\n")
             assert ran.returncode == 0, f"{block.where}: exit code {ran.returncode}\n{ran.stdout}"
         elif block.language == "console":
@@ -316,6 +313,9 @@ _PROGRESS = re.compile(r"(?m)^[a-z]+: [\d,.]+ [A-Za-z]+(?: of [\d,.]+ [A-Za-z]+)
             self._ports = os.open(lock, os.O_CREAT | os.O_WRONLY, 0o600)
             fcntl.flock(self._ports, fcntl.LOCK_EX)
 
+
+_PROGRESS = re.compile(r"(?m)^[a-z]+: [\d,.]+ [A-Za-z]+(?: of [\d,.]+ [A-Za-z]+)?(?:, [\d.]+ s)?\n")
+"""Lines off a terminal, where pages show what a terminal does: its bars are gone at the end."""
 
 _STOPS = (
     "trap 'code=$?;"
