@@ -47,7 +47,7 @@ def test_one_account_for_all_is_refused_where_another_field_tells_callers_apart(
 
 
 def test_one_account_that_was_named_is_taken_with_a_note(tmp_path: Path) -> None:
-    """Whoever names the field has decided; that nothing can be linked is said."""
+    """A user who names the field has decided; that nothing can be linked is said."""
     rows = [openai(api_key_id="same", user_id=f"u{i % 5}", created=1.775e9 + i) for i in range(40)]
     options = ReadOptions(fields={"account": "api_key_id"})
     reader = LogReader([write(tmp_path, "log.jsonl", rows)], options)

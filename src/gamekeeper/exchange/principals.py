@@ -71,7 +71,7 @@ class Principals:
         return [row if isinstance(row, PassedOver) else self._resolved(row) for row in rows]
 
     def faults(self, logs: str) -> list[Fault]:
-        """Returns the fault of a log whose callers are told apart by another field than was taken.
+        """Returns the fault of a log whose callers differ in another field than was taken.
 
         Args:
             logs: Named in the fault.

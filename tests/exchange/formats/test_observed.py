@@ -203,7 +203,7 @@ def test_a_run_around_another_run_of_a_model_counts_once(tmp_path: Path) -> None
 
 
 def test_the_user_header_of_helicone_is_never_the_account(tmp_path: Path) -> None:
-    """Whoever calls writes it."""
+    """Any caller may write it."""
     record = helicone()
     del record["helicone_api_key_id"]
     assert the_fault(write(tmp_path, "log.jsonl", [record])).problem == 'field "account" is missing'

@@ -36,7 +36,7 @@ GOOD_WORDS = [
 
 @pytest.mark.parametrize("word", BAD_WORDS)
 def test_a_bad_status_is_known_in_any_spelling(word: str) -> None:
-    """Codes of HTTP and gRPC, and words of whoever wrote the gateway."""
+    """Codes of HTTP and gRPC, and words that gateways use."""
     assert row(gateway(status=word)) is FAILED
 
 

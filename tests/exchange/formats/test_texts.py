@@ -223,7 +223,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_requests_of_every_vendor_give_the_prompt(name: str) -> None:
-    """As an object, and named as the prompt by whoever maps the log."""
+    """As an object, and named as the prompt by the user who maps the log."""
     assert request_of(REQUESTS[name])["prompt"] == ASKED
     assert prompt_of({"model": "m", **REQUESTS[name]})["prompt"] == ASKED
 

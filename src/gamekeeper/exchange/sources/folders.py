@@ -21,7 +21,7 @@ _HUDI = ".hoodie"
 
 
 class Folder(Place, Protocol):
-    """A place whose files are told apart, by whatever name they are reached."""
+    """A place whose files keep their identity, by whatever name they are reached."""
 
     def identity(self, path: str) -> Hashable:
         """Returns the same for two names of one file."""
