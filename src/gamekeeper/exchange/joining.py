@@ -173,7 +173,9 @@ class Joiner:
             else:
                 self._note_repeated(numbered[part.number], part)
         numbers = sorted(numbered)
-        if numbers and numbers != list(range(min(numbers[0], 1), numbers[-1] + 1)):
+        # Compared by their ends: a number is what the log says, so it may be of any size.
+        whole = not numbers or (numbers[0] <= 1 and numbers[-1] - numbers[0] == len(numbers) - 1)
+        if not whole:
             self._tally.add_bad_line(
                 parts[0].file,
                 parts[0].place,

@@ -68,6 +68,12 @@ def test_azure_missing_part_is_a_fault(tmp_path: Path) -> None:
     assert fault.problem == "a part of the exchange is missing" and "0, 1, 3" in fault.found
 
 
+def test_azure_number_of_any_size_costs_no_memory(tmp_path: Path) -> None:
+    """The writer of a log chooses its numbers: 2^50 parts are said to be missing, not listed."""
+    parts = [*azure_exchange(), azure(2**50, RequestMessages="x")]
+    assert "missing" in the_fault(write(tmp_path, "log.jsonl", parts)).problem
+
+
 def test_azure_different_parts_of_one_number_are_a_fault(tmp_path: Path) -> None:
     """Which of the two is meant is not guessed at."""
     other = azure(1, RequestMessages="other")
