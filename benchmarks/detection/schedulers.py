@@ -32,13 +32,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 HOUR_S = 3_600.0
-WINDOW_S = 5 * HOUR_S
-"""Quota of subscriptions is counted in windows of five hours that the first use opens."""
+WINDOWS_S = (5 * HOUR_S, 7 * 24 * HOUR_S)
+"""Quota of subscriptions is counted over five hours and over a week, from the first use on."""
+WINDOWS_A_WEEK = 8
+"""Windows of five hours that use up the quota of a week."""
 REFUSED = 0.01
 """Share of conversations after which the account is paused."""
 PAUSE_S = (60.0, 1_800.0)
 RESERVE = 1.3
-"""What the pool could carry in its busiest window, over what is asked of it then."""
+"""What the pool could carry in its busiest week, over what is asked of it then."""
 
 Scheduler = Callable[[np.ndarray, np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 
@@ -49,12 +51,12 @@ class _Pool:
 
     Args:
         accounts: How many.
-        quota: Seconds of conversation that an account may serve in a window.
+        quota: Seconds of conversation that an account may serve in each window, shape (2, 1).
         rng: Of pauses and ties.
     """
 
     accounts: int
-    quota: float
+    quota: np.ndarray
     rng: np.random.Generator
     last: np.ndarray = field(init=False)
     used: np.ndarray = field(init=False)
@@ -65,24 +67,29 @@ class _Pool:
 
     def __post_init__(self) -> None:
         self.last = np.full(self.accounts, -np.inf)
-        self.used = np.zeros(self.accounts)
-        self.opened = np.full(self.accounts, -np.inf)
+        self.used = np.zeros((len(WINDOWS_S), self.accounts))
+        self.opened = np.full((len(WINDOWS_S), self.accounts), -np.inf)
         self.paused = np.full(self.accounts, -np.inf)
         self.failures = np.zeros(self.accounts)
         self.order = self.rng.permutation(self.accounts)
 
     def at(self, now: float) -> np.ndarray:
         """Closes windows that are over; returns which accounts may be asked, bool (accounts,)."""
-        over = now - self.opened >= WINDOW_S
+        over = now - self.opened >= np.array(WINDOWS_S)[:, None]
         self.used[over] = 0.0
-        free = (self.paused <= now) & (self.used < self.quota)
+        free = (self.paused <= now) & (self.share_used < 1)
         return free if free.any() else np.ones(self.accounts, bool)
+
+    @property
+    def share_used(self) -> np.ndarray:
+        """Of the quota that is nearer to its end, shape (accounts,)."""
+        return (self.used / self.quota).max(axis=0)
 
     def serve(self, account: int, start: float, end: float) -> None:
         """Books a conversation."""
-        if self.used[account] == 0.0:
-            self.opened[account] = start
-        self.used[account] += end - start + 60.0
+        opens = self.used[:, account] == 0.0
+        self.opened[opens, account] = start
+        self.used[:, account] += end - start + 60.0
         self.last[account] = max(self.last[account], end)
         refused = self.rng.random() < REFUSED
         self.failures[account] = 0.9 * self.failures[account] + refused
@@ -117,7 +124,7 @@ def fill_first(
     accounts: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Deals to the first account, in a fixed order, with quota left in its window."""
+    """Deals to the first account, in a fixed order, with quota left in both windows."""
     return _deal(_first_with_quota, starts, ends, sessions, accounts, rng)
 
 
@@ -128,7 +135,7 @@ def lowest_quota(
     accounts: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Deals to the account that has used least in its window."""
+    """Deals to the account that has used the least share of its quota."""
     return _deal(_least_used, starts, ends, sessions, accounts, rng)
 
 
@@ -192,14 +199,13 @@ def _deal(
     return chosen
 
 
-def _quota(starts: np.ndarray, ends: np.ndarray, accounts: int) -> float:
-    """An operator buys as many accounts as the busiest window needs, and some in reserve."""
-    if not len(starts):
-        return 0.0
+def _quota(starts: np.ndarray, ends: np.ndarray, accounts: int) -> np.ndarray:
+    """An operator has as many accounts as the busiest week needs, and some in reserve."""
     served = np.concatenate([[0.0], np.cumsum(ends - starts + 60.0)])
-    until = np.searchsorted(starts, starts + WINDOW_S)
-    busiest = (served[until] - served[:-1]).max()
-    return float(RESERVE * busiest / accounts)
+    until = np.searchsorted(starts, starts + WINDOWS_S[1])
+    busiest = (served[until] - served[:-1]).max(initial=1.0)
+    week = RESERVE * busiest / accounts
+    return np.array([[week / WINDOWS_A_WEEK], [week]])
 
 
 def _idle_longest(pool: _Pool, now: float, free: np.ndarray, dealt: int) -> int:
@@ -211,7 +217,7 @@ def _first_with_quota(pool: _Pool, now: float, free: np.ndarray, dealt: int) -> 
 
 
 def _least_used(pool: _Pool, now: float, free: np.ndarray, dealt: int) -> int:
-    return pool.first(pool.used, free)
+    return pool.first(pool.share_used, free)
 
 
 def _next_in_turn(pool: _Pool, now: float, free: np.ndarray, dealt: int) -> int:
@@ -222,6 +228,6 @@ def _next_in_turn(pool: _Pool, now: float, free: np.ndarray, dealt: int) -> int:
 
 
 def _best_of_three(pool: _Pool, now: float, free: np.ndarray, dealt: int) -> int:
-    quota_left = 1 - pool.used / max(pool.quota, 1e-9)
+    quota_left = 1 - pool.share_used
     idle = np.minimum((now - pool.last) / HOUR_S, 1.0)
     return pool.first(0.3 * pool.failures - 0.4 * quota_left - 0.3 * idle, free)
