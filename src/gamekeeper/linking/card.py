@@ -5,7 +5,16 @@ together has too.
 from dataclasses import dataclass
 from typing import Literal
 
-Family = Literal["content", "shape", "elicitation", "rhythm", "infrastructure", "coverage", "pivot"]
+Family = Literal[
+    "content",
+    "shape",
+    "elicitation",
+    "rhythm",
+    "infrastructure",
+    "coverage",
+    "pivot",
+    "schedule",
+]
 Maturity = Literal["experimental", "tested", "stable", "retired"]
 
 
