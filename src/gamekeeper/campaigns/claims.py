@@ -4,7 +4,7 @@
     control
                -> members, with what ties them -> rank of every account among ordinary ones
 
-Decoys are built around ordinary accounts by the same steps that build candidates. An account is
+Decoys are made of ordinary accounts by the same steps that make candidates. An account is
 ordinary if it is in no candidate whose prompts are interchangeable between accounts. A campaign
 among the decoys would only make every p-value larger.
 """
@@ -13,20 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.stats import poisson
-
 from gamekeeper.base.progress import OnProgress
 from gamekeeper.evidence import discoveries, rank_p_value, rank_p_values
 from gamekeeper.linking import (
-    AccountLinks,
     Group,
-    Linker,
     LinkSample,
     Ordinary,
-    around_accounts,
-    candidates,
+    Search,
     claim,
-    link_accounts,
     lone_readings,
     spliced_readings,
     strength,
@@ -34,7 +28,6 @@ from gamekeeper.linking import (
 from gamekeeper.verdict import Policy
 
 _DECOYS = 1_999
-_DECOYS_OF_ACCOUNT = 4
 _LONE_DECOYS = 9_999
 _LONE_BROAD = (
     0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
@@ -103,26 +96,26 @@ def find_campaigns(
     sample: LinkSample, policy: Policy, seed: int, on_progress: OnProgress
 ) -> Claims:
     """Finds the campaigns of a sample: candidates, ranked among decoys, then their members."""
-    linker = Linker(sample)
-    links = link_accounts(sample)
-    groups = list(candidates(linker, links, policy.without))
+    search = Search(sample)
+    groups = list(search.candidates(policy.without))
     innocent = _innocent(sample, groups, policy)
-    around = _decoys(linker, links, innocent, np.random.default_rng(seed), on_progress)
-    ordinary = Ordinary.of([group for groups_of_one in around for group in groups_of_one])
-    decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in around])
+    rng = np.random.default_rng(seed)
+    made = search.decoys(innocent, _DECOYS, rng, policy.without, on_progress)
+    ordinary = Ordinary.of([groups_of_one[0] for groups_of_one in made if groups_of_one])
+    decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in made])
     claims = claim(groups, ordinary, policy.min_accounts)
     p_values = _p_values(claims, decoys, ordinary)
     confirmed = discoveries(p_values, policy.false_discovery_rate)
     found = _disjoint(
         [
-            _found(linker, c, groups, decoys, ordinary)
+            _found(sample, c, groups, decoys, ordinary)
             for c, ok in zip(claims, confirmed, strict=True)
             if ok
         ],
         sample.account_count,
     )
     found += _lone(sample, found, innocent, policy, seed)
-    p_account, near_sittings = _rank_accounts(linker, found, policy)
+    p_account, near_sittings = _rank_accounts(search, found, policy)
     return Claims(
         found=tuple(found),
         ordinary=ordinary,
@@ -145,31 +138,13 @@ def _innocent(sample: LinkSample, groups: Sequence[Group], policy: Policy) -> np
     return np.flatnonzero(~suspect & (sample.exchanges >= _MIN_EXCHANGES))
 
 
-def _decoys(
-    linker: Linker,
-    links: AccountLinks,
-    innocent: np.ndarray,
-    rng: np.random.Generator,
-    on_progress: OnProgress,
-) -> list[list[Group]]:
-    """Groups around ordinary accounts; groups that overlap a suspect group are excluded."""
-    drawn = np.concatenate([rng.permutation(innocent) for _ in range(_DECOYS_OF_ACCOUNT)])[:_DECOYS]
-    ordinary = np.zeros(linker.sample.account_count, bool)
-    ordinary[innocent] = True
-    around = []
-    for groups in around_accounts(linker, links, drawn, rng):
-        around.append([g for g in groups if ordinary[g.accounts].mean() > _SAME])
-        on_progress(len(around), len(drawn))
-    return around
-
-
 def _p_values(claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary) -> np.ndarray:
     strengths = np.array([strength(c, ordinary) for c in claims])
     return np.where(strengths > 0, rank_p_values(strengths, decoys), 1.0)
 
 
 def _found(
-    linker: Linker, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
+    sample: LinkSample, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
 ) -> FoundGroup:
     """The claim, with the groups of other families that tie the same accounts."""
     ties = [group]
@@ -186,7 +161,7 @@ def _found(
     return FoundGroup(
         accounts=np.unique(np.concatenate([t.accounts for t in ties])),
         rows=rows,
-        senders=linker.sample.accounts[rows],
+        senders=sample.accounts[rows],
         p_benign=rank_p_value(value, decoys),
         strength=value,
         decoys=decoys,
@@ -272,37 +247,24 @@ def _lone_found(
 
 
 def _rank_accounts(
-    linker: Linker, found: Sequence[FoundGroup], policy: Policy
+    search: Search, found: Sequence[FoundGroup], policy: Policy
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ranks every account by its strongest tie to a campaign, among accounts outside campaigns;
     and counts its sittings near a campaign.
     """
-    sample = linker.sample
-    tie = np.zeros(sample.account_count)
+    sample = search.sample
+    tie = np.full(sample.account_count, -np.inf)
     near = np.zeros(sample.account_count, np.int64)
     member = np.zeros(sample.account_count, bool)
     for each in found:
         member[each.accounts] = True
-    for each in found:
-        sittings = sample.sittings(_near_rows(linker, each, policy))
-        near = np.maximum(near, sittings)
-        tie = np.maximum(tie, _tie(sample, sittings, member) if each.groups else 0.0)
         if not each.groups:
             tie[each.accounts] = np.inf  # it was ranked by itself
+        elif "content" not in policy.without:
+            log_e, rows = search.evidence(each.accounts)
+            tie = np.maximum(tie, log_e)
+            near = np.maximum(near, sample.sittings(np.union1d(rows, each.rows)))
+        else:
+            tie[each.accounts] = np.inf
+            near = np.maximum(near, sample.sittings(each.rows))
     return rank_p_values(tie, tie[~member]), near
-
-
-def _near_rows(linker: Linker, found: FoundGroup, policy: Policy) -> np.ndarray:
-    """The linked exchanges of a claim, and those of anybody that are near them in content."""
-    if not found.groups or "content" in policy.without:
-        return found.rows
-    return np.union1d(np.flatnonzero(linker.near(found.rows)), found.rows)
-
-
-def _tie(sample: LinkSample, sittings: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """How unlikely each account's number of sittings near the campaign's exchanges is, as
-    -log10.
-    """
-    of = sample.all_sittings
-    rate = max(sittings[~member].sum() / max(of[~member].sum(), 1), 1e-4)
-    return np.asarray(-poisson.logsf(sittings - 1, rate * of) / np.log(10))

@@ -185,16 +185,17 @@ def _link_sample(
     pieces: pl.DataFrame,
     encoder: ContentEncoder | None,
 ) -> LinkSample:
-    repeated = rows.select(
-        (pl.col("number").n_unique().over("prompt_hash") > 1) | (pl.col("prompt") == "")
-    )
+    # a prompt that cannot be compared repeats nothing
+    asked = rows.select(pl.col("prompt_hash").fill_null(0).rank("dense") - 1).to_series()
+    without_text = rows.select(pl.col("prompt").eq("").fill_null(False)).to_series()
     numbers = rows["number"].to_numpy().astype(np.int64)
     return LinkSample(
         accounts=numbers,
         account_count=accounts,
         time_s=rows["time"].dt.epoch("s").to_numpy(),
         vectors=vectors,
-        repeated=repeated.to_series().fill_null(False).to_numpy(),
+        prompts=asked.to_numpy().astype(np.int64),
+        without_text=without_text.to_numpy(),
         fragments=pieces,
         payloads=Payloads(pieces, numbers, encoder, vectors if encoder is None else None),
     )

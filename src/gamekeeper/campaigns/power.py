@@ -25,7 +25,7 @@ from gamekeeper.campaigns.result import PlantedCampaign, Power
 from gamekeeper.campaigns.units import ACCOUNT_BY_ACCOUNT
 from gamekeeper.encoding import Payloads, fragments
 from gamekeeper.evidence import discoveries, rank_p_value
-from gamekeeper.linking import Group, Linker, LinkSample, candidates, link_accounts, strength
+from gamekeeper.linking import Group, LinkSample, Search, strength
 from gamekeeper.verdict import Policy
 
 Deck = Callable[[int, int, int], Sequence[str]]
@@ -92,8 +92,7 @@ def _planted(
     accounts = np.repeat(np.arange(first, starts[-1]), each)
     times = np.concatenate([_times(compared.sample, each, rng) for _ in range(sum(sizes))])
     sample = _with_rows(compared, accounts, times, prompts)
-    linker = Linker(sample)
-    groups = list(candidates(linker, link_accounts(sample), policy.without))
+    groups = list(Search(sample).candidates(policy.without))
     return [
         PlantedCampaign(
             accounts=size,
@@ -131,10 +130,15 @@ def _with_rows(
         account_count=int(numbers.max()) + 1,
         time_s=np.concatenate([old.time_s, times]),
         vectors=np.concatenate([old.vectors, compared.content.encode(list(prompts))]),
-        repeated=np.concatenate([old.repeated, np.zeros(len(prompts), bool)]),
+        prompts=np.concatenate([old.prompts, _new_numbers(old.prompts, len(prompts))]),
+        without_text=np.concatenate([old.without_text, np.zeros(len(prompts), bool)]),
         fragments=pieces,
         payloads=Payloads(pieces, numbers, compared.content),
     )
+
+
+def _new_numbers(known: np.ndarray, count: int) -> np.ndarray:
+    return np.arange(count) + int(known.max(initial=-1)) + 1
 
 
 _TEXTS = {"system": pl.String, "prompt": pl.String}

@@ -1,7 +1,7 @@
 """Which accounts act as one: links between accounts, and the dense groups that they form."""
 
-from gamekeeper.linking.candidates import AccountLinks, around_accounts, candidates, link_accounts
-from gamekeeper.linking.groups import Group, Linker
+from gamekeeper.linking.candidates import Search
+from gamekeeper.linking.groups import Group
 from gamekeeper.linking.lone import (
     MIN_JOINED,
     JoinedReading,
@@ -11,24 +11,21 @@ from gamekeeper.linking.lone import (
     lone_readings,
     spliced_readings,
 )
-from gamekeeper.linking.sample import LinkSample
+from gamekeeper.linking.sample import LinkSample, Sharers
 from gamekeeper.linking.strength import Ordinary, claim, strength
 
 __all__ = [
     "MIN_JOINED",
-    "AccountLinks",
     "Group",
     "JoinedReading",
     "LinkSample",
-    "Linker",
     "LoneReading",
     "Ordinary",
-    "around_accounts",
-    "candidates",
+    "Search",
+    "Sharers",
     "claim",
     "joined_ordinary",
     "joined_reading",
-    "link_accounts",
     "lone_readings",
     "spliced_readings",
     "strength",

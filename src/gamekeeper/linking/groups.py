@@ -1,41 +1,29 @@
-"""From a rough set of accounts to a group: which exchanges tie it together, and who really belongs.
+"""From a community of accounts to groups: which exchanges tie it together, and who really belongs.
 
-A group is grown by its exchanges, not by its accounts: an exchange belongs when a good part of its
-neighbours do. That is why cover traffic does not hide a member: its other exchanges simply do not
-belong. Then each member is put to three questions, because innocents get caught wherever a campaign
-works:
-
-    does it come back?      its linked exchanges fall into several sittings; who asks about a
-                            subject once, or runs a benchmark once, does not
-    has it own interests?   its linked prompts lie next to its own more often than one deck would
-                            put them
-    does it work like them? its linked share is not far below the others'
+A community is a rough guess. Its members are the accounts that do its work (see `members`), and
+each is put to one more question, because innocents get caught wherever a campaign works: has it
+subjects of its own? A deck may be dealt by prompt, by sitting or by account, so a community makes
+up to three groups, each of those accounts whose prompts are interchangeable at that level. What is
+tied by something else than content makes no group dealt by account: tenants of one product, each
+with a subject of its own, have no order either.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, poisson
 
 from gamekeeper.linking.card import Family
-from gamekeeper.linking.memory import Memory, measure_memory, own_neighbours
+from gamekeeper.linking.memory import LEVELS, UNKNOWN, Deck, Memory
 from gamekeeper.linking.sample import LinkSample
 
-_ROUNDS = 4
-# share of an exchange's neighbours inside; the group itself is a few percent of all exchanges
-_BELONGS = 0.35
-_MIN_ROWS = 20
-_MIN_ACCOUNTS = 5
-_MIN_SITTINGS = 3
-_MIN_PAYLOADS = 3  # of an account; fewer tell nothing of a deck
-_RARE = 1e-4  # chance that an ordinary account has as many linked sittings
-_OWN_P = 1e-3  # chance that one deck puts as many of an account's prompts side by side
-_OWN_SLACK = (
-    1.5  # real decks come in batches: neighbours of one's own are somewhat commoner than chance
-)
-_SHARE_OF_MEDIAN = 0.25
-_DECK_NEIGHBOURS = 5
+MIN_ROWS = 20
+MIN_ACCOUNTS = 5
+_MIN_PAYLOADS = 2  # of an account; one tells nothing of a deck
 _PURIFYING_ROUNDS = 3
+# of the accounts judged: where most have subjects of their own, the rest are those who say little
+_LEAST_KEPT = 0.5
+_MOST_ROWS = 5_000  # measured together; larger groups are measured in parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +31,14 @@ class Group:
     """Accounts tied by exchanges.
 
     Args:
-        family: What ties it: `content` or `shape`.
+        family: What ties it: `content`, `shape`, or `infrastructure` for what the accounts share.
         accounts: Account numbers, ascending.
         rows: The linked exchanges, row numbers of the sample, ascending.
         payloads: How many of them have a payload, for each of `accounts`.
         memory: How far its accounts keep to their own subjects.
+        level: At which of `memory.LEVELS` its prompts may be interchangeable.
+        rough: Memory of the accounts that it was made from, those with subjects of their own too.
+        what: What its accounts share, in words; empty where nothing has a name.
     """
 
     family: Family
@@ -55,118 +46,73 @@ class Group:
     rows: np.ndarray
     payloads: np.ndarray
     memory: Memory
+    level: str = "prompt"
+    rough: Memory = UNKNOWN
+    what: str = ""
 
 
-class Linker:
-    """Grows, purifies and measures groups of one sample."""
-
-    def __init__(self, sample: LinkSample) -> None:
-        self.sample = sample
-        self._known: dict[
-            tuple[Family, bytes], Group | None
-        ] = {}  # many seeds grow into the same group
-
-    def grow(self, accounts: np.ndarray) -> Group | None:
-        """Returns the group around `accounts` by content, or None where there is none.
-
-        In turn: exchanges whose neighbours belong, then accounts with more of them than chance
-        gives.
-        """
-        rows = self._grown_rows(accounts)
-        return None if rows is None else self.purify(rows, "content")
-
-    def purify(self, rows: np.ndarray, family: Family) -> Group | None:
-        """Returns the group that `rows` (ascending) tie together, without the accounts that do not
-        belong.
-        """
-        asked = (family, rows.tobytes())
-        if asked not in self._known:
-            self._known[asked] = self._purify(rows, family)
-        return self._known[asked]
-
-    def _purify(self, rows: np.ndarray, family: Family) -> Group | None:
-        for _ in range(_PURIFYING_ROUNDS):
-            if len(rows) < _MIN_ROWS:
-                return None
-            member = self._belong(rows)
-            if member.sum() < _MIN_ACCOUNTS:
-                return None
-            kept = rows[member[self.sample.accounts[rows]]]
-            if len(kept) == len(rows):
-                break
-            rows = kept
-        return self.group(rows, family)
-
-    def group(self, rows: np.ndarray, family: Family) -> Group:
-        """Returns the group of exactly these rows, measured."""
-        payload = self.sample.payloads.rows_with(rows)
-        senders = self.sample.accounts[payload]
-        accounts = np.unique(self.sample.accounts[rows])
-        return Group(
+def groups_of(
+    sample: LinkSample, rows: np.ndarray, family: Family, what: str = ""
+) -> Iterator[Group]:
+    """Yields the groups that `rows` (ascending) tie together, one for each level at which enough
+    accounts have no subjects of their own.
+    """
+    payload = _enough_each(sample, sample.payloads.rows_with(rows))
+    if len(payload) < MIN_ROWS or len(np.unique(sample.accounts[payload])) < MIN_ACCOUNTS:
+        return
+    decks = [
+        Deck(sample.payloads.vectors(part), sample.accounts[part], sample.sitting[part])
+        for part in _parts(sample, payload)
+    ]
+    rough = decks[0].memory(decks[0].all_rows)
+    sent = np.bincount(sample.accounts[payload], minlength=sample.account_count)
+    judged = np.count_nonzero(sent)
+    for level in LEVELS if family == "content" else LEVELS[:2]:
+        kept = [_purified(deck, level) for deck in decks]
+        accounts = np.unique(
+            np.concatenate([d.accounts[k] for d, k in zip(decks, kept, strict=True)])
+        )
+        if len(accounts) < max(MIN_ACCOUNTS, _LEAST_KEPT * judged) or len(kept[0]) < MIN_ROWS:
+            continue
+        yield Group(
             family=family,
             accounts=accounts,
-            rows=rows,
-            payloads=np.bincount(np.searchsorted(accounts, senders), minlength=len(accounts)),
-            memory=measure_memory(self.sample.payloads.vectors(payload), senders),
+            rows=rows[np.isin(sample.accounts[rows], accounts)],
+            payloads=sent[accounts],
+            memory=decks[0].memory(kept[0], (level,)),
+            level=level,
+            rough=rough,
+            what=what,
         )
 
-    def near(self, rows: np.ndarray) -> np.ndarray:
-        """Returns which exchanges, of any account, have enough neighbours among `rows`; bool, shape
-        (n,).
-        """
-        inside = np.zeros(len(self.sample.accounts), np.float32)
-        inside[rows] = 1
-        return np.asarray((self.sample.adjacency @ inside) >= _BELONGS * self.sample.degree)
 
-    def _grown_rows(self, accounts: np.ndarray) -> np.ndarray | None:
-        sample = self.sample
-        member = np.zeros(sample.account_count, bool)
-        member[accounts] = True
-        belongs = member[sample.accounts] & ~sample.repeated
-        for turn in range(_ROUNDS):
-            near = self.near(np.flatnonzero(belongs))
-            belongs = near if turn else near & belongs  # at first only the accounts asked for
-            if belongs.sum() < _MIN_ROWS:
-                return None
-            member = self._beyond_chance(np.flatnonzero(belongs), member)
-            if member.sum() < _MIN_ACCOUNTS:
-                return None
-            belongs &= member[sample.accounts]
-        return np.flatnonzero(belongs)
+def _enough_each(sample: LinkSample, payload: np.ndarray) -> np.ndarray:
+    """Payload rows of accounts that have a few of them."""
+    sent = np.bincount(sample.accounts[payload], minlength=sample.account_count)
+    return np.asarray(payload[sent[sample.accounts[payload]] >= _MIN_PAYLOADS])
 
-    def _beyond_chance(self, rows: np.ndarray, member: np.ndarray) -> np.ndarray:
-        """Accounts that sent any of `rows` in more sittings than those outside `member` lead to
-        expect.
-        """
-        sittings = self.sample.sittings(rows)
-        of = self.sample.all_sittings
-        rate = max(sittings[~member].sum() / max(of[~member].sum(), 1), 1e-4)
-        return np.asarray(
-            (sittings >= _MIN_SITTINGS) & (poisson.sf(sittings - 1, rate * of) < _RARE)
-        )
 
-    def _belong(self, rows: np.ndarray) -> np.ndarray:
-        sample = self.sample
-        linked = np.bincount(sample.accounts[rows], minlength=sample.account_count)
-        share = linked / np.maximum(sample.exchanges, 1)
-        comes_back = sample.sittings(rows) >= _MIN_SITTINGS
-        works_alike = share >= _SHARE_OF_MEDIAN * np.median(share[linked > 0])
-        return np.asarray((linked > 0) & comes_back & works_alike & self._shares_the_deck(rows))
+def _parts(sample: LinkSample, payload: np.ndarray) -> list[np.ndarray]:
+    """The payload rows, in parts of whole accounts drawn at random, each small enough to measure.
 
-    def _shares_the_deck(self, rows: np.ndarray) -> np.ndarray:
-        """Accounts with payloads whose neighbours inside are not too often their own;
-        (account_count,).
-        """
-        sample = self.sample
-        payload = sample.payloads.rows_with(rows)
-        if len(payload) < _MIN_ROWS:
-            return np.zeros(sample.account_count, bool)
-        accounts = sample.accounts[payload]
-        own = own_neighbours(sample.payloads.vectors(payload), accounts, _DECK_NEIGHBOURS)
-        drawn = np.bincount(accounts, minlength=sample.account_count)
-        own_sum = np.bincount(accounts, weights=own, minlength=sample.account_count)
-        chance = np.minimum(_OWN_SLACK * np.maximum(drawn - 1, 0) / (len(payload) - 1), 1)
-        return np.asarray(
-            (drawn >= _MIN_PAYLOADS)
-            & (binom.sf(own_sum - 1, drawn * _DECK_NEIGHBOURS, chance) > _OWN_P)
-        )
+    The first part stands for all where memory is measured.
+    """
+    if len(payload) <= _MOST_ROWS:
+        return [payload]
+    accounts = np.unique(sample.accounts[payload])
+    count = int(np.ceil(len(payload) / _MOST_ROWS))
+    part = np.random.default_rng(len(payload)).integers(0, count, len(accounts))
+    of_row = part[np.searchsorted(accounts, sample.accounts[payload])]
+    return [payload[of_row == number] for number in range(count) if (part == number).any()]
+
+
+def _purified(deck: Deck, level: str) -> np.ndarray:
+    rows = deck.all_rows
+    for _ in range(_PURIFYING_ROUNDS):
+        if len(rows) < MIN_ROWS:
+            break
+        kept = rows[np.isin(deck.accounts[rows], deck.deals(rows, level))]
+        if len(kept) == len(rows):
+            break
+        rows = kept
+    return rows

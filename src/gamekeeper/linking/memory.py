@@ -1,21 +1,33 @@
 """Whether accounts of a group keep to their own subjects, or their prompts are interchangeable.
 
-People keep to their interests: what they ask next is close to what they asked before. A campaign
-hands out one list of prompts ("one deck"): it does not matter which account sends which. Two
-measures over the payloads of a group's linked prompts, both 0 for one deck:
+People keep to their interests: what they ask next is close to what they asked before, in the same
+sitting and in later ones. A campaign hands out one list of prompts ("one deck"), and however it
+deals them, one label of its prompts stays interchangeable:
 
-    own interest  log odds that a prompt's two nearest neighbours inside the group are the same
-    account's,
-                  over what the accounts' sizes would give by chance
-    follow-up     how much closer an account's consecutive prompts lie than two accounts' prompts:
-                  the share of pairs across accounts that are farther apart, less one half
+    dealt by prompt     it does not matter which account sends which prompt
+    dealt by sitting    a sitting keeps to a subject, but which account has it does not matter
+    dealt by account    an account keeps to a subject, but the order inside it does not matter
 
-Exact decoys come for free: under one deck the accounts' labels can be shuffled.
+So memory is measured at three levels over the payloads of a group's linked prompts, each 0 where
+that label is interchangeable:
+
+    own interest  (by prompt) log odds that a prompt's two nearest neighbours inside the group are
+                  the same account's, over what the accounts' sizes would give by chance
+    follow-up     (by prompt) how much closer an account's next few prompts lie than two accounts'
+                  prompts: the share of pairs across accounts that are farther apart, less one half
+    return        (by sitting) as own interest, of neighbours outside the prompt's own sitting
+    order         (by account) how much closer an account's consecutive prompts lie than any two of
+                  its own: the share of pairs that are farther apart, less one half
+
+Only a group that remembers at every level is like people. Exact decoys come for free: the label of
+each level can be shuffled.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import binom
 
 from gamekeeper.linking.card import Card
 from gamekeeper.linking.search import nearest
@@ -42,12 +54,20 @@ MEMORY = Card(
     ),
 )
 
+LEVELS = ("prompt", "sitting", "account")
+"""By what a deck may be dealt."""
+
+_FOUND = 25  # neighbours of a prompt in its group; own, and outside its sitting, are among them
 _NEIGHBOURS = 2  # follow-ups are the nearest; more neighbours dilute them
+_DECK_NEIGHBOURS = 5  # of one account, where few prompts must tell
 _LAGS = 4  # prompts on: people stay with a subject for a while, and more pairs measure it better
-_PAIRS = 20_000  # pairs across accounts, drawn for the comparison
+_PAIRS = 4_000  # pairs across accounts, drawn for the comparison
+_OWN_PAIRS = 8  # pairs of an account's own prompts to each of its consecutive ones
 _MIN_ROWS = 20
 _EXACT_BELOW = 5_000
 _ROUNDS = 5  # of k-means
+_OWN_P = 1e-3  # chance that one deck makes an account look as if it had a subject of its own
+_OWN_SLACK = 1.5  # real decks come in batches: own neighbours are somewhat commoner than chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,68 +79,172 @@ class Memory:
         own_interest_error: Its standard error.
         follow_up: From -.5 to .5; 0 as chance gives.
         follow_up_error: Its standard error.
+        back: Return to a subject in another sitting, natural log of the odds ratio.
+        back_error: Its standard error.
+        order: From -.5 to .5; 0 as chance gives.
+        order_error: Its standard error.
     """
 
     own_interest: float
     own_interest_error: float
     follow_up: float
     follow_up_error: float
+    back: float
+    back_error: float
+    order: float
+    order_error: float
 
 
 UNKNOWN = Memory(
-    own_interest=np.nan, own_interest_error=np.nan, follow_up=np.nan, follow_up_error=np.nan
+    own_interest=np.nan,
+    own_interest_error=np.nan,
+    follow_up=np.nan,
+    follow_up_error=np.nan,
+    back=np.nan,
+    back_error=np.nan,
+    order=np.nan,
+    order_error=np.nan,
 )
 
 
-def measure_memory(vectors: np.ndarray, accounts: np.ndarray) -> Memory:
-    """Measures memory of one group.
+class Deck:
+    """Payloads of a group, whose accounts can be taken out without searching neighbours again.
 
     Args:
         vectors: Payload vectors in order of account and time, float32, shape (n, d).
         accounts: Account number of each, shape (n,).
-
-    Returns:
-        Memory; all NaN below 20 rows or 2 accounts.
+        sittings: Sitting number of each, shape (n,).
     """
-    if len(vectors) < _MIN_ROWS or len(np.unique(accounts)) < 2:
-        return UNKNOWN
-    interest, interest_error = _own_interest(vectors, accounts)
-    follow_up, follow_up_error = _follow_up(vectors, accounts)
-    return Memory(
-        own_interest=interest,
-        own_interest_error=interest_error,
-        follow_up=follow_up,
-        follow_up_error=follow_up_error,
-    )
+
+    def __init__(self, vectors: np.ndarray, accounts: np.ndarray, sittings: np.ndarray) -> None:
+        self.vectors = vectors
+        self.accounts = accounts
+        self.sittings = sittings
+        if len(vectors):
+            count = min(_FOUND, len(vectors))
+            self._near = nearest(vectors, count, exact_below=_EXACT_BELOW, rounds=_ROUNDS).rows
+        else:
+            self._near = np.zeros((0, 1), np.int64)
+        self._order = _order(vectors, accounts)
+
+    @property
+    def all_rows(self) -> np.ndarray:
+        """Every place in the deck, ascending."""
+        return np.arange(len(self.accounts))
+
+    def memory(self, rows: np.ndarray, levels: Collection[str] = LEVELS) -> Memory:
+        """Measures memory of some of the rows (places in the deck, ascending), at some levels.
+
+        Returns:
+            Memory; NaN at other levels, and all NaN below 20 rows or 2 accounts.
+        """
+        accounts = self.accounts[rows]
+        if len(rows) < _MIN_ROWS or accounts[0] == accounts[-1]:
+            return UNKNOWN
+        measured = UNKNOWN
+        if "prompt" in levels:
+            interest, interest_error = self._interest(rows, across=False)
+            follow_up, follow_up_error = _follow_up(self.vectors[rows], accounts)
+            measured = replace(
+                measured,
+                own_interest=interest,
+                own_interest_error=interest_error,
+                follow_up=follow_up,
+                follow_up_error=follow_up_error,
+            )
+        if "sitting" in levels:
+            back, back_error = self._interest(rows, across=True)
+            measured = replace(measured, back=back, back_error=back_error)
+        if "account" in levels:
+            order = self._order[rows]
+            order = order[~np.isnan(order)]
+            if len(order):
+                error = float(np.sqrt(_ORDER_VARIANCE / len(order)))
+                measured = replace(measured, order=float(order.mean()), order_error=error)
+        return measured
+
+    def deals(self, rows: np.ndarray, level: str) -> np.ndarray:
+        """Returns the account numbers, ascending, of `rows` whose prompts are interchangeable at a
+        level.
+        """
+        accounts = self.accounts[rows]
+        names, place = np.unique(accounts, return_inverse=True)
+        if level == "account":
+            order = self._order[rows]
+            known = ~np.isnan(order)
+            count = np.bincount(place[known], minlength=len(names))
+            total = np.bincount(place[known], weights=order[known], minlength=len(names))
+            z = total / np.sqrt(_ORDER_VARIANCE * np.maximum(count, 1))
+            return np.asarray(names[(count > 0) & (z < _ORDER_Z)])
+        own, of, chance = self._own(rows, _DECK_NEIGHBOURS, across=level == "sitting")
+        own_sum = np.bincount(place, weights=own, minlength=len(names))
+        of_sum = np.bincount(place, weights=of, minlength=len(names))
+        chance_sum = np.bincount(place, weights=chance * of, minlength=len(names))
+        rate = np.minimum(_OWN_SLACK * chance_sum / np.maximum(of_sum, 1), 1)
+        alike = binom.sf(own_sum - 1, of_sum, rate) > _OWN_P
+        return np.asarray(names[alike & (of_sum > 0)])
+
+    def _own(
+        self, rows: np.ndarray, k: int, *, across: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each row: its nearest neighbours of its own account, of how many, and by what chance
+        one is; `across`: among those outside its own sitting.
+        """
+        inside = np.zeros(len(self.accounts), bool)
+        inside[rows] = True
+        near = self._near[rows]
+        valid = (near >= 0) & inside[near] & (near != rows[:, None])
+        accounts = self.accounts[rows]
+        sizes = np.bincount(accounts, minlength=int(self.accounts.max()) + 1)[accounts]
+        others = np.full(len(rows), len(rows) - 1)
+        own_others = sizes - 1
+        if across:
+            sittings = self.sittings[rows]
+            valid &= self.sittings[near] != sittings[:, None]
+            together = np.bincount(sittings, minlength=int(self.sittings.max()) + 1)[sittings]
+            others = len(rows) - together
+            own_others = sizes - together
+        valid &= np.cumsum(valid, axis=1) <= k
+        own = (valid & (self.accounts[near] == accounts[:, None])).sum(axis=1)
+        return own, valid.sum(axis=1), own_others / np.maximum(others, 1)
+
+    def _interest(self, rows: np.ndarray, *, across: bool) -> tuple[float, float]:
+        own_each, of_each, chance = self._own(rows, _NEIGHBOURS, across=across)
+        trials = of_each.sum()
+        own = own_each.sum() + 0.5
+        expected = (chance * of_each).sum() + 0.5
+        if expected <= 0.5:  # no account has a second sitting: nothing to return to
+            return np.nan, np.nan
+        rest = np.maximum(trials + 1 - np.array([own, expected]), 0.5)
+        # neighbours are mostly mutual, so that there are about half as many independent trials
+        error = np.sqrt(2 * (1 / max(own, expected) + 1 / rest.min()))
+        return float(np.log(own / rest[0]) - np.log(expected / rest[1])), float(error)
 
 
-def own_neighbours(vectors: np.ndarray, accounts: np.ndarray, k: int) -> np.ndarray:
-    """Returns how many of each row's `k` nearest neighbours are of its own account, int, shape
-    (n,).
+_ORDER_Z = 3.1  # as `_OWN_P`, of a normal deviate
+_ORDER_VARIANCE = (1 + 1 / _OWN_PAIRS) / 12  # of a uniform rank among so many drawn pairs
+
+
+def _order(vectors: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+    """For each prompt that is followed by one of its account, the share of pairs of that account's
+    prompts that are farther apart than the two, less one half; NaN for others.
     """
-    count = min(k + 1, len(vectors))
-    found = nearest(vectors, count, exact_below=_EXACT_BELOW, rounds=_ROUNDS).rows
-    other = (found != np.arange(len(vectors))[:, None]) & (found >= 0)
-    other &= np.cumsum(other, axis=1) <= k
-    return np.asarray(((accounts[found] == accounts[:, None]) & other).sum(axis=1))
-
-
-def chance_of_own(accounts: np.ndarray) -> float:
-    """Returns the chance that two rows drawn without order are of one account."""
-    sizes = np.unique(accounts, return_counts=True)[1].astype(float)
-    count = len(accounts)
-    return float((sizes * (sizes - 1)).sum() / max(count * (count - 1), 1))
-
-
-def _own_interest(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]:
-    k = min(_NEIGHBOURS, len(vectors) - 1)
-    trials = k * len(vectors)
-    own = own_neighbours(vectors, accounts, k).sum() + 0.5
-    expected = chance_of_own(accounts) * trials + 0.5
-    rest = trials + 1 - np.array([own, expected])
-    # neighbours are mostly mutual, so that there are about half as many independent trials
-    error = np.sqrt(2 * (1 / max(own, expected) + 1 / rest.min()))
-    return float(np.log(own / rest[0]) - np.log(expected / rest[1])), float(error)
+    farther = np.full(len(accounts), np.nan)
+    first = np.flatnonzero(accounts[1:] == accounts[:-1])
+    if not len(first):
+        return farther
+    rng = np.random.default_rng(len(vectors))
+    begin = np.searchsorted(accounts, accounts[first])
+    size = np.searchsorted(accounts, accounts[first], "right") - begin
+    near = distance(vectors[first], vectors[first + 1])
+    count = np.zeros(len(first))
+    for _ in range(_OWN_PAIRS):
+        a = rng.integers(0, size)
+        b = (a + rng.integers(1, size)) % size  # another one
+        apart = distance(vectors[begin + a], vectors[begin + b])
+        count += (apart > near) + 0.5 * (apart == near)
+    farther[first] = count / _OWN_PAIRS - 0.5
+    return farther
 
 
 def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]:

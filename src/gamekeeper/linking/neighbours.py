@@ -1,8 +1,7 @@
 """Which accounts send prompts close to each other's.
 
-For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that another
-account sent verbatim are left out on both sides: a campaign seldom pays for one answer twice, and a
-class repeats its sheet.
+For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that do not
+count (see `copies`) are left out on both sides, and two rows of one prompt are no neighbours.
 """
 
 import numpy as np
@@ -34,44 +33,46 @@ CONTENT = Card(
     ),
 )
 
+K = 16
+"""Neighbours of an exchange, at most."""
+
+SPARE = 32
+"""Neighbours fetched beyond that, since some will be of the same account."""
+
 _EXACT_BELOW = 20_000  # exchanges; below, every pair is compared
-_SPARE = 32  # neighbours fetched beyond k, since some will be of the same account
 _ROUNDS = 8  # of k-means
 
 
+def find_near(vectors: np.ndarray) -> Nearest:
+    """Returns what is nearest to each vector, of any account, `K + SPARE` of them or all."""
+    count = min(K + SPARE, len(vectors))
+    return nearest(vectors, count, exact_below=_EXACT_BELOW, rounds=_ROUNDS)
+
+
 def neighbours(
-    vectors: np.ndarray, accounts: np.ndarray, keep: np.ndarray, *, k: int
+    found: Nearest, rows: np.ndarray, counts: np.ndarray, accounts: np.ndarray, prompts: np.ndarray
 ) -> sp.csr_matrix:
-    """Finds each exchange's nearest neighbours among other accounts'.
+    """Returns each exchange's nearest neighbours among other accounts' that count.
 
     Args:
-        vectors: float32, shape (n, d).
-        accounts: Account number of each exchange, shape (n,).
-        keep: Which exchanges take part, bool, shape (n,).
-        k: Neighbours of an exchange, at most.
+        found: What is nearest to each of `rows` among them.
+        rows: Row numbers of the sample, ascending.
+        counts: Which of `rows` take part, bool, shape (len(rows),).
+        accounts: Account number of every row of the sample, shape (n,).
+        prompts: Number of every row's prompt; two rows of one prompt are no neighbours, shape (n,).
 
     Returns:
         0/1 matrix, float32, shape (n, n): entry (p, q) where q is a neighbour of p.
     """
-    rows = np.flatnonzero(keep)
-    if len(rows) <= 1:
-        none = np.zeros(0, np.int64)
-        return sp.csr_matrix(
-            (none.astype(np.float32), (none, none)), shape=(len(vectors), len(vectors))
-        )
-    found = nearest(
-        vectors[rows],
-        min(k + _SPARE, len(rows)),
-        exact_below=_EXACT_BELOW,
-        rounds=_ROUNDS,
-    )
     nearby = _scaled_locally(found)
     target = np.where(nearby >= 0, rows[nearby], -1)
-    other = (target >= 0) & (accounts[target] != accounts[rows][:, None])
-    other &= np.cumsum(other, axis=1) <= k
+    other = (target >= 0) & counts[:, None] & counts[nearby]
+    other &= accounts[target] != accounts[rows][:, None]
+    other &= prompts[target] != prompts[rows][:, None]
+    other &= np.cumsum(other, axis=1) <= K
     p, place = np.nonzero(other)
     entries = (np.ones(len(p), np.float32), (rows[p], target[p, place]))
-    return sp.csr_matrix(entries, shape=(len(vectors), len(vectors)))
+    return sp.csr_matrix(entries, shape=(len(accounts), len(accounts)))
 
 
 def _scaled_locally(found: Nearest) -> np.ndarray:

@@ -1,28 +1,32 @@
 """How strong a group's claim to be one campaign is.
 
-    strength = (1 - memory) * sum over accounts of log2(1 + linked exchanges with a payload)
+    strength = (1 - memory / .5) * sum over accounts of log2(1 + linked exchanges with a payload)
 
-`memory` is the group's memory of who asked, in units of what ordinary groups remember: 0 for one
-deck, 1 for groups like those that the same steps build around ordinary accounts. The logarithm
-keeps one busy account from standing for many; an exchange without payload is canned text, which
+`memory` is the group's memory at the level at which it may have been dealt, in units of what
+ordinary groups remember: 0 for one deck, 1 for groups like those that the same steps make of
+ordinary accounts. The logarithm
+keeps one busy account from standing for many; from half of ordinary memory on nothing is claimed; an exchange without payload is canned text, which
 says nothing of a deck.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from gamekeeper.linking.groups import Group
+from gamekeeper.linking.memory import Memory
 
 ONE_DECK = 0.5
 """Memory below which a group is nearer to one deck than to ordinary groups."""
 
 # of ordinary groups, where the log has too few to measure it; detection.md of the docs
-_USUAL = (
-    np.log(2.0),
-    0.1,
-)
+_USUAL = {"own_interest": np.log(2.0), "follow_up": 0.1, "back": np.log(1.5), "order": 0.06}
+_MEASURES = {
+    "prompt": ("own_interest", "follow_up"),
+    "sitting": ("back",),
+    "account": ("order",),
+}
 _ENOUGH = 20
 Z = 1.64
 """Standard errors to the end of a one-sided 95 % interval."""
@@ -30,47 +34,55 @@ Z = 1.64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordinary:
-    """What ordinary groups of this log remember: medians over decoys."""
+    """What ordinary groups of this log remember: medians over decoys, as `Memory` has them."""
 
     own_interest: float
     follow_up: float
+    back: float
+    order: float
 
     @classmethod
-    def of(cls, groups: Sequence[Group]) -> "Ordinary":
-        """Measures it on decoys; falls back on usual values below 20 of them."""
-        measured = [g.memory for g in groups if not np.isnan(g.memory.follow_up)]
-        if len(measured) < _ENOUGH:
-            return cls(own_interest=_USUAL[0], follow_up=_USUAL[1])
-        own, follow = (
-            np.median([getattr(m, k) for m in measured]) for k in ("own_interest", "follow_up")
-        )
-        # a log whose decoys remember next to nothing must not make everything look like memory
-        return cls(
-            own_interest=max(float(own), _USUAL[0] / 2), follow_up=max(float(follow), _USUAL[1] / 2)
-        )
+    def of(cls, groups: Iterable[Group]) -> "Ordinary":
+        """Measures it on decoys, with the accounts that have subjects of their own; falls back on
+        usual values below 20 of them.
+        """
+        rough = [group.rough for group in groups]
+        measured = {}
+        for name, usual in _USUAL.items():
+            values = np.array([getattr(memory, name) for memory in rough])
+            values = values[~np.isnan(values)]
+            # a log whose decoys remember next to nothing must not make everything look like memory
+            low = usual / 2
+            measured[name] = max(float(np.median(values)), low) if len(values) >= _ENOUGH else usual
+        return cls(**measured)
 
     def share(self, group: Group) -> float:
-        """Returns what a group may at most remember, as a share of ordinary memory, 0..1.
+        """Returns what a group may at most remember at its level, as a share of ordinary memory,
+        0..1.
 
-        The two measures are averaged by their precision and the upper end of the 95 % interval
-        counts: a group too small to tell is not taken for one deck. It is 1 where memory could not
-        be measured, and where one measure alone speaks clearly for memory: tenants of an app keep
-        to their subjects without following up.
+        Where a level has two measures they are averaged by their precision. The upper end of the
+        95 % interval counts: a group too small to tell is not taken for one deck. It is 1 where
+        memory could not be measured, and where one measure alone speaks clearly for memory: tenants
+        of an app keep to their subjects without following up.
         """
         memory = group.memory
-        if np.isnan(memory.follow_up) or np.isnan(memory.own_interest):
+        names = _MEASURES[group.level]
+        usual = np.array([getattr(self, name) for name in names])
+        shares = np.array([getattr(memory, name) for name in names]) / usual
+        errors = np.array([getattr(memory, f"{name}_error") for name in names]) / usual
+        if np.isnan(shares).any() or (shares - Z * errors > ONE_DECK).any():
             return 1.0
-        shares = np.array(
-            [memory.own_interest / self.own_interest, memory.follow_up / self.follow_up]
-        )
-        errors = np.array(
-            [memory.own_interest_error / self.own_interest, memory.follow_up_error / self.follow_up]
-        )
-        if (shares - Z * errors > ONE_DECK).any():
+        if group.level == "account" and not self._has_subjects(group.rough):
             return 1.0
         precision = errors**-2
         upper = (shares @ precision) / precision.sum() + Z / np.sqrt(precision.sum())
         return float(np.clip(upper, 0.0, 1.0))
+
+    def _has_subjects(self, rough: Memory) -> bool:
+        """Whether accounts keep to subjects at least as much as ordinary ones: people who chat
+        about everything have no order either.
+        """
+        return rough.own_interest - Z * rough.own_interest_error > self.own_interest
 
 
 def strength(group: Group, ordinary: Ordinary) -> float:
@@ -78,7 +90,7 @@ def strength(group: Group, ordinary: Ordinary) -> float:
     memory = ordinary.share(group)
     if memory >= ONE_DECK:
         return 0.0
-    return float((1 - memory) * np.log2(1 + group.payloads).sum())
+    return float((1 - memory / ONE_DECK) * np.log2(1 + group.payloads).sum())
 
 
 def claim(groups: Iterable[Group], ordinary: Ordinary, min_accounts: int) -> list[Group]:

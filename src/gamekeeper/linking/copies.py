@@ -1,0 +1,120 @@
+"""Prompts that do not count, because another account sent the same or nearly the same.
+
+What somebody else sent too says nothing of who works together: a class repeats its sheet, and a
+rival who wants an innocent account accused sends paraphrases of its prompts. So a prompt does not
+count, for any account, where
+
+    more than `_MOST_HOLDERS` accounts sent it to the letter, or
+    another account sent nearly the same payload, but not to the letter, or
+    it was sent to the letter by two accounts of which one took most of its repeated prompts from
+    the other: who repeats one account copies it; who repeats many shares a deck with them
+
+What is left counts: a campaign that sends each prompt through two accounts still does.
+
+Source: this project; docs/measurements/detection.md has how many prompts of people, campaigns and
+    victims have a near-copy.
+"""
+
+import numpy as np
+
+from gamekeeper.encoding import Payloads
+from gamekeeper.linking.search import Nearest
+
+_MOST_HOLDERS = 3
+_NEAR_COPY = 0.85  # cosine of two payloads
+_FROM_ONE = 1 / 3  # share of an account's repeated prompts that come from one other account
+
+
+def do_not_count(
+    found: Nearest, rows: np.ndarray, accounts: np.ndarray, prompts: np.ndarray, payloads: Payloads
+) -> np.ndarray:
+    """Returns which of `rows` do not count, bool, shape (len(rows),).
+
+    Args:
+        found: Their nearest neighbours among themselves, by content.
+        rows: Row numbers of the sample, ascending.
+        accounts: Account number of every row of the sample, shape (n,).
+        prompts: Number of every row's prompt: equal where the texts are, shape (n,).
+        payloads: Of the sample.
+    """
+    return _near_copies(found, rows, accounts, prompts, payloads) | _copied_from_one(
+        accounts[rows], prompts[rows]
+    )
+
+
+def repeated_by_many(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """Returns which prompts more than `_MOST_HOLDERS` accounts sent, bool, shape (n,)."""
+    return _holders(accounts, prompts) > _MOST_HOLDERS
+
+
+def _holders(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """How many accounts sent each row's prompt."""
+    if not len(prompts):
+        return np.zeros(0, np.int64)
+    pairs = np.unique(np.stack([prompts, accounts]), axis=1)
+    return np.bincount(pairs[0], minlength=int(prompts.max()) + 1)[prompts]
+
+
+def _near_copies(
+    found: Nearest, rows: np.ndarray, accounts: np.ndarray, prompts: np.ndarray, payloads: Payloads
+) -> np.ndarray:
+    copied = np.zeros(len(rows), bool)
+    # what is left of two prompts is alike only if the prompts are
+    near = (found.rows >= 0) & (found.squares < 2 * (1 - _NEAR_COPY))
+    other = np.where(found.rows >= 0, found.rows, 0)
+    near &= accounts[rows][other] != accounts[rows][:, None]
+    near &= prompts[rows][other] != prompts[rows][:, None]
+    one, place = np.nonzero(near)
+    another = other[one, place]
+    has_payload = np.zeros(len(accounts), bool)
+    has_payload[payloads.rows_with(rows)] = True
+    both = has_payload[rows[one]] & has_payload[rows[another]]
+    # canned text alone: nothing of its own to count
+    copied[one[~both]] = True
+    one = one[both]
+    another = another[both]
+    for start in range(0, len(one), _PAIRS):
+        a = one[start : start + _PAIRS]
+        b = another[start : start + _PAIRS]
+        alike = _cosine(payloads.vectors(rows[a]), payloads.vectors(rows[b])) > _NEAR_COPY
+        copied[a[alike]] = True
+        copied[b[alike]] = True
+    return copied
+
+
+_PAIRS = 65_536  # compared at a time
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.asarray(np.einsum("ij,ij->i", a, b) / np.maximum(size, 1e-9))
+
+
+def _copied_from_one(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """Rows sent to the letter by an account of which the sender repeats most, or the reverse."""
+    copied = np.zeros(len(accounts), bool)
+    shared = _holders(accounts, prompts) > 1
+    if not shared.any():
+        return copied
+    held = np.unique(np.stack([prompts[shared], accounts[shared]]), axis=1)
+    repeated = np.bincount(held[1], minlength=int(accounts.max()) + 1)
+    a, b = _pairs_of_holders(held)
+    together = np.stack([held[1][a], held[1][b]])
+    _, which, times = np.unique(together, axis=1, return_inverse=True, return_counts=True)
+    often = times[which.ravel()] > _FROM_ONE * np.minimum(repeated[together[0]], repeated[together[1]])
+    bad = np.unique(np.concatenate([a[often], b[often]]))
+    code = prompts.astype(np.int64) * (int(accounts.max()) + 1) + accounts
+    bad_code = held[0][bad].astype(np.int64) * (int(accounts.max()) + 1) + held[1][bad]
+    copied[np.isin(code, bad_code)] = True
+    return copied
+
+
+def _pairs_of_holders(held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places in `held` (prompt, account; in order) of two accounts of one prompt."""
+    firsts = []
+    seconds = []
+    for lag in range(1, _MOST_HOLDERS):
+        same = np.flatnonzero(held[0][lag:] == held[0][:-lag])
+        firsts.append(same)
+        seconds.append(same + lag)
+    return np.concatenate(firsts), np.concatenate(seconds)
