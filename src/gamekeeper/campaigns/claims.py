@@ -103,7 +103,7 @@ def find_campaigns(
     made = search.decoys(innocent, _DECOYS, rng, policy.without, on_progress)
     ordinary = Ordinary.of([groups_of_one[0] for groups_of_one in made if groups_of_one])
     decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in made])
-    claims = claim(groups, ordinary, policy.min_accounts)
+    claims = claim(groups, ordinary, policy.min_accounts, search.rest_of)
     p_values = _p_values(claims, decoys, ordinary)
     confirmed = discoveries(p_values, policy.false_discovery_rate)
     found = _disjoint(

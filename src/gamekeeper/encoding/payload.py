@@ -77,11 +77,15 @@ def _texts(fragments: pl.DataFrame, accounts: np.ndarray) -> pl.DataFrame:
     in order.
     """
     sender = pl.Series("sender", accounts[fragments["row"].to_numpy()])
+    # a sum of hashes wraps; it names the prompt by all its fragments
+    whole = pl.col("exact").hash(7).sum().over("row").alias("whole")
     one_sender = pl.col("sender").min().over("exact") == pl.col("sender").max().over("exact")
-    comes_first = pl.col("row") == pl.col("row").min().over("exact")
+    # a prompt that was repeated as a whole is no template
+    one_prompt = pl.col("whole").min().over("exact") == pl.col("whole").max().over("exact")
+    comes_first = pl.col("row") == pl.col("row").min().over("exact", "sender")
     return (
-        fragments.with_columns(sender)
-        .filter(one_sender & comes_first)
+        fragments.with_columns(sender, whole)
+        .filter((one_sender | one_prompt) & comes_first)
         .filter(pl.col("part") == "prompt")
         .group_by("row", maintain_order=True)
         .agg(pl.col("said").str.join(" ").alias("text"))

@@ -126,6 +126,11 @@ class Search:
         """
         return self._ground.log_e_of_all(accounts)
 
+    def rest_of(self, group: Group, accounts: np.ndarray) -> Iterator[Group]:
+        """Yields the groups that some accounts of a group make by themselves."""
+        rows = group.rows[np.isin(self.sample.accounts[group.rows], accounts)]
+        yield from groups_of(self.sample, rows, group.family, group.what)
+
     def _rows_of(self, accounts: np.ndarray) -> np.ndarray:
         held = np.zeros(self.sample.account_count, bool)
         held[accounts] = True

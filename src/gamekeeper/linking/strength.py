@@ -1,6 +1,6 @@
 """How strong a group's claim to be one campaign is.
 
-    strength = (1 - memory / .5) * sum over accounts of log2(1 + linked exchanges with a payload)
+    strength = (1 - memory / .5)^2 * sum over accounts of log2(1 + linked exchanges with a payload)
 
 `memory` is the group's memory at the level at which it may have been dealt, in units of what
 ordinary groups remember: 0 for one deck, 1 for groups like those that the same steps make of
@@ -9,8 +9,9 @@ keeps one busy account from standing for many; from half of ordinary memory on n
 says nothing of a deck.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -90,22 +91,44 @@ def strength(group: Group, ordinary: Ordinary) -> float:
     memory = ordinary.share(group)
     if memory >= ONE_DECK:
         return 0.0
-    return float((1 - memory / ONE_DECK) * np.log2(1 + group.payloads).sum())
+    return float((1 - memory / ONE_DECK) ** 2 * np.log2(1 + group.payloads).sum())
 
 
-def claim(groups: Iterable[Group], ordinary: Ordinary, min_accounts: int) -> list[Group]:
+def claim(
+    groups: Iterable[Group],
+    ordinary: Ordinary,
+    min_accounts: int,
+    rest_of: Callable[[Group, np.ndarray], Iterable[Group]],
+) -> list[Group]:
     """Chooses groups that do not share accounts, the strongest first.
 
     Those of no strength come too: each is a claim that was tested, and counts when false
-    discoveries are controlled. Groups with fewer than `min_accounts` that are not an earlier
-    group's are let go.
+    discoveries are controlled. A group of which some accounts are an earlier group's must stand on
+    what is left of it; with fewer than `min_accounts` left it is let go.
+
+    Args:
+        groups: Candidates; they may overlap.
+        ordinary: What ordinary groups remember.
+        min_accounts: Of a claim.
+        rest_of: Makes groups again of some accounts (numbers, ascending) of a group.
     """
-    ranked = sorted(groups, key=lambda g: (-strength(g, ordinary), -len(g.rows), g.family))
+    waiting = [(-strength(g, ordinary), -len(g.rows), g.family, i, g) for i, g in enumerate(groups)]
+    heapify(waiting)
     chosen: list[Group] = []
-    taken: set[int] = set()
-    for group in ranked:
-        free = set(group.accounts.tolist()) - taken
-        if len(free) >= max(min_accounts, len(group.accounts) / 2):
+    taken = np.zeros(0, np.int64)
+    number = len(waiting)
+    while waiting:
+        group = heappop(waiting)[-1]
+        free = np.setdiff1d(group.accounts, taken)
+        if len(free) < min_accounts:
+            continue
+        if len(free) == len(group.accounts):
             chosen.append(group)
-            taken |= free
+            taken = np.union1d(taken, group.accounts)
+            continue
+        for rest in rest_of(group, free):
+            if rest.level == group.level:
+                number += 1
+                key = (-strength(rest, ordinary), -len(rest.rows), rest.family, number)
+                heappush(waiting, (*key, rest))
     return chosen
