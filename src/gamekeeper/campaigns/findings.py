@@ -217,10 +217,7 @@ def _absent(seen: Collection[str]) -> Iterator[str]:
         columns, names = zip(*blind, strict=True)
         yield f"the log has no {', '.join(columns)}: {', '.join(names)} skipped"
     if "prompt" not in seen:
-        yield (
-            "the log has features, no prompts: shape, elicitation and the search for single"
-            " scraping accounts skipped"
-        )
+        yield "the log has features, no prompts: shape and elicitation skipped"
 
 
 def _sampled(rows: int, exchanges: int) -> Iterator[str]:

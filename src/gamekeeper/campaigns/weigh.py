@@ -8,7 +8,7 @@ content count at all, so it is shown and not counted again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -160,6 +160,10 @@ def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]
     """
     if found.pooled is not None:
         return _ties(found.pooled, claims, called)
+    if found.portfolio is not None:
+        unlike = found.portfolio
+        reading = _ranked(unlike.card, unlike.value, unlike.decoys, unlike.says)
+        return [replace(reading, p_value=unlike.p_value)]  # its bound where ranks end
     if not found.groups:
         # the strength is follow-up with its sign turned, which as a share of pairs is easier to
         # read: a half is what chance gives

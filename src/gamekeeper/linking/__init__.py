@@ -11,6 +11,7 @@ from gamekeeper.linking.lone import (
     lone_readings,
     spliced_readings,
 )
+from gamekeeper.linking.portfolio import PortfolioClaim, portfolio_claims
 from gamekeeper.linking.sample import LinkSample
 from gamekeeper.linking.strength import Ordinary, claim, strength
 
@@ -23,6 +24,7 @@ __all__ = [
     "Linker",
     "LoneReading",
     "Ordinary",
+    "PortfolioClaim",
     "around_accounts",
     "candidates",
     "claim",
@@ -30,6 +32,7 @@ __all__ = [
     "joined_reading",
     "link_accounts",
     "lone_readings",
+    "portfolio_claims",
     "spliced_readings",
     "strength",
 ]
