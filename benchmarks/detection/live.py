@@ -49,10 +49,12 @@ def live(traffic: Path, work: Path, days: Sequence[float]) -> Lived:
     for day in days:
         flagged = _flagged(log, begin + day * DAY_S, work / f"prefix-{day:g}")
         for account in flagged & verdict.keys():
-            verdict[account] = min(verdict[account], day)
+            verdict[account] = min(verdict[account], float(day))
         seen = ours.filter(pl.col("at") < day)["account"].n_unique()
         found.append(sum(v <= day for v in verdict.values()) / max(seen, 1))
-    until = pl.DataFrame({"account": list(verdict), "until": list(verdict.values())})
+    until = pl.DataFrame(
+        {"account": list(verdict), "until": pl.Series(list(verdict.values()), dtype=pl.Float64)}
+    )
     return _lived(days, found, ours.join(until, on="account"), traffic, until, begin)
 
 

@@ -14,6 +14,7 @@ Source: Liu, Guo, Dong, arXiv 2606.05725, 2026; Gretton et al., A kernel two-sam
     5 % of attack queries nearly none (.013).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ WIDTHS = (0.5, 1.0, 2.0, 4.0)
 REFERENCE = 500
 STREAM = 1_500
 NULL_WINDOWS = 200
+NULL_STREAMS = 30
 CHUNK = 8_192
 
 
@@ -72,7 +74,7 @@ def mmd_of_accounts(subject: Traffic, reference: Traffic) -> np.ndarray:
     """Scores the latest window of each account."""
     rng = np.random.default_rng(0)
     kernel = Kernel.of(reference.sample(REFERENCE, rng))
-    null = {size: _null(kernel, reference, size, rng) for size in SIZES}
+    null = _null(kernel, reference, SIZES, NULL_WINDOWS, rng)
     across = kernel.across(subject.vectors)
     scores = np.full(len(subject.accounts), -np.inf)
     for number, rows in enumerate(subject.rows):
@@ -89,7 +91,8 @@ def mmd_of_streams(subject: Traffic, reference: Traffic) -> np.ndarray:
     rng = np.random.default_rng(0)
     kernel = Kernel.of(reference.sample(STREAM, rng))
     sizes = (*SIZES, STREAM // 3, STREAM)
-    null = {size: _null(kernel, reference, size, rng, windows=40) for size in sizes}
+    null = _null(kernel, reference, sizes, NULL_STREAMS, rng)
+    across = kernel.across(subject.vectors)
     stream = subject.exchanges["client"].fill_null("").rank("dense").to_numpy() - 1
     scores = np.full(len(subject.accounts), -np.inf)
     for number in range(int(stream.max()) + 1):
@@ -98,10 +101,9 @@ def mmd_of_streams(subject: Traffic, reference: Traffic) -> np.ndarray:
         if not size:
             continue
         mean, deviation = null[size]
-        worst = max(
-            kernel.mmd(subject.vectors[rows[begin : begin + size]])
-            for begin in range(0, len(rows) - size + 1, size)
-        )
+        begins = range(0, len(rows) - size + 1, size)
+        windows = [rows[begin : begin + size] for begin in begins]
+        worst = max(kernel.mmd(subject.vectors[seen], across[seen]) for seen in windows)
         who = np.unique(subject.account[rows])
         scores[who] = np.maximum(scores[who], (worst - mean) / deviation)
     return scores
@@ -110,13 +112,17 @@ def mmd_of_streams(subject: Traffic, reference: Traffic) -> np.ndarray:
 def _null(
     kernel: Kernel,
     reference: Traffic,
-    size: int,
+    sizes: Sequence[int],
+    windows: int,
     rng: np.random.Generator,
-    windows: int = NULL_WINDOWS,
-) -> tuple[float, float]:
-    """Mean and standard deviation of windows of ordinary queries."""
-    drawn = [kernel.mmd(reference.sample(size, rng)) for _ in range(windows)]
-    return float(np.mean(drawn)), float(np.std(drawn))
+) -> dict[int, tuple[float, float]]:
+    """Mean and standard deviation of windows of ordinary queries, by their size."""
+    across = kernel.across(reference.vectors)
+    drawn = {}
+    for size in sizes:
+        seen = rng.integers(0, len(across), (windows, size))
+        drawn[size] = [kernel.mmd(reference.vectors[rows], across[rows]) for rows in seen]
+    return {size: (float(np.mean(d)), float(np.std(d))) for size, d in drawn.items()}
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
