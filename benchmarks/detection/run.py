@@ -2,7 +2,7 @@
 
     python benchmarks/detection/run.py [--data DATA --tools TOOLS] [--seeds 1 2 3]
     [--scenarios NAME[@DECK] ...] [--detectors gamekeeper mmd ...] [--live 1 2 4 8 16 30]
-    [--mix [--ablate] [--alone] [--pools]]
+    [--mix [MIX]] [--ablate] [--alone] [--pools]
 
 prints Markdown. DATA holds prompt sets and arrival traces, TOOLS the composer of ordinary traffic
 (compose_traffic.py, mix_dev.json); neither is part of this project, and without them texts and
@@ -30,6 +30,8 @@ from scenarios import CORE, PRESETS, scenario
 from score import Tally
 
 OURS = "gamekeeper"
+DEFAULT = Path("mix_dev.json")
+"""The mix of TOOLS that is measured where none is named."""
 OF_ORDINARY = 1e-3
 """Share of the ordinary accounts of another month that a published detector's threshold flags."""
 REFERENCE, CALIBRATION = 1_001, 2_001
@@ -45,7 +47,7 @@ def main() -> None:
     """Prints what the command line asks for, and writes the counts."""
     args = arguments()
     args.work.mkdir(parents=True, exist_ok=True)
-    if args.mix:
+    if args.is_mix:
         print_mixes(args)
         return
     names = list(PRESETS) if args.scenarios == ["all"] else args.scenarios
@@ -79,17 +81,22 @@ def arguments() -> argparse.Namespace:
         "--detectors", nargs="+", default=[OURS], choices=[OURS, *DETECTORS, "all"], metavar="NAME"
     )
     ap.add_argument("--live", type=float, nargs="+", metavar="DAY", help="also hunt prefixes")
-    ap.add_argument("--mix", type=Path, nargs="?", const=Path(), help="a month of many campaigns")
-    ap.add_argument("--ablate", action="store_true", help="also without each linking family")
-    ap.add_argument("--alone", action="store_true", help="also each campaign of the mix alone")
-    ap.add_argument("--pools", action="store_true", help="also key pools and relays in the mix")
+    ap.add_argument(
+        "--mix", type=Path, nargs="?", const=DEFAULT, help="instead: a month of many campaigns"
+    )
+    ap.add_argument(
+        "--ablate", action="store_true", help="the mix, also without each linking family"
+    )
+    ap.add_argument("--alone", action="store_true", help="the mix, also each campaign alone")
+    ap.add_argument("--pools", action="store_true", help="the mix, also with key pools and relays")
     ap.add_argument("--work", type=Path, default=WORK)
     ap.add_argument("--results", type=Path, default=Path("results/detection.json"))
     args = ap.parse_args()
     if bool(args.data) != bool(args.tools):
         ap.error("--data and --tools go together")
-    if args.mix and not args.data:
-        ap.error("--mix needs --data and --tools")
+    args.is_mix = any((args.mix, args.ablate, args.alone, args.pools))
+    if args.is_mix and not args.data:
+        ap.error("a mix needs --data and --tools")
     if args.detectors == ["all"]:
         args.detectors = [OURS, *DETECTORS]
     return args
@@ -174,7 +181,7 @@ def print_live(args: argparse.Namespace, names: Iterable[str]) -> None:
 
 def print_mixes(args: argparse.Namespace) -> None:
     """Months of many campaigns."""
-    mix = args.tools / "mix_dev.json" if args.mix == Path() else args.mix
+    mix = args.tools / DEFAULT if args.mix in (None, DEFAULT) else args.mix
     mixes = Mixes(mix=mix, data=args.data, tools=args.tools, work=args.work)
     wanted = [mixes.whole]
     wanted += [mixes.ablated] if args.ablate else []
@@ -190,7 +197,7 @@ def print_mixes(args: argparse.Namespace) -> None:
 
 
 def mix_row(name: str, tally: Tally, hunted: Hunted) -> str:
-    """A line of Markdown about one month; pools are told by verdict below it."""
+    """A line of Markdown about one month; below it, the levels of pooled accounts."""
     large = [match for match in tally.matches if match.size >= score.LARGE]
     kind, share = tally.worst_kind()
     exchanges = pl.read_parquet(hunted.found / "verdicts.parquet")["exchanges"].sum()
