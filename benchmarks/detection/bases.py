@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from texts import PEOPLE
+from texts import FEWEST_MESSAGES, PEOPLE, SHORTEST
 
 from gamekeeper.simulate import LabelledTraffic, simulate, write
 
@@ -44,7 +44,7 @@ MIX: dict[str, Any] = {
     "campaigns": [],
 }
 
-ORDINARY = 0.6
+ORDINARY = 0.65
 """Share of the people in DATA who are in the ordinary traffic; the others are cover."""
 
 
@@ -69,7 +69,10 @@ def _keep_people_apart(data: Sequence[Path], out: Path, seed: int) -> None:
         path = next(
             folder / f"{stem}.parquet" for folder in data if (folder / f"{stem}.parquet").exists()
         )
-        texts = pl.read_parquet(path).filter(pl.col(by).is_not_null())
+        long = pl.col("text").str.len_chars() >= SHORTEST
+        texts = pl.read_parquet(path).filter(pl.col(by).is_not_null(), long)
+        texts = texts.unique("text", maintain_order=True)
+        texts = texts.filter(pl.len().over(by) >= FEWEST_MESSAGES)
         people = texts[by].unique().sort()
         ordinary_people = people.sample(fraction=ORDINARY, seed=seed, shuffle=True).implode()
         is_ordinary = pl.col(by).is_in(ordinary_people)

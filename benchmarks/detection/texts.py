@@ -18,16 +18,20 @@ from gamekeeper.simulate import decks, lexicon
 from gamekeeper.simulate.voices import Person
 
 PEOPLE = (
-    ("benign_irc_ubuntu", "user_id", 0.93),
-    ("benign_arena_users_2023", "user_id", 0.017),
-    ("benign_instructionwild", "topic", 0.018),
-    ("benign_oasst_zh_multiturn", "conv_id", 0.005),
-    ("benign_oasst_en_trees", "conv_id", 0.007),
-    ("benign_awesome_prompts", "user_id", 0.023),
+    ("benign_irc_ubuntu", "user_id", 0.968),
+    ("benign_instructionwild", "topic", 0.016),
+    ("benign_oasst_en_trees", "conv_id", 0.005),
+    ("benign_awesome_prompts", "user_id", 0.011),
 )
 """Prompt set, the column that says whose a prompt is, and its share among ordinary people: by size,
 so that no set is used twice over.
 """
+FEWEST_MESSAGES = 5
+"""Of a person. An account made of people with one or two messages each is a deck dealt at random,
+not a person, and detectors rightly say so.
+"""
+SHORTEST = 20
+"""Characters of a message of a person."""
 REAL_DECKS: Mapping[str, tuple[str, ...]] = {
     "instructions": ("attack_alpaca5k", "attack_alpaca_gpt4_en1k"),
     "code": ("attack_codealpaca", "attack_codealpaca2k"),
@@ -163,7 +167,7 @@ class RealTexts:
     def _streams(self, stem: str, by: str) -> list[list[str]]:
         # bases.py keeps people apart; where it has not, at least no text comes twice
         is_used = pl.col("text").is_in(list(self._used))
-        texts = self._read(stem, 20).filter(pl.col(by).is_not_null(), ~is_used)
+        texts = self._read(stem, SHORTEST).filter(pl.col(by).is_not_null(), ~is_used)
         if by == "topic":
             # people keep to their subjects, and now and then ask something else
             loose = pl.Series([self._dice.random() < 0.25 for _ in range(len(texts))])

@@ -186,7 +186,7 @@ def test_real_people_are_either_ordinary_or_cover(module: Module, tmp_path: Path
     bases._keep_people_apart([data], tmp_path, seed=1)
     for stem, by, _ in texts.PEOPLE:
         parts = [pl.read_parquet(tmp_path / p / f"{stem}.parquet")[by] for p in ("people", "cover")]
-        assert len(parts[0]) == 60 and len(parts[1]) == 40
+        assert len(parts[0]) == 65 and len(parts[1]) == 35
         assert not set(parts[0]) & set(parts[1])
     cover = pl.read_parquet(tmp_path / "cover" / f"{texts.PEOPLE[0][0]}.parquet")["text"]
     found = texts.RealTexts([tmp_path / "cover"], set(cover), Random(1))
