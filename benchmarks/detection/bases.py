@@ -53,12 +53,13 @@ def ordinary(work: Path, seed: int, data: Sequence[Path] = (), tools: Path | Non
     if not data or tools is None:
         return _own(work / f"base-own-{seed}", seed)
     out = work / f"base-real-{seed}"
-    if not (out / "labels.parquet").exists():
+    mix = out / "mix.json"
+    wanted = json.dumps({**MIX, "ordinary": ORDINARY, "fewest_messages": FEWEST_MESSAGES})
+    if not mix.exists() or mix.read_text() != wanted:
+        (out / "labels.parquet").unlink(missing_ok=True)
         _keep_people_apart(data, out, seed)
-        mix = out / "mix.json"
-        mix.write_text(json.dumps(MIX))
-        composed(out, mix, seed, [out / "people", *data], tools)
-    return out
+        mix.write_text(wanted)
+    return composed(out, mix, seed, [out / "people", *data], tools)
 
 
 def _keep_people_apart(data: Sequence[Path], out: Path, seed: int) -> None:
