@@ -255,6 +255,9 @@ def main() -> None:
     folders = ap.parse_args().folders
     if len(folders) % 2:
         raise SystemExit("folders come in pairs: TRAFFIC FOUND")
+    for folder, name in zip(folders, ("labels", "verdicts") * len(folders), strict=False):
+        if not (folder / f"{name}.parquet").exists():
+            raise SystemExit(f"no {name}.parquet in {folder}")
     pairs = zip(folders[::2], folders[1::2], strict=True)
     tally = Tally.of([judged(*pair, seed) for seed, pair in enumerate(pairs)])
     print(HEAD)
