@@ -9,8 +9,9 @@ of an account's latest n rows, n one of `SIZES`:
                 shuffled than in its own rows; a half where columns do not depend on each other
     no regulars  geometric mean, over its rows, of the rank of the nearest own row among the nearest
                 rows of others: 1/e where its own rows are no nearer than anybody's
+    nobody near  median distance of its rows to the nearest row of others
 
-Both are ranked among spliced accounts: stretches of two or four ordinary accounts joined until they
+All are ranked among spliced accounts: stretches of two or four ordinary accounts joined until they
 hold n rows, and read in the same way. An account is judged only if it is as broad as ordinary
 accounts joined together.
 
@@ -23,8 +24,8 @@ coincidences, Annals of Statistics 1988 (the statistic of both readings); what i
 is ours.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -66,6 +67,20 @@ NO_REGULARS = Card(
     source="Henze 1988; measured in benchmarks/tabular",
 )
 
+NOBODY_NEAR = Card(
+    name="nobody-near",
+    family="coverage",
+    purpose=(
+        "How far a single account's rows are from all other accounts' rows, for an account whose"
+        " rows are as broad as those of many accounts."
+    ),
+    unit="median distance of a row to the nearest row of others, in spreads of a column",
+    needs=("features",),
+    look_alikes="a stress test; a new kind of customer with a large and mixed book",
+    evasions="rows like those of people: such data is needed first",
+    source="this project, measured in benchmarks/tabular",
+)
+
 SIZES = (32, 64, 128, 256, 512)
 """Rows that are compared: the largest of these that an account has. One size gives one chance
 distribution, so that accounts of different sizes are never ranked against each other."""
@@ -78,18 +93,23 @@ _FEW_DECOYS = 99  # enough for a median
 _TAIL = 0.05
 """Share of the decoys whose excess over the others gives p-values smaller than they can count."""
 _LEAST_COUNTED = 10
-_MEAN_SURE = 1.25  # upper 95 % end of a mean of 50 exponential excesses, over their mean
-_MIN_DAYS = 3  # on which a portfolio would have met somebody again
+_MIN_DAYS = 2  # on which a portfolio would have met somebody again
+_FAR = 1.5  # times the usual distance to others
 _DAY_S = 86_400
 _BROAD = 0.9  # of the distance of two rows of different ordinary accounts
 _PAIRS = 2_000
 _MIN_ORDINARY = 20
-_READINGS = 2
+_READINGS = 3
 _SAYS = {
     MADE_UP.name: (
         "the columns of a single account's rows do not depend on each other: {value:.0%} of its"
         " latest {rows} rows are nearer to its own columns shuffled than to its own rows (ordinary"
         " accounts joined together: {usual:.0%}; independent columns: 50%)"
+    ),
+    NOBODY_NEAR.name: (
+        "nobody else asks what a single account asks: half of its latest {rows} rows are farther"
+        " than {value:.1f} spreads of a column from any row of others (ordinary accounts joined"
+        " together: {usual:.1f})"
     ),
     NO_REGULARS.name: (
         "a single account scores rows of everybody and meets nobody again: among the nearest rows"
@@ -113,6 +133,7 @@ class PortfolioReading:
         regulars: Mean over rows of -ln of the rank of the nearest own row among the nearest rows
             of others, as a share; 1 where its own are no nearer.
         regulars_error: Its standard error.
+        to_others: Median distance of its rows to the nearest row of others.
         breadth: Mean squared distance of two of its rows, over that of two rows of different
             ordinary accounts.
     """
@@ -120,6 +141,7 @@ class PortfolioReading:
     made_up: float
     regulars: float
     regulars_error: float
+    to_others: float
     breadth: float
 
 
@@ -168,7 +190,7 @@ def portfolio_claims(
     readings = {int(account): rows.read_account(int(account)) for account in judged}
     broad = [account for account in readings if readings[account].breadth >= _BROAD]
     few = _Decoys(rows, ordinary, _FEW_DECOYS, seed)
-    suspect = [claim.account for claim in _unlike(broad, rows, readings, few)]
+    suspect = _unlike(broad, rows, readings, few)
     if not suspect:
         return []
     # what may be a sweep does not teach what is ordinary
@@ -176,9 +198,9 @@ def portfolio_claims(
     if len(unsuspected) < _MIN_ORDINARY:
         return []
     decoys = _Decoys(rows, unsuspected, _DECOYS, seed + 1)
-    claims = _unlike(broad, rows, readings, decoys)
-    p_values = np.ones(len(broad))
-    p_values[: len(claims)] = [c.p_value for c in claims]
+    claims = [_better_claim(account, rows, readings[account], decoys) for account in suspect]
+    p_values = np.ones(len(broad))  # those that are not suspect were tested too
+    p_values[: len(claims)] = [claim.p_value for claim in claims]
     confirmed = discoveries(p_values, false_discovery_rate)
     return [claim for claim, ok in zip(claims, confirmed, strict=False) if ok]
 
@@ -188,61 +210,74 @@ def _unlike(
     rows: "_Rows",
     readings: Mapping[int, PortfolioReading],
     decoys: "_Decoys",
-) -> list[PortfolioClaim]:
-    """Claims on the accounts that are nearer to chance than to spliced accounts."""
-    better = [
-        min(_claims(account, rows, readings[account], decoys), key=lambda claim: claim.p_value)
+) -> list[int]:
+    """The accounts that are nearer to chance than to spliced accounts."""
+    return [
+        account
         for account in accounts
+        if any(
+            _is_far_from_usual(readings[account], claim, rows.size(account))
+            for claim in _claims(account, rows, readings[account], decoys)
+        )
     ]
-    return [c for c in better if _is_far_from_usual(readings[c.account], c, rows.size(c.account))]
+
+
+def _better_claim(
+    account: int, rows: "_Rows", reading: PortfolioReading, decoys: "_Decoys"
+) -> PortfolioClaim:
+    """The strongest of the claims whose reading is nearer to chance than to spliced accounts."""
+    size = rows.size(account)
+    claims = _claims(account, rows, reading, decoys)
+    unlike = [claim for claim in claims if _is_far_from_usual(reading, claim, size)]
+    if unlike:
+        return min(unlike, key=lambda claim: claim.p_value)
+    return replace(claims[0], p_value=1.0)
 
 
 def _claims(
     account: int, rows: "_Rows", reading: PortfolioReading, decoys: "_Decoys"
 ) -> list[PortfolioClaim]:
-    """What each reading says of an account; the p-value of the better of two is twice its rank."""
-    size = rows.size(account)
-    made_up = _ranked(account, MADE_UP, size, decoys, reading, _value_made_up)
-    if rows.days(account) < _MIN_DAYS:
-        return [made_up]
-    return [made_up, _ranked(account, NO_REGULARS, size, decoys, reading, _value_no_regulars)]
+    """What each reading says of an account; p-values are multiplied by the number of readings."""
+    cards = [MADE_UP, NOBODY_NEAR]
+    if rows.days(account) >= _MIN_DAYS:
+        cards.append(NO_REGULARS)
+    spliced = decoys.of(rows.size(account))
+    return [_claim(account, card, rows.size(account), reading, spliced) for card in cards]
 
 
-def _value_made_up(reading: PortfolioReading) -> float:
-    return reading.made_up
-
-
-def _value_no_regulars(reading: PortfolioReading) -> float:
-    return float(np.exp(-reading.regulars))
-
-
-def _ranked(
+def _claim(
     account: int,
     card: Card,
     size: int,
-    decoys: "_Decoys",
     reading: PortfolioReading,
-    value_of: Callable[[PortfolioReading], float],
+    spliced: Sequence[PortfolioReading],
 ) -> PortfolioClaim:
-    value = value_of(reading)
-    ranked_among = np.array([value_of(r) for r in decoys.of(size)])
-    p_value = tail_p_value(value, ranked_among)
+    value = _value(card, reading)
+    decoys = np.array([_value(card, each) for each in spliced])
     return PortfolioClaim(
         account=account,
         card=card,
         value=value,
-        decoys=ranked_among,
-        p_value=min(1.0, _READINGS * p_value),
-        says=_SAYS[card.name].format(rows=size, value=value, usual=float(np.median(ranked_among))),
+        decoys=decoys,
+        p_value=min(1.0, _READINGS * tail_p_value(value, decoys)),
+        says=_SAYS[card.name].format(rows=size, value=value, usual=float(np.median(decoys))),
     )
+
+
+def _value(card: Card, reading: PortfolioReading) -> float:
+    """The reading of a card; large is unlike a portfolio."""
+    if card is MADE_UP:
+        return reading.made_up
+    if card is NOBODY_NEAR:
+        return reading.to_others
+    return float(np.exp(-reading.regulars))
 
 
 def tail_p_value(value: float, decoys: np.ndarray) -> float:
     """Returns the rank of `value` among decoys, and beyond the last ten of them a bound.
 
-    There the excess over the decoys' 95 % quantile is taken as exponential, with the upper end of
-    the 95 % interval of its mean: an approximation, and an upper bound where the tail is lighter
-    than that, as those of shares and means are.
+    There the excess over the decoys' 95 % quantile is taken as exponential: an approximation, too
+    large where the tail is lighter than that, as those of shares and means are.
 
     Source: Knijnenburg et al., Fewer permutations, more accurate P-values, Bioinformatics 2009,
         who fit a generalized Pareto tail; its shape is held at 0 here.
@@ -253,7 +288,7 @@ def tail_p_value(value: float, decoys: np.ndarray) -> float:
     excess = decoys[decoys > threshold] - threshold
     if not len(excess):
         return rank_p_value(value, decoys)
-    bound = _TAIL * np.exp(-(value - threshold) / (_MEAN_SURE * excess.mean()))
+    bound = _TAIL * np.exp(-(value - threshold) / excess.mean())
     return float(bound)
 
 
@@ -265,6 +300,8 @@ def _is_far_from_usual(reading: PortfolioReading, claim: PortfolioClaim, size: i
     if claim.card is MADE_UP:
         depends = 0.5 - claim.value + Z * 0.5 / np.sqrt(size)
         return bool(depends < ONE_DECK * (0.5 - usual))
+    if claim.card is NOBODY_NEAR:
+        return claim.value > _FAR * usual
     keeps = reading.regulars - 1 + Z * reading.regulars_error
     return bool(keeps < ONE_DECK * (-np.log(usual) - 1))
 
@@ -311,12 +348,14 @@ class _Rows:
         others = self.scores[self.rng.choice(of_others, len(rows) - 1)]
         shuffled = self.rng.permuted(own, axis=0)[1:]
         to_own = _nearest(own, own, is_same=True)
-        surprise = _surprise(to_own, _nearest(own, others))
+        to_others = _nearest(own, others)
+        surprise = _surprise(to_own, to_others)
         return PortfolioReading(
             made_up=_share_beyond(to_own, _nearest(own, shuffled)),
             regulars=float(surprise.mean()),
             # the others are drawn too, so twice the variance
             regulars_error=float(surprise.std() * np.sqrt(2 / len(rows))),
+            to_others=float(np.median(to_others)),
             breadth=_pair_distance(own, own, self.rng) / self._usual_breadth,
         )
 
