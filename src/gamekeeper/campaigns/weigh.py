@@ -100,7 +100,7 @@ def weigh(
             [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
         )
         if found.groups:
-            read = [_with_own(r, counts, found, claims.innocent) for r in read]
+            read = [_with_own(r, counts, found, claims) for r in read]
         measured = sorted(
             (r for r in read if r is not None), key=lambda r: (-r.distance, r.card.name)
         )
@@ -180,14 +180,26 @@ def _with_own(
     reading: RankedReading | None,
     counts: Mapping[str, Counts],
     found: FoundGroup,
-    innocent: np.ndarray,
+    claims: Claims,
 ) -> RankedReading | None:
     """The reading with what each member shows, where it is one that may count."""
     if reading is None or reading.card.family not in COUNTED or not reading.is_tested:
         return reading
     name = reading.card.name
-    others = np.setdiff1d(innocent, found.accounts)
+    others = np.setdiff1d(claims.innocent, found.accounts)
+    if reading.card.family == "infrastructure":
+        others = _far_from_campaigns(others, claims)
     return replace(reading, own=own_readings(SIGNALS[name], counts[name], found.accounts, others))
+
+
+def _far_from_campaigns(others: np.ndarray, claims: Claims) -> np.ndarray:
+    """Ordinary accounts that sent nothing near a campaign, where they are at least half of all.
+
+    Members that were not found ask what the campaign asks from its network: they are no measure of
+    who shares a network by chance, and a few of them would hide the others.
+    """
+    far = others[claims.near_sittings[others] == 0]
+    return far if 2 * len(far) >= len(others) else others
 
 
 def _read(
