@@ -162,7 +162,7 @@ def own_readings(counts: list[bool]) -> OwnReadings:
         ordinary_high=nothing,
         p_values=nothing + 0.01,
         decoys=nothing + 99,
-        counts=np.array(counts),
+        has_it=np.array(counts),
     )
 
 

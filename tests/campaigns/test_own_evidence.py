@@ -80,7 +80,7 @@ def test_victim_whose_network_is_shared_later_shows_nothing(
         opened = None
     summary = network(first_s.astype(float), opened)
     own = own_readings(SIGNALS[name], summary, MEMBERS, np.arange(ORDINARY))
-    assert own.values[0] == 0 and not own.counts[0]
+    assert own.values[0] == 0 and not own.counts()[0]
 
 
 @shared
@@ -89,8 +89,8 @@ def test_those_who_join_a_network_of_members_show_it(name: str, framers: list[in
     """All but the first two; a member that never used it shows nothing."""
     summary = network(np.array([np.nan, *framers]))
     own = own_readings(SIGNALS[name], summary, MEMBERS, np.arange(ORDINARY))
-    assert own.counts.tolist() == [False, *(place > 2 for place in framers)]
-    assert (own.p_values[own.counts] == 1 / (1 + ORDINARY)).all()
+    assert own.counts().tolist() == [False, *(place > 2 for place in framers)]
+    assert (own.p_values[own.counts()] == 1 / (1 + ORDINARY)).all()
 
 
 def test_network_that_one_in_twenty_ordinary_accounts_has_is_not_charged() -> None:
@@ -98,7 +98,7 @@ def test_network_that_one_in_twenty_ordinary_accounts_has_is_not_charged() -> No
     first_s = np.arange(1.0, 2 + FRAMERS)[::-1]
     summary = network(first_s, common=ORDINARY // 20)
     own = own_readings(SIGNALS["shared-client"], summary, MEMBERS, np.arange(ORDINARY))
-    assert own.values[0] > 0 and not own.counts.any()
+    assert own.values[0] > 0 and not own.counts().any()
 
 
 @cache
@@ -111,7 +111,7 @@ def counted_by_chance(name: str) -> float:
         members = np.sort(np.random.default_rng(seed).permutation(len(accounts))[:30])
         claims = claims_about(len(accounts), found_group(members, (some_group(np.full(30, 5)),)))
         (readings,) = weigh(claims, {name: SIGNALS[name].summarise(log)}, accounts, seed)
-        counted += [r.own.counts for r in readings if r.card.name == name and r.own is not None]
+        counted += [r.own.counts() for r in readings if r.card.name == name and r.own is not None]
     return float(np.mean(counted))
 
 
@@ -151,7 +151,7 @@ def tied(sample: LinkSample, members: np.ndarray) -> tuple[list[bool], bool]:
     group = replace(group, accounts=members, rows=rows)
     own = own_tie(group, members, sample)
     assert own is not None
-    return own.counts.tolist(), is_others_template(group, members, sample)
+    return own.counts().tolist(), is_others_template(group, members, sample)
 
 
 def test_members_who_take_up_a_template_are_charged_with_it() -> None:

@@ -236,15 +236,20 @@ def _own_readings(
         for found, readings in zip(claims.found, weighed, strict=True)
         for reading in readings
         if reading.card.family not in without
-        for row in _own_rows(reading, [labels[unit] for unit in found.accounts])
+        for row in _own_rows(reading, readings, [labels[unit] for unit in found.accounts])
     ]
     return pl.DataFrame(rows, schema=READINGS, orient="row")
 
 
-def _own_rows(reading: RankedReading, members: Sequence[str]) -> Iterator[tuple[object, ...]]:
+def _own_rows(
+    reading: RankedReading, readings: Sequence[RankedReading], members: Sequence[str]
+) -> Iterator[tuple[object, ...]]:
     own = reading.own
     if own is None:
         return
+    significant = significant_readings(readings, reading.card.family)
+    is_evidence = any(reading is each for each in significant)
+    counts = own.counts(max(len(significant), 1)) & is_evidence
     signal = SIGNALS.get(reading.card.name)
     unit = reading.card.unit if signal else "exchanges"
     for i, member in enumerate(members):
@@ -254,7 +259,7 @@ def _own_rows(reading: RankedReading, members: Sequence[str]) -> Iterator[tuple[
         says = signal.say_own(value, ordinary) if signal else _say_own_tie(reading, value)
         ranked = (ordinary, float(own.ordinary_high[i]), float(own.p_values[i]))
         named = (member, reading.card.family, reading.card.name, value, unit)
-        yield (*named, *ranked, int(own.decoys[i]), says, bool(own.counts[i]))
+        yield (*named, *ranked, int(own.decoys[i]), says, bool(counts[i]))
 
 
 def _say_own_tie(reading: RankedReading, exchanges: float) -> str:

@@ -6,8 +6,9 @@ is taken of each member as well, and ranked among ordinary accounts about as act
 
     p = (1 + ordinary accounts at least as high) / (1 + ordinary accounts)
 
-A reading counts against a member where p is at most `_SIGNIFICANT`; larger is more like a campaign,
-so that this is the group's side of what is ordinary.
+A reading counts against a member where p, times the readings by which its family counts against the
+group, is at most `SIGNIFICANT`: a family with five readings has five chances to err. Larger is more
+like a campaign, so that this is the group's side of what is ordinary.
 
 What ties a group was found in exchanges, so a member shows it by having such exchanges. A template
 is the exception, since templates have owners: a sentence that accounts outside used before the
@@ -24,7 +25,8 @@ from gamekeeper.evidence import rank_p_values
 from gamekeeper.linking import Group, LinkSample
 from gamekeeper.signals import Counts, Signal
 
-_SIGNIFICANT = 0.01
+SIGNIFICANT = 0.01
+"""p-value of a family, after correction for its readings; the group's and a member's."""
 _FIRST_USES = 3
 """Uses of a sentence outside a campaign, before the campaign's first, that make it the others'."""
 _TEMPLATE_USERS = 5  # members who make a sentence one of the template's
@@ -44,7 +46,7 @@ class OwnReadings:
         ordinary_high: Their 95th percentile.
         p_values: Rank among them; 1 where not measured, NaN where it was not ranked.
         decoys: How many they are.
-        counts: Whether the reading counts against the member, bool.
+        has_it: Whether the member has what ties the campaign, bool; None where a rank decides.
     """
 
     values: np.ndarray
@@ -52,7 +54,19 @@ class OwnReadings:
     ordinary_high: np.ndarray
     p_values: np.ndarray
     decoys: np.ndarray
-    counts: np.ndarray
+    has_it: np.ndarray | None = None
+
+    def counts(self, readings: int = 1) -> np.ndarray:
+        """Returns against which members the reading counts, bool, shape (members,).
+
+        Args:
+            readings: By which the family counts against the group.
+        """
+        if self.has_it is not None:
+            return self.has_it
+        # with few ordinary accounts none of them may be as high
+        level = np.maximum(SIGNIFICANT / readings, 1 / (1 + self.decoys))
+        return np.asarray((self.p_values <= level) & (self.decoys > 0))
 
 
 def own_readings(
@@ -79,15 +93,12 @@ def own_readings(
         p_values[of] = rank_p_values(values[of], alike)
         ordinary[of] = np.median(alike) if len(alike) else np.nan
         high[of] = np.quantile(alike, 0.95) if len(alike) else np.nan
-    # with fewer than 99 accounts none of them may be as high
-    is_rare = p_values <= np.maximum(_SIGNIFICANT, 1 / (1 + decoys))
     return OwnReadings(
         values=values,
         ordinary=ordinary,
         ordinary_high=high,
         p_values=p_values,
         decoys=decoys,
-        counts=is_rare & (decoys > 0),
     )
 
 
@@ -116,7 +127,7 @@ def own_tie(group: Group, members: np.ndarray, sample: LinkSample) -> OwnReading
         ordinary_high=nothing,
         p_values=nothing,
         decoys=np.zeros(len(members)),
-        counts=has_it,
+        has_it=has_it,
     )
 
 

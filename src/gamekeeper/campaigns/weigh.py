@@ -17,7 +17,7 @@ import polars as pl
 from gamekeeper.base.wording import counted, plural
 from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import name_of_units
-from gamekeeper.campaigns.own_evidence import OwnReadings, own_readings
+from gamekeeper.campaigns.own_evidence import SIGNIFICANT, OwnReadings, own_readings
 from gamekeeper.campaigns.result import distance
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import Group, strength
@@ -30,7 +30,6 @@ from gamekeeper.signals import SIGNALS, Counts, Signal
 from gamekeeper.signals.infrastructure import SIGN_UPS, opening_days
 
 _SETS = 999
-_SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
 COUNTED = ("content", "shape", "schedule", "elicitation", "rhythm", "infrastructure", "pivot")
 """Families that count as independent evidence."""
@@ -131,16 +130,17 @@ def families_of_members(
     """
     has = {family: np.zeros(members, bool) for family in against}
     for family in against:
-        for reading in significant_readings(readings, family):
+        significant = significant_readings(readings, family)
+        for reading in significant:
             if reading.own is not None:
-                has[family] |= reading.own.counts
+                has[family] |= reading.own.counts(len(significant))
     return [tuple(f for f in against if has[f][member]) for member in range(members)]
 
 
 def significant_readings(readings: Sequence[RankedReading], family: str) -> list[RankedReading]:
     """Returns the readings of a family that are significant after correction for their number."""
     of_family = [r for r in readings if r.card.family == family and r.is_tested]
-    return [r for r in of_family if r.p_value * len(of_family) <= _SIGNIFICANT]
+    return [r for r in of_family if r.p_value * len(of_family) <= SIGNIFICANT]
 
 
 def matched_sets(
