@@ -117,8 +117,8 @@ def counted_by_chance(name: str) -> float:
 
 @pytest.mark.parametrize("name", TESTED)
 def test_ordinary_members_seldom_show_a_reading(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a level of a hundredth, about one in a hundred of accounts that have nothing to do with
-    each other.
+    """About one in 150, which the number of ordinary accounts allows, of accounts that have nothing
+    to do with each other.
     """
     monkeypatch.setattr("gamekeeper.campaigns.weigh._SETS", 19)
     assert counted_by_chance(name) <= 0.01 + 4 * np.sqrt(0.01 / 360)

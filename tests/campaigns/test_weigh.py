@@ -91,7 +91,7 @@ def test_family_seldom_counts_against_an_ordinary_group(
     """At a level of a tenth each family counts against at most a tenth of the groups, whether it
     has one reading or five: it is corrected for them.
     """
-    monkeypatch.setattr("gamekeeper.campaigns.weigh.SIGNIFICANT", 0.1)
+    monkeypatch.setattr("gamekeeper.campaigns.weigh._SIGNIFICANT", 0.1)
     groups = [g for seed in range(LOGS) for g in null_readings(seed, equally_active)]
     for family in ("elicitation", "rhythm", "infrastructure", "pivot"):
         counted = np.mean([family in families(group) for group in groups])

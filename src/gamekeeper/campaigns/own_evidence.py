@@ -6,9 +6,13 @@ is taken of each member as well, and ranked among ordinary accounts about as act
 
     p = (1 + ordinary accounts at least as high) / (1 + ordinary accounts)
 
-A reading counts against a member where p, times the readings by which its family counts against the
-group, is at most `SIGNIFICANT`: a family with five readings has five chances to err. Larger is more
-like a campaign, so that this is the group's side of what is ordinary.
+A reading counts against a member where p, times the readings by which its family counts against
+the group, is at most `_SIGNIFICANT`: a family with five readings has five chances to err. Larger is
+more like a campaign, so that this is the group's side of what is ordinary. Where the ranks cannot
+be as small as that, no ordinary account may be as high.
+
+The level is half of that for groups: framers choose among their victims, and a member that is
+charged by chance pays for it. On composed campaigns nothing was lost by that.
 
 What ties a group was found in exchanges, so a member shows it by having such exchanges. A template
 is the exception, since templates have owners: a sentence that accounts outside used before the
@@ -25,8 +29,7 @@ from gamekeeper.evidence import rank_p_values
 from gamekeeper.linking import Group, LinkSample
 from gamekeeper.signals import Counts, Signal
 
-SIGNIFICANT = 0.01
-"""p-value of a family, after correction for its readings; the group's and a member's."""
+_SIGNIFICANT = 0.005
 _FIRST_USES = 3
 """Uses of a sentence outside a campaign, before the campaign's first, that make it the others'."""
 _TEMPLATE_USERS = 5  # members who make a sentence one of the template's
@@ -64,8 +67,7 @@ class OwnReadings:
         """
         if self.has_it is not None:
             return self.has_it
-        # with few ordinary accounts none of them may be as high
-        level = np.maximum(SIGNIFICANT / readings, 1 / (1 + self.decoys))
+        level = np.maximum(_SIGNIFICANT / readings, 1 / (1 + self.decoys))
         return np.asarray((self.p_values <= level) & (self.decoys > 0))
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from gamekeeper.base.wording import counted, plural
 from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import name_of_units
-from gamekeeper.campaigns.own_evidence import SIGNIFICANT, OwnReadings, own_readings
+from gamekeeper.campaigns.own_evidence import OwnReadings, own_readings
 from gamekeeper.campaigns.result import distance
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import Group, strength
@@ -30,6 +30,7 @@ from gamekeeper.signals import SIGNALS, Counts, Signal
 from gamekeeper.signals.infrastructure import SIGN_UPS, opening_days
 
 _SETS = 999
+_SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
 COUNTED = ("content", "shape", "schedule", "elicitation", "rhythm", "infrastructure", "pivot")
 """Families that count as independent evidence."""
@@ -140,7 +141,7 @@ def families_of_members(
 def significant_readings(readings: Sequence[RankedReading], family: str) -> list[RankedReading]:
     """Returns the readings of a family that are significant after correction for their number."""
     of_family = [r for r in readings if r.card.family == family and r.is_tested]
-    return [r for r in of_family if r.p_value * len(of_family) <= SIGNIFICANT]
+    return [r for r in of_family if r.p_value * len(of_family) <= _SIGNIFICANT]
 
 
 def matched_sets(
