@@ -29,7 +29,7 @@ from gamekeeper.simulate import simulate_classifier
 from scoring_api import grader, only, portfolios
 
 ATTACKS = ("learned-copy", "active-selection")
-PER_DAY = 250
+PER_DAY = 125
 """Queries a day that the thief would like to make, all accounts together."""
 AUDITS = 2
 """Each with inputs of its own; the smallest budget counts."""

@@ -68,6 +68,7 @@ def test_portfolios_alone_are_not_named(seed: int) -> None:
     assert Api(seed).claims() == []
 
 
+@pytest.mark.slow
 def test_rows_with_columns_drawn_one_by_one_are_named() -> None:
     api = Api(3)
     sweep = api.add(api.rng.permuted(api.everybody(130), axis=0))
@@ -83,6 +84,7 @@ def test_five_accounts_that_share_a_sweep_are_named() -> None:
     assert [claim.account for claim in api.claims()] == sweep
 
 
+@pytest.mark.slow
 def test_rows_of_everybody_that_never_return_are_named() -> None:
     api = Api(5)
     collector = api.add(api.everybody(300))
