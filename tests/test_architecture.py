@@ -22,7 +22,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "defences": set(),
     "exchange": set(),
     "encoding": {"exchange"},
-    "linking": {"exchange", "encoding"},
+    "linking": {"exchange", "encoding", "evidence"},
     "signals": {"exchange", "encoding", "linking"},
     "verdict": {"exchange", "encoding", "linking", "signals", "evidence"},
     "campaigns": {"exchange", "encoding", "linking", "signals", "evidence", "verdict"},

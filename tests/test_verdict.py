@@ -26,6 +26,14 @@ def test_independent_families_are_what_a_verdict_costs(count: int, verdict: Verd
     assert judge(FAMILIES[:count], Policy()) == verdict
 
 
+def test_what_prompts_say_counts_once() -> None:
+    """Their subjects and what they ask for are copied together; with a third family both count."""
+    policy = Policy()
+    assert judge(("content", "elicitation"), policy) is Verdict.WATCH
+    assert judge(("content", "elicitation", "rhythm"), policy) is Verdict.LIMIT
+    assert judge(("shape", "elicitation"), policy) is Verdict.SLOW
+
+
 @given(some=families, more=families)
 def test_more_families_never_soften_a_verdict(some: set[str], more: set[str]) -> None:
     """Evidence adds up."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from texts import PEOPLE
+from texts import FEWEST_MESSAGES, PEOPLE, SHORTEST
 
 from gamekeeper.simulate import LabelledTraffic, simulate, write
 
@@ -44,7 +44,7 @@ MIX: dict[str, Any] = {
     "campaigns": [],
 }
 
-ORDINARY = 0.6
+ORDINARY = 0.65
 """Share of the people in DATA who are in the ordinary traffic; the others are cover."""
 
 
@@ -53,12 +53,13 @@ def ordinary(work: Path, seed: int, data: Sequence[Path] = (), tools: Path | Non
     if not data or tools is None:
         return _own(work / f"base-own-{seed}", seed)
     out = work / f"base-real-{seed}"
-    if not (out / "labels.parquet").exists():
+    mix = out / "mix.json"
+    wanted = json.dumps({**MIX, "ordinary": ORDINARY, "fewest_messages": FEWEST_MESSAGES})
+    if not mix.exists() or mix.read_text() != wanted:
+        (out / "labels.parquet").unlink(missing_ok=True)
         _keep_people_apart(data, out, seed)
-        mix = out / "mix.json"
-        mix.write_text(json.dumps(MIX))
-        composed(out, mix, seed, [out / "people", *data], tools)
-    return out
+        mix.write_text(wanted)
+    return composed(out, mix, seed, [out / "people", *data], tools)
 
 
 def _keep_people_apart(data: Sequence[Path], out: Path, seed: int) -> None:
@@ -69,7 +70,10 @@ def _keep_people_apart(data: Sequence[Path], out: Path, seed: int) -> None:
         path = next(
             folder / f"{stem}.parquet" for folder in data if (folder / f"{stem}.parquet").exists()
         )
-        texts = pl.read_parquet(path).filter(pl.col(by).is_not_null())
+        long = pl.col("text").str.len_chars() >= SHORTEST
+        texts = pl.read_parquet(path).filter(pl.col(by).is_not_null(), long)
+        texts = texts.unique("text", maintain_order=True)
+        texts = texts.filter(pl.len().over(by) >= FEWEST_MESSAGES)
         people = texts[by].unique().sort()
         ordinary_people = people.sample(fraction=ORDINARY, seed=seed, shuffle=True).implode()
         is_ordinary = pl.col(by).is_in(ordinary_people)

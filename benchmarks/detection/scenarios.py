@@ -153,6 +153,33 @@ PRESETS: Mapping[str, Scenario] = {
     "framers-network": Framing(method="network", victims=1),
 }
 
+CORE = (
+    "plain-half",
+    "follow-ups",
+    "burners",
+    "thin",
+    "doubled",
+    "seven",
+    "shard-account",
+    "subject-a-sitting",
+    "slow",
+    "judge-zh",
+    "banned",
+    "resellers-.15",
+    "relay-.2",
+    "relay-.05",
+    "relay-0-declared",
+    "bystanders",
+    "bystanders-4-days",
+    "framers-8-1",
+    "framers-16-6",
+    "framers-16-6-strong",
+    "framers-40-20-strong",
+    "framers-template",
+    "framers-network",
+)
+"""The scenarios of the table in docs/measurements/detection.md."""
+
 
 def scenario(name: str, changes: Mapping[str, str] | None = None) -> Scenario:
     """Returns a preset, as `NAME` or `NAME@DECK`, with fields changed.

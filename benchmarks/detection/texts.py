@@ -18,16 +18,20 @@ from gamekeeper.simulate import decks, lexicon
 from gamekeeper.simulate.voices import Person
 
 PEOPLE = (
-    ("benign_irc_ubuntu", "user_id", 0.93),
-    ("benign_arena_users_2023", "user_id", 0.017),
-    ("benign_instructionwild", "topic", 0.018),
-    ("benign_oasst_zh_multiturn", "conv_id", 0.005),
-    ("benign_oasst_en_trees", "conv_id", 0.007),
-    ("benign_awesome_prompts", "user_id", 0.023),
+    ("benign_irc_ubuntu", "user_id", 0.968),
+    ("benign_instructionwild", "topic", 0.016),
+    ("benign_oasst_en_trees", "conv_id", 0.005),
+    ("benign_awesome_prompts", "user_id", 0.011),
 )
 """Prompt set, the column that says whose a prompt is, and its share among ordinary people: by size,
 so that no set is used twice over.
 """
+FEWEST_MESSAGES = 5
+"""Of a person. An account made of people with one or two messages each is a deck dealt at random,
+not a person, and detectors rightly say so.
+"""
+SHORTEST = 20
+"""Characters of a message of a person."""
 REAL_DECKS: Mapping[str, tuple[str, ...]] = {
     "instructions": ("attack_alpaca5k", "attack_alpaca_gpt4_en1k"),
     "code": ("attack_codealpaca", "attack_codealpaca2k"),
@@ -84,9 +88,9 @@ FILLERS = {
     ],
     "zh": ["请", "就", "也", "再", "那", "其实", "然后", "大概", "还"],
 }
-SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f]+")
-CHANGED = {"middle": 0.2, "strong": 0.4}
-"""Share of words out, and of fillers in; a weak paraphrase changes one word a sentence each way."""
+SENTENCE_END = re.compile(r"([.!?]+\s|[\n\u3002\uff01\uff1f]+)")
+CHANGED = {"weak": 0.0, "middle": 0.2, "strong": 0.4}
+"""Share of a sentence's words that go out, and of fillers that go in; at least one of each."""
 FOLLOW_UPS = {
     "en": (
         "can you say more about {part}?",
@@ -163,7 +167,7 @@ class RealTexts:
     def _streams(self, stem: str, by: str) -> list[list[str]]:
         # bases.py keeps people apart; where it has not, at least no text comes twice
         is_used = pl.col("text").is_in(list(self._used))
-        texts = self._read(stem, 20).filter(pl.col(by).is_not_null(), ~is_used)
+        texts = self._read(stem, SHORTEST).filter(pl.col(by).is_not_null(), ~is_used)
         if by == "topic":
             # people keep to their subjects, and now and then ask something else
             loose = pl.Series([self._dice.random() < 0.25 for _ in range(len(texts))])
@@ -223,16 +227,25 @@ def dress(tasks: Sequence[str], demand: str, language: str, dice: Random) -> lis
 
 
 def paraphrase(text: str, strength: str, dice: Random) -> str:
-    """Puts fillers into a text and takes words out of it; meaning and order stay.
+    """Puts fillers into every sentence and takes words out of it; meaning and order stay.
 
     Args:
         text: In words with spaces between them, or in Chinese.
-        strength: `weak`, `middle` or `strong`; see `CHANGED`.
+        strength: `weak` (one word a sentence each way), `middle` or `strong`; see `CHANGED`.
         dice: Randomness.
     """
-    gap, words = ("", list(text)) if _is_chinese(text) else (" ", text.split(" "))
+    gap = "" if _is_chinese(text) else " "
+    parts = SENTENCE_END.split(text)  # sentences at even places, what ends them between
+    parts[::2] = [_changed(part, gap, strength, dice) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _changed(sentence: str, gap: str, strength: str, dice: Random) -> str:
+    if not sentence.strip():
+        return sentence
+    words = sentence.split(gap) if gap else list(sentence)
     fillers = FILLERS["en" if gap else "zh"]
-    for _ in range(_changes(text, len(words), strength)):
+    for _ in range(max(1, round(CHANGED[strength] * len(words)))):
         if len(words) > 3:
             words.pop(dice.randrange(len(words)))
         words.insert(dice.randrange(len(words) + 1), dice.choice(fillers))
@@ -248,12 +261,6 @@ def follow_up(task: str, dice: Random) -> str:
     if language == "en":
         part = " ".join(part.split()[1:-1]) or part
     return dice.choice(FOLLOW_UPS[language]).format(part=part)
-
-
-def _changes(text: str, words: int, strength: str) -> int:
-    if strength == "weak":
-        return max(1, sum(bool(part.strip()) for part in SENTENCE_END.split(text)))
-    return max(1, round(CHANGED[strength] * words))
 
 
 def _is_chinese(text: str) -> bool:

@@ -23,6 +23,7 @@ from gamekeeper.campaigns import HuntResult, SearchOptions
 from gamekeeper.campaigns.claims import Claims
 from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.findings import findings
+from gamekeeper.campaigns.own_evidence import OwnReadings
 from gamekeeper.campaigns.path import numbered
 from gamekeeper.campaigns.weigh import RankedReading, weigh
 from gamekeeper.linking.card import Card, Family
@@ -132,7 +133,8 @@ def test_account_readings_agree_with_the_accounts() -> None:
     """An account's p-value is one number, wherever it is shown."""
     result = planted()
     names = result.accounts.select("account", "p_benign", "campaign")
-    both = result.readings.join(names, left_on="subject", right_on="account")
+    near = result.readings.filter(pl.col("signal") == "sittings-near-a-campaign")
+    both = near.join(names, left_on="subject", right_on="account")
     assert len(both) and both["p_value"].equals(both["p_benign"].rename("p_value"))
     outside = (result.accounts["campaign"].is_null()).sum()
     assert both["decoys"].unique().to_list() == [outside]
@@ -147,6 +149,20 @@ def some_reading(family: Family, p_value: float, card: Card = CARDS[0]) -> Ranke
         p_value=p_value,
         decoys=999,
         says=f"about {family}",
+        own=own_readings([True] * 9),
+    )
+
+
+def own_readings(counts: list[bool]) -> OwnReadings:
+    """Of nine members, of which some show it."""
+    nothing = np.zeros(len(counts))
+    return OwnReadings(
+        values=nothing + 1,
+        ordinary=nothing,
+        ordinary_high=nothing,
+        p_values=nothing + 0.01,
+        decoys=nothing + 99,
+        has_it=np.array(counts),
     )
 
 
@@ -176,6 +192,33 @@ def test_verdict_follows_from_the_families(p_values: dict[Family, float], counte
     assert len(campaign.families) == counted
     assert campaign.verdict is judge(campaign.families, POLICY)
     assert campaign.reasons == tuple(f"about {family}" for family in p_values)
+
+
+def test_verdict_of_a_member_follows_from_what_it_shows_itself() -> None:
+    """The campaign's is the highest; who shows one family of it is watched."""
+    shared = replace(
+        some_reading("infrastructure", 0.001), own=own_readings([False] * 3 + [True] * 6)
+    )
+    result = one_campaign([some_reading("content", 0.001), shared])
+    (campaign,) = result.campaigns
+    assert campaign.families == ("content", "infrastructure")
+    assert campaign.verdict is Verdict.SLOW
+    verdicts = [member.verdict for member in campaign.members]
+    assert verdicts == [Verdict.WATCH] * 3 + [Verdict.SLOW] * 6
+    listed = result.accounts.filter(pl.col("campaign") == "C1").sort("account")
+    assert listed["verdict"].to_list() == [str(verdict) for verdict in verdicts]
+    assert listed["families"].to_list()[0] == ["content"]
+    own = result.readings.filter(pl.col("subject") == campaign.accounts[0])
+    counts = dict(own.select("signal", "counts").drop_nulls().iter_rows())
+    assert counts == {"some-content": True, "some-infrastructure": False}
+
+
+def test_content_and_what_is_asked_for_are_one_piece_of_evidence() -> None:
+    """Who copies the prompts of an account copies both."""
+    readings = [some_reading("content", 0.001), some_reading("elicitation", 0.001)]
+    (campaign,) = one_campaign(readings).campaigns
+    assert campaign.families == ("content", "elicitation")
+    assert campaign.verdict is Verdict.WATCH
 
 
 def test_reading_that_is_not_significant_is_no_reason() -> None:

@@ -49,6 +49,15 @@ def test_planted_campaign_is_found_and_nothing_else() -> None:
     assert result.campaigns[0].verdict == "slow"
 
 
+def test_first_two_on_an_address_are_not_charged_with_it() -> None:
+    """All others of the campaign are, although members that were not found have the same address."""
+    result = searched(log())
+    shown = [len(member.families) for member in result.campaigns[0].members]
+    assert sorted(shown)[:2] == [1, 1] and set(sorted(shown)[2:]) == {2}
+    members = result.accounts.filter(pl.col("campaign") == "C1").sort("account")
+    assert members["families"].list.len().to_list() == shown
+
+
 def test_log_without_a_campaign_raises_none() -> None:
     """The same people and the same club by themselves."""
     assert searched(log(planted=False)).campaigns == ()

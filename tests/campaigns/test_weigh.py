@@ -252,14 +252,16 @@ def test_group_that_cannot_be_measured_has_no_reading() -> None:
 
 
 def test_readings_come_strongest_first() -> None:
-    """What tied the campaign, then the rest by their p-values."""
+    """What tied the campaign, then the rest by their distance from what is ordinary: at the floor
+    of p all are equal.
+    """
     log = ordinary_log(1)
     members = np.arange(30, 40)
     found = found_group(members, (some_group(np.full(10, 9), first=30),))
     weighed = weigh(claims_about(160, found), summaries_of(log), numbered(log), 0)[0]
     assert [r.card.name for r in weighed[:2]] == ["neighbouring-content", "memory"]
-    p_values = [r.p_value for r in weighed[2:]]
-    assert p_values == sorted(p_values)
+    distances = [r.distance for r in weighed[2:]]
+    assert distances == sorted(distances, reverse=True) and len(set(distances)) > 5
 
 
 def test_names_of_accounts_do_not_matter_to_readings() -> None:

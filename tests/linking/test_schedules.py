@@ -17,6 +17,8 @@ from gamekeeper.linking.schedules import (
     _Hours,
     _idle_and_used,
     _turns,
+    own_p_values,
+    read_members,
     read_schedule,
     read_sittings,
 )
@@ -137,6 +139,37 @@ def test_too_few_accounts_sittings_or_days_are_not_read() -> None:
         assert read_sittings(sittings, np.random.default_rng(0)) is None
 
 
+def test_innocents_in_the_group_of_a_pool_do_not_show_it_themselves() -> None:
+    """The group is dealt, and it is the pool's accounts that show it: not the office's."""
+    pool, people = dealt(idle_longest, 7), office(7)
+    start = np.concatenate([pool.start_s, people.start_s])
+    order = np.argsort(start)
+    both = Sittings(
+        account=np.concatenate([pool.account, people.account + ACCOUNTS])[order],
+        start_s=start[order],
+        end_s=np.concatenate([pool.end_s, people.end_s])[order],
+        accounts=2 * ACCOUNTS,
+    )
+    assert read(both).p_value == 2 / 200
+    own = own_p_values(both, np.random.default_rng(9), 99)
+    assert (own[:ACCOUNTS] <= 0.05).mean() > 0.8
+    assert (own[ACCOUNTS:] > 0.05).all()
+
+
+def test_account_with_too_few_sittings_is_not_read_by_itself() -> None:
+    """NaN, and not "innocent"."""
+    pool = dealt(idle_longest, 8)
+    kept = (pool.account > 0) | (np.cumsum(pool.account == 0) <= 4)
+    few = Sittings(
+        account=pool.account[kept],
+        start_s=pool.start_s[kept],
+        end_s=pool.end_s[kept],
+        accounts=ACCOUNTS,
+    )
+    own = own_p_values(few, np.random.default_rng(9), 19)
+    assert np.isnan(own[0]) and not np.isnan(own[1:]).any()
+
+
 def test_moved_days_keep_hours_weeks_and_what_is_at_the_ends() -> None:
     """Weeks keep the weekday; days keep the week, and working days apart from weekends."""
     sittings = dealt(at_random, 4)
@@ -203,6 +236,8 @@ def test_sample_is_read_by_its_accounts() -> None:
     reading = read_schedule(sample, members, np.random.default_rng(9), 199)
     assert reading is not None and reading.p_value == 2 / 200
     assert f"of {ACCOUNTS} accounts" in reading.says
+    own = read_members(sample, members, np.random.default_rng(9), 19)
+    assert own.shape == members.shape and np.nanmedian(own) <= 0.05
     read_sittings_of = Sittings.of(sample, members)
     assert (np.diff(read_sittings_of.start_s) >= 0).all()
     assert set(read_sittings_of.account) == set(range(ACCOUNTS))

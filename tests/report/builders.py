@@ -109,6 +109,7 @@ def make_result(campaigns: Sequence[Campaign] | None = None, **fields: Any) -> H
                 "C2", size=8, verdict=Verdict.WATCH, families=("content",), p_benign=0.031
             ),
         ]
+    campaigns = [replace(one, members=one.known_members) for one in campaigns]
     plain: dict[str, Any] = {
         "accounts": _accounts(campaigns),
         "campaigns": tuple(campaigns),
@@ -146,12 +147,13 @@ def make_redacted_result() -> HuntResult:
 
 def _accounts(campaigns: Sequence[Campaign]) -> pl.DataFrame:
     rows = [
-        (name, one.id, one.verdict.value, one.p_benign, 131, None, None)
+        (name, one.id, one.verdict.value, one.p_benign, 131, None, None, list(one.families))
         for one in campaigns
         for name in one.accounts
     ]
     rows += [
-        (f"user-{i:04d}", None, "allow", 0.02 + 0.97 * i / 700, 16, None, None) for i in range(700)
+        (f"user-{i:04d}", None, "allow", 0.02 + 0.97 * i / 700, 16, None, None, [])
+        for i in range(700)
     ]
     return pl.DataFrame(rows, schema=ACCOUNTS, orient="row")
 
@@ -169,6 +171,7 @@ def _readings(campaigns: Sequence[Campaign]) -> pl.DataFrame:
             p,
             999,
             f"It measures {value:g} {unit}.",
+            p <= 0.01,
         )
         for one in campaigns
         for subject in (one.id, one.accounts[0])

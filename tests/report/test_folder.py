@@ -75,6 +75,7 @@ def test_the_folder_holds_what_others_read(tmp_path: Path) -> None:
         "exchanges",
         "owner",
         "alias",
+        "families",
     ]
 
 

@@ -103,6 +103,28 @@ def test_planted_group_reads_higher_than_random_groups(name: str) -> None:
 
 
 @signals
+def test_members_show_by_themselves_what_their_group_shows(name: str) -> None:
+    """More than people do on average, and some of them more than all people: one that used an
+    address before the others does not.
+    """
+    counts = counts_of(name, planted_month())
+    own = SIGNALS[name].own(counts, np.arange(PLANTED), np.arange(ACCOUNTS))
+    assert own.shape == (ACCOUNTS,)
+    assert np.nanmean(own[:PLANTED]) > np.nanmean(own[PLANTED:])
+    assert np.nanmax(own[:PLANTED]) >= np.nanmax(own[PLANTED:])
+
+
+@signals
+def test_own_reading_does_not_depend_on_who_else_is_asked_for(name: str) -> None:
+    """Of the same members, one account reads as it does among many."""
+    counts = counts_of(name, planted_month())
+    asked = np.array([3, 90, 7, 41])
+    together = SIGNALS[name].own(counts, np.arange(PLANTED), asked)
+    alone = [SIGNALS[name].own(counts, np.arange(PLANTED), asked[[i]])[0] for i in range(4)]
+    assert together.tolist() == pytest.approx(alone, nan_ok=True)
+
+
+@signals
 def test_reading_depends_on_the_group_and_not_on_the_others_asked_for(name: str) -> None:
     """One group by itself reads as it does among many, and in whatever order its members
     are named.
@@ -140,4 +162,7 @@ def test_reading_is_said_as_a_sentence(name: str) -> None:
     for ordinary in (0.25, math.nan):
         said = SIGNALS[name].say(0.5, ordinary)
         assert "ordinary" in said and not said.endswith(".")
+        said = SIGNALS[name].say_own(0.5, ordinary)
+        assert "ordinary" in said and not said.endswith(".")
+    assert SIGNALS[name].say_own(0.9, 0.1) != SIGNALS[name].say_own(0.0, 0.1)
     assert SIGNALS[name].say(0.9, 0.1) != SIGNALS[name].say(0.05, 0.1)

@@ -260,6 +260,27 @@ class AuditResult:
         """
         return self.cost(self.defended[0], fidelity) is not None
 
+    def largest_budget(self, fidelity: float) -> int | None:
+        """Returns the most queries that were tried with which no attack exceeds a fidelity.
+
+        An attack exceeds it from the first number of queries at which the upper end of its interval
+        does. A budget of so many queries, for all accounts of a thief together and as long as the
+        model is served, bounds what the attacks of this audit reach; a better attack may exist.
+
+        Args:
+            fidelity: 0 to 1.
+
+        Returns:
+            None where an attack exceeds it with the fewest queries that were tried, or none was
+            played: no budget is known to bound it.
+        """
+        tried: set[int] = set()
+        too_many: set[int] = set()
+        for curve in self.defended[0].curves:
+            tried |= {point.queries for point in curve.points}
+            too_many |= {p.queries for p in curve.points if p.interval[1] > fidelity}
+        return max((each for each in tried if each < min(too_many, default=each + 1)), default=None)
+
     @property
     def has_copy(self) -> bool:
         """Whether any attack made a copy that exceeds the baselines by its interval."""

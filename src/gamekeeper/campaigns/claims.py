@@ -19,9 +19,11 @@ from gamekeeper.linking import (
     Group,
     LinkSample,
     Ordinary,
+    PortfolioClaim,
     Search,
     claim,
     lone_readings,
+    portfolio_claims,
     spliced_readings,
     strength,
 )
@@ -51,6 +53,7 @@ class FoundGroup:
         pooled: The claim as it was before its accounts were taken for one ordinary account; see
             `pools`.
         says: Why they were, in words.
+        portfolio: What was read of a single account of a tabular API.
     """
 
     accounts: np.ndarray
@@ -62,6 +65,7 @@ class FoundGroup:
     groups: tuple[Group, ...]
     pooled: "FoundGroup | None" = None
     says: str = ""
+    portfolio: PortfolioClaim | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,11 +204,20 @@ def _lone(
 ) -> list[FoundGroup]:
     """Single accounts that ask about a broad range of subjects in no order; see `linking.lone`.
 
-    Not for a tabular API: the rows of an ordinary portfolio have no order either.
+    The rows of a tabular API have no order to read: see `linking.portfolio`.
     """
-    if sample.payloads.are_features or "coverage" in policy.without:
+    if "coverage" in policy.without:
         return []
     held = np.concatenate([f.accounts for f in found]) if found else np.zeros(0, int)
+    if sample.payloads.are_features:
+        claims = portfolio_claims(sample, held, innocent, policy.false_discovery_rate, seed)
+        return [
+            replace(
+                _lone_found(sample, c.account, c.p_value, c.value, c.decoys),
+                portfolio=c,
+            )
+            for c in claims
+        ]
     readings = lone_readings(sample, held)
     if not readings:
         return []

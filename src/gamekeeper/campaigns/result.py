@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from gamekeeper.exchange import ReadSummary
-from gamekeeper.verdict import Policy, Verdict
+from gamekeeper.verdict import Member, Policy, Verdict
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -23,6 +23,7 @@ ACCOUNTS: Columns = {
     "exchanges": pl.UInt32,
     "owner": pl.String,  # who answers for it, if the log says; judged as one with its others
     "alias": pl.String,  # what people call the account, if the log says
+    "families": pl.List(pl.String),  # of its campaign's, those that it shows itself
 }
 """Columns of `verdicts.parquet`, one row an account seen, by falling suspicion."""
 
@@ -37,6 +38,8 @@ READINGS: Columns = {
     "p_value": pl.Float64,  # rank among the decoys
     "decoys": pl.UInt32,
     "says": pl.String,  # the reading as a sentence
+    # of a campaign: whether its family counts by it; of an account: whether the account shows it
+    "counts": pl.Boolean,
 }
 """Columns of the readings: every measurement and what it was ranked against."""
 
@@ -88,13 +91,15 @@ class Campaign:
         last_seen: Time of their last.
         p_benign: Rank among decoy groups, exact: (1 + decoys at least as strong) / (1 + decoys).
         decoys: How many decoy groups it was ranked against.
-        verdict: What is recommended for its members.
+        verdict: The highest that any of its members has; each has its own, see `members`.
         families: Families of evidence that are significant on their own.
-        reasons: Why, in words, the strongest first.
+        reasons: Why, in words: what ties it, then the strongest first.
         innocent: What an innocent explanation would look like, in words.
         links: Number of account pairs that are tied, by each family; `LINKS` holds the strongest.
         fragments: Sentences that its prompts share and others hardly use; empty when redacted.
         owners: Declared owners of its accounts, each linked as one.
+        members: What each of its accounts shows by itself, in order of `accounts`; empty where that
+            is not known, as in results of earlier versions: then `verdict` holds for all.
     """
 
     id: str
@@ -112,6 +117,17 @@ class Campaign:
     links: int
     fragments: tuple[str, ...]
     owners: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+
+    @property
+    def known_members(self) -> tuple[Member, ...]:
+        """Its members; where it is not known what each shows, all with what the campaign shows."""
+        if self.members:
+            return self.members
+        return tuple(
+            Member(account=account, verdict=self.verdict, families=self.families)
+            for account in self.accounts
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +225,21 @@ class HuntResult:
         return self.power.smallest is None
 
 
+_LEAST_SPREAD = 0.01  # of a reading
+
+
+def distance(value: float, ordinary: float, ordinary_high: float) -> float:
+    """Returns how far a reading is from the ordinary median, in steps to the 95th percentile.
+
+    A p-value cannot be smaller than the number of decoys supports, so that most readings of a plain
+    campaign share the smallest there is; their distance still tells the strong from the weak. Where
+    ordinary groups do not differ at all, a hundredth of the reading is taken for their spread.
+    """
+    spread = max(abs(ordinary_high - ordinary), _LEAST_SPREAD * abs(value), 1e-12)
+    towards = -1 if ordinary_high < ordinary else 1
+    return towards * (value - ordinary) / spread
+
+
 __all__ = [
     "ACCOUNTS",
     "EXAMPLES",
@@ -221,4 +252,5 @@ __all__ = [
     "HuntResult",
     "PlantedCampaign",
     "Power",
+    "distance",
 ]

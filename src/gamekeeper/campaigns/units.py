@@ -115,8 +115,9 @@ class Units:
         """Returns the summary of a signal, a frame of `SUMMARY`, of units in place of accounts."""
         if not self.joined:
             return summary
-        keyed = self.key(summary).group_by("unit", "key").agg(pl.col("count").sum())
-        return keyed.select(pl.col("unit").alias("account"), "key", "count")
+        keyed = self.key(summary).group_by("unit", "key")
+        added = keyed.agg(pl.col("count").sum(), pl.col("first_seen").min())
+        return added.select(pl.col("unit").alias("account"), "key", "count", "first_seen")
 
     def totals(self, totals: pl.DataFrame) -> pl.DataFrame:
         """Returns the totals, as `Intake.totals`, of units in place of accounts."""

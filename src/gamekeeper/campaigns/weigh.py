@@ -4,11 +4,12 @@ accounts.
 Decoys for a reading are sets of ordinary accounts, one for each member and about as active as it. A
 family counts when its best reading is significant after correction for the number of readings in
 it. `content` and `shape` were ranked when the campaign was found; `coverage` (memory) is what made
-content count at all, so it is shown and not counted again.
+content count at all, so it is shown and not counted again. Whether a family counts against one
+member is decided in `own_evidence`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -16,18 +17,25 @@ import polars as pl
 from gamekeeper.base.wording import counted, plural
 from gamekeeper.campaigns.claims import Claims, FoundGroup
 from gamekeeper.campaigns.comparison import name_of_units
+from gamekeeper.campaigns.own_evidence import OwnReadings, own_readings
+from gamekeeper.campaigns.result import distance
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import Group, strength
 from gamekeeper.linking.card import Card
 from gamekeeper.linking.lone import LONE
 from gamekeeper.linking.memory import MEMORY
-from gamekeeper.signals import CARDS, SIGNALS, Counts, Signal
+from gamekeeper.linking.neighbours import CONTENT
+from gamekeeper.linking.templates import SHAPE
+from gamekeeper.signals import SIGNALS, Counts, Signal
+from gamekeeper.signals.infrastructure import SIGN_UPS, opening_days
 
 _SETS = 999
 _SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
-COUNTED = ("content", "shape", "elicitation", "rhythm", "infrastructure", "pivot")
+COUNTED = ("content", "shape", "schedule", "elicitation", "rhythm", "infrastructure", "pivot")
 """Families that count as independent evidence."""
+
+_TIES = {"content": CONTENT, "shape": SHAPE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,7 @@ class RankedReading:
         p_value: Rank among them.
         decoys: How many.
         says: The reading as a sentence.
+        own: What each member shows by itself; None where that was not read.
     """
 
     card: Card
@@ -51,6 +60,17 @@ class RankedReading:
     p_value: float
     decoys: int
     says: str
+    own: OwnReadings | None = None
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether readings of its kind may count as evidence."""
+        return self.card.maturity in ("tested", "stable")
+
+    @property
+    def distance(self) -> float:
+        """How far it is from ordinary, see `distance`."""
+        return distance(self.value, self.ordinary, self.ordinary_high)
 
 
 def weigh(
@@ -72,17 +92,17 @@ def weigh(
     """
     rng = np.random.default_rng(seed)
     exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
-    counts = {
-        n: Counts(s, accounts.select("account", "number"), exchanges) for n, s in summaries.items()
-    }
+    counts = _counts(summaries, accounts.select("account", "number"), exchanges)
     weighed = []
     for found in claims.found:
         sets = matched_sets(found.accounts, claims.innocent, exchanges, rng)
         read = (
             [_read(SIGNALS[n], c, found.accounts, sets) for n, c in counts.items()] if sets else []
         )
+        if found.groups:
+            read = [_with_own(r, counts, found, claims) for r in read]
         measured = sorted(
-            (r for r in read if r is not None), key=lambda r: (r.p_value, r.card.name)
+            (r for r in read if r is not None), key=lambda r: (-r.distance, r.card.name)
         )
         called = "account"
         if are_owners is not None and found.pooled is None:
@@ -93,16 +113,35 @@ def weigh(
 
 def families(readings: Sequence[RankedReading]) -> tuple[str, ...]:
     """Returns the independent families that are evidence of a campaign, in order of `COUNTED`."""
-    significant = []
-    for family in COUNTED:
-        p_values = [
-            r.p_value
-            for r in readings
-            if r.card.family == family and r.card.maturity in ("tested", "stable")
-        ]
-        if p_values and min(p_values) * len(p_values) <= _SIGNIFICANT:
-            significant.append(family)
-    return tuple(significant)
+    return tuple(family for family in COUNTED if significant_readings(readings, family))
+
+
+def families_of_members(
+    readings: Sequence[RankedReading], against: Sequence[str], members: int
+) -> list[tuple[str, ...]]:
+    """Returns the families that each member shows itself, of those that count against the campaign.
+
+    A family counts against a member that shows one of the readings by which it counts at all. What
+    was not read of the members counts against none.
+
+    Args:
+        readings: Of the campaign.
+        against: Families that count against it.
+        members: How many it has.
+    """
+    has = {family: np.zeros(members, bool) for family in against}
+    for family in against:
+        significant = significant_readings(readings, family)
+        for reading in significant:
+            if reading.own is not None:
+                has[family] |= reading.own.counts(len(significant))
+    return [tuple(f for f in against if has[f][member]) for member in range(members)]
+
+
+def significant_readings(readings: Sequence[RankedReading], family: str) -> list[RankedReading]:
+    """Returns the readings of a family that are significant after correction for their number."""
+    of_family = [r for r in readings if r.card.family == family and r.is_tested]
+    return [r for r in of_family if r.p_value * len(of_family) <= _SIGNIFICANT]
 
 
 def matched_sets(
@@ -126,6 +165,42 @@ def matched_sets(
     lowest = np.clip(place - _NEAR_RANKS, 0, len(ranked) - width)
     drawn = ranked[lowest + rng.integers(0, width, (_SETS, len(members)))]
     return [np.unique(row) for row in drawn]
+
+
+def _counts(
+    summaries: Mapping[str, pl.DataFrame], accounts: pl.DataFrame, exchanges: np.ndarray
+) -> dict[str, Counts]:
+    """The summaries as matrices, which know when accounts were opened."""
+    opened = None
+    if SIGN_UPS in summaries:
+        opened = opening_days(Counts(summaries[SIGN_UPS], accounts, exchanges))
+    return {name: Counts(s, accounts, exchanges, opened) for name, s in summaries.items()}
+
+
+def _with_own(
+    reading: RankedReading | None,
+    counts: Mapping[str, Counts],
+    found: FoundGroup,
+    claims: Claims,
+) -> RankedReading | None:
+    """The reading with what each member shows, where it is one that may count."""
+    if reading is None or reading.card.family not in COUNTED or not reading.is_tested:
+        return reading
+    name = reading.card.name
+    others = np.setdiff1d(claims.innocent, found.accounts)
+    if reading.card.family == "infrastructure":
+        others = _far_from_campaigns(others, claims)
+    return replace(reading, own=own_readings(SIGNALS[name], counts[name], found.accounts, others))
+
+
+def _far_from_campaigns(others: np.ndarray, claims: Claims) -> np.ndarray:
+    """Ordinary accounts that sent nothing near a campaign, where they are at least half of all.
+
+    Members that were not found ask what the campaign asks from its network: they are no measure of
+    who shares a network by chance, and a few of them would hide the others.
+    """
+    far = others[claims.near_sittings[others] == 0]
+    return far if 2 * len(far) >= len(others) else others
 
 
 def _read(
@@ -160,6 +235,10 @@ def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]
     """
     if found.pooled is not None:
         return _ties(found.pooled, claims, called)
+    if found.portfolio is not None:
+        unlike = found.portfolio
+        reading = _ranked(unlike.card, unlike.value, unlike.decoys, unlike.says)
+        return [replace(reading, p_value=unlike.p_value)]  # its bound where ranks end
     if not found.groups:
         # the strength is follow-up with its sign turned, which as a share of pairs is easier to
         # read: a half is what chance gives
@@ -172,10 +251,9 @@ def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]
             f" together: {np.median(decoys):.0%}; chance: 50%)"
         )
         return [_ranked(LONE, value, decoys, says)]
-    cards = {c.family: c for c in CARDS if c.name in ("neighbouring-content", "shared-shape")}
     readings = [
         _ranked(
-            cards[g.family],
+            _card_of(g),
             strength(g, claims.ordinary),
             found.decoys,
             _say_tie(g, found, called),
@@ -197,6 +275,14 @@ def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]
         says=says,
     )
     return [*readings, interchangeable]
+
+
+def _card_of(tie: Group) -> Card:
+    """The card of what ties a group. One that was named by something else, such as a common client,
+    is tied by that its prompts are interchangeable.
+    """
+    named = replace(CONTENT, name=f"named-by-{tie.family}", family=tie.family)
+    return _TIES.get(tie.family, named)
 
 
 def _say_tie(group: Group, found: FoundGroup, called: str) -> str:

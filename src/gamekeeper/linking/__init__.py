@@ -11,6 +11,7 @@ from gamekeeper.linking.lone import (
     lone_readings,
     spliced_readings,
 )
+from gamekeeper.linking.portfolio import PortfolioClaim, portfolio_claims
 from gamekeeper.linking.sample import LinkSample, Sharers
 from gamekeeper.linking.strength import Ordinary, claim, strength
 
@@ -21,12 +22,14 @@ __all__ = [
     "LinkSample",
     "LoneReading",
     "Ordinary",
+    "PortfolioClaim",
     "Search",
     "Sharers",
     "claim",
     "joined_ordinary",
     "joined_reading",
     "lone_readings",
+    "portfolio_claims",
     "spliced_readings",
     "strength",
 ]

@@ -32,7 +32,7 @@ Source: this project. Randomisation tests: Hoeffding, The large-sample power of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,8 @@ MIN_SITTINGS = 60
 """Sittings of a group below which nothing can be told."""
 MIN_MOVABLE = 30
 """Sittings that each kind of decoy must be able to move."""
+MIN_OWN = 8
+"""The same, of one account that is read by itself."""
 
 _DAY_S = 86_400.0
 _HOUR_S = 3_600.0
@@ -66,8 +68,9 @@ SCHEDULE = Card(
     needs=(),
     look_alikes="keys of one owner behind a router, call centres that work in shifts, pipelines "
     "whose steps have a key each: one operator, not a thief",
-    evasions="choosing the account at random; a cover of other traffic on the same accounts "
-    "(docs/limitations states what is left at which share); accounts that are never idle",
+    evasions="choosing the account at random, which gives up even use of quota; other traffic on "
+    "the same accounts, half of it or more, which costs that traffic; so much traffic that "
+    "accounts are never idle for half an hour",
     source="this project",
     maturity="experimental",
 )
@@ -115,9 +118,7 @@ class Sittings:
 
     @classmethod
     def of(cls, sample: LinkSample, accounts: np.ndarray) -> "Sittings":
-        """Reads those of `accounts` from a sample; the latest, of the busiest accounts, of many."""
-        sittings = sample.all_sittings[accounts]
-        accounts = np.sort(accounts[np.argsort(-sittings, kind="stable")[:_MOST_ACCOUNTS]])
+        """Reads those of `accounts` (at most 256, ascending) from a sample; the latest of many."""
         rows = np.flatnonzero(np.isin(sample.accounts, accounts))
         sitting = sample.sitting[rows]
         first = np.flatnonzero(np.diff(sitting, prepend=-1))
@@ -151,7 +152,42 @@ def read_schedule(
 
     Benign look-alikes and evasions: see `SCHEDULE`.
     """
-    return read_sittings(Sittings.of(sample, np.unique(accounts)), rng, decoys)
+    return read_sittings(Sittings.of(sample, _busiest(sample, accounts)), rng, decoys)
+
+
+def read_members(
+    sample: LinkSample, accounts: np.ndarray, rng: np.random.Generator, decoys: int = 199
+) -> np.ndarray:
+    """Reads how far each account of a group shows the group's schedule by itself.
+
+    One account is moved while the others stay. What counts is how many others start exactly once
+    between two of its starts, and how many were used more than it.
+
+    Args:
+        sample: The exchanges that are compared.
+        accounts: Numbers of the accounts of a group whose own `p_value` is small, shape (k,).
+        rng: Of the decoys.
+        decoys: Of each kind.
+
+    Returns:
+        p of each account, shape (k,); NaN where it has too few sittings that can be moved.
+    """
+    busiest = _busiest(sample, accounts)
+    found = dict(
+        zip(
+            busiest.tolist(),
+            own_p_values(Sittings.of(sample, busiest), rng, decoys).tolist(),
+            strict=True,
+        )
+    )
+    return np.array([found.get(account, np.nan) for account in accounts.tolist()])
+
+
+def _busiest(sample: LinkSample, accounts: np.ndarray) -> np.ndarray:
+    """The accounts with most sittings, as many as can be read, ascending."""
+    accounts = np.unique(accounts)
+    order = np.argsort(-sample.all_sittings[accounts], kind="stable")
+    return np.sort(accounts[order[:_MOST_ACCOUNTS]])
 
 
 def read_sittings(
@@ -177,6 +213,27 @@ def read_sittings(
         which=best.trace,
         says=_says(sittings, best),
     )
+
+
+def own_p_values(sittings: Sittings, rng: np.random.Generator, decoys: int = 199) -> np.ndarray:
+    """Reads `read_members` from sittings; one p-value an account."""
+    p_values = np.full(sittings.accounts, np.nan)
+    if not len(sittings.start_s):
+        return p_values
+    day = _days(sittings)
+    weeks = _by_weeks(sittings, day)
+    # one account has as many arrangements of whole weeks as weeks: its weekdays move one by one
+    weeks = replace(weeks, block=sittings.account * 7 + day % 7)
+    for account in range(sittings.accounts):
+        own = sittings.account == account
+        moves = [m.of(own) for m in (weeks, _by_days(sittings, day))]
+        moves = [m for m in moves if m.movable >= MIN_OWN]
+        if moves:
+            others = _Others(sittings, account)
+            seen = others.traces(np.zeros((1, int(own.sum())), np.int64))[0]
+            kinds = [lambda rng, count, m=m, o=others: o.traces(m.draw(rng, count)) for m in moves]
+            p_values[account] = _rank(("once", "used"), seen, kinds, rng, decoys).p_value
+    return p_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,6 +363,15 @@ class _Moves:
         """Sittings that may come to another day."""
         return int((self.room > 1).sum())
 
+    def of(self, sittings: np.ndarray) -> "_Moves":
+        """Those of some sittings alone, bool, shape (n,)."""
+        return replace(
+            self,
+            block=np.unique(self.block[sittings], return_inverse=True)[1].reshape(-1),
+            place=self.place[sittings],
+            room=self.room[sittings],
+        )
+
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Draws decoys: days by which each sitting is moved, shape (count, n)."""
         # any number that is a multiple of every room draws all places equally often
@@ -369,9 +435,9 @@ class _Hours:
     """Accounts that change places within a window of hours.
 
     Only those take part that start one sitting in the window, none in the two before and the one
-    after, and are not in a long sitting then: nothing of their own then tells which of the places
-    is theirs. A place is a sitting that ends by the end of the next window. Whoever takes a place
-    meets the same conditions, so that changing places is a group of transformations.
+    after, and are not in a long sitting then: nothing of their own then says which of the places
+    is theirs. A place is a sitting that ends by the end of the next window. The conditions are the
+    same for every account that takes a place, so that changes are a group of transformations.
     """
 
     def __init__(self, sittings: Sittings, window_s: float) -> None:
@@ -508,3 +574,41 @@ class _Together:
         cell = hour + np.arange(len(days))[:, None] * hours
         inside = np.bincount(cell.reshape(-1), minlength=len(days) * hours).reshape(-1, hours)
         return np.asarray(-np.square(inside.astype(np.float64)).sum(axis=1, keepdims=True))
+
+
+class _Others:
+    """What one account's sittings are among those of the others, which do not move."""
+
+    def __init__(self, sittings: Sittings, account: int) -> None:
+        self._sittings = sittings
+        self._own = np.flatnonzero(sittings.account == account)
+        others = np.setdiff1d(np.unique(sittings.account), account)
+        self._rows = [np.flatnonzero(sittings.account == other) for other in others]
+
+    def traces(self, days: np.ndarray) -> np.ndarray:
+        """Measures, for the own sittings moved by days, shape (d, own):
+
+        - once: others that start exactly once between two starts of the account, summed
+        - used: others that were used more than the account, at its starts, summed
+
+        Returns:
+            Shape (d, 2).
+        """
+        moved = self._sittings.start_s[self._own] + days * _DAY_S
+        order = np.argsort(moved, axis=1)
+        start = np.take_along_axis(moved, order, axis=1)
+        balance = np.cumsum(self._use(start, self._own[order]), axis=1)[:, :-1]
+        once = np.zeros(balance.shape, np.int64)
+        used = np.zeros(balance.shape, np.int64)
+        for rows in self._rows:
+            theirs = self._sittings.start_s[rows]
+            balances = np.append(0.0, np.cumsum(self._use(theirs, rows)))
+            before = np.searchsorted(theirs, start)
+            once += np.diff(before, axis=1) == 1
+            used += balances[before[:, 1:]] > balance
+        return np.stack([once.sum(axis=1), used.sum(axis=1)], axis=1).astype(np.float64)
+
+    def _use(self, start: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        length = (self._sittings.end_s - self._sittings.start_s + 60.0)[rows]
+        since = start - self._sittings.start_s[0]
+        return np.asarray(length * np.exp(since / _LATELY_S))

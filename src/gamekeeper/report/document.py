@@ -6,6 +6,7 @@ from typing import Any
 from gamekeeper.base.text import clean
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.account_names import AccountNames
+from gamekeeper.report.atlas import techniques_document
 from gamekeeper.report.formatting import iso
 from gamekeeper.report.power import power_document
 
@@ -46,6 +47,8 @@ def campaign_document(campaign: Campaign, names: AccountNames) -> dict[str, Any]
         "links": campaign.links,
         "fragments": list(campaign.fragments),
         "accounts": list(campaign.accounts),
+        "members": [member.document() for member in campaign.known_members],
+        "atlas": techniques_document(campaign.families),
         "owners": list(campaign.owners),
         "aliases": {account: alias for account, alias in aliases.items() if alias is not None},
     }

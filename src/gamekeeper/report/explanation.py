@@ -11,11 +11,11 @@ import polars as pl
 from gamekeeper.base.errors import UsageError
 from gamekeeper.base.names import mask_name
 from gamekeeper.base.text import one_line
-from gamekeeper.campaigns.result import OWNER_LABEL, Campaign, HuntResult
+from gamekeeper.campaigns.result import OWNER_LABEL, Campaign, HuntResult, distance
 from gamekeeper.report.account_names import AccountNames, matching, told_apart
 from gamekeeper.report.document import campaign_document, measured
 from gamekeeper.report.formatting import iso
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Member, Verdict
 
 SCHEMA = "gamekeeper/explain@1"
 
@@ -41,6 +41,7 @@ class Explanation:
         links: Its rows of `LINKS`, the strongest first.
         examples: Its rows of `EXAMPLES`.
         accounts: The accounts of an owner; else none.
+        families: Of its campaign's families of evidence, those that an account shows itself.
         owner: Who answers for an account, if the log says.
         alias: What people call an account, if the log says.
     """
@@ -55,6 +56,7 @@ class Explanation:
     links: pl.DataFrame
     examples: pl.DataFrame
     accounts: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
     owner: str | None = None
     alias: str | None = None
 
@@ -126,6 +128,7 @@ def explanation_json(result: HuntResult, subject: str) -> dict[str, Any]:
         "p_benign": measured(known.p_benign),
         "exchanges": known.exchanges,
         "accounts": list(known.accounts),
+        "families": list(known.families),
         "owner": known.owner,
         "alias": known.alias,
         "campaign": _campaign_of(result, known),
@@ -143,9 +146,58 @@ def _campaign_of(result: HuntResult, known: Explanation) -> dict[str, Any] | Non
 
 
 def readings_of(result: HuntResult, subject: str) -> pl.DataFrame:
-    """Returns the readings of a campaign or an account, the strongest first."""
+    """Returns the readings of a campaign or an account, the strongest first: those that count, then
+    by their distance from ordinary.
+    """
     of_subject = result.readings.filter(pl.col("subject") == subject)
-    return of_subject.sort(pl.col("p_value").fill_nan(None), nulls_last=True, maintain_order=True)
+    levels = of_subject.select("value", "ordinary", "ordinary_high").fill_null(float("nan"))
+    far = pl.Series("far", [distance(*row) for row in levels.iter_rows()], pl.Float64)
+    order = (pl.col("counts").fill_null(False), far.fill_nan(None))
+    return of_subject.sort(*order, descending=True, nulls_last=True, maintain_order=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberEvidence:
+    """What one account of a campaign shows by itself, for people.
+
+    Args:
+        member: With its verdict and families.
+        says: The readings that count against it, in words.
+    """
+
+    member: Member
+    says: tuple[str, ...]
+
+
+def evidence_of_members(result: HuntResult, campaign: Campaign, most: int) -> list[MemberEvidence]:
+    """Returns what the members of a campaign show by themselves, those first that show most.
+
+    Args:
+        result: What was found.
+        campaign: One of its campaigns.
+        most: Members that are returned, at most.
+    """
+    ordered = sorted(
+        campaign.known_members, key=lambda one: (-one.verdict.step, -len(one.families), one.account)
+    )[:most]
+    owners = dict(result.accounts.select("account", "owner").drop_nulls().iter_rows())
+    # what is known of an owner that is linked as one is known of its accounts
+    names = {
+        one.account: (one.account, OWNER_LABEL + owners.get(one.account, "")) for one in ordered
+    }
+    counted = result.readings.filter("counts").filter(
+        pl.col("subject").is_in([name for both in names.values() for name in both])
+    )
+    says: dict[str, list[str]] = {}
+    for subject, sentence in counted.select("subject", "says").iter_rows():
+        says.setdefault(subject, []).append(sentence)
+    return [
+        MemberEvidence(
+            member=one,
+            says=tuple(s for name in names[one.account] for s in says.get(name, ()) if s),
+        )
+        for one in ordered
+    ]
 
 
 def _campaign(result: HuntResult, campaign: Campaign) -> Explanation:
@@ -176,6 +228,7 @@ def _account(result: HuntResult, row: dict[str, Any]) -> Explanation:
         readings=_readings_of_any(result, names),
         links=_links_of_any(result, names),
         examples=result.examples.filter(pl.col("account") == name),
+        families=tuple(row["families"] or ()),
         owner=row["owner"],
         alias=row["alias"],
     )

@@ -5,15 +5,18 @@ order of a line are shown as their code: an escape character as `\\u001b`.
 """
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from gamekeeper.base.wording import counted as counted
 from gamekeeper.base.wording import plural as plural
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Member, Verdict
 
 FAMILIES = {
     "content": "what the prompts are about",
     "shape": "how the prompts are built",
+    "schedule": "which account is used next",
     "elicitation": "what the prompts ask the model to reveal",
     "rhythm": "when the exchanges happen",
     "infrastructure": "networks, cards and clients in common",
@@ -96,6 +99,15 @@ def period(first: datetime, last: datetime) -> str:
     """Returns a span of days: `2 Nov 2026 to 1 Dec 2026 (30 days)`."""
     days = (last.date() - first.date()).days + 1
     return day(first) if days == 1 else f"{day(first)} to {day(last)} ({days} days)"
+
+
+def verdicts_of(members: Iterable[Member]) -> str:
+    """Returns how many accounts have which verdict, the highest first: `limit for 13, watch for
+    2`.
+    """
+    number = Counter(member.verdict for member in members)
+    ordered = sorted(number, key=lambda verdict: -verdict.step)
+    return ", ".join(f"{verdict} for {count(number[verdict])}" for verdict in ordered)
 
 
 def iso(time: datetime) -> str:

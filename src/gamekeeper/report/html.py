@@ -7,7 +7,8 @@ import polars as pl
 
 from gamekeeper.campaigns.result import Campaign, HuntResult
 from gamekeeper.report.account_names import AccountNames
-from gamekeeper.report.explanation import readings_of
+from gamekeeper.report.atlas import RELEASE, techniques
+from gamekeeper.report.explanation import MemberEvidence, evidence_of_members, readings_of
 from gamekeeper.report.formatting import headline
 from gamekeeper.report.page import render_page
 from gamekeeper.report.pictures import Picture, pictures
@@ -19,6 +20,9 @@ MAX_SECTIONS = 40
 """Campaigns shown in full; the rest are in the table and in `campaigns.json`."""
 
 MAX_ACCOUNTS = 500
+MAX_MEMBERS = 100
+"""Members of one campaign in the table of what each shows; the rest are in `campaigns.json`."""
+
 MAX_EXAMPLES = 12
 MAX_PROMPT_CHARS = 600
 
@@ -30,6 +34,7 @@ class _Section:
     campaign: Campaign
     pictures: list[Picture]
     readings: list[tuple[dict[str, Any], StripPlot | None]]
+    members: list[MemberEvidence]
     examples: list[dict[str, Any]]
 
 
@@ -64,6 +69,8 @@ def render_html(result: HuntResult) -> str:
         accounts=result.accounts.head(MAX_ACCOUNTS).to_dicts(),
         suspects=suspects,
         policy=result.policy,
+        atlas_release=RELEASE,
+        techniques=techniques,
         strip_width=WIDTH,
         prompt_chars=MAX_PROMPT_CHARS,
     )
@@ -76,5 +83,6 @@ def _section(result: HuntResult, campaign: Campaign) -> _Section:
         campaign=campaign,
         pictures=pictures(result, campaign),
         readings=[(row, strip_plot(row)) for row in readings],
+        members=evidence_of_members(result, campaign, MAX_MEMBERS),
         examples=examples.to_dicts(),
     )

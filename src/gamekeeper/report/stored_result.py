@@ -31,7 +31,7 @@ from gamekeeper.exchange import ReadSummary
 from gamekeeper.report.document import SCHEMA as HUNT_SCHEMA
 from gamekeeper.report.formatting import iso
 from gamekeeper.report.power import power_of
-from gamekeeper.verdict import Policy, Verdict
+from gamekeeper.verdict import Member, Policy, Verdict
 
 SCHEMA = "gamekeeper/evidence@1"
 RUN = "run.json"
@@ -100,10 +100,10 @@ def read_evidence(out: Path) -> HuntResult:
     run = _json(out / "evidence" / RUN, SCHEMA)
     hunt = _json(out / "campaigns.json", HUNT_SCHEMA)
     frames = {
-        name: _frame(out / "evidence" / f"{name}.parquet", columns)
+        name: _frame(out / "evidence" / f"{name}.parquet", columns, added=("counts",))
         for name, columns in FRAMES.items()
     }
-    accounts = _frame(out / "verdicts.parquet", ACCOUNTS, added=("owner", "alias"))
+    accounts = _frame(out / "verdicts.parquet", ACCOUNTS, added=("owner", "alias", "families"))
     try:
         campaigns = [_campaign(document) for document in hunt["campaigns"]]
         # earlier versions measured no power
@@ -175,6 +175,8 @@ def _campaign(document: dict[str, Any]) -> Campaign:
         links=document["links"],
         fragments=tuple(document["fragments"]),
         owners=tuple(document.get("owners", ())),
+        # earlier versions did not say what each member shows
+        members=tuple(Member.from_document(each) for each in document.get("members", ())),
     )
 
 
@@ -196,7 +198,7 @@ def _frame(path: Path, columns: dict[str, Any], added: Sequence[str] = ()) -> pl
     """Reads a frame of these columns; earlier versions wrote it without those `added`."""
     frame = _opened(path, lambda: pl.read_parquet(path))
     assert isinstance(frame, pl.DataFrame)
-    missing = [name for name in added if name not in frame.columns]
+    missing = [name for name in added if name in columns and name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, columns[name]).alias(name) for name in missing)
     if dict(frame.schema) != columns:
         raise _damaged(path, ", ".join(f"{name}: {kind}" for name, kind in frame.schema.items()))

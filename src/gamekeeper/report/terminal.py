@@ -15,7 +15,8 @@ from rich.text import Text
 from gamekeeper.base.text import one_line
 from gamekeeper.campaigns.result import Campaign, HuntResult, Power
 from gamekeeper.report.account_names import AccountNames
-from gamekeeper.report.explanation import Explanation, explain
+from gamekeeper.report.atlas import RELEASE, techniques
+from gamekeeper.report.explanation import Explanation, evidence_of_members, explain
 from gamekeeper.report.formatting import (
     VERDICTS,
     count,
@@ -26,6 +27,7 @@ from gamekeeper.report.formatting import (
     period,
     probability,
     rank,
+    verdicts_of,
 )
 from gamekeeper.report.power import power_sentence
 from gamekeeper.report.reading import reading_lines
@@ -104,7 +106,11 @@ def print_explanation(result: HuntResult, subject: str, console: Console) -> Non
     _say(console, f"p_benign {probability(known.p_benign)}: {_ranked(known)}")
     _print_owner(known, names, console)
     if known.campaign:
+        if known.kind == "account":
+            _print_own_evidence(known, console)
         _print_campaign(known.campaign, console)
+    if known.kind == "campaign" and known.campaign:
+        _print_members(result, known.campaign, names, console)
     if known.readings.height:
         _head(console, "Readings")
         console.print(_readings_table(known.readings))
@@ -132,7 +138,7 @@ def _campaign_table(campaigns: Iterable[Campaign]) -> Table:
             "\n".join(one_line(reason, _SENTENCE_CHARS) for reason in one.reasons[:_REASONS])
         )
         numbers = (count(len(one.accounts)), count(one.exchanges), probability(one.p_benign))
-        table.add_row(Text(one.id), _verdict(one.verdict), *numbers, why)
+        table.add_row(Text(one.id), _verdict_of(one), *numbers, why)
     return table
 
 
@@ -196,6 +202,32 @@ def _print_campaign(campaign: Campaign, console: Console) -> None:
         _say(console, f"declared owners: {some}{rest}")
     _head(console, f"Why {campaign.id}")
     _list(console, campaign.reasons)
+    tags = ", ".join(f"{each.id} {each.name}" for each in techniques(campaign.families))
+    _say(console, f"  {RELEASE}: {tags}", "dim")
+
+
+def _print_own_evidence(known: Explanation, console: Console) -> None:
+    """What the account shows by itself, of what counts against its campaign."""
+    assert known.campaign is not None
+    shows = ", ".join(known.families) or "nothing"
+    of = ", ".join(known.campaign.families)
+    _say(console, f"of what counts against its campaign ({of}) it shows itself: {shows}")
+    sentences = [row["says"] for row in known.readings.iter_rows(named=True) if row["counts"]]
+    _list(console, [sentence for sentence in sentences if sentence])
+
+
+def _print_members(
+    result: HuntResult, campaign: Campaign, names: AccountNames, console: Console
+) -> None:
+    """Each member with what it shows by itself, which is what its verdict follows from."""
+    members = campaign.known_members
+    _head(console, f"What each account shows itself ({verdicts_of(members)})")
+    for one in evidence_of_members(result, campaign, _ACCOUNTS):
+        shows = ", ".join(one.member.families) or "nothing"
+        _say(console, f"  {one_line(names(one.member.account))}: {one.member.verdict}, {shows}")
+    if len(members) > _ACCOUNTS:
+        more = counted(len(members) - _ACCOUNTS, "more account")
+        _say(console, f"  {more}: campaigns.json lists all", "dim")
 
 
 def _readings_table(readings: pl.DataFrame) -> Table:
@@ -246,6 +278,16 @@ def _print_examples(
 
 def _verdict(verdict: Verdict) -> Text:
     return Text(verdict.value, style=_STYLES.get(verdict, ""))
+
+
+def _verdict_of(campaign: Campaign) -> Text:
+    """The highest verdict of its members, and how many have it where not all do."""
+    members = campaign.known_members
+    having = sum(member.verdict is campaign.verdict for member in members)
+    verdict = _verdict(campaign.verdict)
+    if having < len(members):
+        verdict.append(f"\n{count(having)} of {count(len(members))}", "dim")
+    return verdict
 
 
 def _head(console: Console, title: str) -> None:

@@ -1,9 +1,12 @@
 """What a signal is: a card, a summary that can be added, and readings of groups.
 
-A summary is a frame of counts with the columns `account`, `key` and `count`. Summaries of two days
-are added by `add`, so a day and the next give the same as both at once. A reading is a number for
-each group of accounts; larger is always more like a campaign. Its rank among decoys decides what it
-means.
+A summary is a frame of counts with the columns `account`, `key`, `count` and `first_seen`.
+Summaries of two days are added by `add`, so a day and the next give the same as both at once. A
+reading is a number for each group of accounts; larger is always more like a campaign. Its rank
+among decoys decides what it means.
+
+What a group shows is charged to a member only where the member shows it as well: `own` reads one
+account at a time, and its rank among ordinary accounts of similar activity decides.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +18,12 @@ import scipy.sparse as sp
 
 from gamekeeper.linking.card import Card
 
-SUMMARY = {"account": pl.String, "key": pl.String, "count": pl.Float64}
+SUMMARY: dict[str, pl.DataType | type[pl.DataType]] = {
+    "account": pl.String,
+    "key": pl.String,
+    "count": pl.Float64,
+    "first_seen": pl.Datetime("us", "UTC"),  # when the account first came with this key
+}
 """Columns of a summary."""
 
 
@@ -38,10 +46,36 @@ class Signal(Protocol):
         """Returns the reading as a sentence; `ordinary` is the decoys' median."""
         ...
 
+    def own(self, summary: "Counts", members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Returns how strongly each of `accounts` shows by itself what a group is read for.
+
+        An account is compared with the members other than itself, so that members and others are
+        read alike. What others took up after it is not counted: nobody is charged for who joins.
+
+        Args:
+            summary: Of all accounts.
+            members: Of the group, account numbers.
+            accounts: To be read, members or not.
+
+        Returns:
+            float64, shape (len(accounts),); NaN where it cannot be measured.
+        """
+        ...
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """Returns what one account shows as a sentence; `ordinary` is the median of accounts."""
+        ...
+
 
 def add(*summaries: pl.DataFrame) -> pl.DataFrame:
     """Returns the sum of summaries."""
-    return pl.concat(summaries).group_by("account", "key").agg(pl.col("count").sum())
+    both = pl.concat(summaries).group_by("account", "key")
+    return both.agg(pl.col("count").sum(), pl.col("first_seen").min())
+
+
+def alone(signal: Signal, summary: "Counts", accounts: np.ndarray) -> np.ndarray:
+    """Returns what the signal reads in each account as a group of one, shape (len(accounts),)."""
+    return signal.read(summary, [np.array([account]) for account in accounts])
 
 
 def count_by(exchanges: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
@@ -50,10 +84,10 @@ def count_by(exchanges: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
     """
     return (
         exchanges.lazy()
-        .select("account", key.cast(pl.String).alias("key"))
+        .select("account", key.cast(pl.String).alias("key"), pl.col("time").alias("first_seen"))
         .drop_nulls("key")
         .group_by("account", "key")
-        .agg(pl.len().cast(pl.Float64).alias("count"))
+        .agg(pl.len().cast(pl.Float64).alias("count"), pl.col("first_seen").min())
         .collect()
     )
 
@@ -65,19 +99,29 @@ class Counts:
         summary: Frame of `SUMMARY`.
         accounts: Columns `account` and `number`: the number by which groups name an account.
         exchanges: Exchanges of each account, shape (n,).
+        opened: When each account was opened, NaN where that is not known, shape (n,); None: not
+            known of any.
+
+    `first_s` says when each account first came with each key, epoch seconds, where `matrix` counts.
     """
 
     def __init__(
-        self, summary: pl.DataFrame, accounts: pl.DataFrame, exchanges: np.ndarray
+        self,
+        summary: pl.DataFrame,
+        accounts: pl.DataFrame,
+        exchanges: np.ndarray,
+        opened: np.ndarray | None = None,
     ) -> None:
         joined = summary.join(accounts, on="account").sort("key", "number")
         key = joined["key"].rle_id().to_numpy() if len(joined) else np.zeros(0, np.uint32)
         self.keys = joined["key"].unique(maintain_order=True)
         self.exchanges = exchanges
+        self.opened = np.full(len(exchanges), np.nan) if opened is None else opened
         shape = (len(exchanges), len(self.keys))
-        self.matrix = sp.csr_matrix(
-            (joined["count"].to_numpy(), (joined["number"].to_numpy(), key)), shape=shape
-        )
+        place = (joined["number"].to_numpy(), key)
+        self.matrix = sp.csr_matrix((joined["count"].to_numpy(), place), shape=shape)
+        first_s = joined["first_seen"].dt.epoch("us").to_numpy() / 1e6
+        self.first_s = sp.csr_matrix((first_s, place), shape=shape)
 
     def sums(self, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the counts of each group and key, dense, shape (len(groups), keys)."""

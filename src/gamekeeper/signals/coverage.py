@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.linking.card import Card
-from gamekeeper.signals._signal import Counts, count_by, signal
+from gamekeeper.signals._signal import Counts, alone, count_by, signal
 
 
 @signal
@@ -55,6 +55,17 @@ class NewGround:
         )
         return f"they cover {covered} (ordinary: {ordinary:.2f})"
 
+    def own(self, summary: Counts, members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Each account's own cells over the expected number."""
+        return alone(self, summary, accounts)
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """What one account shows, as a sentence."""
+        covered = (
+            f"{value:.2f} times the part of the prompt space that as many mixed exchanges would"
+        )
+        return f"it covers {covered} (ordinary accounts: {ordinary:.2f})"
+
 
 @signal
 class AskedOnce:
@@ -92,3 +103,12 @@ class AskedOnce:
         return (
             f"{value:.0%} of their prompts are sent once and never again (ordinary: {ordinary:.0%})"
         )
+
+    def own(self, summary: Counts, members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Prompts that each account sends once, over its exchanges."""
+        return alone(self, summary, accounts)
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """What one account shows, as a sentence."""
+        once = f"{value:.0%} of its prompts are sent once and never again"
+        return f"{once} (ordinary accounts: {ordinary:.0%})"

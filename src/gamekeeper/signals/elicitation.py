@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.linking.card import Card
-from gamekeeper.signals._signal import Counts, count_by, signal
+from gamekeeper.signals._signal import Counts, alone, count_by, signal
 
 _CUES = {
     "reasoning": (
@@ -79,3 +79,12 @@ class Elicitation:
         """The reading as a sentence."""
         asks = "of their prompts ask for reasoning, judgements or tool traces"
         return f"{value:.0%} {asks} (ordinary: {ordinary:.0%})"
+
+    def own(self, summary: Counts, members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Exchanges with a cue, over all of the account's."""
+        return alone(self, summary, accounts)
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """What one account shows, as a sentence."""
+        asks = "of its prompts ask for reasoning, judgements or tool traces"
+        return f"{value:.0%} {asks} (ordinary accounts: {ordinary:.0%})"

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gamekeeper.linking.card import Card
-from gamekeeper.signals._signal import Counts, count_by, signal
+from gamekeeper.signals._signal import Counts, alone, count_by, signal
 
 _SETTLED_DAYS = 2  # a model first seen later than this after the log began counts as new
 
@@ -51,6 +51,20 @@ class Pivot:
         return (
             f"after a new model was released, its share of their traffic is {above} (ordinary:"
             f" {100 * ordinary:+.0f})"
+        )
+
+    def own(self, summary: Counts, members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Share of each account's exchanges with a new model since its first day, less that of all
+        accounts.
+        """
+        return alone(self, summary, accounts)
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """What one account shows, as a sentence."""
+        above = f"{100 * value:+.0f} points relative to all accounts"
+        return (
+            f"after a new model was released, its share of the account's traffic is {above}"
+            f" (ordinary accounts: {100 * ordinary:+.0f})"
         )
 
 

@@ -41,25 +41,39 @@ class EvenPace:
         """Slots used, over those that as many exchanges would use if spread at random; mean over
         accounts.
         """
-        slots = summary.matrix.shape[1]
-        used = np.diff(summary.matrix.indptr)
-        fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)
-        share = used / np.maximum(fair, 1e-9)
-        return np.array(
-            [
-                (
-                    share[g][summary.exchanges[g] > 1].mean()
-                    if (summary.exchanges[g] > 1).any()
-                    else np.nan
-                )
-                for g in groups
-            ]
-        )
+        share = _evenness(summary)
+        return np.array([_mean(share[group]) for group in groups])
 
     def say(self, value: float, ordinary: float) -> str:
         """The reading as a sentence."""
         even = f"{value:.0%} as evenly as a steady machine's"
         return f"their exchanges are spread over day and night {even} (ordinary: {ordinary:.0%})"
+
+    def own(self, summary: Counts, members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Slots that each account uses, over those of a steady machine; NaN for one exchange."""
+        return np.asarray(_evenness(summary)[accounts])
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """What one account shows, as a sentence."""
+        even = f"{value:.0%} as evenly as a steady machine's"
+        spread = f"its exchanges are spread over day and night {even}"
+        return f"{spread} (ordinary accounts: {ordinary:.0%})"
+
+
+def _evenness(summary: Counts) -> np.ndarray:
+    """Slots used by each account, over those that as many exchanges would use if spread at random;
+    NaN for one exchange.
+    """
+    slots = summary.matrix.shape[1]
+    used = np.diff(summary.matrix.indptr)
+    fair = slots * (1 - (1 - 1 / max(slots, 1)) ** summary.exchanges)
+    return np.where(summary.exchanges > 1, used / np.maximum(fair, 1e-9), np.nan)
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of what was measured; NaN where nothing was."""
+    measured = values[~np.isnan(values)]
+    return float(measured.mean()) if len(measured) else float("nan")
 
 
 @signal
@@ -89,8 +103,7 @@ class SharedEnvelope:
 
     def read(self, summary: Counts, groups: Sequence[np.ndarray]) -> np.ndarray:
         """Mean cosine between the members' daily counts, less that of all accounts."""
-        rows = np.sqrt(np.asarray(summary.matrix.multiply(summary.matrix).sum(axis=1)).ravel())
-        units = summary.matrix.multiply(1 / np.maximum(rows, 1e-9)[:, None]).tocsr()
+        units = _units(summary)
         everyone = _mean_cosine(units, np.arange(units.shape[0]))
         return np.array([_mean_cosine(units, g) - everyone for g in groups])
 
@@ -98,6 +111,30 @@ class SharedEnvelope:
         """The reading as a sentence."""
         together = f"members' daily volumes rise and fall together: similarity {value:+.2f}"
         return f"{together} (ordinary: {ordinary:+.2f})"
+
+    def own(self, summary: Counts, members: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+        """Mean cosine of each account's daily counts with those of the other members, less that of
+        any two accounts; NaN without other members.
+        """
+        units = _units(summary)
+        everyone = _mean_cosine(units, np.arange(units.shape[0]))
+        total = np.asarray(units[members].sum(axis=0)).ravel()
+        among = np.isin(accounts, members)
+        others = len(members) - among
+        itself = np.asarray(units[accounts].multiply(units[accounts]).sum(axis=1)).ravel()
+        similar = units[accounts] @ total - among * itself
+        return np.where(others > 0, similar / np.maximum(others, 1), np.nan) - everyone
+
+    def say_own(self, value: float, ordinary: float) -> str:
+        """What one account shows, as a sentence."""
+        together = f"its daily volume rises and falls with the other members': {value:+.2f}"
+        return f"{together} (ordinary accounts: {ordinary:+.2f})"
+
+
+def _units(summary: Counts) -> sp.csr_matrix:
+    """Each account's counts, scaled to length 1."""
+    length = np.sqrt(np.asarray(summary.matrix.multiply(summary.matrix).sum(axis=1)).ravel())
+    return sp.csr_matrix(summary.matrix.multiply(1 / np.maximum(length, 1e-9)[:, None]))
 
 
 def _mean_cosine(units: sp.csr_matrix, group: np.ndarray) -> float:

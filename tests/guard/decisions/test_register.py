@@ -6,8 +6,14 @@ from gamekeeper.guard.decisions.decision import JOINED, Tracked
 from gamekeeper.guard.decisions.register import Decisions
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import SqliteStore
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Member, Verdict
 from guard.builders import NOW, Kept, make_decision, make_tracked
+
+MIXED = (
+    Member(account="tenant", verdict=Verdict.SLOW, families=("content", "shape")),
+    Member(account="thief", verdict=Verdict.LIMIT, families=("content", "shape", "infrastructure")),
+    Member(account="victim", verdict=Verdict.WATCH, families=("content",)),
+)
 
 
 def held(tmp_path: Path, kept: Kept | None = None, **ladder: object) -> Decisions:
@@ -94,6 +100,42 @@ def test_what_tenants_of_one_product_share_leads_to_no_more_than_watching(
     assert decisions.of("a", NOW).verdict is verdict  # type: ignore[union-attr]
 
 
+def test_member_is_held_by_what_it_shows_itself(tmp_path: Path) -> None:
+    """Others who bring an innocent account into their campaign, and share nothing else with it, have
+    it watched at most, whatever holds for them; so it is with evidence that only others corroborate.
+    """
+    decisions = held(tmp_path)
+    [made] = decisions.track([make_tracked(members=MIXED)], NOW)
+    assert made.verdict is Verdict.LIMIT
+    verdicts = {name: decisions.of(name, NOW).verdict for name in ("thief", "victim", "tenant")}  # type: ignore[union-attr]
+    assert verdicts == {
+        "thief": Verdict.LIMIT,
+        "victim": Verdict.WATCH,
+        "tenant": Verdict.WATCH,
+    }
+    [reason, *_] = decisions.of("victim", NOW).reasons  # type: ignore[union-attr]
+    assert "shows content itself" in reason
+    assert held(tmp_path).of("victim", NOW) == decisions.of("victim", NOW)
+
+
+def test_what_a_person_decides_about_a_campaign_holds_for_all_its_members(tmp_path: Path) -> None:
+    """A person has seen who they are."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked(members=MIXED)], NOW)
+    decisions.add(make_decision(Verdict.DENY, subject="campaign:K1", by="dana"))
+    assert decisions.of("victim", NOW).verdict is Verdict.DENY  # type: ignore[union-attr]
+
+
+def test_campaign_whose_members_show_less_than_before_is_held_less(tmp_path: Path) -> None:
+    """What a member shows now decides, not what an earlier pass saw."""
+    decisions = held(tmp_path)
+    decisions.track([make_tracked("K1", ("thief",))], NOW)
+    assert decisions.of("thief", NOW).verdict is Verdict.LIMIT  # type: ignore[union-attr]
+    less = (Member(account="thief", verdict=Verdict.WATCH, families=("content",)),)
+    decisions.track([make_tracked("K1", ("thief",), members=less)], NOW + 300)
+    assert decisions.of("thief", NOW + 300).verdict is Verdict.WATCH  # type: ignore[union-attr]
+
+
 def test_policy_may_ask_for_no_corroboration(tmp_path: Path) -> None:
     """Any two families will do then, as in a hunt."""
     decisions = held(tmp_path, corroborated_by=())
@@ -172,8 +214,10 @@ def test_restart_forgets_nothing(tmp_path: Path) -> None:
 def test_campaign_stored_by_an_earlier_version_is_read() -> None:
     """It says when the campaign was first found, and under another name when it was last found."""
     document = make_tracked(last_found=NOW + 300).document()
-    del document["last_found"]
-    assert Tracked.from_document(document).last_found == NOW
+    del document["last_found"], document["members"]
+    read = Tracked.from_document(document)
+    assert read.last_found == NOW
+    assert {member.verdict for member in read.known_members} == {read.verdict}
 
 
 @pytest.mark.parametrize("verdict", [Verdict.WATCH, Verdict.LIMIT])

@@ -35,9 +35,13 @@ def quiet(traffic: LabelledTraffic, accounts: int = 30) -> pl.DataFrame:
 
 @pytest.mark.slow
 def test_campaigns_are_held_and_ordinary_accounts_are_not(outcome: Outcome) -> None:
-    """Most of them, in hours that can be counted; hardly anybody else."""
+    """Those whose members show more than content and shape themselves, in hours that can be counted;
+    most others are watched. Hardly anybody else is held.
+    """
     held = [each for each in outcome.campaigns if each.slowed > each.accounts / 2]
-    assert len(held) >= 4
+    assert len(held) >= 2
+    watched = [each for each in outcome.campaigns if each.watched > each.accounts / 2]
+    assert len(watched) >= 4
     assert all(each.hours is not None and each.hours > 0 for each in held)
     assert all(each.watched >= each.slowed for each in outcome.campaigns)
     assert outcome.ordinary.slowed <= 0.02 * outcome.ordinary.accounts

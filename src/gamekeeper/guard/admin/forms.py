@@ -164,6 +164,7 @@ class Reading(BaseModel):
     p_value: float | None
     decoys: int | None
     says: str | None
+    counts: bool | None
 
 
 class Link(BaseModel):

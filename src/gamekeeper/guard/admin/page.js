@@ -23,7 +23,7 @@ const WOULD = {
 const FAMILIES = {
   content: "what the prompts are about", shape: "how the prompts are built",
   elicitation: "what the prompts try to get from the model", rhythm: "when the exchanges happen",
-  infrastructure: "networks, cards and clients in common", coverage: "how evenly a subject is covered",
+  schedule: "which account is used next", infrastructure: "networks, cards and clients in common", coverage: "how evenly a subject is covered",
   pivot: "moving to another model or subject together",
 };
 const KINDS = {

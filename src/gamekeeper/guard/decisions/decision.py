@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Member, Verdict
 
 FORMAT = "gamekeeper/decision@1"
 JOINED = "joined by its opening: watched until a pass finds it by its own evidence"
@@ -19,8 +19,9 @@ class Decision:
     Args:
         id: Same subject, verdict and cause: same id, so that one decision is not made twice.
         subject: `account:NAME`, `campaign:ID` or `credential:ID`; a campaign's decision holds for
-            members, a credential's for no other of its account. An account that only joined is at
-            most watched, see `for_joined`.
+            members, a credential's for no other of its account. One of the guard's holds for a
+            member at most as far as its own evidence goes, see `for_member`. An account that only
+            joined is at most watched, see `for_joined`.
         verdict: What holds.
         reasons: Why, in words.
         innocent: What an innocent explanation would look like.
@@ -68,6 +69,23 @@ class Decision:
         """
         verdict = min(self.verdict, Verdict.WATCH, key=lambda each: each.step)
         return replace(self, verdict=verdict, challenge=None, reasons=(JOINED, *self.reasons))
+
+    def for_member(self, member: Member, highest: Verdict) -> "Decision":
+        """Returns what a campaign's decision is for a member.
+
+        A person who decides about a campaign has seen who its members are, so that holds for all.
+        The guard takes from an account only what the account's own evidence suffices for: others
+        can bring an innocent account into their campaign, and share nothing else with it.
+
+        Args:
+            member: Of the campaign.
+            highest: What the guard decides on the member's own evidence.
+        """
+        if self.by != "guard" or highest.step >= self.verdict.step:
+            return self
+        shows = ", ".join(member.families) or "nothing"
+        why = f"at most {highest}: of what counts against its campaign, it shows {shows} itself"
+        return replace(self, verdict=highest, challenge=None, reasons=(why, *self.reasons))
 
     @property
     def way_back(self) -> str:
@@ -120,7 +138,7 @@ class Tracked:
         joined: Accounts outside it that used its template after it was found, and when, epoch
             seconds; watched, see `Decision.for_joined`.
         p_benign: Rank among decoy groups.
-        verdict: What the evidence suffices for.
+        verdict: What the evidence suffices for, for the member that shows most.
         families: Families of evidence that speak against it.
         reasons: Why, in words.
         innocent: Innocent explanations.
@@ -129,6 +147,7 @@ class Tracked:
         last_found: When a pass last found it.
         pivot: When half of its members had moved to a newly released model within a day, and to
             which.
+        members: What each of its accounts shows by itself; see `known_members`.
     """
 
     id: str
@@ -143,6 +162,19 @@ class Tracked:
     found: float
     last_found: float
     pivot: str | None = None
+    members: tuple[Member, ...] = ()
+
+    @property
+    def known_members(self) -> tuple[Member, ...]:
+        """Its members; all with what the campaign shows where it was stored without them, as by
+        earlier versions: that holds until the next pass.
+        """
+        if self.members:
+            return self.members
+        return tuple(
+            Member(account=account, verdict=self.verdict, families=self.families)
+            for account in sorted(self.accounts)
+        )
 
     def document(self) -> dict[str, Any]:
         """Returns it as JSON can hold it."""
@@ -160,6 +192,7 @@ class Tracked:
             "found": self.found,
             "last_found": self.last_found,
             "pivot": self.pivot,
+            "members": [member.document() for member in self.members],
         }
 
     @classmethod
@@ -179,4 +212,5 @@ class Tracked:
             # campaigns stored before it was kept have none until the next pass
             last_found=read.get("last_found", read["found"]),
             pivot=read["pivot"],
+            members=tuple(Member.from_document(each) for each in read.get("members", ())),
         )

@@ -24,7 +24,7 @@ from gamekeeper.guard.decisions.decision import Decision, Tracked
 from gamekeeper.guard.identity import account_mask
 from gamekeeper.guard.policy import Ladder
 from gamekeeper.guard.store import Store
-from gamekeeper.verdict import Verdict
+from gamekeeper.verdict import Member, Verdict
 
 Record = Callable[[str, str, dict[str, Any]], None]
 """Writes to the casebook: kind, subject, body."""
@@ -224,8 +224,8 @@ class Decisions:
         return new
 
     def _about(self, tracked: Tracked, now: float) -> Decision | None:
-        highest = self.ladder.highest if self._is_corroborated(tracked) else Verdict.WATCH
-        verdict = min(tracked.verdict, highest, key=lambda v: v.step)
+        by_member = [self._highest(member) for member in tracked.known_members]
+        verdict = max(by_member, default=Verdict.ALLOW, key=lambda v: v.step)
         if verdict is Verdict.ALLOW:
             return None
         return Decision.make(
@@ -239,12 +239,16 @@ class Decisions:
             challenge="proof" if verdict is Verdict.CHALLENGE else None,
         )
 
-    def _is_corroborated(self, tracked: Tracked) -> bool:
-        """Whether a family speaks that tenants of one product do not share by nature, see
+    def _highest(self, member: Member) -> Verdict:
+        """What the guard decides by itself on a member's own evidence.
+
+        More than `watch` needs a family that tenants of one product do not share by nature, see
         `Ladder`.
         """
         wanted = self.ladder.corroborated_by
-        return not wanted or any(family in wanted for family in tracked.families)
+        is_corroborated = not wanted or any(family in wanted for family in member.families)
+        highest = self.ladder.highest if is_corroborated else Verdict.WATCH
+        return min(member.verdict, highest, key=lambda v: v.step)
 
     def _remember_lifted(self, decision: Decision, by: str, why: str, now: float) -> None:
         until = now + self.ladder.lifted_days * 86_400
@@ -316,8 +320,10 @@ class Decisions:
         tracked = self.campaigns.get(name) if kind == "campaign" else None
         if tracked is None:
             return
-        for account in tracked.accounts:
-            yield account, decision
+        for member in tracked.known_members:
+            held = decision.for_member(member, self._highest(member))
+            if held.verdict is not Verdict.ALLOW:
+                yield member.account, held
         watched = decision.for_joined()
         for account, _ in tracked.joined:
             yield account, watched

@@ -263,10 +263,10 @@ class Ladder(_Part):
 
     Args:
         highest: The most that the guard decides by itself; people may decide more.
-        corroborated_by: Families of evidence, one of which must speak before the guard does more
-            than watch by itself. Tenants of one product share its template (shape), its subject
-            (content) and its machine's habits (rhythm), so that these three together can have one
-            innocent cause. Empty: any two families will do.
+        corroborated_by: Families of evidence, one of which an account must show itself before the
+            guard does more than watch it by itself. Tenants of one product share its template
+            (shape), its subject (content) and its machine's habits (rhythm), so that these three
+            together can have one innocent cause. Empty: any two families will do.
         hours: How long a decision holds unless it is renewed.
         lifted_days: How long the guard leaves alone what a person has lifted.
         slow: What `slow` does.

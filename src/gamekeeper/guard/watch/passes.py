@@ -90,6 +90,7 @@ def _tracked(campaign: Campaign, found: float, now: float, pivot: str | None) ->
         found=found,
         last_found=now,
         pivot=pivot,
+        members=campaign.members,
     )
 
 
