@@ -18,7 +18,7 @@ from gamekeeper.encoding import (
     scale_features,
 )
 from gamekeeper.encoding.content import DIM, ContentEncoder
-from gamekeeper.linking import LinkSample
+from gamekeeper.linking import LinkSample, find_sharers
 
 _CHUNK = 16_384
 
@@ -198,6 +198,7 @@ def _link_sample(
         without_text=without_text.to_numpy(),
         fragments=pieces,
         payloads=Payloads(pieces, numbers, encoder, vectors if encoder is None else None),
+        sharers=find_sharers(rows, accounts),
     )
 
 

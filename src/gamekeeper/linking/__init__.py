@@ -13,6 +13,7 @@ from gamekeeper.linking.lone import (
 )
 from gamekeeper.linking.portfolio import PortfolioClaim, portfolio_claims
 from gamekeeper.linking.sample import LinkSample, Sharers
+from gamekeeper.linking.sharers import find_sharers
 from gamekeeper.linking.strength import Ordinary, claim, strength
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Search",
     "Sharers",
     "claim",
+    "find_sharers",
     "joined_ordinary",
     "joined_reading",
     "lone_readings",

@@ -23,7 +23,7 @@ _MIN_PAYLOADS = 2  # of an account; one tells nothing of a deck
 _PURIFYING_ROUNDS = 3
 # of the accounts judged: where most have subjects of their own, the rest are those who say little
 _LEAST_KEPT = 0.5
-_MOST_ROWS = 5_000  # measured together; larger groups are measured in parts
+_MOST_ROWS = 3_000  # measured together; larger groups are measured in parts
 
 
 @dataclass(frozen=True, kw_only=True)
