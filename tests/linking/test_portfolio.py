@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.linking.builders import NO_TEXT
+from linking.builders import NO_TEXT
 
 from gamekeeper.encoding import Payloads
 from gamekeeper.evidence import rank_p_value
