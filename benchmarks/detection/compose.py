@@ -34,7 +34,7 @@ PRODUCT = (
 )
 """System prompt of a small product with few tenants."""
 VICTIM_PROMPTS = (25, 70)
-"""Prompts of an account that is worth framing: enough to be told from others."""
+"""Prompts of an account that is worth framing: enough to differ from those of others."""
 
 
 def compose(

@@ -114,7 +114,7 @@ def one(
 
 
 def traffic_of(args: argparse.Namespace, name: str, seed: int) -> Path:
-    """The folder of one seed of a scenario, composed anew."""
+    """The folder of one seed of a scenario, composed again."""
     base = ordinary(args.work, seed, args.data, args.tools)
     out = args.work / f"traffic-{name}-{source(args)}-{seed}"
     return compose(base, scenario(name), out, seed=seed, data=args.data, name=name)

@@ -48,7 +48,9 @@ def pool(rng: np.random.Generator, deal: Scheduler, share: float, cover: float) 
     customers = [person(rng) for _ in range(int(rng.integers(80, 201)))]
     exchanges = sum(len(times) for times, _ in customers)
     customers.append(thief(rng, int(exchanges * share / (1 - share))))
-    begin, end, dealt_times = [], [], []
+    begin = []
+    end = []
+    dealt_times = []
     for times, talk in customers:
         parts = np.split(times, np.flatnonzero(np.diff(talk)) + 1)
         begin += [part[0] for part in parts]
@@ -74,7 +76,9 @@ def covered(rng: np.random.Generator, parts: list[np.ndarray], cover: float) -> 
 
 def sittings(accounts: list[np.ndarray]) -> Sittings:
     """Cuts each account's exchanges where it pauses."""
-    account, start, end = [], [], []
+    account = []
+    start = []
+    end = []
     for number, times in enumerate(map(np.sort, accounts)):
         for part in np.split(times, np.flatnonzero(np.diff(times) > GAP_S) + 1):
             if len(part):
@@ -106,7 +110,8 @@ def people(rng: np.random.Generator, count: int) -> list[np.ndarray]:
 
 def one_zone(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     """Strangers of one time zone, fewer of them at weekends."""
-    weights, hour = np.where(weekend(), 0.4, 1.0), rng.uniform(0, 24)
+    weights = np.where(weekend(), 0.4, 1.0)
+    hour = rng.uniform(0, 24)
     return [visits(rng, weights, hour, 2.5) for _ in range(count)]
 
 

@@ -105,6 +105,7 @@ def test_campaigns_exit_1_and_json_is_campaigns_json(
         "exchanges",
         "owner",
         "alias",
+        "families",
     ]
     assert (out / "report.html").stat().st_size > 1_000
 

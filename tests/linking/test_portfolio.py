@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.linking.builders import NO_TEXT
 
 from gamekeeper.encoding import Payloads
 from gamekeeper.evidence import rank_p_value
 from gamekeeper.linking import LinkSample, PortfolioClaim, portfolio_claims
 from gamekeeper.linking.portfolio import normal_scores, tail_p_value
+from linking.builders import NO_TEXT
 
 WIDTH = 8
 ROWS = 70

@@ -72,7 +72,8 @@ def densest_block(graph: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, float]:
     total = cost.sum() / 2
     gone = np.zeros(rows + columns, bool)
     removed = []
-    best, best_at = total / max(len(cost), 1), 0
+    best = total / max(len(cost), 1)
+    best_at = 0
     while len(removed) < len(cost) - 1:
         value, node = heapq.heappop(heap)
         if gone[node] or value != cost[node]:
@@ -87,7 +88,8 @@ def densest_block(graph: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, float]:
                 heapq.heappush(heap, (cost[other], other))
         density = total / (len(cost) - len(removed))
         if density > best:
-            best, best_at = density, len(removed)
+            best = density
+            best_at = len(removed)
     inside = np.ones(rows + columns, bool)
     inside[removed[:best_at]] = False
     return np.flatnonzero(inside[:rows]), np.flatnonzero(inside[rows:]), float(best)

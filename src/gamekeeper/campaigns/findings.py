@@ -253,7 +253,8 @@ def _own_rows(
     signal = SIGNALS.get(reading.card.name)
     unit = reading.card.unit if signal else "exchanges"
     for i, member in enumerate(members):
-        value, ordinary = float(own.values[i]), float(own.ordinary[i])
+        value = float(own.values[i])
+        ordinary = float(own.ordinary[i])
         if np.isnan(value):
             continue
         says = signal.say_own(value, ordinary) if signal else _say_own_tie(reading, value)

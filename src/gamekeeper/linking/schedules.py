@@ -42,7 +42,7 @@ from gamekeeper.linking.sample import LinkSample
 MIN_ACCOUNTS = 4
 """Accounts below which a group has no schedule to speak of."""
 MIN_SITTINGS = 60
-"""Sittings of a group below which nothing can be told."""
+"""Sittings of a group below which nothing can be read."""
 MIN_MOVABLE = 30
 """Sittings that each kind of decoy must be able to move."""
 MIN_OWN = 8
@@ -282,7 +282,8 @@ def _rank(
     deviations = np.stack([(seen - mean) / spread for mean, spread in scales])
     agreed = deviations.min(axis=0)
     strongest = float(agreed.max())
-    p_value, ordinary = 0.0, -np.inf
+    p_value = 0.0
+    ordinary = -np.inf
     for draw, (mean, spread) in zip(kinds, scales, strict=True):
         values = _values(draw, mean, spread, strongest, rng, decoys)
         p_value = max(p_value, _sequential_p_value(strongest, values))
@@ -469,7 +470,8 @@ def _has_room(account: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.nd
     """
     order = np.lexsort((first, account))
     same = np.diff(account[order]) == 0
-    before, after = order[:-1], order[1:]
+    before = order[:-1]
+    after = order[1:]
     near = same & ((first[before] >= first[after] - 2) | (last[before] >= first[after] - 1))
     room = np.ones(len(account), bool)
     room[after[near]] = False
@@ -529,7 +531,8 @@ def _idle_and_used(
     used = np.zeros(count)
     cells = np.ascontiguousarray((account * count + np.arange(count)[:, None]).T)
     added = np.ascontiguousarray(np.broadcast_to(use, account.shape).T)
-    ranks, balances = recency.reshape(-1), balance.reshape(-1)
+    ranks = recency.reshape(-1)
+    balances = balance.reshape(-1)
     for cell, amount in zip(cells, added, strict=True):
         rank = ranks[cell]
         idle += rank

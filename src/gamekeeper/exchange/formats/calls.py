@@ -309,7 +309,8 @@ def _asks_for_vectors(request: Record) -> bool:
 def _asks_for_picture(request: Record) -> bool:
     if not isinstance(request.get("prompt"), (str, list)):
         return False
-    form, size = request.get("response_format"), request.get("size")
+    form = request.get("response_format")
+    size = request.get("size")
     if isinstance(size, str) and _SIZE.fullmatch(size.strip()):
         return True
     if isinstance(form, str) and form in _OF_PICTURES:

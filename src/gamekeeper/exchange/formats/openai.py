@@ -358,7 +358,8 @@ def row(record: Record) -> Row | PassedOver:
     call = _call(record)
     names = call.names
     said = _response(record, call)
-    response, answer = said.body, said.answer
+    response = said.body
+    answer = said.answer
     if answer is None and call.is_bare:
         answer = _last_answer(record, names)
     paths = _paths(record, names)
