@@ -18,6 +18,9 @@ from typing import Literal
 
 import numpy as np
 
+ENOUGH_DECOYS = 20
+"""Below that many nothing is said of values beyond all of them."""
+
 
 def rank_p_value(value: float, decoys: np.ndarray) -> float:
     """Returns the one-sided p-value of `value`; large values are extreme.
@@ -41,6 +44,38 @@ def rank_p_values(values: np.ndarray, decoys: np.ndarray) -> np.ndarray:
     at_least = len(ordered) - np.searchsorted(ordered, values, side="left")
     p_values = (1 + at_least) / (1 + len(decoys))
     return np.where(np.isnan(values), 1.0, p_values)
+
+
+def tail_p_value(value: float, decoys: np.ndarray, scale: float) -> float:
+    """Returns the p-value of `value` as `rank_p_value` does, and beyond all decoys a bound.
+
+    Beyond the largest, excesses over the median of the positive decoys are taken for exponential,
+    with the upper end of the 95 % interval of their mean, and at least `scale`. Below 20 decoys
+    nothing is extrapolated.
+
+    Args:
+        value: The claim's statistic; large values are extreme.
+        decoys: The decoys' statistics, 0 or more, shape (n,).
+        scale: Mean of the positive ones that is usual elsewhere.
+
+    Source: Pickands, Statistical inference using extreme order statistics, Annals of Statistics
+        1975; the exponential is the generalised Pareto distribution of shape 0.
+
+    Example:
+        >>> decoys = np.array([0.0] * 90 + [1.0] * 10)
+        >>> rank_p_value(40.0, decoys) > 100 * tail_p_value(40.0, decoys, 5.0)
+        True
+    """
+    rank = rank_p_value(value, decoys)
+    if len(decoys) < ENOUGH_DECOYS or (decoys >= value).any():
+        return rank
+    positive = decoys[decoys > 0]
+    above = np.median(positive) if len(positive) >= ENOUGH_DECOYS else 0.0
+    excess = positive[positive > above] - above
+    if len(excess):
+        scale = max(scale, float(excess.mean()) * (1 + 1.64 / np.sqrt(len(excess))))
+    often = (1 + len(excess)) / (1 + len(decoys))
+    return min(rank, float(often * np.exp(-(value - above) / scale)))
 
 
 def discoveries(p_values: np.ndarray, rate: float) -> np.ndarray:

@@ -1,16 +1,19 @@
 """Small worlds without text, and logs of ordinary accounts that every signal can read."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from gamekeeper.base.errors import Fault
 from gamekeeper.campaigns.claims import Claims, FoundGroup, find_campaigns
 from gamekeeper.campaigns.comparison import Comparison
+from gamekeeper.campaigns.ranking import Decoys, kind
 from gamekeeper.encoding import Payloads
 from gamekeeper.exchange import ReadSummary, conform
 from gamekeeper.linking import Group, LinkSample, Ordinary
 from gamekeeper.linking.card import Family
-from gamekeeper.linking.memory import Memory
+from gamekeeper.linking.memory import UNKNOWN
 from gamekeeper.signals import SIGNALS
 from gamekeeper.verdict import Policy
 from linking.builders import World
@@ -37,7 +40,7 @@ class SmallWorld:
         self.clubs = [world.club(12, own=0.03) for _ in range(clubs)]
         self.members = np.zeros(0, int)
         if planted:
-            self.members = world.campaign(world.deck(60), MEMBERS, 0.3, sittings=6, each=6)
+            self.members = world.campaign(world.deck(600), MEMBERS, 0.3, sittings=6, each=6)
         self.sample = world.sample()
 
 
@@ -57,7 +60,8 @@ def some_group(
     ordinary.
     """
     accounts = np.arange(first, first + len(payloads))
-    memory = Memory(
+    memory = replace(
+        UNKNOWN,
         own_interest=own_interest,
         own_interest_error=0.07,
         follow_up=follow_up,
@@ -65,6 +69,17 @@ def some_group(
     )
     rows = np.arange(1_000 * first, 1_000 * first + int(payloads.sum()))
     return Group(family=family, accounts=accounts, rows=rows, payloads=payloads, memory=memory)
+
+
+def some_decoys(strengths: np.ndarray) -> Decoys:
+    """Decoys like `some_group`, of accounts that no claim has."""
+    like = kind(some_group(np.full(5, 9)))
+    nobody = np.arange(10**6, 10**6 + 8)
+    return Decoys(
+        strengths=strengths,
+        kinds=(like,) * len(strengths),
+        accounts=(nobody,) * len(strengths),
+    )
 
 
 def found_group(accounts: np.ndarray, groups: tuple[Group, ...] = ()) -> FoundGroup:
@@ -77,6 +92,7 @@ def found_group(accounts: np.ndarray, groups: tuple[Group, ...] = ()) -> FoundGr
         strength=30.0,
         decoys=np.zeros(99),
         groups=groups,
+        p_ties=(0.01,) * len(groups),
     )
 
 
@@ -87,7 +103,7 @@ def claims_about(accounts: int, *found: FoundGroup) -> Claims:
         found=found,
         ordinary=Ordinary.of([]),
         tested=len(found),
-        decoys=99,
+        decoys=some_decoys(np.zeros(99)),
         innocent=np.setdiff1d(np.arange(accounts), held),
         p_account=np.ones(accounts),
         near_sittings=np.zeros(accounts, np.int64),

@@ -14,12 +14,14 @@ from campaigns.builders import (
     TextPayloads,
     claims_of,
     found_group,
+    some_decoys,
     some_group,
 )
 from campaigns.uniform import require_uniform, require_valid
-from gamekeeper.campaigns.claims import Claims, _disjoint, _p_values
+from gamekeeper.campaigns.claims import Claims, _disjoint
+from gamekeeper.campaigns.ranking import rank_claims
 from gamekeeper.encoding import Payloads
-from gamekeeper.evidence import discoveries, rank_p_values
+from gamekeeper.evidence import rank_p_values
 from gamekeeper.linking import Group, LinkSample, Ordinary, claim, strength
 from gamekeeper.verdict import Policy
 from linking.builders import DIM, NO_TEXT, World
@@ -34,7 +36,8 @@ def confirmed(
     claims: list[Group], decoys: np.ndarray, ordinary: Ordinary, policy: Policy
 ) -> np.ndarray:
     """Which claims hold."""
-    return discoveries(_p_values(claims, decoys, ordinary), policy.false_discovery_rate)
+    rate = policy.false_discovery_rate
+    return rank_claims(claims, ordinary, some_decoys(decoys), rate).holds
 
 
 @cache
@@ -70,7 +73,8 @@ def without_accounts(sample: LinkSample, left_out: np.ndarray) -> LinkSample:
         accounts=sample.accounts[keep],
         time_s=sample.time_s[keep],
         vectors=vectors,
-        repeated=sample.repeated[keep],
+        prompts=sample.prompts[keep],
+        without_text=sample.without_text[keep],
         payloads=Payloads(NO_TEXT, sample.accounts[keep], None, vectors),
     )
 
@@ -104,11 +108,11 @@ def test_false_discoveries_keep_their_rate_beside_a_campaign() -> None:
 
 
 def test_planted_campaign_ranks_above_all_decoys() -> None:
-    """Its p-value is the smallest that its decoys allow."""
+    """Its p-value is no larger than the smallest rank."""
     smallest = []
     for seed in range(WORLDS):
         run = world(seed, True)[1]
-        smallest += [f.p_benign == 1 / (1 + len(f.decoys)) for f in run.found]
+        smallest += [f.p_benign <= 1 / (1 + len(f.decoys)) for f in run.found]
     assert np.mean(smallest) >= 0.9
 
 
@@ -125,8 +129,8 @@ def test_members_are_the_planted_accounts() -> None:
 
 
 def test_ordinary_accounts_beside_a_campaign_have_valid_p_values() -> None:
-    """Ranked among each other they are small no more often than chance; the members' are the
-    smallest there are.
+    """Ranked among each other they are small no more often than chance; those of members
+    are the smallest there are, but for members that were missed.
     """
     ordinary = []
     for seed in range(WORLDS):
@@ -135,7 +139,8 @@ def test_ordinary_accounts_beside_a_campaign_have_valid_p_values() -> None:
         outside[made.members] = False
         ordinary.append(run.p_account[outside])
         for found in run.found:
-            assert run.p_account[found.accounts].max() <= 0.05
+            missed = len(made.members) - len(found.accounts)
+            assert run.p_account[found.accounts].max() <= (3 + missed) / outside.sum()
     require_valid(ordinary)
 
 
@@ -245,6 +250,12 @@ def test_memory_that_was_not_measured_gives_no_strength(measure: str) -> None:
     assert strength(group, USUAL) > 0 and strength(unknown, USUAL) == 0
 
 
+def rest_of(group: Group, accounts: np.ndarray) -> list[Group]:
+    """The group of some of its accounts."""
+    kept = np.isin(group.accounts, accounts)
+    return [replace(group, accounts=accounts, payloads=group.payloads[kept])]
+
+
 @given(
     spans=st.lists(st.tuples(st.integers(0, 30), st.integers(5, 15)), max_size=12),
     minimum=st.integers(5, 12),
@@ -253,20 +264,18 @@ def test_memory_that_was_not_measured_gives_no_strength(measure: str) -> None:
 def test_chosen_claims_do_not_depend_on_the_order_of_candidates(
     spans: list[tuple[int, int]], minimum: int, seed: int
 ) -> None:
-    """They share less than half of their accounts, and each has enough of its own."""
+    """They share no accounts, and each has enough of them."""
     groups = [
         some_group(np.full(size, 3 + place), first=first)
         for place, (first, size) in enumerate(spans)
     ]
-    chosen = claim(groups, USUAL, minimum)
+    chosen = claim(groups, USUAL, minimum, rest_of)
     order = np.random.default_rng(seed).permutation(len(groups))
-    again = claim([groups[i] for i in order], USUAL, minimum)
-    assert [id(g) for g in again] == [id(g) for g in chosen]
-    taken: set[int] = set()
-    for group in chosen:
-        own = set(group.accounts.tolist()) - taken
-        assert len(own) >= max(minimum, len(group.accounts) / 2)
-        taken |= own
+    again = claim([groups[i] for i in order], USUAL, minimum, rest_of)
+    assert [g.accounts.tolist() for g in again] == [g.accounts.tolist() for g in chosen]
+    held = np.concatenate([g.accounts for g in chosen] or [np.zeros(0, int)])
+    assert len(np.unique(held)) == len(held)
+    assert all(len(g.accounts) >= minimum for g in chosen)
 
 
 @settings(max_examples=50)
@@ -322,9 +331,9 @@ def dealt(seed: int, count: int, last_sittings: int) -> tuple[World, np.ndarray]
     """
     made = World(seed, topics=400)
     made.people(130, sittings=5, each=5)
-    deck = made.deck(60)
-    first = made.campaign(deck, count - 1, 0.3, sittings=6, each=6)
-    last = made.campaign(deck, 1, 0.3, sittings=last_sittings, each=6)
+    deck = made.deck(1_200)
+    first = made.campaign(deck[:800], count - 1, 0.3, sittings=6, each=6)
+    last = made.campaign(deck[800:], 1, 0.3, sittings=last_sittings, each=6)
     return made, np.append(first, last)
 
 
@@ -366,11 +375,11 @@ def test_one_ordinary_account_less_changes_no_member(seed: int) -> None:
 def test_claim_below_the_least_size_is_not_made() -> None:
     """Seven accounts of one deck are too few at eight, and enough at seven."""
     made = World(1, topics=100)
-    made.people(50, sittings=5, each=5)
-    few = made.campaign(made.deck(60), 7, 0.0, sittings=6, each=8)
+    made.people(150, sittings=5, each=5)
+    few = made.campaign(made.deck(1_200), 7, 0.0, sittings=6, each=8)
     sample = made.sample()
-    assert claims_of(sample).found == ()
-    found = claims_of(sample, policy=Policy(min_accounts=7)).found
+    assert claims_of(sample, policy=POLICY).found == ()
+    found = claims_of(sample, policy=replace(POLICY, min_accounts=7)).found
     assert [f.accounts.tolist() for f in found] == [few.tolist()]
 
 
@@ -405,7 +414,7 @@ def test_world_without_ordinary_accounts_raises_nothing(kind: str) -> None:
     """Without ordinary accounts to rank among, the strongest group has p-value 1."""
     made = World(1)
     if kind == "campaign":
-        made.campaign(made.deck(60), 12, 0.0)
+        made.campaign(made.deck(1_200), 12, 0.0)
     else:
         made.scraper()
     run = claims_of(made.sample())
@@ -431,8 +440,16 @@ def test_exchanges_without_content_make_no_claim() -> None:
     assert run.found == ()
 
 
+def test_accounts_of_one_sitting_are_found() -> None:
+    """Accounts that are burnt after a sitting never come back."""
+    made = SmallWorld(1, planted=True)
+    sample = made.sample
+    run = claims_of(replace(sample, time_s=np.arange(len(sample.time_s))))
+    assert [f.accounts.tolist() for f in run.found] == [made.members.tolist()]
+
+
 def test_exchanges_at_one_time_make_no_claim() -> None:
-    """An account that never comes back is not a member: all its exchanges are one sitting."""
+    """Nobody knows whether they follow up on each other."""
     sample = SmallWorld(1, planted=True).sample
     run = claims_of(replace(sample, time_s=np.zeros_like(sample.time_s)))
     assert run.found == ()
@@ -440,9 +457,9 @@ def test_exchanges_at_one_time_make_no_claim() -> None:
 
 
 def test_exchanges_repeated_by_others_make_no_claim() -> None:
-    """What others sent word for word ties no accounts."""
+    """What many others sent word for word ties no accounts."""
     sample = SmallWorld(1, planted=True).sample
-    assert claims_of(replace(sample, repeated=np.ones(len(sample.accounts), bool))).found == ()
+    assert claims_of(replace(sample, prompts=np.arange(len(sample.accounts)) % 40)).found == ()
 
 
 def test_account_without_an_exchange_in_the_sample_is_ranked_last() -> None:

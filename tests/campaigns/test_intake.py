@@ -103,7 +103,7 @@ def test_exchange_without_text_is_linked_to_nobody() -> None:
     intake = taken(frame)
     compared = compare(intake.sample, intake.totals, "hashing", lambda done, total: None)
     empty = compared.rows["account"].is_in(["a0", "a1"]).to_numpy()
-    assert empty.any() and compared.sample.repeated[empty].all()
+    assert empty.any() and compared.sample.without_text[empty].all()
     assert compared.sample.adjacency[empty].nnz == compared.sample.adjacency[:, empty].nnz == 0
     assert compared.rows.filter(empty)["prompt_hash"].null_count() == empty.sum()
 

@@ -136,7 +136,9 @@ def test_small_logs_are_searched(rows: int) -> None:
 
 @pytest.mark.parametrize("column", ["ip", "time"])
 def test_column_with_one_value_throughout_is_no_evidence(column: str) -> None:
-    """One address for everybody distinguishes no account; one time for everything leaves no sittings."""
+    """One address for everybody distinguishes no account; one time for everything leaves no
+    order.
+    """
     same = log().with_columns(pl.col(column).first())
     result = searched(same)
     if column == "ip":

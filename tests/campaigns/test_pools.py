@@ -25,11 +25,11 @@ def world(kind: str) -> tuple[Comparison, Claims, np.ndarray]:
     made.people(PEOPLE)
     if kind == "product":
         few = made.deck(8)
-        keys = made.campaign(made.near(few[np.arange(96) % 8], 0.01), KEYS, 0.0)
+        keys = made.campaign(made.near(few[np.arange(768) % 8], 0.01), KEYS, 0.0)
     elif kind == "customers":
         keys = made.people(KEYS, sittings=8, each=8)
     else:
-        keys = made.campaign(made.deck(96), KEYS, 0.0)
+        keys = made.campaign(made.deck(1_200), KEYS, 0.0)
     compared = comparison_of(made.sample())
     # the content encoder itself is not asked for anything here
     compared = replace(compared, content=object())  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from campaigns.builders import claims_about, found_group, some_group, some_read
+from campaigns.builders import claims_about, found_group, some_decoys, some_group, some_read
 from gamekeeper.campaigns import SearchOptions, new_intake, search
 from gamekeeper.campaigns.claims import Claims
 from gamekeeper.campaigns.power import _is_found, _needed_rate
@@ -25,8 +25,7 @@ def own_claims(tested: int, decoys: int) -> Claims:
     return replace(
         claims,
         tested=tested,
-        decoys=decoys,
-        decoy_strengths=np.zeros(decoys),
+        decoys=some_decoys(np.zeros(decoys)),
         p_values=np.ones(tested),
     )
 
@@ -45,15 +44,17 @@ def test_planted_campaign_is_found_by_a_group_of_its_own(
 
 
 def test_planted_campaign_must_pass_beside_the_claims_of_the_log() -> None:
-    """The best rank among 52 decoys is not enough beside eight claims; among 1,999 it is."""
+    """The best rank among 19 decoys is not enough beside eight claims; from 20 on, more is known
+    than a rank.
+    """
     group = some_group(np.full(12, 20), first=100)
-    assert not _is_found([group], MEMBERS, own_claims(8, 52), POLICY)
-    assert _is_found([group], MEMBERS, own_claims(8, 1_999), POLICY)
+    assert not _is_found([group], MEMBERS, own_claims(8, 19), POLICY)
+    assert _is_found([group], MEMBERS, own_claims(8, 20), POLICY)
 
 
 def test_rate_that_would_suffice_is_that_of_the_best_rank() -> None:
     """At this false discovery rate one claim above all decoys holds by itself, and not below."""
-    claims = own_claims(8, 52)
+    claims = own_claims(8, 19)
     group = some_group(np.full(12, 20), first=100)
     needed = _needed_rate(claims)
     enough = Policy(false_discovery_rate=needed)

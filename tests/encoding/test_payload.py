@@ -37,7 +37,13 @@ def test_payload_is_the_prompt_without_the_template() -> None:
 
 def test_prompt_of_templates_alone_has_no_payload() -> None:
     """Canned text says nothing of a deck."""
-    assert has(payloads((0, DEMAND), (0, "why is the sky blue"), (1, DEMAND)), 3) == [1]
+    made = payloads((0, DEMAND), (0, "why is the sky blue"), (1, f"who built it then. {DEMAND}"))
+    assert has(made, 3) == [1, 2]
+
+
+def test_prompt_that_another_account_repeats_as_a_whole_keeps_its_payload() -> None:
+    """It is no template: a deck may be dealt twice."""
+    assert has(payloads((0, "why is the sky blue"), (1, "why is the sky blue")), 2) == [0, 1]
 
 
 def test_text_that_an_account_sends_again_counts_once() -> None:

@@ -1,5 +1,7 @@
 """Samples without text: accounts, their sittings, and vectors on a sphere."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
@@ -56,17 +58,20 @@ class World:
     def campaign(
         self, deck: np.ndarray, count: int, cover: float, sittings: int = 8, each: int = 8
     ) -> np.ndarray:
-        """Accounts that deal cards of `deck` (n, d) in turn among ordinary prompts, of which
-        `cover` is the share.
+        """Accounts that deal cards of `deck` (n, d) among ordinary prompts, of which `cover` is the
+        share; no card twice.
         """
-        return np.array([self._dealer(deck, cover, sittings, each) for _ in range(count)])
+        cards = iter(deck[self.rng.permutation(len(deck))])
+        return np.array([self._dealer(cards, cover, sittings, each) for _ in range(count)])
 
-    def _dealer(self, deck: np.ndarray, cover: float, sittings: int, each: int) -> int:
+    def _dealer(
+        self, cards: Iterator[np.ndarray], cover: float, sittings: int, each: int
+    ) -> int:
         total = sittings * each
         own = self.near(self._topics[self.rng.choice(len(self._topics), 3)], 0.08)
         vectors = self.near(own[np.repeat(self.rng.integers(0, 3, sittings), each)], 0.05)
-        dealt = self.rng.random(total) >= cover
-        vectors[dealt] = self.near(deck[self.rng.integers(0, len(deck), int(dealt.sum()))], 0.02)
+        for place in np.flatnonzero(self.rng.random(total) >= cover):
+            vectors[place] = next(cards)
         return self._add(vectors, sitting_times(self.rng, sittings, each))
 
     def deck(self, cards: int, spread: float = 0.12) -> np.ndarray:
@@ -118,7 +123,8 @@ class World:
             account_count=len(self._vectors),
             time_s=np.concatenate([*self._times, np.zeros(0, np.int64)]),
             vectors=vectors,
-            repeated=np.zeros(len(accounts), bool),
+            prompts=np.arange(len(accounts)),
+            without_text=np.zeros(len(accounts), bool),
             fragments=NO_TEXT,
             payloads=Payloads(NO_TEXT, accounts, None, vectors),
         )

@@ -5,41 +5,33 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from gamekeeper.linking import (
-    Group,
-    Linker,
-    LinkSample,
-    Ordinary,
-    around_accounts,
-    candidates,
-    claim,
-    link_accounts,
-    strength,
-)
+from gamekeeper.linking import Group, LinkSample, Ordinary, Search, claim, strength
 from linking.builders import DIM, World
 
 USUAL = Ordinary.of([])
 
 
 class Planted:
-    """150 people, a deck dealt to 14 accounts at 60 % cover, and 14 people who share one topic."""
+    """150 people, a deck dealt to 14 accounts at 50 % cover, and 14 people who share one topic."""
 
     def __init__(self, seed: int) -> None:
-        world = World(seed)
+        world = World(seed, topics=100)
         self.people = world.people(150)
-        self.members = world.campaign(world.deck(60), 14, cover=0.6)
+        self.members = world.campaign(world.deck(800), 14, cover=0.5)
         self.fans = world.people(14, sittings=8, each=8, topics=np.array([7]))
         self.sample = world.sample()
+        self.search = Search(self.sample)
 
     @cached_property
     def groups(self) -> list[Group]:
         """All candidates."""
-        return list(candidates(Linker(self.sample), link_accounts(self.sample)))
+        return list(self.search.candidates())
 
     @cached_property
     def claims(self) -> list[Group]:
         """Those of strength."""
-        return [group for group in claim(self.groups, USUAL, 8) if strength(group, USUAL) > 0]
+        made = claim(self.groups, USUAL, 8, self.search.rest_of)
+        return [group for group in made if strength(group, USUAL) > 0]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +53,7 @@ def test_cover_traffic_is_not_linked(planted: Planted) -> None:
     sample = planted.sample
     found = planted.claims[0]
     share = len(found.rows) / sample.exchanges[found.accounts].sum()
-    assert 0.25 < share < 0.55
+    assert 0.35 < share < 0.7
 
 
 def test_people_with_one_topic_are_no_claim(planted: Planted) -> None:
@@ -73,9 +65,7 @@ def test_people_alone_make_no_claim() -> None:
     """In whatever groups come up among them, accounts keep to their own subjects."""
     world = World(2)
     world.people(150)
-    sample = world.sample()
-    groups = list(candidates(Linker(sample), link_accounts(sample)))
-    assert all(strength(group, USUAL) == 0 for group in groups)
+    assert all(strength(group, USUAL) == 0 for group in Search(world.sample()).candidates())
 
 
 def test_group_is_described_in_order(planted: Planted) -> None:
@@ -94,24 +84,20 @@ def test_same_sample_gives_the_same_groups(planted: Planted) -> None:
     assert [g.rows.tolist() for g in again] == [g.rows.tolist() for g in planted.groups]
 
 
-def test_claims_share_no_more_than_half_of_their_accounts(planted: Planted) -> None:
+def test_claims_share_no_account(planted: Planted) -> None:
     """What one claim holds another one cannot be made of."""
     taken: set[int] = set()
-    for group in claim(planted.groups, USUAL, 8):
-        free = set(group.accounts.tolist()) - taken
-        assert len(free) >= max(8, len(group.accounts) / 2)
-        taken |= free
+    for group in claim(planted.groups, USUAL, 8, planted.search.rest_of):
+        assert len(group.accounts) >= 8 and not taken & set(group.accounts.tolist())
+        taken |= set(group.accounts.tolist())
 
 
-def test_decoys_around_people_are_weaker_than_the_campaign(planted: Planted) -> None:
-    """The same steps around ordinary accounts make groups that claim nothing like it."""
-    linker = Linker(planted.sample)
-    rng = np.random.default_rng(0)
-    around = list(
-        around_accounts(linker, link_accounts(planted.sample), planted.people[:60].tolist(), rng)
-    )
-    assert len(around) == 60
-    strongest = max((strength(g, USUAL) for groups in around for g in groups), default=0.0)
+def test_groups_of_people_are_weaker_than_the_campaign(planted: Planted) -> None:
+    """The same steps among ordinary accounts make groups that claim nothing like it."""
+    ordinary = np.concatenate([planted.people, planted.fans])
+    rounds = list(planted.search.rounds(ordinary, 6, np.random.default_rng(0)))
+    assert len(rounds) == 6 and all(np.isin(g.accounts, ordinary).all() for r in rounds for g in r)
+    strongest = max((strength(g, USUAL) for groups in rounds for g in groups), default=0.0)
     assert strongest < strength(planted.claims[0], USUAL)
 
 
@@ -120,31 +106,33 @@ def test_small_logs_make_no_groups_and_no_errors(people: int) -> None:
     """An empty sample, one account, a handful."""
     world = World(3)
     world.people(people)
-    sample = world.sample()
-    links = link_accounts(sample)
-    assert list(candidates(Linker(sample), links)) == []
-    assert (
-        list(around_accounts(Linker(sample), links, range(people), np.random.default_rng(0)))
-        == [[]] * people
-    )
+    search = Search(world.sample())
+    assert list(search.candidates()) == []
+    assert list(search.rounds(np.arange(people), 2, np.random.default_rng(0))) == [[], []]
 
 
-def test_rows_repeated_by_others_link_no_accounts() -> None:
-    """A class that sends exactly its sheet has no neighbours left."""
-    world = World(4)
-    world.campaign(world.deck(5, spread=0.0), 12, cover=0.0)
-    sample = world.sample()
-    repeated = LinkSample(
+def with_prompts(sample: LinkSample, prompts: np.ndarray) -> LinkSample:
+    """The same exchanges, some with one text."""
+    return LinkSample(
         accounts=sample.accounts,
         account_count=sample.account_count,
         time_s=sample.time_s,
         vectors=sample.vectors,
-        repeated=np.ones(len(sample.accounts), bool),
+        prompts=prompts,
+        without_text=sample.without_text,
         fragments=sample.fragments,
         payloads=sample.payloads,
     )
-    assert not repeated.adjacency.nnz
-    assert list(candidates(Linker(repeated), link_accounts(repeated))) == []
+
+
+def test_prompts_of_many_accounts_link_none() -> None:
+    """A class that sends exactly its sheet has no neighbours left."""
+    world = World(4)
+    world.campaign(world.deck(800), 12, cover=0.0)
+    sample = world.sample()
+    assert list(Search(sample).candidates())
+    sheet = with_prompts(sample, np.arange(len(sample.accounts)) % 64)
+    assert not sheet.adjacency.nnz and list(Search(sheet).candidates()) == []
 
 
 def test_sittings_are_cut_at_pauses_and_accounts() -> None:
@@ -154,7 +142,8 @@ def test_sittings_are_cut_at_pauses_and_accounts() -> None:
         account_count=3,
         time_s=np.array([0, 1_800, 3_601, 3_602, 3_603]),
         vectors=np.eye(5, DIM, dtype=np.float32),
-        repeated=np.zeros(5, bool),
+        prompts=np.arange(5),
+        without_text=np.zeros(5, bool),
         fragments=World(0).sample().fragments,
         payloads=World(0).sample().payloads,
     )

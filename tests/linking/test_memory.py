@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gamekeeper.linking.memory import chance_of_own, measure_memory, own_neighbours
+from gamekeeper.linking.memory import LEVELS, Deck, Memory
 
 DIM = 32
 
@@ -24,6 +24,25 @@ def people(
     topic = np.arange(each) * topics // each
     vectors = centres[:, topic, :] + 0.7 * rng.standard_normal((accounts, each, DIM))
     return unit(vectors.reshape(-1, DIM)), np.repeat(np.arange(accounts), each)
+
+
+def measure_memory(
+    vectors: np.ndarray, accounts: np.ndarray, sittings: np.ndarray | None = None
+) -> Memory:
+    """Of the whole deck; every prompt a sitting where None."""
+    order = np.arange(len(vectors))
+    deck = Deck(vectors, accounts, order if sittings is None else sittings, order)
+    return deck.memory(deck.all_rows)
+
+
+def by_sitting(
+    rng: np.random.Generator, sittings: int, each: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sittings that each keep to a subject, and their numbers; forty sittings have one subject."""
+    subjects = rng.standard_normal((sittings // 40, DIM))
+    of = np.repeat(rng.permutation(sittings) % len(subjects), each)
+    vectors = unit(subjects[of] + 0.7 * rng.standard_normal((sittings * each, DIM)))
+    return vectors, np.repeat(np.arange(sittings), each)
 
 
 def test_one_deck_has_no_memory() -> None:
@@ -92,12 +111,69 @@ def test_prompts_all_alike_are_no_error() -> None:
     assert abs(memory.follow_up) < 4 * memory.follow_up_error
 
 
-def test_own_neighbours_are_counted_without_the_row_itself() -> None:
-    """Two pairs: each row's nearest is its twin, whose account it is or is not."""
-    vectors = unit(np.array([[1, 0.0], [1, 0.01], [0, 1.0], [0.01, 1]]))
-    assert own_neighbours(vectors, np.array([0, 0, 1, 2]), 1).tolist() == [1, 1, 0, 0]
+def test_deck_dealt_by_sitting_is_a_deck_at_that_level() -> None:
+    """Its prompts keep to a subject, but which account gets a sitting does not matter."""
+    vectors, sittings = by_sitting(np.random.default_rng(9), 160, 6)
+    accounts = sittings // 8
+    memory = measure_memory(vectors, accounts, sittings)
+    assert memory.follow_up > 4 * memory.follow_up_error
+    assert abs(memory.back) < 4 * memory.back_error
 
 
-def test_chance_of_own_is_the_share_of_own_pairs() -> None:
-    """Of 4 rows 6 pairs; one of them is of one account."""
-    assert chance_of_own(np.array([0, 0, 1, 2])) == pytest.approx(1 / 6)
+def test_people_come_back_to_their_subjects() -> None:
+    """In another sitting too."""
+    rng = np.random.default_rng(10)
+    vectors, accounts = people(rng, 20, 48, topics=1)
+    memory = measure_memory(vectors, accounts, np.arange(len(vectors)) // 6)
+    assert memory.back > 4 * memory.back_error
+
+
+def test_deck_dealt_by_account_has_no_order() -> None:
+    """An account keeps to a subject; which of its prompts comes next is drawn."""
+    vectors, accounts = people(np.random.default_rng(11), 20, 40, topics=1)
+    memory = measure_memory(vectors, accounts)
+    assert memory.own_interest > 4 * memory.own_interest_error
+    assert abs(memory.order) < 4 * memory.order_error
+
+
+def test_people_stay_with_a_subject_for_a_while() -> None:
+    """Consecutive prompts are nearer than any two of the account's own."""
+    memory = measure_memory(*people(np.random.default_rng(12), 20, 40, topics=4))
+    assert memory.order > 4 * memory.order_error
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_accounts_of_a_deck_are_told_from_people(level: str) -> None:
+    """At its level a deck's accounts are interchangeable, but for one in a thousand; people are
+    not at any.
+    """
+    rng = np.random.default_rng(13)
+    if level == "prompt":
+        dealt = deck(rng, 800)
+        accounts = np.repeat(np.arange(20), 40)
+        sittings = np.arange(800) // 8
+    elif level == "sitting":
+        dealt, sittings = by_sitting(rng, 160, 6)
+        accounts = sittings // 8
+    else:
+        dealt, accounts = people(rng, 20, 40, topics=1)
+        sittings = np.arange(800) // 8
+    own, owners = people(rng, 20, 60, topics=3)
+    both = Deck(
+        np.concatenate([dealt, own]),
+        np.concatenate([accounts, owners + 20]),
+        np.concatenate([sittings, np.arange(len(own)) // 10 + sittings.max() + 1]),
+        np.arange(len(dealt) + len(own)),
+    )
+    deals = both.deals(both.all_rows, level)
+    assert (deals < 20).sum() >= 18
+    assert (deals >= 20).sum() <= 2
+
+
+def test_order_of_equal_times_is_not_known() -> None:
+    """A log that has days alone cannot show that people follow up: nothing was measured."""
+    vectors, accounts = people(np.random.default_rng(14), 20, 40, topics=4)
+    deck = Deck(vectors, accounts, np.arange(len(vectors)), np.zeros(len(vectors), int))
+    memory = deck.memory(deck.all_rows)
+    assert np.isnan([memory.follow_up, memory.order]).all()
+    assert memory.own_interest > 4 * memory.own_interest_error

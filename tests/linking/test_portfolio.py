@@ -51,7 +51,8 @@ class Api:
             account_count=len(self._accounts),
             time_s=np.concatenate(times),
             vectors=vectors,
-            repeated=np.zeros(len(accounts), bool),
+            prompts=np.arange(len(accounts)),
+            without_text=np.zeros(len(accounts), bool),
             fragments=NO_TEXT,
             payloads=Payloads(NO_TEXT, accounts, None, vectors),
         )

@@ -228,7 +228,8 @@ def test_sample_is_read_by_its_accounts() -> None:
         account_count=2 * ACCOUNTS,
         time_s=times[order],
         vectors=np.zeros((len(times), 2), np.float32),
-        repeated=np.zeros(len(times), bool),
+        prompts=np.arange(len(times)),
+        without_text=np.zeros(len(times), bool),
         fragments=None,  # type: ignore[arg-type] # no text is read
         payloads=None,  # type: ignore[arg-type]
     )

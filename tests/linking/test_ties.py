@@ -2,10 +2,11 @@
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from gamekeeper.encoding import fragments
-from gamekeeper.linking.communities import communities, core_numbers
-from gamekeeper.linking.neighbours import _SPARE, neighbours
+from gamekeeper.linking.communities import communities
+from gamekeeper.linking.neighbours import SPARE, K, find_near, neighbours
 from gamekeeper.linking.templates import shared_shapes
 
 
@@ -14,32 +15,48 @@ def scattered(count: int, seed: int = 1) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+def neighbours_of(
+    vectors: np.ndarray, accounts: np.ndarray, counts: np.ndarray, prompts: np.ndarray | None = None
+) -> sp.csr_matrix:
+    """Neighbours where every row is compared."""
+    rows = np.arange(len(vectors))
+    asked = rows if prompts is None else prompts
+    return neighbours(find_near(vectors), rows, counts, accounts, asked)
+
+
 def test_neighbours_are_near_and_of_other_accounts() -> None:
     """As many as asked for, from among the very nearest: density decides between those, not beyond
     them.
     """
     vectors = scattered(200)
     accounts = np.arange(200) // 4
-    found = neighbours(vectors, accounts, np.ones(200, bool), k=5)
+    found = neighbours_of(vectors, accounts, np.ones(200, bool))
     distance = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
     for row in range(200):
         chosen = found[[row]].indices
-        assert len(chosen) == 5 and (accounts[chosen] != accounts[row]).all()
-        assert set(chosen) <= set(np.argsort(distance[row])[: 5 + _SPARE + 1])
+        assert len(chosen) == K and (accounts[chosen] != accounts[row]).all()
+        assert set(chosen) <= set(np.argsort(distance[row])[: K + SPARE])
 
 
-def test_rows_left_out_are_neither_asked_nor_found() -> None:
-    """A prompt that others sent verbatim takes no part on either side."""
+def test_rows_that_do_not_count_are_no_neighbours() -> None:
+    """On either side."""
     keep = np.arange(100) % 3 > 0
-    found = neighbours(scattered(100), np.arange(100), keep, k=4)
-    assert not found[~keep].nnz and not found[:, ~keep].nnz and found[keep].nnz == 4 * keep.sum()
+    found = neighbours_of(scattered(100), np.arange(100), keep)
+    assert not found[~keep].nnz and not found[:, ~keep].nnz and found[keep].nnz == K * keep.sum()
+
+
+def test_rows_of_one_prompt_are_no_neighbours() -> None:
+    """However near: to repeat somebody is not to work with them."""
+    prompts = np.arange(100) // 2
+    found = neighbours_of(scattered(100), np.arange(100), np.ones(100, bool), prompts).tocoo()
+    assert found.nnz == 100 * K and (prompts[found.row] != prompts[found.col]).all()
 
 
 def test_no_rows_or_one_account_have_no_neighbours() -> None:
     """And no error."""
-    assert neighbours(scattered(0), np.zeros(0, int), np.zeros(0, bool), k=4).shape == (0, 0)
-    assert neighbours(scattered(1), np.zeros(1, int), np.ones(1, bool), k=4).nnz == 0
-    assert neighbours(scattered(30), np.zeros(30, int), np.ones(30, bool), k=4).nnz == 0
+    assert neighbours_of(scattered(0), np.zeros(0, int), np.zeros(0, bool)).shape == (0, 0)
+    assert neighbours_of(scattered(1), np.zeros(1, int), np.ones(1, bool)).nnz == 0
+    assert neighbours_of(scattered(30), np.zeros(30, int), np.ones(30, bool)).nnz == 0
 
 
 def shapes_of(prompts: list[str], accounts: list[int], account_count: int) -> list[list[int]]:
@@ -87,10 +104,3 @@ def test_communities_are_the_same_each_time() -> None:
     assert np.array_equal(first, communities(10, *ends, np.ones(21), resolution=1.0))
     assert len(set(first[:5])) == len(set(first[5:])) == 1 and first[0] != first[9]
 
-
-def test_core_tells_dense_groups_from_chains() -> None:
-    """A clique of five has core 4 throughout; a chain, however long, has 1."""
-    a, b = np.triu_indices(5, 1)
-    chain = np.arange(5, 15)
-    cores = core_numbers(16, np.concatenate([a, chain]), np.concatenate([b, chain + 1]))
-    assert cores[:5].tolist() == [4] * 5 and cores[5:].max() == 1

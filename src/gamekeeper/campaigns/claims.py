@@ -1,12 +1,10 @@
 """From the sample to claims: which groups are stronger than decoys, and which accounts they hold.
 
-    candidates -> claims that share no accounts -> rank among decoy groups -> false discovery
-    control
+    candidates -> claims that share no accounts -> rank among decoys -> false discovery control
                -> members, with what ties them -> rank of every account among ordinary ones
 
-Decoys are made of ordinary accounts by the same steps that make candidates. An account is
-ordinary if it is in no candidate whose prompts are interchangeable between accounts. A campaign
-among the decoys would only make every p-value larger.
+Decoys are claims of the same search among a part of the accounts; see `ranking` for which of them
+count.
 """
 
 from collections.abc import Sequence
@@ -14,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from gamekeeper.base.progress import OnProgress
-from gamekeeper.evidence import discoveries, rank_p_value, rank_p_values
+from gamekeeper.campaigns.ranking import Decoys, rank_claims
+from gamekeeper.evidence import discoveries, rank_p_values
 from gamekeeper.linking import (
     Group,
     LinkSample,
@@ -29,7 +28,8 @@ from gamekeeper.linking import (
 )
 from gamekeeper.verdict import Policy
 
-_DECOYS = 1_999
+_ROUNDS = (6, 60)  # at least, at most
+_ROWS_OF_ROUNDS = 400_000
 _LONE_DECOYS = 9_999
 _LONE_BROAD = (
     0.95  # of the spliced accounts' median breadth; narrower ones look like apps and are not judged
@@ -50,6 +50,7 @@ class FoundGroup:
         strength: Its statistic.
         decoys: The decoys' statistics.
         groups: What ties it, the strongest first; empty for a single account.
+        p_ties: The p-value of each of `groups`.
         pooled: The claim as it was before its accounts were taken for one ordinary account; see
             `pools`.
         says: Why they were, in words.
@@ -63,6 +64,7 @@ class FoundGroup:
     strength: float
     decoys: np.ndarray
     groups: tuple[Group, ...]
+    p_ties: tuple[float, ...] = ()
     pooled: "FoundGroup | None" = None
     says: str = ""
     portfolio: PortfolioClaim | None = None
@@ -76,8 +78,7 @@ class Claims:
         found: Those that were confirmed, the strongest first.
         ordinary: How strongly accounts of ordinary groups of this log keep to their own subjects.
         tested: Number of claims tested.
-        decoys: Number of decoys they were ranked against.
-        decoy_strengths: Their statistics, shape (decoys,).
+        decoys: What they were ranked against.
         p_values: Of the claims tested, shape (tested,).
         innocent: Numbers of the accounts that may serve as decoys.
         p_account: Rank of each account among ordinary ones, shape (accounts,).
@@ -88,11 +89,10 @@ class Claims:
     found: tuple[FoundGroup, ...]
     ordinary: Ordinary
     tested: int
-    decoys: int
+    decoys: Decoys
     innocent: np.ndarray
     p_account: np.ndarray
     near_sittings: np.ndarray
-    decoy_strengths: np.ndarray = field(default_factory=lambda: np.zeros(0))
     p_values: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
@@ -103,18 +103,25 @@ def find_campaigns(
     search = Search(sample)
     groups = list(search.candidates(policy.without))
     innocent = _innocent(sample, groups, policy)
-    rng = np.random.default_rng(seed)
-    made = search.decoys(innocent, _DECOYS, rng, policy.without, on_progress)
-    ordinary = Ordinary.of([groups_of_one[0] for groups_of_one in made if groups_of_one])
-    decoys = np.array([max((strength(g, ordinary) for g in gs), default=0.0) for gs in made])
-    claims = claim(groups, ordinary, policy.min_accounts, search.rest_of)
-    p_values = _p_values(claims, decoys, ordinary)
-    confirmed = discoveries(p_values, policy.false_discovery_rate)
+    active = np.flatnonzero(sample.exchanges >= _MIN_EXCHANGES)
+    rounds = list(
+        search.rounds(
+            active, _rounds(sample), np.random.default_rng(seed), policy.without, on_progress
+        )
+    )
+    usual = Ordinary.of([])
+    ordinary = Ordinary.of(g for made in rounds for g in made if not strength(g, usual))
+    least = policy.min_accounts
+    claims = claim(groups, ordinary, least, search.rest_of)
+    made = [g for of in rounds for g in claim(of, ordinary, least, search.rest_of)]
+    ranked = rank_claims(
+        claims, ordinary, Decoys.of(made, ordinary), policy.false_discovery_rate
+    )
     found = _disjoint(
         [
-            _found(sample, c, groups, decoys, ordinary)
-            for c, ok in zip(claims, confirmed, strict=True)
-            if ok
+            _found(sample, c, p, groups, ranked.decoys, ordinary)
+            for c, p, holds in zip(claims, ranked.p_values, ranked.holds, strict=True)
+            if holds
         ],
         sample.account_count,
     )
@@ -124,12 +131,11 @@ def find_campaigns(
         found=tuple(found),
         ordinary=ordinary,
         tested=len(claims),
-        decoys=len(decoys),
+        decoys=ranked.decoys,
         innocent=innocent,
         p_account=p_account,
         near_sittings=near_sittings,
-        decoy_strengths=decoys,
-        p_values=p_values,
+        p_values=ranked.p_values,
     )
 
 
@@ -142,13 +148,18 @@ def _innocent(sample: LinkSample, groups: Sequence[Group], policy: Policy) -> np
     return np.flatnonzero(~suspect & (sample.exchanges >= _MIN_EXCHANGES))
 
 
-def _p_values(claims: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary) -> np.ndarray:
-    strengths = np.array([strength(c, ordinary) for c in claims])
-    return np.where(strengths > 0, rank_p_values(strengths, decoys), 1.0)
+def _rounds(sample: LinkSample) -> int:
+    """Rounds of decoys: many where a round is quick and finds few."""
+    return int(np.clip(_ROWS_OF_ROUNDS / max(len(sample.accounts), 1), *_ROUNDS))
 
 
 def _found(
-    sample: LinkSample, group: Group, groups: Sequence[Group], decoys: np.ndarray, ordinary: Ordinary
+    sample: LinkSample,
+    group: Group,
+    p_value: float,
+    groups: Sequence[Group],
+    decoys: Decoys,
+    ordinary: Ordinary,
 ) -> FoundGroup:
     """The claim, with the groups of other families that tie the same accounts."""
     ties = [group]
@@ -160,16 +171,16 @@ def _found(
             and strength(other, ordinary) > 0
         ):
             ties.append(other)
-    value = strength(group, ordinary)
     rows = np.unique(np.concatenate([t.rows for t in ties]))
     return FoundGroup(
         accounts=np.unique(np.concatenate([t.accounts for t in ties])),
         rows=rows,
         senders=sample.accounts[rows],
-        p_benign=rank_p_value(value, decoys),
-        strength=value,
-        decoys=decoys,
+        p_benign=float(p_value),
+        strength=strength(group, ordinary),
+        decoys=decoys.like(group),
         groups=tuple(ties),
+        p_ties=(float(p_value), *(decoys.p_value(t, strength(t, ordinary)) for t in ties[1:])),
     )
 
 
@@ -280,4 +291,5 @@ def _rank_accounts(
         else:
             tie[each.accounts] = np.inf
             near = np.maximum(near, sample.sittings(each.rows))
+    tie[sample.exchanges == 0] = -np.inf  # nothing is known of them
     return rank_p_values(tie, tie[~member]), near

@@ -357,11 +357,11 @@ def _ranks(claims: Claims, compared: Comparison, policy: Policy) -> Iterator[str
             f"{only}{held} to rank among: p-values cannot be small, so campaigns may be missed"
             f"{by_account}"
         )
-    if claims.tested and 1 / (claims.decoys + 1) > policy.false_discovery_rate / claims.tested:
+    if claims.tested and claims.decoys.least_p > policy.false_discovery_rate / claims.tested:
         yield (
             f"{counted(claims.tested, 'group')} of accounts"
             f" {'was' if claims.tested == 1 else 'were'} tested against"
-            f" {counted(claims.decoys, 'decoy')}: at a false discovery rate of"
+            f" {counted(len(claims.decoys), 'decoy')}: at a false discovery rate of"
             f" {policy.false_discovery_rate:g} no group could be found by itself, only several"
             " together (single accounts are tested apart)"
         )

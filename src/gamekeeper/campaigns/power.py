@@ -24,7 +24,7 @@ from gamekeeper.campaigns.comparison import Comparison
 from gamekeeper.campaigns.result import PlantedCampaign, Power
 from gamekeeper.campaigns.units import ACCOUNT_BY_ACCOUNT
 from gamekeeper.encoding import Payloads, fragments
-from gamekeeper.evidence import discoveries, rank_p_value
+from gamekeeper.evidence import discoveries
 from gamekeeper.linking import Group, LinkSample, Search, strength
 from gamekeeper.verdict import Policy
 
@@ -67,7 +67,7 @@ def measure_power(
         planted=tuple(planted),
         false_discovery_rate=policy.false_discovery_rate,
         claims=claims.tested,
-        decoys=claims.decoys,
+        decoys=len(claims.decoys),
         why=tuple(_why(compared, claims, policy, planted)),
         remedy=tuple(_remedy(compared, claims, policy, planted)),
         untested=tuple(_untested(compared)),
@@ -147,20 +147,17 @@ _TEXTS = {"system": pl.String, "prompt": pl.String}
 def _is_found(groups: Sequence[Group], members: np.ndarray, claims: Claims, policy: Policy) -> bool:
     inside = [len(np.intersect1d(group.accounts, members)) for group in groups]
     its_own = [
-        strength(group, claims.ordinary)
+        claims.decoys.p_value(group, strength(group, claims.ordinary))
         for group, held in zip(groups, inside, strict=True)
         if held >= _LEAST_HELD * len(members) and held > len(group.accounts) / 2
     ]
-    value = max(its_own, default=0.0)
-    if value <= 0:
-        return False
-    p_value = rank_p_value(value, claims.decoy_strengths)
+    p_value = min(its_own, default=1.0)
     tested = np.append(claims.p_values, p_value)
     return bool(discoveries(tested, policy.false_discovery_rate)[-1])
 
 
 def _best_p(claims: Claims) -> float:
-    return 1 / (claims.decoys + 1)
+    return claims.decoys.least_p
 
 
 def _needed_rate(claims: Claims) -> float:
@@ -178,7 +175,7 @@ def _why(
         beside = f" beside the {counted(claims.tested, 'group')} tested" if claims.tested else ""
         sentences.append(
             f"not even the best possible p-value, {_best_p(claims):.2g} with"
-            f" {counted(claims.decoys, 'decoy')}, could pass{beside} at a false discovery rate of"
+            f" {counted(len(claims.decoys), 'decoy')}, could pass{beside} at a false discovery rate of"
             f" {policy.false_discovery_rate:g}"
         )
     if ordinary < _MANY * accounts:

@@ -252,13 +252,16 @@ def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]
         )
         return [_ranked(LONE, value, decoys, says)]
     readings = [
-        _ranked(
-            _card_of(g),
-            strength(g, claims.ordinary),
-            found.decoys,
-            _say_tie(g, found, called),
+        replace(
+            _ranked(
+                _card_of(g),
+                strength(g, claims.ordinary),
+                found.decoys,
+                _say_tie(g, found, called),
+            ),
+            p_value=p,  # its bound where ranks end
         )
-        for g in found.groups
+        for g, p in zip(found.groups, found.p_ties, strict=True)
     ]
     memory = claims.ordinary.share(found.groups[0])
     says = (

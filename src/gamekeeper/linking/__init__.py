@@ -1,6 +1,6 @@
 """Which accounts act as one: links between accounts, and the dense groups that they form."""
 
-from gamekeeper.linking.candidates import Search
+from gamekeeper.linking.candidates import PART, Search
 from gamekeeper.linking.groups import Group
 from gamekeeper.linking.lone import (
     MIN_JOINED,
@@ -18,6 +18,7 @@ from gamekeeper.linking.strength import Ordinary, claim, strength
 
 __all__ = [
     "MIN_JOINED",
+    "PART",
     "Group",
     "JoinedReading",
     "LinkSample",

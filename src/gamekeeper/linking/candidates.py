@@ -17,8 +17,8 @@ from gamekeeper.linking.groups import MIN_ACCOUNTS, MIN_ROWS, Group, groups_of
 from gamekeeper.linking.members import MEMBER, Ground
 from gamekeeper.linking.sample import LinkSample
 
-_PART = 0.75  # of the ordinary accounts, among which decoys are looked for
-_MOST_ROUNDS = 12
+PART = 0.75
+"""Share of the ordinary accounts among which a round of decoys looks."""
 
 
 @dataclass(frozen=True)
@@ -50,71 +50,62 @@ class Search:
                 rows = self._rows_of(shared.accounts)
                 yield from groups_of(self.sample, rows, "infrastructure", shared.what)
 
-    def decoys(
+    def rounds(
         self,
         ordinary: np.ndarray,
         count: int,
         rng: np.random.Generator,
         without: Collection[str] = (),
         on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> list[list[Group]]:
-        """Returns the groups made of each decoy: communities of ordinary accounts, their templates
-        and what they share.
+    ) -> Iterator[list[Group]]:
+        """Yields the candidates of a search among ordinary accounts alone, for each of `count`
+        rounds; a round takes three quarters of them.
 
         Args:
             ordinary: Account numbers, ascending.
-            count: Decoys wanted; fewer come where there are few ordinary accounts.
+            count: Rounds.
             rng: Draws the accounts of each round.
             without: As in `candidates`.
-            on_progress: Called with decoys made, and wanted.
+            on_progress: Called with rounds made, and wanted.
         """
-        made: list[list[Group]] = []
+        shared = list(self._shared_by(ordinary, without))
+        for number in range(count):
+            groups = list(shared)
+            if "content" not in without:
+                part = np.sort(rng.choice(ordinary, int(PART * len(ordinary)), replace=False))
+                # sizes between the usual ones, or the same communities would come again
+                between = np.exp(rng.uniform(-0.5, 0.5, len(RESOLUTIONS)))
+                groups += self._communities(part, np.array(RESOLUTIONS) * between)
+            on_progress(number + 1, count)
+            yield groups
+
+    def _shared_by(self, ordinary: np.ndarray, without: Collection[str]) -> Iterator[Group]:
+        """Groups by templates and attributes that are mostly of ordinary accounts."""
         held = np.zeros(self.sample.account_count, bool)
         held[ordinary] = True
         if "shape" not in without:
             for rows in self.sample.shapes:
                 own = rows[held[self.sample.accounts[rows]]]
                 if 2 * len(own) > len(rows):
-                    made.append(list(groups_of(self.sample, own, "shape")))
+                    yield from groups_of(self.sample, own, "shape")
         if "infrastructure" not in without:
             for shared in self.sample.sharers:
                 accounts = shared.accounts[held[shared.accounts]]
                 if 2 * len(accounts) > len(shared.accounts):
                     rows = self._rows_of(accounts)
-                    made.append(list(groups_of(self.sample, rows, "infrastructure", shared.what)))
-        for _ in range(_MOST_ROUNDS if "content" not in without else 0):
-            if len(made) >= count:
-                break
-            part = np.sort(rng.choice(ordinary, int(_PART * len(ordinary)), replace=False))
-            for resolution in RESOLUTIONS:
-                # a size between the usual ones, or the same communities would come again
-                near = resolution * float(np.exp(rng.uniform(-0.5, 0.5)))
-                made += self._each_community(part, near)
-                on_progress(min(len(made), count), count)
-        return made
+                    yield from groups_of(self.sample, rows, "infrastructure", shared.what)
 
-    def _communities(
-        self, accounts: np.ndarray, resolutions: Iterable[float]
-    ) -> Iterator[Group]:
-        for resolution in resolutions:
-            for groups in self._each_community(accounts, resolution):
-                yield from groups
-
-    def _each_community(self, accounts: np.ndarray, resolution: float) -> list[list[Group]]:
-        large = [p for p in parts(self.graph, accounts, resolution) if len(p) >= MIN_ACCOUNTS]
-        if not large:
-            return []
+    def _communities(self, accounts: np.ndarray, resolutions: Iterable[float]) -> Iterator[Group]:
         every = len(accounts) == self.sample.account_count
         ground = self._ground if every else Ground(self.sample, accounts)
-        made = []
-        for evidence in ground.weigh(large):
-            members = evidence.members
-            work = evidence.rows[np.isin(self.sample.accounts[evidence.rows], members)]
-            if len(members) >= MIN_ACCOUNTS and len(work) >= MIN_ROWS:
-                made.append(list(groups_of(self.sample, work, "content")))
-            else:
-                made.append([])
-        return made
+        for resolution in resolutions:
+            found = parts(self.graph, accounts, resolution)
+            large = [part for part in found if len(part) >= MIN_ACCOUNTS]
+            for evidence in ground.weigh(large):
+                members = evidence.members
+                work = evidence.rows[np.isin(self.sample.accounts[evidence.rows], members)]
+                if len(members) >= MIN_ACCOUNTS and len(work) >= MIN_ROWS:
+                    yield from groups_of(self.sample, work, "content")
 
     @cached_property
     def _ground(self) -> Ground:

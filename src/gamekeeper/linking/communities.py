@@ -30,9 +30,3 @@ def communities(
     )
     return np.asarray(found.membership)
 
-
-def core_numbers(nodes: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns the k-core number of each node: dense groups keep it high, chains do not."""
-    import igraph
-
-    return np.asarray(igraph.Graph(n=nodes, edges=np.stack([a, b], axis=1)).coreness())

@@ -22,6 +22,7 @@ from gamekeeper.linking.search import Nearest
 
 _MOST_HOLDERS = 3
 _NEAR_COPY = 0.85  # cosine of two payloads
+_NO_DISTANCE = 1e-6  # squared, of vectors of length 1: rounding
 _FROM_ONE = 1 / 3  # share of an account's repeated prompts that come from one other account
 
 
@@ -37,9 +38,18 @@ def do_not_count(
         prompts: Number of every row's prompt: equal where the texts are, shape (n,).
         payloads: Of the sample.
     """
-    return _near_copies(found, rows, accounts, prompts, payloads) | _copied_from_one(
-        accounts[rows], prompts[rows]
-    )
+    copied = _copied_from_one(accounts[rows], prompts[rows])
+    if payloads.are_features:  # no scale on which rows of any table are nearly the same
+        return copied | _coincide(found, rows, accounts)
+    return copied | _near_copies(found, rows, accounts, prompts, payloads)
+
+
+def _coincide(found: Nearest, rows: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+    """Rows at the very place of another account's: which neighbours they have is arbitrary."""
+    other = np.where(found.rows >= 0, found.rows, 0)
+    same = (found.rows >= 0) & (found.squares < _NO_DISTANCE)
+    same &= accounts[rows][other] != accounts[rows][:, None]
+    return np.asarray(same.any(axis=1))
 
 
 def repeated_by_many(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
@@ -101,7 +111,8 @@ def _copied_from_one(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
     a, b = _pairs_of_holders(held)
     together = np.stack([held[1][a], held[1][b]])
     _, which, times = np.unique(together, axis=1, return_inverse=True, return_counts=True)
-    often = times[which.ravel()] > _FROM_ONE * np.minimum(repeated[together[0]], repeated[together[1]])
+    fewer = np.minimum(repeated[together[0]], repeated[together[1]])
+    often = times[which.ravel()] > _FROM_ONE * fewer
     bad = np.unique(np.concatenate([a[often], b[often]]))
     code = prompts.astype(np.int64) * (int(accounts.max()) + 1) + accounts
     bad_code = held[0][bad].astype(np.int64) * (int(accounts.max()) + 1) + held[1][bad]

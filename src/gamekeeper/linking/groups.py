@@ -38,6 +38,9 @@ class Group:
         memory: How far its accounts keep to their own subjects.
         level: At which of `memory.LEVELS` its prompts may be interchangeable.
         rough: Memory of the accounts that it was made from, those with subjects of their own too.
+        inside: Of the neighbours of the linked exchanges, the share that is of its accounts, a mean
+            over accounts.
+        pace: Linked exchanges of the sitting that a linked exchange belongs to, the median.
         what: What its accounts share, in words; empty where nothing has a name.
     """
 
@@ -48,6 +51,8 @@ class Group:
     memory: Memory
     level: str = "prompt"
     rough: Memory = UNKNOWN
+    inside: float = 1.0
+    pace: float = 1.0
     what: str = ""
 
 
@@ -60,30 +65,59 @@ def groups_of(
     payload = _enough_each(sample, sample.payloads.rows_with(rows))
     if len(payload) < MIN_ROWS or len(np.unique(sample.accounts[payload])) < MIN_ACCOUNTS:
         return
-    decks = [
-        Deck(sample.payloads.vectors(part), sample.accounts[part], sample.sitting[part])
-        for part in _parts(sample, payload)
-    ]
-    rough = decks[0].memory(decks[0].all_rows)
+    parts = _parts(sample, payload)
+    first = _deck(sample, parts[0])
+    rough = first.memory(first.all_rows)
     sent = np.bincount(sample.accounts[payload], minlength=sample.account_count)
     judged = np.count_nonzero(sent)
+    others: list[Deck] = []
     for level in LEVELS if family == "content" else LEVELS[:2]:
-        kept = [_purified(deck, level) for deck in decks]
-        accounts = np.unique(
-            np.concatenate([d.accounts[k] for d, k in zip(decks, kept, strict=True)])
-        )
-        if len(accounts) < max(MIN_ACCOUNTS, _LEAST_KEPT * judged) or len(kept[0]) < MIN_ROWS:
+        kept = _purified(first, level)
+        accounts = np.unique(first.accounts[kept])
+        if len(kept) < MIN_ROWS or len(accounts) < _LEAST_KEPT * len(np.unique(first.accounts)):
             continue
+        others = others or [_deck(sample, part) for part in parts[1:]]
+        of_others = [deck.accounts[_purified(deck, level)] for deck in others]
+        accounts = np.unique(np.concatenate([accounts, *of_others]))
+        if len(accounts) < max(MIN_ACCOUNTS, _LEAST_KEPT * judged):
+            continue
+        own = rows[np.isin(sample.accounts[rows], accounts)]
         yield Group(
             family=family,
             accounts=accounts,
-            rows=rows[np.isin(sample.accounts[rows], accounts)],
+            rows=own,
             payloads=sent[accounts],
-            memory=decks[0].memory(kept[0], (level,)),
+            memory=first.memory(kept, (level,)),
             level=level,
             rough=rough,
+            inside=_inside(sample, own, accounts),
+            pace=_pace(sample, own),
             what=what,
         )
+
+
+def _pace(sample: LinkSample, rows: np.ndarray) -> float:
+    _, sitting, sent = np.unique(sample.sitting[rows], return_inverse=True, return_counts=True)
+    return float(np.median(sent[sitting]))
+
+
+def _inside(sample: LinkSample, rows: np.ndarray, accounts: np.ndarray) -> float:
+    held = np.zeros(sample.account_count, np.float32)
+    held[accounts] = 1
+    near = sample.adjacency[rows]
+    share = near @ held[sample.accounts] / np.maximum(np.diff(near.indptr), 1)
+    senders = np.searchsorted(accounts, sample.accounts[rows])
+    # accounts count alike, however busy
+    return float(np.mean(np.bincount(senders, weights=share) / np.bincount(senders)))
+
+
+def _deck(sample: LinkSample, rows: np.ndarray) -> Deck:
+    return Deck(
+        sample.payloads.vectors(rows),
+        sample.accounts[rows],
+        sample.sitting[rows],
+        sample.time_s[rows],
+    )
 
 
 def _enough_each(sample: LinkSample, payload: np.ndarray) -> np.ndarray:

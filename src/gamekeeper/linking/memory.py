@@ -114,10 +114,15 @@ class Deck:
         vectors: Payload vectors in order of account and time, float32, shape (n, d).
         accounts: Account number of each, shape (n,).
         sittings: Sitting number of each, shape (n,).
+        times: Time of each; where an account's are equal, nobody knows which came first, shape
+            (n,).
     """
 
-    def __init__(self, vectors: np.ndarray, accounts: np.ndarray, sittings: np.ndarray) -> None:
+    def __init__(
+        self, vectors: np.ndarray, accounts: np.ndarray, sittings: np.ndarray, times: np.ndarray
+    ) -> None:
         self.vectors = vectors
+        self.times = times
         self.accounts = accounts
         self.sittings = sittings
         if len(vectors):
@@ -125,7 +130,7 @@ class Deck:
             self._near = nearest(vectors, count, exact_below=_EXACT_BELOW, rounds=_ROUNDS).rows
         else:
             self._near = np.zeros((0, 1), np.int64)
-        self._order = _order(vectors, accounts)
+        self._order = _order(vectors, accounts, times)
 
     @property
     def all_rows(self) -> np.ndarray:
@@ -144,7 +149,9 @@ class Deck:
         measured = UNKNOWN
         if "prompt" in levels:
             interest, interest_error = self._interest(rows, across=False)
-            follow_up, follow_up_error = _follow_up(self.vectors[rows], accounts)
+            follow_up, follow_up_error = _follow_up(
+                self.vectors[rows], accounts, self.times[rows]
+            )
             measured = replace(
                 measured,
                 own_interest=interest,
@@ -225,12 +232,12 @@ _ORDER_Z = 3.1  # as `_OWN_P`, of a normal deviate
 _ORDER_VARIANCE = (1 + 1 / _OWN_PAIRS) / 12  # of a uniform rank among so many drawn pairs
 
 
-def _order(vectors: np.ndarray, accounts: np.ndarray) -> np.ndarray:
+def _order(vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray) -> np.ndarray:
     """For each prompt that is followed by one of its account, the share of pairs of that account's
     prompts that are farther apart than the two, less one half; NaN for others.
     """
     farther = np.full(len(accounts), np.nan)
-    first = np.flatnonzero(accounts[1:] == accounts[:-1])
+    first = np.flatnonzero((accounts[1:] == accounts[:-1]) & (times[1:] != times[:-1]))
     if not len(first):
         return farther
     rng = np.random.default_rng(len(vectors))
@@ -247,12 +254,14 @@ def _order(vectors: np.ndarray, accounts: np.ndarray) -> np.ndarray:
     return farther
 
 
-def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]:
+def _follow_up(
+    vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray
+) -> tuple[float, float]:
     rng = np.random.default_rng(len(vectors))
     a, b = rng.integers(0, len(vectors), (2, _PAIRS))
     apart = accounts[a] != accounts[b]
     across = np.sort(distance(vectors[a[apart]], vectors[b[apart]]))
-    first, lag = _next_few(accounts)
+    first, lag = _next_few(accounts, times)
     if not len(first) or not len(across):
         return np.nan, np.nan
     own = distance(vectors[first], vectors[first + lag])
@@ -263,11 +272,14 @@ def _follow_up(vectors: np.ndarray, accounts: np.ndarray) -> tuple[float, float]
     return float(farther.mean() - 0.5), float(1 / np.sqrt(12 * len(own)))
 
 
-def _next_few(accounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _next_few(accounts: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of an account's prompts at most `_LAGS` apart: the first of each, and how far on the
     other.
     """
-    pairs = [np.flatnonzero(accounts[lag:] == accounts[:-lag]) for lag in range(1, _LAGS + 1)]
+    pairs = [
+        np.flatnonzero((accounts[lag:] == accounts[:-lag]) & (times[lag:] != times[:-lag]))
+        for lag in range(1, _LAGS + 1)
+    ]
     return np.concatenate(pairs), np.repeat(np.arange(1, _LAGS + 1), [len(p) for p in pairs])
 
 

@@ -1,7 +1,9 @@
 """Which accounts send prompts close to each other's.
 
-For every prompt, its nearest neighbours among the prompts of *other* accounts. Prompts that do not
-count (see `copies`) are left out on both sides, and two rows of one prompt are no neighbours.
+For every prompt, its nearest neighbours among the prompts of *other* accounts, one of each account:
+a prompt on a subject that one other account asks about all day is near to that account, not to
+many. Prompts that do not count (see `copies`) are left out on both sides, and two rows of one prompt
+are no neighbours.
 """
 
 import numpy as np
@@ -64,15 +66,27 @@ def neighbours(
     Returns:
         0/1 matrix, float32, shape (n, n): entry (p, q) where q is a neighbour of p.
     """
+    if not len(rows):
+        return sp.csr_matrix((len(accounts), len(accounts)), dtype=np.float32)
     nearby = _scaled_locally(found)
     target = np.where(nearby >= 0, rows[nearby], -1)
     other = (target >= 0) & counts[:, None] & counts[nearby]
     other &= accounts[target] != accounts[rows][:, None]
     other &= prompts[target] != prompts[rows][:, None]
+    other &= _first_of_account(np.where(other, accounts[target], -1))
     other &= np.cumsum(other, axis=1) <= K
     p, place = np.nonzero(other)
     entries = (np.ones(len(p), np.float32), (rows[p], target[p, place]))
     return sp.csr_matrix(entries, shape=(len(accounts), len(accounts)))
+
+
+def _first_of_account(accounts: np.ndarray) -> np.ndarray:
+    """Which of each row's neighbours is the first of its account; bool, shape (n, k)."""
+    order = np.argsort(accounts, axis=1, kind="stable")
+    ordered = np.take_along_axis(accounts, order, axis=1)
+    first = np.ones(accounts.shape, bool)
+    np.put_along_axis(first, order[:, 1:], ordered[:, 1:] != ordered[:, :-1], axis=1)
+    return first
 
 
 def _scaled_locally(found: Nearest) -> np.ndarray:

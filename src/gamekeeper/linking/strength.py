@@ -1,12 +1,14 @@
 """How strong a group's claim to be one campaign is.
 
-    strength = (1 - memory / .5)^2 * sum over accounts of log2(1 + linked exchanges with a payload)
+    strength = (1 - memory / .5)^2 * inside^2 * sum of log2(1 + linked exchanges with a payload)
 
 `memory` is the group's memory at the level at which it may have been dealt, in units of what
 ordinary groups remember: 0 for one deck, 1 for groups like those that the same steps make of
-ordinary accounts. The logarithm
-keeps one busy account from standing for many; from half of ordinary memory on nothing is claimed; an exchange without payload is canned text, which
-says nothing of a deck.
+ordinary accounts; from half of ordinary memory on nothing is claimed. `inside` is the share of
+neighbours that are of the group: people who ask what everybody asks have theirs everywhere. It is
+left out where accounts share something else than prompts: a relay's customers ask about anything. The sum is over accounts, and the
+logarithm keeps one busy account from standing for many. An exchange without payload is canned text,
+which says nothing of a deck.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,6 +31,7 @@ _MEASURES = {
     "account": ("order",),
 }
 _ENOUGH = 20
+_ONE_SUBJECT = 1.5  # follow-up of sittings of one subject each, in units of ordinary sittings
 Z = 1.64
 """Standard errors to the end of a one-sided 95 % interval."""
 
@@ -47,7 +50,8 @@ class Ordinary:
         """Measures it on decoys, with the accounts that have subjects of their own; falls back on
         usual values below 20 of them.
         """
-        rough = [group.rough for group in groups]
+        # groups of one community remember the same
+        rough = {id(group.rough): group.rough for group in groups}.values()
         measured = {}
         for name, usual in _USUAL.items():
             values = np.array([getattr(memory, name) for memory in rough])
@@ -73,11 +77,20 @@ class Ordinary:
         errors = np.array([getattr(memory, f"{name}_error") for name in names]) / usual
         if np.isnan(shares).any() or (shares - Z * errors > ONE_DECK).any():
             return 1.0
+        if group.level == "sitting" and not self._follows_up(group.rough):
+            return 1.0
         if group.level == "account" and not self._has_subjects(group.rough):
             return 1.0
         precision = errors**-2
         upper = (shares @ precision) / precision.sum() + Z / np.sqrt(precision.sum())
         return float(np.clip(upper, 0.0, 1.0))
+
+    def _follows_up(self, rough: Memory) -> bool:
+        """Whether sittings keep to a subject more than ordinary ones: who writes prompts for a
+        collection, another subject each time, does not come back to one either.
+        """
+        follow_up = rough.follow_up - Z * rough.follow_up_error
+        return follow_up > _ONE_SUBJECT * self.follow_up
 
     def _has_subjects(self, rough: Memory) -> bool:
         """Whether accounts keep to subjects at least as much as ordinary ones: people who chat
@@ -91,7 +104,9 @@ def strength(group: Group, ordinary: Ordinary) -> float:
     memory = ordinary.share(group)
     if memory >= ONE_DECK:
         return 0.0
-    return float((1 - memory / ONE_DECK) ** 2 * np.log2(1 + group.payloads).sum())
+    inside = 1.0 if group.family == "infrastructure" else group.inside
+    deck = (1 - memory / ONE_DECK) * inside
+    return float(deck**2 * np.log2(1 + group.payloads).sum())
 
 
 def claim(

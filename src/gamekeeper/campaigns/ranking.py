@@ -1,0 +1,144 @@
+"""How improbable a claim is among the groups that ordinary accounts make by the same steps.
+
+A decoy is a claim of a search among a part of the accounts. Those that are in part made of
+accounts of a campaign are no ordinary ones, so each claim is compared with the decoys that do not lie in it
+or in a stronger one, from the weakest claim to the strongest: a log with five campaigns hides none
+of them behind the others.
+
+A claim is compared with decoys of its own kind: what ties it, at which level it may be dealt, and
+whether it sends in bulk. Evaluators of one benchmark send hundreds of prompts in a sitting, and are
+as near to each other as a campaign; accounts that are burnt after a sitting do not. Looking at
+several kinds is paid for: p is multiplied by their number.
+
+Where decoys reach, p is the claim's rank. Beyond the strongest, the strengths above a high one are
+taken to fall off exponentially, no faster than on average in ordinary logs: see `tail_p_value`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gamekeeper.evidence import ENOUGH_DECOYS, discoveries, tail_p_value
+from gamekeeper.linking import PART, Group, Ordinary, strength
+
+_BULK = 40  # linked exchanges of a sitting: more than people and scripts that act like them send
+_OF_A_CAMPAIGN = 0.25  # of a decoy's accounts; from there on its strength may be the campaign's
+
+Kind = tuple[str, str, bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoys:
+    """Claims of searches among ordinary accounts.
+
+    Args:
+        strengths: Of each, shape (n,).
+        kinds: Of each.
+        accounts: Account numbers of each.
+    """
+
+    strengths: np.ndarray
+    kinds: tuple[Kind, ...]
+    accounts: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], ordinary: Ordinary) -> "Decoys":
+        """Takes claims of rounds; a round holds a part of the accounts, so its groups are as much
+        smaller.
+        """
+        strengths = [strength(g, ordinary) / (PART if g.family == "content" else 1) for g in groups]
+        return cls(
+            strengths=np.array(strengths),
+            kinds=tuple(kind(g) for g in groups),
+            accounts=tuple(g.accounts for g in groups),
+        )
+
+    def __len__(self) -> int:
+        return len(self.strengths)
+
+    @property
+    def least_p(self) -> float:
+        """The smallest p-value that they support: 0 where there are enough to extrapolate."""
+        return 0.0 if len(self) >= ENOUGH_DECOYS else 1 / (1 + len(self))
+
+    def outside(self, accounts: np.ndarray) -> "Decoys":
+        """Returns those of which less than a quarter of the accounts is among `accounts`."""
+        kept = [np.isin(own, accounts).mean() < _OF_A_CAMPAIGN for own in self.accounts]
+        return Decoys(
+            strengths=self.strengths[np.array(kept, bool)],
+            kinds=tuple(k for k, ok in zip(self.kinds, kept, strict=True) if ok),
+            accounts=tuple(a for a, ok in zip(self.accounts, kept, strict=True) if ok),
+        )
+
+    def like(self, group: Group) -> np.ndarray:
+        """Returns the strengths, 0 for decoys of another kind than the group's, shape (n,)."""
+        own = kind(group)
+        return np.where([k == own for k in self.kinds], self.strengths, 0.0)
+
+    def p_value(self, group: Group, value: float) -> float:
+        """Returns the p-value of a group of this strength."""
+        if value <= 0:
+            return 1.0
+        alike = self.like(group)
+        positive = {k for k, s in zip(self.kinds, self.strengths, strict=True) if s > 0}
+        kinds = len(positive | {kind(group)})
+        return min(1.0, kinds * tail_p_value(value, alike, _usual_scale(group)))
+
+
+def _usual_scale(group: Group) -> float:
+    """Mean strength of ordinary groups of its kind, rounded up, from the logs of detection.md."""
+    if group.pace > _BULK:
+        return 25.0
+    return 10.0 if group.level == "account" else 5.0  # apps with a product each
+
+
+def kind(group: Group) -> Kind:
+    """Returns what a group may be compared with: its family, its level, and whether it sends in
+    bulk.
+    """
+    return group.family, group.level, group.pace > _BULK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """Claims among decoys.
+
+    Args:
+        p_values: Of each claim, in its order, shape (claims,).
+        holds: Which hold under false discovery control, bool, shape (claims,).
+        decoys: Those that are not of a claim that holds.
+    """
+
+    p_values: np.ndarray
+    holds: np.ndarray
+    decoys: Decoys
+
+
+def rank_claims(
+    claims: Sequence[Group], ordinary: Ordinary, decoys: Decoys, rate: float
+) -> Ranked:
+    """Ranks claims that share no account.
+
+    Args:
+        claims: Groups, those of no strength too.
+        ordinary: What ordinary groups remember.
+        decoys: From searches among all accounts.
+        rate: False discovery rate.
+
+    Source: outliers are tested from the inside out, so that they do not mask each other: Davies and
+        Gather, The identification of multiple outliers, JASA 1993.
+    """
+    strengths = np.array([strength(c, ordinary) for c in claims])
+    order = [int(i) for i in np.argsort(-strengths, kind="stable") if strengths[i] > 0]
+    for held in range(len(order), 0, -1):
+        stronger = order[:held]
+        left = decoys.outside(np.concatenate([claims[i].accounts for i in stronger]))
+        weakest = stronger[-1]
+        p_value = left.p_value(claims[weakest], strengths[weakest])
+        if p_value <= rate * held / len(claims):
+            break
+    else:
+        left = decoys
+    p_values = np.array([left.p_value(c, s) for c, s in zip(claims, strengths, strict=True)])
+    return Ranked(p_values=p_values, holds=discoveries(p_values, rate), decoys=left)
