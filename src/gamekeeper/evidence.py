@@ -46,17 +46,18 @@ def rank_p_values(values: np.ndarray, decoys: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), 1.0, p_values)
 
 
-def tail_p_value(value: float, decoys: np.ndarray, scale: float) -> float:
+def tail_p_value(value: float, decoys: np.ndarray, scale: float, repeats: int = 1) -> float:
     """Returns the p-value of `value` as `rank_p_value` does, and beyond all decoys a bound.
 
-    Beyond the largest, excesses over the median of the positive decoys are taken for exponential,
-    with the upper end of the 95 % interval of their mean, and at least `scale`. Below 20 decoys
-    nothing is extrapolated.
+    Beyond the largest, excesses over the median of the positive decoys are taken for exponential.
+    Their mean is estimated together with `scale`, which weighs as much as five decoys and is its
+    least. Below 20 decoys nothing is extrapolated.
 
     Args:
         value: The claim's statistic; large values are extreme.
         decoys: The decoys' statistics, 0 or more, shape (n,).
         scale: Mean of the positive ones that is usual elsewhere.
+        repeats: How often much the same decoy was drawn; so many weigh as one.
 
     Source: Pickands, Statistical inference using extreme order statistics, Annals of Statistics
         1975; the exponential is the generalised Pareto distribution of shape 0.
@@ -72,10 +73,13 @@ def tail_p_value(value: float, decoys: np.ndarray, scale: float) -> float:
     positive = decoys[decoys > 0]
     above = np.median(positive) if len(positive) >= ENOUGH_DECOYS else 0.0
     excess = positive[positive > above] - above
-    if len(excess):
-        scale = max(scale, float(excess.mean()) * (1 + 1.64 / np.sqrt(len(excess))))
+    weight = len(excess) / repeats
+    mean = (excess.sum() / repeats + _USUAL_WEIGHT * scale) / (weight + _USUAL_WEIGHT)
     often = (1 + len(excess)) / (1 + len(decoys))
-    return min(rank, float(often * np.exp(-(value - above) / scale)))
+    return min(rank, float(often * np.exp(-(value - above) / max(mean, scale))))
+
+
+_USUAL_WEIGHT = 5  # of what is usual elsewhere, in decoys
 
 
 def discoveries(p_values: np.ndarray, rate: float) -> np.ndarray:

@@ -64,9 +64,7 @@ class World:
         cards = iter(deck[self.rng.permutation(len(deck))])
         return np.array([self._dealer(cards, cover, sittings, each) for _ in range(count)])
 
-    def _dealer(
-        self, cards: Iterator[np.ndarray], cover: float, sittings: int, each: int
-    ) -> int:
+    def _dealer(self, cards: Iterator[np.ndarray], cover: float, sittings: int, each: int) -> int:
         total = sittings * each
         own = self.near(self._topics[self.rng.choice(len(self._topics), 3)], 0.08)
         vectors = self.near(own[np.repeat(self.rng.integers(0, 3, sittings), each)], 0.05)

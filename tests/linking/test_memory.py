@@ -35,9 +35,7 @@ def measure_memory(
     return deck.memory(deck.all_rows)
 
 
-def by_sitting(
-    rng: np.random.Generator, sittings: int, each: int
-) -> tuple[np.ndarray, np.ndarray]:
+def by_sitting(rng: np.random.Generator, sittings: int, each: int) -> tuple[np.ndarray, np.ndarray]:
     """Sittings that each keep to a subject, and their numbers; forty sittings have one subject."""
     subjects = rng.standard_normal((sittings // 40, DIM))
     of = np.repeat(rng.permutation(sittings) % len(subjects), each)

@@ -103,4 +103,3 @@ def test_communities_are_the_same_each_time() -> None:
     np.random.default_rng().random(7)
     assert np.array_equal(first, communities(10, *ends, np.ones(21), resolution=1.0))
     assert len(set(first[:5])) == len(set(first[5:])) == 1 and first[0] != first[9]
-

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
 from gamekeeper.base.progress import OnProgress
 from gamekeeper.campaigns.ranking import Decoys, rank_claims
 from gamekeeper.evidence import discoveries, rank_p_values
@@ -113,10 +114,8 @@ def find_campaigns(
     ordinary = Ordinary.of(g for made in rounds for g in made if not strength(g, usual))
     least = policy.min_accounts
     claims = claim(groups, ordinary, least, search.rest_of)
-    made = [g for of in rounds for g in claim(of, ordinary, least, search.rest_of)]
-    ranked = rank_claims(
-        claims, ordinary, Decoys.of(made, ordinary), policy.false_discovery_rate
-    )
+    decoys = Decoys.of([claim(r, ordinary, least, search.rest_of) for r in rounds], ordinary)
+    ranked = rank_claims(claims, ordinary, decoys, policy.false_discovery_rate)
     found = _disjoint(
         [
             _found(sample, c, p, groups, ranked.decoys, ordinary)

@@ -175,8 +175,8 @@ def _why(
         beside = f" beside the {counted(claims.tested, 'group')} tested" if claims.tested else ""
         sentences.append(
             f"not even the best possible p-value, {_best_p(claims):.2g} with"
-            f" {counted(len(claims.decoys), 'decoy')}, could pass{beside} at a false discovery rate of"
-            f" {policy.false_discovery_rate:g}"
+            f" {counted(len(claims.decoys), 'decoy')}, could pass{beside} at a false discovery rate"
+            f" of {policy.false_discovery_rate:g}"
         )
     if ordinary < _MANY * accounts:
         sentences.append(

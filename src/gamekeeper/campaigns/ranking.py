@@ -1,17 +1,17 @@
 """How improbable a claim is among the groups that ordinary accounts make by the same steps.
 
-A decoy is a claim of a search among a part of the accounts. Those that are in part made of
-accounts of a campaign are no ordinary ones, so each claim is compared with the decoys that do not lie in it
-or in a stronger one, from the weakest claim to the strongest: a log with five campaigns hides none
-of them behind the others.
+A decoy is a claim of a search among a part of the accounts. Those that are in part made of accounts
+of a campaign are no ordinary ones, so each claim is compared with the decoys outside it and outside
+every stronger one, from the weakest claim to the strongest: a log with five campaigns hides none of
+them behind the others.
 
 A claim is compared with decoys of its own kind: what ties it, at which level it may be dealt, and
 whether it sends in bulk. Evaluators of one benchmark send hundreds of prompts in a sitting, and are
 as near to each other as a campaign; accounts that are burnt after a sitting do not. Looking at
 several kinds is paid for: p is multiplied by their number.
 
-Where decoys reach, p is the claim's rank. Beyond the strongest, the strengths above a high one are
-taken to fall off exponentially, no faster than on average in ordinary logs: see `tail_p_value`.
+Where decoys reach, p is the claim's rank. Beyond the strongest, strengths are taken to fall off
+exponentially, no faster than on average in ordinary logs: see `tail_p_value`.
 """
 
 from collections.abc import Sequence
@@ -36,22 +36,26 @@ class Decoys:
         strengths: Of each, shape (n,).
         kinds: Of each.
         accounts: Account numbers of each.
+        rounds: Searches that they come from.
     """
 
     strengths: np.ndarray
     kinds: tuple[Kind, ...]
     accounts: tuple[np.ndarray, ...]
+    rounds: int = 1
 
     @classmethod
-    def of(cls, groups: Sequence[Group], ordinary: Ordinary) -> "Decoys":
+    def of(cls, rounds: Sequence[Sequence[Group]], ordinary: Ordinary) -> "Decoys":
         """Takes claims of rounds; a round holds a part of the accounts, so its groups are as much
         smaller.
         """
+        groups = [group for claims in rounds for group in claims]
         strengths = [strength(g, ordinary) / (PART if g.family == "content" else 1) for g in groups]
         return cls(
             strengths=np.array(strengths),
             kinds=tuple(kind(g) for g in groups),
             accounts=tuple(g.accounts for g in groups),
+            rounds=len(rounds),
         )
 
     def __len__(self) -> int:
@@ -69,6 +73,7 @@ class Decoys:
             strengths=self.strengths[np.array(kept, bool)],
             kinds=tuple(k for k, ok in zip(self.kinds, kept, strict=True) if ok),
             accounts=tuple(a for a, ok in zip(self.accounts, kept, strict=True) if ok),
+            rounds=self.rounds,
         )
 
     def like(self, group: Group) -> np.ndarray:
@@ -83,14 +88,12 @@ class Decoys:
         alike = self.like(group)
         positive = {k for k, s in zip(self.kinds, self.strengths, strict=True) if s > 0}
         kinds = len(positive | {kind(group)})
-        return min(1.0, kinds * tail_p_value(value, alike, _usual_scale(group)))
+        return min(1.0, kinds * tail_p_value(value, alike, _usual_scale(group), self.rounds))
 
 
 def _usual_scale(group: Group) -> float:
     """Mean strength of ordinary groups of its kind, rounded up, from the logs of detection.md."""
-    if group.pace > _BULK:
-        return 25.0
-    return 10.0 if group.level == "account" else 5.0  # apps with a product each
+    return 25.0 if group.pace > _BULK else 5.0
 
 
 def kind(group: Group) -> Kind:
@@ -115,9 +118,7 @@ class Ranked:
     decoys: Decoys
 
 
-def rank_claims(
-    claims: Sequence[Group], ordinary: Ordinary, decoys: Decoys, rate: float
-) -> Ranked:
+def rank_claims(claims: Sequence[Group], ordinary: Ordinary, decoys: Decoys, rate: float) -> Ranked:
     """Ranks claims that share no account.
 
     Args:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from gamekeeper.linking.graph import RESOLUTIONS, account_graph, parts
 from gamekeeper.linking.groups import MIN_ACCOUNTS, MIN_ROWS, Group, groups_of
-from gamekeeper.linking.members import MEMBER, Ground
+from gamekeeper.linking.members import Ground
 from gamekeeper.linking.sample import LinkSample
 
 PART = 0.75

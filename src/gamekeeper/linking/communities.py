@@ -29,4 +29,3 @@ def communities(
         "modularity", weights=weights, resolution=resolution, n_iterations=4
     )
     return np.asarray(found.membership)
-

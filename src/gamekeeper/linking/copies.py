@@ -4,10 +4,11 @@ What somebody else sent too says nothing of who works together: a class repeats 
 rival who wants an innocent account accused sends paraphrases of its prompts. So a prompt does not
 count, for any account, where
 
-    more than `_MOST_HOLDERS` accounts sent it to the letter, or
-    another account sent nearly the same payload, but not to the letter, or
-    it was sent to the letter by two accounts of which one took most of its repeated prompts from
-    the other: who repeats one account copies it; who repeats many shares a deck with them
+    more than `_MOST_HOLDERS` accounts sent exactly it, or
+    another account sent exactly or nearly it, and one of the two took much of what it repeats from
+    the other: who repeats one account copies it; who repeats many shares a deck or a grammar with
+    them, or
+    it is canned text without a payload, like another account's
 
 What is left counts: a campaign that sends each prompt through two accounts still does.
 
@@ -40,8 +41,10 @@ def do_not_count(
     """
     copied = _copied_from_one(accounts[rows], prompts[rows])
     if payloads.are_features:  # no scale on which rows of any table are nearly the same
-        return copied | _coincide(found, rows, accounts)
-    return copied | _near_copies(found, rows, accounts, prompts, payloads)
+        copied |= _coincide(found, rows, accounts)
+    else:
+        copied |= _near_copies(found, rows, accounts, prompts, payloads)
+    return copied
 
 
 def _coincide(found: Nearest, rows: np.ndarray, accounts: np.ndarray) -> np.ndarray:
@@ -54,7 +57,7 @@ def _coincide(found: Nearest, rows: np.ndarray, accounts: np.ndarray) -> np.ndar
 
 def repeated_by_many(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
     """Returns which prompts more than `_MOST_HOLDERS` accounts sent, bool, shape (n,)."""
-    return _holders(accounts, prompts) > _MOST_HOLDERS
+    return np.asarray(_holders(accounts, prompts) > _MOST_HOLDERS)
 
 
 def _holders(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
@@ -62,7 +65,7 @@ def _holders(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
     if not len(prompts):
         return np.zeros(0, np.int64)
     pairs = np.unique(np.stack([prompts, accounts]), axis=1)
-    return np.bincount(pairs[0], minlength=int(prompts.max()) + 1)[prompts]
+    return np.asarray(np.bincount(pairs[0], minlength=int(prompts.max()) + 1)[prompts])
 
 
 def _near_copies(
@@ -83,12 +86,38 @@ def _near_copies(
     copied[one[~both]] = True
     one = one[both]
     another = another[both]
+    alike = []
     for start in range(0, len(one), _PAIRS):
         a = one[start : start + _PAIRS]
         b = another[start : start + _PAIRS]
-        alike = _cosine(payloads.vectors(rows[a]), payloads.vectors(rows[b])) > _NEAR_COPY
-        copied[a[alike]] = True
-        copied[b[alike]] = True
+        alike.append(_cosine(payloads.vectors(rows[a]), payloads.vectors(rows[b])) > _NEAR_COPY)
+    held = np.concatenate([np.zeros(0, bool), *alike])
+    copied |= _mostly_of_one(accounts[rows], one[held], another[held])
+    return copied
+
+
+def _mostly_of_one(accounts: np.ndarray, one: np.ndarray, another: np.ndarray) -> np.ndarray:
+    """Rows of two accounts that nearly repeat each other, where that is much of what either
+    repeats: the prompts of one grammar are alike too, but everybody's.
+    """
+    copied = np.zeros(len(accounts), bool)
+    if not len(one):
+        return copied
+    count = int(accounts.max()) + 1
+    row = np.append(one, another)
+    other = accounts[np.append(another, one)]
+    row, other = np.unique(np.stack([row, other]), axis=1)
+    # a row stands for one repetition, however many accounts it is shared with
+    weight = 1 / np.bincount(row, minlength=len(accounts))[row]
+    repeated = np.bincount(accounts[row], weights=weight, minlength=count)
+    code = accounts[row].astype(np.int64) * count + other
+    pair, place = np.unique(code, return_inverse=True)
+    from_pair = np.bincount(place, weights=weight)
+    much = from_pair > _FROM_ONE * repeated[pair // count]
+    # either end's view decides for both
+    back = (pair % count) * count + pair // count
+    much |= np.isin(pair, back[much])
+    copied[row[much[place]]] = True
     return copied
 
 
@@ -101,7 +130,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _copied_from_one(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-    """Rows sent to the letter by an account of which the sender repeats most, or the reverse."""
+    """Rows sent exactly by an account of which the sender repeats most, or the reverse."""
     copied = np.zeros(len(accounts), bool)
     shared = _holders(accounts, prompts) > 1
     if not shared.any():

@@ -47,9 +47,7 @@ def parts(graph: sp.csr_matrix, accounts: np.ndarray, resolution: float) -> Iter
     edges = sp.triu(graph[accounts][:, accounts], k=1).tocoo()
     if not edges.nnz:
         return
-    number = communities(
-        len(accounts), edges.row, edges.col, edges.data, resolution=resolution
-    )
+    number = communities(len(accounts), edges.row, edges.col, edges.data, resolution=resolution)
     order = np.argsort(number, kind="stable")
     cuts = np.flatnonzero(np.diff(number[order])) + 1
     for members in np.split(accounts[order], cuts):

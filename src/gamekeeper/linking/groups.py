@@ -2,10 +2,9 @@
 
 A community is a rough guess. Its members are the accounts that do its work (see `members`), and
 each is put to one more question, because innocents get caught wherever a campaign works: has it
-subjects of its own? A deck may be dealt by prompt, by sitting or by account, so a community makes
-up to three groups, each of those accounts whose prompts are interchangeable at that level. What is
-tied by something else than content makes no group dealt by account: tenants of one product, each
-with a subject of its own, have no order either.
+subjects of its own? A deck may be dealt by prompt or by sitting, so a community makes up to two
+groups, each of those accounts whose prompts are interchangeable at that level. A deck dealt by
+account makes none: an app with customers keeps to its product and has no order either.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.linking.card import Family
-from gamekeeper.linking.memory import LEVELS, UNKNOWN, Deck, Memory
+from gamekeeper.linking.memory import UNKNOWN, Deck, Memory
 from gamekeeper.linking.sample import LinkSample
 
 MIN_ROWS = 20
@@ -23,6 +22,7 @@ _MIN_PAYLOADS = 2  # of an account; one tells nothing of a deck
 _PURIFYING_ROUNDS = 3
 # of the accounts judged: where most have subjects of their own, the rest are those who say little
 _LEAST_KEPT = 0.5
+_CLAIMED = ("prompt", "sitting")  # levels; apps and key pools have no order either
 _MOST_ROWS = 3_000  # measured together; larger groups are measured in parts
 
 
@@ -71,7 +71,7 @@ def groups_of(
     sent = np.bincount(sample.accounts[payload], minlength=sample.account_count)
     judged = np.count_nonzero(sent)
     others: list[Deck] = []
-    for level in LEVELS if family == "content" else LEVELS[:2]:
+    for level in _CLAIMED:
         kept = _purified(first, level)
         accounts = np.unique(first.accounts[kept])
         if len(kept) < MIN_ROWS or len(accounts) < _LEAST_KEPT * len(np.unique(first.accounts)):

@@ -53,7 +53,7 @@ class Evidence:
     @property
     def members(self) -> np.ndarray:
         """Accounts with enough evidence."""
-        return self.accounts[self.log_e > np.log(MEMBER)]
+        return np.asarray(self.accounts[self.log_e > np.log(MEMBER)])
 
 
 class Ground:

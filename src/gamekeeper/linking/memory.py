@@ -149,9 +149,7 @@ class Deck:
         measured = UNKNOWN
         if "prompt" in levels:
             interest, interest_error = self._interest(rows, across=False)
-            follow_up, follow_up_error = _follow_up(
-                self.vectors[rows], accounts, self.times[rows]
-            )
+            follow_up, follow_up_error = _follow_up(self.vectors[rows], accounts, self.times[rows])
             measured = replace(
                 measured,
                 own_interest=interest,
@@ -254,9 +252,7 @@ def _order(vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray) -> np.n
     return farther
 
 
-def _follow_up(
-    vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray
-) -> tuple[float, float]:
+def _follow_up(vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray) -> tuple[float, float]:
     rng = np.random.default_rng(len(vectors))
     a, b = rng.integers(0, len(vectors), (2, _PAIRS))
     apart = accounts[a] != accounts[b]

@@ -2,8 +2,8 @@
 
 For every prompt, its nearest neighbours among the prompts of *other* accounts, one of each account:
 a prompt on a subject that one other account asks about all day is near to that account, not to
-many. Prompts that do not count (see `copies`) are left out on both sides, and two rows of one prompt
-are no neighbours.
+many. Prompts that do not count (see `copies`) are left out on both sides, and two rows of one
+prompt are no neighbours.
 """
 
 import numpy as np
@@ -67,7 +67,9 @@ def neighbours(
         0/1 matrix, float32, shape (n, n): entry (p, q) where q is a neighbour of p.
     """
     if not len(rows):
-        return sp.csr_matrix((len(accounts), len(accounts)), dtype=np.float32)
+        nothing = np.zeros(0, np.int64)
+        entries = (np.zeros(0, np.float32), (nothing, nothing))
+        return sp.csr_matrix(entries, shape=(len(accounts), len(accounts)))
     nearby = _scaled_locally(found)
     target = np.where(nearby >= 0, rows[nearby], -1)
     other = (target >= 0) & counts[:, None] & counts[nearby]

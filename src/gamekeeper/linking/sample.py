@@ -93,9 +93,7 @@ class LinkSample:
 
     @cached_property
     def _linked(self) -> tuple[sp.csr_matrix, np.ndarray]:
-        rows = np.flatnonzero(
-            ~self.without_text & ~repeated_by_many(self.accounts, self.prompts)
-        )
+        rows = np.flatnonzero(~self.without_text & ~repeated_by_many(self.accounts, self.prompts))
         found = find_near(self.vectors[rows])
         copied = do_not_count(found, rows, self.accounts, self.prompts, self.payloads)
         counts = np.zeros(len(self.accounts), bool)

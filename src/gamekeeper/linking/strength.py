@@ -6,9 +6,9 @@
 ordinary groups remember: 0 for one deck, 1 for groups like those that the same steps make of
 ordinary accounts; from half of ordinary memory on nothing is claimed. `inside` is the share of
 neighbours that are of the group: people who ask what everybody asks have theirs everywhere. It is
-left out where accounts share something else than prompts: a relay's customers ask about anything. The sum is over accounts, and the
-logarithm keeps one busy account from standing for many. An exchange without payload is canned text,
-which says nothing of a deck.
+left out where accounts share something else than prompts, since a relay's customers ask about
+anything. The sum is over accounts, and the logarithm keeps one busy account from standing for many.
+An exchange without payload is canned text, which says nothing of a deck.
 """
 
 from collections.abc import Callable, Iterable
