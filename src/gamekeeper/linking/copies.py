@@ -7,8 +7,7 @@ count, for any account, where
     more than `_MOST_HOLDERS` accounts sent exactly it, or
     another account sent exactly or nearly it, and one of the two took much of what it repeats from
     the other: who repeats one account copies it; who repeats many shares a deck or a grammar with
-    them, or
-    it is canned text without a payload, like another account's
+    them. Two prompts of canned text alone, without a payload, nearly repeat each other
 
 What is left counts: a campaign that sends each prompt through two accounts still does.
 
@@ -71,7 +70,6 @@ def _holders(accounts: np.ndarray, prompts: np.ndarray) -> np.ndarray:
 def _near_copies(
     found: Nearest, rows: np.ndarray, accounts: np.ndarray, prompts: np.ndarray, payloads: Payloads
 ) -> np.ndarray:
-    copied = np.zeros(len(rows), bool)
     # what is left of two prompts is alike only if the prompts are
     near = (found.rows >= 0) & (found.squares < 2 * (1 - _NEAR_COPY))
     other = np.where(found.rows >= 0, found.rows, 0)
@@ -81,19 +79,14 @@ def _near_copies(
     another = other[one, place]
     has_payload = np.zeros(len(accounts), bool)
     has_payload[payloads.rows_with(rows)] = True
-    both = has_payload[rows[one]] & has_payload[rows[another]]
-    # canned text alone: nothing of its own to count
-    copied[one[~both]] = True
-    one = one[both]
-    another = another[both]
-    alike = []
-    for start in range(0, len(one), _PAIRS):
-        a = one[start : start + _PAIRS]
-        b = another[start : start + _PAIRS]
-        alike.append(_cosine(payloads.vectors(rows[a]), payloads.vectors(rows[b])) > _NEAR_COPY)
-    held = np.concatenate([np.zeros(0, bool), *alike])
-    copied |= _mostly_of_one(accounts[rows], one[held], another[held])
-    return copied
+    alike = ~(has_payload[rows[one]] & has_payload[rows[another]])  # canned text alone
+    compared = np.flatnonzero(~alike)
+    for start in range(0, len(compared), _PAIRS):
+        part = compared[start : start + _PAIRS]
+        a = payloads.vectors(rows[one[part]])
+        b = payloads.vectors(rows[another[part]])
+        alike[part] = _cosine(a, b) > _NEAR_COPY
+    return _mostly_of_one(accounts[rows], one[alike], another[alike])
 
 
 def _mostly_of_one(accounts: np.ndarray, one: np.ndarray, another: np.ndarray) -> np.ndarray:

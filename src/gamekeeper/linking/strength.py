@@ -65,8 +65,7 @@ class Ordinary:
         """Returns what a group may at most remember at its level, as a share of ordinary memory,
         0..1.
 
-        Where a level has two measures they are averaged by their precision. The upper end of the
-        95 % interval counts: a group too small to tell is not taken for one deck. It is 1 where
+        Where a level has two measures they are averaged by their precision. It is 1 where
         memory could not be measured, and where one measure alone speaks clearly for memory: tenants
         of an app keep to their subjects without following up.
         """
@@ -82,8 +81,7 @@ class Ordinary:
         if group.level == "account" and not self._has_subjects(group.rough):
             return 1.0
         precision = errors**-2
-        upper = (shares @ precision) / precision.sum() + Z / np.sqrt(precision.sum())
-        return float(np.clip(upper, 0.0, 1.0))
+        return float(np.clip((shares @ precision) / precision.sum(), 0.0, 1.0))
 
     def _follows_up(self, rough: Memory) -> bool:
         """Whether sittings keep to a subject more than ordinary ones: who writes prompts for a
