@@ -27,10 +27,12 @@ from gamekeeper.campaigns.weigh import (
     matched_sets,
     weigh,
 )
+from gamekeeper.linking import LinkSample
 from gamekeeper.linking.card import Card, Family, Maturity
 from gamekeeper.linking.lone import LONE
 from gamekeeper.signals import CARDS, SIGNALS
 from gamekeeper.verdict import Policy, Verdict, judge
+from linking.test_schedules import ACCOUNTS, dealt, idle_longest, sample_of
 
 LOGS = 16
 GROUPS = 3
@@ -379,3 +381,48 @@ def test_single_account_is_read_in_numbers_and_words_that_agree() -> None:
     assert reading.card is LONE and "group" not in reading.card.look_alikes
     assert (reading.value, reading.ordinary) == pytest.approx((0.48, 0.18))
     assert "48% of the pairs" in reading.says and "18%" in reading.says
+
+
+# ----------------------------------------------------------------------------------- schedules
+
+
+def schedule_of(sample: LinkSample) -> RankedReading:
+    members = np.arange(ACCOUNTS) * 2 + 1
+    found = found_group(members, (replace(some_group(np.full(ACCOUNTS, 9)), accounts=members),))
+    claims = claims_about(2 * ACCOUNTS, found)
+    ((reading,),) = [
+        [r for r in readings if r.card.name == "schedule"]
+        for readings in weigh(claims, {}, numbered_accounts(2 * ACCOUNTS), 0, sample=sample)
+    ]
+    return reading
+
+
+def numbered_accounts(count: int) -> pl.DataFrame:
+    """Accounts equally active."""
+    numbers = pl.Series("number", range(count), dtype=pl.UInt32)
+    return pl.DataFrame([numbers]).with_columns(
+        pl.format("a{}", "number").alias("account"), pl.lit(9, pl.UInt32).alias("exchanges")
+    )
+
+
+def test_pool_that_is_dealt_reads_as_one_operator() -> None:
+    """The reading is shown, and counts for nothing: keys of one owner are dealt as well."""
+    reading = schedule_of(sample_of(dealt(idle_longest, 6)))
+    assert reading.p_value <= 0.01 and reading.value > reading.ordinary_high
+    assert reading.says.startswith("one operator: ") and not reading.is_tested
+    assert families([reading]) == ()
+
+
+def test_sittings_at_random_say_nothing() -> None:
+    """The same sittings, each of an account drawn by lot."""
+    pool = dealt(idle_longest, 6)
+    drawn = np.random.default_rng(1).permutation(pool.account)
+    reading = schedule_of(sample_of(replace(pool, account=drawn)))
+    assert reading.p_value > 0.01 and "one operator" not in reading.says
+
+
+def test_without_a_sample_no_schedule_is_read() -> None:
+    """Nor of a single account."""
+    found = found_group(np.arange(3))
+    (readings,) = weigh(claims_about(160, found), {}, numbered_accounts(160), 0)
+    assert all(r.card.name != "schedule" for r in readings)

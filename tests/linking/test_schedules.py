@@ -214,16 +214,15 @@ def test_traces_are_what_they_say() -> None:
     assert _turns(np.array([[0, 1, 2, 0, 1, 0, 1, 1, 1]]), 3) == 3
 
 
-def test_sample_is_read_by_its_accounts() -> None:
-    """A group within a sample reads as the same sittings do by themselves."""
-    pool = dealt(idle_longest, 6)
+def sample_of(pool: Sittings) -> LinkSample:
+    """Its sittings as exchanges of accounts 1, 3, 5, ..., and a stranger's."""
     times = np.concatenate([pool.start_s, pool.end_s]).astype(np.int64)
-    accounts = np.concatenate([pool.account, pool.account]) * 2 + 1  # others lie between
+    accounts = np.concatenate([pool.account, pool.account]) * 2 + 1
     strangers = MONDAY_S + np.arange(200) * 9_000
     times = np.concatenate([times, strangers])
     accounts = np.concatenate([accounts, np.zeros(200, np.int64)])
     order = np.lexsort((times, accounts))
-    sample = LinkSample(
+    return LinkSample(
         accounts=accounts[order],
         account_count=2 * ACCOUNTS,
         time_s=times[order],
@@ -233,6 +232,11 @@ def test_sample_is_read_by_its_accounts() -> None:
         fragments=None,  # type: ignore[arg-type] # no text is read
         payloads=None,  # type: ignore[arg-type]
     )
+
+
+def test_sample_is_read_by_its_accounts() -> None:
+    """A group within a sample reads as the same sittings do by themselves."""
+    sample = sample_of(dealt(idle_longest, 6))
     members = np.arange(ACCOUNTS) * 2 + 1
     reading = read_schedule(sample, members, np.random.default_rng(9), 199)
     assert reading is not None and reading.p_value == 2 / 200

@@ -95,7 +95,8 @@ def search(
     used = {
         n: s for n, s in by_unit.items() if SIGNALS[n].card.family not in options.policy.without
     }
-    weighed = weigh(claims, used, compared.accounts, options.seed, compared.are_owners)
+    sample = None if "schedule" in options.policy.without else compared.sample
+    weighed = weigh(claims, used, compared.accounts, options.seed, compared.are_owners, sample)
     clock.mark("weigh")
     result = findings(read, options, compared, claims, weighed, by_unit, names, units.says)
     clock.mark("draw")

@@ -20,16 +20,18 @@ from gamekeeper.campaigns.comparison import name_of_units
 from gamekeeper.campaigns.own_evidence import OwnReadings, own_readings
 from gamekeeper.campaigns.result import distance
 from gamekeeper.evidence import rank_p_value
-from gamekeeper.linking import Group, strength
+from gamekeeper.linking import Group, LinkSample, strength
 from gamekeeper.linking.card import Card
 from gamekeeper.linking.lone import LONE
 from gamekeeper.linking.memory import MEMORY
 from gamekeeper.linking.neighbours import CONTENT
+from gamekeeper.linking.schedules import SCHEDULE, read_schedule
 from gamekeeper.linking.templates import SHAPE
 from gamekeeper.signals import SIGNALS, Counts, Signal
 from gamekeeper.signals.infrastructure import SIGN_UPS, opening_days
 
 _SETS = 999
+_SCHEDULES = 999  # decoys of each kind
 _SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
 COUNTED = ("content", "shape", "schedule", "elicitation", "rhythm", "infrastructure", "pivot")
@@ -79,6 +81,7 @@ def weigh(
     accounts: pl.DataFrame,
     seed: int,
     are_owners: np.ndarray | None = None,
+    sample: LinkSample | None = None,
 ) -> list[list[RankedReading]]:
     """Returns the readings of each found campaign: what tied it, then the others, the strongest
     first.
@@ -89,6 +92,7 @@ def weigh(
         accounts: Columns `account`, `number`, `exchanges`, by number.
         seed: Of the sets of ordinary accounts.
         are_owners: Which of them are owners, whose accounts are linked as one; None: none is.
+        sample: The exchanges that are compared; None: no schedule is read.
     """
     rng = np.random.default_rng(seed)
     exchanges = accounts["exchanges"].to_numpy().astype(np.int64)
@@ -101,6 +105,8 @@ def weigh(
         )
         if found.groups:
             read = [_with_own(r, counts, found, claims) for r in read]
+        if sample is not None:
+            read.append(_schedule(found, sample, seed))
         measured = sorted(
             (r for r in read if r is not None), key=lambda r: (-r.distance, r.card.name)
         )
@@ -109,6 +115,34 @@ def weigh(
             called = name_of_units(are_owners[found.accounts])
         weighed.append([*_ties(found, claims, called), *measured])
     return weighed
+
+
+def _schedule(found: FoundGroup, sample: LinkSample, seed: int) -> RankedReading | None:
+    """Whether one piece of software chooses which account starts the next sitting; None where it
+    cannot be told.
+    """
+    if not found.groups:
+        return None
+    rng = np.random.default_rng(seed)
+    reading = read_schedule(sample, found.accounts, rng, _SCHEDULES)
+    if reading is None:
+        return None
+    dealt = reading.p_value <= _SIGNIFICANT
+    return RankedReading(
+        card=SCHEDULE,
+        value=reading.statistic,
+        ordinary=0.0,
+        ordinary_high=reading.ordinary,
+        p_value=reading.p_value,
+        decoys=_SCHEDULES,
+        says=f"one operator: {reading.says}" if dealt else _INDEPENDENT,
+    )
+
+
+_INDEPENDENT = (
+    "which account starts the next sitting says nothing: accounts of people who know nothing of"
+    " each other would look the same"
+)
 
 
 def families(readings: Sequence[RankedReading]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ SCHEDULE = Card(
     family="schedule",
     purpose="whether one piece of software chooses which account starts the next sitting",
     unit="standard deviations of decoys",
-    needs=(),
+    needs=("time",),
     look_alikes="keys of one owner behind a router, call centres that work in shifts, pipelines "
     "whose steps have a key each: one operator, not a thief",
     evasions="choosing the account at random, which gives up even use of quota; other traffic on "

@@ -9,6 +9,7 @@ from gamekeeper.linking.lone import LONE
 from gamekeeper.linking.memory import MEMORY
 from gamekeeper.linking.neighbours import CONTENT
 from gamekeeper.linking.portfolio import MADE_UP, NO_REGULARS, NOBODY_NEAR
+from gamekeeper.linking.schedules import SCHEDULE
 from gamekeeper.linking.templates import SHAPE
 from gamekeeper.signals import coverage, elicitation, infrastructure, pivot, rhythm
 from gamekeeper.signals._signal import SIGNALS, SUMMARY, Counts, Signal, add, membership, signal
@@ -21,6 +22,7 @@ CARDS: tuple[Card, ...] = (
     MADE_UP,
     NO_REGULARS,
     NOBODY_NEAR,
+    SCHEDULE,
     *(s.card for s in SIGNALS.values()),
 )
 """The cards of all measurements: those that tie accounts together, then the signals."""
