@@ -80,7 +80,7 @@ def _texts(fragments: pl.DataFrame, accounts: np.ndarray) -> pl.DataFrame:
     # a sum of hashes wraps; it names the prompt by all its fragments
     whole = pl.col("exact").hash(7).sum().over("row").alias("whole")
     one_sender = pl.col("sender").min().over("exact") == pl.col("sender").max().over("exact")
-    # a prompt that was repeated as a whole is no template
+    # a prompt that was repeated as a whole is not a template
     one_prompt = pl.col("whole").min().over("exact") == pl.col("whole").max().over("exact")
     comes_first = pl.col("row") == pl.col("row").min().over("exact", "sender")
     return (

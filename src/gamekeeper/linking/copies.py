@@ -99,7 +99,7 @@ def _mostly_of_one(accounts: np.ndarray, one: np.ndarray, another: np.ndarray) -
     count = int(accounts.max()) + 1
     row = np.append(one, another)
     other = accounts[np.append(another, one)]
-    row, other = np.unique(np.stack([row, other]), axis=1)
+    row, other = np.divmod(np.unique(row.astype(np.int64) * count + other), count)
     # a row stands for one repetition, however many accounts it is shared with
     weight = 1 / np.bincount(row, minlength=len(accounts))[row]
     repeated = np.bincount(accounts[row], weights=weight, minlength=count)

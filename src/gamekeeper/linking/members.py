@@ -4,7 +4,7 @@ Every prompt has a share of neighbours that lie inside the community. Prompts of
 high shares and prompts of everybody else low ones, and the ratio of the two frequencies tells how
 much a share speaks for the community's work. An account's e-value is the product of these ratios
 over all its prompts, so what it asked elsewhere counts against it as what it asked here counts for
-it: an evaluator with thirty prompts near the campaign's and five hundred elsewhere is no member,
+it: an evaluator with thirty prompts near the campaign's and five hundred elsewhere is not a member,
 while an account that has six prompts, three of them near, is one.
 
 An account that is not a member has an e-value of 1 on average whatever it asks, if its prompts are
@@ -28,7 +28,7 @@ from gamekeeper.linking.sample import LinkSample
 MEMBER = 100.0
 """The e-value from which on an account is a member."""
 
-# shares of neighbours inside; the first level is none at all
+# shares of neighbours inside; the first level is 0
 _LEVELS = np.array([1e-9, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
 _BINS = len(_LEVELS) + 1
 # how much of the members' work an account may do: with half of it, bystanders pass as well

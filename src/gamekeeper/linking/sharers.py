@@ -1,8 +1,8 @@
 """Accounts that share a client, a network, a card or their first days: candidates without content.
 
-A relay's customers ask about everything, so its accounts are no community by content. What its
+A relay's customers ask about everything, so its accounts form no community by content. What its
 accounts have in common still names them as a candidate, to be put to the same tests of memory as
-any other. To be named is no evidence: offices, schools and the users of one SDK are named too.
+any other. To be named proves nothing: offices, schools and the users of one SDK are named too.
 """
 
 from collections.abc import Iterator

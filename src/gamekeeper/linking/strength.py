@@ -62,8 +62,7 @@ class Ordinary:
         return cls(**measured)
 
     def share(self, group: Group) -> float:
-        """Returns what a group may at most remember at its level, as a share of ordinary memory,
-        0..1.
+        """Returns what a group remembers at its level, as a share of ordinary memory, 0..1.
 
         Where a level has two measures they are averaged by their precision. It is 1 where
         memory could not be measured, and where one measure alone speaks clearly for memory: tenants
@@ -116,7 +115,7 @@ def claim(
     """Chooses groups that do not share accounts, the strongest first.
 
     Those of no strength come too: each is a claim that was tested, and counts when false
-    discoveries are controlled. A group of which some accounts are an earlier group's must stand on
+    discoveries are controlled. A group of which some accounts are an earlier group's is judged by
     what is left of it; with fewer than `min_accounts` left it is let go.
 
     Args:
