@@ -114,6 +114,9 @@ def claim(
 ) -> list[Group]:
     """Chooses groups that do not share accounts, the strongest first.
 
+    Of a campaign alone and the same with people who ask about its subjects, the first must come
+    first: groups are put in order by strength times `inside`.
+
     Those of no strength come too: each is a claim that was tested, and counts when false
     discoveries are controlled. A group of which some accounts are an earlier group's is judged by
     what is left of it; with fewer than `min_accounts` left it is let go.
@@ -124,7 +127,11 @@ def claim(
         min_accounts: Of a claim.
         rest_of: Makes groups again of some accounts (numbers, ascending) of a group.
     """
-    waiting = [(-strength(g, ordinary), -len(g.rows), g.family, i, g) for i, g in enumerate(groups)]
+
+    def rank(group: Group) -> float:
+        return -strength(group, ordinary) * group.inside
+
+    waiting = [(rank(g), -len(g.rows), g.family, i, g) for i, g in enumerate(groups)]
     heapify(waiting)
     chosen: list[Group] = []
     taken = np.zeros(0, np.int64)
@@ -141,6 +148,6 @@ def claim(
         for rest in rest_of(group, free):
             if rest.level == group.level:
                 number += 1
-                key = (-strength(rest, ordinary), -len(rest.rows), rest.family, number)
+                key = (rank(rest), -len(rest.rows), rest.family, number)
                 heappush(waiting, (*key, rest))
     return chosen
