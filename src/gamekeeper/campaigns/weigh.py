@@ -31,7 +31,7 @@ from gamekeeper.signals import SIGNALS, Counts, Signal
 from gamekeeper.signals.infrastructure import SIGN_UPS, opening_days
 
 _SETS = 999
-_SCHEDULES = 999  # decoys of each kind
+_SCHEDULES = 199  # decoys of each kind; more take seconds a campaign
 _SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
 COUNTED = ("content", "shape", "schedule", "elicitation", "rhythm", "infrastructure", "pivot")
