@@ -118,8 +118,8 @@ def weigh(
 
 
 def _schedule(found: FoundGroup, sample: LinkSample, seed: int) -> RankedReading | None:
-    """Whether one piece of software chooses which account starts the next sitting; None where it
-    cannot be told.
+    """Whether one piece of software chooses which account starts the next sitting; None where there
+    is too little to read.
     """
     if not found.groups:
         return None
@@ -131,10 +131,10 @@ def _schedule(found: FoundGroup, sample: LinkSample, seed: int) -> RankedReading
     return RankedReading(
         card=SCHEDULE,
         value=reading.statistic,
-        ordinary=0.0,
-        ordinary_high=reading.ordinary,
+        ordinary=reading.usual,
+        ordinary_high=reading.high,
         p_value=reading.p_value,
-        decoys=_SCHEDULES,
+        decoys=reading.decoys,
         says=f"one operator: {reading.says}" if dealt else _INDEPENDENT,
     )
 
