@@ -31,7 +31,7 @@ from gamekeeper.signals import SIGNALS, Counts, Signal
 from gamekeeper.signals.infrastructure import SIGN_UPS, opening_days
 
 _SETS = 999
-_SCHEDULES = 999  # decoys of each kind
+_SCHEDULES = 199  # decoys of each kind; more take seconds a campaign
 _SIGNIFICANT = 0.01  # p-value of a family, after correction for its readings
 _NEAR_RANKS = 25  # a matched account is drawn from so many ranks of activity above or below
 COUNTED = ("content", "shape", "schedule", "elicitation", "rhythm", "infrastructure", "pivot")
@@ -118,8 +118,8 @@ def weigh(
 
 
 def _schedule(found: FoundGroup, sample: LinkSample, seed: int) -> RankedReading | None:
-    """Whether one piece of software chooses which account starts the next sitting; None where it
-    cannot be told.
+    """Whether one piece of software chooses which account starts the next sitting; None where there
+    is too little to read.
     """
     if not found.groups:
         return None
@@ -131,10 +131,10 @@ def _schedule(found: FoundGroup, sample: LinkSample, seed: int) -> RankedReading
     return RankedReading(
         card=SCHEDULE,
         value=reading.statistic,
-        ordinary=0.0,
-        ordinary_high=reading.ordinary,
+        ordinary=reading.usual,
+        ordinary_high=reading.high,
         p_value=reading.p_value,
-        decoys=_SCHEDULES,
+        decoys=reading.decoys,
         says=f"one operator: {reading.says}" if dealt else _INDEPENDENT,
     )
 

@@ -58,7 +58,7 @@ _MOST_ACCOUNTS = 256
 _REFERENCE = 99  # decoys that only give means and standard deviations
 _BATCHES = (100, 400)  # most groups are ordinary, and are so after the first
 _ENOUGH = 20  # decoys at least as strong, after which a group is ordinary
-_QUANTILE = 0.99
+_QUANTILES = (0.5, 0.95, 0.99)
 
 SCHEDULE = Card(
     name="schedule",
@@ -88,14 +88,20 @@ class ScheduleReading:
         p_value: That accounts which start their sittings independently look so as well, 0 to 1.
         statistic: The strongest trace, in standard deviations of the decoys that it is least far
             from.
+        usual: The decoys' median.
+        high: Their 95th percentile.
         ordinary: What one in a hundred decoys reaches.
+        decoys: How many were drawn of each kind, at most.
         which: Name of the trace: `idle`, `used`, `turn` or `apart`.
         says: What that trace means, in words; worth reading only where `p_value` is small.
     """
 
     p_value: float
     statistic: float
+    usual: float
+    high: float
     ordinary: float
+    decoys: int
     which: str
     says: str
 
@@ -209,7 +215,10 @@ def read_sittings(
     return ScheduleReading(
         p_value=min(1.0, len(ranks) * best.p_value),
         statistic=best.statistic,
+        usual=best.quantiles[0],
+        high=best.quantiles[1],
         ordinary=best.ordinary,
+        decoys=best.decoys,
         which=best.trace,
         says=_says(sittings, best),
     )
@@ -242,8 +251,14 @@ class _Rank:
 
     p_value: float
     statistic: float
-    ordinary: float
+    quantiles: tuple[float, float, float]
+    decoys: int
     trace: str
+
+    @property
+    def ordinary(self) -> float:
+        """What one in a hundred decoys reaches."""
+        return self.quantiles[-1]
 
 
 def _rank_apart(
@@ -283,13 +298,20 @@ def _rank(
     agreed = deviations.min(axis=0)
     strongest = float(agreed.max())
     p_value = 0.0
-    ordinary = -np.inf
+    quantiles = np.full(len(_QUANTILES), -np.inf)
+    drawn = 0
     for draw, (mean, spread) in zip(kinds, scales, strict=True):
         values = _values(draw, mean, spread, strongest, rng, decoys)
         p_value = max(p_value, _sequential_p_value(strongest, values))
-        ordinary = max(ordinary, float(np.quantile(values, _QUANTILE)))
+        quantiles = np.maximum(quantiles, np.quantile(values, _QUANTILES))
+        drawn = max(drawn, len(values))
+    usual, high, ordinary = quantiles.tolist()
     return _Rank(
-        p_value=p_value, statistic=strongest, ordinary=ordinary, trace=names[int(agreed.argmax())]
+        p_value=p_value,
+        statistic=strongest,
+        quantiles=(usual, high, ordinary),
+        decoys=drawn,
+        trace=names[int(agreed.argmax())],
     )
 
 
