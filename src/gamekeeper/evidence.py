@@ -18,9 +18,6 @@ from typing import Literal
 
 import numpy as np
 
-ENOUGH_DECOYS = 20
-"""Below that many nothing is said of values beyond all of them."""
-
 
 def rank_p_value(value: float, decoys: np.ndarray) -> float:
     """Returns the one-sided p-value of `value`; large values are extreme.
@@ -46,16 +43,20 @@ def rank_p_values(values: np.ndarray, decoys: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), 1.0, p_values)
 
 
-def tail_p_value(value: float, decoys: np.ndarray, scale: float, repeats: int = 1) -> float:
+def tail_p_value(
+    value: float, decoys: np.ndarray, *, count: float, scale: float, repeats: int = 1
+) -> float:
     """Returns the p-value of `value` as `rank_p_value` does, and beyond all decoys a bound.
 
     Beyond the largest, excesses over the median of the positive decoys are taken for exponential.
     Their mean is estimated together with `scale`, which weighs as much as five decoys and is its
-    least. Below 20 decoys nothing is extrapolated.
+    least. Where the decoys count for fewer than ten, nothing is extrapolated.
 
     Args:
         value: The claim's statistic; large values are extreme.
         decoys: The decoys' statistics, 0 or more, shape (n,).
+        count: For how many independent decoys they count, those of strength 0 that are not among
+            them too.
         scale: Mean of the positive ones that is usual elsewhere.
         repeats: How often much the same decoy was drawn; so many weigh as one.
 
@@ -64,21 +65,30 @@ def tail_p_value(value: float, decoys: np.ndarray, scale: float, repeats: int = 
 
     Example:
         >>> decoys = np.array([0.0] * 90 + [1.0] * 10)
-        >>> rank_p_value(40.0, decoys) > 100 * tail_p_value(40.0, decoys, 5.0)
+        >>> bound = tail_p_value(40.0, decoys, count=100, scale=5.0)
+        >>> rank_p_value(40.0, decoys) > 100 * bound
         True
     """
-    rank = rank_p_value(value, decoys)
-    if len(decoys) < ENOUGH_DECOYS or (decoys >= value).any():
-        return rank
+    weight = min(1.0, count / max(len(decoys), 1))
+    rank = (1 + weight * np.count_nonzero(decoys >= value)) / (1 + count)
+    if count < _ENOUGH or (decoys >= value).any():
+        return float(rank)
     positive = decoys[decoys > 0]
-    above = np.median(positive) if len(positive) >= ENOUGH_DECOYS else 0.0
+    above = np.median(positive) if len(positive) >= _ENOUGH else 0.0
     excess = positive[positive > above] - above
-    weight = len(excess) / repeats
-    mean = (excess.sum() / repeats + _USUAL_WEIGHT * scale) / (weight + _USUAL_WEIGHT)
-    often = (1 + len(excess)) / (1 + len(decoys))
-    return min(rank, float(often * np.exp(-(value - above) / max(mean, scale))))
+    mean = (excess.sum() / repeats + _USUAL_WEIGHT * scale) / (
+        len(excess) / repeats + _USUAL_WEIGHT
+    )
+    often = (1 + weight * len(excess)) / (1 + count)
+    return float(min(rank, often * np.exp(-(value - above) / max(mean, scale))))
 
 
+def least_tail_p_value(count: float) -> float:
+    """Returns the smallest value that `tail_p_value` can have; 0 where it extrapolates."""
+    return 0.0 if count >= _ENOUGH else 1 / (1 + count)
+
+
+_ENOUGH = 10  # decoys; below that many nothing is said of values beyond all of them
 _USUAL_WEIGHT = 5  # of what is usual elsewhere, in decoys
 
 

@@ -79,6 +79,7 @@ def some_decoys(strengths: np.ndarray) -> Decoys:
         strengths=strengths,
         kinds=(like,) * len(strengths),
         accounts=(nobody,) * len(strengths),
+        searched=np.arange(10**7, 10**7 + 5 * len(strengths)),
     )
 
 

@@ -44,17 +44,17 @@ def test_planted_campaign_is_found_by_a_group_of_its_own(
 
 
 def test_planted_campaign_must_pass_beside_the_claims_of_the_log() -> None:
-    """The best rank among 19 decoys is not enough beside eight claims; from 20 on, more is known
-    than a rank.
+    """The best rank among nine decoys is not enough beside eight claims; from ten on, more is
+    known than a rank.
     """
     group = some_group(np.full(12, 20), first=100)
-    assert not _is_found([group], MEMBERS, own_claims(8, 19), POLICY)
-    assert _is_found([group], MEMBERS, own_claims(8, 20), POLICY)
+    assert not _is_found([group], MEMBERS, own_claims(8, 9), POLICY)
+    assert _is_found([group], MEMBERS, own_claims(8, 10), POLICY)
 
 
 def test_rate_that_would_suffice_is_that_of_the_best_rank() -> None:
     """At this false discovery rate one claim above all decoys holds by itself, and not below."""
-    claims = own_claims(8, 19)
+    claims = own_claims(8, 9)
     group = some_group(np.full(12, 20), first=100)
     needed = _needed_rate(claims)
     enough = Policy(false_discovery_rate=needed)

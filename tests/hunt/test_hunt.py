@@ -103,7 +103,7 @@ def test_verdict_follows_from_families_and_reasons_are_given(result: HuntResult)
         assert campaign.reasons and campaign.innocent and campaign.fragments
         readings = result.readings.filter(pl.col("subject") == campaign.id)
         assert set(campaign.families) <= set(readings["family"])
-        assert readings["decoys"].min() >= 99  # type: ignore[operator]
+        assert readings["decoys"].min() >= 20  # type: ignore[operator]
 
 
 def test_result_is_whole(result: HuntResult, month: LabelledTraffic) -> None:

@@ -24,6 +24,7 @@ from gamekeeper.linking import (
     claim,
     lone_readings,
     portfolio_claims,
+    precedence,
     spliced_readings,
     strength,
 )
@@ -114,7 +115,8 @@ def find_campaigns(
     ordinary = Ordinary.of(g for made in rounds for g in made if not strength(g, usual))
     least = policy.min_accounts
     claims = claim(groups, ordinary, least, search.rest_of)
-    decoys = Decoys.of([claim(r, ordinary, least, search.rest_of) for r in rounds], ordinary)
+    made = [claim(r, ordinary, least, search.rest_of) for r in rounds]
+    decoys = Decoys.of(made, ordinary, active, len(claims))
     ranked = rank_claims(claims, ordinary, decoys, policy.false_discovery_rate)
     found = _disjoint(
         [
@@ -160,9 +162,12 @@ def _found(
     decoys: Decoys,
     ordinary: Ordinary,
 ) -> FoundGroup:
-    """The claim, with the groups of other families that tie the same accounts."""
+    """The claim, with the groups of other families that tie its accounts.
+
+    They add no accounts: who shares a template with a campaign need not be of it.
+    """
     ties = [group]
-    for other in sorted(groups, key=lambda g: -strength(g, ordinary)):
+    for other in sorted(groups, key=lambda g: -precedence(g, ordinary)):
         families = {tie.family for tie in ties}
         if (
             other.family not in families
@@ -171,8 +176,9 @@ def _found(
         ):
             ties.append(other)
     rows = np.unique(np.concatenate([t.rows for t in ties]))
+    rows = rows[np.isin(sample.accounts[rows], group.accounts)]
     return FoundGroup(
-        accounts=np.unique(np.concatenate([t.accounts for t in ties])),
+        accounts=group.accounts,
         rows=rows,
         senders=sample.accounts[rows],
         p_benign=float(p_value),

@@ -15,12 +15,12 @@ exponentially, no faster than on average in ordinary logs: see `tail_p_value`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gamekeeper.evidence import ENOUGH_DECOYS, discoveries, tail_p_value
-from gamekeeper.linking import PART, Group, Ordinary, strength
+from gamekeeper.evidence import discoveries, least_tail_p_value, tail_p_value
+from gamekeeper.linking import MIN_ACCOUNTS, PART, Group, Ordinary, strength
 
 _BULK = 40  # linked exchanges of a sitting: more than people and scripts that act like them send
 _OF_A_CAMPAIGN = 0.25  # of a decoy's accounts; from there on its strength may be the campaign's
@@ -36,16 +36,26 @@ class Decoys:
         strengths: Of each, shape (n,).
         kinds: Of each.
         accounts: Account numbers of each.
+        searched: Numbers of the accounts that were searched.
         rounds: Searches that they come from.
+        tested: Claims that the search among all accounts makes.
     """
 
     strengths: np.ndarray
     kinds: tuple[Kind, ...]
     accounts: tuple[np.ndarray, ...]
+    searched: np.ndarray
     rounds: int = 1
+    tested: int = 1
 
     @classmethod
-    def of(cls, rounds: Sequence[Sequence[Group]], ordinary: Ordinary) -> "Decoys":
+    def of(
+        cls,
+        rounds: Sequence[Sequence[Group]],
+        ordinary: Ordinary,
+        searched: np.ndarray,
+        tested: int,
+    ) -> "Decoys":
         """Takes claims of rounds; a round holds a part of the accounts, so its groups are as much
         smaller.
         """
@@ -55,40 +65,63 @@ class Decoys:
             strengths=np.array(strengths),
             kinds=tuple(kind(g) for g in groups),
             accounts=tuple(g.accounts for g in groups),
+            searched=searched,
             rounds=len(rounds),
+            tested=tested,
         )
 
     def __len__(self) -> int:
         return len(self.strengths)
 
     @property
+    def count(self) -> int:
+        """For how many decoys they count.
+
+        A search that makes fewer claims than were tested counts as if the others had no strength.
+        There are never more than groups that do not overlap: drawing the same accounts again tells
+        nothing new.
+        """
+        made = max(len(self), self.rounds * self.tested)
+        return min(made, len(self.searched) // MIN_ACCOUNTS)
+
+    @property
     def least_p(self) -> float:
         """The smallest p-value that they support: 0 where there are enough to extrapolate."""
-        return 0.0 if len(self) >= ENOUGH_DECOYS else 1 / (1 + len(self))
+        return least_tail_p_value(self.count)
 
     def outside(self, accounts: np.ndarray) -> "Decoys":
         """Returns those of which less than a quarter of the accounts is among `accounts`."""
         kept = [np.isin(own, accounts).mean() < _OF_A_CAMPAIGN for own in self.accounts]
-        return Decoys(
+        return replace(
+            self,
             strengths=self.strengths[np.array(kept, bool)],
             kinds=tuple(k for k, ok in zip(self.kinds, kept, strict=True) if ok),
             accounts=tuple(a for a, ok in zip(self.accounts, kept, strict=True) if ok),
-            rounds=self.rounds,
+            searched=np.setdiff1d(self.searched, accounts),
         )
 
     def like(self, group: Group) -> np.ndarray:
-        """Returns the strengths, 0 for decoys of another kind than the group's, shape (n,)."""
+        """Returns the strengths, 0 for decoys of another kind than the group's and for those that
+        count without having been made, shape (at least `count`,).
+        """
         own = kind(group)
-        return np.where([k == own for k in self.kinds], self.strengths, 0.0)
+        alike = np.where([k == own for k in self.kinds], self.strengths, 0.0)
+        return np.append(alike, np.zeros(max(self.count - len(alike), 0)))
 
     def p_value(self, group: Group, value: float) -> float:
         """Returns the p-value of a group of this strength."""
         if value <= 0:
             return 1.0
-        alike = self.like(group)
         positive = {k for k, s in zip(self.kinds, self.strengths, strict=True) if s > 0}
         kinds = len(positive | {kind(group)})
-        return min(1.0, kinds * tail_p_value(value, alike, _usual_scale(group), self.rounds))
+        p_value = tail_p_value(
+            value,
+            self.like(group),
+            count=self.count,
+            scale=_usual_scale(group),
+            repeats=self.rounds,
+        )
+        return min(1.0, kinds * p_value)
 
 
 def _usual_scale(group: Group) -> float:
@@ -131,15 +164,14 @@ def rank_claims(claims: Sequence[Group], ordinary: Ordinary, decoys: Decoys, rat
         Gather, The identification of multiple outliers, JASA 1993.
     """
     strengths = np.array([strength(c, ordinary) for c in claims])
+    p_values = np.ones(len(claims))
     order = [int(i) for i in np.argsort(-strengths, kind="stable") if strengths[i] > 0]
     for held in range(len(order), 0, -1):
         stronger = order[:held]
-        left = decoys.outside(np.concatenate([claims[i].accounts for i in stronger]))
         weakest = stronger[-1]
-        p_value = left.p_value(claims[weakest], strengths[weakest])
-        if p_value <= rate * held / len(claims):
+        left = decoys.outside(np.concatenate([claims[i].accounts for i in stronger]))
+        p_values[stronger] = [left.p_value(claims[i], strengths[i]) for i in stronger]
+        if p_values[weakest] <= rate * held / len(claims):
+            decoys = left
             break
-    else:
-        left = decoys
-    p_values = np.array([left.p_value(c, s) for c, s in zip(claims, strengths, strict=True)])
-    return Ranked(p_values=p_values, holds=discoveries(p_values, rate), decoys=left)
+    return Ranked(p_values=p_values, holds=discoveries(p_values, rate), decoys=decoys)

@@ -1,7 +1,7 @@
 """Which accounts act as one: links between accounts, and the dense groups that they form."""
 
 from gamekeeper.linking.candidates import PART, Search
-from gamekeeper.linking.groups import Group
+from gamekeeper.linking.groups import MIN_ACCOUNTS, Group
 from gamekeeper.linking.lone import (
     MIN_JOINED,
     JoinedReading,
@@ -14,9 +14,10 @@ from gamekeeper.linking.lone import (
 from gamekeeper.linking.portfolio import PortfolioClaim, portfolio_claims
 from gamekeeper.linking.sample import LinkSample, Sharers
 from gamekeeper.linking.sharers import find_sharers
-from gamekeeper.linking.strength import Ordinary, claim, strength
+from gamekeeper.linking.strength import Ordinary, claim, precedence, strength
 
 __all__ = [
+    "MIN_ACCOUNTS",
     "MIN_JOINED",
     "PART",
     "Group",
@@ -33,6 +34,7 @@ __all__ = [
     "joined_reading",
     "lone_readings",
     "portfolio_claims",
+    "precedence",
     "spliced_readings",
     "strength",
 ]

@@ -106,16 +106,21 @@ def strength(group: Group, ordinary: Ordinary) -> float:
     return float(deck**2 * np.log2(1 + group.payloads).sum())
 
 
+def precedence(group: Group, ordinary: Ordinary) -> float:
+    """Returns which of several groups of much the same accounts comes first: the highest.
+
+    Of a campaign alone and the same with people who ask about its subjects, the first must.
+    """
+    return strength(group, ordinary) * group.inside
+
+
 def claim(
     groups: Iterable[Group],
     ordinary: Ordinary,
     min_accounts: int,
     rest_of: Callable[[Group, np.ndarray], Iterable[Group]],
 ) -> list[Group]:
-    """Chooses groups that do not share accounts, the strongest first.
-
-    Of a campaign alone and the same with people who ask about its subjects, the first must come
-    first: groups are put in order by strength times `inside`.
+    """Chooses groups that do not share accounts, by their `precedence`.
 
     Those of no strength come too: each is a claim that was tested, and counts when false
     discoveries are controlled. A group of which some accounts are an earlier group's is judged by
@@ -129,7 +134,7 @@ def claim(
     """
 
     def rank(group: Group) -> float:
-        return -strength(group, ordinary) * group.inside
+        return -precedence(group, ordinary)
 
     waiting = [(rank(g), -len(g.rows), g.family, i, g) for i, g in enumerate(groups)]
     heapify(waiting)
