@@ -22,7 +22,7 @@ import numpy as np
 from gamekeeper.evidence import discoveries, least_tail_p_value, tail_p_value
 from gamekeeper.linking import MIN_ACCOUNTS, PART, Group, Ordinary, strength
 
-_BULK = 40  # linked exchanges of a sitting: more than people and scripts that act like them send
+_BULK = 20  # linked exchanges of a sitting: more than people and scripts that act like them send
 _OF_A_CAMPAIGN = 0.25  # of a decoy's accounts; from there on its strength may be the campaign's
 
 Kind = tuple[str, str, bool]
@@ -126,7 +126,7 @@ class Decoys:
 
 def _usual_scale(group: Group) -> float:
     """Mean strength of ordinary groups of its kind, rounded up, from the logs of detection.md."""
-    return 25.0 if group.pace > _BULK else 5.0
+    return 25.0 if group.pace > _BULK else 8.0
 
 
 def kind(group: Group) -> Kind:
