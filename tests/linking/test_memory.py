@@ -126,36 +126,19 @@ def test_people_come_back_to_their_subjects() -> None:
     assert memory.back > 4 * memory.back_error
 
 
-def test_deck_dealt_by_account_has_no_order() -> None:
-    """An account keeps to a subject; which of its prompts comes next is drawn."""
-    vectors, accounts = people(np.random.default_rng(11), 20, 40, topics=1)
-    memory = measure_memory(vectors, accounts)
-    assert memory.own_interest > 4 * memory.own_interest_error
-    assert abs(memory.order) < 4 * memory.order_error
-
-
-def test_people_stay_with_a_subject_for_a_while() -> None:
-    """Consecutive prompts are nearer than any two of the account's own."""
-    memory = measure_memory(*people(np.random.default_rng(12), 20, 40, topics=4))
-    assert memory.order > 4 * memory.order_error
-
-
 @pytest.mark.parametrize("level", LEVELS)
 def test_accounts_of_a_deck_are_told_from_people(level: str) -> None:
     """At its level a deck's accounts are interchangeable, but for one in a thousand; people are
-    not at any.
+    not at either.
     """
     rng = np.random.default_rng(13)
     if level == "prompt":
         dealt = deck(rng, 800)
         accounts = np.repeat(np.arange(20), 40)
         sittings = np.arange(800) // 8
-    elif level == "sitting":
+    else:
         dealt, sittings = by_sitting(rng, 160, 6)
         accounts = sittings // 8
-    else:
-        dealt, accounts = people(rng, 20, 40, topics=1)
-        sittings = np.arange(800) // 8
     own, owners = people(rng, 20, 60, topics=3)
     both = Deck(
         np.concatenate([dealt, own]),
@@ -173,5 +156,5 @@ def test_order_of_equal_times_is_not_known() -> None:
     vectors, accounts = people(np.random.default_rng(14), 20, 40, topics=4)
     deck = Deck(vectors, accounts, np.arange(len(vectors)), np.zeros(len(vectors), int))
     memory = deck.memory(deck.all_rows)
-    assert np.isnan([memory.follow_up, memory.order]).all()
+    assert np.isnan(memory.follow_up)
     assert memory.own_interest > 4 * memory.own_interest_error

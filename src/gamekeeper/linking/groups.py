@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gamekeeper.linking.card import Family
-from gamekeeper.linking.memory import UNKNOWN, Deck, Memory
+from gamekeeper.linking.memory import LEVELS, UNKNOWN, Deck, Memory
 from gamekeeper.linking.sample import LinkSample
 
 MIN_ROWS = 20
@@ -22,8 +22,8 @@ _MIN_PAYLOADS = 2  # of an account; one tells nothing of a deck
 _PURIFYING_ROUNDS = 3
 # of the accounts judged: where most have subjects of their own, the rest are those who say little
 _LEAST_KEPT = 0.5
-_CLAIMED = ("prompt", "sitting")  # levels; apps and key pools have no order either
-_MOST_ROWS = 3_000  # measured together; larger groups are measured in parts
+_MOST_ROWS = 1_500  # measured together; larger groups are measured in parts
+_LEAST = 1.0  # strength that a group without any memory must have to be worth measuring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +65,17 @@ def groups_of(
     payload = _enough_each(sample, sample.payloads.rows_with(rows))
     if len(payload) < MIN_ROWS or len(np.unique(sample.accounts[payload])) < MIN_ACCOUNTS:
         return
+    sent = np.bincount(sample.accounts[payload], minlength=sample.account_count)
+    judged = np.count_nonzero(sent)
+    if family != "infrastructure":
+        inside = _inside(sample, rows, np.unique(sample.accounts[rows]))
+        if ties(inside, sent) < _LEAST:
+            return
     parts = _parts(sample, payload)
     first = _deck(sample, parts[0])
     rough = first.memory(first.all_rows)
-    sent = np.bincount(sample.accounts[payload], minlength=sample.account_count)
-    judged = np.count_nonzero(sent)
     others: list[Deck] = []
-    for level in _CLAIMED:
+    for level in LEVELS:
         kept = _purified(first, level)
         accounts = np.unique(first.accounts[kept])
         if len(kept) < MIN_ROWS or len(accounts) < _LEAST_KEPT * len(np.unique(first.accounts)):
@@ -94,6 +98,16 @@ def groups_of(
             pace=_pace(sample, own),
             what=what,
         )
+
+
+def ties(inside: float, payloads: np.ndarray) -> float:
+    """Returns the strength of a group whose accounts have no memory at all.
+
+    Args:
+        inside: Share of neighbours inside.
+        payloads: Linked exchanges with a payload of each account.
+    """
+    return float(inside**2 * np.log2(1 + payloads).sum())
 
 
 def _pace(sample: LinkSample, rows: np.ndarray) -> float:

@@ -99,8 +99,8 @@ def spliced_readings(
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
     if not len(usable):
         return []
-    sittings = _sittings(sample, usable)
-    return [_read(sample, _splice(sittings, size, rng), -1, rng) for size in sizes]
+    sittings = _Sittings.of(sample, usable)
+    return [_read(sample, sittings.splice(size, rng), -1, rng) for size in sizes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +140,8 @@ def joined_ordinary(
     usable = np.flatnonzero(np.isin(sample.accounts, ordinary))
     if not len(usable):
         return []
-    sittings = _sittings(sample, usable)
-    return [_read_joined(sample.vectors[_splice(sittings, size, rng)], rng) for _ in range(count)]
+    sittings = _Sittings.of(sample, usable)
+    return [_read_joined(sample.vectors[sittings.splice(size, rng)], rng) for _ in range(count)]
 
 
 def _read_joined(vectors: np.ndarray, rng: np.random.Generator) -> JoinedReading:
@@ -170,18 +170,29 @@ def _novelty(vectors: np.ndarray, rng: np.random.Generator) -> float:
     return float(found.squares[:, -1].mean()) / max(usual, 1e-9)
 
 
-def _sittings(sample: LinkSample, usable: np.ndarray) -> list[np.ndarray]:
-    ends = np.flatnonzero(np.diff(sample.sitting[usable], append=-1) != 0) + 1
-    return np.split(usable, ends[:-1])
+@dataclass(frozen=True, slots=True)
+class _Sittings:
+    """Where each sitting begins among the rows of a sample, and how many rows it has."""
 
+    begin: np.ndarray
+    size: np.ndarray
 
-def _splice(sittings: list[np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:
-    drawn: list[np.ndarray] = []
-    missing = size
-    while missing > 0:
-        drawn.append(sittings[int(rng.integers(len(sittings)))])
-        missing -= len(drawn[-1])
-    return np.concatenate(drawn)[:size]
+    @classmethod
+    def of(cls, sample: LinkSample, rows: np.ndarray) -> "_Sittings":
+        _, first, size = np.unique(sample.sitting[rows], return_index=True, return_counts=True)
+        return cls(rows[first], size)
+
+    def splice(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns the rows of sittings drawn with replacement, one after the other, `count` of
+        them.
+        """
+        drawn = rng.integers(0, len(self.size), count)  # each has at least one row
+        ends = np.cumsum(self.size[drawn])
+        drawn = drawn[: np.searchsorted(ends, count) + 1]
+        sizes = self.size[drawn]
+        before = np.cumsum(sizes) - sizes
+        rows = np.repeat(self.begin[drawn] - before, sizes) + np.arange(sizes.sum())
+        return np.asarray(rows[:count])
 
 
 def _read(

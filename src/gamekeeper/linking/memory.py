@@ -2,13 +2,12 @@
 
 People keep to their interests: what they ask next is close to what they asked before, in the same
 sitting and in later ones. A campaign hands out one list of prompts ("one deck"), and however it
-deals them, one label of its prompts stays interchangeable:
+deals them by prompt or by sitting, one label of its prompts stays interchangeable:
 
     dealt by prompt     it does not matter which account sends which prompt
     dealt by sitting    a sitting keeps to a subject, but which account has it does not matter
-    dealt by account    an account keeps to a subject, but the order inside it does not matter
 
-So memory is measured at three levels over the payloads of a group's linked prompts, each 0 where
+So memory is measured at two levels over the payloads of a group's linked prompts, each 0 where
 that label is interchangeable:
 
     own interest  (by prompt) log odds that a prompt's two nearest neighbours inside the group are
@@ -16,10 +15,8 @@ that label is interchangeable:
     follow-up     (by prompt) how much closer an account's next few prompts lie than two accounts'
                   prompts: the share of pairs across accounts that are farther apart, less one half
     return        (by sitting) as own interest, of neighbours outside the prompt's own sitting
-    order         (by account) how much closer an account's consecutive prompts lie than any two of
-                  its own: the share of pairs that are farther apart, less one half
 
-Only a group that remembers at every level is like people. Exact decoys come for free: the label of
+Only a group that remembers at both levels is like people. Exact decoys come for free: the label of
 each level can be shuffled.
 """
 
@@ -54,7 +51,7 @@ MEMORY = Card(
     ),
 )
 
-LEVELS = ("prompt", "sitting", "account")
+LEVELS = ("prompt", "sitting")
 """By what a deck may be dealt."""
 
 _FOUND = 25  # neighbours of a prompt in its group; own, and outside its sitting, are among them
@@ -62,7 +59,6 @@ _NEIGHBOURS = 2  # follow-ups are the nearest; more neighbours dilute them
 _DECK_NEIGHBOURS = 5  # of one account, where few prompts must tell
 _LAGS = 4  # prompts on: people stay with a subject for a while, and more pairs measure it better
 _PAIRS = 4_000  # pairs across accounts, drawn for the comparison
-_OWN_PAIRS = 8  # pairs of an account's own prompts to each of its consecutive ones
 _MIN_ROWS = 20
 _EXACT_BELOW = 5_000
 _ROUNDS = 5  # of k-means
@@ -81,8 +77,6 @@ class Memory:
         follow_up_error: Its standard error.
         back: Return to a subject in another sitting, natural log of the odds ratio.
         back_error: Its standard error.
-        order: From -.5 to .5; 0 as chance gives.
-        order_error: Its standard error.
     """
 
     own_interest: float
@@ -91,8 +85,6 @@ class Memory:
     follow_up_error: float
     back: float
     back_error: float
-    order: float
-    order_error: float
 
 
 UNKNOWN = Memory(
@@ -102,8 +94,6 @@ UNKNOWN = Memory(
     follow_up_error=np.nan,
     back=np.nan,
     back_error=np.nan,
-    order=np.nan,
-    order_error=np.nan,
 )
 
 
@@ -130,7 +120,6 @@ class Deck:
             self._near = nearest(vectors, count, exact_below=_EXACT_BELOW, rounds=_ROUNDS).rows
         else:
             self._near = np.zeros((0, 1), np.int64)
-        self._order = _order(vectors, accounts, times)
 
     @property
     def all_rows(self) -> np.ndarray:
@@ -160,12 +149,6 @@ class Deck:
         if "sitting" in levels:
             back, back_error = self._interest(rows, across=True)
             measured = replace(measured, back=back, back_error=back_error)
-        if "account" in levels:
-            order = self._order[rows]
-            order = order[~np.isnan(order)]
-            if len(order):
-                error = float(np.sqrt(_ORDER_VARIANCE / len(order)))
-                measured = replace(measured, order=float(order.mean()), order_error=error)
         return measured
 
     def deals(self, rows: np.ndarray, level: str) -> np.ndarray:
@@ -174,13 +157,6 @@ class Deck:
         """
         accounts = self.accounts[rows]
         names, place = np.unique(accounts, return_inverse=True)
-        if level == "account":
-            order = self._order[rows]
-            known = ~np.isnan(order)
-            count = np.bincount(place[known], minlength=len(names))
-            total = np.bincount(place[known], weights=order[known], minlength=len(names))
-            z = total / np.sqrt(_ORDER_VARIANCE * np.maximum(count, 1))
-            return np.asarray(names[(count > 0) & (z < _ORDER_Z)])
         own, of, chance = self._own(rows, _DECK_NEIGHBOURS, across=level == "sitting")
         own_sum = np.bincount(place, weights=own, minlength=len(names))
         of_sum = np.bincount(place, weights=of, minlength=len(names))
@@ -224,32 +200,6 @@ class Deck:
         # neighbours are mostly mutual, so that there are about half as many independent trials
         error = np.sqrt(2 * (1 / max(own, expected) + 1 / rest.min()))
         return float(np.log(own / rest[0]) - np.log(expected / rest[1])), float(error)
-
-
-_ORDER_Z = 3.1  # as `_OWN_P`, of a normal deviate
-_ORDER_VARIANCE = (1 + 1 / _OWN_PAIRS) / 12  # of a uniform rank among so many drawn pairs
-
-
-def _order(vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """For each prompt that is followed by one of its account, the share of pairs of that account's
-    prompts that are farther apart than the two, less one half; NaN for others.
-    """
-    farther = np.full(len(accounts), np.nan)
-    first = np.flatnonzero((accounts[1:] == accounts[:-1]) & (times[1:] != times[:-1]))
-    if not len(first):
-        return farther
-    rng = np.random.default_rng(len(vectors))
-    begin = np.searchsorted(accounts, accounts[first])
-    size = np.searchsorted(accounts, accounts[first], "right") - begin
-    near = distance(vectors[first], vectors[first + 1])
-    count = np.zeros(len(first))
-    for _ in range(_OWN_PAIRS):
-        a = rng.integers(0, size)
-        b = (a + rng.integers(1, size)) % size  # another one
-        apart = distance(vectors[begin + a], vectors[begin + b])
-        count += (apart > near) + 0.5 * (apart == near)
-    farther[first] = count / _OWN_PAIRS - 0.5
-    return farther
 
 
 def _follow_up(vectors: np.ndarray, accounts: np.ndarray, times: np.ndarray) -> tuple[float, float]:

@@ -17,18 +17,17 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from gamekeeper.linking.groups import Group
+from gamekeeper.linking.groups import Group, ties
 from gamekeeper.linking.memory import Memory
 
 ONE_DECK = 0.5
 """Memory below which a group is nearer to one deck than to ordinary groups."""
 
 # of ordinary groups, where the log has too few to measure it; detection.md of the docs
-_USUAL = {"own_interest": np.log(2.0), "follow_up": 0.1, "back": np.log(1.5), "order": 0.06}
+_USUAL = {"own_interest": np.log(2.0), "follow_up": 0.1, "back": np.log(1.5)}
 _MEASURES = {
     "prompt": ("own_interest", "follow_up"),
     "sitting": ("back",),
-    "account": ("order",),
 }
 _ENOUGH = 20
 _ONE_SUBJECT = 1.5  # follow-up of sittings of one subject each, in units of ordinary sittings
@@ -43,7 +42,6 @@ class Ordinary:
     own_interest: float
     follow_up: float
     back: float
-    order: float
 
     @classmethod
     def of(cls, groups: Iterable[Group]) -> "Ordinary":
@@ -77,8 +75,6 @@ class Ordinary:
             return 1.0
         if group.level == "sitting" and not self._follows_up(group.rough):
             return 1.0
-        if group.level == "account" and not self._has_subjects(group.rough):
-            return 1.0
         precision = errors**-2
         return float(np.clip((shares @ precision) / precision.sum(), 0.0, 1.0))
 
@@ -89,12 +85,6 @@ class Ordinary:
         follow_up = rough.follow_up - Z * rough.follow_up_error
         return follow_up > _ONE_SUBJECT * self.follow_up
 
-    def _has_subjects(self, rough: Memory) -> bool:
-        """Whether accounts keep to subjects at least as much as ordinary ones: people who chat
-        about everything have no order either.
-        """
-        return rough.own_interest - Z * rough.own_interest_error > self.own_interest
-
 
 def strength(group: Group, ordinary: Ordinary) -> float:
     """Returns the strength of a group; 0 for one that remembers as ordinary groups do."""
@@ -102,8 +92,7 @@ def strength(group: Group, ordinary: Ordinary) -> float:
     if memory >= ONE_DECK:
         return 0.0
     inside = 1.0 if group.family == "infrastructure" else group.inside
-    deck = (1 - memory / ONE_DECK) * inside
-    return float(deck**2 * np.log2(1 + group.payloads).sum())
+    return float((1 - memory / ONE_DECK) ** 2 * ties(inside, group.payloads))
 
 
 def precedence(group: Group, ordinary: Ordinary) -> float:
