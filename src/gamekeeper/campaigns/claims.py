@@ -30,7 +30,7 @@ from gamekeeper.linking import (
 )
 from gamekeeper.verdict import Policy
 
-_ROUNDS = (6, 60)  # at least, at most
+_ROUNDS = (3, 60)  # at least, at most
 _ROWS_OF_ROUNDS = 400_000
 _LONE_DECOYS = 9_999
 _LONE_BROAD = (

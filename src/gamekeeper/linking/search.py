@@ -14,9 +14,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import ThreadpoolController
 
 _PROBES = 8  # lists searched of sqrt(n): recall of true neighbours about .75 to .9
 _TRAINED = 64  # vectors for each centre that k-means looks at
@@ -52,12 +54,19 @@ def nearest(vectors: np.ndarray, k: int, *, exact_below: int, rounds: int) -> Ne
         squares=np.full((len(vectors), k), np.inf, np.float32),
         rows=np.full((len(vectors), k), -1, np.int64),
     )
-    if len(vectors) < exact_below:
-        _compare_all(vectors, found)
-    else:
-        _compare_lists(vectors, found, rounds)
+    # threads of ours and of the product's at once wait for each other: twice the processor's time
+    with _libraries().limit(limits=1, user_api="blas"):
+        if len(vectors) < exact_below:
+            _compare_all(vectors, found)
+        else:
+            _compare_lists(vectors, found, rounds)
     np.maximum(found.squares, 0, out=found.squares)  # rounding
     return found
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _compare_all(vectors: np.ndarray, found: Nearest) -> None:
@@ -84,9 +93,10 @@ def _compare_lists(vectors: np.ndarray, found: Nearest, rounds: int) -> None:
     starts = np.searchsorted(probes[order, 0], np.arange(len(centres) + 1))
     targets = np.hstack([vectors[order], squares[order, None]])
     k = found.rows.shape[1]
-    for start in range(0, len(vectors), _QUERIES):
+
+    def compare(rows_asked: slice) -> None:
         # of the same and of neighbouring lists, which share their probes
-        asked = order[start : start + _QUERIES]
+        asked = order[rows_asked]
         values = np.full((*probes[asked].shape, k), np.inf, np.float32)
         rows = np.full(values.shape, -1, np.int64)
         wanted = probes[asked].ravel()
@@ -104,6 +114,8 @@ def _compare_lists(vectors: np.ndarray, found: Nearest, rounds: int) -> None:
         best = _smallest(values, k)
         near = np.take_along_axis(values, best, axis=1) + squares[asked, None]
         _write(found, asked, near, np.take_along_axis(rows.reshape(len(asked), -1), best, axis=1))
+
+    _each(compare, len(vectors), _QUERIES)
 
 
 def _each(step: Callable[[slice], None], count: int, size: int) -> None:
