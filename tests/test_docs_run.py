@@ -314,7 +314,9 @@ class Reader:
             fcntl.flock(self._ports, fcntl.LOCK_EX)
 
 
-_PROGRESS = re.compile(r"(?m)^[a-z]+: [\d,.]+ [A-Za-z]+(?: of [\d,.]+ [A-Za-z]+)?(?:, [\d.]+ s)?\n")
+_PROGRESS = re.compile(
+    r"(?m)^[a-z]+: [\d,.]+(?: [A-Za-z]+)? (?:of [\d,.]+ )?[A-Za-z]+(?:, [\d.]+ s)?\n"
+)
 """Lines off a terminal, where pages show what a terminal does: its bars are gone at the end."""
 
 _STOPS = (

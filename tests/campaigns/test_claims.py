@@ -442,10 +442,12 @@ def test_exchanges_without_content_make_no_claim() -> None:
 
 def test_accounts_of_one_sitting_are_found() -> None:
     """Accounts that are burnt after a sitting never come back."""
-    made = SmallWorld(1, planted=True)
-    sample = made.sample
-    run = claims_of(replace(sample, time_s=np.arange(len(sample.time_s))))
-    assert [f.accounts.tolist() for f in run.found] == [made.members.tolist()]
+    made = World(1, topics=100)
+    made.people(100, sittings=4, each=4)
+    members = made.campaign(made.deck(600), MEMBERS, 0.0, sittings=3, each=6)
+    sample = made.sample()
+    run = claims_of(replace(sample, time_s=np.arange(len(sample.time_s))), 1, POLICY)
+    assert [f.accounts.tolist() for f in run.found] == [members.tolist()]
 
 
 def test_exchanges_at_one_time_make_no_claim() -> None:

@@ -363,13 +363,13 @@ def test_number_of_families_decides_the_verdict(count: int, verdict: Verdict) ->
 
 
 def test_tie_is_told_in_numbers_of_the_campaign_as_it_is_listed() -> None:
-    """Of twelve accounts that were tested, three are listed in another campaign."""
+    """Of twelve accounts that a template ties, three are not of the campaign."""
     group = some_group(np.full(12, 5))
     found = found_group(np.arange(9), (group,))
     found = replace(found, rows=group.rows[:45], senders=np.repeat(np.arange(9), 5))
     says = _say_tie(group, found, "owner")
     assert says.startswith("45 prompts of 9 owners are closer to each other's")
-    assert says.endswith("(tested with 3 more, which are listed in another campaign)")
+    assert says.endswith("(also true of 3 more, not of the campaign)")
     whole = replace(found, accounts=np.arange(12), rows=group.rows)
     assert _say_tie(group, whole, "account").endswith("than to those of other accounts")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gamekeeper.hunt import HuntOptions, HuntResult
 
 NAME = "hunt"
-_UNITS = {"read": "B", "encode": "prompts", "link": "decoys", "plant": "campaigns"}
+_UNITS = {"read": "B", "encode": "prompts", "link": "searches", "plant": "campaigns"}
 
 
 @takes_reading

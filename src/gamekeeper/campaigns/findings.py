@@ -316,8 +316,8 @@ def _could_not_show(
         *_ranks(claims, compared, policy),
         (
             f"these cannot be distinguished from ordinary users: a group of fewer than"
-            f" {policy.min_accounts} accounts, a group whose accounts are active in one sitting"
-            " each, and a single account that scrapes one narrow subject"
+            f" {policy.min_accounts} accounts, a group whose accounts keep to a subject each,"
+            " and a single account that scrapes one narrow subject"
         ),
     ]
     return tuple(sentences)

@@ -299,7 +299,7 @@ def _ties(found: FoundGroup, claims: Claims, called: str) -> list[RankedReading]
     ]
     memory = claims.ordinary.share(found.groups[0])
     says = (
-        "prompts are interchangeable between accounts: they keep to their own subjects at most"
+        "prompts are interchangeable between accounts: they keep to their own subjects"
         f" {memory:.0%} as much as accounts of ordinary groups"
     )
     interchangeable = RankedReading(
@@ -323,7 +323,9 @@ def _card_of(tie: Group) -> Card:
 
 
 def _say_tie(group: Group, found: FoundGroup, called: str) -> str:
-    """What ties a campaign, in numbers of the campaign as it is listed."""
+    """What ties a campaign, in numbers of the campaign as it is listed; who else is tied by it is
+    said, since it is an innocent explanation.
+    """
     members = len(np.intersect1d(group.accounts, found.accounts))
     rows = np.intersect1d(group.rows, found.rows)
     who = counted(members, called)
@@ -335,8 +337,6 @@ def _say_tie(group: Group, found: FoundGroup, called: str) -> str:
             f"{counted(len(rows), 'prompt')} of {who} are closer to each other's than to those of"
             f" other {plural(called)}"
         )
-    elsewhere = len(group.accounts) - members
-    if not elsewhere:
-        return tie
-    are = "is" if elsewhere == 1 else "are"
-    return f"{tie} (tested with {elsewhere:,} more, which {are} listed in another campaign)"
+    others = len(group.accounts) - members
+    also = f" (also true of {others:,} more, not of the campaign)" if others else ""
+    return tie + also

@@ -21,13 +21,14 @@ CONTENT = Card(
     ),
     unit=(
         "sum over accounts of log2(1 + linked prompts), so that one busy account does not count for"
-        " many; times 1 - memory, the part that subjects of each account's own do not explain"
+        " many; times (1 - memory / .5) squared, the part that subjects of each account's own do"
+        " not explain, and times the square of the share of neighbours that are inside"
     ),
     needs=("prompt or features",),
     look_alikes="a class on one subject, evaluators of one benchmark, an app with many tenants",
     evasions=(
         "splitting the prompts by subject over accounts (then `memory` is high, and each part is "
-        "separate); cover traffic above 90 %"
+        "separate); cover traffic above 90 %; a few dozen accounts that ask what everybody asks"
     ),
     source=(
         "Cao et al., SynchroTrap, CCS 2014 (links between accounts through like actions); nearest "

@@ -17,7 +17,8 @@ SHAPE = Card(
     purpose=("How many accounts use the same rare template with different content."),
     unit=(
         "sum over accounts of log2(1 + linked prompts), so that one busy account does not count for"
-        " many; times 1 - memory, the part that subjects of each account's own do not explain"
+        " many; times (1 - memory / .5) squared, the part that subjects of each account's own do"
+        " not explain, and times the square of the share of neighbours that are inside"
     ),
     needs=("prompt",),
     look_alikes="users of one agent framework or prompt library; tenants of one product",

@@ -76,13 +76,20 @@ def probability(p: float | None) -> str:
 
 
 def rank(p: float | None, decoys: int | None, kind: str = "decoy group") -> str:
-    """Returns an exact rank in words: `none of 999 decoy groups was at least as strong`."""
+    """Returns a rank in words: `none of 999 decoy groups was at least as strong`; of a p-value that
+    is smaller than they allow, that it is a bound.
+    """
     if p is None or math.isnan(p) or not decoys:
         return "not ranked against decoys"
     as_strong = max(round(p * (1 + decoys)) - 1, 0)
     were = "was" if as_strong in (0, 1) else "were"
     some = count(as_strong) if as_strong else "none"
-    return f"{some} of {counted(decoys, kind)} {were} at least as strong"
+    said = f"{some} of {counted(decoys, kind)} {were} at least as strong"
+    beyond = p < (1 - _ROUNDING) / (1 + decoys)
+    return f"{said}, and p is a bound beyond the strongest" if beyond else said
+
+
+_ROUNDING = 1e-6
 
 
 def day(time: datetime) -> str:
