@@ -2,8 +2,9 @@
 
 A decoy is a claim of a search among a part of the accounts. Those that are in part made of accounts
 of a campaign are no ordinary ones, so each claim is compared with the decoys outside it and outside
-every stronger one, from the weakest claim to the strongest: a log with five campaigns hides none of
-them behind the others.
+every stronger one, from the weakest claim to the strongest, until one is improbable by itself; the
+weaker ones are ordinary. A log with five campaigns hides none of them behind the others, and a weak
+one hides no stronger one.
 
 A claim is compared with decoys of its own kind: what ties it, at which level it may be dealt, and
 whether it sends in bulk. Evaluators of one benchmark send hundreds of prompts in a sitting, and are
@@ -24,6 +25,7 @@ from gamekeeper.linking import MIN_ACCOUNTS, PART, Group, Ordinary, strength
 
 _BULK = 20  # linked exchanges of a sitting: more than people and scripts that act like them send
 _OF_A_CAMPAIGN = 0.25  # of a decoy's accounts; from there on its strength may be the campaign's
+_NOT_ORDINARY = 0.02  # p of a claim that may be a campaign, whether or not it holds beside others
 
 Kind = tuple[str, str, bool]
 
@@ -125,8 +127,10 @@ class Decoys:
 
 
 def _usual_scale(group: Group) -> float:
-    """Mean strength of ordinary groups of its kind, rounded up, from the logs of detection.md."""
-    return 25.0 if group.pace > _BULK else 8.0
+    """The mean with which no ordinary group of six logs holds beside five campaigns: of their 120
+    claims, nine had a strength of 5 or more, four of 10, one of 33; evaluators in bulk up to 48.
+    """
+    return 25.0 if group.pace > _BULK else 11.0
 
 
 def kind(group: Group) -> Kind:
@@ -171,7 +175,7 @@ def rank_claims(claims: Sequence[Group], ordinary: Ordinary, decoys: Decoys, rat
         weakest = stronger[-1]
         left = decoys.outside(np.concatenate([claims[i].accounts for i in stronger]))
         p_values[stronger] = [left.p_value(claims[i], strengths[i]) for i in stronger]
-        if p_values[weakest] <= rate * held / len(claims):
+        if p_values[weakest] <= max(_NOT_ORDINARY, rate):
             decoys = left
             break
     return Ranked(p_values=p_values, holds=discoveries(p_values, rate), decoys=decoys)
