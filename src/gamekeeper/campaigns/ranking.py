@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gamekeeper.evidence import discoveries, least_tail_p_value, tail_p_value
-from gamekeeper.linking import MIN_ACCOUNTS, PART, Group, Ordinary, strength
+from gamekeeper.linking import MIN_ACCOUNTS, PART, Group, Ordinary, strength, usual_strength
 
 _BULK = 20  # linked exchanges of a sitting: more than people and scripts that act like them send
 _OF_A_CAMPAIGN = 0.25  # of a decoy's accounts; from there on its strength may be the campaign's
@@ -127,12 +127,8 @@ class Decoys:
 
 
 def _usual_scale(group: Group) -> float:
-    """Mean strength of ordinary groups of its kind and size.
-
-    Of 120 claims in six logs the nine strongest, of 9 to 81 accounts, had 1.2 to 3 times this
-    strength, as much as so many exponential values have; evaluators in bulk had up to 48.
-    """
-    return 25.0 if group.pace > _BULK else 2.0 + 0.11 * len(group.accounts)
+    """Mean strength of ordinary groups of its kind and size; evaluators in bulk had up to 48."""
+    return 25.0 if group.pace > _BULK else usual_strength(len(group.accounts))
 
 
 def kind(group: Group) -> Kind:

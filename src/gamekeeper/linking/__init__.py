@@ -14,7 +14,7 @@ from gamekeeper.linking.lone import (
 from gamekeeper.linking.portfolio import PortfolioClaim, portfolio_claims
 from gamekeeper.linking.sample import LinkSample, Sharers
 from gamekeeper.linking.sharers import find_sharers
-from gamekeeper.linking.strength import Ordinary, claim, precedence, strength
+from gamekeeper.linking.strength import Ordinary, claim, precedence, strength, usual_strength
 
 __all__ = [
     "MIN_ACCOUNTS",
@@ -37,4 +37,5 @@ __all__ = [
     "precedence",
     "spliced_readings",
     "strength",
+    "usual_strength",
 ]

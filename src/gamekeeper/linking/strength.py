@@ -95,12 +95,22 @@ def strength(group: Group, ordinary: Ordinary) -> float:
     return float((1 - memory / ONE_DECK) ** 2 * ties(inside, group.payloads))
 
 
+def usual_strength(accounts: int) -> float:
+    """Returns the mean strength of ordinary groups of so many accounts, those of any.
+
+    Of 120 claims in six logs the nine strongest, of 9 to 81 accounts, had 1.2 to 3 times this
+    strength, as much as the largest of so many exponential values have.
+    """
+    return 2.0 + 0.11 * accounts
+
+
 def precedence(group: Group, ordinary: Ordinary) -> float:
     """Returns which of several groups of much the same accounts comes first: the highest.
 
-    Of a campaign alone and the same with people who ask about its subjects, the first must.
+    Of a campaign alone and the same with people who ask about its subjects, the first must: a
+    crowd is strong because it is large, so strengths are compared in units of what is usual.
     """
-    return strength(group, ordinary) * group.inside
+    return strength(group, ordinary) * group.inside / usual_strength(len(group.accounts))
 
 
 def claim(
