@@ -507,3 +507,12 @@ def test_single_accounts_keep_the_false_discovery_rate() -> None:
         found = claims_of(sample, seed, POLICY).found
         hits += any(f.accounts.tolist() == [scraper] for f in found)
     assert hits >= 0.9 * worlds
+
+
+def test_crowd_around_a_campaign_comes_after_it() -> None:
+    """A campaign with everybody who asks about its subjects is stronger, because it is large."""
+    core = replace(some_group(np.full(40, 30)), inside=0.45)
+    crowd = replace(some_group(np.full(141, 20)), inside=0.3)
+    assert strength(crowd, USUAL) > strength(core, USUAL)
+    chosen = claim([crowd, core], USUAL, 8, lambda group, accounts: [])
+    assert [len(group.accounts) for group in chosen] == [40]
